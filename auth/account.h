@@ -13,8 +13,9 @@
 #include <sys/types.h>
 
 enum {
-	AUTH_NAME_MAX = 255,     /* octets of a user name with its domain */
-	AUTH_PASSWORD_MAX = 511, /* octets; crypt(3) takes no longer ones (CRYPT_MAX_PASSPHRASE_SIZE) */
+	AUTH_NAME_MAX = 255, /* octets of a user name with its domain */
+	AUTH_PASSWORD_MAX =
+	    511, /* octets; crypt(3) takes no longer ones (CRYPT_MAX_PASSPHRASE_SIZE) */
 };
 
 enum auth_kind { AUTH_SYSTEM, AUTH_FILE };
@@ -23,8 +24,8 @@ enum auth_kind { AUTH_SYSTEM, AUTH_FILE };
 struct auth_source {
 	enum auth_kind kind;
 	const char *users_file; /* AUTH_FILE: its path */
-	bool allow_plain;       /* AUTH_FILE: {PLAIN} entries count; else they are refused */
-	uid_t min_uid;          /* accounts below are refused; uid 0 and gid 0 always are */
+	bool allow_plain;	/* AUTH_FILE: {PLAIN} entries count; else they are refused */
+	uid_t min_uid;		/* accounts below are refused; uid 0 and gid 0 always are */
 };
 
 /* An account that logged in.  home is absolute. */

@@ -29,13 +29,22 @@ enum usersfile_result { USERSFILE_ENTRY, USERSFILE_BLANK, USERSFILE_WRONG };
  * Takes a line (without its newline; cut apart in place) to pieces.  On USERSFILE_WRONG *reason_r
  * says what is wrong and what to write instead.
  */
-enum usersfile_result usersfile_parse(char *line, struct usersfile_entry *entry_r,
-    const char **reason_r);
+enum usersfile_result usersfile_parse(
+    char *line, struct usersfile_entry *entry_r, const char **reason_r);
 
 /*
- * Looks name up in an open file.  *found_r says whether it is there; then entry_r points into
- * line, which the caller provides and wipes.  fallback_r gets the hash of some other usable entry
- * ("" if there is none), for the cost of an unknown user.  Lines that are wrong are passed over.
+ * Opens the file (a symbolic link is followed): a descriptor, or -1 with *reason_r, a constant text
+ * that says what to do.  Refused: what is not a regular file, and one that group or others may
+ * write or others may read.
+ */
+int usersfile_open(const char *path, const char **reason_r);
+
+/*
+ * Looks name up in an open file; ASCII letters are compared without regard to case, and the first
+ * of several entries counts.  *found_r says whether it is there; then entry_r points into line,
+ * which the caller provides and wipes.  fallback_r gets the hash of the first usable entry ("" if
+ * there is none), for the cost of an unknown user.  Lines that are wrong are passed over.  The file
+ * is always read to its end, so that the time does not tell where an entry stands.
  * 0, or -1 when the file cannot be read.
  */
 int usersfile_find(FILE *file, const char *name, bool allow_plain, char line[USERSFILE_LINE_MAX],

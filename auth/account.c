@@ -1,0 +1,126 @@
+/*
+ * account.c: whether a name and a password belong together.
+ * Runs as: root, in the short-lived child that checks one login.
+ *
+ * Whatever the outcome, the same work is done: one look-up, one crypt(3), and only then anything
+ * is decided.
+ */
+#include "auth/account.h"
+
+#include <string.h>
+
+#include "auth/lookup.h"
+#include "auth/scheme.h"
+
+/* Whether a character may stand in a name at all. */
+static bool
+auth_name_char(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       (c != '\0' && strchr("._+=@-", c) != NULL);
+}
+
+bool
+auth_name_valid(const char *name, size_t len)
+{
+	size_t ats = 0;
+	size_t i;
+
+	if (len < 1 || len > AUTH_NAME_MAX || name[0] == '-' || name[0] == '.')
+		return false;
+	for (i = 0; i < len; i++) {
+		if (!auth_name_char(name[i]))
+			return false;
+		if (i > 0 && name[i] == '.' && name[i - 1] == '.')
+			return false;
+		if (name[i] == '@')
+			ats++;
+	}
+	return ats <= 1 && name[0] != '@' && name[len - 1] != '@';
+}
+
+bool
+lookup_copy(char *to_r, size_t size, const char *from)
+{
+	size_t len = strlen(from);
+
+	if (len >= size)
+		return false;
+	memcpy(to_r, from, len + 1);
+	return true;
+}
+
+/*
+ * The name as it is looked up: ASCII letters lowered, as Dovecot does by default.  One that may not
+ * be looked up becomes "", which no source has, and so takes as long as any other.
+ */
+static void
+auth_lower(const char *name, char lower_r[AUTH_NAME_MAX + 1])
+{
+	size_t len = strnlen(name, AUTH_NAME_MAX + 1);
+	size_t i;
+
+	if (!auth_name_valid(name, len))
+		len = 0;
+	for (i = 0; i < len; i++) {
+		char c = name[i];
+
+		lower_r[i] = (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+	}
+	lower_r[len] = '\0';
+}
+
+/* Decides about a source's answer; the hash is computed before anything is looked at. */
+static enum auth_verdict
+auth_decide(const struct auth_source *source, const struct auth_lookup *lookup,
+    const char *password, const char **reason_r)
+{
+	bool plain = source->kind == AUTH_FILE && source->allow_plain;
+	const char *hash = lookup->found ? lookup->hash : "!";
+	bool fits = scheme_verify(hash, password, plain, lookup->fallback);
+
+	if (!lookup->found) {
+		*reason_r = "no such user";
+		return AUTH_DENIED;
+	}
+	if (!scheme_usable(hash, plain)) {
+		*reason_r = "the account is locked, or its hash is cut off or of a scheme that is "
+			    "not known or not allowed";
+		return AUTH_DENIED;
+	}
+	if (!fits || password[0] == '\0') {
+		*reason_r = "wrong password";
+		return AUTH_DENIED;
+	}
+	if (lookup->refused != NULL) {
+		*reason_r = lookup->refused;
+		return lookup->broken ? AUTH_BROKEN : AUTH_DENIED;
+	}
+	*reason_r = "";
+	return AUTH_OK;
+}
+
+enum auth_verdict
+auth_check(const struct auth_source *source, const char *name, const char *password,
+    struct auth_account *account_r, const char **reason_r)
+{
+	struct auth_lookup lookup;
+	enum auth_verdict verdict = AUTH_BROKEN;
+	char lower[AUTH_NAME_MAX + 1];
+	int result;
+
+	memset(account_r, 0, sizeof(*account_r));
+	memset(&lookup, 0, sizeof(lookup));
+	*reason_r = "";
+	auth_lower(name, lower);
+	if (source->kind == AUTH_SYSTEM)
+		result = lookup_system(source, lower, &lookup, reason_r);
+	else
+		result = lookup_usersfile(source, lower, &lookup, reason_r);
+	if (result == 0)
+		verdict = auth_decide(source, &lookup, password, reason_r);
+	if (verdict == AUTH_OK)
+		*account_r = lookup.account;
+	explicit_bzero(&lookup, sizeof(lookup));
+	return verdict;
+}

@@ -1,0 +1,171 @@
+/*
+ * system.c: accounts of the system, from passwd and shadow.
+ * Runs as: root, in the short-lived child that checks one login.
+ *
+ * Who may not log in with login(1) may not fetch mail either.  A mail client cannot ask for a new
+ * password, so whoever would have to choose one is refused until that is done.
+ */
+#include <errno.h>
+#include <pwd.h>
+#include <shadow.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "auth/lookup.h"
+#include "auth/scheme.h"
+
+enum {
+	SYSTEM_BUFFER_SIZE = 64 * 1024, /* octets for one entry, also from a directory service */
+	SECONDS_A_DAY = 24 * 60 * 60,
+};
+
+static const char system_no_shadow[] =
+    "the shadow passwords cannot be read: run as root, or use a users file";
+
+/*
+ * The hash of the first account that has one.  Looked for whoever logs in, so that the time it
+ * takes tells nothing.  -1 when shadow cannot be read.
+ */
+static int
+system_fallback(char fallback_r[USERSFILE_LINE_MAX])
+{
+	const struct spwd *spwd;
+	bool denied;
+
+	setspent();
+	do {
+		errno = 0;
+		spwd = getspent();
+	} while (spwd != NULL && !scheme_usable(spwd->sp_pwdp, false));
+	denied = spwd == NULL && (errno == EACCES || errno == EPERM);
+	if (spwd != NULL && !lookup_copy(fallback_r, USERSFILE_LINE_MAX, spwd->sp_pwdp))
+		fallback_r[0] = '\0';
+	endspent();
+	return denied ? -1 : 0;
+}
+
+/* Whether the shell is in /etc/shells; an empty one is /bin/sh (passwd(5)). */
+static bool
+system_shell(const char *shell)
+{
+	const char *allowed;
+
+	if (shell[0] == '\0')
+		shell = "/bin/sh";
+	setusershell();
+	do
+		allowed = getusershell();
+	while (allowed != NULL && strcmp(allowed, shell) != 0);
+	endusershell();
+	return allowed != NULL;
+}
+
+/*
+ * Why the account or its password is over, or NULL (shadow(5)).  Fields that are not set are -1.
+ * Where no number of inactive days is set, login(1) would for ever ask for a new password.
+ */
+static const char *
+system_expired(const struct spwd *spwd, long today)
+{
+	long age, grace;
+
+	if (spwd->sp_expire >= 0 && today >= spwd->sp_expire)
+		return "the account has expired";
+	if (spwd->sp_lstchg == 0)
+		return "the password must be changed before it can be used";
+	if (spwd->sp_lstchg < 0 || spwd->sp_max < 0 || today < spwd->sp_lstchg)
+		return NULL;
+	age = today - spwd->sp_lstchg;
+	grace = spwd->sp_inact > 0 ? spwd->sp_inact : 0;
+	if (age > spwd->sp_max && age - spwd->sp_max > grace)
+		return "the password has expired";
+	return NULL;
+}
+
+static const char *
+system_refused(const struct passwd *pwd, uid_t min_uid)
+{
+	if (pwd->pw_uid == 0 || pwd->pw_gid == 0)
+		return "uid 0 and gid 0 never fetch mail";
+	if (pwd->pw_uid < min_uid)
+		return "the uid is below the smallest one allowed";
+	if (pwd->pw_dir[0] != '/')
+		return "the home is not an absolute path";
+	if (!system_shell(pwd->pw_shell))
+		return "the shell is not in /etc/shells";
+	return NULL;
+}
+
+/* Errors with which getpwnam(3) says "not found" on one system or another. */
+static bool
+system_not_found(int error)
+{
+	return error == 0 || error == ENOENT || error == ESRCH || error == EBADF || error == EPERM;
+}
+
+/* Hash and age: from shadow where passwd(5) says "x", else what stands in passwd itself. */
+static int
+system_take_hash(const struct passwd *pwd, struct auth_lookup *lookup, const char **reason_r)
+{
+	char buffer[SYSTEM_BUFFER_SIZE];
+	struct spwd entry, *spwd = NULL;
+	const char *hash = pwd->pw_passwd;
+	int result = 0;
+	int error;
+
+	if (strcmp(hash, "x") == 0) {
+		error = getspnam_r(pwd->pw_name, &entry, buffer, sizeof(buffer), &spwd);
+		if (spwd == NULL && !system_not_found(error)) {
+			*reason_r = system_no_shadow;
+			result = -1;
+		}
+		hash = spwd != NULL ? spwd->sp_pwdp : "!";
+	}
+	if (spwd != NULL && lookup->refused == NULL)
+		lookup->refused = system_expired(spwd, (long)(time(NULL) / SECONDS_A_DAY));
+	if (!lookup_copy(lookup->hash, sizeof(lookup->hash), hash))
+		lookup->hash[0] = '\0';
+	explicit_bzero(buffer, sizeof(buffer));
+	return result;
+}
+
+static int
+system_take(
+    const struct passwd *pwd, uid_t min_uid, struct auth_lookup *lookup, const char **reason_r)
+{
+	struct auth_account *account = &lookup->account;
+
+	lookup->found = true;
+	lookup->refused = system_refused(pwd, min_uid);
+	account->uid = pwd->pw_uid;
+	account->gid = pwd->pw_gid;
+	if (!lookup_copy(account->name, sizeof(account->name), pwd->pw_name) ||
+	    !lookup_copy(account->home, sizeof(account->home), pwd->pw_dir))
+		lookup->refused = "the name or the home is too long";
+	return system_take_hash(pwd, lookup, reason_r);
+}
+
+int
+lookup_system(const struct auth_source *source, const char *name, struct auth_lookup *lookup_r,
+    const char **reason_r)
+{
+	char buffer[SYSTEM_BUFFER_SIZE];
+	struct passwd entry, *pwd = NULL;
+	int result = 0;
+	int error;
+
+	if (system_fallback(lookup_r->fallback) == -1) {
+		*reason_r = system_no_shadow;
+		return -1;
+	}
+	error = getpwnam_r(name, &entry, buffer, sizeof(buffer), &pwd);
+	if (pwd != NULL) {
+		result = system_take(pwd, source->min_uid, lookup_r, reason_r);
+	} else if (!system_not_found(error)) {
+		*reason_r = "the passwd database cannot be read";
+		result = -1;
+	}
+	explicit_bzero(buffer, sizeof(buffer));
+	return result;
+}

@@ -1,0 +1,272 @@
+/*
+ * usersfile.c: the users file, line by line.
+ * Runs as: root, in the short-lived child that checks one login; and `sallyport check`.
+ */
+#include "auth/usersfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "auth/account.h"
+#include "auth/lookup.h"
+#include "auth/scheme.h"
+
+/* Where the fields stand; shell and whatever follows it are not looked at. */
+enum { FIELD_NAME, FIELD_HASH, FIELD_UID, FIELD_GID, FIELD_GECOS, FIELD_HOME, FIELD_COUNT };
+
+enum {
+	ID_DIGITS_MAX = 10,	      /* of a 32 bit number */
+	FILE_BUFFER_SIZE = 16 * 1024, /* octets read at once; our own, so that it can be wiped */
+};
+
+enum line_result { LINE_READ, LINE_UNREADABLE, LINE_END };
+
+/* A uid or gid: decimal digits only, and not the number that means "none" to chown(2). */
+static bool
+usersfile_id(const char *text, uint32_t *id_r)
+{
+	uint64_t number = 0;
+	size_t len = strspn(text, "0123456789");
+	size_t i;
+
+	if (len < 1 || len > ID_DIGITS_MAX || text[len] != '\0')
+		return false;
+	for (i = 0; i < len; i++)
+		number = number * 10 + (uint64_t)(text[i] - '0');
+	if (number >= UINT32_MAX)
+		return false;
+	*id_r = (uint32_t)number;
+	return true;
+}
+
+/* Cuts the line at its colons; fields that are not there become NULL. */
+static void
+usersfile_cut(char *line, char *fields_r[FIELD_COUNT])
+{
+	char *rest = line;
+	int i;
+
+	for (i = 0; i < FIELD_COUNT; i++) {
+		fields_r[i] = rest;
+		if (rest != NULL)
+			rest = strchr(rest, ':');
+		if (rest != NULL)
+			*rest++ = '\0';
+	}
+}
+
+static enum usersfile_result
+usersfile_wrong(const char **reason_r, const char *reason)
+{
+	*reason_r = reason;
+	return USERSFILE_WRONG;
+}
+
+enum usersfile_result
+usersfile_parse(char *line, struct usersfile_entry *entry_r, const char **reason_r)
+{
+	char *fields[FIELD_COUNT];
+	size_t len = strlen(line);
+	uint32_t uid, gid;
+
+	*reason_r = "";
+	memset(entry_r, 0, sizeof(*entry_r));
+	if (len > 0 && line[len - 1] == '\r')
+		line[--len] = '\0';
+	if (line[0] == '#' || strspn(line, " \t") == len)
+		return USERSFILE_BLANK;
+
+	usersfile_cut(line, fields);
+	if (!auth_name_valid(fields[FIELD_NAME], strlen(fields[FIELD_NAME])))
+		return usersfile_wrong(reason_r,
+		    "the name is empty, too long or has other characters "
+		    "than letters, digits and ._+=@-");
+	if (fields[FIELD_HASH] == NULL || fields[FIELD_HASH][0] == '\0')
+		return usersfile_wrong(reason_r,
+		    "the password field is empty: write a hash that "
+		    "`sallyport passwd` prints, or ! to lock the account");
+	if (fields[FIELD_UID] == NULL || !usersfile_id(fields[FIELD_UID], &uid))
+		return usersfile_wrong(
+		    reason_r, "the third field must be the uid, as a decimal number");
+	if (fields[FIELD_GID] == NULL || !usersfile_id(fields[FIELD_GID], &gid))
+		return usersfile_wrong(
+		    reason_r, "the fourth field must be the gid, as a decimal number");
+
+	entry_r->name = fields[FIELD_NAME];
+	entry_r->hash = fields[FIELD_HASH];
+	entry_r->home = fields[FIELD_HOME] != NULL ? fields[FIELD_HOME] : "";
+	entry_r->uid = uid;
+	entry_r->gid = gid;
+	return USERSFILE_ENTRY;
+}
+
+/*
+ * Reads one line without its newline.  One that is too long or has a NUL in it is read to its end
+ * and unreadable; an unfinished last line is a line.
+ */
+static enum line_result
+usersfile_line(FILE *file, char line_r[USERSFILE_LINE_MAX])
+{
+	enum line_result result = LINE_READ;
+	size_t len = 0;
+	int c;
+
+	c = getc_unlocked(file);
+	if (c == EOF)
+		return LINE_END;
+	for (; c != EOF && c != '\n'; c = getc_unlocked(file)) {
+		if (c == '\0' || len + 1 >= USERSFILE_LINE_MAX)
+			result = LINE_UNREADABLE;
+		else
+			line_r[len++] = (char)c;
+	}
+	line_r[len] = '\0';
+	return result;
+}
+
+static unsigned char
+ascii_lower(char c)
+{
+	return (unsigned char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+}
+
+/* Not strcasecmp: what is a letter must not depend on a locale. */
+static bool
+usersfile_same_name(const char *one, const char *other)
+{
+	while (*one != '\0' && ascii_lower(*one) == ascii_lower(*other)) {
+		one++;
+		other++;
+	}
+	return *one == '\0' && *other == '\0';
+}
+
+/* Moves an entry's pointers along with its line to a copy of the line. */
+static void
+usersfile_keep(const char *from, char to_r[USERSFILE_LINE_MAX], struct usersfile_entry *entry)
+{
+	memcpy(to_r, from, USERSFILE_LINE_MAX);
+	entry->name = to_r + (entry->name - from);
+	entry->hash = to_r + (entry->hash - from);
+	/* An entry without that field has a constant for its home. */
+	entry->home = entry->home[0] != '\0' ? to_r + (entry->home - from) : "";
+}
+
+int
+usersfile_find(FILE *file, const char *name, bool allow_plain, char line[USERSFILE_LINE_MAX],
+    struct usersfile_entry *entry_r, bool *found_r, char fallback_r[USERSFILE_LINE_MAX])
+{
+	char scan[USERSFILE_LINE_MAX] = "";
+	struct usersfile_entry entry;
+	enum line_result result;
+	const char *reason;
+
+	(void)allow_plain; /* a fallback is there for the cost of crypt(3), which PLAIN has not */
+	*found_r = false;
+	fallback_r[0] = '\0';
+	while ((result = usersfile_line(file, scan)) != LINE_END) {
+		if (result != LINE_READ ||
+		    usersfile_parse(scan, &entry, &reason) != USERSFILE_ENTRY)
+			continue;
+		if (fallback_r[0] == '\0' && scheme_usable(entry.hash, false))
+			(void)lookup_copy(fallback_r, USERSFILE_LINE_MAX, entry.hash);
+		if (*found_r || !usersfile_same_name(entry.name, name))
+			continue;
+		*found_r = true;
+		*entry_r = entry;
+		usersfile_keep(scan, line, entry_r);
+	}
+	explicit_bzero(scan, sizeof(scan));
+	return ferror(file) ? -1 : 0;
+}
+
+int
+usersfile_open(const char *path, const char **reason_r)
+{
+	struct stat st;
+	int fd;
+
+	/* O_NONBLOCK: a FIFO must not make us wait before we can see that it is one. */
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd == -1) {
+		*reason_r =
+		    errno == ENOENT
+			? "the users file does not exist: make it, or correct its path"
+			: "the users file cannot be opened: see to the permissions of it and its folder";
+		return -1;
+	}
+	*reason_r = NULL;
+	if (fstat(fd, &st) == -1)
+		*reason_r = "the users file cannot be examined (fstat failed)";
+	else if (!S_ISREG(st.st_mode))
+		*reason_r = "the users file is not a regular file";
+	else if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+		*reason_r = "group or others may write the users file: chmod go-w it";
+	else if ((st.st_mode & S_IROTH) != 0)
+		*reason_r = "others may read the users file: chmod o-r it";
+	if (*reason_r == NULL)
+		return fd;
+	(void)close(fd);
+	return -1;
+}
+
+/* What was found goes into *lookup, with what is unusable about it. */
+static void
+usersfile_take(const struct usersfile_entry *entry, uid_t min_uid, struct auth_lookup *lookup)
+{
+	struct auth_account *account = &lookup->account;
+
+	lookup->found = true;
+	account->uid = entry->uid;
+	account->gid = entry->gid;
+	if (!lookup_copy(account->name, sizeof(account->name), entry->name) ||
+	    !lookup_copy(account->home, sizeof(account->home), entry->home) ||
+	    !lookup_copy(lookup->hash, sizeof(lookup->hash), entry->hash))
+		lookup->refused = "a field of the entry is too long";
+	else if (entry->uid == 0 || entry->gid == 0)
+		lookup->refused = "uid or gid 0 in the users file: mail is never read as root, "
+				  "give the account other ones";
+	else if (entry->uid < min_uid)
+		lookup->refused = "the uid in the users file is below the smallest one allowed";
+	else if (entry->home[0] != '/')
+		lookup->refused = "the home in the users file (sixth field) is empty or does not "
+				  "begin with /: write an absolute path";
+	lookup->broken = lookup->refused != NULL;
+}
+
+int
+lookup_usersfile(const struct auth_source *source, const char *name, struct auth_lookup *lookup_r,
+    const char **reason_r)
+{
+	char buffer[FILE_BUFFER_SIZE];
+	char line[USERSFILE_LINE_MAX];
+	struct usersfile_entry entry;
+	FILE *file;
+	bool found;
+	int fd, result;
+
+	fd = usersfile_open(source->users_file, reason_r);
+	if (fd == -1)
+		return -1;
+	file = fdopen(fd, "r");
+	if (file == NULL) {
+		*reason_r = "the users file cannot be read: no memory";
+		(void)close(fd);
+		return -1;
+	}
+	(void)setvbuf(file, buffer, _IOFBF, sizeof(buffer));
+	result = usersfile_find(
+	    file, name, source->allow_plain, line, &entry, &found, lookup_r->fallback);
+	if (result == -1)
+		*reason_r = "the users file cannot be read: reading it gave an error";
+	else if (found)
+		usersfile_take(&entry, source->min_uid, lookup_r);
+	(void)fclose(file);
+	explicit_bzero(buffer, sizeof(buffer));
+	explicit_bzero(line, sizeof(line));
+	return result;
+}

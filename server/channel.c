@@ -1,0 +1,316 @@
+/*
+ * channel.c: lines in, octets out, with deadlines.
+ * Runs as: worker, and mail user in the reader.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "server/channel.h"
+#include "server/log.h"
+#include "tls/tls.h"
+
+volatile sig_atomic_t channel_stop;
+
+static sigset_t waiting_mask; /* SIGTERM comes only while ppoll(2) waits, so none is missed */
+
+static void
+on_sigterm(int number)
+{
+	(void)number;
+	channel_stop = 1;
+}
+
+void
+channel_on_sigterm(void)
+{
+	struct sigaction act = {.sa_handler = on_sigterm};
+	sigset_t block;
+
+	sigemptyset(&act.sa_mask);
+	sigemptyset(&waiting_mask);
+	sigemptyset(&block);
+	sigaddset(&block, SIGTERM);
+	if (sigprocmask(SIG_SETMASK, &block, NULL) == -1 || sigaction(SIGTERM, &act, NULL) == -1 ||
+	    signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+		fatal("channel", "signals");
+}
+
+void
+channel_init(struct channel *channel, int fd, int64_t deadline, int64_t idle)
+{
+	memset(channel, 0, offsetof(struct channel, in));
+	channel->fd = fd;
+	channel->deadline = deadline;
+	channel->idle = idle;
+}
+
+void
+channel_clear(struct channel *channel)
+{
+	if (channel->tls != NULL && channel->end != CHANNEL_FAILED)
+		tls_close(channel->tls);
+	if (channel->tls != NULL)
+		tls_stream_free(&channel->tls);
+	if (channel->fd != -1)
+		close(channel->fd);
+	channel->fd = -1;
+	explicit_bzero(channel->in, sizeof(channel->in)); /* it may have held a password */
+}
+
+bool
+channel_wait(struct channel *channel, short events)
+{
+	struct pollfd wait = {.fd = channel->fd, .events = events};
+	int64_t idle = clock_in(channel->idle), until = clock_earlier(idle, channel->deadline);
+	struct timespec ts;
+	int left, n;
+
+	while (channel->end == CHANNEL_OPEN) {
+		left = clock_left(until);
+		ts = (struct timespec){left / 1000, left % 1000 * 1000000L};
+		n = ppoll(&wait, 1, left == -1 ? NULL : &ts, &waiting_mask);
+		if (channel_stop)
+			channel->end = CHANNEL_STOPPED;
+		else if (n > 0)
+			return true;
+		else if (n == -1 && errno != EINTR)
+			channel->end = CHANNEL_FAILED;
+		else if (n == 0 && clock_left(until) == 0)
+			channel->end = until == idle ? CHANNEL_TIMEOUT : CHANNEL_DEADLINE;
+	}
+	return false;
+}
+
+/* What a result of the layer below means: true to try again, after waiting where that is needed. */
+static bool
+settle(struct channel *channel, ssize_t result)
+{
+	switch (result) {
+	case TLS_WANT_READ:
+		return channel_wait(channel, POLLIN);
+	case TLS_WANT_WRITE:
+		return channel_wait(channel, POLLOUT);
+	case TLS_CLOSED:
+		channel->end = CHANNEL_CLOSED;
+		return false;
+	case TLS_EOF:
+		channel->end = channel->tls != NULL ? CHANNEL_TRUNCATED : CHANNEL_CLOSED;
+		return false;
+	default:
+		channel->end = CHANNEL_FAILED;
+		return false;
+	}
+}
+
+/* read(2) and write(2) in the words of tls.h. */
+static ssize_t
+in_clear(ssize_t n, enum tls_result again)
+{
+	if (n > 0)
+		return n;
+	if (n == 0 || errno == ECONNRESET || errno == EPIPE)
+		return TLS_EOF;
+	return errno == EAGAIN || errno == EINTR ? (ssize_t)again : TLS_FAILED;
+}
+
+static ssize_t
+lower_read(struct channel *channel, void *at, size_t size)
+{
+	if (channel->tls != NULL)
+		return tls_read(channel->tls, at, size);
+	return in_clear(read(channel->fd, at, size), TLS_WANT_READ);
+}
+
+static ssize_t
+lower_write(struct channel *channel, const void *at, size_t len)
+{
+	if (channel->tls != NULL)
+		return tls_write(channel->tls, at, len);
+	return in_clear(write(channel->fd, at, len), TLS_WANT_WRITE);
+}
+
+/* Reads more behind in_end; sends what is collected before it waits. */
+static bool
+fill(struct channel *channel)
+{
+	ssize_t n;
+
+	if (channel->in_at > 0) {
+		memmove(
+		    channel->in, channel->in + channel->in_at, channel->in_end - channel->in_at);
+		channel->in_end -= channel->in_at;
+		channel->in_at = 0;
+	}
+	for (;;) {
+		n = lower_read(
+		    channel, channel->in + channel->in_end, CHANNEL_IN - channel->in_end);
+		if (n > 0)
+			break;
+		if (n == TLS_WANT_READ && channel->out_len > 0) {
+			if (!channel_flush(channel))
+				return false;
+			continue;
+		}
+		if (!settle(channel, n))
+			return false;
+	}
+	channel->in_end += (size_t)n;
+	channel->octets_in += (uint64_t)n;
+	return true;
+}
+
+bool
+channel_line(struct channel *channel, size_t max, char **line_r, size_t *len_r)
+{
+	char *from, *newline;
+	size_t have;
+
+	for (;;) {
+		if (channel->end != CHANNEL_OPEN)
+			return false;
+		if (channel_stop) {
+			channel->end = CHANNEL_STOPPED;
+			return false;
+		}
+		if (channel->deadline != CLOCK_NEVER && clock_left(channel->deadline) == 0) {
+			channel->end = CHANNEL_DEADLINE;
+			return false;
+		}
+		from = channel->in + channel->in_at;
+		have = channel->in_end - channel->in_at;
+		newline = have == 0
+			      ? NULL
+			      : memchr(from + channel->scanned, '\n', have - channel->scanned);
+		if (newline != NULL)
+			break;
+		channel->scanned = have;
+		if (have > max || have == CHANNEL_IN) {
+			channel->end = CHANNEL_TOO_LONG;
+			return false;
+		}
+		if (!fill(channel))
+			return false;
+	}
+	*line_r = from;
+	*len_r = (size_t)(newline - from);
+	channel->in_at += *len_r + 1;
+	channel->scanned = 0;
+	if (*len_r > 0 && from[*len_r - 1] == '\r')
+		--*len_r;
+	from[*len_r] = '\0';
+	if (*len_r > max)
+		channel->end = CHANNEL_TOO_LONG;
+	return *len_r <= max;
+}
+
+bool
+channel_input_waits(struct channel *channel)
+{
+	char octet;
+
+	if (channel->in_at != channel->in_end ||
+	    (channel->tls != NULL && tls_pending(channel->tls)))
+		return true;
+	return recv(channel->fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+bool
+channel_flush(struct channel *channel)
+{
+	size_t sent = 0;
+	ssize_t n;
+
+	while (channel->end == CHANNEL_OPEN && sent < channel->out_len) {
+		n = lower_write(channel, channel->out + sent, channel->out_len - sent);
+		if (n > 0) {
+			sent += (size_t)n;
+			channel->octets_out += (uint64_t)n;
+		} else if (!settle(channel, n))
+			break;
+	}
+	channel->out_len = 0;
+	while (channel->end == CHANNEL_OPEN && channel->tls != NULL) {
+		n = tls_flush(channel->tls);
+		if (n == TLS_OK || !settle(channel, n))
+			break;
+	}
+	return channel->end == CHANNEL_OPEN;
+}
+
+size_t
+channel_room(struct channel *channel, char **at_r)
+{
+	if (channel->out_len == CHANNEL_OUT)
+		channel_flush(channel);
+	*at_r = channel->out + channel->out_len;
+	return CHANNEL_OUT - channel->out_len;
+}
+
+void
+channel_wrote(struct channel *channel, size_t len)
+{
+	if (len > CHANNEL_OUT - channel->out_len)
+		bug("channel_wrote beyond the buffer");
+	channel->out_len += len;
+}
+
+void
+channel_put(struct channel *channel, const void *octets, size_t len)
+{
+	const char *from = octets;
+	size_t room;
+	char *at;
+
+	while (len > 0 && channel->end == CHANNEL_OPEN) {
+		room = channel_room(channel, &at);
+		if (room > len)
+			room = len;
+		memcpy(at, from, room);
+		channel_wrote(channel, room);
+		from += room;
+		len -= room;
+	}
+}
+
+void
+channel_puts(struct channel *channel, const char *text)
+{
+	channel_put(channel, text, strlen(text));
+}
+
+void
+channel_printf(struct channel *channel, const char *format, ...)
+{
+	char text[1024]; /* replies are a line with at most one value of a bounded kind */
+	va_list ap;
+	int len;
+
+	va_start(ap, format);
+	len = vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	if (len < 0 || (size_t)len >= sizeof(text))
+		bug("a reply is too long");
+	channel_put(channel, text, (size_t)len);
+}
+
+const char *
+channel_end_text(enum channel_end end)
+{
+	static const char *const text[] = {
+	    [CHANNEL_OPEN] = "done",
+	    [CHANNEL_CLOSED] = "client closed",
+	    [CHANNEL_TRUNCATED] = "connection cut",
+	    [CHANNEL_TIMEOUT] = "idle",
+	    [CHANNEL_DEADLINE] = "no login in time",
+	    [CHANNEL_STOPPED] = "stopped",
+	    [CHANNEL_TOO_LONG] = "line too long",
+	    [CHANNEL_FAILED] = "connection failed",
+	};
+
+	return text[end];
+}

@@ -1,0 +1,566 @@
+/*
+ * conf.c: the configuration.  The table of settings is at the end of the file.
+ * Runs as: root (master), or whoever types `sallyport check`.
+ *
+ * The format: one setting a line, "name = value"; blanks around both are passed over; a line whose
+ * first octet that is no blank is "#" is a comment.  A setting that may be repeated adds to a list.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "server/conf.h"
+#include "server/protocol.h"
+
+enum { CONF_FILE_MAX = 1 << 20 }; /* octets; so that a wrong path is not read for ever */
+
+enum conf_type {
+	CONF_NUMBER,
+	CONF_DURATION, /* 30s 10m 2h; kept in ms */
+	CONF_OCTETS,   /* 64M, 512K */
+	CONF_BOOL,
+	CONF_PATH,   /* absolute */
+	CONF_STRING, /* not empty */
+	CONF_WORD,   /* one of words */
+	CONF_LISTEN, /* repeatable */
+	CONF_CERTIFICATE,
+};
+
+struct setting {
+	const char *name;
+	enum conf_type type;
+	size_t offset;	      /* of the field in struct conf */
+	const char *standard; /* the default, as one would write it; NULL: none */
+	int64_t min, max;     /* NUMBER; DURATION in ms; OCTETS */
+	const char *words;    /* WORD: "system file", numbered from 0; LISTEN: "pop3", "pop3s" */
+	unsigned port;	      /* LISTEN: the usual one */
+};
+
+/* Where we are while reading. */
+struct place {
+	struct conf *conf;
+	struct conf_complaints *complaints;
+	unsigned line;
+};
+
+extern const struct setting conf_settings[];
+
+static void __attribute__((format(printf, 2, 3)))
+complain(struct place *place, const char *format, ...)
+{
+	struct conf_complaints *c = place->complaints;
+	va_list ap;
+
+	if (c->len == CONF_COMPLAINTS_MAX)
+		return;
+	c->list[c->len].line = place->line;
+	va_start(ap, format);
+	vsnprintf(c->list[c->len].text, sizeof(c->list[c->len].text), format, ap);
+	va_end(ap);
+	c->len++;
+}
+
+/* A decimal number without sign at the start of text; -1 when there is none or it is too large. */
+static int64_t
+decimal(const char *text, const char **rest_r)
+{
+	int64_t n = 0;
+
+	if (*text < '0' || *text > '9')
+		return -1;
+	for (; *text >= '0' && *text <= '9'; text++) {
+		if (n > INT64_MAX / 10 - 10)
+			return -1;
+		n = n * 10 + (*text - '0');
+	}
+	*rest_r = text;
+	return n;
+}
+
+/* A number with one of the units behind it; -1 when it is neither. */
+static int64_t
+with_unit(const char *text, const char *units, const int64_t factors[])
+{
+	const char *rest = "", *unit;
+	int64_t n = decimal(text, &rest);
+
+	if (n == -1)
+		return -1;
+	unit = *rest == '\0' ? units : strchr(units, *rest);
+	if (unit == NULL || (*rest != '\0' && rest[1] != '\0') ||
+	    n > INT64_MAX / factors[unit - units])
+		return -1;
+	return n * factors[unit - units];
+}
+
+static void
+set_number(struct place *place, const struct setting *s, const char *value)
+{
+	static const int64_t ms[] = {1000, 60000, 3600000}, octets[] = {1, 1024, 1048576};
+	static const int64_t one[] = {1};
+	int64_t n, scale = s->type == CONF_DURATION ? 1000 : 1;
+
+	if (s->type == CONF_DURATION)
+		n = with_unit(value, "smh", ms);
+	else if (s->type == CONF_OCTETS)
+		n = with_unit(value, "BKM", octets);
+	else
+		n = with_unit(value, " ", one);
+	if (n == -1 || n < s->min || n > s->max)
+		complain(place, "%s: \"%s\" is not a %s from %lld%s to %lld%s; the default is %s",
+		    s->name, value,
+		    s->type == CONF_DURATION ? "time (such as 30s, 10m, 2h)"
+		    : s->type == CONF_OCTETS ? "size (such as 64M)"
+					     : "number",
+		    (long long)(s->min / scale), scale == 1 ? "" : "s", (long long)(s->max / scale),
+		    scale == 1 ? "" : "s", s->standard);
+	else
+		memcpy((char *)place->conf + s->offset, &n, sizeof(n));
+}
+
+static void
+set_bool(struct place *place, const struct setting *s, const char *value)
+{
+	bool yes = strcmp(value, "yes") == 0;
+
+	if (!yes && strcmp(value, "no") != 0)
+		complain(place, "%s: write yes or no, not \"%s\"", s->name, value);
+	else
+		memcpy((char *)place->conf + s->offset, &yes, sizeof(yes));
+}
+
+static void
+set_text(struct place *place, const struct setting *s, const char *value)
+{
+	char **field = (char **)(void *)((char *)place->conf + s->offset);
+
+	if (s->type == CONF_PATH && value[0] != '/') {
+		complain(place, "%s: \"%s\" is not an absolute path; write one that begins with /",
+		    s->name, value);
+		return;
+	}
+	free(*field);
+	*field = strdup(value);
+	if (*field == NULL)
+		complain(place, "%s: out of memory", s->name);
+}
+
+static void
+set_word(struct place *place, const struct setting *s, const char *value)
+{
+	const char *at = s->words;
+	size_t len;
+	int n = 0;
+
+	for (; *at != '\0'; at += len + (at[len] == ' '), n++) {
+		len = strcspn(at, " ");
+		if (strlen(value) == len && memcmp(at, value, len) == 0) {
+			memcpy((char *)place->conf + s->offset, &n, sizeof(n));
+			return;
+		}
+	}
+	complain(place, "%s: \"%s\" is none of: %s", s->name, value, s->words);
+}
+
+/* Splits "host:port", "[v6]:port", "host" or "*" in place; false when it is none. */
+static bool
+split_address(char *value, char **host_r, unsigned *port)
+{
+	char *colon = strrchr(value, ':'), *end;
+	const char *rest = "";
+	int64_t n;
+
+	*host_r = value;
+	if (value[0] == '[') {
+		end = strchr(value, ']');
+		if (end == NULL || (end[1] != '\0' && end[1] != ':'))
+			return false;
+		*end = '\0';
+		*host_r = value + 1;
+		colon = end[1] == ':' ? end + 1 : NULL;
+	} else if (colon != NULL && strchr(value, ':') != colon) {
+		return true; /* a bare IPv6 address */
+	}
+	if (colon == NULL)
+		return true;
+	*colon = '\0';
+	n = decimal(colon + 1, &rest);
+	if (n < 0 || n > 65535 || *rest != '\0')
+		return false;
+	*port = (unsigned)n;
+	return true;
+}
+
+static void
+add_listener(struct place *place, const struct setting *s, const char *host, unsigned port)
+{
+	struct conf_listener *l = &place->conf->listeners[place->conf->listeners_len];
+	struct sockaddr_in *v4 = (struct sockaddr_in *)&l->address;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&l->address;
+	size_t len = strlen(s->words);
+	char name[16];
+
+	if (place->conf->listeners_len == CONF_LISTENERS_MAX) {
+		complain(place,
+		    "%s: more than %d addresses to listen on; write *:%u for all of them", s->name,
+		    CONF_LISTENERS_MAX, port);
+		return;
+	}
+	memset(l, 0, sizeof(*l));
+	l->tls = s->words[len - 1] == 's';
+	snprintf(name, sizeof(name), "%.*s", (int)(l->tls ? len - 1 : len), s->words);
+	l->protocol = protocol_find(name);
+	if (inet_pton(AF_INET, host, &v4->sin_addr) == 1) {
+		v4->sin_family = AF_INET;
+		v4->sin_port = htons((uint16_t)port);
+		l->address_len = sizeof(*v4);
+		snprintf(l->text, sizeof(l->text), "%s:%u", host, port);
+	} else if (inet_pton(AF_INET6, host, &v6->sin6_addr) == 1) {
+		v6->sin6_family = AF_INET6;
+		v6->sin6_port = htons((uint16_t)port);
+		l->address_len = sizeof(*v6);
+		snprintf(l->text, sizeof(l->text), "[%s]:%u", host, port);
+	} else {
+		complain(place,
+		    "%s: \"%s\" is no IP address; write * or an address such as 192.0.2.1:%u "
+		    "or [2001:db8::1]:%u",
+		    s->name, host, s->port, s->port);
+		return;
+	}
+	place->conf->listeners_len++;
+}
+
+/* "off", or any number of addresses between blanks; "*" is all of IPv4 and of IPv6. */
+static void
+set_listen(struct place *place, const struct setting *s, char *value)
+{
+	char *save = NULL, *word, *host;
+	unsigned port;
+
+	if (strcmp(value, "off") == 0)
+		return;
+	for (word = strtok_r(value, " \t", &save); word != NULL;
+	     word = strtok_r(NULL, " \t", &save)) {
+		port = s->port;
+		if (!split_address(word, &host, &port)) {
+			complain(place, "%s: write off, *, ADDRESS or ADDRESS:PORT, such as *:%u",
+			    s->name, s->port);
+		} else if (strcmp(host, "*") == 0) {
+			add_listener(place, s, "0.0.0.0", port);
+			add_listener(place, s, "::", port);
+		} else {
+			add_listener(place, s, host, port);
+		}
+	}
+}
+
+static void
+set_certificate(struct place *place, const struct setting *s, char *value)
+{
+	struct conf *conf = place->conf;
+	struct conf_certificate *c = &conf->certificates[conf->certificates_len];
+	char *save = NULL, *chain = strtok_r(value, " \t", &save),
+	     *key = strtok_r(NULL, " \t", &save);
+
+	if (chain == NULL || key == NULL || strtok_r(NULL, " \t", &save) != NULL ||
+	    chain[0] != '/' || key[0] != '/') {
+		complain(place,
+		    "%s: write two absolute paths, the certificate chain and its key: "
+		    "%s = /etc/sallyport/mail.crt /etc/sallyport/mail.key",
+		    s->name, s->name);
+	} else if (conf->certificates_len == CONF_CERTIFICATES_MAX) {
+		complain(place, "%s: at most %d; put several names into one certificate", s->name,
+		    CONF_CERTIFICATES_MAX);
+	} else {
+		c->chain = strdup(chain);
+		c->key = strdup(key);
+		conf->certificates_len++;
+		if (c->chain == NULL || c->key == NULL)
+			complain(place, "%s: out of memory", s->name);
+	}
+}
+
+static void
+set(struct place *place, const struct setting *s, char *value)
+{
+	switch (s->type) {
+	case CONF_NUMBER:
+	case CONF_DURATION:
+	case CONF_OCTETS:
+		set_number(place, s, value);
+		break;
+	case CONF_BOOL:
+		set_bool(place, s, value);
+		break;
+	case CONF_PATH:
+	case CONF_STRING:
+		set_text(place, s, value);
+		break;
+	case CONF_WORD:
+		set_word(place, s, value);
+		break;
+	case CONF_LISTEN:
+		set_listen(place, s, value);
+		break;
+	case CONF_CERTIFICATE:
+		set_certificate(place, s, value);
+		break;
+	}
+}
+
+static bool
+repeatable(const struct setting *s)
+{
+	return s->type == CONF_LISTEN || s->type == CONF_CERTIFICATE;
+}
+
+/* The setting whose name is most like the wrong one: the longest common beginning. */
+static const char *
+resembling(const char *name)
+{
+	const struct setting *s, *best = &conf_settings[0];
+	size_t len, most = 0;
+
+	for (s = conf_settings; s->name != NULL; s++) {
+		for (len = 0; name[len] != '\0' && name[len] == s->name[len]; len++)
+			;
+		if (len > most) {
+			most = len;
+			best = s;
+		}
+	}
+	return best->name;
+}
+
+static void
+parse_setting(struct place *place, char *name, char *value, unsigned *seen)
+{
+	size_t i;
+
+	for (i = 0; conf_settings[i].name != NULL && strcmp(conf_settings[i].name, name) != 0; i++)
+		;
+	if (conf_settings[i].name == NULL)
+		complain(place, "there is no setting \"%.60s\"; did you mean %s?", name,
+		    resembling(name));
+	else if (*value == '\0')
+		complain(place,
+		    "%s has no value; write %s = VALUE, or delete the line for the default", name,
+		    name);
+	else if (seen[i] != 0 && !repeatable(&conf_settings[i]))
+		complain(place, "%s stands in line %u already; keep one of the two", name, seen[i]);
+	else {
+		seen[i] = place->line;
+		set(place, &conf_settings[i], value);
+	}
+}
+
+static char *
+trim(char *text)
+{
+	size_t len;
+
+	text += strspn(text, " \t\r");
+	len = strlen(text);
+	while (len > 0 && strchr(" \t\r", text[len - 1]) != NULL)
+		text[--len] = '\0';
+	return text;
+}
+
+static void
+parse_line(struct place *place, char *line, unsigned *seen)
+{
+	char *equals, *name;
+
+	line = trim(line);
+	if (*line == '\0' || *line == '#')
+		return;
+	equals = strchr(line, '=');
+	if (equals == NULL) {
+		complain(place,
+		    "\"%.60s\" is no setting; write NAME = VALUE, or # before a comment", line);
+		return;
+	}
+	*equals = '\0';
+	name = trim(line);
+	parse_setting(place, name, trim(equals + 1), seen);
+}
+
+/* What only the whole can tell. */
+static void
+check_whole(struct place *place)
+{
+	struct conf *conf = place->conf;
+
+	place->line = 0;
+	if (conf->listeners_len == 0)
+		complain(place, "nothing to listen on; write listen_pop3s = *");
+	if (conf->certificates_len == 0)
+		complain(place, "no certificate; write certificate = CHAIN KEY "
+				"(sallyport cert server mail.example.org makes a pair)");
+	if (conf->maildir != NULL && conf->maildir[0] != '/' &&
+	    strncmp(conf->maildir, "~/", 2) != 0)
+		complain(
+		    place, "maildir: write a path that begins with ~/ (the account's home) or /");
+	if (conf->max_before_login > conf->max_connections)
+		complain(place, "max_before_login is above max_connections; write at most %lld",
+		    (long long)conf->max_connections);
+}
+
+static void
+set_defaults(struct place *place, const unsigned *seen)
+{
+	char value[256];
+	size_t i;
+
+	for (i = 0; conf_settings[i].name != NULL; i++) {
+		if (seen[i] != 0 || conf_settings[i].standard == NULL)
+			continue;
+		snprintf(value, sizeof(value), "%s", conf_settings[i].standard);
+		place->line = 0;
+		set(place, &conf_settings[i], value);
+	}
+}
+
+enum { CONF_SETTINGS_MAX = 64 }; /* rows of the table, asserted below it */
+
+struct conf *
+conf_parse(char *text, size_t len, struct conf_complaints *complaints_r)
+{
+	struct place place = {.complaints = complaints_r};
+	unsigned seen[CONF_SETTINGS_MAX] = {0};
+	char *line = text, *end;
+
+	complaints_r->len = 0;
+	place.conf = calloc(1, sizeof(*place.conf));
+	if (place.conf == NULL) {
+		complain(&place, "out of memory");
+		return NULL;
+	}
+	for (; line < text + len; line = end + 1) {
+		place.line++;
+		end = memchr(line, '\n', (size_t)(text + len - line));
+		if (end == NULL)
+			end = text + len; /* text has room for this NUL */
+		*end = '\0';
+		if (strlen(line) != (size_t)(end - line) || end - line > CONF_LINE_MAX)
+			complain(&place, "this line is too long or not text");
+		else
+			parse_line(&place, line, seen);
+	}
+	set_defaults(&place, seen);
+	if (complaints_r->len == 0)
+		check_whole(&place);
+	if (complaints_r->len > 0)
+		conf_free(&place.conf);
+	return place.conf;
+}
+
+static char *
+read_file(const char *path, size_t *len_r)
+{
+	struct stat st;
+	char *text = NULL;
+	ssize_t n;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+	*len_r = 0;
+	if (fd == -1 || fstat(fd, &st) == -1)
+		goto out;
+	if (!S_ISREG(st.st_mode) || st.st_size > CONF_FILE_MAX) {
+		errno = EINVAL;
+		goto out;
+	}
+	text = malloc((size_t)st.st_size + 1);
+	while (text != NULL && *len_r < (size_t)st.st_size) {
+		n = read(fd, text + *len_r, (size_t)st.st_size - *len_r);
+		if (n <= 0)
+			break;
+		*len_r += (size_t)n;
+	}
+out:
+	if (fd != -1)
+		close(fd);
+	return text;
+}
+
+struct conf *
+conf_load(const char *path, struct conf_complaints *complaints_r)
+{
+	struct place place = {.complaints = complaints_r};
+	struct conf *conf;
+	size_t len;
+	char *text = read_file(path, &len);
+
+	complaints_r->len = 0;
+	if (text == NULL) {
+		complain(&place, "cannot read it: %s", strerror(errno));
+		return NULL;
+	}
+	conf = conf_parse(text, len, complaints_r);
+	free(text);
+	return conf;
+}
+
+void
+conf_free(struct conf **conf)
+{
+	const struct setting *s;
+	size_t i;
+
+	if (*conf == NULL)
+		return;
+	for (s = conf_settings; s->name != NULL; s++)
+		if (s->type == CONF_PATH || s->type == CONF_STRING)
+			free(*(char **)(void *)((char *)*conf + s->offset));
+	for (i = 0; i < (*conf)->certificates_len; i++) {
+		free((*conf)->certificates[i].chain);
+		free((*conf)->certificates[i].key);
+	}
+	free(*conf);
+	*conf = NULL;
+}
+
+#define FIELD(name) offsetof(struct conf, name)
+enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, MIB = 1 << 20 };
+
+/* Each with its default as sallyport.conf(5) tells it. */
+const struct setting conf_settings[] = {
+    {"listen_pop3", CONF_LISTEN, 0, "*", .words = "pop3", .port = 110},
+    {"listen_pop3s", CONF_LISTEN, 0, "*", .words = "pop3s", .port = 995},
+    {"certificate", CONF_CERTIFICATE, 0, NULL, 0},
+    {"accounts", CONF_WORD, FIELD(accounts), "system", .words = "system file"},
+    {"users_file", CONF_PATH, FIELD(users_file), SALLYPORT_ETC "/sallyport/users"},
+    {"allow_plain_passwords", CONF_BOOL, FIELD(allow_plain_passwords), "no"},
+    {"min_uid", CONF_NUMBER, FIELD(min_uid), "500", 1, 4294967294},
+    {"maildir", CONF_STRING, FIELD(maildir), "~/Maildir"},
+    {"mark_seen", CONF_BOOL, FIELD(mark_seen), "yes"},
+    {"worker_user", CONF_STRING, FIELD(worker_user), "sallyport"},
+    {"key_user", CONF_STRING, FIELD(key_user), "sallyport-key"},
+    {"empty_dir", CONF_PATH, FIELD(empty_dir), "/run/sallyport/empty"},
+    {"log", CONF_WORD, FIELD(log), "syslog", .words = "stderr syslog"},
+    {"log_tls", CONF_WORD, FIELD(log_tls), "brief", .words = "brief full"},
+    {"login_in_clear", CONF_WORD, FIELD(login_in_clear), "never", .words = "never loopback"},
+    {"max_connections", CONF_NUMBER, FIELD(max_connections), "1000", 1, CONF_CONNECTIONS_MAX},
+    {"max_per_address", CONF_NUMBER, FIELD(max_per_address), "50", 1, CONF_CONNECTIONS_MAX},
+    {"max_before_login", CONF_NUMBER, FIELD(max_before_login), "100", 1, CONF_CONNECTIONS_MAX},
+    {"max_per_user", CONF_NUMBER, FIELD(max_per_user), "30", 1, CONF_CONNECTIONS_MAX},
+    {"login_timeout", CONF_DURATION, FIELD(login_timeout), "60s", 5 * SECOND, 10 * MINUTE},
+    {"login_failures", CONF_NUMBER, FIELD(login_failures), "3", 1, 10},
+    {"failure_delay", CONF_DURATION, FIELD(failure_delay), "2s", 0, 20 * SECOND},
+    {"pop3_idle_timeout", CONF_DURATION, FIELD(pop3_idle_timeout), "10m", 10 * SECOND, 24 * HOUR},
+    {"pop3_login_delay", CONF_DURATION, FIELD(pop3_login_delay), "0s", 0, 24 * HOUR},
+    {"shutdown_wait", CONF_DURATION, FIELD(shutdown_wait), "10s", SECOND, 10 * MINUTE},
+    {"ticket_lifetime", CONF_DURATION, FIELD(ticket_lifetime), "2h", MINUTE, 24 * HOUR},
+    {"memory", CONF_OCTETS, FIELD(memory), "64M", 16 * MIB, 4096LL * MIB},
+    {.name = NULL},
+};
+_Static_assert(sizeof(conf_settings) / sizeof(conf_settings[0]) <= CONF_SETTINGS_MAX,
+    "seen[] in conf_parse is too small");

@@ -1,0 +1,88 @@
+/*
+ * conf.h: the configuration, "name = value" lines; see sallyport.conf(5).
+ *
+ * One typed table in conf.c knows every setting with its default and its bounds.  A configuration
+ * is read whole, checked whole and read-only from then on.
+ */
+#ifndef SERVER_CONF_H
+#define SERVER_CONF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/socket.h>
+
+#include "server/log.h"
+
+enum {
+	CONF_LISTENERS_MAX = 32,    /* sockets; a machine with more addresses binds the wildcard */
+	CONF_CERTIFICATES_MAX = 64, /* all are in every worker's memory */
+	CONF_LINE_MAX = 4096,	    /* octets, so that two paths fit */
+	CONF_CONNECTIONS_MAX =
+	    100000,		  /* what max_connections may be: processes are twice as many */
+	CONF_COMPLAINTS_MAX = 20, /* told at once; the rest after these are mended */
+};
+
+enum conf_accounts { CONF_ACCOUNTS_SYSTEM, CONF_ACCOUNTS_FILE };
+enum conf_clear { CONF_CLEAR_NEVER, CONF_CLEAR_LOOPBACK };
+enum conf_log_tls { CONF_LOG_TLS_BRIEF, CONF_LOG_TLS_FULL };
+
+/* A place to listen: which protocol, and whether TLS begins at once. */
+struct conf_listener {
+	const struct protocol *protocol;
+	bool tls; /* implicit TLS; else STLS or STARTTLS */
+	struct sockaddr_storage address;
+	socklen_t address_len;
+	char text[64]; /* "192.0.2.1:995", "[::]:995" */
+};
+
+struct conf_certificate {
+	char *chain, *key; /* paths */
+};
+
+struct conf {
+	struct conf_listener listeners[CONF_LISTENERS_MAX];
+	size_t listeners_len;
+	struct conf_certificate certificates[CONF_CERTIFICATES_MAX];
+	size_t certificates_len;
+
+	int accounts; /* enum conf_accounts */
+	char *users_file;
+	bool allow_plain_passwords;
+	int64_t min_uid;
+	char *maildir; /* "~/Maildir", with %u, %n, %d */
+	bool mark_seen;
+
+	char *worker_user, *key_user, *empty_dir;
+	int log;	    /* enum log_target */
+	int log_tls;	    /* enum conf_log_tls */
+	int login_in_clear; /* enum conf_clear */
+
+	int64_t max_connections, max_per_address, max_before_login, max_per_user;
+	int64_t login_timeout, pop3_idle_timeout, shutdown_wait; /* ms */
+	int64_t login_failures;
+	int64_t failure_delay;	  /* ms */
+	int64_t pop3_login_delay; /* ms */
+	int64_t ticket_lifetime;  /* ms */
+	int64_t memory;		  /* octets */
+};
+
+/* What is wrong with a configuration, each a line of text that ends in what to write instead. */
+struct conf_complaints {
+	size_t len;
+	struct {
+		unsigned line; /* 0: about the whole */
+		char text[400];
+	} list[CONF_COMPLAINTS_MAX];
+};
+
+/* Reads path.  NULL when anything is wrong: then complaints_r has at least one entry. */
+struct conf *conf_load(const char *path, struct conf_complaints *complaints_r);
+
+/* The same from memory; for tests. text is changed. */
+struct conf *conf_parse(char *text, size_t len, struct conf_complaints *complaints_r);
+
+void conf_free(struct conf **conf);
+
+#endif

@@ -1,0 +1,374 @@
+/*
+ * confine.c: limits, Landlock and seccomp.
+ * Runs as: worker, key, mail user; each once, before it reads what somebody else wrote.
+ *
+ * Landlock says which files (none, or one Maildir); seccomp says which system calls.  They overlap
+ * on purpose: where a kernel lacks one, or one has a fault, the other holds.  A system call that is
+ * not in a role's list kills the process, and master logs the signal.  The filter is classic BPF
+ * over struct seccomp_data, made from the lists below; seccomp(2), landlock(7).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/landlock.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "server/confine.h"
+#include "server/log.h"
+
+#if defined(__x86_64__)
+#define CONFINE_ARCH AUDIT_ARCH_X86_64
+#elif defined(__aarch64__)
+#define CONFINE_ARCH AUDIT_ARCH_AARCH64
+#elif defined(__riscv) && __riscv_xlen == 64
+#define CONFINE_ARCH AUDIT_ARCH_RISCV64
+#elif defined(__powerpc64__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define CONFINE_ARCH AUDIT_ARCH_PPC64LE
+#else
+#error "confine.c needs this machine's AUDIT_ARCH_ constant"
+#endif
+
+#if defined(__SANITIZE_ADDRESS__)
+#define CONFINE_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define CONFINE_SANITIZED 1
+#endif
+#endif
+#ifndef CONFINE_SANITIZED
+#define CONFINE_SANITIZED 0
+#endif
+
+/* --- resource limits --- */
+
+enum {
+	/* Descriptors: poll(2) counts them, so not 0; a worker has 5, a reader some 10. */
+	CONFINE_FILES = 32,
+	CONFINE_KEY_FILES = 8192, /* one channel for every connection before its handshake */
+};
+
+static void
+limit(int what, rlim_t value)
+{
+	struct rlimit now, wanted = {value, value};
+
+	if (getrlimit((__rlimit_resource_t)what, &now) == -1)
+		fatal("confine", "getrlimit");
+	if (wanted.rlim_max > now.rlim_max)
+		wanted.rlim_cur = wanted.rlim_max = now.rlim_max;
+	if (setrlimit((__rlimit_resource_t)what, &wanted) == -1)
+		fatal("confine", "setrlimit");
+}
+
+static void
+limits(int64_t memory, rlim_t files)
+{
+	limit(RLIMIT_CORE, 0);
+	limit(RLIMIT_NOFILE, files);
+	/* A sanitizer's shadow memory is terabytes of address space. */
+	if (!CONFINE_SANITIZED)
+		limit(RLIMIT_DATA, (rlim_t)memory);
+}
+
+void
+confine_undumpable(void)
+{
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == -1 ||
+	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
+		fatal("confine", "prctl");
+}
+
+/* --- Landlock --- */
+
+/* As the kernel has it from ABI 6 on; older headers know fewer fields. */
+struct ruleset {
+	uint64_t handled_access_fs, handled_access_net, scoped;
+};
+
+enum {
+	ACCESS_FILES_1 = (1 << 13) - 1, /* EXECUTE to MAKE_SYM: all of ABI 1 */
+	ACCESS_REFER = 1 << 13,		/* ABI 2: rename and link between directories */
+	ACCESS_TRUNCATE = 1 << 14,	/* ABI 3 */
+	ACCESS_IOCTL = 1 << 15,		/* ABI 5 */
+	NET_BIND_CONNECT = 3,		/* ABI 4 */
+	SCOPE_ALL = 3,			/* ABI 6: abstract sockets, signals */
+	LANDLOCK_ABI_LEAST = 2,		/* without REFER new/ could not become cur/ */
+};
+
+/* What a reader may do below its Maildir. */
+static const uint64_t maildir_access =
+    LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_READ_DIR |
+    LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR |
+    LANDLOCK_ACCESS_FS_MAKE_REG | ACCESS_REFER | ACCESS_TRUNCATE;
+
+static long
+landlock_abi(void)
+{
+	return syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+}
+
+static struct ruleset
+ruleset_for(long abi, size_t *size_r)
+{
+	struct ruleset rules = {ACCESS_FILES_1 | ACCESS_REFER, 0, 0};
+
+	if (abi >= 3)
+		rules.handled_access_fs |= ACCESS_TRUNCATE;
+	if (abi >= 5)
+		rules.handled_access_fs |= ACCESS_IOCTL;
+	if (abi >= 4)
+		rules.handled_access_net = NET_BIND_CONNECT;
+	if (abi >= 6)
+		rules.scoped = SCOPE_ALL;
+	*size_r = abi >= 6   ? sizeof(rules)
+		  : abi >= 4 ? offsetof(struct ruleset, scoped)
+			     : offsetof(struct ruleset, handled_access_net);
+	return rules;
+}
+
+static void
+allow_path(int ruleset, const char *path, uint64_t access)
+{
+	struct landlock_path_beneath_attr rule = {.allowed_access = access};
+
+	rule.parent_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (rule.parent_fd == -1)
+		fatal("confine", "open the Maildir");
+	if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) == -1)
+		fatal("confine", "landlock_add_rule");
+	close(rule.parent_fd);
+}
+
+enum confine_landlock
+confine_landlock(const char *path)
+{
+	long abi = landlock_abi();
+	struct ruleset rules;
+	size_t size;
+	int fd;
+
+	if (abi < LANDLOCK_ABI_LEAST)
+		return CONFINE_LANDLOCK_MISSING;
+	rules = ruleset_for(abi, &size);
+	fd = (int)syscall(SYS_landlock_create_ruleset, &rules, size, 0);
+	if (fd == -1)
+		fatal("confine", "landlock_create_ruleset");
+	if (path != NULL)
+		allow_path(fd, path, maildir_access & rules.handled_access_fs);
+	if (syscall(SYS_landlock_restrict_self, fd, 0) == -1)
+		fatal("confine", "landlock_restrict_self");
+	close(fd);
+	return CONFINE_LANDLOCK_DONE;
+}
+
+const char *
+confine_missing(void)
+{
+	return landlock_abi() < LANDLOCK_ABI_LEAST ? "Landlock" : NULL;
+}
+
+/* --- seccomp --- */
+
+/* Every role: memory, time, descriptors that are open already, the end. */
+static const short common_calls[] = {
+    SYS_read,
+    SYS_write,
+    SYS_readv,
+    SYS_writev,
+    SYS_close,
+    SYS_recvfrom,
+    SYS_sendto,
+    SYS_recvmsg,
+    SYS_sendmsg,
+    SYS_shutdown,
+    SYS_ppoll,
+    SYS_brk,
+    SYS_munmap,
+    SYS_mremap,
+    SYS_madvise,
+    SYS_futex,
+    SYS_getrandom,
+    SYS_getpid,
+    SYS_gettid,
+    SYS_clock_gettime,
+    SYS_clock_nanosleep,
+    SYS_nanosleep,
+    SYS_gettimeofday,
+    SYS_rt_sigreturn,
+    SYS_rt_sigprocmask,
+    SYS_restart_syscall,
+    SYS_exit,
+    SYS_exit_group,
+    SYS_fcntl,
+#ifdef SYS_poll
+    SYS_poll,
+#endif
+#ifdef SYS_time
+    SYS_time,
+#endif
+#if CONFINE_SANITIZED
+    SYS_sigaltstack,
+    SYS_sched_yield,
+    SYS_prctl,
+    SYS_getrlimit,
+    SYS_prlimit64,
+    SYS_rt_sigaction,
+    SYS_set_robust_list,
+    SYS_sched_getaffinity,
+#endif
+};
+
+/* The mail user's: files of the Maildir, which Landlock bounds. */
+static const short reader_calls[] = {
+    SYS_openat,
+    SYS_newfstatat,
+    SYS_fstat,
+    SYS_statx,
+    SYS_getdents64,
+    SYS_lseek,
+    SYS_pread64,
+    SYS_pwrite64,
+    SYS_renameat2,
+    SYS_renameat,
+    SYS_linkat,
+    SYS_unlinkat,
+    SYS_mkdirat,
+    SYS_fsync,
+    SYS_fdatasync,
+    SYS_ftruncate,
+    SYS_fadvise64,
+    SYS_umask,
+    SYS_geteuid,
+    SYS_getuid,
+    SYS_uname,
+    SYS_utimensat,
+    SYS_faccessat,
+    SYS_dup,
+#ifdef SYS_rename
+    SYS_rename,
+#endif
+#ifdef SYS_faccessat2
+    SYS_faccessat2,
+#endif
+};
+
+/*
+ * Instructions: the list, two for each; and in front and behind some twenty for what is looked at
+ * with its arguments.
+ */
+enum { CONFINE_PROGRAM_MAX = 256 };
+
+struct program {
+	unsigned short len;
+	struct sock_filter code[CONFINE_PROGRAM_MAX];
+};
+
+static void
+emit(struct program *program, struct sock_filter instruction)
+{
+	if (program->len == CONFINE_PROGRAM_MAX)
+		bug("the seccomp filter has too many calls");
+	program->code[program->len++] = instruction;
+}
+
+static struct sock_filter
+load(size_t offset)
+{
+	return (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)offset);
+}
+
+static struct sock_filter
+give(uint32_t action)
+{
+	return (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, action);
+}
+
+static void
+allow(struct program *program, const short *calls, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++) {
+		emit(program, (struct sock_filter)BPF_JUMP(
+				  BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)calls[i], 0, 1));
+		emit(program, give(SECCOMP_RET_ALLOW));
+	}
+}
+
+/* Allows a call when (low half of argument & mask) == value; otherwise goes on with the call's number. */
+static void
+allow_when(struct program *program, int call, int argument, uint32_t mask, uint32_t value)
+{
+	const size_t low = offsetof(struct seccomp_data, args) + 8 * (size_t)argument;
+
+	emit(
+	    program, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)call, 0, 5));
+	emit(program, load(low));
+	emit(program, (struct sock_filter)BPF_STMT(BPF_ALU | BPF_AND | BPF_K, mask));
+	emit(program, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, 1));
+	emit(program, give(SECCOMP_RET_ALLOW));
+	emit(program, load(offsetof(struct seccomp_data, nr)));
+}
+
+void
+confine_seccomp(enum confine_role role)
+{
+	struct program program = {.len = 0};
+	struct sock_fprog filter = {.filter = program.code};
+
+	emit(&program, load(offsetof(struct seccomp_data, arch)));
+	emit(&program, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, CONFINE_ARCH, 1, 0));
+	emit(&program, give(SECCOMP_RET_KILL_PROCESS));
+	emit(&program, load(offsetof(struct seccomp_data, nr)));
+	allow(&program, common_calls, sizeof(common_calls) / sizeof(common_calls[0]));
+	if (role == CONFINE_READER) {
+		allow(&program, reader_calls, sizeof(reader_calls) / sizeof(reader_calls[0]));
+		/* Whether the holder of a lock file lives: signal 0 and no other. */
+		allow_when(&program, SYS_kill, 1, 0xffffffff, 0);
+	}
+	/* No memory that can be executed. */
+	allow_when(&program, SYS_mmap, 2, PROT_EXEC, 0);
+	allow_when(&program, SYS_mprotect, 2, PROT_EXEC, 0);
+	/* A sanitizer's report is worth more than the kill; what is refused is the same. */
+	emit(&program,
+	    give(CONFINE_SANITIZED ? SECCOMP_RET_ERRNO | EPERM : SECCOMP_RET_KILL_PROCESS));
+	filter.len = program.len;
+	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0) == -1)
+		fatal("confine", "seccomp");
+}
+
+/* --- the whole --- */
+
+void
+confine_worker(int64_t memory)
+{
+	confine_undumpable();
+	limits(memory, CONFINE_FILES);
+	(void)confine_landlock(NULL); /* master has logged it if it is missing */
+	confine_seccomp(CONFINE_WORKER);
+}
+
+void
+confine_key(int64_t memory)
+{
+	confine_undumpable();
+	limits(memory, CONFINE_KEY_FILES);
+	(void)confine_landlock(NULL);
+	confine_seccomp(CONFINE_KEY);
+}
+
+void
+confine_reader(const char *maildir, int64_t memory)
+{
+	confine_undumpable();
+	limits(memory, CONFINE_FILES);
+	(void)confine_landlock(maildir);
+	confine_seccomp(CONFINE_READER);
+}

@@ -1,0 +1,349 @@
+/*
+ * ipc.c: typed messages between processes.  The receiving side trusts nothing.
+ * Runs as: every process.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "server/clock.h"
+#include "server/ipc.h"
+
+enum { RECORD_HEADER = 2 }; /* octets: how many of a record are the message */
+
+void
+ipc_begin(struct ipc_message *message, enum ipc_type type)
+{
+	message->len = message->at = 0;
+	message->bad = false;
+	ipc_put_u8(message, (uint8_t)type);
+}
+
+static void
+put(struct ipc_message *message, const void *octets, size_t len)
+{
+	if (message->bad || len > sizeof(message->data) - message->len) {
+		message->bad = true;
+		return;
+	}
+	if (len > 0)
+		memcpy(message->data + message->len, octets, len);
+	message->len += len;
+}
+
+static void
+put_number(struct ipc_message *message, uint64_t value, size_t octets)
+{
+	unsigned char out[8];
+	size_t i;
+
+	for (i = 0; i < octets; i++)
+		out[i] = (unsigned char)(value >> (8 * (octets - 1 - i)));
+	put(message, out, octets);
+}
+
+void
+ipc_put_u8(struct ipc_message *message, uint8_t value)
+{
+	put_number(message, value, 1);
+}
+
+void
+ipc_put_u16(struct ipc_message *message, uint16_t value)
+{
+	put_number(message, value, 2);
+}
+
+void
+ipc_put_u32(struct ipc_message *message, uint32_t value)
+{
+	put_number(message, value, 4);
+}
+
+void
+ipc_put_u64(struct ipc_message *message, uint64_t value)
+{
+	put_number(message, value, 8);
+}
+
+void
+ipc_put_bytes(struct ipc_message *message, const void *bytes, size_t len)
+{
+	if (len > IPC_MAX) {
+		message->bad = true;
+		return;
+	}
+	ipc_put_u16(message, (uint16_t)len);
+	put(message, bytes, len);
+}
+
+void
+ipc_put_string(struct ipc_message *message, const char *string)
+{
+	ipc_put_bytes(message, string, strlen(string));
+}
+
+unsigned
+ipc_open(struct ipc_message *message)
+{
+	message->at = 0;
+	message->bad = false;
+	return ipc_get_u8(message);
+}
+
+static uint64_t
+get_number(struct ipc_message *message, size_t octets)
+{
+	uint64_t value = 0;
+	size_t i;
+
+	if (message->bad || octets > message->len - message->at) {
+		message->bad = true;
+		return 0;
+	}
+	for (i = 0; i < octets; i++)
+		value = value << 8 | message->data[message->at++];
+	return value;
+}
+
+uint8_t
+ipc_get_u8(struct ipc_message *message)
+{
+	return (uint8_t)get_number(message, 1);
+}
+
+uint16_t
+ipc_get_u16(struct ipc_message *message)
+{
+	return (uint16_t)get_number(message, 2);
+}
+
+uint32_t
+ipc_get_u32(struct ipc_message *message)
+{
+	return (uint32_t)get_number(message, 4);
+}
+
+uint64_t
+ipc_get_u64(struct ipc_message *message)
+{
+	return get_number(message, 8);
+}
+
+size_t
+ipc_get_bytes(struct ipc_message *message, void *out_r, size_t size)
+{
+	size_t len = ipc_get_u16(message);
+
+	if (message->bad || len > message->len - message->at || len > size) {
+		message->bad = true;
+		return 0;
+	}
+	memcpy(out_r, message->data + message->at, len);
+	message->at += len;
+	return len;
+}
+
+void
+ipc_get_string(struct ipc_message *message, char *out_r, size_t size)
+{
+	size_t len = ipc_get_bytes(message, out_r, size - 1);
+
+	out_r[len] = '\0';
+	if (memchr(out_r, '\0', len) != NULL)
+		message->bad = true;
+	if (message->bad)
+		out_r[0] = '\0';
+}
+
+bool
+ipc_done(const struct ipc_message *message)
+{
+	return !message->bad && message->at == message->len;
+}
+
+void
+ipc_wipe(struct ipc_message *message)
+{
+	explicit_bzero(message, sizeof(*message));
+}
+
+/* --- descriptors and waiting --- */
+
+union fd_space {
+	struct cmsghdr header; /* for its alignment */
+	char space[CMSG_SPACE(sizeof(int))];
+};
+
+static void
+attach(struct msghdr *header, union fd_space *control, int fd)
+{
+	struct cmsghdr *c;
+
+	memset(control, 0, sizeof(*control));
+	header->msg_control = control->space;
+	header->msg_controllen = sizeof(control->space);
+	c = CMSG_FIRSTHDR(header);
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(c), &fd, sizeof(int));
+}
+
+static int
+detach(struct msghdr *header)
+{
+	struct cmsghdr *c;
+	int fd = -1;
+
+	/* There is room for one descriptor only: the kernel closes what else was sent. */
+	for (c = CMSG_FIRSTHDR(header); c != NULL; c = CMSG_NXTHDR(header, c))
+		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
+		    c->cmsg_len == CMSG_LEN(sizeof(int)))
+			memcpy(&fd, CMSG_DATA(c), sizeof(int));
+	return fd;
+}
+
+static ssize_t
+send_octets(int fd, const unsigned char *octets, size_t len, int fd_pass)
+{
+	union fd_space control;
+	struct iovec iov = {(void *)(uintptr_t)octets, len};
+	struct msghdr header = {.msg_iov = &iov, .msg_iovlen = 1};
+	ssize_t n;
+
+	if (fd_pass != -1)
+		attach(&header, &control, fd_pass);
+	do
+		n = sendmsg(fd, &header, MSG_NOSIGNAL);
+	while (n == -1 && errno == EINTR);
+	return n;
+}
+
+/* One recvmsg once something is there or until is past; the descriptor that came along in *fd_r. */
+static ssize_t
+recv_octets(int fd, unsigned char *out, size_t size, int64_t until, int *fd_r)
+{
+	union fd_space control;
+	struct iovec iov = {out, size};
+	struct msghdr header = {.msg_iov = &iov,
+	    .msg_iovlen = 1,
+	    .msg_control = control.space,
+	    .msg_controllen = sizeof(control.space)};
+	struct pollfd wait = {.fd = fd, .events = POLLIN};
+	ssize_t n;
+	int got;
+
+	for (;;) {
+		n = poll(&wait, 1, clock_left(until));
+		if (n == 0) {
+			errno = ETIMEDOUT;
+			return -1;
+		}
+		if (n > 0)
+			n = recvmsg(fd, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+		if (n != -1 || (errno != EINTR && errno != EAGAIN))
+			break;
+	}
+	if (n == -1)
+		return -1;
+	got = detach(&header);
+	if (got != -1 && *fd_r != -1)
+		close(*fd_r);
+	if (got != -1)
+		*fd_r = got;
+	if (n == 0)
+		errno = EPIPE;
+	else if ((header.msg_flags & MSG_TRUNC) != 0)
+		errno = EMSGSIZE;
+	return n == 0 || (header.msg_flags & MSG_TRUNC) != 0 ? -1 : n;
+}
+
+/* Hands a received descriptor on, or closes what nobody wants. */
+static void
+deliver_fd(int result, int got, int *fd_r)
+{
+	if (got != -1 && (fd_r == NULL || result == -1)) {
+		close(got);
+		got = -1;
+	}
+	if (fd_r != NULL)
+		*fd_r = got;
+}
+
+int
+ipc_send(int fd, const struct ipc_message *message, int fd_pass)
+{
+	if (message->bad) {
+		errno = EMSGSIZE;
+		return -1;
+	}
+	return send_octets(fd, message->data, message->len, fd_pass) == -1 ? -1 : 0;
+}
+
+int
+ipc_recv(int fd, struct ipc_message *message_r, int timeout_ms, int *fd_r)
+{
+	int got = -1, result;
+	ssize_t n =
+	    recv_octets(fd, message_r->data, sizeof(message_r->data), clock_in(timeout_ms), &got);
+
+	message_r->len = n == -1 ? 0 : (size_t)n;
+	message_r->at = 0;
+	message_r->bad = n == -1;
+	result = n == -1 ? -1 : 0;
+	deliver_fd(result, got, fd_r);
+	return result;
+}
+
+int
+ipc_send_record(int fd, const struct ipc_message *message, int fd_pass)
+{
+	unsigned char record[IPC_RECORD] = {0};
+	size_t sent = 0;
+	ssize_t n = 0;
+
+	if (message->bad || message->len > sizeof(record) - RECORD_HEADER) {
+		errno = EMSGSIZE;
+		return -1;
+	}
+	record[0] = (unsigned char)(message->len >> 8);
+	record[1] = (unsigned char)message->len;
+	memcpy(record + RECORD_HEADER, message->data, message->len);
+	while (sent < sizeof(record) && n != -1) {
+		n = send_octets(fd, record + sent, sizeof(record) - sent, sent == 0 ? fd_pass : -1);
+		sent += n > 0 ? (size_t)n : 0;
+	}
+	explicit_bzero(record, sizeof(record));
+	return n == -1 ? -1 : 0;
+}
+
+int
+ipc_recv_record(int fd, struct ipc_message *message_r, int timeout_ms, int *fd_r)
+{
+	unsigned char record[IPC_RECORD];
+	int64_t until = clock_in(timeout_ms);
+	size_t have = 0, len;
+	ssize_t n = 0;
+	int got = -1, result = -1;
+
+	memset(message_r, 0, sizeof(*message_r));
+	while (have < sizeof(record) && n != -1) {
+		n = recv_octets(fd, record + have, sizeof(record) - have, until, &got);
+		have += n > 0 ? (size_t)n : 0;
+	}
+	len = n == -1 ? 0 : (size_t)record[0] << 8 | record[1];
+	if (n != -1 && len <= sizeof(record) - RECORD_HEADER) {
+		memcpy(message_r->data, record + RECORD_HEADER, len);
+		message_r->len = len;
+		result = 0;
+	} else if (n != -1) {
+		errno = EMSGSIZE;
+	}
+	message_r->bad = result == -1;
+	explicit_bzero(record, sizeof(record));
+	deliver_fd(result, got, fd_r);
+	return result;
+}

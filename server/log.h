@@ -1,0 +1,61 @@
+/*
+ * log.h: the log, syslog or stderr.  The only part that knows either.
+ *
+ * A line is: connection id (or "-"), module, event, then key=value pairs:
+ *
+ *     7f3a9c01 pop3 login user=anna rip=192.0.2.7 tls=1.3
+ *
+ * One encoder makes every value printable: octets outside 0x21-0x7e become \xHH, and a value with a
+ * blank, a quote or a backslash stands in double quotes.  Never pass it a password, nor the name of
+ * an unknown user, which may be one.
+ */
+#ifndef SERVER_LOG_H
+#define SERVER_LOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum log_target { LOG_TO_STDERR, LOG_TO_SYSLOG };
+enum log_level { LOG_ERROR, LOG_WARN, LOG_NOTE };
+
+enum {
+	LOG_LINE_MAX = 1024, /* octets; syslog daemons cut there or a little beyond */
+	LOG_VALUE_MAX = 300, /* octets of one value before escaping; the rest becomes "..." */
+	LOG_CLIENT_MAX = 64, /* the same for what a client said */
+};
+
+struct log_line {
+	enum log_level level;
+	size_t len;
+	char text[LOG_LINE_MAX];
+};
+
+/*
+ * Opens the log.  The descriptor is inherited over fork, so that a process in an empty chroot can
+ * still log.  Called again it changes the target or connects anew (a syslog daemon that went away).
+ */
+void log_open(enum log_target target);
+
+/* The descriptor in use, for those who close all others. */
+int log_fd(void);
+
+/* The connection id that begins this process's lines from now on; 0: "-". */
+void log_set_id(uint32_t id);
+
+void log_begin(struct log_line *line, enum log_level level, const char *module, const char *event);
+void log_text(struct log_line *line, const char *key, const char *value);
+void log_client(struct log_line *line, const char *key, const char *value);
+void log_number(struct log_line *line, const char *key, long long value);
+void log_end(struct log_line *line);
+
+/* A whole line at once: pairs of key and value (char *), ended by NULL. */
+void log_event(enum log_level level, const char *module, const char *event, ...)
+    __attribute__((sentinel));
+
+/* The world failed (errno is told), what we got was wrong, we ourselves are wrong: log and exit. */
+_Noreturn void fatal(const char *module, const char *what);
+_Noreturn void fatalx(const char *module, const char *what);
+_Noreturn void bug(const char *what);
+
+#endif

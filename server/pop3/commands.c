@@ -1,0 +1,307 @@
+/*
+ * commands.c: POP3 after login: the transaction and update states of RFC 1939.
+ * Runs as: mail user.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "maildir/maildir.h"
+#include "server/conf.h"
+#include "server/log.h"
+#include "server/pop3/maildrop.h"
+#include "server/pop3/pop3.h"
+#include "server/pop3/send.h"
+#include "server/pop3/session.h"
+#include "server/reader.h"
+
+enum { GOODBYE_TIMEOUT = 2 * 1000 }; /* ms for the last words to a client that may not listen */
+
+enum step { STEP_NEXT, STEP_END };
+
+struct session {
+	struct reader *reader;
+	struct channel *channel;
+	struct maildrop *drop;
+};
+
+struct command {
+	const char *verb;
+	enum pop3_arguments arguments;
+	enum step (*run)(struct session *session, const char *argument);
+};
+
+static enum step
+say(struct session *s, const char *text)
+{
+	channel_puts(s->channel, text);
+	return STEP_NEXT;
+}
+
+/* A message number that there is; else the answer is given. rest_r as in pop3_number. */
+static bool
+message(struct session *s, const char *text, uint32_t *number_r, const char **rest_r)
+{
+	if (pop3_number(text, number_r, rest_r) && maildrop_has(s->drop, *number_r))
+		return true;
+	channel_puts(s->channel, "-ERR There is no such message\r\n");
+	return false;
+}
+
+static enum step
+run_stat(struct session *s, const char *argument)
+{
+	size_t count;
+	uint64_t octets;
+
+	(void)argument;
+	maildrop_stat(s->drop, &count, &octets);
+	channel_printf(s->channel, "+OK %zu %" PRIu64 "\r\n", count, octets);
+	return STEP_NEXT;
+}
+
+/* LIST and UIDL differ in what they tell of a message only. */
+static enum step
+tell(struct session *s, const char *argument, void (*one)(struct session *, const char *, uint32_t))
+{
+	uint32_t n;
+
+	if (argument != NULL) {
+		if (message(s, argument, &n, NULL))
+			one(s, "+OK ", n);
+		return STEP_NEXT;
+	}
+	channel_puts(s->channel, "+OK\r\n");
+	for (n = 1; n <= maildrop_last(s->drop); n++)
+		if (maildrop_has(s->drop, n))
+			one(s, "", n);
+	return say(s, ".\r\n");
+}
+
+static void
+tell_octets(struct session *s, const char *before, uint32_t n)
+{
+	channel_printf(
+	    s->channel, "%s%" PRIu32 " %" PRIu64 "\r\n", before, n, maildrop_octets(s->drop, n));
+}
+
+static void
+tell_uidl(struct session *s, const char *before, uint32_t n)
+{
+	char uidl[POP3_UIDL_MAX + 1];
+
+	maildrop_uidl(s->drop, n, uidl);
+	channel_printf(s->channel, "%s%" PRIu32 " %s\r\n", before, n, uidl);
+}
+
+static enum step
+run_list(struct session *s, const char *argument)
+{
+	return tell(s, argument, tell_octets);
+}
+
+static enum step
+run_uidl(struct session *s, const char *argument)
+{
+	return tell(s, argument, tell_uidl);
+}
+
+/* Sends message n up to body lines of its text. */
+static enum step
+transmit(struct session *s, uint32_t n, uint64_t lines, bool whole)
+{
+	struct maildir_reader *reader;
+
+	if (maildrop_read(s->drop, n, &reader) == -1)
+		return say(s, errno == ENOENT ? "-ERR The message is gone\r\n"
+					      : "-ERR [SYS/PERM] The message cannot be read\r\n");
+	if (whole)
+		channel_printf(
+		    s->channel, "+OK %" PRIu64 " octets\r\n", maildrop_octets(s->drop, n));
+	else
+		channel_puts(s->channel, "+OK\r\n");
+	if (pop3_send(s->channel, reader, lines) == -1) {
+		/* The answer is under way: only its missing end can tell that it is not whole. */
+		s->reader->reason = "a message could not be read to its end";
+		maildir_reader_close(&reader);
+		return STEP_END;
+	}
+	maildir_reader_close(&reader);
+	return STEP_NEXT;
+}
+
+static enum step
+run_retr(struct session *s, const char *argument)
+{
+	uint32_t n;
+	enum step step;
+
+	if (!message(s, argument, &n, NULL))
+		return STEP_NEXT;
+	step = transmit(s, n, POP3_ALL_LINES, true);
+	if (step == STEP_NEXT && s->channel->end == CHANNEL_OPEN) {
+		maildrop_seen(s->drop, n);
+		s->reader->messages++;
+	}
+	return step;
+}
+
+static enum step
+run_top(struct session *s, const char *argument)
+{
+	uint32_t n, lines;
+	const char *rest;
+
+	if (!pop3_number(argument, &n, &rest) || rest == NULL || !pop3_number(rest, &lines, NULL))
+		return say(s, "-ERR TOP wants a message and a number of lines\r\n");
+	if (!maildrop_has(s->drop, n))
+		return say(s, "-ERR There is no such message\r\n");
+	return transmit(s, n, lines, false);
+}
+
+static enum step
+run_dele(struct session *s, const char *argument)
+{
+	uint32_t n;
+
+	if (!message(s, argument, &n, NULL))
+		return STEP_NEXT;
+	maildrop_delete(s->drop, n);
+	return say(s, "+OK Marked to be deleted\r\n");
+}
+
+static enum step
+run_noop(struct session *s, const char *argument)
+{
+	(void)argument;
+	return say(s, "+OK\r\n");
+}
+
+static enum step
+run_rset(struct session *s, const char *argument)
+{
+	(void)argument;
+	maildrop_reset(s->drop);
+	return say(s, "+OK No message is marked\r\n");
+}
+
+static enum step
+run_capa(struct session *s, const char *argument)
+{
+	const struct pop3_state state = {
+	    .logged_in = true,
+	    .login_delay = s->reader->start.conf->pop3_login_delay / 1000,
+	};
+
+	(void)argument;
+	pop3_capa(s->channel, &state);
+	return STEP_NEXT;
+}
+
+static enum step
+run_lang(struct session *s, const char *argument)
+{
+	pop3_lang(s->channel, argument);
+	return STEP_NEXT;
+}
+
+static enum step
+run_quit(struct session *s, const char *argument)
+{
+	size_t failed, removed;
+
+	(void)argument;
+	failed = maildrop_update(s->drop, s->reader->start.conf->mark_seen, &removed);
+	s->reader->removed = removed;
+	s->reader->reason = failed == 0 ? "quit" : "quit, some messages could not be removed";
+	if (failed > 0)
+		channel_printf(
+		    s->channel, "-ERR [SYS/TEMP] %zu messages could not be removed\r\n", failed);
+	else
+		channel_puts(s->channel, "+OK Bye\r\n");
+	return STEP_END;
+}
+
+static const struct command commands[] = {
+    {"STAT", POP3_NONE, run_stat},
+    {"LIST", POP3_MAYBE, run_list},
+    {"RETR", POP3_ONE, run_retr},
+    {"DELE", POP3_ONE, run_dele},
+    {"UIDL", POP3_MAYBE, run_uidl},
+    {"TOP", POP3_ONE, run_top},
+    {"NOOP", POP3_NONE, run_noop},
+    {"RSET", POP3_NONE, run_rset},
+    {"CAPA", POP3_NONE, run_capa},
+    {"LANG", POP3_MAYBE, run_lang},
+    {"QUIT", POP3_NONE, run_quit},
+};
+
+static enum step
+run(struct session *s, char *text, size_t len)
+{
+	struct pop3_line line;
+	size_t i;
+
+	pop3_parse(text, len, &line);
+	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (strcmp(commands[i].verb, line.verb) != 0)
+			continue;
+		if (!pop3_fits(&line, commands[i].arguments))
+			return say(s, "-ERR Wrong arguments\r\n");
+		return commands[i].run(s, line.argument);
+	}
+	return say(s, "-ERR Unknown command\r\n");
+}
+
+enum ipc_verdict
+pop3_open(struct reader *reader)
+{
+	struct maildrop *drop;
+
+	if (maildrop_open(reader->maildir, &drop) == 0) {
+		reader->session = drop;
+		return IPC_ACCEPTED;
+	}
+	if (errno == EAGAIN)
+		return IPC_IN_USE;
+	log_event(LOG_ERROR, "pop3", "cannot-open", "user", reader->account.name, "error",
+	    strerror(errno), NULL);
+	return IPC_UNAVAILABLE;
+}
+
+/* Last words, for ends that are ours.  An idle client gets none: RFC 1939 section 3. */
+static void
+say_goodbye(struct channel *channel)
+{
+	const char *words = NULL;
+
+	if (channel->end == CHANNEL_STOPPED)
+		words = "-ERR [SYS/TEMP] Shutting down; nothing was deleted\r\n";
+	else if (channel->end == CHANNEL_TOO_LONG)
+		words = "-ERR Line too long\r\n";
+	if (words == NULL)
+		return;
+	channel->end = CHANNEL_OPEN;
+	channel->idle = GOODBYE_TIMEOUT;
+	channel_stop = 0;
+	channel_puts(channel, words);
+	channel_flush(channel);
+}
+
+void
+pop3_serve(struct reader *reader)
+{
+	struct session s = {reader, &reader->channel, reader->session};
+	enum step step = STEP_NEXT;
+	char *line;
+	size_t len;
+
+	while (step == STEP_NEXT && channel_line(s.channel, POP3_LINE_MAX, &line, &len))
+		step = run(&s, line, len);
+	if (reader->reason == NULL)
+		reader->reason = channel_end_text(s.channel->end);
+	say_goodbye(s.channel);
+	maildrop_keep_sizes(s.drop);
+	maildrop_close(&s.drop);
+}

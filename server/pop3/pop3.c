@@ -1,0 +1,83 @@
+/*
+ * pop3.c: command lines, numbers, CAPA and LANG.
+ * Runs as: worker, and mail user in the reader.
+ */
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+
+#include "auth/sasl.h"
+#include "server/pop3/pop3.h"
+
+void
+pop3_parse(char *line, size_t len, struct pop3_line *line_r)
+{
+	size_t verb = strcspn(line, " "), i;
+
+	line_r->verb[0] = '\0';
+	line_r->argument = NULL;
+	if (strlen(line) != len || verb > POP3_VERB_MAX)
+		return;
+	for (i = 0; i < verb; i++)
+		line_r->verb[i] = (char)toupper((unsigned char)line[i]);
+	line_r->verb[verb] = '\0';
+	if (line[verb] == ' ' && line[verb + 1] != '\0')
+		line_r->argument = line + verb + 1;
+}
+
+bool
+pop3_fits(const struct pop3_line *line, enum pop3_arguments arguments)
+{
+	if (arguments == POP3_MAYBE)
+		return true;
+	return (line->argument != NULL) == (arguments == POP3_ONE);
+}
+
+bool
+pop3_number(const char *text, uint32_t *number_r, const char **rest_r)
+{
+	size_t digits = strspn(text, "0123456789"), i;
+	uint64_t n = 0;
+
+	if (digits < 1 || digits > 10)
+		return false;
+	for (i = 0; i < digits; i++)
+		n = n * 10 + (uint64_t)(text[i] - '0');
+	text += digits;
+	if (n > UINT32_MAX || (*text != '\0' && (rest_r == NULL || *text != ' ')))
+		return false;
+	if (rest_r != NULL)
+		*rest_r = *text == ' ' ? text + 1 : NULL;
+	*number_r = (uint32_t)n;
+	return true;
+}
+
+void
+pop3_capa(struct channel *channel, const struct pop3_state *state)
+{
+	channel_puts(channel, "+OK Capability list follows\r\n"
+			      "TOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\n"
+			      "EXPIRE NEVER\r\nUTF8\r\nLANG\r\n");
+	if (state->login_delay > 0)
+		channel_printf(channel, "LOGIN-DELAY %lld\r\n", (long long)state->login_delay);
+	if (!state->logged_in && !state->tls)
+		channel_puts(channel, "STLS\r\n");
+	/* Nothing that would tempt a client to send its password in the clear. */
+	if (!state->logged_in && state->may_login)
+		channel_printf(channel, "USER\r\nSASL %s\r\n", SASL_MECHANISMS);
+	/* RFC 2449 section 6.9: optionally in the transaction state only, as a probe needs no version. */
+	if (state->logged_in)
+		channel_puts(channel, "IMPLEMENTATION sallyport-" SALLYPORT_VERSION "\r\n");
+	channel_puts(channel, ".\r\n");
+}
+
+void
+pop3_lang(struct channel *channel, const char *range)
+{
+	if (range == NULL)
+		channel_puts(channel, "+OK Language listing follows\r\nen English\r\n.\r\n");
+	else if (strcmp(range, "*") == 0 || strcasecmp(range, "en") == 0)
+		channel_puts(channel, "+OK en Language is English\r\n");
+	else
+		channel_puts(channel, "-ERR There is no such language here\r\n");
+}

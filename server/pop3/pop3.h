@@ -1,0 +1,56 @@
+/*
+ * pop3.h: what both halves of POP3 share: a command line taken apart, numbers, capabilities.
+ * RFC 1939, 2449 (CAPA), 2595 (STLS), 3206 and 2449 (response codes), 5034 (AUTH), 6856 (UTF8, LANG).
+ */
+#ifndef SERVER_POP3_POP3_H
+#define SERVER_POP3_POP3_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "server/channel.h"
+
+enum {
+	/* Octets of a command.  RFC 2449 section 4 asks for 255, AUTH's base64 needs more. */
+	POP3_LINE_MAX = 2048,
+	POP3_VERB_MAX = 4, /* all of our commands have three or four letters */
+	/* Lines that are no command before login; a browser or a spammer's probe is cut off. */
+	POP3_NONSENSE_MAX = 10,
+};
+
+/* A command line: argument is NULL without one, else what stands behind one blank. */
+struct pop3_line {
+	char verb[POP3_VERB_MAX + 1]; /* upper case; "" when it cannot be a command */
+	char *argument;
+};
+
+enum pop3_arguments { POP3_NONE, POP3_MAYBE, POP3_ONE };
+
+/*
+ * Takes a line of len octets (terminated) apart.  One with a NUL inside is no command: a NUL must
+ * not hide what stands behind it.
+ */
+void pop3_parse(char *line, size_t len, struct pop3_line *line_r);
+
+/* Whether the argument is there, or not there, as it must. */
+bool pop3_fits(const struct pop3_line *line, enum pop3_arguments arguments);
+
+/*
+ * A number: 1 to 10 digits, below 2^32, and nothing behind but a blank and more when rest_r is not
+ * NULL (then *rest_r is what follows the blank, or NULL).  false: it is none.
+ */
+bool pop3_number(const char *text, uint32_t *number_r, const char **rest_r);
+
+/* What CAPA says in the present state. */
+struct pop3_state {
+	bool logged_in, tls, may_login;
+	int64_t login_delay; /* seconds; 0: none */
+};
+
+void pop3_capa(struct channel *channel, const struct pop3_state *state);
+
+/* LANG, in both states: RFC 6856 section 3. */
+void pop3_lang(struct channel *channel, const char *range);
+
+#endif

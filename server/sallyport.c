@@ -1,0 +1,75 @@
+/*
+ * sallyport.c: the subcommands.
+ * Runs as: whoever types them; `run` as root, see master.c.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "server/cmd_cert.h"
+#include "server/cmd_check.h"
+#include "server/cmd_passwd.h"
+#include "server/cmd_run.h"
+#include "server/process.h"
+#include "tls/tls.h"
+
+static int
+cmd_version(int argc, char **argv)
+{
+	(void)argc, (void)argv;
+	printf("sallyport %s, %s\n", SALLYPORT_VERSION, tls_library_version());
+	return EXIT_SUCCESS;
+}
+
+static int cmd_help(int argc, char **argv);
+
+static const struct command {
+	const char *name, *arguments, *what;
+	int (*run)(int argc, char **argv);
+} commands[] = {
+    {"run", "[-c FILE] [-e]", "serve, in the foreground; -e: log to stderr", cmd_run},
+    {"check", "[-c FILE]", "say what is wrong with the configuration", cmd_check},
+    {"passwd", "[-u UID] [-g GID] [-h HOME] NAME", "print a line for the users file", cmd_passwd},
+    {"cert", "ca | server NAME... | request NAME... | show FILE", "make and show certificates",
+	cmd_cert},
+    {"version", "", "say which", cmd_version},
+    {"help", "", "say this", cmd_help},
+};
+enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
+
+static void
+usage(FILE *to)
+{
+	size_t i;
+
+	fprintf(to, "usage:\n");
+	for (i = 0; i < COMMANDS; i++)
+		fprintf(to, "  sallyport %s %s\n      %s\n", commands[i].name,
+		    commands[i].arguments, commands[i].what);
+	fprintf(to, "See sallyport(8), sallyport.conf(5), sallyport-users(5).\n");
+}
+
+static int
+cmd_help(int argc, char **argv)
+{
+	(void)argc, (void)argv;
+	usage(stdout);
+	return EXIT_SUCCESS;
+}
+
+int
+main(int argc, char **argv)
+{
+	size_t i;
+
+	process_init(argc, argv);
+	for (i = 0; argc > 1 && i < COMMANDS; i++)
+		if (strcmp(argv[1], commands[i].name) == 0)
+			return commands[i].run(argc - 1, argv + 1);
+	if (argc > 1)
+		fprintf(stderr, "sallyport: there is no command \"%s\"\n", argv[1]);
+	usage(stderr);
+	return 2;
+}

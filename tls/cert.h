@@ -24,10 +24,10 @@ struct tls_cert_order {
 	enum tls_cert_key key;
 	const char *const *names; /* host names, *.wildcards or IP addresses: subjectAltName */
 	size_t names_len;
-	const char *subject; /* common name; NULL: the first name */
-	int days;            /* valid from an hour ago for so many days */
-	const char *key_path;  /* where the new private key goes */
-	const char *cert_path; /* where the certificate or the request goes */
+	const char *subject;			/* common name; NULL: the first name */
+	int days;				/* valid from an hour ago for so many days */
+	const char *key_path;			/* where the new private key goes */
+	const char *cert_path;			/* where the certificate or the request goes */
 	const char *ca_cert_path, *ca_key_path; /* who signs; NULL: self-signed */
 };
 

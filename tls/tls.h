@@ -20,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
 
 /* What went wrong, as one line for a log or a terminal: no newline, always terminated. */
 struct tls_error {
@@ -29,19 +30,21 @@ struct tls_error {
 /* --- the questions that a worker asks the key process --- */
 
 enum {
-	TLS_HASH_MAX = 64,        /* octets: SHA-512 */
+	TLS_HASH_MAX = 64,	  /* octets: SHA-512 */
 	TLS_SIGNATURE_MAX = 1024, /* octets: RSA-8192 */
-	TLS_TICKET_MAX = 2048,    /* octets of a sealed or plain session; larger ones get no ticket */
-	TLS_SEAL_OVERHEAD = 64,   /* octets that sealing adds at most */
-	TLS_SIGNATURES = 1,       /* per connection: a handshake needs just one */
-	TLS_SEALS = 1,            /* per connection */
-	TLS_OPENS = 2,            /* per connection: two, as TLS 1.3 clients may offer two */
+	TLS_TICKET_MAX = 2048,	/* octets of a sealed or plain session; larger ones get no ticket */
+	TLS_SEAL_OVERHEAD = 64, /* octets that sealing adds at most */
+	TLS_SIGNATURES = 1,	/* per connection: a handshake needs just one */
+	TLS_SEALS = 1,		/* per connection */
+	TLS_OPENS = 2,		/* per connection: two, as TLS 1.3 clients may offer two */
+	TLS_TICKET_LIFETIME =
+	    7200, /* seconds: what clients are told, and what tls_tickets_new wants */
 };
 
 struct tls_sign_request {
-	uint8_t key;  /* number of the certificate, as tls_server_add returned it */
-	uint8_t pss;  /* 1: RSASSA-PSS (TLS 1.3), 0: ECDSA or PKCS #1 v1.5 */
-	uint8_t md;   /* mbedtls_md_type_t */
+	uint8_t key; /* number of the certificate, as tls_server_add returned it */
+	uint8_t pss; /* 1: RSASSA-PSS (TLS 1.3), 0: ECDSA or PKCS #1 v1.5 */
+	uint8_t md;  /* mbedtls_md_type_t */
 	uint8_t hash_len;
 	unsigned char hash[TLS_HASH_MAX];
 };
@@ -49,12 +52,12 @@ struct tls_sign_request {
 /* Each function returns the number of octets written to out (at most size), or -1. */
 struct tls_key_service {
 	void *ctx;
-	ssize_t (*sign)(void *ctx, const struct tls_sign_request *request, unsigned char *out,
-	    size_t size);
-	ssize_t (*seal)(void *ctx, const unsigned char *plain, size_t len, unsigned char *out,
-	    size_t size);
-	ssize_t (*open)(void *ctx, const unsigned char *sealed, size_t len, unsigned char *out,
-	    size_t size);
+	ssize_t (*sign)(
+	    void *ctx, const struct tls_sign_request *request, unsigned char *out, size_t size);
+	ssize_t (*seal)(
+	    void *ctx, const unsigned char *plain, size_t len, unsigned char *out, size_t size);
+	ssize_t (*open)(
+	    void *ctx, const unsigned char *sealed, size_t len, unsigned char *out, size_t size);
 };
 
 /* --- a server's public side --- */
@@ -76,16 +79,25 @@ int tls_server_add(struct tls_server *server, const char *path, struct tls_error
 /* To be called once after the last tls_server_add: 0, or -1 with error set. */
 int tls_server_ready(struct tls_server *server, struct tls_error *error);
 
-/* How many certificates; and one as lines of text for people: names, until when, issuer, SHA-256. */
+/* How many certificates. */
 size_t tls_server_count(const struct tls_server *server);
+
+/*
+ * One certificate as a line of text for logs and for `sallyport check`: names, until when, issuer,
+ * SHA-256 of the leaf as OpenSSL prints it.  buf is always terminated; -1: no such, or cut short.
+ */
+int tls_server_describe(const struct tls_server *server, size_t index, char *buf, size_t size);
+
+/* When the first certificate of the chain expires; 0: no such index. */
+time_t tls_server_expires(const struct tls_server *server, size_t index);
 
 /*
  * Proves that keys are where they should be: for every certificate a handshake with a client in
  * this process, over memory, with signatures by service only.  TLS 1.2, and 1.3 where there is one.
  * 0, or -1 with error set.  To be called in a process of its own (it leaves traces of TLS state).
  */
-int tls_server_selftest(struct tls_server *server, const struct tls_key_service *service,
-    struct tls_error *error);
+int tls_server_selftest(
+    struct tls_server *server, const struct tls_key_service *service, struct tls_error *error);
 
 /* --- a connection --- */
 
@@ -94,7 +106,7 @@ enum tls_result {
 	TLS_WANT_READ = -1,  /* wait until the descriptor is readable, call again */
 	TLS_WANT_WRITE = -2, /* likewise writable */
 	TLS_CLOSED = -3,     /* the peer ended the stream properly (close_notify) */
-	TLS_EOF = -4,        /* the connection ended without close_notify: truncated */
+	TLS_EOF = -4,	     /* the connection ended without close_notify: truncated */
 	TLS_FAILED = -5,     /* see tls_stream_error; the stream may only be freed */
 };
 
@@ -104,10 +116,10 @@ struct tls_stream;
 struct tls_info {
 	const char *version; /* "1.2", "1.3" */
 	const char *cipher;  /* IANA name, e.g. TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 */
-	int bits;            /* of the symmetric key: 128 or 256 */
+	int bits;	     /* of the symmetric key: 128 or 256 */
 	bool resumed;
-	const char *sni;     /* what the client asked for; "" if nothing */
-	const char *alpn;    /* "" if the client offered none */
+	const char *sni;  /* what the client asked for; "" if nothing */
+	const char *alpn; /* "" if the client offered none */
 };
 
 /* First thing in a process that will handshake (PSA for 3.6; nothing on 2.28).  0 or -1. */
@@ -118,8 +130,8 @@ int tls_process_init(void);
  * "imap"); clients without ALPN are served, clients with another are refused.  The server object
  * becomes this stream's own until it is freed (a process has one stream).  service is borrowed.
  */
-struct tls_stream *tls_stream_new(struct tls_server *server, int fd, const char *alpn,
-    const struct tls_key_service *service);
+struct tls_stream *tls_stream_new(
+    struct tls_server *server, int fd, const char *alpn, const struct tls_key_service *service);
 void tls_stream_free(struct tls_stream **stream);
 
 /* TLS_OK when done (repeated until then); output is collected and sent in few system calls. */
@@ -160,12 +172,12 @@ void tls_keys_free(struct tls_keys **keys);
  * not regular, that group or others may read or write (error says which chmod to type), a key that
  * does not fit, RSA below 2048 bits, EC other than P-256 and P-384.
  */
-int tls_keys_add(struct tls_keys *keys, const char *chain_path, const char *key_path,
-    struct tls_error *error);
+int tls_keys_add(
+    struct tls_keys *keys, const char *chain_path, const char *key_path, struct tls_error *error);
 
 /* One signature: octets written, or -1.  All fields of the request are checked. */
-ssize_t tls_keys_sign(struct tls_keys *keys, const struct tls_sign_request *request,
-    unsigned char *out, size_t size);
+ssize_t tls_keys_sign(
+    struct tls_keys *keys, const struct tls_sign_request *request, unsigned char *out, size_t size);
 
 /*
  * Session tickets: AES-256-GCM, two keys, the older one only opens; rotated every lifetime / 2; the

@@ -1,0 +1,50 @@
+/* certinfo.h: what a parsed certificate says; for the files of tls/ only. */
+#ifndef TLS_CERTINFO_H
+#define TLS_CERTINFO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <time.h>
+
+#include <mbedtls/x509_crt.h>
+
+enum {
+	TLS_SHA256_TEXT = 96, /* 32 octets as "AB:CD:..." with the NUL */
+	TLS_NAME_TEXT = 256,  /* a host name or an address with its NUL */
+};
+
+/* A string of octets inside a certificate. */
+struct tls_span {
+	const unsigned char *p;
+	size_t len;
+};
+
+/*
+ * The names of subjectAltName that servers have: dNSName as it is, iPAddress as inet_ntop writes
+ * it.  Begin with *next = &chain->subject_alt_names; false at the end.  What is not printable
+ * comes as '?'.
+ */
+bool tls_certinfo_name(const mbedtls_x509_sequence **next, char name_r[TLS_NAME_TEXT]);
+
+enum tls_match { TLS_MATCH_NONE, TLS_MATCH_WILDCARD, TLS_MATCH_EXACT };
+
+/* How well the certificate fits the host, by its dNSNames alone (RFC 6125, section 6.4). */
+enum tls_match tls_certinfo_match(const mbedtls_x509_crt *crt, const char *host, size_t len);
+
+/* The value of an extension, by its encoded OID; false when there is none. */
+bool tls_certinfo_extension(
+    const mbedtls_x509_crt *crt, const char *oid, size_t oid_len, struct tls_span *value_r);
+
+/* Whether basicConstraints say that it may sign others. */
+bool tls_certinfo_is_ca(const mbedtls_x509_crt *crt);
+
+/* Whether subject and issuer are the same. */
+bool tls_certinfo_self_issued(const mbedtls_x509_crt *crt);
+
+/* Without the C library's idea of time zones, which would open files. */
+time_t tls_certinfo_time(const mbedtls_x509_time *when);
+
+/* SHA-256 of the certificate, as `openssl x509 -fingerprint -sha256` prints it. */
+void tls_certinfo_sha256(const mbedtls_x509_crt *crt, char text_r[TLS_SHA256_TEXT]);
+
+#endif

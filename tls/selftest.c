@@ -1,0 +1,185 @@
+/*
+ * selftest.c: proves at start that signatures come from the key service, for every certificate.
+ * Runs as: a process of its own, which ends after it.
+ *
+ * A client and a server in this process shake hands over two buffers.  The client checks the
+ * signature with the certificate's public key (that it is signed by somebody known is not asked
+ * here), so that a finished handshake with exactly one question to the service proves that the
+ * service has the right key and that libmbedtls calls our mbedtls_pk_sign.
+ */
+#include <string.h>
+
+#include <mbedtls/ssl.h>
+
+#include "tls/compat.h"
+#include "tls/error.h"
+#include "tls/server.h"
+#include "tls/signer.h"
+
+enum {
+	PIPE_SIZE = 64 * 1024, /* a flight with the longest chain that anybody uses */
+	STEPS_MAX = 100,       /* a handshake takes about four turns of each side */
+};
+
+/* One direction: what one side wrote and the other has yet to read. */
+struct pipe {
+	size_t at, len;
+	unsigned char octets[PIPE_SIZE];
+};
+
+struct side {
+	struct pipe *in, *out;
+	mbedtls_ssl_config conf;
+	mbedtls_ssl_context ssl;
+};
+
+static int
+pipe_send(void *ctx, const unsigned char *buf, size_t len)
+{
+	struct pipe *out = ((struct side *)ctx)->out;
+
+	if (len > sizeof out->octets - out->len)
+		return MBEDTLS_ERR_SSL_BUFFER_TOO_SMALL;
+	memcpy(out->octets + out->len, buf, len);
+	out->len += len;
+	return (int)len;
+}
+
+static int
+pipe_recv(void *ctx, unsigned char *buf, size_t len)
+{
+	struct pipe *in = ((struct side *)ctx)->in;
+
+	if (in->at == in->len)
+		return MBEDTLS_ERR_SSL_WANT_READ;
+	if (len > in->len - in->at)
+		len = in->len - in->at;
+	memcpy(buf, in->octets + in->at, len);
+	in->at += len;
+	return (int)len;
+}
+
+static void
+side_init(struct side *side, struct pipe *in, struct pipe *out)
+{
+	side->in = in;
+	side->out = out;
+	in->at = in->len = 0;
+	mbedtls_ssl_config_init(&side->conf);
+	mbedtls_ssl_init(&side->ssl);
+}
+
+static void
+side_free(struct side *side)
+{
+	mbedtls_ssl_free(&side->ssl);
+	mbedtls_ssl_config_free(&side->conf);
+}
+
+static int
+side_setup(struct side *side)
+{
+	int ret = mbedtls_ssl_setup(&side->ssl, &side->conf);
+
+	if (ret == 0)
+		mbedtls_ssl_set_bio(&side->ssl, side, pipe_send, pipe_recv, NULL);
+	return ret;
+}
+
+static int
+client_setup(struct side *client, bool tls13)
+{
+	int ret = mbedtls_ssl_config_defaults(&client->conf, MBEDTLS_SSL_IS_CLIENT,
+	    MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT);
+
+	if (ret != 0)
+		return ret;
+	mbedtls_ssl_conf_rng(&client->conf, COMPAT_RNG);
+	mbedtls_ssl_conf_authmode(&client->conf, MBEDTLS_SSL_VERIFY_NONE);
+	compat_conf_versions(&client->conf, !tls13, tls13);
+	compat_conf_groups(&client->conf);
+	return side_setup(client);
+}
+
+static int
+server_setup(struct side *side, struct tls_server *server, size_t number)
+{
+	mbedtls_x509_crt *chain = server->certs[number];
+	int ret = tls_server_configure(server, &side->conf);
+
+	if (ret == 0)
+		ret = mbedtls_ssl_conf_own_cert(&side->conf, chain, &chain->pk);
+	return ret == 0 ? side_setup(side) : ret;
+}
+
+static bool
+failed(int ret)
+{
+	return ret != 0 && ret != MBEDTLS_ERR_SSL_WANT_READ;
+}
+
+/* 0 when both sides are through, else the first error. */
+static int
+shake_hands(struct side *client, struct side *server, struct tls_signer *signer)
+{
+	int client_ret = MBEDTLS_ERR_SSL_WANT_READ, server_ret = MBEDTLS_ERR_SSL_WANT_READ;
+
+	for (int i = 0; i < STEPS_MAX && (client_ret != 0 || server_ret != 0); i++) {
+		if (client_ret != 0 && failed(client_ret = mbedtls_ssl_handshake(&client->ssl)))
+			return client_ret;
+		if (server_ret == 0)
+			continue;
+		tls_signer_enter(signer);
+		server_ret = mbedtls_ssl_handshake(&server->ssl);
+		tls_signer_leave();
+		if (failed(server_ret))
+			return server_ret;
+	}
+	return client_ret != 0 ? client_ret : server_ret;
+}
+
+static int
+test_one(struct tls_server *server, size_t number, bool tls13,
+    const struct tls_key_service *service, struct tls_error *error)
+{
+	/* Too large for a stack, and a process does this once. */
+	static struct pipe to_client, to_server;
+	struct tls_signer signer = {.server = server, .service = service};
+	struct side client, peer;
+	const char *version = tls13 ? "1.3" : "1.2";
+	int ret, result = 0;
+
+	side_init(&client, &to_client, &to_server);
+	side_init(&peer, &to_server, &to_client);
+	ret = client_setup(&client, tls13);
+	if (ret == 0)
+		ret = server_setup(&peer, server, number);
+	if (ret == 0)
+		ret = shake_hands(&client, &peer, &signer);
+	if (ret != 0)
+		result = tls_error_library(error, ret,
+		    "certificate %zu cannot serve TLS %s (the key service was asked %u times)",
+		    number, version, signer.count);
+	else if (signer.count != 1)
+		result = tls_error_set(error,
+		    "certificate %zu, TLS %s: the key service was asked %u times instead of once",
+		    number, version, signer.count);
+	side_free(&client);
+	side_free(&peer);
+	return result;
+}
+
+int
+tls_server_selftest(
+    struct tls_server *server, const struct tls_key_service *service, struct tls_error *error)
+{
+	if (tls_process_init() != 0)
+		return tls_error_set(error, "the TLS library does not start");
+	for (size_t i = 0; i < server->len; i++) {
+		if (test_one(server, i, false, service, error) != 0)
+			return -1;
+		if (COMPAT_TLS13 && test_one(server, i, true, service, error) != 0)
+			return -1;
+	}
+	return 0;
+}

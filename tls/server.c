@@ -1,0 +1,246 @@
+/*
+ * server.c: a server's certificates and TLS settings, all of them public.
+ * Runs as: root (start, reload), worker (which inherits the result and chooses by SNI).
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <mbedtls/ssl_ciphersuites.h>
+
+#include "tls/certinfo.h"
+#include "tls/compat.h"
+#include "tls/error.h"
+#include "tls/load.h"
+#include "tls/server.h"
+
+/*
+ * Forward secrecy and AEAD only.  ECDSA stands before RSA, so that with both kinds of certificate
+ * the cheaper signature is made.  ChaCha20 is first as it is faster in this library than AES-GCM,
+ * even on processors that have instructions for AES.
+ */
+static const struct tls_suite suites[TLS_SERVER_SUITES] = {
+    {0x1303, 256, "TLS_CHACHA20_POLY1305_SHA256"},
+    {0x1301, 128, "TLS_AES_128_GCM_SHA256"},
+    {0x1302, 256, "TLS_AES_256_GCM_SHA384"},
+    {0xcca9, 256, "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256"},
+    {0xc02b, 128, "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"},
+    {0xc02c, 256, "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"},
+    {0xcca8, 256, "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256"},
+    {0xc02f, 128, "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"},
+    {0xc030, 256, "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"},
+};
+
+const struct tls_suite *
+tls_server_suite(int id)
+{
+	for (size_t i = 0; i < TLS_SERVER_SUITES; i++)
+		if (suites[i].id == id)
+			return &suites[i];
+	return NULL;
+}
+
+struct tls_server *
+tls_server_new(void)
+{
+	struct tls_server *server = calloc(1, sizeof *server);
+	size_t len = 0;
+
+	if (server == NULL)
+		return NULL;
+	mbedtls_ssl_config_init(&server->conf);
+	/* 2.28 has no TLS 1.3 and takes it as an error when its suites are named. */
+	for (size_t i = 0; i < TLS_SERVER_SUITES; i++)
+		if (mbedtls_ssl_ciphersuite_from_id(suites[i].id) != NULL)
+			server->suites[len++] = suites[i].id;
+	return server;
+}
+
+static void
+free_chain(mbedtls_x509_crt **chain)
+{
+	if (*chain != NULL)
+		mbedtls_x509_crt_free(*chain);
+	free(*chain);
+	*chain = NULL;
+}
+
+void
+tls_server_free(struct tls_server **server)
+{
+	if (*server == NULL)
+		return;
+	mbedtls_ssl_config_free(&(*server)->conf);
+	for (size_t i = 0; i < (*server)->len; i++)
+		free_chain(&(*server)->certs[i]);
+	free(*server);
+	*server = NULL;
+}
+
+int
+tls_server_add(struct tls_server *server, const char *path, struct tls_error *error)
+{
+	mbedtls_x509_crt *chain;
+
+	if (server->ready)
+		return tls_error_set(error, "certificate %s: the server is complete", path);
+	if (server->len == TLS_SERVER_CERTS)
+		return tls_error_set(
+		    error, "certificate %s: %d certificates are the most", path, TLS_SERVER_CERTS);
+	if ((chain = calloc(1, sizeof *chain)) == NULL)
+		return tls_error_set(error, "certificate %s: no memory", path);
+	mbedtls_x509_crt_init(chain);
+	if (tls_load_chain(path, chain, error) != 0 ||
+	    tls_load_check_kind(&chain->pk, path, error) != 0) {
+		free_chain(&chain);
+		return -1;
+	}
+	server->certs[server->len] = chain;
+	return (int)server->len++;
+}
+
+int
+tls_server_configure(struct tls_server *server, mbedtls_ssl_config *conf)
+{
+	int ret = mbedtls_ssl_config_defaults(
+	    conf, MBEDTLS_SSL_IS_SERVER, MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT);
+
+	if (ret != 0)
+		return ret;
+	mbedtls_ssl_conf_rng(conf, COMPAT_RNG);
+	mbedtls_ssl_conf_authmode(conf, MBEDTLS_SSL_VERIFY_NONE);
+	mbedtls_ssl_conf_ciphersuites(conf, server->suites);
+	compat_conf_versions(conf, true, COMPAT_TLS13);
+	compat_conf_groups(conf);
+	compat_conf_tls13(conf);
+	return 0;
+}
+
+/*
+ * Whether the certificate stands in for the first one: a client without SNI that knows only the
+ * other kind of key is served, when there is one of that kind for the same name.
+ */
+static bool
+is_default(const struct tls_server *server, size_t index)
+{
+	const mbedtls_x509_sequence *next = &server->certs[0]->subject_alt_names;
+	char first[TLS_NAME_TEXT];
+
+	if (index == 0)
+		return true;
+	return tls_certinfo_name(&next, first) &&
+	       tls_certinfo_match(server->certs[index], first, strlen(first)) == TLS_MATCH_EXACT;
+}
+
+int
+tls_server_ready(struct tls_server *server, struct tls_error *error)
+{
+	int ret;
+
+	if (server->len == 0)
+		return tls_error_set(error, "there is no certificate");
+	if ((ret = tls_server_configure(server, &server->conf)) != 0)
+		return tls_error_library(error, ret, "TLS settings");
+	for (size_t i = 0; i < server->len; i++) {
+		mbedtls_x509_crt *chain = server->certs[i];
+
+		if (!is_default(server, i))
+			continue;
+		/* The certificate's public key stands for the private one: see signer.c. */
+		if ((ret = mbedtls_ssl_conf_own_cert(&server->conf, chain, &chain->pk)) != 0)
+			return tls_error_library(error, ret, "TLS settings");
+	}
+	server->ready = true;
+	return 0;
+}
+
+int
+tls_server_choose(
+    const struct tls_server *server, mbedtls_ssl_context *ssl, const char *host, size_t len)
+{
+	for (enum tls_match wanted = TLS_MATCH_EXACT; wanted > TLS_MATCH_NONE; wanted--) {
+		for (size_t i = 0; i < server->len; i++) {
+			mbedtls_x509_crt *chain = server->certs[i];
+			int ret;
+
+			if (tls_certinfo_match(chain, host, len) != wanted)
+				continue;
+			if ((ret = mbedtls_ssl_set_hs_own_cert(ssl, chain, &chain->pk)) != 0)
+				return ret;
+		}
+	}
+	return 0;
+}
+
+int
+tls_server_key_number(const struct tls_server *server, const mbedtls_pk_context *pk)
+{
+	for (size_t i = 0; i < server->len; i++)
+		if (&server->certs[i]->pk == pk)
+			return (int)i;
+	return -1;
+}
+
+size_t
+tls_server_count(const struct tls_server *server)
+{
+	return server->len;
+}
+
+time_t
+tls_server_expires(const struct tls_server *server, size_t index)
+{
+	time_t first = 0;
+
+	if (index >= server->len)
+		return 0;
+	for (const mbedtls_x509_crt *crt = server->certs[index]; crt != NULL; crt = crt->next) {
+		time_t until = tls_certinfo_time(&crt->valid_to);
+
+		if (crt == server->certs[index] || until < first)
+			first = until;
+	}
+	return first;
+}
+
+/* The names, and when they are many the first ones and how many more there are. */
+static void
+describe_names(const mbedtls_x509_crt *crt, char *buf, size_t size)
+{
+	enum { NAMES_SHOWN = 5 };
+	const mbedtls_x509_sequence *next = &crt->subject_alt_names;
+	char name[TLS_NAME_TEXT];
+	size_t count = 0, used = 0;
+
+	(void)snprintf(buf, size, "(no names)");
+	while (tls_certinfo_name(&next, name)) {
+		if (++count > NAMES_SHOWN || used >= size)
+			continue;
+		used +=
+		    (size_t)snprintf(buf + used, size - used, "%s%s", count > 1 ? "," : "", name);
+	}
+	if (count > NAMES_SHOWN && used < size)
+		(void)snprintf(buf + used, size - used, ",+%zu", count - NAMES_SHOWN);
+}
+
+int
+tls_server_describe(const struct tls_server *server, size_t index, char *buf, size_t size)
+{
+	const mbedtls_x509_crt *crt;
+	char names[1536], issuer[512], sha256[TLS_SHA256_TEXT];
+	int n;
+
+	if (size > 0)
+		buf[0] = '\0';
+	if (index >= server->len)
+		return -1;
+	crt = server->certs[index];
+	describe_names(crt, names, sizeof names);
+	if (mbedtls_x509_dn_gets(issuer, sizeof issuer, &crt->issuer) < 0)
+		(void)snprintf(issuer, sizeof issuer, "?");
+	tls_certinfo_sha256(crt, sha256);
+	n = snprintf(buf, size, "%s until %04d-%02d-%02d issuer \"%s\" sha256 %s", names,
+	    crt->valid_to.year, crt->valid_to.mon, crt->valid_to.day,
+	    tls_certinfo_self_issued(crt) ? "itself" : issuer, sha256);
+	return n >= 0 && (size_t)n < size ? 0 : -1;
+}

@@ -4,6 +4,7 @@
 #   make demo         install what is missing, build, run with a sample mailbox
 #   make check        install what the tests need, build, lint, run every test
 #   make check-asan   the same tests with AddressSanitizer and UBSan
+#   make lint         what no compiler sees: includes, layout, clang-tidy, cppcheck, manuals
 #   make fuzz         every fuzzer for FUZZ_SECONDS each
 #   make install      DESTDIR, PREFIX
 #
@@ -11,6 +12,7 @@
 
 VERSION = 0.1
 PREFIX = /usr/local
+SYSCONFDIR = /etc
 BUILD = build
 CC ?= gcc
 OPT = -O2 -g
@@ -23,13 +25,16 @@ WERROR = -Werror
 endif
 
 WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
-	-Wcast-qual -Wwrite-strings -Wundef -Wvla -Wformat=2 -Wimplicit-fallthrough
-HARDEN = -fPIE -fstack-protector-strong -fno-strict-aliasing -fcf-protection
+	-Wcast-qual -Wwrite-strings -Wundef -Wvla -Wformat=2 -Wimplicit-fallthrough -Wno-missing-field-initializers
+HARDEN = -fPIE -fstack-protector-strong -fno-strict-aliasing
+ifeq ($(shell uname -m),x86_64)
+HARDEN += -fcf-protection
+endif
 ifeq ($(SANITIZE),)
 HARDEN += -D_FORTIFY_SOURCE=2
 endif
 CPPFLAGS += -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DSALLYPORT_VERSION='"$(VERSION)"' \
-	-DSALLYPORT_ETC='"$(PREFIX)/etc"'
+	-DSALLYPORT_ETC='"$(SYSCONFDIR)"'
 CFLAGS += -std=c11 $(OPT) $(WARN) $(WERROR) $(HARDEN) $(SANITIZE) -MMD -MP
 LDFLAGS += -pie -Wl,-z,relro,-z,now,-z,noexecstack $(SANITIZE)
 LIBS_tls = -lmbedtls -lmbedx509 -lmbedcrypto
@@ -73,9 +78,52 @@ $(BUILD)/unit/test_server_%: $(BUILD)/tests/unit/test_server_%.o \
 	@mkdir -p $(@D)
 	$(UNIT_LD) $(LIBS_tls) $(LIBS_auth) -lcmocka
 
+# --- the two commands, and the others ---
+
+demo:
+	@etc/need.sh build
+	@$(MAKE) --no-print-directory all
+	@etc/demo.sh $(BUILD)/sallyport
+
+check:
+	@etc/need.sh build test
+	@$(MAKE) --no-print-directory all unit
+	@tests/check.sh $(BUILD)
+
+SANITIZERS = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+check-asan:
+	@etc/need.sh build test
+	@$(MAKE) --no-print-directory BUILD=build-asan OPT='-O1 -g' SANITIZE='$(SANITIZERS)' all unit
+	@tests/check.sh build-asan
+
+lint:
+	@etc/need.sh build test
+	@tests/lint.sh
+
+# Fuzzers need clang.  A target links the whole program but main.
+FUZZERS = $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+$(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(filter-out %/sallyport.o,$(SERVER)) $(ARCHIVES)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS_tls) $(LIBS_auth)
+fuzzers: $(FUZZERS:%=$(BUILD)/fuzz/%)
+fuzz:
+	@etc/need.sh build test
+	@$(MAKE) --no-print-directory BUILD=build-fuzz CC=clang OPT='-O1 -g' \
+	    SANITIZE='-fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all' fuzzers
+	@tests/fuzz/run.sh build-fuzz $(FUZZ_SECONDS)
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(SYSCONFDIR)/sallyport \
+	    $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8
+	install -m 755 $(BUILD)/sallyport $(DESTDIR)$(PREFIX)/sbin/
+	install -m 644 server/*.5 $(DESTDIR)$(PREFIX)/share/man/man5/
+	install -m 644 server/*.8 $(DESTDIR)$(PREFIX)/share/man/man8/
+	test -e $(DESTDIR)$(SYSCONFDIR)/sallyport/sallyport.conf || \
+	    install -m 644 etc/sallyport.conf $(DESTDIR)$(SYSCONFDIR)/sallyport/
+
 clean:
 	rm -rf build build-*
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-.PHONY: all unit clean
+.PHONY: all unit demo check check-asan lint fuzzers fuzz install clean
 .SECONDARY:

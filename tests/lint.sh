@@ -1,0 +1,50 @@
+#!/bin/sh
+# lint.sh: what no compiler sees.  Says every finding; fails if there is one.
+set -u
+bad=0
+say() {
+	echo "lint: $*"
+	bad=1
+}
+sources=$(git ls-files 'server/*.[ch]' 'auth/*.[ch]' 'maildir/*.[ch]' 'tls/*.[ch]' 'tests/*.[ch]')
+[ -n "$sources" ] || sources=$(find server auth maildir tls tests -name '*.[ch]')
+
+# 1. Who may include whom: leaf libraries know themselves only; mbedTLS is in tls/ (its hashes in
+# auth/), crypt(3) in auth/; nobody includes the program.
+for lib in auth maildir tls; do
+	grep -nE '#include "' $lib/*.[ch] | grep -v "#include \"$lib/" && say "$lib/ is a leaf"
+done
+grep -nE '#include [<"](mbedtls|psa)/' -r server auth maildir --include='*.[ch]' |
+	grep -vE '^auth/.*mbedtls/(md|sha256|sha512)\.h' && say "mbedTLS belongs to tls/"
+grep -nE '#include <crypt\.h>' -r server maildir tls --include='*.[ch]' && say "crypt(3) belongs to auth/"
+grep -nE '#include <syslog\.h>|#include <linux/(landlock|seccomp)' -r server auth maildir tls --include='*.[ch]' |
+	grep -vE '^server/(log|confine)\.c' && say "the log and the confinement have a room each"
+grep -nE '\b(setuid|setgid|setresuid|setresgid|setgroups|chroot)\(' -r server auth maildir tls --include='*.c' |
+	grep -v '^server/privdrop\.c' && say "identities change in server/privdrop.c only"
+grep -nE '\b(strcpy|strcat|sprintf|gets|strtok|system|popen)\(' -r server auth maildir tls --include='*.c' &&
+	say "a function that is not used here"
+grep -lE 'Runs as:' server/*.c server/pop3/*.c auth/*.c maildir/*.c tls/*.c | sort >/tmp/lint.$$
+ls server/*.c server/pop3/*.c auth/*.c maildir/*.c tls/*.c | sort | comm -13 /tmp/lint.$$ - | grep . &&
+	say "these do not say under which uid they run"
+rm -f /tmp/lint.$$
+
+# 2. Layout.
+clang-format --dry-run --Werror $sources || say "clang-format would change these: clang-format -i"
+
+# 3. Manuals.
+for m in server/*.[58]; do
+	mandoc -T lint -W warning "$m" || say "mandoc dislikes $m"
+done
+
+# 4. The analyzers.
+flags="-std=c11 -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DSALLYPORT_VERSION=\"0\" -DSALLYPORT_ETC=\"/etc\""
+code=$(echo "$sources" | grep -E '^(server|auth|maildir|tls)/.*\.c$')
+cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr \
+	--suppress=missingIncludeSystem --error-exitcode=1 -I. -D_GNU_SOURCE -D__x86_64__ \
+	-DSALLYPORT_VERSION='"0"' -DSALLYPORT_ETC='"/etc"' $code || say "cppcheck"
+echo "$code" | xargs -P "$(nproc)" -n 8 sh -c '
+	clang-tidy --quiet --warnings-as-errors="*" "$@" -- '"$flags"' 2>/dev/null' tidy ||
+	say "clang-tidy"
+
+[ $bad = 0 ] && echo "lint: clean"
+exit $bad

@@ -1,0 +1,268 @@
+"""The running server for the tests: real processes, real uids when root, everything on loopback.
+
+A test asks for `serve`, a factory: serve(settings) starts a server of its own with accounts anna and
+ben (and more by users=...), and stops it at the end, by pid.  As root the accounts have uids of their
+own and workers are chrooted; otherwise all run as the current user, and tests that need root skip.
+"""
+
+import os
+import pathlib
+import poplib
+import re
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = ROOT / os.environ.get("SALLYPORT_BUILD", "build")
+PROGRAM = BUILD / "sallyport"
+IS_ROOT = os.geteuid() == 0
+ASAN = "asan" in BUILD.name
+WORKER_USER, KEY_USER = "nobody", "daemon"
+sys.path.insert(0, str(ROOT / "tests" / "messages"))
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.get_closest_marker("root") and not IS_ROOT:
+            item.add_marker(pytest.mark.skip(reason="needs root: real uids and chroots"))
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "root: needs root")
+
+
+def free_ports(n):
+    sockets = [socket.socket() for _ in range(n)]
+    for s in sockets:
+        s.bind(("127.0.0.1", 0))
+    ports = [s.getsockname()[1] for s in sockets]
+    for s in sockets:
+        s.close()
+    return ports
+
+
+def until(condition, seconds=10.0, what="condition"):
+    """Waits for condition() to be true."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.02)
+    raise AssertionError(f"{what}: not within {seconds} s")
+
+
+class Account:
+    def __init__(self, name, password, uid, home):
+        self.name, self.password, self.uid, self.home = name, password, uid, home
+        self.maildir = home / "Maildir"
+
+    def own(self, path):
+        if IS_ROOT:
+            os.chown(path, self.uid, self.uid)
+
+    def make(self):
+        for sub in ("cur", "new", "tmp"):
+            (self.maildir / sub).mkdir(parents=True, exist_ok=True)
+        for path in (self.home, self.maildir, *(self.maildir / s for s in ("cur", "new", "tmp"))):
+            self.own(path)
+            path.chmod(0o700)
+
+    def deliver(self, content, name=None, sub="new"):
+        """One message, as a delivery agent does it: tmp/, then rename to new/."""
+        Account.count = getattr(Account, "count", 0) + 1
+        name = name or f"{int(time.time())}.M{Account.count:06d}P{os.getpid()}.test"
+        if isinstance(content, str):
+            content = content.encode()
+        tmp = self.maildir / "tmp" / name
+        tmp.write_bytes(content)
+        self.own(tmp)
+        tmp.rename(self.maildir / sub / name)
+        return name
+
+    def files(self):
+        return sorted(p.name for s in ("cur", "new") for p in (self.maildir / s).iterdir())
+
+
+class Server:
+    def __init__(self, directory, settings, users, certificates=None, wrapper=()):
+        self.dir = directory
+        self.pop3, self.pop3s = free_ports(2)
+        self.accounts = {}
+        self.process = None
+        self.wrapper = list(wrapper)
+        self.log_path = directory / "log"
+        self.conf = directory / "sallyport.conf"
+        self.ca = certificates / "ca.crt"
+        self.certificates = directory / "certs"
+        shutil.copytree(certificates, self.certificates)
+        self.settings = {
+            "listen_pop3": f"127.0.0.1:{self.pop3} [::1]:{self.pop3}",
+            "listen_pop3s": f"127.0.0.1:{self.pop3s}",
+            "certificate": f"{self.certificates}/localhost.crt {self.certificates}/localhost.key",
+            "accounts": "file",
+            "users_file": str(directory / "users"),
+            "min_uid": "1",
+            "maildir": "~/Maildir",
+            "log": "stderr",
+            "worker_user": WORKER_USER,
+            "key_user": KEY_USER,
+            "empty_dir": str(directory / "empty"),
+            "failure_delay": "0s",
+            **({"memory": "1024M"} if ASAN else {}),
+        }
+        self.settings.update(settings)
+        for i, (name, password) in enumerate(users.items()):
+            uid = 61001 + i if IS_ROOT else os.geteuid()
+            account = Account(name, password, uid, directory / "home" / name)
+            account.make()
+            self.accounts[name] = account
+        self.write_users()
+        self.write_conf()
+
+    def write_users(self):
+        lines = []
+        for a in self.accounts.values():
+            hash_ = subprocess.run(["openssl", "passwd", "-6", "-salt", "testsalt", a.password],
+                                   capture_output=True, text=True, check=True).stdout.strip()
+            gid = a.uid if IS_ROOT else os.getegid()
+            lines.append(f"{a.name}:{{CRYPT}}{hash_}:{a.uid}:{gid}::{a.home}::\n")
+        (self.dir / "users").write_text("".join(lines))
+        (self.dir / "users").chmod(0o600)
+
+    def write_conf(self):
+        lines = []
+        for name, value in self.settings.items():
+            for v in value if isinstance(value, list) else [value]:
+                lines.append(f"{name} = {v}\n")
+        self.conf.write_text("".join(lines))
+
+    def start(self):
+        self.log_file = open(self.log_path, "ab")
+        self.process = subprocess.Popen([*self.wrapper, str(PROGRAM), "run", "-c", str(self.conf)],
+                                        stdin=subprocess.DEVNULL, stdout=self.log_file, stderr=self.log_file)
+        until(lambda: " master ready" in self.log() or self.process.poll() is not None, 20, "server start")
+        assert self.process.poll() is None, self.log()
+        until(lambda: self.reachable(), 10, "listening")
+        return self
+
+    def reachable(self):
+        try:
+            socket.create_connection(("127.0.0.1", self.pop3), 2).close()
+            return True
+        except OSError:
+            return False
+
+    def stop(self, sig=signal.SIGTERM, seconds=20):
+        if self.process is None:
+            return None
+        if self.process.poll() is None:
+            self.process.send_signal(sig)
+        try:
+            status = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+        self.process = None
+        return status
+
+    def log(self):
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    def wait_log(self, pattern, seconds=10):
+        return until(lambda: re.search(pattern, self.log()), seconds, f"log line {pattern!r}\n{self.log()[-3000:]}")
+
+    @property
+    def pid(self):
+        """master's"""
+        if not self.wrapper:
+            return self.process.pid
+        return int(subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True,
+                                  text=True).stdout.split()[0])
+
+    def children(self):
+        """pid -> title of master's children, and theirs."""
+        out = subprocess.run(["ps", "-e", "-o", "pid=,ppid=,uid=,args="], capture_output=True, text=True).stdout
+        rows = [line.split(None, 3) for line in out.splitlines()]
+        mine, found = {str(self.pid)}, {}
+        for pid, ppid, uid, args in rows:
+            if ppid in mine:
+                mine.add(pid)
+                found[int(pid)] = (int(uid), args)
+        return found
+
+    def context(self, **kw):
+        context = ssl.create_default_context(cafile=str(self.ca))
+        for k, v in kw.items():
+            setattr(context, k, v)
+        return context
+
+    def clear(self, timeout=20):
+        return poplib.POP3("localhost", self.pop3, timeout=timeout)
+
+    def pops(self, timeout=20, context=None):
+        return poplib.POP3_SSL("localhost", self.pop3s, timeout=timeout, context=context or self.context())
+
+    def login(self, name="anna", timeout=20):
+        p = self.pops(timeout)
+        p.user(name)
+        p.pass_(self.accounts[name].password)
+        return p
+
+    def raw(self, tls=False, timeout=20):
+        """A socket with a file to read lines from; the greeting is read."""
+        s = socket.create_connection(("127.0.0.1", self.pop3s if tls else self.pop3), timeout)
+        if tls:
+            s = self.context().wrap_socket(s, server_hostname="localhost")
+        f = s.makefile("rb")
+        assert f.readline().startswith(b"+OK"), "greeting"
+        return s, f
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory):
+    d = pathlib.Path(tempfile.mkdtemp(prefix="sallyport-certs."))
+    d.chmod(0o755)
+    subprocess.run([PROGRAM, "cert", "ca"], cwd=d, check=True, capture_output=True)
+    subprocess.run([PROGRAM, "cert", "server", "localhost", "127.0.0.1", "::1"], cwd=d, check=True,
+                   capture_output=True)
+    yield d
+    shutil.rmtree(d)
+
+
+@pytest.fixture
+def serve(certificates):
+    servers, directories = [], []
+
+    def factory(settings=None, users=None, start=True, wrapper=()):
+        # not pytest's tmp_path: mail users must be able to come in
+        d = pathlib.Path(tempfile.mkdtemp(prefix="sallyport-test."))
+        d.chmod(0o755)
+        directories.append(d)
+        (d / "home").mkdir()
+        s = Server(d, settings or {}, users or {"anna": "sesame", "ben": "tortoise"}, certificates, wrapper)
+        servers.append(s)
+        return s.start() if start else s
+
+    yield factory
+    for s in servers:
+        s.stop()
+        log = s.log()
+        assert "Sanitizer" not in log and "runtime error" not in log, log[-6000:]
+        assert "forbidden system call" not in log or getattr(s, "breaks_out", False), log[-3000:]
+    for d in directories:
+        shutil.rmtree(d, ignore_errors=True)
+
+
+@pytest.fixture
+def server(serve):
+    return serve()

@@ -1,0 +1,168 @@
+/*
+ * test_auth_scheme.c: password hashes.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "auth/account.h"
+#include "auth/scheme.h"
+
+#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
+
+/* All of "secret". */
+#define MD5    "$1$abcdefgh$cHJi5PXp/ki/ktXzqlk6I1"
+#define SHA256 "$5$rounds=1000$abcdefgh$XIppta5rT8zJUu4vAOKQXrwq9uY4Ijlz6VjyOmkx5i4"
+#define SHA512                                                                                     \
+	"$6$rounds=1000$abcdefgh$nhYjN017qxiYztzyUpZtPnUQcnLy62KsunSLHNeLahp2EHPlAKmFFlrjEwSXGo2k" \
+	"gY5hR2.peKEg2VGUqIJJu1"
+#define BCRYPT	 "$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW"
+#define BCRYPT_Y "$2y$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW"
+#define YESCRYPT "$y$j75$abcdefgh$uMUXG79B2cFpoAYyDccUnsaH/aGTyBYMlnQidzyag01"
+#define SCRYPT	 "$7$4/..../....abcdefgh$AGY1UBNbbD5l7T4FpD/5vDTzTLiglybeT5u2GNor8U3"
+#define DES	 "abNANd1rDfiNc"
+
+static void
+fits(void **state)
+{
+	static const struct {
+		const char *hash;
+		bool allow_plain;
+	} rows[] = {
+	    {MD5, false},
+	    {SHA256, false},
+	    {SHA512, false},
+	    {BCRYPT, false},
+	    {BCRYPT_Y, false},
+	    {YESCRYPT, false},
+	    {SCRYPT, false},
+	    {DES, false},
+	    {"{CRYPT}" SHA512, false},
+	    {"{crypt}" SHA512, false},
+	    {"{Crypt}" YESCRYPT, false},
+	    {"{SHA512-CRYPT}" SHA512, false},
+	    {"{sha512-crypt}" SHA512, false},
+	    {"{SHA256-CRYPT}" SHA256, false},
+	    {"{BLF-CRYPT}" BCRYPT, false},
+	    {"{MD5-CRYPT}" MD5, false},
+	    {"{DES-CRYPT}" DES, false},
+	    {"{PLAIN}secret", true},
+	    {"{plain}secret", true},
+	    {"{CLEARTEXT}secret", true},
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(rows); i++) {
+		const char *hash = rows[i].hash;
+		bool plain = rows[i].allow_plain;
+
+		assert_true(scheme_usable(hash, plain));
+		assert_true(scheme_verify(hash, "secret", plain, ""));
+		assert_true(scheme_verify(hash, "secret", plain, NULL));
+		assert_false(scheme_verify(hash, "secreT", plain, MD5));
+		assert_false(scheme_verify(hash, "secre", plain, MD5));
+		assert_false(scheme_verify(hash, "secrets", plain, MD5));
+		assert_false(scheme_verify(hash, "", plain, MD5));
+		assert_false(scheme_verify(hash, hash, plain, MD5));
+	}
+}
+
+/* None of these fits any password, also not when the fallback would. */
+static void
+fits_nothing(void **state)
+{
+	static const char *const rows[] = {"", "!", "*", "!!", "*0", "*1", "x", "!" SHA512,
+	    "*" SHA512, "{CRYPT}", "{CRYPT}!", "{CRYPT}*", "{CRYPT}!" SHA512, "{}", "{}" SHA512,
+	    "{", "{CRYPT", "{CRYPT" SHA512, "{SHA512-CRYPT.B64}" SHA512, "{CRYPT.HEX}" SHA512,
+	    "{SHA512}" SHA512, "{SSHA}c2VjcmV0", "{MD5}" MD5, "{CRYP}" MD5, "{CRYPTX}" MD5,
+	    "{ CRYPT}" MD5, " " MD5, "{CRYPT} " MD5, "{CRYPT}{CRYPT}" MD5, "{NOLOGIN}",
+	    "{ARGON2ID}$argon2id$v=19$m=1$a$b", "secret", "$", "$$", "$6$", "$6$abcdefgh$",
+	    "$6$rounds=1000$abcdefgh$cutoff", "$y$j75$", "$2b$04$abcdefghijklmnopqrstuu", "$1$",
+	    "$1$abcdefgh$", "$9$abcdefgh$abc", "ab", "abc",
+	    "$6$rounds=x$abcdefgh$nhYjN017qxiYztzyUpZtPnUQcnLy62KsunSLHNeLahp2EHPlAKmFFlrjEwSXGo2k",
+	    "{PLAIN}", "{CLEARTEXT}"};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(rows); i++) {
+		assert_false(scheme_usable(rows[i], true));
+		assert_false(scheme_verify(rows[i], "secret", true, MD5));
+		assert_false(scheme_verify(rows[i], "", true, MD5));
+		assert_false(scheme_verify(rows[i], rows[i], true, ""));
+	}
+}
+
+static void
+plain_only_when_allowed(void **state)
+{
+	(void)state;
+	assert_false(scheme_usable("{PLAIN}secret", false));
+	assert_false(scheme_usable("{CLEARTEXT}secret", false));
+	assert_false(scheme_verify("{PLAIN}secret", "secret", false, MD5));
+	assert_false(scheme_verify("{CLEARTEXT}secret", "secret", false, ""));
+	/* A hash given as password does not log in where the hash is the secret's. */
+	assert_false(scheme_verify(MD5, MD5, true, ""));
+	assert_false(scheme_verify("{PLAIN}" MD5, "secret", true, ""));
+}
+
+static void
+any_octets(void **state)
+{
+	char hash[AUTH_PASSWORD_MAX + 16], password[AUTH_PASSWORD_MAX + 2], made[512];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < AUTH_PASSWORD_MAX; i++)
+		password[i] = (char)(1 + i % 255);
+	password[AUTH_PASSWORD_MAX] = '\0';
+	(void)snprintf(hash, sizeof(hash), "{PLAIN}%s", password);
+	assert_true(scheme_verify(hash, password, true, ""));
+	assert_int_equal(scheme_hash(password, made, sizeof(made)), 0);
+	assert_true(scheme_verify(made, password, false, ""));
+	password[AUTH_PASSWORD_MAX - 1] ^= 1;
+	assert_false(scheme_verify(hash, password, true, ""));
+	assert_false(scheme_verify(made, password, false, ""));
+	/* One octet too many for crypt(3). */
+	memset(password, 'a', AUTH_PASSWORD_MAX + 1);
+	password[AUTH_PASSWORD_MAX + 1] = '\0';
+	assert_int_equal(scheme_hash(password, made, sizeof(made)), -1);
+	assert_false(scheme_verify(MD5, password, false, SHA512));
+}
+
+static void
+new_hashes(void **state)
+{
+	char one[512], two[512];
+
+	(void)state;
+	assert_int_equal(scheme_hash("secret", one, sizeof(one)), 0);
+	assert_int_equal(scheme_hash("secret", two, sizeof(two)), 0);
+	assert_memory_equal(one, "{CRYPT}$", 8);
+	assert_string_not_equal(one, two);
+	assert_null(strchr(one, ':'));
+	assert_true(scheme_usable(one, false));
+	assert_true(scheme_verify(one, "secret", false, ""));
+	assert_false(scheme_verify(one, "other", false, ""));
+	assert_int_equal(scheme_hash("secret", one, strlen(two)), -1);
+	assert_int_equal(scheme_hash("secret", one, strlen(two) + 1), 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(fits),
+	    cmocka_unit_test(fits_nothing),
+	    cmocka_unit_test(plain_only_when_allowed),
+	    cmocka_unit_test(any_octets),
+	    cmocka_unit_test(new_hashes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -96,8 +96,10 @@ fixture_cert(
 {
 	const char *names[2] = {name, name2};
 	char key_path[128], cert_path[128], ca_key[128], ca_cert[128];
-	struct tls_cert_order order = {
-	    .key = key, .names = names, .names_len = name2 != NULL ? 2 : 1, .days = 30};
+	struct tls_cert_order order = {.key = key,
+	    .names = names,
+	    .names_len = (size_t)(name != NULL) + (name2 != NULL),
+	    .days = 30};
 	struct tls_error error = {""};
 
 	(void)snprintf(key_path, sizeof key_path, "%s/%s.key", fixture_dir, base);
@@ -367,12 +369,13 @@ static inline void
 fixture_talk(struct fixture_pair *pair)
 {
 	char buf[64];
-	int ret;
+	int ret, tries = 0;
 
 	assert_int_equal(tls_write(pair->stream, "+OK\r\n", 5), 5);
 	do
 		ret = mbedtls_ssl_read(&pair->client.ssl, (unsigned char *)buf, sizeof buf);
-	while (fixture_is_ticket(ret));
+	/* mbedTLS asks to be called again before and after it has taken in a ticket. */
+	while ((fixture_is_ticket(ret) || ret == MBEDTLS_ERR_SSL_WANT_READ) && ++tries < 10);
 	assert_int_equal(ret, 5);
 	assert_memory_equal(buf, "+OK\r\n", 5);
 	assert_int_equal(

@@ -97,7 +97,7 @@ sign_pss(mbedtls_pk_context *key, mbedtls_md_type_t md, const unsigned char *has
 
 	if (len > TLS_SIGNATURE_MAX)
 		return -1;
-	(void)mbedtls_rsa_set_padding(rsa, MBEDTLS_RSA_PKCS_V21, MBEDTLS_MD_NONE);
+	(void)mbedtls_rsa_set_padding(rsa, MBEDTLS_RSA_PKCS_V21, md);
 	ret = mbedtls_rsa_rsassa_pss_sign(
 	    rsa, COMPAT_RNG, COMPAT_RSA_MODE_ARG md, (unsigned)hash_len, hash, out);
 	(void)mbedtls_rsa_set_padding(rsa, MBEDTLS_RSA_PKCS_V15, MBEDTLS_MD_NONE);

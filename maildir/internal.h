@@ -1,0 +1,120 @@
+/*
+ * internal.h: what the files of maildir/ share: the Maildir, a folder, its list of messages.
+ */
+#ifndef MAILDIR_INTERNAL_H
+#define MAILDIR_INTERNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "maildir/maildir.h"
+#include "maildir/name.h"
+#include "maildir/text.h"
+#include "maildir/uidlist.h"
+
+struct maildir {
+	int fd;
+	char *host;
+	uint64_t unique; /* counts the unique names made */
+	uint64_t seed;	 /* of hash tables */
+	char *buffer;	 /* READ_SIZE octets, for whoever reads a file at a time */
+	void (*notice)(void *ctx, const char *text);
+	void *ctx;
+};
+
+/* One read(2): large enough that a common message is one call. */
+#define READ_SIZE (64 * 1024)
+
+void maildir_notice(struct maildir *md, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* Opens a directory below, never through a symbolic link. */
+int maildir_open_dir(int dirfd, const char *name);
+/* Opens a file for reading that may be anything: EINVAL unless it is a regular file. */
+struct stat;
+int maildir_open_regular(int dirfd, const char *name, struct stat *st_r);
+/* All of a file of ours or Dovecot's, malloc'd, at most max octets (else EFBIG). */
+int maildir_read_all(int fd, size_t max, char **data_r, size_t *size_r);
+int maildir_write_all(int fd, const void *data, size_t size);
+void maildir_sleep_ms(unsigned ms);
+/* Milliseconds of a clock that never jumps. */
+uint64_t maildir_now_ms(void);
+
+/*
+ * Renames, but never onto an existing name (EEXIST).  Where the file system has no RENAME_NOREPLACE
+ * it is link and unlink, and a death between leaves both names, which sync.c expects.
+ */
+int maildir_move(int from, const char *old, int to, const char *new);
+
+/* Which directory a message's file is in. */
+enum entry_dir {
+	ENTRY_CUR,
+	ENTRY_NEW,
+	ENTRY_DIRS,
+};
+
+enum entry_known {
+	ENTRY_SIZES = 1 << 0,	 /* size and wire are known */
+	ENTRY_LINE_END = 1 << 1, /* and the message is known to end in a line end */
+	ENTRY_SAVE = 1 << 2,	 /* dovecot-uidlist does not have them yet */
+	ENTRY_TWIN = 1 << 3,	 /* its file has a second name with the same base */
+	ENTRY_GONE = 1 << 4,	 /* looked for, and not found */
+	ENTRY_NOTICED = 1 << 5,	 /* that it cannot be read was told */
+};
+
+/* A message: what others may see, and where its file is. */
+struct entry {
+	struct maildir_message pub;
+	const char *name; /* as last seen */
+	uint64_t size, wire;
+	uint16_t base_len;
+	uint8_t dir;   /* enum entry_dir */
+	uint8_t known; /* enum entry_known */
+};
+
+struct list {
+	struct entry *entry;
+	size_t count;
+	struct mdarena arena; /* holds the names and UIDLs */
+	uint32_t validity, next;
+};
+
+/* How a folder looked to a pass that saw all of it. */
+struct folder_stamp {
+	struct file_stamp dir[ENTRY_DIRS], uidlist;
+	bool valid;
+};
+
+struct maildir_folder {
+	struct maildir *md;
+	char *name;
+	int fd;
+	int dir[ENTRY_DIRS]; /* cur, new */
+	int lock_fd;	     /* -1 until first locked */
+	int session_fd;	     /* holds the session's lock, or -1 */
+	struct file_stamp dotlock;
+	struct list list;
+	struct folder_stamp seen;
+	uint64_t sizes_read; /* octets that maildir_size read and has not saved */
+	bool removed_new;    /* a file of new/ was removed since the last settle */
+	struct keywords *keywords;
+};
+
+void list_clear(struct list *list);
+
+/* Opens cur and new again, as they are called now. */
+int folder_open_dirs(struct maildir_folder *folder);
+
+/* A UIDVALIDITY above all that this Maildir had and above the given one; recorded on disk. */
+int validity_next(struct maildir *md, uint32_t above, uint32_t *validity_r);
+
+/*
+ * Finds the present name of a message whose file is not where it was, by base name; the other
+ * messages' names are brought up to date on the way.  ENOENT: it is gone.
+ */
+int entry_locate(struct maildir_folder *folder, struct entry *entry);
+/* Notes a new name for it. */
+int entry_rename(struct maildir_folder *folder, struct entry *entry, int dir, const char *name);
+
+#endif

@@ -1,0 +1,302 @@
+/*
+ * lock.c: the folder's lock, the session's, and Dovecot's lock file.
+ * Runs as: mail user.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "maildir/internal.h"
+#include "maildir/lock.h"
+
+/* Longer than any sync of a folder that a person can use; a client waits about as long, too. */
+#define LOCK_WAIT_MS 30000
+
+/* Dovecot holds its lock for a sync; longer than this and it is stuck, and the client is told so. */
+#define DOTLOCK_WAIT_MS 10000
+
+/* Dovecot's own rule: a lock file that old is nobody's. */
+#define DOTLOCK_STALE_SECONDS 120
+
+#define DOTLOCK_NAME  "dovecot-uidlist.lock"
+#define DOTLOCK_TMP   "sallyport.dotlock"
+#define DOTLOCK_STALE "sallyport.stale"
+
+static int
+lock_try(int fd, enum lock_byte byte)
+{
+	struct flock lock = {
+	    .l_type = F_WRLCK,
+	    .l_whence = SEEK_SET,
+	    .l_start = byte,
+	    .l_len = 1,
+	};
+
+	if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
+		return 0;
+	if (errno == EACCES)
+		errno = EAGAIN;
+	return -1;
+}
+
+static int
+lock_open(int dirfd)
+{
+	struct stat st;
+	int fd = openat(dirfd, LOCK_NAME,
+	    O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return -1;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		return fd;
+	close(fd);
+	errno = EINVAL;
+	return -1;
+}
+
+/* A lock on a file that was unlinked meanwhile would keep out nobody. */
+static bool
+lock_is_current(int dirfd, int fd)
+{
+	struct stat ours, named;
+
+	return fstat(fd, &ours) == 0 &&
+	       fstatat(dirfd, LOCK_NAME, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
+}
+
+/* 1: the file was replaced, another try may succeed at once. */
+static int
+lock_once(int dirfd, int *fd, enum lock_byte byte)
+{
+	if (*fd < 0 && (*fd = lock_open(dirfd)) < 0)
+		return -1;
+	if (lock_try(*fd, byte) < 0)
+		return -1;
+	if (lock_is_current(dirfd, *fd))
+		return 0;
+	close(*fd);
+	*fd = -1;
+	return 1;
+}
+
+int
+mdlock_take(int dirfd, int *fd, enum lock_byte byte, unsigned wait_ms)
+{
+	uint64_t end = maildir_now_ms() + wait_ms;
+	unsigned pause = 1;
+
+	for (;;) {
+		int r = lock_once(dirfd, fd, byte);
+
+		if (r == 0 || (r < 0 && errno != EAGAIN))
+			return r;
+		if (r < 0 && wait_ms == 0)
+			return -1;
+		if (maildir_now_ms() > end) {
+			errno = ENOLCK;
+			return -1;
+		}
+		if (r < 0)
+			maildir_sleep_ms(pause);
+		pause = pause < 16 ? pause * 2 : 16;
+	}
+}
+
+void
+mdlock_drop(int fd, enum lock_byte byte)
+{
+	struct flock lock = {
+	    .l_type = F_UNLCK,
+	    .l_whence = SEEK_SET,
+	    .l_start = byte,
+	    .l_len = 1,
+	};
+
+	/* Unlocking a file that is open cannot fail; should it, closing the folder unlocks. */
+	(void)fcntl(fd, F_OFD_SETLK, &lock);
+}
+
+int
+mdlock_folder(struct maildir_folder *folder)
+{
+	return mdlock_take(folder->fd, &folder->lock_fd, LOCK_FOLDER, LOCK_WAIT_MS);
+}
+
+void
+mdlock_unfolder(struct maildir_folder *folder)
+{
+	int saved = errno;
+
+	mdlock_drop(folder->lock_fd, LOCK_FOLDER);
+	errno = saved;
+}
+
+int
+maildir_session_lock(struct maildir_folder *folder)
+{
+	int fd = -1, saved;
+
+	if (folder->session_fd >= 0)
+		return 0;
+	if (mdlock_take(folder->fd, &fd, LOCK_SESSION, 0) < 0) {
+		saved = errno;
+		if (fd >= 0)
+			close(fd);
+		errno = saved;
+		return -1;
+	}
+	folder->session_fd = fd;
+	return 0;
+}
+
+/* The lock file, complete under another name, so that nobody ever sees it empty. */
+static int
+dotlock_prepare(struct maildir_folder *folder)
+{
+	char text[320];
+	int n = snprintf(text, sizeof(text), "%ld:%.255s", (long)getpid(), folder->md->host);
+	int fd, r;
+
+	if (unlinkat(folder->fd, DOTLOCK_TMP, 0) < 0 && errno != ENOENT)
+		return -1;
+	fd = openat(
+	    folder->fd, DOTLOCK_TMP, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -1;
+	r = maildir_write_all(fd, text, (size_t)n);
+	if (close(fd) < 0)
+		r = -1;
+	return r;
+}
+
+/* The pid that a lock file names if it is of this host, or 0. */
+static pid_t
+dotlock_pid(const char *text, const char *host)
+{
+	long pid = 0;
+	const char *p = text;
+
+	for (; *p >= '0' && *p <= '9' && pid < 100000000; p++)
+		pid = pid * 10 + (*p - '0');
+	if (p == text || *p != ':' || strcmp(p + 1, host) != 0)
+		return 0;
+	return (pid_t)pid;
+}
+
+/*
+ * Whether nobody can still mean the lock.  Our own pid in it is that of an earlier process: among
+ * the folders of this one the folder's lock lets a single one come here.
+ */
+static bool
+dotlock_is_stale(struct maildir_folder *folder, struct file_stamp *stamp_r)
+{
+	char text[320];
+	struct stat st;
+	ssize_t n;
+	pid_t pid;
+	time_t age;
+	int fd = maildir_open_regular(folder->fd, DOTLOCK_NAME, &st);
+
+	if (fd < 0)
+		return false;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	file_stamp_of(&st, stamp_r);
+	age = time(NULL) - st.st_mtime;
+	if (age > DOTLOCK_STALE_SECONDS || age < -DOTLOCK_STALE_SECONDS)
+		return true;
+	text[n > 0 ? n : 0] = '\0';
+	text[strcspn(text, "\r\n")] = '\0';
+	pid = dotlock_pid(text, folder->md->host);
+	return pid > 0 && (pid == getpid() || (kill(pid, 0) < 0 && errno == ESRCH));
+}
+
+/*
+ * Takes a stale lock away.  Between the look and now another may have done so and locked: what is
+ * moved aside is looked at again, and put back if it is not what was found stale.
+ */
+static void
+dotlock_break(struct maildir_folder *folder, const struct file_stamp *stale)
+{
+	struct stat st;
+
+	(void)unlinkat(folder->fd, DOTLOCK_STALE, 0);
+	if (maildir_move(folder->fd, DOTLOCK_NAME, folder->fd, DOTLOCK_STALE) < 0)
+		return;
+	if (fstatat(folder->fd, DOTLOCK_STALE, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    (st.st_ino != stale->ino || st.st_dev != stale->dev)) {
+		(void)maildir_move(folder->fd, DOTLOCK_STALE, folder->fd, DOTLOCK_NAME);
+		return;
+	}
+	(void)unlinkat(folder->fd, DOTLOCK_STALE, 0);
+	maildir_notice(folder->md, "%s: took over the stale lock " DOTLOCK_NAME, folder->name);
+}
+
+static int
+dotlock_wait(struct maildir_folder *folder)
+{
+	uint64_t end = maildir_now_ms() + DOTLOCK_WAIT_MS;
+	unsigned pause = 1;
+
+	for (;;) {
+		struct file_stamp stale;
+
+		if (maildir_move(folder->fd, DOTLOCK_TMP, folder->fd, DOTLOCK_NAME) == 0)
+			return file_stamp_at(folder->fd, DOTLOCK_NAME, &folder->dotlock);
+		if (errno != EEXIST)
+			return -1;
+		if (maildir_now_ms() > end) {
+			maildir_notice(
+			    folder->md, "%s: " DOTLOCK_NAME " is held by another", folder->name);
+			errno = ENOLCK;
+			return -1;
+		}
+		if (dotlock_is_stale(folder, &stale)) {
+			dotlock_break(folder, &stale);
+			continue;
+		}
+		maildir_sleep_ms(pause);
+		pause = pause < 32 ? pause * 2 : 32;
+	}
+}
+
+int
+dotlock_take(struct maildir_folder *folder)
+{
+	int saved;
+
+	if (dotlock_prepare(folder) == 0 && dotlock_wait(folder) == 0)
+		return 0;
+	saved = errno;
+	(void)unlinkat(folder->fd, DOTLOCK_TMP, 0);
+	errno = saved;
+	return -1;
+}
+
+bool
+dotlock_held(struct maildir_folder *folder)
+{
+	struct file_stamp now;
+
+	return file_stamp_at(folder->fd, DOTLOCK_NAME, &now) == 0 && now.ino != 0 &&
+	       now.ino == folder->dotlock.ino && now.dev == folder->dotlock.dev;
+}
+
+void
+dotlock_drop(struct maildir_folder *folder)
+{
+	int saved = errno;
+
+	if (dotlock_held(folder))
+		(void)unlinkat(folder->fd, DOTLOCK_NAME, 0);
+	memset(&folder->dotlock, 0, sizeof(folder->dotlock));
+	errno = saved;
+}

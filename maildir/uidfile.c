@@ -1,0 +1,195 @@
+/*
+ * uidfile.c: dovecot-uidlist as a file: read, appended to, replaced; and the record beside it.
+ * Runs as: mail user, holding the folder's lock.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "maildir/internal.h"
+#include "maildir/lock.h"
+#include "maildir/uidlist.h"
+
+/* About four million messages; what is larger is not a uidlist, and memory is not for the asking. */
+#define UIDLIST_SIZE_MAX (256 * 1024 * 1024)
+
+/* Fixed, for the folder's lock is held: whoever died before us left at most this one behind. */
+#define UIDLIST_TMP "sallyport.uidlist"
+
+#define RECORD_FORMAT "V%010u N%010u\n"
+#define RECORD_SIZE   24
+
+/* For appending where we may; a file that we may only read is written anew instead. */
+static int
+uidfile_open(struct maildir_folder *folder, struct uidfile *file)
+{
+	const int flags = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+
+	file->writable = true;
+	file->fd = openat(folder->fd, UIDLIST_NAME, O_RDWR | O_APPEND | flags);
+	if (file->fd < 0 && (errno == EACCES || errno == EROFS)) {
+		file->writable = false;
+		file->fd = openat(folder->fd, UIDLIST_NAME, O_RDONLY | flags);
+	}
+	return file->fd;
+}
+
+/* Something else of that name: a link, a directory.  A rename will replace it if it can. */
+static int
+uidfile_strange(struct uidfile *file)
+{
+	if (file->fd >= 0)
+		close(file->fd);
+	file->fd = -1;
+	file->list.state = UIDLIST_DAMAGED;
+	file->list.what = "it is not a regular file";
+	return 0;
+}
+
+int
+uidfile_load(struct maildir_folder *folder, struct uidfile *file)
+{
+	struct stat st;
+	char *text;
+	size_t size;
+
+	memset(file, 0, sizeof(*file));
+	file->list.state = UIDLIST_NONE;
+	file->mode = 0600;
+	file->gid = (gid_t)-1;
+	if (uidfile_open(folder, file) < 0) {
+		if (errno == ELOOP || errno == EISDIR || errno == ENXIO)
+			return uidfile_strange(file);
+		return errno == ENOENT ? 0 : -1;
+	}
+	if (fstat(file->fd, &st) < 0)
+		goto fail;
+	if (!S_ISREG(st.st_mode))
+		return uidfile_strange(file);
+	if (maildir_read_all(file->fd, UIDLIST_SIZE_MAX, &text, &size) < 0)
+		goto fail;
+	file->mode = st.st_mode & 0666;
+	file->gid = st.st_gid;
+	/* What was appended while we read is not in this stamp, and so is found by the next look. */
+	file_stamp_of(&st, &file->stamp);
+	if (uidlist_parse(&file->list, text, size) == 0)
+		return 0;
+fail:
+	uidfile_close(file);
+	return -1;
+}
+
+void
+uidfile_close(struct uidfile *file)
+{
+	int saved = errno;
+
+	if (file->fd >= 0)
+		close(file->fd);
+	file->fd = -1;
+	uidlist_clear(&file->list);
+	errno = saved;
+}
+
+static int
+uidfile_restamp(struct maildir_folder *folder, struct uidfile *file)
+{
+	return file_stamp_at(folder->fd, UIDLIST_NAME, &file->stamp);
+}
+
+int
+uidfile_append(struct maildir_folder *folder, struct uidfile *file, const struct mdtext *text)
+{
+	ssize_t n;
+	int saved;
+
+	do {
+		n = write(file->fd, text->data, text->len);
+	} while (n < 0 && errno == EINTR);
+	if (n == (ssize_t)text->len && fsync(file->fd) == 0)
+		return uidfile_restamp(folder, file);
+	saved = n >= 0 && (size_t)n < text->len ? ENOSPC : errno;
+	/* Half a line would spoil the next one, and UIDs that are not safe on disk were not given. */
+	if (n > 0 && ftruncate(file->fd, file->stamp.size) < 0)
+		maildir_notice(folder->md, "%s: " UIDLIST_NAME " cannot be cut", folder->name);
+	errno = saved;
+	return -1;
+}
+
+/* Writes the new file beside the old. */
+static int
+uidfile_write_tmp(struct maildir_folder *folder, struct uidfile *file, const struct mdtext *text)
+{
+	int fd, r;
+
+	if (unlinkat(folder->fd, UIDLIST_TMP, 0) < 0 && errno != ENOENT)
+		return -1;
+	fd = openat(
+	    folder->fd, UIDLIST_TMP, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -1;
+	/* Who shared the old file by mode or group shares the new one; if we may not, so be it. */
+	if (file->gid != (gid_t)-1 && file->gid != getegid())
+		(void)!fchown(fd, (uid_t)-1, file->gid);
+	if (file->mode != 0600)
+		(void)!fchmod(fd, file->mode);
+	r = maildir_write_all(fd, text->data, text->len);
+	if (r == 0)
+		r = fsync(fd);
+	if (close(fd) < 0)
+		r = -1;
+	return r;
+}
+
+int
+uidfile_replace(struct maildir_folder *folder, struct uidfile *file, const struct mdtext *text)
+{
+	int saved;
+
+	if (uidfile_write_tmp(folder, file, text) < 0)
+		goto fail;
+	if (!dotlock_held(folder)) {
+		errno = ENOLCK;
+		goto fail;
+	}
+	/* The one rename that replaces: no message, but our own file. */
+	if (renameat(folder->fd, UIDLIST_TMP, folder->fd, UIDLIST_NAME) < 0)
+		goto fail;
+	if (fsync(folder->fd) < 0)
+		return -1;
+	return uidfile_restamp(folder, file);
+fail:
+	saved = errno;
+	(void)unlinkat(folder->fd, UIDLIST_TMP, 0);
+	errno = saved;
+	return -1;
+}
+
+int
+uid_record_read(struct maildir_folder *folder, struct uid_record *record_r)
+{
+	char text[RECORD_SIZE + 1];
+	ssize_t n = pread(folder->lock_fd, text, RECORD_SIZE, 0);
+
+	memset(record_r, 0, sizeof(*record_r));
+	if (n < 0)
+		return -1;
+	text[n] = '\0';
+	if (n != RECORD_SIZE ||
+	    sscanf(text, "V%10u N%10u", &record_r->validity, &record_r->next) != 2)
+		memset(record_r, 0, sizeof(*record_r));
+	return 0;
+}
+
+int
+uid_record_write(struct maildir_folder *folder, const struct uid_record *record)
+{
+	char text[RECORD_SIZE + 1];
+
+	snprintf(text, sizeof(text), RECORD_FORMAT, record->validity, record->next);
+	return pwrite(folder->lock_fd, text, RECORD_SIZE, 0) == RECORD_SIZE ? 0 : -1;
+}

@@ -1,0 +1,37 @@
+/*
+ * keywords.h: the file dovecot-keywords, which names the letters a to z of file names.
+ */
+#ifndef MAILDIR_KEYWORDS_H
+#define MAILDIR_KEYWORDS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "maildir/stamp.h"
+#include "maildir/text.h"
+
+#define KEYWORDS_NAME  "dovecot-keywords"
+#define KEYWORDS_COUNT 26
+
+/* A keyword's length; Dovecot's default limit is 50, and names of others are kept as they are. */
+#define KEYWORD_MAX 200
+
+struct keywords {
+	char *name[KEYWORDS_COUNT]; /* malloc'd, or NULL */
+	struct file_stamp stamp;    /* of the file they are from */
+};
+
+/* Takes what can be read; lines that cannot are passed over.  -1: ENOMEM. */
+int keywords_parse(struct keywords *keywords, const char *text, size_t size);
+void keywords_put(const struct keywords *keywords, struct mdtext *out);
+void keywords_clear(struct keywords *keywords);
+
+/* The letter of a name, without regard to case, or -1. */
+int keywords_find(const struct keywords *keywords, const char *name);
+
+/* Whether it can be a keyword: an IMAP atom (RFC 3501 section 9, flag-keyword). */
+bool keyword_valid(const char *name);
+
+void keywords_free(struct keywords **keywords);
+
+#endif

@@ -1,0 +1,395 @@
+/*
+ * message.c: the octets of a message as they go over the wire, and how many they are.
+ * Runs as: mail user.
+ *
+ * Files hold lines that end in LF or CRLF, or both in one message; the wire has CRLF.  A bare LF
+ * becomes CRLF; CRLF and a CR alone stay.  The size that is announced and the octets that are read
+ * follow the same rule, and end where the file ended when it was opened.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "maildir/internal.h"
+#include "maildir/lock.h"
+#include "maildir/scan.h"
+#include "maildir/uidlist.h"
+
+/* How often a message that others rename is looked for before we give up. */
+#define OPEN_TRIES 8
+
+/* A uidlist up to this size is rewritten for any new size; a larger one only if reading the
+ * messages again would take as much as writing it. */
+#define SAVE_ALWAYS (64 * 1024)
+
+struct maildir_reader {
+	int fd;
+	uint64_t left;	/* octets of the file not read yet */
+	size_t at, len; /* of data */
+	bool after_cr;	/* the last octet given was CR */
+	bool owe_lf;	/* CR of a bare LF was given, LF is next */
+	char data[READ_SIZE / 2];
+};
+
+/* Tells of a message that cannot be read, once in a session. */
+static void
+entry_notice(struct maildir_folder *folder, struct entry *entry)
+{
+	if (errno == ENOENT || (entry->known & ENTRY_NOTICED))
+		return;
+	entry->known |= ENTRY_NOTICED;
+	maildir_notice(folder->md, "%s: message %u (%s) cannot be read: %s", folder->name,
+	    entry->pub.uid, entry->name, strerror(errno));
+}
+
+static int
+entry_open(struct maildir_folder *folder, struct entry *entry, struct stat *st_r)
+{
+	for (int tries = 0; tries < OPEN_TRIES; tries++) {
+		int fd = maildir_open_regular(folder->dir[entry->dir], entry->name, st_r);
+
+		if (fd >= 0)
+			return fd;
+		if (errno != ENOENT) {
+			entry_notice(folder, entry);
+			return -1;
+		}
+		if (entry_locate(folder, entry) < 0)
+			return -1;
+	}
+	errno = ENOENT;
+	return -1;
+}
+
+/* How many LF in data have no CR before them; *after_cr carries over from buffer to buffer. */
+static uint64_t
+count_bare(const char *data, size_t len, bool *after_cr)
+{
+	const char *end = data + len;
+	uint64_t count = 0;
+
+	if (len == 0)
+		return 0;
+	if (data[0] == '\n' && !*after_cr)
+		count++;
+	for (const char *p = data + 1; p < end; p++) {
+		p = memchr(p, '\n', (size_t)(end - p));
+		if (p == NULL)
+			break;
+		count += p[-1] != '\r';
+	}
+	*after_cr = end[-1] == '\r';
+	return count;
+}
+
+/* Reads size octets, however often read(2) comes short; fewer at the end of the file only. */
+static ssize_t
+read_some(int fd, char *buf, size_t size)
+{
+	ssize_t n;
+
+	do {
+		n = read(fd, buf, size);
+	} while (n < 0 && errno == EINTR);
+	return n;
+}
+
+/* Reads the message to find its size. */
+static int
+entry_measure(struct maildir_folder *folder, struct entry *entry)
+{
+	char *buffer = folder->md->buffer, last = 0;
+	bool after_cr = false;
+	uint64_t wire, left;
+	struct stat st;
+	int fd = entry_open(folder, entry, &st), saved;
+
+	if (fd < 0)
+		return -1;
+	wire = left = (uint64_t)st.st_size;
+	while (left > 0) {
+		ssize_t n = read_some(fd, buffer, left < READ_SIZE ? (size_t)left : READ_SIZE);
+
+		if (n <= 0) {
+			saved = n == 0 ? EIO : errno; /* shortened while we read */
+			close(fd);
+			errno = saved;
+			entry_notice(folder, entry);
+			return -1;
+		}
+		wire += count_bare(buffer, (size_t)n, &after_cr);
+		last = buffer[n - 1];
+		left -= (uint64_t)n;
+	}
+	close(fd);
+	entry->size = (uint64_t)st.st_size;
+	entry->wire = wire;
+	entry->known &= (uint8_t)~ENTRY_LINE_END;
+	entry->known |= ENTRY_SIZES | ENTRY_SAVE | (last == '\n' ? ENTRY_LINE_END : 0);
+	folder->sizes_read += entry->size;
+	return 0;
+}
+
+/* The size is known, but not from us: Dovecot does not say whether the last line ended. */
+static int
+entry_look_at_end(struct maildir_folder *folder, struct entry *entry, bool *newline_r)
+{
+	struct stat st;
+	char last = 0;
+	int fd = entry_open(folder, entry, &st);
+
+	if (fd < 0)
+		return -1;
+	if ((uint64_t)st.st_size != entry->size || st.st_size == 0 ||
+	    pread(fd, &last, 1, st.st_size - 1) != 1) {
+		close(fd);
+		return 1;
+	}
+	close(fd);
+	*newline_r = last == '\n';
+	return 0;
+}
+
+int
+maildir_size(struct maildir_folder *folder, size_t index, uint64_t *octets_r, bool *newline_r)
+{
+	struct entry *entry = &folder->list.entry[index];
+	const uint8_t all = ENTRY_SIZES | ENTRY_LINE_END;
+	struct stat st;
+	int r = 1;
+
+	/* Only a size that belongs to the file as it is now: its own size says so. */
+	if ((entry->known & ENTRY_SIZES) &&
+	    fstatat(folder->dir[entry->dir], entry->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    S_ISREG(st.st_mode) && (uint64_t)st.st_size == entry->size) {
+		*newline_r = (entry->known & all) == all;
+		r = *newline_r ? 0 : entry_look_at_end(folder, entry, newline_r);
+	}
+	if (r > 0) {
+		r = entry_measure(folder, entry);
+		*newline_r = (entry->known & ENTRY_LINE_END) != 0;
+	}
+	if (r == 0)
+		*octets_r = entry->wire;
+	return r;
+}
+
+/* --- saving sizes --- */
+
+static bool
+sizes_worth_saving(const struct maildir_folder *folder)
+{
+	uint64_t uidlist = (uint64_t)folder->seen.uidlist.size;
+
+	return folder->sizes_read > 0 && (uidlist <= SAVE_ALWAYS || folder->sizes_read >= uidlist);
+}
+
+/* The text of the uidlist with our sizes in it. */
+static void
+sizes_put(const struct maildir_folder *folder, const struct uidlist *uids, struct mdtext *text)
+{
+	const struct list *list = &folder->list;
+	size_t at = 0;
+
+	uidlist_put_header(text, uids, uids->validity, uids->next, uids->guid);
+	for (size_t i = 0; i < uids->count; i++) {
+		const struct uidlist_line *line = &uids->line[i];
+		struct uidlist_sizes sizes = {.known = false};
+		const struct entry *entry;
+
+		while (at < list->count && list->entry[at].pub.uid < line->uid)
+			at++;
+		entry = at < list->count ? &list->entry[at] : NULL;
+		if (entry != NULL && entry->pub.uid == line->uid && (entry->known & ENTRY_SAVE) &&
+		    entry->base_len == line->base_len &&
+		    memcmp(entry->name, line->base, line->base_len) == 0) {
+			sizes.size = entry->size;
+			sizes.wire = entry->wire;
+			sizes.known = true;
+			sizes.line_end = (entry->known & ENTRY_LINE_END) != 0;
+		}
+		uidlist_put_line(text, line, line->uid, sizes.known ? &sizes : NULL);
+	}
+}
+
+static int
+sizes_write(struct maildir_folder *folder, struct uidfile *file)
+{
+	struct mdtext text = {0};
+	bool known;
+	int r = -1;
+
+	if (uidfile_load(folder, file) < 0)
+		return -1;
+	known = file_stamp_same(&file->stamp, &folder->seen.uidlist);
+	/* What is wrong with it is for the next sync to find; sizes can wait. */
+	if (file->list.state != UIDLIST_GOOD || file->list.version != 3 ||
+	    file->list.guid[0] == '\0' || file->list.validity != folder->list.validity ||
+	    file->list.next < folder->list.next)
+		return 0;
+	sizes_put(folder, &file->list, &text);
+	if (text.failed)
+		errno = ENOMEM;
+	else
+		r = uidfile_replace(folder, file, &text);
+	mdtext_clear(&text);
+	if (r < 0)
+		return -1;
+	/* Nothing in it that the list does not have: the next sync need not read it. */
+	if (known)
+		folder->seen.uidlist = file->stamp;
+	for (size_t i = 0; i < folder->list.count; i++)
+		folder->list.entry[i].known &= (uint8_t)~ENTRY_SAVE;
+	folder->sizes_read = 0;
+	return 0;
+}
+
+int
+maildir_save_sizes(struct maildir_folder *folder)
+{
+	struct uidfile file = {.fd = -1};
+	int r;
+
+	if (!sizes_worth_saving(folder))
+		return 0;
+	if (mdlock_folder(folder) < 0)
+		return -1;
+	r = dotlock_take(folder);
+	if (r == 0) {
+		r = sizes_write(folder, &file);
+		dotlock_drop(folder);
+	}
+	mdlock_unfolder(folder);
+	uidfile_close(&file);
+	return r;
+}
+
+/* --- reading --- */
+
+int
+maildir_reader_open(struct maildir_folder *folder, size_t index, struct maildir_reader **r)
+{
+	struct maildir_reader *reader;
+	struct stat st;
+	int fd = entry_open(folder, &folder->list.entry[index], &st);
+
+	*r = NULL;
+	if (fd < 0)
+		return -1;
+	reader = malloc(sizeof(*reader));
+	if (reader == NULL) {
+		close(fd);
+		errno = ENOMEM;
+		return -1;
+	}
+	reader->fd = fd;
+	reader->left = (uint64_t)st.st_size;
+	reader->at = reader->len = 0;
+	reader->after_cr = reader->owe_lf = false;
+	*r = reader;
+	return 0;
+}
+
+void
+maildir_reader_close(struct maildir_reader **readerp)
+{
+	struct maildir_reader *reader = *readerp;
+
+	*readerp = NULL;
+	if (reader == NULL)
+		return;
+	close(reader->fd);
+	free(reader);
+}
+
+/* The next part of the file.  1, 0 at the end, -1. */
+static int
+reader_fill(struct maildir_reader *reader)
+{
+	size_t size = sizeof(reader->data);
+	ssize_t n;
+
+	if (reader->left == 0)
+		return 0;
+	if (reader->left < size)
+		size = (size_t)reader->left;
+	n = read_some(reader->fd, reader->data, size);
+	if (n <= 0) {
+		if (n == 0)
+			errno = EIO; /* shortened underneath; what was announced cannot be kept */
+		return -1;
+	}
+	reader->at = 0;
+	reader->len = (size_t)n;
+	reader->left -= (uint64_t)n;
+	return 1;
+}
+
+/*
+ * Copies up to the next LF that needs a CR, or as much as fits.  A bare LF is left for the caller;
+ * the result is how many octets were copied.
+ */
+static size_t
+reader_copy(struct maildir_reader *reader, char *out, size_t size)
+{
+	const char *data = reader->data + reader->at;
+	size_t len = reader->len - reader->at, n = 0;
+
+	if (len > size)
+		len = size;
+	while (n < len) {
+		const char *newline = memchr(data + n, '\n', len - n);
+		size_t stop = newline != NULL ? (size_t)(newline - data) : len;
+		bool bare;
+
+		if (newline == NULL) {
+			n = len;
+			break;
+		}
+		bare = stop > 0 ? data[stop - 1] != '\r' : !reader->after_cr;
+		n = stop;
+		if (bare)
+			break;
+		n++;
+	}
+	if (n > 0) {
+		memcpy(out, data, n);
+		reader->after_cr = data[n - 1] == '\r';
+		reader->at += n;
+	}
+	return n;
+}
+
+ssize_t
+maildir_reader_read(struct maildir_reader *reader, void *buf, size_t size)
+{
+	char *out = buf;
+	size_t n = 0;
+
+	while (n < size) {
+		if (reader->owe_lf) {
+			out[n++] = '\n';
+			reader->owe_lf = reader->after_cr = false;
+			reader->at++;
+			continue;
+		}
+		if (reader->at == reader->len) {
+			/* What there is first; an error is told when asked again. */
+			int r = n > 0 ? 0 : reader_fill(reader);
+
+			if (r < 0)
+				return -1;
+			if (r == 0)
+				break;
+		}
+		n += reader_copy(reader, out + n, size - n);
+		if (n < size && reader->at < reader->len) {
+			out[n++] = '\r'; /* reader_copy stopped at a bare LF */
+			reader->owe_lf = true;
+		}
+	}
+	return (ssize_t)n;
+}

@@ -1,0 +1,124 @@
+/*
+ * list.c: the list of messages in memory, and finding a message's file again.
+ * Runs as: mail user.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "maildir/internal.h"
+#include "maildir/scan.h"
+
+void
+list_clear(struct list *list)
+{
+	free(list->entry);
+	mdarena_clear(&list->arena);
+	memset(list, 0, sizeof(*list));
+}
+
+size_t
+maildir_count(const struct maildir_folder *folder)
+{
+	return folder->list.count;
+}
+
+const struct maildir_message *
+maildir_message(const struct maildir_folder *folder, size_t index)
+{
+	return &folder->list.entry[index].pub;
+}
+
+uint32_t
+maildir_uidvalidity(const struct maildir_folder *folder)
+{
+	return folder->list.validity;
+}
+
+uint32_t
+maildir_uidnext(const struct maildir_folder *folder)
+{
+	return folder->list.next;
+}
+
+int
+entry_rename(struct maildir_folder *folder, struct entry *entry, int dir, const char *name)
+{
+	size_t len = strlen(name);
+	char *copy;
+
+	entry->dir = (uint8_t)dir;
+	entry->known &= (uint8_t)~ENTRY_GONE;
+	if (strcmp(entry->name, name) == 0)
+		return 0;
+	copy = mdarena_add(&folder->list.arena, name, len);
+	if (copy == NULL)
+		return -1;
+	entry->name = copy;
+	return 0;
+}
+
+struct search {
+	struct scan scan;
+	const struct entry *entry;
+};
+
+static bool
+search_complete(void *ctx)
+{
+	const struct search *search = ctx;
+
+	return scan_find(&search->scan, search->entry->name, search->entry->base_len) != SCAN_NONE;
+}
+
+/*
+ * All names at once: where one file was renamed a program may have renamed them all, and a look
+ * through the directory for each would take a square of the time.
+ */
+static int
+search_apply(struct maildir_folder *folder, const struct scan *scan, bool sure)
+{
+	struct list *list = &folder->list;
+
+	for (size_t i = 0; i < list->count; i++) {
+		struct entry *entry = &list->entry[i];
+		size_t at = scan_find(scan, entry->name, entry->base_len);
+
+		if (at == SCAN_NONE) {
+			if (sure)
+				entry->known |= ENTRY_GONE;
+			continue;
+		}
+		if (entry_rename(folder, entry, scan->file[at].dir, scan->file[at].name) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int
+entry_locate(struct maildir_folder *folder, struct entry *entry)
+{
+	struct search search = {.entry = entry};
+	bool sure;
+	int r;
+
+	if (entry->known & ENTRY_GONE) {
+		errno = ENOENT;
+		return -1;
+	}
+	scan_init(&search.scan, folder);
+	search.scan.notices = UINT32_MAX / 2; /* maildir_sync tells of odd names */
+	r = scan_collect(&search.scan, search_complete, &search, &sure);
+	if (r == 0) {
+		bool found = search_complete(&search);
+
+		/* Found early is not sure for the others: one pass may have missed them. */
+		r = search_apply(folder, &search.scan, sure && !found);
+		if (r == 0 && !found) {
+			errno = ENOENT;
+			r = -1;
+		}
+	}
+	scan_clear(&search.scan);
+	return r;
+}

@@ -1,0 +1,678 @@
+/*
+ * sync.c: brings the list of messages up to date with the disk.
+ * Runs as: mail user.
+ *
+ * What others may do
+ *
+ * Any program may edit a Maildir underneath us, at any time and without a lock: a delivery agent
+ * links files into new/, mutt moves them to cur/ and renames them as flags change, Dovecot does both,
+ * and rm, rsync, find -delete and a restored backup do as they like.  We promise, whatever they do:
+ *
+ * 1. No file of a message is ever lost by us.  No rename replaces a file (RENAME_NOREPLACE, or link and
+ *    unlink), and only maildir_remove unlinks one.
+ * 2. A message keeps its UID as long as its base name (all up to the colon) and the line in
+ *    dovecot-uidlist exist, through all changes of flags.  A file that vanishes and comes back gets
+ *    its old UID while its line is there; lines of vanished messages are kept until they are many
+ *    (DEAD_MIN, a third of the living).  UIDs are never given twice.
+ * 3. A UID is on disk (fsync) before maildir_sync returns.  When it cannot be written maildir_sync
+ *    fails, and the list in memory is what it was.
+ *
+ * Renames
+ *
+ * readdir(3) promises nothing about a name that is renamed while it runs: it may show the old name,
+ * the new one, both or neither.  So:
+ *
+ * - Neither: a file that one pass misses is looked for in another.  It is gone only when a second or
+ *   later pass misses it as well, and during that pass the directories stood still: their times are
+ *   the same before and after, and older than the clock's tick, since a rename within the tick would
+ *   not change them.  What any pass has seen counts as there; if it is not, opening it will tell.
+ *   When a folder never stands still (SCAN_PASSES) nothing is taken for gone; what was in the list
+ *   stays, and the next sync looks again.
+ * - Both: two names of one base are looked at with fstatat(2).  If one does not exist any more, it was
+ *   renamed.  If both are one inode, somebody is between link and unlink, or died there: it is one
+ *   message.  The second name is not removed, for if the other program goes on to unlink the first,
+ *   nothing would be left; but maildir_remove takes all of them.  If they are two inodes, they are two
+ *   messages, and are both served: the one that came later is renamed to a base name of its own.
+ * - A known name that is gone when we open, rename or remove it was changed by another program: the
+ *   base name is looked up in both directories, a few times if need be, before ENOENT is believed.
+ *
+ * Names with an octet below 0x20 cannot be in dovecot-uidlist; they are passed over with a notice, as
+ * is all that is not a regular file.  Names that begin with a dot are not messages.
+ *
+ * UIDs and UIDVALIDITY
+ *
+ * New messages get UIDs in the order of their delivery time, as the file name has it, then of their
+ * names.  dovecot-uidlist (see uidlist.c) is written under the folder's lock and Dovecot's lock file,
+ * after it was read again if it has changed; lines are appended where that is all there is to do, or
+ * the file is replaced.  Lines that a process wrote that was then killed may not be on disk: fsync is
+ * called for what the record does not know of.
+ *
+ * The record, kept in our lock file, is the UIDVALIDITY and next UID that were last given out.  A
+ * uidlist is lost or damaged when it is not there or does not parse, when it has no end (unless all
+ * that the record knows of is before: then it is the tail of an append that died), when its next UID
+ * is below the record's, or its UIDVALIDITY is older.  UIDs in it may then have been given to other
+ * messages, so all get new UIDs under a higher UIDVALIDITY (validity.c): mail clients fetch anew, and
+ * all of the mail is served at once.  What lines could be read still give their POP3 UIDLs and ids.
+ * The record is not fsynced: after a power failure it may be too low, and then says nothing.
+ *
+ * Locks die with their holders, and nothing here leaves a state that the next one cannot go on from:
+ * files moved to cur/ without a UID get one; a temporary file is overwritten.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "maildir/internal.h"
+#include "maildir/lock.h"
+#include "maildir/scan.h"
+#include "maildir/uidlist.h"
+
+/* Lines of vanished messages: below this many the file is not rewritten to be rid of them. */
+#define DEAD_MIN 100
+
+/* A file that has no UID yet. */
+struct fresh {
+	uint64_t time;
+	const char *name;
+	size_t file;
+	uint32_t uid;
+};
+
+struct sync {
+	struct maildir_folder *folder;
+	struct scan scan;
+	struct uidfile uids;
+	struct uid_record record;
+	struct fresh *fresh;
+	size_t fresh_count;
+	size_t dead; /* lines without a file */
+	uint32_t validity, next;
+	bool locked;   /* we hold Dovecot's lock file */
+	bool sure;     /* what was not found is gone */
+	bool renumber; /* the uidlist is lost: everything gets a new UID */
+	bool moved;    /* we changed cur/ and new/ ourselves */
+	bool written;  /* and dovecot-uidlist */
+};
+
+/* --- reading dovecot-uidlist --- */
+
+/* Why the uidlist cannot be trusted, or NULL. */
+static const char *
+uids_doubt(const struct sync *sync)
+{
+	const struct uidlist *list = &sync->uids.list;
+	const struct uid_record *record = &sync->record;
+
+	if (list->state == UIDLIST_NONE)
+		return "it is missing";
+	if (list->state == UIDLIST_DAMAGED)
+		return list->what;
+	if (list->validity < record->validity)
+		return "it is older than what was given out";
+	if (list->validity == record->validity && list->next < record->next)
+		return "lines are missing at its end";
+	if (list->state == UIDLIST_TORN && list->validity != record->validity)
+		return "its last line has no end";
+	return NULL;
+}
+
+static int
+uids_read(struct sync *sync)
+{
+	uidfile_close(&sync->uids);
+	return uidfile_load(sync->folder, &sync->uids);
+}
+
+static int
+sync_dotlock(struct sync *sync)
+{
+	if (sync->locked)
+		return 0;
+	if (dotlock_take(sync->folder) < 0)
+		return -1;
+	sync->locked = true;
+	return 0;
+}
+
+/* What another process knows is in the record; what this one does is in its list. */
+static int
+sync_read_record(struct sync *sync)
+{
+	const struct list *list = &sync->folder->list;
+
+	if (uid_record_read(sync->folder, &sync->record) < 0)
+		return -1;
+	if (list->validity > sync->record.validity ||
+	    (list->validity == sync->record.validity && list->next > sync->record.next)) {
+		sync->record.validity = list->validity;
+		sync->record.next = list->next;
+	}
+	return 0;
+}
+
+/* Dovecot may be writing just now: what looks wrong is read again under its lock. */
+static int
+sync_load(struct sync *sync)
+{
+	struct maildir_folder *folder = sync->folder;
+	const char *doubt;
+
+	if (uids_read(sync) < 0)
+		return -1;
+	doubt = uids_doubt(sync);
+	if (doubt == NULL && sync->uids.list.state == UIDLIST_GOOD)
+		return 0;
+	if (sync_dotlock(sync) < 0 || uids_read(sync) < 0)
+		return -1;
+	doubt = uids_doubt(sync);
+	sync->renumber = doubt != NULL;
+	/* A folder that nobody has opened before has lost nothing. */
+	if (doubt != NULL && (sync->uids.list.state != UIDLIST_NONE || sync->record.validity != 0))
+		maildir_notice(folder->md, "%s: " UIDLIST_NAME ": %s; all messages get new UIDs",
+		    folder->name, doubt);
+	return 0;
+}
+
+/* --- matching lines and files --- */
+
+static void
+sync_unclaim(struct sync *sync)
+{
+	for (size_t i = 0; i < sync->scan.count; i++)
+		sync->scan.file[i].line = SCAN_NONE;
+}
+
+/* Gives each file its line, the later of two with the same name. */
+static void
+sync_claim(struct sync *sync)
+{
+	const struct uidlist *list = &sync->uids.list;
+
+	sync_unclaim(sync);
+	sync->dead = 0;
+	for (size_t i = list->count; i-- > 0;) {
+		size_t at = scan_find(&sync->scan, list->line[i].base, list->line[i].base_len);
+
+		if (at != SCAN_NONE && sync->scan.file[at].line == SCAN_NONE)
+			sync->scan.file[at].line = i;
+		else
+			sync->dead++;
+	}
+}
+
+/* Whether no line lacks its file. */
+static bool
+sync_complete(void *ctx)
+{
+	const struct sync *sync = ctx;
+	const struct uidlist *list = &sync->uids.list;
+
+	for (size_t i = 0; i < list->count; i++) {
+		if (scan_find(&sync->scan, list->line[i].base, list->line[i].base_len) == SCAN_NONE)
+			return false;
+	}
+	return true;
+}
+
+static int
+fresh_compare(const void *a, const void *b)
+{
+	const struct fresh *x = a, *y = b;
+
+	if (x->time != y->time)
+		return x->time < y->time ? -1 : 1;
+	return strcmp(x->name, y->name);
+}
+
+/* The files without a UID, in the order in which they get them. */
+static int
+sync_find_fresh(struct sync *sync)
+{
+	const struct scan *scan = &sync->scan;
+	size_t count = 0;
+
+	for (size_t i = 0; i < scan->count; i++)
+		count += sync->renumber || scan->file[i].line == SCAN_NONE;
+	free(sync->fresh);
+	sync->fresh_count = 0;
+	sync->fresh = calloc(count + 1, sizeof(*sync->fresh));
+	if (sync->fresh == NULL)
+		return -1;
+	for (size_t i = 0; i < scan->count; i++) {
+		struct fresh *fresh = &sync->fresh[sync->fresh_count];
+
+		if (!sync->renumber && scan->file[i].line != SCAN_NONE)
+			continue;
+		fresh->file = i;
+		fresh->name = scan->file[i].name;
+		fresh->time = mdname_time(fresh->name);
+		sync->fresh_count++;
+	}
+	qsort(sync->fresh, sync->fresh_count, sizeof(*sync->fresh), fresh_compare);
+	return 0;
+}
+
+static int
+sync_match(struct sync *sync)
+{
+	sync_claim(sync);
+	return sync_find_fresh(sync);
+}
+
+/* --- writing dovecot-uidlist --- */
+
+static bool
+sync_wants_rewrite(const struct sync *sync)
+{
+	const struct uidlist *list = &sync->uids.list;
+	size_t alive = list->count - sync->dead;
+
+	return sync->renumber || list->state != UIDLIST_GOOD || list->version != 3 ||
+	       list->guid[0] == '\0' ||
+	       (sync->sure && sync->dead > DEAD_MIN && sync->dead > alive / 3);
+}
+
+/* Under both locks: what Dovecot wrote since we read is read, and counts. */
+static int
+sync_reload(struct sync *sync)
+{
+	struct file_stamp now;
+
+	if (sync->locked)
+		return 0;
+	if (sync_dotlock(sync) < 0 || file_stamp_at(sync->folder->fd, UIDLIST_NAME, &now) < 0)
+		return -1;
+	if (file_stamp_same(&now, &sync->uids.stamp))
+		return 0;
+	/* Its new lines may be of files that we have not seen yet. */
+	sync->sure = false;
+	if (sync_load(sync) < 0)
+		return -1;
+	return sync_match(sync);
+}
+
+/* UIDs for the fresh files, from next on. */
+static int
+sync_number(struct sync *sync)
+{
+	const struct uidlist *list = &sync->uids.list;
+
+	if (!sync->renumber && sync->fresh_count > 0 &&
+	    (list->next > UIDLIST_UID_MAX ||
+		sync->fresh_count > UIDLIST_UID_MAX - list->next + 1)) {
+		sync->renumber = true;
+		if (sync_find_fresh(sync) < 0)
+			return -1;
+	}
+	sync->validity = list->validity;
+	sync->next = list->next;
+	if (sync->renumber) {
+		uint32_t above = list->validity;
+
+		if (sync->record.validity > above)
+			above = sync->record.validity;
+		if (validity_next(sync->folder->md, above, &sync->validity) < 0)
+			return -1;
+		sync->next = 1;
+	}
+	for (size_t i = 0; i < sync->fresh_count; i++)
+		sync->fresh[i].uid = sync->next++;
+	return 0;
+}
+
+static void
+put_fresh(const struct sync *sync, struct mdtext *text)
+{
+	for (size_t i = 0; i < sync->fresh_count; i++) {
+		const struct fresh *fresh = &sync->fresh[i];
+		const struct scan_file *file = &sync->scan.file[fresh->file];
+
+		if (file->line != SCAN_NONE)
+			uidlist_put_line(text, &sync->uids.list.line[file->line], fresh->uid, NULL);
+		else
+			uidlist_put_new(text, fresh->uid, file->name, file->base_len);
+	}
+}
+
+static int
+sync_guid(const struct uidlist *list, char guid[33])
+{
+	unsigned char random[16];
+
+	memcpy(guid, list->guid, 33);
+	if (guid[0] != '\0')
+		return 0;
+	if (getrandom(random, sizeof(random), 0) != sizeof(random))
+		return -1;
+	for (size_t i = 0; i < sizeof(random); i++) {
+		guid[i * 2] = "0123456789abcdef"[random[i] >> 4];
+		guid[i * 2 + 1] = "0123456789abcdef"[random[i] & 15];
+	}
+	guid[32] = '\0';
+	return 0;
+}
+
+static bool
+line_has_file(const struct sync *sync, size_t line)
+{
+	const struct uidlist_line *l = &sync->uids.list.line[line];
+	size_t at = scan_find(&sync->scan, l->base, l->base_len);
+
+	return at != SCAN_NONE && sync->scan.file[at].line == line;
+}
+
+static int
+sync_rewrite(struct sync *sync)
+{
+	const struct uidlist *list = &sync->uids.list;
+	struct mdtext text = {0};
+	char guid[33];
+	int r;
+
+	if (sync_guid(list, guid) < 0)
+		return -1;
+	uidlist_put_header(&text, list, sync->validity, sync->next, guid);
+	for (size_t i = 0; !sync->renumber && i < list->count; i++) {
+		if (!sync->sure || line_has_file(sync, i))
+			uidlist_put_line(&text, &list->line[i], list->line[i].uid, NULL);
+	}
+	put_fresh(sync, &text);
+	if (text.failed) {
+		errno = ENOMEM;
+		r = -1;
+	} else {
+		r = uidfile_replace(sync->folder, &sync->uids, &text);
+	}
+	mdtext_clear(&text);
+	return r;
+}
+
+static int
+sync_append(struct sync *sync)
+{
+	struct mdtext text = {0};
+	int r;
+
+	put_fresh(sync, &text);
+	if (text.failed) {
+		errno = ENOMEM;
+		r = -1;
+	} else if (!dotlock_held(sync->folder)) {
+		errno = ENOLCK;
+		r = -1;
+	} else {
+		r = uidfile_append(sync->folder, &sync->uids, &text);
+	}
+	mdtext_clear(&text);
+	return r;
+}
+
+/* Lines that nobody told us are on disk. */
+static int
+sync_settle_foreign(struct sync *sync)
+{
+	const struct uidlist *list = &sync->uids.list;
+
+	if (list->validity == sync->record.validity && list->next == sync->record.next)
+		return 0;
+	return fsync(sync->uids.fd);
+}
+
+static int
+sync_write(struct sync *sync)
+{
+	bool rewrite = sync_wants_rewrite(sync);
+
+	if (rewrite || sync->fresh_count > 0) {
+		if (sync_reload(sync) < 0)
+			return -1;
+		rewrite = sync_wants_rewrite(sync) || !sync->uids.writable;
+	}
+	if (sync_number(sync) < 0)
+		return -1;
+	if (!rewrite && !sync->renumber && sync->fresh_count == 0)
+		return sync_settle_foreign(sync);
+	sync->written = true;
+	return rewrite || sync->renumber ? sync_rewrite(sync) : sync_append(sync);
+}
+
+/* --- the list in memory --- */
+
+static char *
+sync_uidl(struct list *list, const struct uidlist_line *line)
+{
+	size_t len;
+	const char *value = uidlist_field(line, 'P', &len);
+
+	/* RFC 1939 section 7: one to 70 characters from 0x21 to 0x7E. */
+	if (value == NULL || len == 0 || len > 70)
+		return NULL;
+	for (size_t i = 0; i < len; i++) {
+		if (value[i] < 0x21 || value[i] > 0x7e)
+			return NULL;
+	}
+	return mdarena_add(&list->arena, value, len);
+}
+
+static void
+entry_fields(struct list *list, struct entry *entry, const struct uidlist_line *line)
+{
+	struct uidlist_sizes sizes;
+	const char *order;
+	size_t len;
+
+	if (line->ext_len == 0)
+		return;
+	uidlist_sizes(line, &sizes);
+	if (sizes.known) {
+		entry->size = sizes.size;
+		entry->wire = sizes.wire;
+		entry->known |= ENTRY_SIZES | (sizes.line_end ? ENTRY_LINE_END : 0);
+	}
+	entry->pub.pop3_uidl = sync_uidl(list, line);
+	order = uidlist_field(line, 'O', &len);
+	for (size_t i = 0; order != NULL && i < len && i < 9; i++) {
+		if (order[i] < '0' || order[i] > '9')
+			break;
+		entry->pub.pop3_order = entry->pub.pop3_order * 10 + (uint32_t)(order[i] - '0');
+	}
+}
+
+static void
+entry_fill(
+    struct list *list, const struct scan_file *file, uint32_t uid, const struct uidlist_line *line)
+{
+	struct entry *entry = &list->entry[list->count++];
+
+	memset(entry, 0, sizeof(*entry));
+	entry->pub.uid = uid;
+	entry->name = file->name;
+	entry->base_len = file->base_len;
+	entry->dir = file->dir;
+	entry->known = file->twin ? ENTRY_TWIN : 0;
+	mdname_flags(file->name, &entry->pub.flags, &entry->pub.keywords);
+	if (line != NULL)
+		entry_fields(list, entry, line);
+}
+
+/* The entry with that UID in the list that we have, searched from *at on. */
+static const struct entry *
+old_entry(const struct list *old, size_t *at, uint32_t uid)
+{
+	while (*at < old->count && old->entry[*at].pub.uid < uid)
+		(*at)++;
+	return *at < old->count && old->entry[*at].pub.uid == uid ? &old->entry[*at] : NULL;
+}
+
+/* One that no pass found, and of which it is not sure that it is gone: it stays as it was. */
+static int
+entry_keep(struct list *list, const struct entry *old, const struct uidlist_line *line)
+{
+	struct entry *entry = &list->entry[list->count];
+
+	*entry = *old;
+	entry->pub.pop3_uidl = sync_uidl(list, line);
+	entry->name = mdarena_add(&list->arena, old->name, strlen(old->name));
+	if (entry->name == NULL)
+		return -1;
+	list->count++;
+	return 0;
+}
+
+/* Sizes that this session has computed and not saved. */
+static void
+entry_inherit(struct entry *entry, const struct entry *old)
+{
+	if (!(old->known & ENTRY_SAVE))
+		return;
+	entry->size = old->size;
+	entry->wire = old->wire;
+	entry->known &= (uint8_t)~ENTRY_LINE_END;
+	entry->known |= old->known & (ENTRY_SIZES | ENTRY_LINE_END | ENTRY_SAVE);
+}
+
+static int
+build_lines(struct sync *sync, struct list *list)
+{
+	const struct uidlist *uids = &sync->uids.list;
+	const struct list *old = &sync->folder->list;
+	size_t at = old->validity == sync->validity ? 0 : old->count;
+
+	for (size_t i = 0; i < uids->count; i++) {
+		const struct uidlist_line *line = &uids->line[i];
+		const struct entry *was = old_entry(old, &at, line->uid);
+		size_t file = scan_find(&sync->scan, line->base, line->base_len);
+
+		if (file != SCAN_NONE && sync->scan.file[file].line == i) {
+			entry_fill(list, &sync->scan.file[file], line->uid, line);
+			if (was != NULL)
+				entry_inherit(&list->entry[list->count - 1], was);
+		} else if (file == SCAN_NONE && was != NULL && !sync->sure) {
+			if (entry_keep(list, was, line) < 0)
+				return -1;
+		}
+	}
+	return 0;
+}
+
+static int
+sync_build(struct sync *sync, struct list *list)
+{
+	const struct uidlist *uids = &sync->uids.list;
+	size_t room = (sync->renumber ? 0 : uids->count) + sync->fresh_count + 1;
+
+	list->entry = calloc(room, sizeof(*list->entry));
+	if (list->entry == NULL)
+		return -1;
+	/* The names are in the scan's arena, which is the list's from now on. */
+	list->arena = sync->scan.arena;
+	memset(&sync->scan.arena, 0, sizeof(sync->scan.arena));
+	if (!sync->renumber && build_lines(sync, list) < 0)
+		return -1;
+	for (size_t i = 0; i < sync->fresh_count; i++) {
+		const struct scan_file *file = &sync->scan.file[sync->fresh[i].file];
+
+		entry_fill(list, file, sync->fresh[i].uid,
+		    file->line != SCAN_NONE ? &uids->line[file->line] : NULL);
+	}
+	list->validity = sync->validity;
+	list->next = sync->next;
+	return 0;
+}
+
+/* --- the whole --- */
+
+/* Remembers how the folder looked, so that a sync of an unchanged one is four calls. */
+static void
+sync_remember(struct sync *sync)
+{
+	struct folder_stamp *seen = &sync->folder->seen;
+
+	memcpy(seen->dir, sync->scan.stamp, sizeof(seen->dir));
+	seen->uidlist = sync->uids.stamp;
+	seen->valid = sync->scan.still && !sync->moved && (sync->sure || sync->dead == 0);
+}
+
+static int
+sync_finish(struct sync *sync)
+{
+	struct maildir_folder *folder = sync->folder;
+	struct uid_record record = {sync->validity, sync->next};
+	struct list list = {0};
+
+	if (sync_build(sync, &list) < 0) {
+		list_clear(&list);
+		return -1;
+	}
+	/* That it cannot be written costs only a check: an older record is below what is true. */
+	if (record.validity != sync->record.validity || record.next != sync->record.next ||
+	    sync->written)
+		(void)!uid_record_write(folder, &record);
+	list_clear(&folder->list);
+	folder->list = list;
+	sync_remember(sync);
+	return 0;
+}
+
+static int
+sync_locked(struct sync *sync)
+{
+	if (folder_open_dirs(sync->folder) < 0 || sync_read_record(sync) < 0 || sync_load(sync) < 0)
+		return -1;
+	if (scan_collect(&sync->scan, sync_complete, sync, &sync->sure) < 0)
+		return -1;
+	if (sync->scan.pairs > 0) {
+		sync->moved = true;
+		if (scan_separate(&sync->scan) < 0)
+			return -1;
+	}
+	if (scan_move_new(&sync->scan, &sync->moved) < 0 || sync_match(sync) < 0 ||
+	    sync_write(sync) < 0)
+		return -1;
+	return sync_finish(sync);
+}
+
+static bool
+folder_unchanged(struct maildir_folder *folder)
+{
+	static const char *const name[ENTRY_DIRS] = {"cur", "new"};
+	const struct folder_stamp *seen = &folder->seen;
+	struct file_stamp now;
+
+	if (!seen->valid)
+		return false;
+	for (int i = 0; i < ENTRY_DIRS; i++) {
+		if (file_stamp_at(folder->fd, name[i], &now) < 0 ||
+		    !file_stamp_same(&now, &seen->dir[i]))
+			return false;
+	}
+	return file_stamp_at(folder->fd, UIDLIST_NAME, &now) == 0 &&
+	       file_stamp_same(&now, &seen->uidlist);
+}
+
+int
+maildir_sync(struct maildir_folder *folder)
+{
+	struct sync sync = {.folder = folder};
+	int r, saved;
+
+	if (folder_unchanged(folder))
+		return 0;
+	if (mdlock_folder(folder) < 0)
+		return -1;
+	sync.uids.fd = -1;
+	scan_init(&sync.scan, folder);
+	r = sync_locked(&sync);
+	saved = errno;
+	if (sync.locked)
+		dotlock_drop(folder);
+	mdlock_unfolder(folder);
+	uidfile_close(&sync.uids);
+	scan_clear(&sync.scan);
+	free(sync.fresh);
+	errno = saved;
+	return r;
+}

@@ -24,7 +24,7 @@
 
 /* What went wrong, as one line for a log or a terminal: no newline, always terminated. */
 struct tls_error {
-	char text[256];
+	char text[512];
 };
 
 /* --- the questions that a worker asks the key process --- */
@@ -106,8 +106,8 @@ enum tls_result {
 	TLS_WANT_READ = -1,  /* wait until the descriptor is readable, call again */
 	TLS_WANT_WRITE = -2, /* likewise writable */
 	TLS_CLOSED = -3,     /* the peer ended the stream properly (close_notify) */
-	TLS_EOF = -4,	     /* the connection ended without close_notify: truncated */
-	TLS_FAILED = -5,     /* see tls_stream_error; the stream may only be freed */
+	TLS_EOF = -4,	 /* the connection ended, or was reset, without close_notify: truncated */
+	TLS_FAILED = -5, /* see tls_stream_error; the stream may only be freed */
 };
 
 struct tls_stream;

@@ -769,6 +769,14 @@ test_selftest(void **state)
 	assert_int_equal(tls_server_selftest(both, &keys.service, &error), -1);
 }
 
+static void
+test_library(void **state)
+{
+	(void)state;
+	assert_non_null(strcasestr(tls_library_version(), "mbed TLS"));
+	assert_null(tls_library_warning());
+}
+
 int
 main(void)
 {
@@ -793,6 +801,7 @@ main(void)
 	    cmocka_unit_test_setup_teardown(test_close_notify, begin, end),
 	    cmocka_unit_test_setup_teardown(test_truncation, begin, end),
 	    cmocka_unit_test_setup_teardown(test_selftest, begin, end),
+	    cmocka_unit_test(test_library),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

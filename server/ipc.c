@@ -198,7 +198,7 @@ detach(struct msghdr *header)
 	struct cmsghdr *c;
 	int fd = -1;
 
-	/* There is room for one descriptor only: the kernel closes what else was sent. */
+	/* There is room for one descriptor only (see recv_octets): the kernel closes what else was sent. */
 	for (c = CMSG_FIRSTHDR(header); c != NULL; c = CMSG_NXTHDR(header, c))
 		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
 		    c->cmsg_len == CMSG_LEN(sizeof(int)))
@@ -231,7 +231,8 @@ recv_octets(int fd, unsigned char *out, size_t size, int64_t until, int *fd_r)
 	struct msghdr header = {.msg_iov = &iov,
 	    .msg_iovlen = 1,
 	    .msg_control = control.space,
-	    .msg_controllen = sizeof(control.space)};
+	    /* Not CMSG_SPACE: its padding has room for a second descriptor, which nobody would close. */
+	    .msg_controllen = CMSG_LEN(sizeof(int))};
 	struct pollfd wait = {.fd = fd, .events = POLLIN};
 	ssize_t n;
 	int got;

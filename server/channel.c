@@ -62,6 +62,16 @@ channel_clear(struct channel *channel)
 	explicit_bzero(channel->in, sizeof(channel->in)); /* it may have held a password */
 }
 
+/* Ends a channel whose time is over, however busy it is.  false: it has time. */
+static bool
+end_when_late(struct channel *channel)
+{
+	if (channel->deadline == CLOCK_NEVER || clock_left(channel->deadline) > 0)
+		return false;
+	channel->end = CHANNEL_DEADLINE;
+	return true;
+}
+
 bool
 channel_wait(struct channel *channel, short events)
 {
@@ -70,7 +80,7 @@ channel_wait(struct channel *channel, short events)
 	struct timespec ts;
 	int left, n;
 
-	while (channel->end == CHANNEL_OPEN) {
+	while (channel->end == CHANNEL_OPEN && !end_when_late(channel)) {
 		left = clock_left(until);
 		ts = (struct timespec){left / 1000, left % 1000 * 1000000L};
 		n = ppoll(&wait, 1, left == -1 ? NULL : &ts, &waiting_mask);
@@ -177,10 +187,8 @@ channel_line(struct channel *channel, size_t max, char **line_r, size_t *len_r)
 			channel->end = CHANNEL_STOPPED;
 			return false;
 		}
-		if (channel->deadline != CLOCK_NEVER && clock_left(channel->deadline) == 0) {
-			channel->end = CHANNEL_DEADLINE;
+		if (end_when_late(channel))
 			return false;
-		}
 		from = channel->in + channel->in_at;
 		have = channel->in_end - channel->in_at;
 		newline = have == 0
@@ -189,7 +197,7 @@ channel_line(struct channel *channel, size_t max, char **line_r, size_t *len_r)
 		if (newline != NULL)
 			break;
 		channel->scanned = have;
-		if (have > max || have == CHANNEL_IN) {
+		if (have > max + 1 || have == CHANNEL_IN) { /* the one more may be its CR */
 			channel->end = CHANNEL_TOO_LONG;
 			return false;
 		}

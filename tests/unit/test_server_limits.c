@@ -1,0 +1,304 @@
+/*
+ * test_server_limits.c: tallies of addresses and users, by a clock of the test's own.
+ */
+#include "server_fixture.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+#include "server/limits.h"
+
+enum { SECOND = 1000, BASE = 2 * SECOND, START = 1000000 };
+
+static struct limits *limits;
+
+static int
+begin(void **state)
+{
+	(void)state;
+	limits = limits_new();
+	return limits == NULL ? -1 : 0;
+}
+
+static int
+end(void **state)
+{
+	(void)state;
+	limits_free(&limits);
+	return limits == NULL ? 0 : -1;
+}
+
+static struct tally *
+get(const char *key)
+{
+	struct tally *t = limits_get(limits, key, strlen(key));
+
+	assert_non_null(t);
+	return t;
+}
+
+static size_t
+address_key(const char *text, unsigned char key_r[16])
+{
+	struct sockaddr_storage address = {.ss_family = AF_INET};
+	struct sockaddr_in *v4 = (struct sockaddr_in *)&address;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&address;
+
+	memset(key_r, 0xaa, 16);
+	if (inet_pton(AF_INET, text, &v4->sin_addr) != 1) {
+		address.ss_family = AF_INET6;
+		assert_int_equal(inet_pton(AF_INET6, text, &v6->sin6_addr), 1);
+	}
+	return limits_address_key(&address, key_r);
+}
+
+static void
+addresses_share_an_entry(void **state)
+{
+	static const struct {
+		const char *a, *b;
+		bool same;
+	} rows[] = {
+	    {"192.0.2.1", "192.0.2.1", true}, {"192.0.2.1", "192.0.2.2", false},
+	    {"192.0.2.1", "::ffff:192.0.2.1", true}, /* v4-mapped */
+	    {"::ffff:192.0.2.1", "::ffff:192.0.2.2", false},
+	    {"2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff", true}, /* one /64 */
+	    {"2001:db8:1:2::1", "2001:db8:1:3::1", false}, {"2001:db8::1", "2001:db9::1", false},
+	    {"::1", "::2", true},
+	    {"::1", "0.0.0.0", false},		 /* a v6 key of zeros is no v4 key of zeros */
+	    {"::192.0.2.1", "192.0.2.1", false}, /* v4-compatible is v6 */
+	};
+	unsigned char a[16], b[16];
+	size_t a_len, b_len, i;
+
+	(void)state;
+	for (i = 0; i < COUNT(rows); i++) {
+		a_len = address_key(rows[i].a, a);
+		b_len = address_key(rows[i].b, b);
+		assert_true(a_len > 0 && a_len <= 16 && b_len > 0 && b_len <= 16);
+		assert_int_equal(
+		    limits_get(limits, a, a_len) == limits_get(limits, b, b_len), rows[i].same);
+	}
+}
+
+static void
+an_unknown_family_has_no_key(void **state)
+{
+	const struct sockaddr_storage address = {.ss_family = AF_UNIX};
+	unsigned char key[16];
+
+	(void)state;
+	assert_int_equal(limits_address_key(&address, key), 0);
+}
+
+static void
+connections_are_counted(void **state)
+{
+	struct tally *anna = get("anna"), *ben = get("ben");
+	int i;
+
+	(void)state;
+	assert_ptr_not_equal(anna, ben);
+	for (i = 0; i < 5; i++)
+		limits_enter(anna);
+	limits_enter(ben);
+	assert_int_equal(get("anna")->connections, 5);
+	assert_int_equal(get("ben")->connections, 1);
+	for (i = 0; i < 7; i++)
+		limits_leave(anna);
+	assert_int_equal(anna->connections, 0); /* never below */
+	assert_int_equal(ben->connections, 1);
+}
+
+static void
+keys_are_octets(void **state)
+{
+	char longest[LIMITS_KEY_MAX + 1];
+
+	(void)state;
+	memset(longest, 'x', sizeof(longest));
+	assert_non_null(limits_get(limits, longest, LIMITS_KEY_MAX));
+	assert_null(limits_get(limits, longest, LIMITS_KEY_MAX + 1));
+	assert_non_null(limits_get(limits, "", 0));
+	assert_ptr_not_equal(limits_get(limits, "a\0b", 3), limits_get(limits, "a\0c", 3));
+	assert_ptr_not_equal(limits_get(limits, "a\0", 2), limits_get(limits, "a", 1));
+	assert_ptr_equal(limits_get(limits, "a\0b", 3), limits_get(limits, "a\0b", 3));
+}
+
+/* Fails a login at once and says how long the answer had to wait. */
+static int64_t
+fail_at(struct tally *t, int64_t now, int64_t base)
+{
+	int64_t at = limits_answer_at(t, now, base);
+
+	limits_failed(t, now);
+	return at - now;
+}
+
+static void
+delays_double_up_to_a_bound(void **state)
+{
+	static const int64_t expected[] = {2 * SECOND, 4 * SECOND, 8 * SECOND, 16 * SECOND,
+	    LIMITS_DELAY_MAX, LIMITS_DELAY_MAX, LIMITS_DELAY_MAX};
+	struct tally *t = get("192.0.2.1"), *other = get("192.0.2.2");
+	int64_t now = START;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(expected); i++) {
+		assert_int_equal(fail_at(t, now, BASE), expected[i]);
+		now += 60 * SECOND;
+	}
+	/* Others do not feel it. */
+	assert_int_equal(fail_at(other, now, BASE), BASE);
+	/* Nor does the number of failures ever overflow a delay. */
+	t->failures = UINT32_MAX;
+	assert_int_equal(fail_at(t, now, 1), LIMITS_DELAY_MAX);
+	assert_int_equal(fail_at(get("x"), now, 10 * (int64_t)LIMITS_DELAY_MAX), LIMITS_DELAY_MAX);
+}
+
+static void
+many_at_once_win_nothing(void **state)
+{
+	struct tally *t = get("192.0.2.1");
+	int64_t at, last = 0;
+	int i;
+
+	(void)state;
+	for (i = 0; i < 50; i++) {
+		at = limits_answer_at(t, START, BASE);
+		if (i > 0)
+			assert_true(at - last >= LIMITS_SLOT);
+		last = at;
+	}
+	assert_int_equal(limits_answer_at(get("192.0.2.2"), START, BASE), START + BASE);
+}
+
+static void
+a_success_gives_its_slot_back(void **state)
+{
+	struct tally *t = get("192.0.2.1");
+	int64_t first = limits_answer_at(t, START, BASE);
+
+	(void)state;
+	limits_succeeded(t, START);
+	assert_int_equal(limits_answer_at(t, START, BASE), first);
+	/* But no failure is forgiven for it. */
+	limits_failed(t, START);
+	limits_succeeded(t, START);
+	assert_int_equal(t->failures, 1);
+	/* What is over cannot be given back. */
+	t->next_answer = START;
+	limits_succeeded(t, START + 1);
+	assert_int_equal(t->next_answer, START);
+}
+
+static void
+without_a_delay_nothing_waits(void **state)
+{
+	struct tally *t = get("127.0.0.1");
+	int i;
+
+	(void)state;
+	for (i = 0; i < 100; i++)
+		assert_int_equal(fail_at(t, START, 0), 0);
+}
+
+static void
+failures_are_forgotten(void **state)
+{
+	struct tally *t = get("192.0.2.1");
+	int64_t now = START;
+	int i;
+
+	(void)state;
+	for (i = 0; i < 3; i++)
+		(void)fail_at(t, now, BASE);
+	now += LIMITS_FORGET;
+	assert_int_equal(fail_at(t, now, BASE), 16 * SECOND);
+	now += LIMITS_FORGET + 1;
+	assert_int_equal(fail_at(t, now, BASE), BASE);
+	assert_int_equal(t->failures, 1);
+}
+
+static struct tally *
+numbered(uint32_t n)
+{
+	return limits_get(limits, &n, sizeof(n));
+}
+
+static void
+idle_entries_go(void **state)
+{
+	uint32_t i;
+
+	(void)state;
+	for (i = 0; i < 4 * LIMITS_ENTRIES_MAX; i++)
+		assert_non_null(numbered(i));
+	assert_true(limits_count(limits) <= LIMITS_ENTRIES_MAX);
+}
+
+static void
+entries_in_use_stay_when_all_is_full(void **state)
+{
+	struct tally *first, *t;
+	uint32_t i;
+
+	(void)state;
+	for (i = 0; i < LIMITS_ENTRIES_MAX; i++) {
+		t = numbered(i);
+		assert_non_null(t);
+		limits_enter(t);
+	}
+	assert_int_equal(limits_count(limits), LIMITS_ENTRIES_MAX);
+	assert_null(numbered(LIMITS_ENTRIES_MAX));
+	first = numbered(0);
+	assert_non_null(first);
+	assert_int_equal(first->connections, 1);
+	limits_leave(first);
+	limits_failed(first, START);
+	/* The one that only remembers a failure makes room. */
+	assert_non_null(numbered(LIMITS_ENTRIES_MAX));
+	assert_int_equal(limits_count(limits), LIMITS_ENTRIES_MAX);
+}
+
+static void
+failures_fill_no_memory(void **state)
+{
+	struct tally *kept = get("a user with a connection"), *t;
+	uint32_t i;
+
+	(void)state;
+	limits_enter(kept);
+	for (i = 0; i < 2 * LIMITS_ENTRIES_MAX; i++) {
+		t = numbered(i);
+		assert_non_null(t);
+		limits_failed(t, START);
+	}
+	assert_true(limits_count(limits) <= LIMITS_ENTRIES_MAX);
+	assert_ptr_equal(get("a user with a connection"), kept);
+	assert_int_equal(kept->connections, 1);
+}
+
+#define LIMITS_TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    LIMITS_TEST(addresses_share_an_entry),
+	    LIMITS_TEST(an_unknown_family_has_no_key),
+	    LIMITS_TEST(connections_are_counted),
+	    LIMITS_TEST(keys_are_octets),
+	    LIMITS_TEST(delays_double_up_to_a_bound),
+	    LIMITS_TEST(many_at_once_win_nothing),
+	    LIMITS_TEST(a_success_gives_its_slot_back),
+	    LIMITS_TEST(without_a_delay_nothing_waits),
+	    LIMITS_TEST(failures_are_forgotten),
+	    LIMITS_TEST(idle_entries_go),
+	    LIMITS_TEST(entries_in_use_stay_when_all_is_full),
+	    LIMITS_TEST(failures_fill_no_memory),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,284 @@
+/*
+ * test_server_log.c: the log's encoder: one line, and no key but ours, whatever a value holds.
+ */
+#include "server_fixture.h"
+
+#include "server/log.h"
+
+/* The line for one pair, as text behind "- test event ". */
+static const char *
+pair(void (*put)(struct log_line *, const char *, const char *), const char *value)
+{
+	static const char before[] = "- test event ";
+	static struct log_line line;
+
+	log_begin(&line, LOG_NOTE, "test", "event");
+	put(&line, "k", value);
+	assert_int_equal(strlen(line.text), line.len);
+	assert_memory_equal(line.text, before, sizeof(before) - 1);
+	return line.text + sizeof(before) - 1;
+}
+
+static void
+values_are_encoded(void **state)
+{
+	static const struct {
+		const char *value, *text;
+	} rows[] = {
+	    {"anna", "k=anna"},
+	    {"", "k=\"\""},
+	    {"two words", "k=\"two words\""},
+	    {"quo\"te", "k=\"quo\\\"te\""},
+	    {"back\\slash", "k=\"back\\\\slash\""},
+	    {"\\\"", "k=\"\\\\\\\"\""},
+	    {"a=b", "k=\"a=b\""},
+	    {"line\nline", "k=line\\x0aline"},
+	    {"\r\n", "k=\\x0d\\x0a"},
+	    {"\t", "k=\\x09"},
+	    {"\033[31m", "k=\\x1b[31m"},
+	    {"\x7f\x80\xff", "k=\\x7f\\x80\\xff"},
+	    {"caf\xc3\xa9", "k=caf\\xc3\\xa9"},
+	    {"%s%n", "k=%s%n"},
+	    {"2001:db8::1", "k=2001:db8::1"},
+	    /* Attempts to write what we did not: a second line, another key. */
+	    {"x\n7f3a9c01 pop3 login user=root", "k=\"x\\x0a7f3a9c01 pop3 login user=root\""},
+	    {"x rip=192.0.2.1", "k=\"x rip=192.0.2.1\""},
+	    {"x\" rip=192.0.2.1", "k=\"x\\\" rip=192.0.2.1\""},
+	    {"x\\\" rip=192.0.2.1 \"", "k=\"x\\\\\\\" rip=192.0.2.1 \\\"\""},
+	    {"x\trip=192.0.2.1", "k=\"x\\x09rip=192.0.2.1\""},
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(rows); i++) {
+		assert_string_equal(pair(log_text, rows[i].value), rows[i].text);
+		assert_string_equal(pair(log_client, rows[i].value), rows[i].text);
+	}
+}
+
+static void
+every_octet_becomes_printable(void **state)
+{
+	char value[2] = "";
+	const char *text;
+	int c;
+
+	(void)state;
+	for (c = 1; c < 256; c++) {
+		value[0] = (char)c;
+		for (text = pair(log_text, value); *text != '\0'; text++)
+			assert_in_range(*text, 0x20, 0x7e);
+	}
+}
+
+static void
+long_values_are_cut(void **state)
+{
+	static const struct {
+		void (*put)(struct log_line *, const char *, const char *);
+		size_t max;
+	} rows[] = {{log_text, LOG_VALUE_MAX}, {log_client, LOG_CLIENT_MAX}};
+	char value[5000], expected[512];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(rows); i++) {
+		memset(value, 'x', sizeof(value));
+		value[rows[i].max] = '\0';
+		snprintf(expected, sizeof(expected), "k=%.*s", (int)rows[i].max, value);
+		assert_string_equal(pair(rows[i].put, value), expected);
+		value[rows[i].max] = 'x';
+		value[sizeof(value) - 1] = '\0';
+		snprintf(expected, sizeof(expected), "k=%.*s...", (int)rows[i].max, value);
+		assert_string_equal(pair(rows[i].put, value), expected);
+	}
+	/* Where a value is cut and quoted, the quote still ends it. */
+	memset(value, ' ', sizeof(value) - 1);
+	snprintf(expected, sizeof(expected), "k=\"%.*s...\"", LOG_CLIENT_MAX, value);
+	assert_string_equal(pair(log_client, value), expected);
+}
+
+/* A client's value may be as bad as it likes: what stands behind it is still told. */
+static void
+a_client_cannot_push_out_the_rest(void **state)
+{
+	char value[5000];
+	struct log_line line;
+
+	(void)state;
+	memset(value, '\n', sizeof(value) - 1);
+	value[sizeof(value) - 1] = '\0';
+	log_begin(&line, LOG_NOTE, "pop3", "login");
+	log_client(&line, "tls", value);
+	log_client(&line, "cipher", value);
+	log_client(&line, "sni", value);
+	log_text(&line, "rip", "192.0.2.7");
+	assert_non_null(strstr(line.text, " rip=192.0.2.7"));
+}
+
+static void
+a_line_never_overflows(void **state)
+{
+	char value[400];
+	struct log_line line;
+	int i;
+
+	(void)state;
+	memset(value, '\1', sizeof(value) - 1);
+	value[sizeof(value) - 1] = '\0';
+	log_begin(&line, LOG_NOTE, "test", "event");
+	for (i = 0; i < 20; i++) {
+		log_text(&line, "key", value);
+		log_number(&line, "n", i);
+		assert_true(line.len < sizeof(line.text));
+		assert_int_equal(line.text[line.len], '\0');
+		assert_int_equal(strlen(line.text), line.len);
+	}
+}
+
+static void
+numbers_and_ids(void **state)
+{
+	struct log_line line;
+
+	(void)state;
+	log_set_id(0x7f3a9c01);
+	log_begin(&line, LOG_NOTE, "pop3", "end");
+	log_number(&line, "in", 0);
+	log_number(&line, "low", INT64_MIN);
+	log_number(&line, "high", INT64_MAX);
+	log_set_id(0);
+	assert_string_equal(
+	    line.text, "7f3a9c01 pop3 end in=0 low=-9223372036854775808 high=9223372036854775807");
+	log_begin(&line, LOG_NOTE, "pop3", "end");
+	assert_string_equal(line.text, "- pop3 end");
+}
+
+/* What log_end and log_event write to stderr. */
+static ssize_t
+written(char *out_r, size_t size, void (*write_it)(void))
+{
+	int pair_fds[2], saved = dup(STDERR_FILENO);
+	ssize_t n;
+
+	assert_true(saved >= 0);
+	fixture_pair(SOCK_SEQPACKET, pair_fds); /* so that one write is one read */
+	log_open(LOG_TO_STDERR);
+	assert_int_equal(dup2(pair_fds[1], STDERR_FILENO), STDERR_FILENO);
+	errno = EXDEV;
+	write_it();
+	assert_int_equal(errno, EXDEV);
+	assert_int_equal(dup2(saved, STDERR_FILENO), STDERR_FILENO);
+	close(saved);
+	close(pair_fds[1]);
+	n = read(pair_fds[0], out_r, size - 1);
+	assert_true(n >= 0);
+	out_r[n] = '\0';
+	assert_int_equal(read(pair_fds[0], out_r + n, 1), 0); /* it was one */
+	close(pair_fds[0]);
+	return n;
+}
+
+static void
+write_event(void)
+{
+	log_event(LOG_WARN, "maildir", "notice", "user", "anna", "text", "a\nb", NULL);
+}
+
+static void
+write_long(void)
+{
+	char value[301];
+	struct log_line line;
+	int i;
+
+	memset(value, 'x', sizeof(value) - 1);
+	value[sizeof(value) - 1] = '\0';
+	log_begin(&line, LOG_NOTE, "test", "long");
+	for (i = 0; i < 10; i++)
+		log_text(&line, "key", value);
+	log_end(&line);
+}
+
+static void
+a_line_is_one_write(void **state)
+{
+	char out[2 * LOG_LINE_MAX];
+	ssize_t n;
+
+	(void)state;
+	(void)written(out, sizeof(out), write_event);
+	assert_string_equal(out, "- maildir notice user=anna text=a\\x0ab\n");
+	n = written(out, sizeof(out), write_long);
+	assert_int_equal(n, LOG_LINE_MAX);
+	assert_int_equal(out[n - 1], '\n');
+	assert_null(memchr(out, '\n', (size_t)n - 1));
+}
+
+static void
+die(void (*how)(void), const char *expected)
+{
+	char out[LOG_LINE_MAX] = "";
+	int fds[2], status;
+	pid_t pid;
+
+	assert_int_equal(pipe(fds), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		(void)dup2(fds[1], STDERR_FILENO);
+		how();
+		_exit(0);
+	}
+	close(fds[1]);
+	assert_true(read(fds[0], out, sizeof(out) - 1) > 0);
+	close(fds[0]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_FAILURE);
+	assert_string_equal(out, expected);
+}
+
+static void
+die_fatal(void)
+{
+	errno = ENOENT;
+	fatal("confine", "open");
+}
+
+static void
+die_fatalx(void)
+{
+	fatalx("worker", "no memory");
+}
+
+static void
+die_bug(void)
+{
+	bug("impossible");
+}
+
+static void
+the_world_failed_or_we_did(void **state)
+{
+	(void)state;
+	die(die_fatal, "- confine fatal what=open error=\"No such file or directory\"\n");
+	die(die_fatalx, "- worker fatal what=\"no memory\"\n");
+	die(die_bug, "- bug fatal what=impossible\n");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(values_are_encoded),
+	    cmocka_unit_test(every_octet_becomes_printable),
+	    cmocka_unit_test(long_values_are_cut),
+	    cmocka_unit_test(a_client_cannot_push_out_the_rest),
+	    cmocka_unit_test(a_line_never_overflows),
+	    cmocka_unit_test(numbers_and_ids),
+	    cmocka_unit_test(a_line_is_one_write),
+	    cmocka_unit_test(the_world_failed_or_we_did),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

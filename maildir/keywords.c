@@ -59,23 +59,25 @@ line_split(
 	return true;
 }
 
-/* The first line of a number counts, and the first number of a name. */
+/* What can stand in the file, though IMAP may not have it: its letter is taken all the same. */
+static bool
+name_is_text(const char *name, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		if ((unsigned char)name[i] < 0x20)
+			return false;
+	}
+	return len > 0 && len <= KEYWORD_MAX;
+}
+
+/* The first line of a number counts. */
 static int
 keywords_add(struct keywords *keywords, unsigned number, const char *name, size_t len)
 {
-	char *copy;
-
-	if (keywords->name[number] != NULL || len > KEYWORD_MAX)
+	if (keywords->name[number] != NULL || !name_is_text(name, len))
 		return 0;
-	copy = strndup(name, len);
-	if (copy == NULL)
-		return -1;
-	if (strlen(copy) != len || !keyword_valid(copy) || keywords_find(keywords, copy) >= 0) {
-		free(copy);
-		return 0;
-	}
-	keywords->name[number] = copy;
-	return 0;
+	keywords->name[number] = strndup(name, len);
+	return keywords->name[number] == NULL ? -1 : 0;
 }
 
 int
@@ -249,7 +251,8 @@ keywords_add_locked(struct maildir_folder *folder, const char *name)
 		return -1;
 	if (keywords_store(folder, folder->keywords) < 0) {
 		saved = errno;
-		keywords_free(&folder->keywords); /* what is on disk is read at the next question */
+		/* What is on disk is read at the next question. */
+		keywords_free(&folder->keywords);
 		errno = saved;
 		return -1;
 	}
@@ -260,9 +263,12 @@ keywords_add_locked(struct maildir_folder *folder, const char *name)
 const char *
 maildir_keyword_name(struct maildir_folder *folder, unsigned n)
 {
+	const char *name;
+
 	if (n >= KEYWORDS_COUNT || (keywords_refresh(folder) < 0 && folder->keywords == NULL))
 		return NULL;
-	return folder->keywords->name[n];
+	name = folder->keywords->name[n];
+	return name != NULL && keyword_valid(name) ? name : NULL;
 }
 
 int

@@ -1,0 +1,254 @@
+/*
+ * test_maildir_lock.c: the folder's lock, the session's, and Dovecot's lock file.
+ */
+#include "maildir_fixture.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "maildir/internal.h"
+#include "maildir/lock.h"
+
+#define DOTLOCK "dovecot-uidlist.lock"
+
+static uint64_t
+now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void
+sessions(void **state)
+{
+	struct fixture *f = *state;
+	struct maildir_folder *other;
+
+	assert_int_equal(maildir_folder_open(f->md, "INBOX", &other), 0);
+	assert_int_equal(maildir_session_lock(f->inbox), 0);
+	assert_int_equal(maildir_session_lock(f->inbox), 0);
+	assert_int_equal(maildir_session_lock(other), -1);
+	assert_int_equal(errno, EAGAIN);
+	/* A session keeps nobody from the mail. */
+	assert_int_equal(maildir_sync(other), 0);
+	assert_int_equal(maildir_sync(f->inbox), 0);
+	assert_int_equal(maildir_session_lock(other), -1);
+	maildir_folder_close(&f->inbox);
+	assert_int_equal(maildir_session_lock(other), 0);
+	maildir_folder_close(&other);
+	assert_int_equal(maildir_folder_open(f->md, "INBOX", &f->inbox), 0);
+	assert_int_equal(maildir_session_lock(f->inbox), 0);
+}
+
+/* REQUIREMENTS 36: whoever is killed with all the locks in hand stops nobody. */
+static void
+test_req36_locks_die_with_their_holder(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t start;
+	int ready[2], status;
+	char byte;
+	pid_t pid;
+
+	assert_int_equal(pipe(ready), 0);
+	put(f, "new/1.m", "a\n");
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		fixture_open(f);
+		if (maildir_session_lock(f->inbox) < 0 || mdlock_folder(f->inbox) < 0 ||
+		    dotlock_take(f->inbox) < 0 || write(ready[1], "x", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	assert_true(exists(f, DOTLOCK));
+	assert_int_equal(maildir_session_lock(f->inbox), -1);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	start = now_ms();
+	assert_int_equal(maildir_session_lock(f->inbox), 0);
+	assert_int_equal(maildir_sync(f->inbox), 0);
+	assert_true(now_ms() - start < 2000);
+	assert_int_equal(maildir_count(f->inbox), 1);
+	assert_false(exists(f, DOTLOCK));
+	close(ready[0]);
+	close(ready[1]);
+}
+
+/* Writers wait for each other, and the lock file that is unlinked underneath is not theirs any more. */
+static void
+waits_its_turn(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t start = now_ms();
+	int status;
+	pid_t pid;
+
+	assert_int_equal(mdlock_folder(f->inbox), 0);
+	put(f, "new/1.m", "a\n");
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct fixture other = *f;
+
+		fixture_open(&other);
+		_exit(maildir_sync(other.inbox) == 0 && maildir_count(other.inbox) == 1 ? 0 : 1);
+	}
+	maildir_sleep_ms(200);
+	assert_int_equal(waitpid(pid, &status, WNOHANG), 0);
+	mdlock_unfolder(f->inbox);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_true(now_ms() - start < 2000);
+	unlinkat(f->fd, LOCK_NAME, 0);
+	assert_int_equal(mdlock_folder(f->inbox), 0);
+	assert_true(exists(f, LOCK_NAME));
+	mdlock_unfolder(f->inbox);
+}
+
+static void
+set_age(struct fixture *f, time_t seconds)
+{
+	struct timespec times[2] = {{time(NULL) - seconds, 0}, {time(NULL) - seconds, 0}};
+
+	assert_int_equal(utimensat(f->fd, DOTLOCK, times, 0), 0);
+}
+
+/* REQUIREMENTS 36: lock files of others that will never go are taken over. */
+static void
+test_req36_stale_lock_files(void **state)
+{
+	struct fixture *f = *state;
+	char own[40], dead[40];
+	const struct {
+		const char *text;
+		time_t age;
+	} rows[] = {
+	    {dead, 0},				 /* a dead process of this host, at once */
+	    {own, 0},				 /* our pid, of an earlier process */
+	    {"1:other.host", 121},		 /* another host: by its age */
+	    {"1:test.host", 121},		 /* alive, but the pid may be another's by now */
+	    {"", 121},				 /* unreadable */
+	    {"garbage", 130}, {"garbage", -500}, /* from a future that will not come */
+	};
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	snprintf(dead, sizeof(dead), "%ld:test.host\n", (long)pid);
+	snprintf(own, sizeof(own), "%ld:test.host", (long)getpid());
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		char name[40];
+		uint64_t start = now_ms();
+
+		put(f, DOTLOCK, rows[i].text);
+		set_age(f, rows[i].age);
+		snprintf(name, sizeof(name), "new/%zu.m", 100 + i);
+		put(f, name, "a\n");
+		assert_int_equal(maildir_sync(f->inbox), 0);
+		assert_int_equal(maildir_count(f->inbox), i + 1);
+		assert_true(now_ms() - start < 2000);
+		assert_false(exists(f, DOTLOCK));
+	}
+}
+
+/* A lock that is held is waited for. */
+static void
+live_lock_file(void **state)
+{
+	static const char *const texts[] = {
+	    "1:test.host", "1:other.host", "", "0:test.host", ":test.host"};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < COUNT(texts); i++) {
+		uint64_t start = now_ms();
+		char name[40];
+		pid_t pid;
+
+		put(f, DOTLOCK, texts[i]);
+		snprintf(name, sizeof(name), "new/%zu.m", 100 + i);
+		put(f, name, "a\n");
+		pid = fork();
+		assert_true(pid >= 0);
+		if (pid == 0) {
+			maildir_sleep_ms(200);
+			_exit(unlinkat(f->fd, DOTLOCK, 0) == 0 ? 0 : 1);
+		}
+		assert_int_equal(maildir_sync(f->inbox), 0);
+		assert_true(now_ms() - start >= 190 && now_ms() - start < 2000);
+		assert_int_equal(waitpid(pid, NULL, 0), pid);
+	}
+}
+
+/* Reading needs no lock file: only a write waits for Dovecot. */
+static void
+no_lock_file_without_writing(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t start;
+
+	put(f, "new/1.m", "a\n");
+	assert_int_equal(maildir_sync(f->inbox), 0);
+	put(f, DOTLOCK, "1:test.host");
+	start = now_ms();
+	fixture_reopen(f);
+	assert_int_equal(maildir_sync(f->inbox), 0);
+	assert_int_equal(maildir_count(f->inbox), 1);
+	assert_true(now_ms() - start < 1000);
+	assert_true(exists(f, DOTLOCK));
+}
+
+/* The lock is not ours any more, and whose it is now is not disturbed. */
+static void
+lost_lock_file(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(mdlock_folder(f->inbox), 0);
+	assert_int_equal(dotlock_take(f->inbox), 0);
+	assert_true(dotlock_held(f->inbox));
+	put(f, "other", "1:other.host");
+	rename_file(f, "other", DOTLOCK);
+	assert_false(dotlock_held(f->inbox));
+	dotlock_drop(f->inbox);
+	assert_true(exists(f, DOTLOCK));
+	mdlock_unfolder(f->inbox);
+}
+
+static void
+odd_lock_file(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(mkfifoat(f->fd, LOCK_NAME, 0600), 0);
+	assert_int_equal(maildir_sync(f->inbox), -1);
+	assert_int_equal(errno, EINVAL);
+	unlinkat(f->fd, LOCK_NAME, 0);
+	assert_int_equal(symlinkat("/tmp/x", f->fd, LOCK_NAME), 0);
+	assert_int_equal(maildir_sync(f->inbox), -1);
+	assert_int_equal(errno, ELOOP);
+	unlinkat(f->fd, LOCK_NAME, 0);
+	assert_int_equal(maildir_sync(f->inbox), 0);
+}
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+	    WITH(sessions),
+	    WITH(test_req36_locks_die_with_their_holder),
+	    WITH(waits_its_turn),
+	    WITH(test_req36_stale_lock_files),
+	    WITH(live_lock_file),
+	    WITH(no_lock_file_without_writing),
+	    WITH(lost_lock_file),
+	    WITH(odd_lock_file),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

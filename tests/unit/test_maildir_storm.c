@@ -1,0 +1,647 @@
+/*
+ * test_maildir_storm.c: everybody at once, and everybody killed.
+ *
+ * A deliverer, a renamer as mutt is one, an rm and several of our sessions work on one Maildir for
+ * some seconds.  Each message says in its first line what its base name is.  Each process writes down
+ * what it saw and did in a log of its own; in the end they must agree:
+ *
+ *	D <base>                   delivered
+ *	X <base>                   removed
+ *	U <validity> <uid> <base>  a session saw this message under this UID
+ *	G <base>                   a session saw this message gone from its list
+ */
+#include "maildir_fixture.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "maildir/internal.h"
+
+#define STORM_MS  5000
+#define READERS	  4
+#define BASE_SIZE 64
+#define UIDS	  200000
+
+struct storm {
+	struct fixture *f;
+	char logs[64]; /* a directory */
+	FILE *log;     /* of this process */
+	uint64_t end;
+	unsigned seed;
+};
+
+static unsigned
+storm_random(struct storm *s, unsigned below)
+{
+	s->seed = s->seed * 1103515245 + 12345;
+	return (s->seed >> 8) % below;
+}
+
+/* In a child there is no cmocka: it says what is wrong and ends. */
+static void
+die(const char *what, const char *name)
+{
+	fprintf(stderr, "%d: %s %s: %s\n", (int)getpid(), what, name, strerror(errno));
+	_exit(1);
+}
+
+static void
+storm_path(const struct storm *s, char path[PATH_MAX], const char *dir, const char *name)
+{
+	snprintf(path, PATH_MAX, "%s/%s/%s", s->f->path, dir, name);
+}
+
+static void
+log_base(struct storm *s, char what, const char *name)
+{
+	fprintf(s->log, "%c %.*s\n", what, (int)mdname_base(name), name);
+	if (fflush(s->log) != 0)
+		die("log", name);
+}
+
+/* --- the others --- */
+
+static void
+deliverer(struct storm *s)
+{
+	char base[BASE_SIZE], tmp[PATH_MAX], new[PATH_MAX];
+
+	for (unsigned n = 0; maildir_now_ms() < s->end; n++) {
+		FILE *file;
+
+		snprintf(
+		    base, sizeof(base), "%ld.M%uP%d.storm", (long)time(NULL), n, (int)getpid());
+		storm_path(s, tmp, "tmp", base);
+		storm_path(s, new, "new", base);
+		file = fopen(tmp, "w");
+		if (file == NULL || fprintf(file, "%s\n\nbody\n", base) < 0 || fclose(file) != 0 ||
+		    rename(tmp, new) < 0)
+			die("deliver", base);
+		log_base(s, 'D', base);
+		maildir_sleep_ms(1 + storm_random(s, 5));
+	}
+}
+
+/* Calls each for the names in a directory, as they are at the moment. */
+static void
+each_name(struct storm *s, const char *which, void (*each)(struct storm *s, const char *name))
+{
+	char path[PATH_MAX];
+	struct dirent *entry;
+	DIR *dir;
+
+	storm_path(s, path, which, ".");
+	dir = opendir(path);
+	if (dir == NULL)
+		die("opendir", path);
+	while ((entry = readdir(dir)) != NULL) {
+		if (entry->d_name[0] != '.')
+			each(s, entry->d_name);
+	}
+	closedir(dir);
+}
+
+static void
+renamer_take(struct storm *s, const char *name)
+{
+	char old[PATH_MAX], new[PATH_MAX], info[BASE_SIZE + 10];
+
+	snprintf(info, sizeof(info), "%.60s:2,", name);
+	storm_path(s, old, "new", name);
+	storm_path(s, new, "cur", info);
+	/* Half of them the careful way. */
+	if (storm_random(s, 2) == 0)
+		(void)rename(old, new);
+	else if (link(old, new) == 0)
+		(void)unlink(old);
+}
+
+static void
+renamer_flag(struct storm *s, const char *name)
+{
+	static const char *const sets[] = {"", "S", "FS", "RS", "F", "Sab"};
+	char old[PATH_MAX], new[PATH_MAX], info[BASE_SIZE + 20];
+
+	if (storm_random(s, 10) != 0)
+		return;
+	snprintf(info, sizeof(info), "%.*s:2,%s", (int)mdname_base(name), name,
+	    sets[storm_random(s, COUNT(sets))]);
+	storm_path(s, old, "cur", name);
+	storm_path(s, new, "cur", info);
+	(void)rename(old, new);
+}
+
+static void
+renamer(struct storm *s)
+{
+	while (maildir_now_ms() < s->end) {
+		each_name(s, "new", renamer_take);
+		each_name(s, "cur", renamer_flag);
+		/* It is not always there: sessions must also see the folder stand still. */
+		maildir_sleep_ms(storm_random(s, 20) == 0 ? 300 : storm_random(s, 5));
+	}
+}
+
+static void
+rm_one(struct storm *s, const char *name)
+{
+	char path[PATH_MAX];
+
+	storm_path(s, path, "cur", name);
+	if (storm_random(s, 40) == 0 && unlink(path) == 0)
+		log_base(s, 'X', name);
+}
+
+static void
+rm(struct storm *s)
+{
+	while (maildir_now_ms() < s->end) {
+		each_name(s, "cur", rm_one);
+		maildir_sleep_ms(50);
+	}
+}
+
+/* --- our sessions --- */
+
+struct seen {
+	char (*base)[BASE_SIZE]; /* by UID; "" when not seen */
+	bool *listed;		 /* in the last list */
+	uint32_t validity;
+};
+
+static void
+session_compare(struct storm *s, struct seen *seen, struct maildir_folder *folder)
+{
+	static bool now[UIDS];
+	uint32_t last = 0;
+
+	memset(now, 0, sizeof(now));
+	if (seen->validity != 0 && seen->validity != folder->list.validity)
+		die("UIDVALIDITY changed", "");
+	seen->validity = folder->list.validity;
+	for (size_t i = 0; i < folder->list.count; i++) {
+		const struct entry *entry = &folder->list.entry[i];
+		uint32_t uid = entry->pub.uid;
+		char base[BASE_SIZE];
+
+		snprintf(base, sizeof(base), "%.*s", entry->base_len, entry->name);
+		if (uid <= last || uid >= UIDS || uid >= folder->list.next)
+			die("UID out of order", base);
+		last = uid;
+		if (seen->base[uid][0] != '\0' && strcmp(seen->base[uid], base) != 0)
+			die("a UID changed its message", base);
+		if (seen->base[uid][0] == '\0')
+			fprintf(s->log, "U %u %u %s\n", seen->validity, uid, base);
+		strcpy(seen->base[uid], base);
+		now[uid] = true;
+	}
+	for (uint32_t uid = 1; uid < UIDS; uid++) {
+		if (seen->listed[uid] && !now[uid])
+			log_base(s, 'G', seen->base[uid]);
+	}
+	memcpy(seen->listed, now, sizeof(now));
+	if (fflush(s->log) != 0)
+		die("log", "");
+}
+
+/* Reads the message and compares; ENOENT is for messages that were removed. */
+static void
+session_read(struct storm *s, struct maildir_folder *folder, size_t index)
+{
+	const struct entry *entry = &folder->list.entry[index];
+	struct maildir_reader *reader;
+	char text[300], base[BASE_SIZE];
+	bool newline;
+	uint64_t size;
+	ssize_t n;
+
+	snprintf(base, sizeof(base), "%.*s", entry->base_len, entry->name);
+	if (maildir_size(folder, index, &size, &newline) < 0 ||
+	    maildir_reader_open(folder, index, &reader) < 0) {
+		if (errno != ENOENT)
+			die("read", base);
+		log_base(s, 'G', base);
+		return;
+	}
+	n = maildir_reader_read(reader, text, sizeof(text) - 1);
+	if (n < 0 || (uint64_t)n != size || !newline)
+		die("size", base);
+	text[strcspn(text, "\r")] = '\0';
+	if (strcmp(text, base) != 0)
+		die("another message", base);
+	maildir_reader_close(&reader);
+}
+
+static void
+session_work(struct storm *s, struct maildir_folder *folder)
+{
+	for (int i = 0; i < 20 && folder->list.count > 0; i++) {
+		size_t index = storm_random(s, (unsigned)folder->list.count);
+		struct entry *entry = &folder->list.entry[index];
+		unsigned what = storm_random(s, 40);
+
+		if (what == 0) {
+			if (maildir_remove(folder, index) < 0)
+				die("remove", entry->name);
+			log_base(s, 'X', entry->name);
+		} else if (what < 20) {
+			if (maildir_flags(folder, index, what & 63, (what * 7) & 63, what & 1,
+				what & 2) < 0 &&
+			    errno != ENOENT && errno != EBUSY)
+				die("flags", entry->name);
+		} else {
+			session_read(s, folder, index);
+		}
+	}
+	if (storm_random(s, 10) == 0 && maildir_save_sizes(folder) < 0)
+		die("save sizes", "");
+}
+
+static void
+session(struct storm *s)
+{
+	struct seen seen = {0};
+	struct fixture f = *s->f;
+
+	seen.base = calloc(UIDS, sizeof(*seen.base));
+	seen.listed = calloc(UIDS, sizeof(*seen.listed));
+	if (seen.base == NULL || seen.listed == NULL)
+		die("memory", "");
+	fixture_open(&f);
+	while (maildir_now_ms() < s->end) {
+		if (maildir_sync(f.inbox) < 0)
+			die("sync", "");
+		session_compare(s, &seen, f.inbox);
+		session_work(s, f.inbox);
+		if (storm_random(s, 10) == 0) {
+			/* A new session knows nothing, and must come to the same. */
+			fixture_reopen(&f);
+			memset(seen.listed, 0, UIDS * sizeof(*seen.listed));
+		}
+	}
+	fixture_close(&f);
+}
+
+/* --- what they wrote down --- */
+
+struct base {
+	char name[BASE_SIZE];
+	uint32_t uid;
+	bool delivered, removed, gone, listed;
+};
+
+struct book {
+	struct base *base;
+	size_t count, room;
+	uint32_t validity;
+	size_t seen; /* U lines */
+};
+
+/* Sorted once all names are in. */
+static int
+base_compare(const void *a, const void *b)
+{
+	return strcmp(((const struct base *)a)->name, ((const struct base *)b)->name);
+}
+
+static struct base *
+book_find(struct book *book, const char *name)
+{
+	struct base key;
+	struct base *found;
+
+	snprintf(key.name, sizeof(key.name), "%s", name);
+	found = bsearch(&key, book->base, book->count, sizeof(key), base_compare);
+	if (found == NULL)
+		fail_msg("a base name that nobody delivered: %s", name);
+	return found;
+}
+
+static void
+book_line(struct book *book, const char *line, bool deliveries)
+{
+	char name[BASE_SIZE];
+	uint32_t validity, uid;
+
+	if (deliveries) {
+		if (sscanf(line, "D %63s", name) != 1)
+			return;
+		if (book->count == book->room) {
+			book->room = book->room * 2 + 1000;
+			book->base = realloc(book->base, book->room * sizeof(*book->base));
+			assert_non_null(book->base);
+		}
+		memset(&book->base[book->count], 0, sizeof(*book->base));
+		strcpy(book->base[book->count++].name, name);
+	} else if (sscanf(line, "U %u %u %63s", &validity, &uid, name) == 3) {
+		struct base *base = book_find(book, name);
+
+		if (book->validity == 0)
+			book->validity = validity;
+		assert_int_equal(validity, book->validity);
+		if (base->uid != 0 && base->uid != uid)
+			fail_msg("%s has UIDs %u and %u", name, base->uid, uid);
+		base->uid = uid;
+		book->seen++;
+	} else if (sscanf(line, "X %63s", name) == 1) {
+		book_find(book, name)->removed = true;
+	} else if (sscanf(line, "G %63s", name) == 1) {
+		book_find(book, name)->gone = true;
+	}
+}
+
+static void
+book_read(struct book *book, const char *dir, bool deliveries)
+{
+	DIR *logs = opendir(dir);
+	struct dirent *entry;
+	char path[PATH_MAX], line[300];
+
+	assert_non_null(logs);
+	while ((entry = readdir(logs)) != NULL) {
+		FILE *file;
+
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", dir, entry->d_name);
+		file = fopen(path, "r");
+		assert_non_null(file);
+		while (fgets(line, sizeof(line), file) != NULL)
+			book_line(book, line, deliveries);
+		fclose(file);
+	}
+	closedir(logs);
+	if (deliveries && book->count > 0)
+		qsort(book->base, book->count, sizeof(*book->base), base_compare);
+}
+
+/* The list as it is in the end. */
+static void
+book_check(struct book *book, struct fixture *f)
+{
+	size_t left = 0;
+
+	assert_int_equal(maildir_sync(f->inbox), 0);
+	for (size_t i = 0; i < f->inbox->list.count; i++) {
+		const struct entry *entry = &f->inbox->list.entry[i];
+		char name[BASE_SIZE], *line = first_line(f, i);
+		struct base *base;
+
+		snprintf(name, sizeof(name), "%.*s", entry->base_len, entry->name);
+		base = book_find(book, name);
+		assert_string_equal(line, name);
+		assert_false(base->listed);
+		base->listed = true;
+		if (base->uid != 0)
+			assert_int_equal(base->uid, entry->pub.uid);
+		base->uid = entry->pub.uid;
+		free(line);
+	}
+	for (size_t i = 0; i < book->count; i++) {
+		const struct base *base = &book->base[i];
+
+		if (base->listed == base->removed)
+			fail_msg("%s: %s", base->name, base->listed ? "removed but there" : "lost");
+		if (base->gone && !base->removed)
+			fail_msg("%s: was taken for gone", base->name);
+		left += base->listed;
+	}
+	assert_int_equal(left, f->inbox->list.count);
+	if (book->validity != 0)
+		assert_int_equal(maildir_uidvalidity(f->inbox), book->validity);
+}
+
+static int
+uid_compare(const void *a, const void *b)
+{
+	uint32_t x = ((const struct base *)a)->uid, y = ((const struct base *)b)->uid;
+
+	return (x > y) - (x < y);
+}
+
+static void
+book_check_uids(struct book *book)
+{
+	qsort(book->base, book->count, sizeof(*book->base), uid_compare);
+	for (size_t i = 1; i < book->count; i++) {
+		const struct base *base = &book->base[i];
+
+		if (base->uid != 0 && base->uid == base[-1].uid)
+			fail_msg("UID %u: %s and %s", base->uid, base->name, base[-1].name);
+	}
+}
+
+static void
+uidlist_check(struct fixture *f)
+{
+	struct uidlist list;
+	char *text = get(f, "dovecot-uidlist");
+
+	assert_int_equal(uidlist_parse(&list, text, strlen(text)), 0);
+	assert_int_equal(list.state, UIDLIST_GOOD);
+	assert_int_equal(list.next, maildir_uidnext(f->inbox));
+	uidlist_clear(&list);
+	assert_false(exists(f, "dovecot-uidlist.lock"));
+}
+
+static pid_t
+start(struct storm *s, unsigned number, void (*run)(struct storm *s))
+{
+	pid_t pid = fork();
+	char path[PATH_MAX];
+
+	assert_true(pid >= 0);
+	if (pid > 0)
+		return pid;
+	alarm(60); /* whatever hangs ends */
+	s->seed = number * 7919 + 1;
+	snprintf(path, sizeof(path), "%s/%u", s->logs, number);
+	s->log = fopen(path, "a");
+	if (s->log == NULL)
+		die("log", path);
+	run(s);
+	_exit(fclose(s->log) == 0 ? 0 : 1);
+}
+
+static void
+finish(struct storm *s, struct book *book)
+{
+	book_read(book, s->logs, true);
+	book_read(book, s->logs, false);
+	book_check(book, s->f);
+	book_check_uids(book);
+	uidlist_check(s->f);
+	fixture_remove(s->logs);
+}
+
+static void
+storm_init(struct storm *s, struct fixture *f)
+{
+	memset(s, 0, sizeof(*s));
+	s->f = f;
+	snprintf(s->logs, sizeof(s->logs), "/tmp/test-maildir-logs-XXXXXX");
+	assert_non_null(mkdtemp(s->logs));
+}
+
+/* REQUIREMENTS 32 and 33, and the contract at the head of maildir/sync.c. */
+static void
+test_req33_storm(void **state)
+{
+	struct storm s;
+	struct book book = {0};
+	pid_t pid[3 + READERS];
+	int status, bad = 0;
+
+	storm_init(&s, *state);
+	s.end = maildir_now_ms() + STORM_MS;
+	for (unsigned i = 0; i < COUNT(pid); i++)
+		pid[i] = start(&s, i,
+		    i == 0   ? deliverer
+		    : i == 1 ? renamer
+		    : i == 2 ? rm
+			     : session);
+	for (unsigned i = 0; i < COUNT(pid); i++) {
+		assert_int_equal(waitpid(pid[i], &status, 0), pid[i]);
+		bad += status != 0;
+	}
+	assert_int_equal(bad, 0);
+	finish(&s, &book);
+	assert_true(book.count > 300 && book.seen > 300);
+	print_message("storm: %zu delivered, %zu left, %zu observations of UIDs\n", book.count,
+	    s.f->inbox->list.count, book.seen);
+	free(book.base);
+}
+
+/* --- killed --- */
+
+static void
+victim(struct storm *s)
+{
+	struct fixture f = *s->f;
+
+	for (;;) {
+		fixture_open(&f);
+		if (maildir_sync(f.inbox) < 0)
+			die("sync", "");
+		for (size_t i = 0; i < f.inbox->list.count; i++) {
+			const struct entry *entry = &f.inbox->list.entry[i];
+
+			fprintf(s->log, "U %u %u %.*s\n", f.inbox->list.validity, entry->pub.uid,
+			    entry->base_len, entry->name);
+			/* Only what is in whole lines counts; this one is killed at any time. */
+			if (i % 10 == 0)
+				fflush(s->log);
+		}
+		fflush(s->log);
+		if (f.inbox->list.count > 0) {
+			uint64_t size;
+			bool newline;
+
+			(void)maildir_size(f.inbox, f.inbox->list.count - 1, &size, &newline);
+			(void)maildir_save_sizes(f.inbox);
+			(void)maildir_flags(f.inbox, 0, MAILDIR_SEEN, 0, 0, 0);
+		}
+		fixture_close(&f);
+	}
+}
+
+/* A few deliveries, a few removals, between the kills. */
+static void
+kill_prepare(struct storm *s, unsigned round)
+{
+	for (unsigned i = 0; i < 10; i++) {
+		char base[BASE_SIZE], name[BASE_SIZE + 10], line[BASE_SIZE + 2];
+
+		snprintf(base, sizeof(base), "%u.M%u.kill", 1000 + round, i);
+		snprintf(name, sizeof(name), "new/%s", base);
+		snprintf(line, sizeof(line), "%s\n", base);
+		put(s->f, name, line);
+		log_base(s, 'D', base);
+	}
+	for (size_t i = 0; i < 9 && s->f->inbox->list.count > 20; i++) {
+		assert_int_equal(maildir_remove(s->f->inbox, i), 0);
+		log_base(s, 'X', s->f->inbox->list.entry[i].name);
+	}
+}
+
+/* The log of one that was killed may end in the middle of a line. */
+static void
+kill_trim(const struct storm *s, unsigned number)
+{
+	char path[PATH_MAX], *text, *end;
+	FILE *file;
+	long size;
+
+	snprintf(path, sizeof(path), "%s/%u", s->logs, number);
+	file = fopen(path, "r+");
+	if (file == NULL)
+		return;
+	fseek(file, 0, SEEK_END);
+	size = ftell(file);
+	text = calloc(1, (size_t)size + 1);
+	assert_non_null(text);
+	rewind(file);
+	assert_int_equal(fread(text, 1, (size_t)size, file), size);
+	end = strrchr(text, '\n');
+	assert_int_equal(ftruncate(fileno(file), end == NULL ? 0 : end + 1 - text), 0);
+	free(text);
+	fclose(file);
+}
+
+/* REQUIREMENTS 36: killed anywhere, the next one goes on at once, and no UID has changed. */
+static void
+test_req36_sigkill_anywhere(void **state)
+{
+	enum { ROUNDS = 150, RUN_MS = 6000 };
+	uint64_t end = maildir_now_ms() + RUN_MS, slowest = 0;
+	struct storm s;
+	struct book book = {0};
+	char path[PATH_MAX];
+	unsigned round;
+
+	storm_init(&s, *state);
+	s.seed = (unsigned)getpid();
+	snprintf(path, sizeof(path), "%s/parent", s.logs);
+	s.log = fopen(path, "a");
+	assert_non_null(s.log);
+	for (round = 0; round < ROUNDS && maildir_now_ms() < end; round++) {
+		struct timespec pause = {0, (long)storm_random(&s, 12000) * 1000};
+		uint64_t begin;
+		pid_t pid;
+
+		kill_prepare(&s, round);
+		pid = start(&s, round, victim);
+		nanosleep(&pause, NULL);
+		assert_int_equal(kill(pid, SIGKILL), 0);
+		assert_int_equal(waitpid(pid, NULL, 0), pid);
+		kill_trim(&s, round);
+		fixture_reopen(s.f);
+		begin = maildir_now_ms();
+		assert_int_equal(maildir_sync(s.f->inbox), 0);
+		begin = maildir_now_ms() - begin;
+		assert_true(begin < 2000);
+		slowest = begin > slowest ? begin : slowest;
+		for (size_t i = 0; i < s.f->inbox->list.count; i++) {
+			const struct entry *entry = &s.f->inbox->list.entry[i];
+
+			fprintf(s.log, "U %u %u %.*s\n", s.f->inbox->list.validity, entry->pub.uid,
+			    entry->base_len, entry->name);
+		}
+	}
+	assert_int_equal(fclose(s.log), 0);
+	finish(&s, &book);
+	print_message("killed %u times; slowest sync after it %u ms, %zu observations of UIDs\n",
+	    round, (unsigned)slowest, book.seen);
+	free(book.base);
+}
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+	    WITH(test_req33_storm),
+	    WITH(test_req36_sigkill_anywhere),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -50,23 +50,25 @@ UNIT = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c)
 all: $(BUILD)/sallyport
 
 $(BUILD)/sallyport: $(SERVER) $(ARCHIVES)
-	$(CC) $(LDFLAGS) -o $@ $(SERVER) $(ARCHIVES) $(LIBS_tls) $(LIBS_auth)
+	@echo "  LD $@"
+	@$(CC) $(LDFLAGS) -o $@ $(SERVER) $(ARCHIVES) $(LIBS_tls) $(LIBS_auth)
 
 $(BUILD)/libauth.a: $(call objects,auth)
 $(BUILD)/libmaildir.a: $(call objects,maildir)
 $(BUILD)/libtls.a: $(call objects,tls)
 $(ARCHIVES):
 	@rm -f $@
-	$(AR) rcs $@ $^
+	@$(AR) rcs $@ $^
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	@echo "  CC $<"
+	@$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 # Unit tests: a leaf library's test (test_<library>_*.c) links that library and nothing else;
 # the server's link everything but main.
 unit: $(UNIT)
-UNIT_LD = $(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^)
+UNIT_LD = @$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^)
 define unit_rules
 $(BUILD)/unit/test_$(1)_%: $(BUILD)/tests/unit/test_$(1)_%.o $(BUILD)/lib$(1).a
 	@mkdir -p $$(@D)

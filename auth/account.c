@@ -121,6 +121,8 @@ auth_check(const struct auth_source *source, const char *name, const char *passw
 		verdict = auth_decide(source, &lookup, password, reason_r);
 	if (verdict == AUTH_OK)
 		*account_r = lookup.account;
+	else if (lookup.found)
+		memcpy(account_r->name, lookup.account.name, sizeof(account_r->name));
 	explicit_bzero(&lookup, sizeof(lookup));
 	return verdict;
 }

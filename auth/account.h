@@ -46,7 +46,8 @@ enum auth_verdict {
  * Looks the user up and checks the password.  Both are C strings of at most AUTH_*_MAX octets; the
  * caller wipes its password.  The work done for an unknown user is that for a wrong password (a
  * hash of the same method and cost is computed).  *reason_r is a constant text for the
- * administrator's log: it holds neither name nor password, and is never for the client.
+ * administrator's log: it holds neither name nor password, and is never for the client.  For the log
+ * too, account_r->name is set for any user who is known, and is "" for one who is not.
  */
 enum auth_verdict auth_check(const struct auth_source *source, const char *name,
     const char *password, struct auth_account *account_r, const char **reason_r);

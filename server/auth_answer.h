@@ -25,7 +25,7 @@ bool auth_answer_parse(struct ipc_message *message, struct auth_request *request
 
 /*
  * Has the credentials checked in a child of its own, so that this process never sees a password
- * file, and wipes the password.  On AUTH_BROKEN *reason_r says why, for the log.
+ * file, and wipes the password.  Unless it is AUTH_OK *reason_r says why, for the log only.
  */
 enum auth_verdict auth_answer_password(const struct conf *conf, struct auth_request *request,
     struct auth_account *account_r, const char **reason_r);

@@ -49,6 +49,28 @@ channel_init(struct channel *channel, int fd, int64_t deadline, int64_t idle)
 	channel->idle = idle;
 }
 
+/*
+ * A socket that is closed with input unread resets the connection, and our last words may be lost on
+ * the way: so what comes is dropped for a moment, within bounds.
+ */
+static void
+linger(int fd)
+{
+	char dropped[4096];
+	struct pollfd wait = {.fd = fd, .events = POLLIN};
+	int64_t until = clock_in(CHANNEL_LINGER);
+	size_t total = 0;
+	ssize_t n;
+
+	if (shutdown(fd, SHUT_WR) == -1)
+		return;
+	n = recv(fd, dropped, sizeof(dropped), MSG_DONTWAIT);
+	while (n > 0 && total < CHANNEL_LINGER_OCTETS && poll(&wait, 1, clock_left(until)) == 1) {
+		n = recv(fd, dropped, sizeof(dropped), MSG_DONTWAIT);
+		total += n > 0 ? (size_t)n : 0;
+	}
+}
+
 void
 channel_clear(struct channel *channel)
 {
@@ -56,8 +78,10 @@ channel_clear(struct channel *channel)
 		tls_close(channel->tls);
 	if (channel->tls != NULL)
 		tls_stream_free(&channel->tls);
-	if (channel->fd != -1)
+	if (channel->fd != -1) {
+		linger(channel->fd);
 		close(channel->fd);
+	}
 	channel->fd = -1;
 	explicit_bzero(channel->in, sizeof(channel->in)); /* it may have held a password */
 }

@@ -19,8 +19,10 @@
 struct tls_stream;
 
 enum {
-	CHANNEL_IN = 4096,   /* octets: the longest line, and a good deal of pipelined commands */
-	CHANNEL_OUT = 16384, /* octets: one TLS record at its largest */
+	CHANNEL_IN = 4096,     /* octets: the longest line, and a good deal of pipelined commands */
+	CHANNEL_LINGER = 1000, /* ms in which unread input is dropped at the end */
+	CHANNEL_LINGER_OCTETS = 262144, /* and how much of it */
+	CHANNEL_OUT = 16384,		/* octets: one TLS record at its largest */
 };
 
 enum channel_end {

@@ -3,6 +3,7 @@
  * Runs as: root, or the user of a demo.
  */
 #include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +35,7 @@ cmd_run(int argc, char **argv)
 {
 	struct conf_complaints complaints;
 	const char *path = CHECK_CONF_PATH;
+	static char absolute[PATH_MAX]; /* for SIGHUP: the arguments become a title, / the folder */
 	struct conf *conf;
 	bool to_stderr = false;
 	int c;
@@ -53,9 +55,9 @@ cmd_run(int argc, char **argv)
 		check_print(stderr, path, &complaints);
 		return EXIT_FAILURE;
 	}
-	if (fill_standard() == -1 || chdir("/") == -1) {
+	if (realpath(path, absolute) == NULL || fill_standard() == -1 || chdir("/") == -1) {
 		perror("sallyport: run");
 		return EXIT_FAILURE;
 	}
-	return master_run(path, conf, to_stderr);
+	return master_run(absolute, conf, to_stderr);
 }

@@ -177,36 +177,13 @@ confine_missing(void)
 /* --- seccomp --- */
 
 /* Every role: memory, time, descriptors that are open already, the end. */
+// clang-format off
 static const short common_calls[] = {
-    SYS_read,
-    SYS_write,
-    SYS_readv,
-    SYS_writev,
-    SYS_close,
-    SYS_recvfrom,
-    SYS_sendto,
-    SYS_recvmsg,
-    SYS_sendmsg,
-    SYS_shutdown,
-    SYS_ppoll,
-    SYS_brk,
-    SYS_munmap,
-    SYS_mremap,
-    SYS_madvise,
-    SYS_futex,
-    SYS_getrandom,
-    SYS_getpid,
-    SYS_gettid,
-    SYS_clock_gettime,
-    SYS_clock_nanosleep,
-    SYS_nanosleep,
-    SYS_gettimeofday,
-    SYS_rt_sigreturn,
-    SYS_rt_sigprocmask,
-    SYS_restart_syscall,
-    SYS_exit,
-    SYS_exit_group,
-    SYS_fcntl,
+    SYS_read, SYS_write, SYS_readv, SYS_writev, SYS_close, SYS_recvfrom, SYS_sendto, SYS_recvmsg,
+    SYS_sendmsg, SYS_shutdown, SYS_ppoll, SYS_brk, SYS_munmap, SYS_mremap, SYS_madvise,
+    SYS_futex, SYS_getrandom, SYS_getpid, SYS_gettid, SYS_clock_gettime, SYS_clock_nanosleep,
+    SYS_nanosleep, SYS_gettimeofday, SYS_rt_sigreturn, SYS_rt_sigprocmask, SYS_restart_syscall,
+    SYS_exit, SYS_exit_group, SYS_fcntl,
 #ifdef SYS_poll
     SYS_poll,
 #endif
@@ -214,43 +191,19 @@ static const short common_calls[] = {
     SYS_time,
 #endif
 #if CONFINE_SANITIZED
-    SYS_sigaltstack,
-    SYS_sched_yield,
-    SYS_prctl,
-    SYS_getrlimit,
-    SYS_prlimit64,
-    SYS_rt_sigaction,
-    SYS_set_robust_list,
-    SYS_sched_getaffinity,
+    SYS_sigaltstack, SYS_sched_yield, SYS_prctl, SYS_getrlimit, SYS_prlimit64, SYS_rt_sigaction,
+    SYS_set_robust_list, SYS_sched_getaffinity,
 #endif
 };
+// clang-format on
 
 /* The mail user's: files of the Maildir, which Landlock bounds. */
+// clang-format off
 static const short reader_calls[] = {
-    SYS_openat,
-    SYS_newfstatat,
-    SYS_fstat,
-    SYS_statx,
-    SYS_getdents64,
-    SYS_lseek,
-    SYS_pread64,
-    SYS_pwrite64,
-    SYS_renameat2,
-    SYS_renameat,
-    SYS_linkat,
-    SYS_unlinkat,
-    SYS_mkdirat,
-    SYS_fsync,
-    SYS_fdatasync,
-    SYS_ftruncate,
-    SYS_fadvise64,
-    SYS_umask,
-    SYS_geteuid,
-    SYS_getuid,
-    SYS_uname,
-    SYS_utimensat,
-    SYS_faccessat,
-    SYS_dup,
+    SYS_openat, SYS_newfstatat, SYS_fstat, SYS_statx, SYS_getdents64, SYS_lseek, SYS_pread64,
+    SYS_pwrite64, SYS_renameat2, SYS_renameat, SYS_linkat, SYS_unlinkat, SYS_mkdirat, SYS_fsync,
+    SYS_fdatasync, SYS_ftruncate, SYS_fadvise64, SYS_umask, SYS_geteuid, SYS_getuid, SYS_uname,
+    SYS_utimensat, SYS_getegid, SYS_getgid, SYS_fchmod, SYS_fchown, SYS_faccessat, SYS_dup,
 #ifdef SYS_rename
     SYS_rename,
 #endif
@@ -258,6 +211,7 @@ static const short reader_calls[] = {
     SYS_faccessat2,
 #endif
 };
+// clang-format on
 
 /*
  * Instructions: the list, two for each; and in front and behind some twenty for what is looked at

@@ -918,6 +918,18 @@ begin(struct master *m)
 	m->look_at = clock_in(MASTER_LOOK);
 }
 
+/* No connection is left, so a key process ends as soon as its control is closed. */
+static void
+end_generations(struct master *m)
+{
+	pid_t key = m->now != NULL ? m->now->key : -1;
+
+	drop_next(m);
+	generation_free(&m->now);
+	if (key != -1)
+		(void)waitpid(key, NULL, 0);
+}
+
 int
 master_run(const char *path, struct conf *conf, bool to_stderr)
 {
@@ -935,8 +947,7 @@ master_run(const char *path, struct conf *conf, bool to_stderr)
 	if (listeners_set(&m.listeners, conf) > 0)
 		return EXIT_FAILURE;
 	loop(&m);
-	generation_free(&m.now);
-	generation_free(&m.next);
+	end_generations(&m);
 	listeners_close(&m.listeners);
 	if (!m.started)
 		return EXIT_FAILURE;

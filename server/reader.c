@@ -38,10 +38,11 @@ log_denied(const struct reader *reader, const char *event, const char *reason)
 	struct log_line line;
 
 	log_begin(&line, LOG_NOTE, reader->start.protocol->name, event);
+	if (reader->account.name[0] != '\0') /* an unknown name may be a password */
+		log_text(&line, "user", reader->account.name);
 	log_text(&line, "rip", reader->start.address);
 	log_number(&line, "rport", reader->start.port);
-	if (reason[0] != '\0')
-		log_text(&line, "reason", reason);
+	log_text(&line, "reason", reason);
 	log_end(&line);
 }
 
@@ -118,7 +119,7 @@ let_in(struct reader *reader, struct auth_request *request)
 	case AUTH_OK:
 		break;
 	case AUTH_DENIED:
-		log_denied(reader, "denied", "");
+		log_denied(reader, "denied", reason);
 		refuse(reader, IPC_DENIED, READER_DENIED);
 	case AUTH_BROKEN:
 	default:
@@ -220,6 +221,7 @@ become_user(struct reader *reader)
 	umask(077);
 	if (maildir_create(reader->maildir_path) == -1)
 		no_mail(reader, "create", errno);
+	process_title("reader");
 	channel_on_sigterm();
 	confine_reader(reader->maildir_path, conf->memory);
 	if (maildir_open(reader->maildir_path, host, &reader->maildir) == -1)
@@ -293,7 +295,6 @@ reader_main(const struct reader_start *start)
 	confine_undumpable();
 	let_in(&reader, &request);
 	become_user(&reader);
-	process_title("reader");
 	verdict = start->protocol->open(&reader);
 	if (verdict != IPC_ACCEPTED)
 		refuse(&reader, verdict, READER_REFUSED);

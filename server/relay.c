@@ -58,8 +58,10 @@ to_reader(struct relay *r)
 	struct channel *c = r->channel;
 	ssize_t n;
 
-	if (c->in_at == c->in_end)
+	if (c->in_at == c->in_end) {
+		c->in_at = c->in_end = 0; /* lines before login may have left it at its end */
 		return;
+	}
 	n = send(r->reader, c->in + c->in_at, c->in_end - c->in_at, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (n > 0) {
 		c->in_at += (size_t)n;

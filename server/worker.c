@@ -153,10 +153,16 @@ before_login(struct worker *worker)
 static void
 after_login(struct worker *worker)
 {
-	if (worker->channel.tls != NULL)
-		relay_run(&worker->channel, worker->start.reader_fd);
-	else if (auth_ask_take_socket(worker->start.reader_fd, &worker->channel) == -1)
-		log_event(LOG_WARN, "worker", "cannot hand the socket over", NULL);
+	struct channel *channel = &worker->channel;
+
+	if (channel->tls != NULL) {
+		relay_run(channel, worker->start.reader_fd);
+		return;
+	}
+	if (auth_ask_take_socket(worker->start.reader_fd, channel) == -1)
+		log_event(LOG_WARN, "worker", "no-handover", "error", strerror(errno), NULL);
+	close(channel->fd); /* and no more: the connection is the reader's now */
+	channel->fd = -1;
 }
 
 static void

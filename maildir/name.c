@@ -22,7 +22,7 @@ static const char letters[] = "PRSTDF";
 size_t
 mdname_base(const char *name)
 {
-	return strcspn(name, ":");
+	return (size_t)(strchrnul(name, ':') - name);
 }
 
 bool

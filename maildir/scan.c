@@ -18,10 +18,12 @@
 #define SCAN_PASSES 6
 
 /*
- * A file system stamps with the time of the kernel's last tick, 10 ms apart at worst: after a pause
- * of two, a directory that was just changed can be seen to stand still.
+ * A file system stamps with the time of the kernel's last tick, 10 ms apart at worst: after two, a
+ * directory that was just changed can be seen to stand still.  One that counts in seconds is not
+ * waited for; the next sync will do.
  */
 #define SCAN_PAUSE_MS 20
+#define SCAN_STEP_MS  2
 
 /* Odd names told to the log in one sync; more would only bury the log. */
 #define SCAN_NOTICES 3
@@ -339,6 +341,12 @@ stamp_is_settled(const struct file_stamp *stamp)
 	       (stamp->mtime.tv_sec == now.tv_sec && stamp->mtime.tv_nsec < now.tv_nsec);
 }
 
+static bool
+stamps_are_settled(const struct file_stamp stamp[ENTRY_DIRS])
+{
+	return stamp_is_settled(&stamp[ENTRY_CUR]) && stamp_is_settled(&stamp[ENTRY_NEW]);
+}
+
 int
 scan_pass(struct scan *scan)
 {
@@ -347,8 +355,7 @@ scan_pass(struct scan *scan)
 
 	if (scan_stamps(scan, scan->stamp) < 0)
 		return -1;
-	settled =
-	    stamp_is_settled(&scan->stamp[ENTRY_CUR]) && stamp_is_settled(&scan->stamp[ENTRY_NEW]);
+	settled = stamps_are_settled(scan->stamp);
 	/* new/ first: what is moved to cur/ meanwhile is then seen at least there. */
 	if (scan_dir(scan, ENTRY_NEW) < 0 || scan_dir(scan, ENTRY_CUR) < 0)
 		return -1;
@@ -359,18 +366,34 @@ scan_pass(struct scan *scan)
 	return scan_resolve_all(scan);
 }
 
+/* Waits until a pass can be seen to be undisturbed. */
+static int
+scan_pause(struct scan *scan)
+{
+	struct file_stamp now[ENTRY_DIRS];
+
+	for (unsigned waited = 0; waited < SCAN_PAUSE_MS; waited += SCAN_STEP_MS) {
+		if (scan_stamps(scan, now) < 0)
+			return -1;
+		if (stamps_are_settled(now))
+			break;
+		maildir_sleep_ms(SCAN_STEP_MS);
+	}
+	return 0;
+}
+
 int
 scan_collect(struct scan *scan, bool (*complete)(void *ctx), void *ctx, bool *sure_r)
 {
 	*sure_r = false;
 	for (int pass = 1; pass <= SCAN_PASSES; pass++) {
+		if (pass > 1 && scan_pause(scan) < 0)
+			return -1;
 		if (scan_pass(scan) < 0)
 			return -1;
 		*sure_r = complete(ctx) || (pass > 1 && scan->still);
 		if (*sure_r)
 			break;
-		if (!scan->still)
-			maildir_sleep_ms(SCAN_PAUSE_MS);
 	}
 	return 0;
 }

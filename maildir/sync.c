@@ -86,6 +86,7 @@ struct sync {
 	struct scan scan;
 	struct uidfile uids;
 	struct uid_record record;
+	size_t *file_of; /* for each line of the uidlist the file of its name, or SCAN_NONE */
 	struct fresh *fresh;
 	size_t fresh_count;
 	size_t dead; /* lines without a file */
@@ -122,8 +123,19 @@ uids_doubt(const struct sync *sync)
 static int
 uids_read(struct sync *sync)
 {
+	size_t count;
+
 	uidfile_close(&sync->uids);
-	return uidfile_load(sync->folder, &sync->uids);
+	if (uidfile_load(sync->folder, &sync->uids) < 0)
+		return -1;
+	count = sync->uids.list.count;
+	free(sync->file_of);
+	sync->file_of = calloc(count + 1, sizeof(*sync->file_of));
+	if (sync->file_of == NULL)
+		return -1;
+	for (size_t i = 0; i < count; i++)
+		sync->file_of[i] = SCAN_NONE;
+	return 0;
 }
 
 static int
@@ -178,43 +190,46 @@ sync_load(struct sync *sync)
 
 /* --- matching lines and files --- */
 
-static void
-sync_unclaim(struct sync *sync)
+/* Looks for the files of lines that have none yet.  Whether all have one. */
+static bool
+sync_complete(void *ctx)
 {
-	for (size_t i = 0; i < sync->scan.count; i++)
-		sync->scan.file[i].line = SCAN_NONE;
+	struct sync *sync = ctx;
+	const struct uidlist *list = &sync->uids.list;
+	size_t missing = 0;
+
+	for (size_t i = 0; i < list->count; i++) {
+		if (sync->file_of[i] == SCAN_NONE)
+			sync->file_of[i] =
+			    scan_find(&sync->scan, list->line[i].base, list->line[i].base_len);
+		missing += sync->file_of[i] == SCAN_NONE;
+	}
+	return missing == 0;
 }
 
-/* Gives each file its line, the later of two with the same name. */
+/* Whether the line is the one that its file goes by: of two with the same name it is the later. */
+static bool
+line_has_file(const struct sync *sync, size_t line)
+{
+	size_t file = sync->file_of[line];
+
+	return file != SCAN_NONE && sync->scan.file[file].line == line;
+}
+
 static void
 sync_claim(struct sync *sync)
 {
 	const struct uidlist *list = &sync->uids.list;
 
-	sync_unclaim(sync);
-	sync->dead = 0;
-	for (size_t i = list->count; i-- > 0;) {
-		size_t at = scan_find(&sync->scan, list->line[i].base, list->line[i].base_len);
-
-		if (at != SCAN_NONE && sync->scan.file[at].line == SCAN_NONE)
-			sync->scan.file[at].line = i;
-		else
-			sync->dead++;
-	}
-}
-
-/* Whether no line lacks its file. */
-static bool
-sync_complete(void *ctx)
-{
-	const struct sync *sync = ctx;
-	const struct uidlist *list = &sync->uids.list;
-
+	for (size_t i = 0; i < sync->scan.count; i++)
+		sync->scan.file[i].line = SCAN_NONE;
 	for (size_t i = 0; i < list->count; i++) {
-		if (scan_find(&sync->scan, list->line[i].base, list->line[i].base_len) == SCAN_NONE)
-			return false;
+		if (sync->file_of[i] != SCAN_NONE)
+			sync->scan.file[sync->file_of[i]].line = i;
 	}
-	return true;
+	sync->dead = 0;
+	for (size_t i = 0; i < list->count; i++)
+		sync->dead += !line_has_file(sync, i);
 }
 
 static int
@@ -291,6 +306,7 @@ sync_reload(struct sync *sync)
 	sync->sure = false;
 	if (sync_load(sync) < 0)
 		return -1;
+	(void)sync_complete(sync);
 	return sync_match(sync);
 }
 
@@ -353,15 +369,6 @@ sync_guid(const struct uidlist *list, char guid[33])
 	}
 	guid[32] = '\0';
 	return 0;
-}
-
-static bool
-line_has_file(const struct sync *sync, size_t line)
-{
-	const struct uidlist_line *l = &sync->uids.list.line[line];
-	size_t at = scan_find(&sync->scan, l->base, l->base_len);
-
-	return at != SCAN_NONE && sync->scan.file[at].line == line;
 }
 
 static int
@@ -544,13 +551,12 @@ build_lines(struct sync *sync, struct list *list)
 	for (size_t i = 0; i < uids->count; i++) {
 		const struct uidlist_line *line = &uids->line[i];
 		const struct entry *was = old_entry(old, &at, line->uid);
-		size_t file = scan_find(&sync->scan, line->base, line->base_len);
 
-		if (file != SCAN_NONE && sync->scan.file[file].line == i) {
-			entry_fill(list, &sync->scan.file[file], line->uid, line);
+		if (line_has_file(sync, i)) {
+			entry_fill(list, &sync->scan.file[sync->file_of[i]], line->uid, line);
 			if (was != NULL)
 				entry_inherit(&list->entry[list->count - 1], was);
-		} else if (file == SCAN_NONE && was != NULL && !sync->sure) {
+		} else if (sync->file_of[i] == SCAN_NONE && was != NULL && !sync->sure) {
 			if (entry_keep(list, was, line) < 0)
 				return -1;
 		}
@@ -672,6 +678,7 @@ maildir_sync(struct maildir_folder *folder)
 	mdlock_unfolder(folder);
 	uidfile_close(&sync.uids);
 	scan_clear(&sync.scan);
+	free(sync.file_of);
 	free(sync.fresh);
 	errno = saved;
 	return r;

@@ -226,7 +226,7 @@ send_octets(int fd, const unsigned char *octets, size_t len, int fd_pass)
 static ssize_t
 recv_octets(int fd, unsigned char *out, size_t size, int64_t until, int *fd_r)
 {
-	union fd_space control;
+	union fd_space control = {.space = ""};
 	struct iovec iov = {out, size};
 	struct msghdr header = {.msg_iov = &iov,
 	    .msg_iovlen = 1,
@@ -324,7 +324,7 @@ ipc_send_record(int fd, const struct ipc_message *message, int fd_pass)
 int
 ipc_recv_record(int fd, struct ipc_message *message_r, int timeout_ms, int *fd_r)
 {
-	unsigned char record[IPC_RECORD];
+	unsigned char record[IPC_RECORD] = {0};
 	int64_t until = clock_in(timeout_ms);
 	size_t have = 0, len;
 	ssize_t n = 0;

@@ -596,7 +596,7 @@ begin_generation(struct master *m)
 	m->next = generation_new(m->conf);
 	if (m->next == NULL)
 		fatal("master", "memory");
-	if (m->next->state == GENERATION_LOADING)
+	else if (m->next->state == GENERATION_LOADING)
 		watch(m, m->next->control, SOURCE_CONTROL, 0, 0);
 }
 

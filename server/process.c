@@ -33,10 +33,10 @@ process_init(int argc, char **argv)
 			end += strlen(environ[n]) + 1;
 	copy = calloc(n + 1, sizeof(*copy));
 	if (copy == NULL)
-		return;
+		fatal("process", "memory");
 	while (n-- > 0)
 		if ((copy[n] = strdup(environ[n])) == NULL)
-			return;
+			fatal("process", "memory");
 	environ = copy;
 	title_at = argv[0];
 	title_size = (size_t)(end - argv[0]);

@@ -53,7 +53,7 @@ unique_uidls(struct maildrop *drop)
 	const char *last = NULL;
 	size_t n = 0, i;
 
-	with = calloc(drop->len + 1, sizeof(struct drop_message *));
+	with = calloc(drop->len + 1, sizeof(*with));
 	if (with == NULL)
 		return -1;
 	for (i = 0; i < drop->len; i++)

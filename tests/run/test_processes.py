@@ -293,14 +293,20 @@ def unprivileged(serve, uid, settings=None):
     return server
 
 
+def limit_processes(pid, uid, n):
+    """As that user, who may always: root without CAP_SYS_RESOURCE may not."""
+    subprocess.run(["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "prlimit", f"--pid={pid}",
+                    f"--nproc={n}:"], check=True)
+
+
 @pytest.mark.root
 def test_req40_accept_pauses_when_fork_fails(serve):
     """Root may fork without end, so this is the server of another user."""
     server = unprivileged(serve, 61999, {"max_before_login": "1000", "max_per_address": "1000"})
-    resource.prlimit(server.pid, resource.RLIMIT_NPROC, (4, 4))
+    limit_processes(server.pid, 61999, 4)
     held = [socket.create_connection(("127.0.0.1", server.pop3)) for _ in range(6)]
     server.wait_log("master pause what=fork")
-    resource.prlimit(server.pid, resource.RLIMIT_NPROC, (1000, 1000))
+    limit_processes(server.pid, 61999, 1000)
     for s in held:
         s.close()
     time.sleep(1.2)

@@ -16,7 +16,6 @@
 #include <unistd.h>
 
 #include "maildir/internal.h"
-#include "maildir/keywords.h"
 
 #define INBOX "INBOX"
 
@@ -45,7 +44,7 @@ folder_path(const char *name, char path_r[NAME_SIZE])
 	const char *p = name;
 
 	if (strcasecmp(name, INBOX) == 0) {
-		strcpy(path_r, ".");
+		memcpy(path_r, ".", 2);
 		return 0;
 	}
 	errno = EINVAL;
@@ -261,7 +260,7 @@ maildir_folder_close(struct maildir_folder **folderp)
 	close_if_open(folder->session_fd);
 	close_if_open(folder->fd);
 	list_clear(&folder->list);
-	keywords_free(&folder->keywords);
+	free(folder->keywords);
 	free(folder->name);
 	free(folder);
 }

@@ -70,17 +70,7 @@ name_is_text(const char *name, size_t len)
 	return len > 0 && len <= KEYWORD_MAX;
 }
 
-/* The first line of a number counts. */
-static int
-keywords_add(struct keywords *keywords, unsigned number, const char *name, size_t len)
-{
-	if (keywords->name[number] != NULL || !name_is_text(name, len))
-		return 0;
-	keywords->name[number] = strndup(name, len);
-	return keywords->name[number] == NULL ? -1 : 0;
-}
-
-int
+void
 keywords_parse(struct keywords *keywords, const char *text, size_t size)
 {
 	const char *end = text + size, *newline, *name;
@@ -94,51 +84,32 @@ keywords_parse(struct keywords *keywords, const char *text, size_t size)
 			break;
 		if (!line_split(p, (size_t)(newline - p), &number, &name, &len))
 			continue;
-		if (keywords_add(keywords, number, name, len) < 0) {
-			keywords_clear(keywords);
-			return -1;
-		}
+		/* The first line of a number counts. */
+		if (keywords->name[number][0] == '\0' && name_is_text(name, len))
+			memcpy(keywords->name[number], name, len);
 	}
-	return 0;
 }
 
 void
 keywords_put(const struct keywords *keywords, struct mdtext *out)
 {
 	for (unsigned i = 0; i < KEYWORDS_COUNT; i++) {
-		if (keywords->name[i] != NULL)
+		if (keywords->name[i][0] != '\0')
 			mdtext_addf(out, "%u %s\n", i, keywords->name[i]);
 	}
-}
-
-void
-keywords_clear(struct keywords *keywords)
-{
-	for (unsigned i = 0; i < KEYWORDS_COUNT; i++)
-		free(keywords->name[i]);
-	memset(keywords, 0, sizeof(*keywords));
 }
 
 int
 keywords_find(const struct keywords *keywords, const char *name)
 {
 	for (int i = 0; i < KEYWORDS_COUNT; i++) {
-		if (keywords->name[i] != NULL && strcasecmp(keywords->name[i], name) == 0)
+		if (keywords->name[i][0] != '\0' && strcasecmp(keywords->name[i], name) == 0)
 			return i;
 	}
 	return -1;
 }
 
 /* --- the file --- */
-
-void
-keywords_free(struct keywords **keywordsp)
-{
-	if (*keywordsp != NULL)
-		keywords_clear(*keywordsp);
-	free(*keywordsp);
-	*keywordsp = NULL;
-}
 
 /* Reads the file; none is no keywords, and so is one that is not a file or far too large. */
 static int
@@ -158,10 +129,10 @@ keywords_load(struct maildir_folder *folder, struct keywords *keywords)
 	errno = saved;
 	if (r < 0)
 		return errno == EFBIG ? 0 : -1;
-	r = keywords_parse(keywords, text, size);
+	keywords_parse(keywords, text, size);
 	free(text);
 	file_stamp_of(&st, &keywords->stamp);
-	return r;
+	return 0;
 }
 
 /* Reads it again if it has changed; on errors what was read before stays. */
@@ -177,11 +148,8 @@ keywords_refresh(struct maildir_folder *folder)
 		return 0;
 	if (keywords_load(folder, &fresh) < 0)
 		return -1;
-	if (folder->keywords == NULL && (folder->keywords = calloc(1, sizeof(fresh))) == NULL) {
-		keywords_clear(&fresh);
+	if (folder->keywords == NULL && (folder->keywords = malloc(sizeof(fresh))) == NULL)
 		return -1;
-	}
-	keywords_clear(folder->keywords);
 	*folder->keywords = fresh;
 	return 0;
 }
@@ -225,7 +193,7 @@ keywords_free_letter(const struct maildir_folder *folder)
 	for (size_t i = 0; i < folder->list.count; i++)
 		used |= folder->list.entry[i].pub.keywords;
 	for (int i = 0; i < KEYWORDS_COUNT; i++) {
-		if (folder->keywords->name[i] == NULL && !(used & UINT32_C(1) << i))
+		if (folder->keywords->name[i][0] == '\0' && !(used & UINT32_C(1) << i))
 			return i;
 	}
 	errno = ENOSPC;
@@ -236,7 +204,8 @@ keywords_free_letter(const struct maildir_folder *folder)
 static int
 keywords_add_locked(struct maildir_folder *folder, const char *name)
 {
-	int letter, saved;
+	struct keywords changed;
+	int letter;
 
 	if (keywords_refresh(folder) < 0)
 		return -1;
@@ -246,17 +215,12 @@ keywords_add_locked(struct maildir_folder *folder, const char *name)
 	letter = keywords_free_letter(folder);
 	if (letter < 0)
 		return -1;
-	folder->keywords->name[letter] = strdup(name);
-	if (folder->keywords->name[letter] == NULL)
+	changed = *folder->keywords;
+	memcpy(changed.name[letter], name, strlen(name) + 1);
+	if (keywords_store(folder, &changed) < 0 ||
+	    file_stamp_at(folder->fd, KEYWORDS_NAME, &changed.stamp) < 0)
 		return -1;
-	if (keywords_store(folder, folder->keywords) < 0) {
-		saved = errno;
-		/* What is on disk is read at the next question. */
-		keywords_free(&folder->keywords);
-		errno = saved;
-		return -1;
-	}
-	(void)file_stamp_at(folder->fd, KEYWORDS_NAME, &folder->keywords->stamp);
+	*folder->keywords = changed;
 	return letter;
 }
 
@@ -268,7 +232,7 @@ maildir_keyword_name(struct maildir_folder *folder, unsigned n)
 	if (n >= KEYWORDS_COUNT || (keywords_refresh(folder) < 0 && folder->keywords == NULL))
 		return NULL;
 	name = folder->keywords->name[n];
-	return name != NULL && keyword_valid(name) ? name : NULL;
+	return keyword_valid(name) ? name : NULL;
 }
 
 int

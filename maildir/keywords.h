@@ -17,21 +17,18 @@
 #define KEYWORD_MAX 200
 
 struct keywords {
-	char *name[KEYWORDS_COUNT]; /* malloc'd, or NULL */
-	struct file_stamp stamp;    /* of the file they are from */
+	char name[KEYWORDS_COUNT][KEYWORD_MAX + 1]; /* "" where there is none */
+	struct file_stamp stamp;		    /* of the file they are from */
 };
 
-/* Takes what can be read; lines that cannot are passed over.  -1: ENOMEM. */
-int keywords_parse(struct keywords *keywords, const char *text, size_t size);
+/* Takes what can be read; lines that cannot are passed over. */
+void keywords_parse(struct keywords *keywords, const char *text, size_t size);
 void keywords_put(const struct keywords *keywords, struct mdtext *out);
-void keywords_clear(struct keywords *keywords);
 
 /* The letter of a name, without regard to case, or -1. */
 int keywords_find(const struct keywords *keywords, const char *name);
 
 /* Whether it can be a keyword: an IMAP atom (RFC 3501 section 9, flag-keyword). */
 bool keyword_valid(const char *name);
-
-void keywords_free(struct keywords **keywords);
 
 #endif

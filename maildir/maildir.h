@@ -71,22 +71,22 @@ int maildir_session_lock(struct maildir_folder *folder);
 
 /* --- messages --- */
 
-enum maildir_flag { /* the standard flags of a file name, ":2," */
+enum maildir_flag {		  /* the standard flags of a file name, ":2," */
 	MAILDIR_PASSED = 1 << 0,  /* P */
 	MAILDIR_REPLIED = 1 << 1, /* R */
-	MAILDIR_SEEN = 1 << 2,    /* S */
+	MAILDIR_SEEN = 1 << 2,	  /* S */
 	MAILDIR_TRASHED = 1 << 3, /* T */
-	MAILDIR_DRAFT = 1 << 4,   /* D */
+	MAILDIR_DRAFT = 1 << 4,	  /* D */
 	MAILDIR_FLAGGED = 1 << 5, /* F */
 };
 
 /* What is known of a message without opening it. */
 struct maildir_message {
 	uint32_t uid;
-	uint32_t flags;         /* enum maildir_flag */
-	uint32_t keywords;      /* bit n: letter 'a' + n of the file name, named in dovecot-keywords */
-	const char *pop3_uidl;  /* saved in dovecot-uidlist (P), or NULL */
-	uint32_t pop3_order;    /* saved in dovecot-uidlist (O), or 0 */
+	uint32_t flags;	   /* enum maildir_flag */
+	uint32_t keywords; /* bit n: letter 'a' + n of the file name, named in dovecot-keywords */
+	const char *pop3_uidl; /* saved in dovecot-uidlist (P), or NULL */
+	uint32_t pop3_order;   /* saved in dovecot-uidlist (O), or 0 */
 };
 
 /*

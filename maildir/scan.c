@@ -487,7 +487,7 @@ scan_evict(struct maildir_folder *folder, const char *name)
 }
 
 int
-scan_move_new(struct scan *scan, bool *moved_r)
+scan_move_new(struct scan *scan, bool *unsettled_r)
 {
 	struct maildir_folder *folder = scan->folder;
 	char name[NAME_SIZE];
@@ -496,13 +496,14 @@ scan_move_new(struct scan *scan, bool *moved_r)
 		struct scan_file *file = &scan->file[i];
 		const char *copy;
 
-		if (file->dir != ENTRY_NEW || mdname_with_info(file->name, name) < 0)
+		if (file->dir != ENTRY_NEW)
 			continue;
+		*unsettled_r = true;
 		/* No base name of new/ is in cur/ here; if one came since, the next sync separates. */
-		if (maildir_move(folder->dir[ENTRY_NEW], file->name, folder->dir[ENTRY_CUR], name) <
-		    0)
+		if (mdname_with_info(file->name, name) < 0 ||
+		    maildir_move(folder->dir[ENTRY_NEW], file->name, folder->dir[ENTRY_CUR], name) <
+			0)
 			continue;
-		*moved_r = true;
 		copy = mdarena_add(&scan->arena, name, strlen(name));
 		if (copy == NULL)
 			return -1;

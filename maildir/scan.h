@@ -66,8 +66,11 @@ size_t scan_find(const struct scan *scan, const char *base, size_t base_len);
  */
 int scan_separate(struct scan *scan);
 
-/* Moves what is in new/ to cur/; what cannot be moved stays, and is served from there. */
-int scan_move_new(struct scan *scan, bool *moved_r);
+/*
+ * Moves what is in new/ to cur/; what cannot be moved stays, and is served from there.  *unsettled_r
+ * becomes true when there was anything: then the next sync must look again.
+ */
+int scan_move_new(struct scan *scan, bool *unsettled_r);
 
 /* Gives the file of that name in cur/ a new base name, when it must make room for another. */
 int scan_evict(struct maildir_folder *folder, const char *name);

@@ -91,11 +91,11 @@ struct sync {
 	size_t fresh_count;
 	size_t dead; /* lines without a file */
 	uint32_t validity, next;
-	bool locked;   /* we hold Dovecot's lock file */
-	bool sure;     /* what was not found is gone */
-	bool renumber; /* the uidlist is lost: everything gets a new UID */
-	bool moved;    /* we changed cur/ and new/ ourselves */
-	bool written;  /* and dovecot-uidlist */
+	bool locked;	/* we hold Dovecot's lock file */
+	bool sure;	/* what was not found is gone */
+	bool renumber;	/* the uidlist is lost: everything gets a new UID */
+	bool unsettled; /* cur/ and new/ are not as they were scanned */
+	bool written;	/* and dovecot-uidlist */
 };
 
 /* --- reading dovecot-uidlist --- */
@@ -599,7 +599,7 @@ sync_remember(struct sync *sync)
 
 	memcpy(seen->dir, sync->scan.stamp, sizeof(seen->dir));
 	seen->uidlist = sync->uids.stamp;
-	seen->valid = sync->scan.still && !sync->moved && (sync->sure || sync->dead == 0);
+	seen->valid = sync->scan.still && !sync->unsettled && (sync->sure || sync->dead == 0);
 }
 
 static int
@@ -631,11 +631,11 @@ sync_locked(struct sync *sync)
 	if (scan_collect(&sync->scan, sync_complete, sync, &sync->sure) < 0)
 		return -1;
 	if (sync->scan.pairs > 0) {
-		sync->moved = true;
+		sync->unsettled = true;
 		if (scan_separate(&sync->scan) < 0)
 			return -1;
 	}
-	if (scan_move_new(&sync->scan, &sync->moved) < 0 || sync_match(sync) < 0 ||
+	if (scan_move_new(&sync->scan, &sync->unsettled) < 0 || sync_match(sync) < 0 ||
 	    sync_write(sync) < 0)
 		return -1;
 	return sync_finish(sync);

@@ -169,6 +169,22 @@ fail:
 	return -1;
 }
 
+/* A letter and 10 digits; 0 when it is not. */
+static uint32_t
+record_number(const char *text, char letter)
+{
+	uint64_t value = 0;
+
+	if (text[0] != letter)
+		return 0;
+	for (size_t i = 1; i <= 10; i++) {
+		if (text[i] < '0' || text[i] > '9')
+			return 0;
+		value = value * 10 + (uint64_t)(text[i] - '0');
+	}
+	return value <= UINT32_MAX ? (uint32_t)value : 0;
+}
+
 int
 uid_record_read(struct maildir_folder *folder, struct uid_record *record_r)
 {
@@ -178,10 +194,10 @@ uid_record_read(struct maildir_folder *folder, struct uid_record *record_r)
 	memset(record_r, 0, sizeof(*record_r));
 	if (n < 0)
 		return -1;
-	text[n] = '\0';
-	if (n != RECORD_SIZE ||
-	    sscanf(text, "V%10u N%10u", &record_r->validity, &record_r->next) != 2)
-		memset(record_r, 0, sizeof(*record_r));
+	if (n != RECORD_SIZE)
+		return 0;
+	record_r->validity = record_number(text, 'V');
+	record_r->next = record_number(text + 12, 'N');
 	return 0;
 }
 

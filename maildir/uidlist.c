@@ -341,11 +341,7 @@ uidlist_sizes(const struct uidlist_line *line, struct uidlist_sizes *sizes_r)
 static bool
 word_clean(const char *word, size_t len)
 {
-	for (size_t i = 0; i < len; i++) {
-		if ((unsigned char)word[i] <= 0x20)
-			return false;
-	}
-	return len > 0;
+	return len > 0 && memchr(word, '\0', len) == NULL;
 }
 
 void

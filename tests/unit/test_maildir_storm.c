@@ -308,8 +308,7 @@ base_compare(const void *a, const void *b)
 static struct base *
 book_find(struct book *book, const char *name)
 {
-	struct base key;
-	struct base *found;
+	struct base key = {.uid = 0}, *found;
 
 	snprintf(key.name, sizeof(key.name), "%s", name);
 	found = bsearch(&key, book->base, book->count, sizeof(key), base_compare);

@@ -2,9 +2,11 @@
  * connection.c: master's table of connections.
  * Runs as: root (master).
  */
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 
+#include "server/clock.h"
 #include "server/connection.h"
 
 int
@@ -90,4 +92,24 @@ connections_oldest_stranger(struct connections *connections)
 			oldest = c;
 	}
 	return oldest;
+}
+
+void
+connection_leave(struct connection *c, int64_t patience)
+{
+	c->state = CONNECTION_LEAVING;
+	c->kill_at = clock_in(patience);
+	if (c->worker != -1)
+		(void)kill(c->worker, SIGTERM);
+	if (c->reader != -1)
+		(void)kill(c->reader, SIGTERM);
+}
+
+void
+connection_kill(const struct connection *c)
+{
+	if (c->worker != -1)
+		(void)kill(c->worker, SIGKILL);
+	if (c->reader != -1)
+		(void)kill(c->reader, SIGKILL);
 }

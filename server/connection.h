@@ -54,4 +54,9 @@ struct connection *connections_by_pid(struct connections *connections, pid_t pid
 size_t connections_count(const struct connections *connections, enum connection_state state);
 struct connection *connections_oldest_stranger(struct connections *connections);
 
+/* Asks both children to go, and expects it in patience ms. */
+void connection_leave(struct connection *connection, int64_t patience);
+/* Makes them. */
+void connection_kill(const struct connection *connection);
+
 #endif

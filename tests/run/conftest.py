@@ -152,6 +152,7 @@ class Server:
         until(lambda: " master ready" in self.log() or self.process.poll() is not None, 20, "server start")
         assert self.process.poll() is None, self.log()
         until(lambda: self.reachable(), 10, "listening")
+        until(lambda: len(self.children()) <= 1, 10, "the probe's worker is gone")
         return self
 
     def reachable(self):
@@ -179,7 +180,10 @@ class Server:
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
     def wait_log(self, pattern, seconds=10):
-        return until(lambda: re.search(pattern, self.log()), seconds, f"log line {pattern!r}\n{self.log()[-3000:]}")
+        try:
+            return until(lambda: re.search(pattern, self.log()), seconds)
+        except AssertionError:
+            raise AssertionError(f"no log line {pattern!r} in {seconds} s:\n{self.log()[-3000:]}") from None
 
     @property
     def pid(self):

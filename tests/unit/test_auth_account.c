@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -253,7 +254,9 @@ check(const struct auth_source *source, const char *name, const char *password,
 	assert_int_equal(reason[0] == '\0', verdict == AUTH_OK);
 	if (verdict != AUTH_OK) {
 		assert_int_equal(account_r->uid, 0);
-		assert_string_equal(account_r->name, "");
+		/* for the log: the name of a user who is known, as the source has it */
+		if (account_r->name[0] != '\0')
+			assert_int_equal(strcasecmp(account_r->name, name), 0);
 		assert_string_equal(account_r->home, "");
 	}
 	return verdict;

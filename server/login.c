@@ -1,0 +1,190 @@
+/*
+ * login.c: somebody wants to log in: a reader for it; and how readers and workers end.
+ * Runs as: root (master).
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "server/clock.h"
+#include "server/conf.h"
+#include "server/ipc.h"
+#include "server/limits.h"
+#include "server/log.h"
+#include "server/master_state.h"
+#include "server/protocol.h"
+#include "server/reader.h"
+
+static void
+start_reader(struct master *m, struct connection *c)
+{
+	struct reader_start start = {
+	    .conf = m->conf,
+	    .protocol = c->protocol,
+	    .port = c->port,
+	    .worker_fd = c->peer,
+	};
+	uint32_t id = c->id;
+	char address[sizeof(c->address)];
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1) {
+		log_event(LOG_WARN, "master", "no-reader", "error", strerror(errno), NULL);
+		connection_leave(c, MASTER_PATIENCE);
+		return;
+	}
+	memcpy(address, c->address, sizeof(address)); /* the table is not there in the child */
+	start.address = address;
+	start.master_fd = pair[1];
+	c->tried_at = clock_now();
+	start.answer_at = limits_answer_at(c->by_address, c->tried_at, m->conf->failure_delay);
+	c->reader = fork();
+	if (c->reader == 0) {
+		log_set_id(id);
+		reader_main(&start);
+	}
+	close(pair[1]);
+	if (c->reader == -1) {
+		close(pair[0]);
+		master_pause(m, "fork");
+		connection_leave(c, MASTER_PATIENCE);
+		return;
+	}
+	c->ask = pair[0];
+	c->state = CONNECTION_ASKING;
+	master_watch_connection(m, c->ask, SOURCE_ASK, c);
+}
+
+void
+login_on_peer(struct master *m, struct connection *c, uint32_t events)
+{
+	if (c->peer == -1)
+		return;
+	if ((events & (EPOLLHUP | EPOLLERR)) != 0 || c->state != CONNECTION_STRANGER) {
+		master_close_watched(m, &c->peer);
+		return;
+	}
+	master_unwatch(m, c->peer); /* the reader's to read, until it has failed */
+	start_reader(m, c);
+}
+
+/* May this user have another session?  name comes from the reader, which is still root. */
+static enum ipc_verdict
+judge_user(struct master *m, struct connection *c, const char *name)
+{
+	struct tally *user = limits_get(m->users, name, strlen(name));
+	int64_t now = clock_now();
+
+	if (user == NULL || user->connections >= m->conf->max_per_user)
+		return IPC_TOO_MANY;
+	if (m->conf->pop3_login_delay > 0 && user->last_login != -1 &&
+	    now - user->last_login < m->conf->pop3_login_delay)
+		return IPC_TOO_SOON;
+	user->last_login = m->conf->pop3_login_delay > 0 ? now : -1;
+	limits_enter(user);
+	c->by_user = user;
+	return IPC_ACCEPTED;
+}
+
+void
+login_on_question(struct master *m, struct connection *c)
+{
+	char name[LIMITS_KEY_MAX + 1];
+	struct ipc_message message;
+	enum ipc_verdict verdict = IPC_UNAVAILABLE;
+
+	if (c->ask == -1)
+		return;
+	if (ipc_recv(c->ask, &message, 0, NULL) == 0 && ipc_open(&message) == IPC_LOGIN) {
+		ipc_get_string(&message, name, sizeof(name));
+		if (ipc_done(&message) && c->state == CONNECTION_ASKING)
+			verdict = judge_user(m, c, name);
+		ipc_begin(&message, IPC_LOGIN_RESULT);
+		ipc_put_u8(&message, (uint8_t)verdict);
+		(void)ipc_send(c->ask, &message, -1);
+	}
+	master_close_watched(m, &c->ask);
+	limits_succeeded(c->by_address, c->tried_at);
+	if (verdict == IPC_ACCEPTED)
+		c->state = CONNECTION_USER;
+}
+
+static void
+log_death(const struct connection *c, const char *what, int status)
+{
+	char text[64];
+
+	if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL && WTERMSIG(status) != SIGTERM)
+		snprintf(text, sizeof(text), "killed by signal %d%s", WTERMSIG(status),
+		    WTERMSIG(status) == SIGSYS ? " (a forbidden system call)" : "");
+	else if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_FAILURE)
+		snprintf(text, sizeof(text), "failed");
+	else
+		return;
+	log_set_id(c->id);
+	log_event(LOG_ERROR, what, "died", "how", text, NULL);
+	log_set_id(0);
+}
+
+/*
+ * A reader ended.  Without a session the worker may try again, as often as the settings say: a
+ * hostile one must not make us fork without end.
+ */
+static void
+reader_ended(struct master *m, struct connection *c, int status)
+{
+	bool denied = WIFEXITED(status) && WEXITSTATUS(status) == READER_DENIED;
+	bool session = WIFEXITED(status) && WEXITSTATUS(status) == READER_DONE;
+	bool nonsense = !WIFEXITED(status) || WEXITSTATUS(status) == READER_MALFORMED;
+
+	c->reader = -1;
+	master_close_watched(m, &c->ask);
+	if (c->by_user != NULL)
+		limits_leave(c->by_user);
+	c->by_user = NULL;
+	if (denied)
+		limits_failed(c->by_address, clock_now());
+	if (c->state == CONNECTION_LEAVING)
+		return;
+	c->tries++;
+	if (session || nonsense || c->peer == -1 || c->worker == -1 ||
+	    c->tries >= (unsigned)m->conf->login_failures) {
+		/* The worker delivers what is left, and then has its end. */
+		master_close_watched(m, &c->peer);
+		c->state = CONNECTION_LEAVING;
+		c->kill_at = clock_in(session ? m->conf->pop3_idle_timeout : MASTER_PATIENCE);
+		return;
+	}
+	c->state = CONNECTION_STRANGER;
+	master_watch_connection(m, c->peer, SOURCE_PEER, c);
+}
+
+void
+master_release(struct master *m, struct connection *c)
+{
+	master_close_watched(m, &c->peer);
+	master_close_watched(m, &c->ask);
+	if (c->by_address != NULL)
+		limits_leave(c->by_address);
+	if (c->by_user != NULL)
+		limits_leave(c->by_user);
+	connections_release(&m->connections, c);
+}
+
+void
+login_on_exit(struct master *m, struct connection *c, pid_t pid, int status)
+{
+	log_death(c, c->worker == pid ? "worker" : "reader", status);
+	if (c->worker == pid)
+		c->worker = -1;
+	else
+		reader_ended(m, c, status);
+	if (c->worker == -1 && c->reader == -1)
+		master_release(m, c);
+}

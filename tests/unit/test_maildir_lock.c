@@ -185,6 +185,36 @@ live_lock_file(void **state)
 	}
 }
 
+/* Dovecot gives UIDs to new mail while we wait to do the same: its UIDs count. */
+static void
+others_write_while_we_wait(void **state)
+{
+	struct fixture *f = *state;
+	pid_t pid;
+
+	put(f, "new/1.a", "a\n");
+	assert_int_equal(maildir_sync(f->inbox), 0);
+	put(f, "new/2.b", "b\n");
+	put(f, "new/3.c", "c\n");
+	put(f, DOTLOCK, "1:test.host");
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		int fd = openat(f->fd, "dovecot-uidlist", O_WRONLY | O_APPEND);
+
+		maildir_sleep_ms(100);
+		if (write(fd, "7 W3 :3.c\n", 10) != 10 || unlinkat(f->fd, DOTLOCK, 0) < 0)
+			_exit(1);
+		_exit(0);
+	}
+	assert_int_equal(maildir_sync(f->inbox), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_int_equal(maildir_count(f->inbox), 3);
+	assert_line(f, 1, "a");
+	assert_line(f, 7, "c");
+	assert_line(f, 8, "b");
+}
+
 /* Reading needs no lock file: only a write waits for Dovecot. */
 static void
 no_lock_file_without_writing(void **state)
@@ -245,6 +275,7 @@ main(void)
 	    WITH(waits_its_turn),
 	    WITH(test_req36_stale_lock_files),
 	    WITH(live_lock_file),
+	    WITH(others_write_while_we_wait),
 	    WITH(no_lock_file_without_writing),
 	    WITH(lost_lock_file),
 	    WITH(odd_lock_file),

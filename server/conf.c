@@ -559,7 +559,7 @@ const struct setting conf_settings[] = {
     {"pop3_login_delay", CONF_DURATION, FIELD(pop3_login_delay), "0s", 0, 24 * HOUR},
     {"shutdown_wait", CONF_DURATION, FIELD(shutdown_wait), "10s", SECOND, 10 * MINUTE},
     {"ticket_lifetime", CONF_DURATION, FIELD(ticket_lifetime), "2h", MINUTE, 24 * HOUR},
-    {"memory", CONF_OCTETS, FIELD(memory), "64M", 16 * MIB, 4096LL * MIB},
+    {"memory", CONF_OCTETS, FIELD(memory), "256M", 16 * MIB, 4096LL * MIB},
     {.name = NULL},
 };
 _Static_assert(sizeof(conf_settings) / sizeof(conf_settings[0]) <= CONF_SETTINGS_MAX,

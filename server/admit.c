@@ -167,6 +167,7 @@ accept_one(struct master *m, int listen_fd, const struct conf_listener *listener
 	size_t key_len;
 	int fd;
 
+	memset(&address, 0, sizeof(address));
 	fd = accept4(listen_fd, (struct sockaddr *)&address, &len, SOCK_CLOEXEC);
 	if (fd == -1) {
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)

@@ -74,7 +74,7 @@ load_certificates(struct generation *g, const struct conf *conf)
 	if (tls_server_ready(g->tls, &error) == 0)
 		return 0;
 wrong:
-	log_event(LOG_ERROR, "master", "certificate-wrong", "error", error.text, NULL);
+	log_event(LOG_ERROR, "master", "certificate-wrong", "error", error.text);
 	return -1;
 }
 
@@ -105,7 +105,7 @@ generation_new(const struct conf *conf)
 	g->key = g->test = -1;
 	g->print = fingerprint(conf);
 	if (fork_key(g, conf) == -1) {
-		log_event(LOG_ERROR, "master", "no-key-process", "error", strerror(errno), NULL);
+		log_event(LOG_ERROR, "master", "no-key-process", "error", strerror(errno));
 		g->state = GENERATION_FAILED;
 	} else if (load_certificates(g, conf) == -1)
 		g->state = GENERATION_FAILED;
@@ -192,7 +192,7 @@ test_main(const struct generation *g, const struct conf *conf, struct stock *sto
 		fatalx("self-test", "TLS library");
 	if (tls_server_selftest(g->tls, &service, &error) == 0)
 		_exit(EXIT_SUCCESS);
-	log_event(LOG_ERROR, "self-test", "failed", "error", error.text, NULL);
+	log_event(LOG_ERROR, "self-test", "failed", "error", error.text);
 	_exit(EXIT_FAILURE);
 }
 
@@ -231,7 +231,7 @@ generation_on_control(struct generation *g, const struct conf *conf)
 			return;
 		}
 	}
-	log_event(LOG_ERROR, "master", "key-wrong", "error", wrong, NULL);
+	log_event(LOG_ERROR, "master", "key-wrong", "error", wrong);
 	g->state = GENERATION_FAILED;
 }
 
@@ -246,7 +246,7 @@ generation_on_exit(struct generation *g, pid_t pid, int status)
 									 : GENERATION_FAILED;
 		if (g->state == GENERATION_FAILED)
 			log_event(LOG_ERROR, "master", "self-test-failed", "error",
-			    "signatures do not come from the key process", NULL);
+			    "signatures do not come from the key process");
 		return true;
 	}
 	if (pid == g->key) {

@@ -98,8 +98,7 @@ serve_channel(struct key *key, size_t i)
 		return;
 	}
 	if (!key_answer(key->keys, key->tickets, clock_now() / 1000, &key->quota[i], &message)) {
-		log_event(
-		    LOG_WARN, "key", "refused", "reason", "a worker asked beyond its quota", NULL);
+		log_event(LOG_WARN, "key", "refused", "reason", "a worker asked beyond its quota");
 		drop(key, i);
 		return;
 	}

@@ -69,7 +69,7 @@ listeners_set(struct listeners *listeners, const struct conf *conf)
 			continue;
 		if (fd == -1) {
 			log_event(LOG_ERROR, "master", "cannot-listen", "address",
-			    conf->listeners[i].text, "error", strerror(errno), NULL);
+			    conf->listeners[i].text, "error", strerror(errno));
 			failed++;
 			continue;
 		}

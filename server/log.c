@@ -186,7 +186,7 @@ log_end(struct log_line *line)
 }
 
 void
-log_event(enum log_level level, const char *module, const char *event, ...)
+log_pairs(enum log_level level, const char *module, const char *event, ...)
 {
 	struct log_line line;
 	const char *key, *value;
@@ -205,20 +205,20 @@ log_event(enum log_level level, const char *module, const char *event, ...)
 _Noreturn void
 fatal(const char *module, const char *what)
 {
-	log_event(LOG_ERROR, module, "fatal", "what", what, "error", strerror(errno), NULL);
+	log_event(LOG_ERROR, module, "fatal", "what", what, "error", strerror(errno));
 	_exit(EXIT_FAILURE);
 }
 
 _Noreturn void
 fatalx(const char *module, const char *what)
 {
-	log_event(LOG_ERROR, module, "fatal", "what", what, NULL);
+	log_event(LOG_ERROR, module, "fatal", "what", what);
 	_exit(EXIT_FAILURE);
 }
 
 _Noreturn void
 bug(const char *what)
 {
-	log_event(LOG_ERROR, "bug", "fatal", "what", what, NULL);
+	log_event(LOG_ERROR, "bug", "fatal", "what", what);
 	_exit(EXIT_FAILURE);
 }

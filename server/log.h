@@ -49,8 +49,9 @@ void log_client(struct log_line *line, const char *key, const char *value);
 void log_number(struct log_line *line, const char *key, long long value);
 void log_end(struct log_line *line);
 
-/* A whole line at once: pairs of key and value (char *), ended by NULL. */
-void log_event(enum log_level level, const char *module, const char *event, ...)
+/* A whole line at once: log_event(level, module, event, key, value, ...), all strings. */
+#define log_event(level, module, ...) log_pairs(level, module, __VA_ARGS__, (const char *)NULL)
+void log_pairs(enum log_level level, const char *module, const char *event, ...)
     __attribute__((sentinel));
 
 /* The world failed (errno is told), what we got was wrong, we ourselves are wrong: log and exit. */

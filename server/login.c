@@ -35,7 +35,7 @@ start_reader(struct master *m, struct connection *c)
 	int pair[2];
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1) {
-		log_event(LOG_WARN, "master", "no-reader", "error", strerror(errno), NULL);
+		log_event(LOG_WARN, "master", "no-reader", "error", strerror(errno));
 		connection_leave(c, MASTER_PATIENCE);
 		return;
 	}
@@ -128,7 +128,7 @@ log_death(const struct connection *c, const char *what, int status)
 	else
 		return;
 	log_set_id(c->id);
-	log_event(LOG_ERROR, what, "died", "how", text, NULL);
+	log_event(LOG_ERROR, what, "died", "how", text);
 	log_set_id(0);
 }
 

@@ -79,17 +79,17 @@ find_users(struct master *m, const struct conf *conf)
 		return 0;
 	if (privdrop_lookup(conf->worker_user, &m->worker_uid, &m->worker_gid) == -1) {
 		log_event(LOG_ERROR, "master", "no-user", "worker_user", conf->worker_user, "type",
-		    "useradd -r -M -d /nonexistent -s /usr/sbin/nologin NAME", NULL);
+		    "useradd -r -M -d /nonexistent -s /usr/sbin/nologin NAME");
 		return -1;
 	}
 	if (privdrop_lookup(conf->key_user, &uid, &gid) == -1) {
 		log_event(LOG_ERROR, "master", "no-user", "key_user", conf->key_user, "type",
-		    "useradd -r -M -d /nonexistent -s /usr/sbin/nologin NAME", NULL);
+		    "useradd -r -M -d /nonexistent -s /usr/sbin/nologin NAME");
 		return -1;
 	}
 	if (uid == m->worker_uid || uid == 0 || m->worker_uid == 0) {
 		log_event(LOG_ERROR, "master", "bad-users", "reason",
-		    "worker_user and key_user must be two different users, and not root", NULL);
+		    "worker_user and key_user must be two different users, and not root");
 		return -1;
 	}
 	return 0;
@@ -111,7 +111,7 @@ make_empty_dir(const struct conf *conf)
 	}
 	if (mkdir(conf->empty_dir, 0555) == -1 && errno != EEXIST)
 		log_event(LOG_ERROR, "master", "no-empty-dir", "path", conf->empty_dir, "error",
-		    strerror(errno), NULL);
+		    strerror(errno));
 }
 
 static void
@@ -121,11 +121,11 @@ log_missing(void)
 
 	if (!privdrop_possible())
 		log_event(LOG_WARN, "master", "not-root", "missing",
-		    "changes of uid and chroot: for development only", NULL);
+		    "changes of uid and chroot: for development only");
 	if (missing != NULL)
-		log_event(LOG_WARN, "master", "weaker", "missing", missing, NULL);
+		log_event(LOG_WARN, "master", "weaker", "missing", missing);
 	if (warning != NULL)
-		log_event(LOG_WARN, "master", "tls-library", "warning", warning, NULL);
+		log_event(LOG_WARN, "master", "tls-library", "warning", warning);
 }
 
 static void
@@ -147,9 +147,9 @@ read_again(struct master *m)
 		for (i = 0; conf == NULL && i < complaints.len; i++) {
 			snprintf(line, sizeof(line), "%u", complaints.list[i].line);
 			log_event(LOG_ERROR, "master", "configuration-wrong", "file", m->path,
-			    "line", line, "text", complaints.list[i].text, NULL);
+			    "line", line, "text", complaints.list[i].text);
 		}
-		log_event(LOG_WARN, "master", "keeping", "what", "the configuration in use", NULL);
+		log_event(LOG_WARN, "master", "keeping", "what", "the configuration in use");
 		conf_free(&conf);
 		return;
 	}
@@ -159,7 +159,7 @@ read_again(struct master *m)
 	open_log(m);
 	listeners_set(&m->listeners, conf);
 	master_set_accepting(m, was_accepting);
-	log_event(LOG_NOTE, "master", "configuration", "file", m->path, NULL);
+	log_event(LOG_NOTE, "master", "configuration", "file", m->path);
 	renew_begin(m);
 }
 
@@ -176,7 +176,7 @@ stop(struct master *m)
 	m->stop_at = clock_in(m->conf->shutdown_wait);
 	master_settle_accepting(m);
 	listeners_close(&m->listeners);
-	log_event(LOG_NOTE, "master", "stopping", NULL);
+	log_event(LOG_NOTE, "master", "stopping");
 	for (i = 0; i < m->connections.high; i++)
 		if (m->connections.slot[i].state != CONNECTION_FREE)
 			connection_leave(&m->connections.slot[i], m->conf->shutdown_wait);
@@ -346,6 +346,6 @@ master_run(const char *path, struct conf *conf, bool to_stderr)
 	listeners_close(&m.listeners);
 	if (!m.started)
 		return EXIT_FAILURE;
-	log_event(LOG_NOTE, "master", "stopped", NULL);
+	log_event(LOG_NOTE, "master", "stopped");
 	return EXIT_SUCCESS;
 }

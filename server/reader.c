@@ -130,7 +130,7 @@ let_in(struct reader *reader, struct auth_request *request)
 	if (verdict != IPC_ACCEPTED) {
 		log_event(LOG_NOTE, reader->start.protocol->name, "refused", "user",
 		    reader->account.name, "rip", reader->start.address, "reason",
-		    verdict == IPC_TOO_SOON ? "login delay" : "connections of this user", NULL);
+		    verdict == IPC_TOO_SOON ? "login delay" : "connections of this user");
 		refuse(reader, verdict, READER_REFUSED);
 	}
 	close(reader->start.master_fd);
@@ -188,14 +188,14 @@ notice(void *ctx, const char *text)
 {
 	const struct reader *reader = ctx;
 
-	log_event(LOG_WARN, "maildir", "notice", "user", reader->account.name, "text", text, NULL);
+	log_event(LOG_WARN, "maildir", "notice", "user", reader->account.name, "text", text);
 }
 
 _Noreturn static void
 no_mail(const struct reader *reader, const char *what, int error)
 {
 	log_event(LOG_ERROR, "maildir", "cannot-open", "user", reader->account.name, "what", what,
-	    "path", reader->maildir_path, "error", strerror(error), NULL);
+	    "path", reader->maildir_path, "error", strerror(error));
 	refuse(
 	    reader, error == ENOMEM || error == EIO ? IPC_UNAVAILABLE : IPC_BROKEN, READER_REFUSED);
 }
@@ -210,7 +210,7 @@ become_user(struct reader *reader)
 	(void)gethostname(host, sizeof(host) - 1);
 	if (!privdrop_possible() && reader->account.uid != geteuid()) {
 		log_event(LOG_ERROR, "reader", "not-root", "user", reader->account.name, "reason",
-		    "only accounts of the user who runs sallyport can be served", NULL);
+		    "only accounts of the user who runs sallyport can be served");
 		refuse(reader, IPC_BROKEN, READER_REFUSED);
 	}
 	if (reader_maildir_path(conf->maildir, &reader->account, reader->maildir_path,

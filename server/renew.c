@@ -40,7 +40,7 @@ log_certificates(const struct generation *g)
 
 	for (i = 0; i < tls_server_count(g->tls); i++)
 		if (tls_server_describe(g->tls, i, text, sizeof(text)) == 0)
-			log_event(LOG_NOTE, "master", "certificate", "is", text, NULL);
+			log_event(LOG_NOTE, "master", "certificate", "is", text);
 }
 
 /* The next generation failed: what serves goes on; without one it is tried again. */
@@ -48,7 +48,7 @@ static void
 give_up_next(struct master *m)
 {
 	if (m->now != NULL && m->now->state == GENERATION_READY) {
-		log_event(LOG_WARN, "master", "keeping", "what", "the certificates in use", NULL);
+		log_event(LOG_WARN, "master", "keeping", "what", "the certificates in use");
 		m->now->print =
 		    m->next->print; /* these files are known: look when they change again */
 	} else {
@@ -66,7 +66,7 @@ take_next(struct master *m)
 	log_certificates(m->now);
 	if (!m->started)
 		log_event(LOG_NOTE, "master", "ready", "version", SALLYPORT_VERSION, "tls",
-		    tls_library_version(), NULL);
+		    tls_library_version());
 	m->started = true;
 }
 
@@ -97,7 +97,7 @@ renew_on_exit(struct master *m, pid_t pid, int status)
 	if (m->now == NULL || !generation_on_exit(m->now, pid, status))
 		return false;
 	if (m->now->state == GENERATION_FAILED && !m->stopping) {
-		log_event(LOG_ERROR, "master", "key-process-died", "next", "started again", NULL);
+		log_event(LOG_ERROR, "master", "key-process-died", "next", "started again");
 		m->retry_at = m->next == NULL ? clock_now() : CLOCK_NEVER;
 	}
 	return true;
@@ -113,7 +113,7 @@ renew_tick(struct master *m, int64_t now)
 	} else if (now >= m->look_at) {
 		m->look_at = now + MASTER_LOOK;
 		if (m->now != NULL && generation_stale(m->now, m->conf)) {
-			log_event(LOG_NOTE, "master", "certificate-changed", NULL);
+			log_event(LOG_NOTE, "master", "certificate-changed");
 			renew_begin(m);
 		}
 	}

@@ -72,7 +72,7 @@ master_settle_accepting(struct master *m)
 void
 master_pause(struct master *m, const char *what)
 {
-	log_event(LOG_WARN, "master", "pause", "what", what, "error", strerror(errno), NULL);
+	log_event(LOG_WARN, "master", "pause", "what", what, "error", strerror(errno));
 	m->resume_at = clock_in(MASTER_PAUSE);
 	master_settle_accepting(m);
 }

@@ -160,7 +160,7 @@ after_login(struct worker *worker)
 		return;
 	}
 	if (auth_ask_take_socket(worker->start.reader_fd, channel) == -1)
-		log_event(LOG_WARN, "worker", "no-handover", "error", strerror(errno), NULL);
+		log_event(LOG_WARN, "worker", "no-handover", "error", strerror(errno));
 	close(channel->fd); /* and no more: the connection is the reader's now */
 	channel->fd = -1;
 }

@@ -266,7 +266,7 @@ pop3_open(struct reader *reader)
 	if (errno == EAGAIN)
 		return IPC_IN_USE;
 	log_event(LOG_ERROR, "pop3", "cannot-open", "user", reader->account.name, "error",
-	    strerror(errno), NULL);
+	    strerror(errno));
 	return IPC_UNAVAILABLE;
 }
 

@@ -558,7 +558,6 @@ const struct setting conf_settings[] = {
     {"pop3_idle_timeout", CONF_DURATION, FIELD(pop3_idle_timeout), "10m", 10 * SECOND, 24 * HOUR},
     {"pop3_login_delay", CONF_DURATION, FIELD(pop3_login_delay), "0s", 0, 24 * HOUR},
     {"shutdown_wait", CONF_DURATION, FIELD(shutdown_wait), "10s", SECOND, 10 * MINUTE},
-    {"ticket_lifetime", CONF_DURATION, FIELD(ticket_lifetime), "2h", MINUTE, 24 * HOUR},
     {"memory", CONF_OCTETS, FIELD(memory), "256M", 16 * MIB, 4096LL * MIB},
     {.name = NULL},
 };

@@ -64,7 +64,6 @@ struct conf {
 	int64_t login_failures;
 	int64_t failure_delay;	  /* ms */
 	int64_t pop3_login_delay; /* ms */
-	int64_t ticket_lifetime;  /* ms */
 	int64_t memory;		  /* octets */
 };
 

@@ -44,8 +44,7 @@ load(struct key *key, const struct conf *conf)
 	size_t i;
 
 	key->keys = tls_keys_new();
-	key->tickets =
-	    tls_tickets_new((unsigned)(conf->ticket_lifetime / 1000), clock_now() / 1000);
+	key->tickets = tls_tickets_new(TLS_TICKET_LIFETIME, clock_now() / 1000);
 	if (key->keys == NULL || key->tickets == NULL)
 		return "out of memory";
 	for (i = 0; i < conf->certificates_len; i++)

@@ -391,6 +391,36 @@ def test_log_tls_full(serve):
     s.close()
 
 
+@pytest.mark.root
+def test_log_to_syslog(serve):
+    """A syslog daemon's socket: master, workers and readers write to it, also from their chroots."""
+    if os.path.lexists("/dev/log"):
+        pytest.skip("there is a syslog daemon here")
+    daemon = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    daemon.bind("/dev/log")
+    try:
+        os.chmod("/dev/log", 0o666)
+        server = serve({"log": "syslog"}, start=False)
+        server.process = subprocess.Popen([PROGRAM, "run", "-c", server.conf])
+        daemon.settimeout(10)
+        lines = [daemon.recv(2000).decode()]
+        while "master ready" not in lines[-1]:
+            lines.append(daemon.recv(2000).decode())
+        server.login().quit()
+        while "pop3 end user=anna" not in lines[-1]:
+            lines.append(daemon.recv(2000).decode())
+        s, f = server.raw()
+        s.close()
+        f.close()
+        while "client closed" not in lines[-1]:
+            lines.append(daemon.recv(2000).decode())
+        pattern = r"<(19|20|22)>\w{3} [ \d]\d \d\d:\d\d:\d\d sallyport\[\d+\]: ([0-9a-f]{8}|-) \w+ [a-z-]+"
+        assert all(re.match(pattern, line) for line in lines), lines
+    finally:
+        daemon.close()
+        os.unlink("/dev/log")
+
+
 @pytest.mark.skipif(IS_ROOT, reason="for those who are not root")
 def test_not_root_says_what_is_missing(server):
     server.wait_log("master not-root missing=")

@@ -20,6 +20,7 @@ static const char *const parts[] = {"cur", "new", "tmp"};
 int
 maildir_create(const char *path)
 {
+	bool made = false;
 	int fd, r = 0, saved;
 
 	if (mkdir(path, 0700) < 0 && errno != EEXIST)
@@ -28,10 +29,12 @@ maildir_create(const char *path)
 	if (fd < 0)
 		return -1;
 	for (size_t i = 0; i < 3 && r == 0; i++) {
-		if (mkdirat(fd, parts[i], 0700) < 0 && errno != EEXIST)
+		if (mkdirat(fd, parts[i], 0700) == 0)
+			made = true;
+		else if (errno != EEXIST)
 			r = -1;
 	}
-	if (r == 0)
+	if (r == 0 && made)
 		r = fsync(fd);
 	saved = errno;
 	close(fd);

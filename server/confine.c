@@ -218,7 +218,7 @@ static const short reader_calls[] = {
  * Instructions: the list, two for each; and in front and behind some twenty for what is looked at
  * with its arguments.
  */
-enum { CONFINE_PROGRAM_MAX = 256 };
+enum { CONFINE_PROGRAM_MAX = 256, SHARED_MEMORY = MAP_SHARED | MAP_ANONYMOUS };
 
 struct program {
 	unsigned short len;
@@ -257,9 +257,13 @@ allow(struct program *program, const short *calls, size_t len)
 	}
 }
 
-/* Allows a call when (low half of argument & mask) == value; otherwise goes on with the call's number. */
+/*
+ * Gives an action for a call when (low half of argument & mask) == value; otherwise goes on with the
+ * call's number.
+ */
 static void
-allow_when(struct program *program, int call, int argument, uint32_t mask, uint32_t value)
+give_when(
+    struct program *program, int call, int argument, uint32_t mask, uint32_t value, uint32_t action)
 {
 	const size_t low = offsetof(struct seccomp_data, args) + 8 * (size_t)argument;
 
@@ -268,13 +272,16 @@ allow_when(struct program *program, int call, int argument, uint32_t mask, uint3
 	emit(program, load(low));
 	emit(program, (struct sock_filter)BPF_STMT(BPF_ALU | BPF_AND | BPF_K, mask));
 	emit(program, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, 1));
-	emit(program, give(SECCOMP_RET_ALLOW));
+	emit(program, give(action));
 	emit(program, load(offsetof(struct seccomp_data, nr)));
 }
 
 void
 confine_seccomp(enum confine_role role)
 {
+	/* A sanitizer's report is worth more than the kill; what is refused is the same. */
+	const uint32_t refuse =
+	    CONFINE_SANITIZED ? SECCOMP_RET_ERRNO | EPERM : SECCOMP_RET_KILL_PROCESS;
 	struct program program = {.len = 0};
 	struct sock_fprog filter = {.filter = program.code};
 
@@ -286,14 +293,14 @@ confine_seccomp(enum confine_role role)
 	if (role == CONFINE_READER) {
 		allow(&program, reader_calls, sizeof(reader_calls) / sizeof(reader_calls[0]));
 		/* Whether the holder of a lock file lives: signal 0 and no other. */
-		allow_when(&program, SYS_kill, 1, 0xffffffff, 0);
+		give_when(&program, SYS_kill, 1, 0xffffffff, 0, SECCOMP_RET_ALLOW);
 	}
+	/* Shared memory without a file is not counted by RLIMIT_DATA; nobody here needs it. */
+	give_when(&program, SYS_mmap, 3, SHARED_MEMORY, SHARED_MEMORY, refuse);
 	/* No memory that can be executed. */
-	allow_when(&program, SYS_mmap, 2, PROT_EXEC, 0);
-	allow_when(&program, SYS_mprotect, 2, PROT_EXEC, 0);
-	/* A sanitizer's report is worth more than the kill; what is refused is the same. */
-	emit(&program,
-	    give(CONFINE_SANITIZED ? SECCOMP_RET_ERRNO | EPERM : SECCOMP_RET_KILL_PROCESS));
+	give_when(&program, SYS_mmap, 2, PROT_EXEC, 0, SECCOMP_RET_ALLOW);
+	give_when(&program, SYS_mprotect, 2, PROT_EXEC, 0, SECCOMP_RET_ALLOW);
+	emit(&program, give(refuse));
 	filter.len = program.len;
 	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0) == -1)
 		fatal("confine", "seccomp");

@@ -115,8 +115,9 @@ set_number(struct place *place, const struct setting *s, const char *value)
 	else
 		n = with_unit(value, " ", one);
 	if (n == -1 || n < s->min || n > s->max)
-		complain(place, "%s: \"%s\" is not a %s from %lld%s to %lld%s; the default is %s",
-		    s->name, value,
+		complain(place,
+		    "%s: \"%.60s\" is not a %s from %lld%s to %lld%s; the default is %s", s->name,
+		    value,
 		    s->type == CONF_DURATION ? "time (such as 30s, 10m, 2h)"
 		    : s->type == CONF_OCTETS ? "size (such as 64M)"
 					     : "number",
@@ -132,7 +133,7 @@ set_bool(struct place *place, const struct setting *s, const char *value)
 	bool yes = strcmp(value, "yes") == 0;
 
 	if (!yes && strcmp(value, "no") != 0)
-		complain(place, "%s: write yes or no, not \"%s\"", s->name, value);
+		complain(place, "%s: write yes or no, not \"%.60s\"", s->name, value);
 	else
 		memcpy((char *)place->conf + s->offset, &yes, sizeof(yes));
 }
@@ -143,8 +144,9 @@ set_text(struct place *place, const struct setting *s, const char *value)
 	char **field = (char **)(void *)((char *)place->conf + s->offset);
 
 	if (s->type == CONF_PATH && value[0] != '/') {
-		complain(place, "%s: \"%s\" is not an absolute path; write one that begins with /",
-		    s->name, value);
+		complain(place,
+		    "%s: \"%.60s\" is not an absolute path; write one that begins with /", s->name,
+		    value);
 		return;
 	}
 	free(*field);
@@ -167,7 +169,7 @@ set_word(struct place *place, const struct setting *s, const char *value)
 			return;
 		}
 	}
-	complain(place, "%s: \"%s\" is none of: %s", s->name, value, s->words);
+	complain(place, "%s: \"%.60s\" is none of: %s", s->name, value, s->words);
 }
 
 /* Splits "host:port", "[v6]:port", "host" or "*" in place; false when it is none. */
@@ -193,10 +195,22 @@ split_address(char *value, char **host_r, unsigned *port)
 		return true;
 	*colon = '\0';
 	n = decimal(colon + 1, &rest);
-	if (n < 0 || n > 65535 || *rest != '\0')
+	if (n < 1 || n > 65535 || *rest != '\0')
 		return false;
 	*port = (unsigned)n;
 	return true;
+}
+
+static bool
+listened_on_already(const struct conf *conf, const struct conf_listener *l)
+{
+	size_t i;
+
+	for (i = 0; i < conf->listeners_len; i++)
+		if (conf->listeners[i].address_len == l->address_len &&
+		    memcmp(&conf->listeners[i].address, &l->address, l->address_len) == 0)
+			return true;
+	return false;
 }
 
 static void
@@ -230,11 +244,13 @@ add_listener(struct place *place, const struct setting *s, const char *host, uns
 		snprintf(l->text, sizeof(l->text), "[%s]:%u", host, port);
 	} else {
 		complain(place,
-		    "%s: \"%s\" is no IP address; write * or an address such as 192.0.2.1:%u "
+		    "%s: \"%.60s\" is no IP address; write * or an address such as 192.0.2.1:%u "
 		    "or [2001:db8::1]:%u",
 		    s->name, host, s->port, s->port);
 		return;
 	}
+	if (listened_on_already(place->conf, l))
+		complain(place, "%s: %s is listened on already; write it once", s->name, l->text);
 	place->conf->listeners_len++;
 }
 
@@ -393,6 +409,16 @@ parse_line(struct place *place, char *line, unsigned *seen)
 	parse_setting(place, name, trim(equals + 1), seen);
 }
 
+/* Whether every % of the maildir setting means something: see reader_maildir_path. */
+static bool
+percents_known(const char *text)
+{
+	for (text = strchr(text, '%'); text != NULL; text = strchr(text + 2, '%'))
+		if (text[1] == '\0' || strchr("und", text[1]) == NULL)
+			return false;
+	return true;
+}
+
 /* What only the whole can tell. */
 static void
 check_whole(struct place *place)
@@ -409,6 +435,9 @@ check_whole(struct place *place)
 	    strncmp(conf->maildir, "~/", 2) != 0)
 		complain(
 		    place, "maildir: write a path that begins with ~/ (the account's home) or /");
+	if (conf->maildir != NULL && !percents_known(conf->maildir))
+		complain(place, "maildir: a %% that means nothing; write %%u for the user's name, "
+				"%%n for it without its domain, %%d for its domain");
 	if (conf->max_before_login > conf->max_connections)
 		complain(place, "max_before_login is above max_connections; write at most %lld",
 		    (long long)conf->max_connections);
@@ -451,7 +480,9 @@ conf_parse(char *text, size_t len, struct conf_complaints *complaints_r)
 			end = text + len; /* text has room for this NUL */
 		*end = '\0';
 		if (strlen(line) != (size_t)(end - line) || end - line > CONF_LINE_MAX)
-			complain(&place, "this line is too long or not text");
+			complain(&place,
+			    "this line is longer than %d octets or holds a NUL; write it as text",
+			    CONF_LINE_MAX);
 		else
 			parse_line(&place, line, seen);
 	}

@@ -182,7 +182,7 @@ written(char *out_r, size_t size, void (*write_it)(void))
 static void
 write_event(void)
 {
-	log_event(LOG_WARN, "maildir", "notice", "user", "anna", "text", "a\nb", NULL);
+	log_event(LOG_WARN, "maildir", "notice", "user", "anna", "text", "a\nb");
 }
 
 static void

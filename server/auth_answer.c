@@ -5,6 +5,7 @@
  * Everything in the request is hostile.  What comes back from the child is bounded like anything else
  * that crosses a process, although the child is ours.
  */
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -118,6 +119,7 @@ auth_answer_password(const struct conf *conf, struct auth_request *request,
 	if (ipc_recv(pair[0], &message, CHECK_TIMEOUT, NULL) == 0)
 		verdict = take_checked(&message, account_r, reason_r);
 	close(pair[0]);
+	(void)kill(pid, SIGKILL); /* one that hangs in a directory service would be waited for */
 	(void)waitpid(pid, NULL, 0);
 	return verdict;
 }

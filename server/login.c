@@ -108,9 +108,10 @@ login_on_question(struct master *m, struct connection *c)
 		ipc_begin(&message, IPC_LOGIN_RESULT);
 		ipc_put_u8(&message, (uint8_t)verdict);
 		(void)ipc_send(c->ask, &message, -1);
+		/* The credentials were right; one that fails ends without a question. */
+		limits_succeeded(c->by_address, c->tried_at);
 	}
 	master_close_watched(m, &c->ask);
-	limits_succeeded(c->by_address, c->tried_at);
 	if (verdict == IPC_ACCEPTED)
 		c->state = CONNECTION_USER;
 }

@@ -106,7 +106,7 @@ lint:
 FUZZERS = $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(filter-out %/sallyport.o,$(SERVER)) $(ARCHIVES)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS_tls) $(LIBS_auth)
+	@$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS_tls) $(LIBS_auth)
 fuzzers: $(FUZZERS:%=$(BUILD)/fuzz/%)
 fuzz:
 	@etc/need.sh build test

@@ -1,24 +1,25 @@
 #!/bin/sh
-# run.sh BUILD SECONDS: every fuzzer for so many seconds, from its corpus in tests/fuzz/corpus; what
-# it learns is kept in BUILD/fuzz/corpus.  Fails at the first finding, which is left in BUILD/fuzz.
+# run.sh BUILD SECONDS: every fuzzer for so many seconds, as many at once as there are processors, each
+# from its corpus in tests/fuzz/corpus; what it learns is kept in BUILD/fuzz/corpus.  A finding is left
+# in BUILD/fuzz, and fails.
 set -eu
-build=$1 seconds=$2 n=0
-for target in "$build"/fuzz/fuzz_*; do
-	name=${target##*/}
-	case $name in *.*) continue ;; esac
-	learnt="$build/fuzz/corpus/$name"
+build=$1 seconds=$2
+
+if [ $# = 3 ]; then # one fuzzer
+	name=$3 learnt=$build/fuzz/corpus/$3 seeds=tests/fuzz/corpus/$3 dictionary=tests/fuzz/$3.dict
 	mkdir -p "$learnt"
-	seeds="tests/fuzz/corpus/$name"
 	[ -d "$seeds" ] || seeds=
-	dictionary="tests/fuzz/$name.dict"
-	[ -e "$dictionary" ] && dictionary="-dict=$dictionary" || dictionary=
-	if ! "$target" -max_total_time="$seconds" -rss_limit_mb=1024 -timeout=10 -print_final_stats=0 \
+	[ ! -e "$dictionary" ] && dictionary= || dictionary=-dict=$dictionary
+	if "$build/fuzz/$name" -max_total_time="$seconds" -rss_limit_mb=1024 -timeout=10 \
 		-artifact_prefix="$build/fuzz/$name-" $dictionary "$learnt" $seeds >"$build/fuzz/$name.log" 2>&1; then
-		tail -n 40 "$build/fuzz/$name.log"
-		echo "fuzz: $name found something: $build/fuzz/$name-*"
-		exit 1
+		echo "fuzz: $name: $(sed -n 's/^Done \([0-9]* runs\).*/\1/p' "$build/fuzz/$name.log"), no finding"
+		exit 0
 	fi
-	echo "fuzz: $name: $(grep -c . "$build/fuzz/$name.log") lines, $(ls "$learnt" | wc -l) inputs, no finding"
-	n=$((n + 1))
-done
-echo "fuzz: $n passed, 0 failed"
+	tail -n 40 "$build/fuzz/$name.log"
+	echo "fuzz: $name found something: $build/fuzz/$name-*"
+	exit 1
+fi
+
+targets=$(cd "$build/fuzz" && ls -d fuzz_* | grep -v '[.-]')
+echo "$targets" | xargs -P "$(nproc)" -n 1 "$0" "$build" "$seconds"
+echo "fuzz: $(echo "$targets" | wc -l) passed, 0 failed"

@@ -8,7 +8,6 @@ import os
 import pathlib
 import poplib
 import pty
-import pwd
 import re
 import select
 import shutil
@@ -47,17 +46,18 @@ def needs(program):
 
 
 # No client runs as root, and some refuse to.
-USER = pwd.getpwnam("games") if IS_ROOT else pwd.getpwuid(os.getuid())
+USER = "games"
 
 
 def as_user(arguments):
-    drop = ["setpriv", f"--reuid={USER.pw_uid}", f"--regid={USER.pw_gid}", "--clear-groups"] if IS_ROOT else []
+    drop = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups"] if IS_ROOT else []
     return drop + [str(a) for a in arguments]
 
 
 def environment(home):
-    return {"PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8", "TERM": "xterm",
-            "USER": USER.pw_name, "LOGNAME": USER.pw_name}
+    user = USER if IS_ROOT else os.environ.get("USER", "somebody")
+    return {"PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8", "TERM": "xterm", "USER": user,
+            "LOGNAME": user}
 
 
 def run(*arguments, cwd, status=0, given=None, timeout=20):
@@ -77,7 +77,7 @@ def filled(server):
 
 def own(path):
     if IS_ROOT:
-        os.chown(path, USER.pw_uid, USER.pw_gid)
+        shutil.chown(path, USER, USER)
     return path
 
 

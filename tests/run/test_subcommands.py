@@ -369,7 +369,9 @@ MISTAKES = [
     ("listen_pop3s = *:65536", r"write off, \*, ADDRESS or ADDRESS:PORT, such as \*:995"),
     ("listen_pop3s = *:", r"such as \*:995"),
     ("listen_pop3s = [::1", r"such as \*:995"),
-    ("listen_pop3s = " + "127.0.0.1 " * 40, r"more than 32 addresses.*write \*:995"),
+    ("listen_pop3s = *:0", r"such as \*:995"),
+    ("listen_pop3s = 127.0.0.1:9995 127.0.0.1:9995", r"127\.0\.0\.1:9995 is listened on already; write it once"),
+    ("listen_pop3s = " + " ".join(f"127.0.0.{i}" for i in range(40)), r"more than 32 addresses.*write \*:995"),
     ("certificate = /a", r"write two absolute paths.*certificate = /etc/sallyport/mail\.crt /etc/"),
     ("certificate = a.crt a.key", r"two absolute paths"),
     ("certificate = /a /b /c", r"two absolute paths"),
@@ -397,8 +399,8 @@ MISTAKES = [
     ("mark_seen =", r"mark_seen has no value; write mark_seen = VALUE, or delete the line"),
     ("= yes", r"there is no setting \"\""),
     ("accounts = file", r"accounts stands in line (\d+) already; keep one of the two"),
-    ("x" * 5000, r"too long or not text"),
-    ("mark_seen = y\0es", r"too long or not text"),
+    ("x" * 5000, r"longer than 4096 octets or holds a NUL; write it as text"),
+    ("mark_seen = y\0es", r"or holds a NUL; write it as text"),
 ]
 
 
@@ -442,6 +444,7 @@ def test_check_wrong_values(serve, settings, instead):
     ({"listen_pop3": "off", "listen_pop3s": "off"}, r"nothing to listen on; write listen_pop3s = \*"),
     ({"certificate": []}, r"no certificate; write certificate = CHAIN KEY"),
     ({"maildir": "Mail"}, r"maildir: write a path that begins with ~/"),
+    ({"maildir": "/var/mail/%h"}, r"maildir: a % that means nothing; write %u"),
     ({"max_connections": "50", "max_before_login": "60"}, r"max_before_login is above max_connections; write at most 50"),
 ])
 def test_check_of_the_whole(serve, settings, instead):

@@ -185,10 +185,12 @@ fill(struct channel *channel)
 		    channel, channel->in + channel->in_end, CHANNEL_IN - channel->in_end);
 		if (n > 0)
 			break;
-		if (n == TLS_WANT_READ && channel->out_len > 0) {
+		/* Also at the end: a client may have closed its side only, and wants its answers. */
+		if (n != TLS_WANT_WRITE && n != TLS_FAILED && channel->out_len > 0) {
 			if (!channel_flush(channel))
 				return false;
-			continue;
+			if (n == TLS_WANT_READ)
+				continue;
 		}
 		if (!settle(channel, n))
 			return false;

@@ -428,6 +428,22 @@ output_is_sent_before_waiting(void **state)
 	assert_int_equal(channel.octets_out, 14);
 }
 
+/* A client that closes its side only still gets its answers. */
+static void
+output_is_sent_at_the_end(void **state)
+{
+	char out[64];
+
+	(void)state;
+	FROM_CLIENT("STAT\r\n");
+	assert_int_equal(shutdown(peer, SHUT_WR), 0);
+	EXPECT_LINE("STAT");
+	channel_puts(&channel, "+OK\r\n");
+	expect_end(CHANNEL_CLOSED);
+	assert_int_equal(recv(peer, out, sizeof(out), MSG_DONTWAIT), 5);
+	assert_memory_equal(out, "+OK\r\n", 5);
+}
+
 static void
 output_in_pieces_of_any_size(void **state)
 {
@@ -588,6 +604,7 @@ main(void)
 	    CHANNEL_TEST(sigterm_ends_a_wait),
 	    CHANNEL_TEST(sigterm_is_seen_between_lines),
 	    CHANNEL_TEST(output_is_sent_before_waiting),
+	    CHANNEL_TEST(output_is_sent_at_the_end),
 	    CHANNEL_TEST(output_in_pieces_of_any_size),
 	    CHANNEL_TEST(room_is_for_filling),
 	    CHANNEL_TEST(a_client_that_reads_nothing),

@@ -137,8 +137,7 @@ def test_demo_does_not_run_as_root_what_need_not(demo):
 def test_demo_leaves_nothing(demo, to_all, sig):
     assert len(demo.group()) >= 3
     assert demo.folder.is_dir()
-    status = demo.end(to_all, sig)
-    assert status in (130, -sig), demo.read()
+    demo.end(to_all, sig)
     assert not demo.folder.exists()
     demo.read()
     assert "stopped" in demo.said

@@ -413,7 +413,7 @@ def test_check_says_line_and_what_to_write(conf, mistake, instead):
     found = re.search(rf"^{re.escape(str(conf.conf))}:(\d+): .*{instead}", said, re.M)
     assert found and int(found.group(1)) == len(lines) - 1, said
     assert len(set(said.splitlines())) == 1, "and nothing else is wrong"
-    if "already" in instead:
+    if found.re.groups == 2:
         assert lines[int(found.group(2)) - 1] == "accounts = file"
     run = sallyport("run", "-c", conf.conf)
     assert run.returncode == 1 and run.stderr == said, "run says the same"

@@ -12,7 +12,6 @@
 
 #include <cmocka.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -82,17 +81,16 @@ fixture_write(const char *path, const void *octets, size_t len, mode_t mode)
 	assert_int_equal(close(fd), 0);
 }
 
-/* How many descriptors this process has open. */
+/* How many descriptors this process has open; without /proc, which a chroot may not have. */
 static inline unsigned
 fixture_descriptors(void)
 {
-	DIR *dir = opendir("/proc/self/fd");
+	enum { HIGHEST = 16384 };
 	unsigned n = 0;
+	int fd;
 
-	assert_non_null(dir);
-	while (readdir(dir) != NULL)
-		n++;
-	closedir(dir);
+	for (fd = 0; fd < HIGHEST; fd++)
+		n += fcntl(fd, F_GETFD) != -1;
 	return n;
 }
 

@@ -758,7 +758,7 @@ static const struct attempt attempts[] = {
     {"chmod_others_mail", put_theirs, chmod_others_mail, SECCOMPS | WHOLES, SAME_UID},
     {"make_symlink", clean, make_symlink, LANDLOCKS | SECCOMPS | WHOLES, SAME_UID},
     {"make_fifo", clean, make_fifo, LANDLOCKS | SECCOMPS | WHOLES, SAME_UID},
-    {"read_memory_file", NULL, read_memory_file, LANDLOCKS | OUTER | WHOLES, SAME_UID},
+    {"read_memory_file", NULL, read_memory_file, LANDLOCKS | OUTER | WHOLES, SAME_UID | MAY_LACK},
 
     {"run_true", NULL, run_true, LANDLOCKS | SECCOMPS | WHOLES, SAME_UID},
     {"run_planted", NULL, run_planted, LANDLOCKS | SECCOMPS | WHOLES, SAME_UID},
@@ -1207,7 +1207,9 @@ nobody_looks_in(void **state)
 			assert_int_equal(read(report[0], &value, sizeof(value)), sizeof(value));
 			assert_int_equal(value, NOT_CONFINED);
 			assert_int_equal(read(report[0], &value, sizeof(value)), sizeof(value));
-			assert_true(value == EPERM || value == EACCES);
+			/* A chroot may be without /proc. */
+			assert_true(value == EPERM || value == EACCES ||
+				    (value == ENOENT && access("/proc/self", F_OK) == -1));
 			close(report[0]);
 			assert_int_equal(waitpid(pid, NULL, 0), pid);
 			end_child(victim);
@@ -1226,6 +1228,10 @@ no_core_is_left(void **state)
 	pid_t pid;
 
 	(void)state;
+	if (access("/proc/self/limits", F_OK) == -1) {
+		print_message("no_core_is_left: needs /proc\n");
+		skip();
+	}
 	for (i = 0; i < COUNT(layers); i++) {
 		pid = start_confined(layers[i]);
 		snprintf(path, sizeof(path), "/proc/%d/limits", (int)pid);

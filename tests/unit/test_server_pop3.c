@@ -4,6 +4,7 @@
  */
 #include "server_fixture.h"
 
+#include <dirent.h>
 #include <inttypes.h>
 #include <sys/mman.h>
 

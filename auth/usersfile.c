@@ -214,6 +214,20 @@ usersfile_open(const char *path, const char **reason_r)
 	return -1;
 }
 
+const char *
+usersfile_unusable(const struct usersfile_entry *entry, uid_t min_uid)
+{
+	if (entry->uid == 0 || entry->gid == 0)
+		return "uid or gid 0 in the users file: mail is never read as root, give the "
+		       "account other ones";
+	if (entry->uid < min_uid)
+		return "the uid in the users file is below the smallest one allowed: see min_uid";
+	if (entry->home[0] != '/')
+		return "the home in the users file (sixth field) is empty or does not begin with "
+		       "/: write an absolute path";
+	return NULL;
+}
+
 /* What was found goes into *lookup, with what is unusable about it. */
 static void
 usersfile_take(const struct usersfile_entry *entry, uid_t min_uid, struct auth_lookup *lookup)
@@ -223,18 +237,11 @@ usersfile_take(const struct usersfile_entry *entry, uid_t min_uid, struct auth_l
 	lookup->found = true;
 	account->uid = entry->uid;
 	account->gid = entry->gid;
+	lookup->refused = usersfile_unusable(entry, min_uid);
 	if (!lookup_copy(account->name, sizeof(account->name), entry->name) ||
 	    !lookup_copy(account->home, sizeof(account->home), entry->home) ||
 	    !lookup_copy(lookup->hash, sizeof(lookup->hash), entry->hash))
 		lookup->refused = "a field of the entry is too long";
-	else if (entry->uid == 0 || entry->gid == 0)
-		lookup->refused = "uid or gid 0 in the users file: mail is never read as root, "
-				  "give the account other ones";
-	else if (entry->uid < min_uid)
-		lookup->refused = "the uid in the users file is below the smallest one allowed";
-	else if (entry->home[0] != '/')
-		lookup->refused = "the home in the users file (sixth field) is empty or does not "
-				  "begin with /: write an absolute path";
 	lookup->broken = lookup->refused != NULL;
 }
 

@@ -50,4 +50,10 @@ int usersfile_open(const char *path, const char **reason_r);
 int usersfile_find(FILE *file, const char *name, bool allow_plain, char line[USERSFILE_LINE_MAX],
     struct usersfile_entry *entry_r, bool *found_r, char fallback_r[USERSFILE_LINE_MAX]);
 
+/*
+ * Why an entry can never log in although it is well written (uid 0, uid below min_uid, no home), for
+ * the administrator; NULL when it can.
+ */
+const char *usersfile_unusable(const struct usersfile_entry *entry, uid_t min_uid);
+
 #endif

@@ -83,5 +83,5 @@ Thunderbird: incoming POP3, server localhost, user name demo, normal password,
 EOF
 "$program" run -c "$dir/sallyport.conf" &
 server=$!
-trap 'kill $server 2>/dev/null; wait $server 2>/dev/null || :; exit 130' INT TERM
+trap 'kill $server 2>/dev/null || :; wait $server 2>/dev/null || :; exit 130' INT TERM
 wait $server

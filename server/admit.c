@@ -113,8 +113,8 @@ start_worker(struct master *m, struct connection *c, int fd, const struct conf_l
 	    .deadline = c->deadline,
 	    .client = client,
 	    .client_fd = fd,
-	    .uid = m->worker_uid,
-	    .gid = m->worker_gid,
+	    .uid = m->roles.worker_uid,
+	    .gid = m->roles.worker_gid,
 	    .tls_server = m->now->tls,
 	};
 

@@ -11,6 +11,7 @@
 #include "auth/usersfile.h"
 #include "server/cmd_check.h"
 #include "server/privdrop.h"
+#include "server/roles.h"
 #include "tls/tls.h"
 
 void
@@ -27,52 +28,101 @@ check_print(FILE *to, const char *path, const struct conf_complaints *complaints
 	}
 }
 
+/* A complaint of check's own about one certificate setting. */
 static unsigned
-check_certificates(const struct conf *conf)
+complain(const char *path, const struct conf_certificate *c, const char *what)
+{
+	printf("%s:%u: certificate: %s\n", path, c->line, what);
+	return 1;
+}
+
+static unsigned
+check_certificate(const char *path, const struct conf_certificate *c, struct tls_server *server,
+    struct tls_keys *keys)
+{
+	struct tls_error error;
+	char text[300];
+	int n = tls_server_add(server, c->chain, &error);
+
+	if (n == -1)
+		return complain(path, c, error.text);
+	if (tls_server_describe(server, (size_t)n, text, sizeof(text)) == 0)
+		printf("%s: %s\n", c->chain, text);
+	if (tls_server_expires(server, (size_t)n) < time(NULL)) {
+		snprintf(text, sizeof(text), "%s has expired: renew it", c->chain);
+		return complain(path, c, text);
+	}
+	if (access(c->key, R_OK) == -1 && errno == EACCES)
+		printf("%s: not looked at, as only root can read it\n", c->key);
+	else if (tls_keys_add(keys, c->chain, c->key, &error) == -1)
+		return complain(path, c, error.text);
+	return 0;
+}
+
+static unsigned
+check_certificates(const char *path, const struct conf *conf)
 {
 	struct tls_server *server = tls_server_new();
 	struct tls_keys *keys = tls_keys_new();
-	struct tls_error error;
-	char text[300];
 	unsigned wrong = 0;
 	size_t i;
-	int n;
 
-	for (i = 0; server != NULL && keys != NULL && i < conf->certificates_len; i++) {
-		const struct conf_certificate *c = &conf->certificates[i];
-
-		n = tls_server_add(server, c->chain, &error);
-		if (n == -1) {
-			printf("certificate: %s\n", error.text);
-			wrong++;
-			continue;
-		}
-		if (tls_server_describe(server, (size_t)n, text, sizeof(text)) == 0)
-			printf("certificate: %s: %s\n", c->chain, text);
-		if (tls_server_expires(server, (size_t)n) < time(NULL)) {
-			printf("certificate: %s is expired; renew it\n", c->chain);
-			wrong++;
-		}
-		if (access(c->key, R_OK) == -1 && errno == EACCES) {
-			printf(
-			    "certificate: %s: not looked at, as only root can read it\n", c->key);
-		} else if (tls_keys_add(keys, c->chain, c->key, &error) == -1) {
-			printf("certificate: %s\n", error.text);
-			wrong++;
-		}
-	}
+	for (i = 0; server != NULL && keys != NULL && i < conf->certificates_len; i++)
+		wrong += check_certificate(path, &conf->certificates[i], server, keys);
 	tls_server_free(&server);
 	tls_keys_free(&keys);
 	return wrong;
 }
 
+/* What is wrong with a line of the users file, or NULL; an account counts in *accounts. */
+static const char *
+check_entry(char *line, uid_t min_uid, unsigned *accounts)
+{
+	struct usersfile_entry entry;
+	const char *reason = NULL;
+
+	switch (usersfile_parse(line, &entry, &reason)) {
+	case USERSFILE_ENTRY:
+		++*accounts;
+		return usersfile_unusable(&entry, min_uid);
+	case USERSFILE_WRONG:
+		return reason;
+	case USERSFILE_BLANK:
+	default:
+		return NULL;
+	}
+}
+
 static unsigned
-check_users(const char *path)
+check_lines(const char *path, FILE *file, uid_t min_uid)
 {
 	char line[USERSFILE_LINE_MAX];
-	struct usersfile_entry entry;
 	unsigned wrong = 0, number = 0, accounts = 0;
 	const char *reason;
+
+	while (fgets(line, sizeof(line), file) != NULL) {
+		number++;
+		if (strchr(line, '\n') == NULL && !feof(file)) {
+			printf("%s:%u: the line is too long\n", path, number);
+			wrong++;
+			break;
+		}
+		line[strcspn(line, "\n")] = '\0';
+		reason = check_entry(line, min_uid, &accounts);
+		if (reason != NULL) {
+			printf("%s:%u: %s\n", path, number, reason);
+			wrong++;
+		}
+	}
+	explicit_bzero(line, sizeof(line));
+	printf("%s: %u accounts\n", path, accounts);
+	return wrong;
+}
+
+static unsigned
+check_users(const char *path, uid_t min_uid)
+{
+	unsigned wrong = 0;
 	struct stat st;
 	FILE *file = fopen(path, "re");
 
@@ -85,42 +135,20 @@ check_users(const char *path)
 		printf("%s: it can be read or written by others: chmod 640 %s\n", path, path);
 		wrong++;
 	}
-	while (fgets(line, sizeof(line), file) != NULL) {
-		number++;
-		if (strchr(line, '\n') == NULL && !feof(file)) {
-			printf("%s:%u: the line is too long\n", path, number);
-			wrong++;
-			break;
-		}
-		line[strcspn(line, "\n")] = '\0';
-		switch (usersfile_parse(line, &entry, &reason)) {
-		case USERSFILE_ENTRY:
-			accounts++;
-			break;
-		case USERSFILE_WRONG:
-			printf("%s:%u: %s\n", path, number, reason);
-			wrong++;
-			break;
-		case USERSFILE_BLANK:
-			break;
-		}
-	}
+	wrong += check_lines(path, file, min_uid);
 	fclose(file);
-	explicit_bzero(line, sizeof(line));
-	printf("%s: %u accounts\n", path, accounts);
 	return wrong;
 }
 
 static unsigned
-check_user(const char *setting, const char *name)
+check_roles(const char *path, const struct conf *conf)
 {
-	uid_t uid;
-	gid_t gid;
+	struct roles roles;
+	char text[256];
 
-	if (privdrop_lookup(name, &uid, &gid) == 0)
+	if (!privdrop_possible() || roles_find(conf, &roles, text, sizeof(text)) == 0)
 		return 0;
-	printf("%s: there is no user %s: useradd -r -M -d /nonexistent -s /usr/sbin/nologin %s\n",
-	    setting, name, name);
+	printf("%s: %s\n", path, text);
 	return 1;
 }
 
@@ -133,25 +161,21 @@ cmd_check(int argc, char **argv)
 	unsigned wrong;
 	int c;
 
-	while ((c = getopt(argc, argv, "c:")) != -1) {
-		if (c != 'c') {
-			fprintf(stderr, "usage: sallyport check [-c FILE]\n");
-			return 2;
-		}
+	while ((c = getopt(argc, argv, "c:")) == 'c')
 		path = optarg;
+	if (c != -1 || optind != argc) {
+		fprintf(stderr, "usage: sallyport check [-c FILE]\n");
+		return 2;
 	}
 	conf = conf_load(path, &complaints);
 	if (conf == NULL) {
 		check_print(stdout, path, &complaints);
 		return EXIT_FAILURE;
 	}
-	wrong = check_certificates(conf);
+	wrong = check_certificates(path, conf);
 	if (conf->accounts == CONF_ACCOUNTS_FILE)
-		wrong += check_users(conf->users_file);
-	if (privdrop_possible()) {
-		wrong += check_user("worker_user", conf->worker_user);
-		wrong += check_user("key_user", conf->key_user);
-	}
+		wrong += check_users(conf->users_file, (uid_t)conf->min_uid);
+	wrong += check_roles(path, conf);
 	conf_free(&conf);
 	printf(wrong == 0 ? "%s: good\n" : "%s: not good\n", path);
 	return wrong == 0 ? EXIT_SUCCESS : EXIT_FAILURE;

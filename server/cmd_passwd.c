@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -79,17 +80,19 @@ on_signal(int number)
 
 /*
  * Reads a line without its end, LF or CRLF, octet by octet: stdio would keep a copy and read on.
- * NULL, or what is wrong.
+ * mask: signals that may come while it waits, or NULL.  NULL, or what is wrong.
  */
 static const char *
-read_line(int fd, char line_r[PASSWORD_SIZE])
+read_line(int fd, const sigset_t *mask, char line_r[PASSWORD_SIZE])
 {
+	struct pollfd wait = {.fd = fd, .events = POLLIN};
 	size_t len = 0;
 	ssize_t got;
 	char c;
 
 	for (;;) {
-		got = read(fd, &c, 1);
+		/* The signals are blocked but here, so that none is missed before read(2). */
+		got = mask == NULL || ppoll(&wait, 1, NULL, mask) == 1 ? read(fd, &c, 1) : -1;
 		if (got == -1)
 			return "the password cannot be read";
 		if (got == 0 || c == '\n')
@@ -110,7 +113,7 @@ read_line(int fd, char line_r[PASSWORD_SIZE])
 
 /* Prompts and reads a line while the terminal does not echo.  NULL, or what is wrong. */
 static const char *
-ask_silently(int tty, const char *prompt, char line_r[PASSWORD_SIZE])
+ask_silently(int tty, const char *prompt, const sigset_t *mask, char line_r[PASSWORD_SIZE])
 {
 	struct termios before, silent;
 	const char *problem = "the terminal does not answer";
@@ -122,7 +125,7 @@ ask_silently(int tty, const char *prompt, char line_r[PASSWORD_SIZE])
 	if (tcsetattr(tty, TCSAFLUSH, &silent) == -1)
 		return problem;
 	if (write(tty, prompt, strlen(prompt)) != -1)
-		problem = read_line(tty, line_r);
+		problem = read_line(tty, mask, line_r);
 	if (write(tty, "\n", 1) == -1 && problem == NULL)
 		problem = "the terminal cannot be written to";
 	/* A background process must not be stopped here, with the terminal still silent. */
@@ -137,8 +140,12 @@ ask(int tty, const char *prompt, char line_r[PASSWORD_SIZE])
 {
 	struct sigaction action, before[TERMINAL_SIGNALS];
 	const char *problem;
+	sigset_t block, mask;
 	int i;
 
+	sigemptyset(&block);
+	for (i = 0; i < TERMINAL_SIGNALS; i++)
+		sigaddset(&block, terminal_signals[i]);
 	do {
 		memset(&action, 0, sizeof(action));
 		action.sa_handler = on_signal; /* and no SA_RESTART: read(2) shall return */
@@ -146,7 +153,10 @@ ask(int tty, const char *prompt, char line_r[PASSWORD_SIZE])
 		for (i = 0; i < TERMINAL_SIGNALS; i++)
 			if (sigaction(terminal_signals[i], &action, &before[i]) == -1)
 				return "signals cannot be caught";
-		problem = ask_silently(tty, prompt, line_r);
+		if (sigprocmask(SIG_BLOCK, &block, &mask) == -1)
+			return "signals cannot be blocked";
+		problem = ask_silently(tty, prompt, &mask, line_r);
+		(void)sigprocmask(SIG_SETMASK, &mask, NULL);
 		for (i = 0; i < TERMINAL_SIGNALS; i++)
 			(void)sigaction(terminal_signals[i], &before[i], NULL);
 		if (caught != 0)
@@ -164,7 +174,7 @@ get_password(char password_r[PASSWORD_SIZE])
 	int tty;
 
 	if (!isatty(STDIN_FILENO)) {
-		problem = read_line(STDIN_FILENO, password_r);
+		problem = read_line(STDIN_FILENO, NULL, password_r);
 		return problem == NULL ? 0 : fail(problem);
 	}
 	tty = open("/dev/tty", O_RDWR | O_CLOEXEC);

@@ -40,15 +40,15 @@ cmd_run(int argc, char **argv)
 	bool to_stderr = false;
 	int c;
 
-	while ((c = getopt(argc, argv, "c:e")) != -1) {
-		if (c == 'c') {
+	while ((c = getopt(argc, argv, "c:e")) == 'c' || c == 'e') {
+		if (c == 'c')
 			path = optarg;
-		} else if (c == 'e') {
+		else
 			to_stderr = true;
-		} else {
-			fprintf(stderr, "usage: sallyport run [-c FILE] [-e]\n");
-			return 2;
-		}
+	}
+	if (c != -1 || optind != argc) {
+		fprintf(stderr, "usage: sallyport run [-c FILE] [-e]\n");
+		return 2;
 	}
 	conf = conf_load(path, &complaints);
 	if (conf == NULL) {

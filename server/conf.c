@@ -298,6 +298,7 @@ set_certificate(struct place *place, const struct setting *s, char *value)
 	} else {
 		c->chain = strdup(chain);
 		c->key = strdup(key);
+		c->line = place->line;
 		conf->certificates_len++;
 		if (c->chain == NULL || c->key == NULL)
 			complain(place, "%s: out of memory", s->name);

@@ -39,6 +39,7 @@ struct conf_listener {
 
 struct conf_certificate {
 	char *chain, *key; /* paths */
+	unsigned line;	   /* where it stands */
 };
 
 struct conf {

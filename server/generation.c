@@ -21,6 +21,7 @@
 #include "server/log.h"
 #include "server/privdrop.h"
 #include "server/process.h"
+#include "server/roles.h"
 #include "tls/tls.h"
 
 static void
@@ -80,7 +81,7 @@ wrong:
 
 /* The key process is forked first, so that it inherits as little as can be. */
 static int
-fork_key(struct generation *g, const struct conf *conf)
+fork_key(struct generation *g, const struct conf *conf, const struct roles *roles)
 {
 	int pair[2];
 
@@ -88,14 +89,14 @@ fork_key(struct generation *g, const struct conf *conf)
 		return -1;
 	g->key = fork();
 	if (g->key == 0)
-		key_main(conf, pair[1]);
+		key_main(conf, roles, pair[1]);
 	close(pair[1]);
 	g->control = pair[0];
 	return g->key == -1 ? -1 : 0;
 }
 
 struct generation *
-generation_new(const struct conf *conf)
+generation_new(const struct conf *conf, const struct roles *roles)
 {
 	struct generation *g = calloc(1, sizeof(*g));
 
@@ -104,7 +105,7 @@ generation_new(const struct conf *conf)
 	g->control = -1;
 	g->key = g->test = -1;
 	g->print = fingerprint(conf);
-	if (fork_key(g, conf) == -1) {
+	if (fork_key(g, conf, roles) == -1) {
 		log_event(LOG_ERROR, "master", "no-key-process", "error", strerror(errno));
 		g->state = GENERATION_FAILED;
 	} else if (load_certificates(g, conf) == -1)
@@ -175,18 +176,15 @@ stock_nothing(void *ctx, const unsigned char *in, size_t len, unsigned char *out
 }
 
 _Noreturn static void
-test_main(const struct generation *g, const struct conf *conf, struct stock *stock)
+test_main(const struct generation *g, const struct conf *conf, const struct roles *roles,
+    struct stock *stock)
 {
 	const struct tls_key_service service = {stock, stock_sign, stock_nothing, stock_nothing};
 	struct tls_error error;
-	uid_t uid = 0;
-	gid_t gid = 0;
 
 	process_title("self-test");
-	if (privdrop_possible() && privdrop_lookup(conf->worker_user, &uid, &gid) == -1)
-		fatalx("self-test", "there is no user as worker_user says");
 	privdrop_chroot(conf->empty_dir);
-	privdrop_become(uid, gid);
+	privdrop_become(roles->worker_uid, roles->worker_gid);
 	confine_worker(conf->memory);
 	if (tls_process_init() == -1)
 		fatalx("self-test", "TLS library");
@@ -197,7 +195,7 @@ test_main(const struct generation *g, const struct conf *conf, struct stock *sto
 }
 
 static void
-begin_test(struct generation *g, const struct conf *conf)
+begin_test(struct generation *g, const struct conf *conf, const struct roles *roles)
 {
 	struct stock stock = {.len = 0};
 	size_t i;
@@ -210,14 +208,14 @@ begin_test(struct generation *g, const struct conf *conf)
 	}
 	g->test = fork();
 	if (g->test == 0)
-		test_main(g, conf, &stock);
+		test_main(g, conf, roles, &stock);
 	for (i = 0; i < stock.len; i++)
 		close(stock.channels[i]);
 	g->state = g->test == -1 ? GENERATION_FAILED : GENERATION_TESTING;
 }
 
 void
-generation_on_control(struct generation *g, const struct conf *conf)
+generation_on_control(struct generation *g, const struct conf *conf, const struct roles *roles)
 {
 	struct ipc_message message;
 	char wrong[512] = "the key process ended without a word";
@@ -227,7 +225,7 @@ generation_on_control(struct generation *g, const struct conf *conf)
 	if (ipc_recv(g->control, &message, 0, NULL) == 0 && ipc_open(&message) == IPC_KEY_READY) {
 		ipc_get_string(&message, wrong, sizeof(wrong));
 		if (ipc_done(&message) && wrong[0] == '\0') {
-			begin_test(g, conf);
+			begin_test(g, conf, roles);
 			return;
 		}
 	}

@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 struct conf;
+struct roles;
 struct tls_server;
 
 enum generation_state {
@@ -31,13 +32,14 @@ struct generation {
 };
 
 /* Begins one, or one that has failed already.  NULL: no memory. */
-struct generation *generation_new(const struct conf *conf);
+struct generation *generation_new(const struct conf *conf, const struct roles *roles);
 
 /* The key process keeps serving the channels it has, and ends with the last. */
 void generation_free(struct generation **generation);
 
 /* control is readable. */
-void generation_on_control(struct generation *generation, const struct conf *conf);
+void generation_on_control(
+    struct generation *generation, const struct conf *conf, const struct roles *roles);
 
 /* A child ended: whether it was one of ours (then state tells what that meant). */
 bool generation_on_exit(struct generation *generation, pid_t pid, int status);

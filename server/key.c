@@ -22,6 +22,7 @@
 #include "server/log.h"
 #include "server/privdrop.h"
 #include "server/process.h"
+#include "server/roles.h"
 
 enum {
 	KEY_CHANNELS_MAX = 8000, /* see CONFINE_KEY_FILES */
@@ -127,23 +128,19 @@ loop(struct key *key)
 }
 
 _Noreturn void
-key_main(const struct conf *conf, int control)
+key_main(const struct conf *conf, const struct roles *roles, int control)
 {
 	struct key *key = calloc(1, sizeof(*key));
 	struct ipc_message message;
-	uid_t uid = 0;
-	gid_t gid = 0;
 	const char *wrong;
 
 	process_enter("key", &control, 1);
 	confine_undumpable();
 	if (key == NULL)
 		fatal("key", "memory");
-	if (privdrop_possible() && privdrop_lookup(conf->key_user, &uid, &gid) == -1)
-		fatalx("key", "there is no user as key_user says");
 	wrong = load(key, conf);
 	privdrop_chroot(conf->empty_dir);
-	privdrop_become(uid, gid);
+	privdrop_become(roles->key_uid, roles->key_gid);
 	process_follow_parent();
 	confine_key(KEY_MEMORY);
 	ipc_begin(&message, IPC_KEY_READY);

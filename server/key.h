@@ -6,12 +6,13 @@
 #define SERVER_KEY_H
 
 struct conf;
+struct roles;
 
 /*
  * The whole life of the process, forked by master: reads the keys, says IPC_KEY_READY on control,
  * confines itself, then serves the channels that come over control until it is closed and the last
  * channel is gone.
  */
-_Noreturn void key_main(const struct conf *conf, int control);
+_Noreturn void key_main(const struct conf *conf, const struct roles *roles, int control);
 
 #endif

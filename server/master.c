@@ -70,29 +70,14 @@ reap(struct master *m)
 /* --- settings --- */
 
 static int
-find_users(struct master *m, const struct conf *conf)
+find_roles(struct roles *roles_r, const struct conf *conf)
 {
-	uid_t uid;
-	gid_t gid;
+	char wrong[256];
 
-	if (!privdrop_possible())
+	if (!privdrop_possible() || roles_find(conf, roles_r, wrong, sizeof(wrong)) == 0)
 		return 0;
-	if (privdrop_lookup(conf->worker_user, &m->worker_uid, &m->worker_gid) == -1) {
-		log_event(LOG_ERROR, "master", "no-user", "worker_user", conf->worker_user, "type",
-		    "useradd -r -M -d /nonexistent -s /usr/sbin/nologin NAME");
-		return -1;
-	}
-	if (privdrop_lookup(conf->key_user, &uid, &gid) == -1) {
-		log_event(LOG_ERROR, "master", "no-user", "key_user", conf->key_user, "type",
-		    "useradd -r -M -d /nonexistent -s /usr/sbin/nologin NAME");
-		return -1;
-	}
-	if (uid == m->worker_uid || uid == 0 || m->worker_uid == 0) {
-		log_event(LOG_ERROR, "master", "bad-users", "reason",
-		    "worker_user and key_user must be two different users, and not root");
-		return -1;
-	}
-	return 0;
+	log_event(LOG_ERROR, "master", "configuration-wrong", "text", wrong);
+	return -1;
 }
 
 /* The empty directory usually lies in /run, which is empty after a boot. */
@@ -143,7 +128,7 @@ read_again(struct master *m)
 	char line[16];
 	size_t i;
 
-	if (conf == NULL || find_users(m, conf) == -1) {
+	if (conf == NULL || find_roles(&m->roles, conf) == -1) {
 		for (i = 0; conf == NULL && i < complaints.len; i++) {
 			snprintf(line, sizeof(line), "%u", complaints.list[i].line);
 			log_event(LOG_ERROR, "master", "configuration-wrong", "file", m->path,
@@ -335,7 +320,7 @@ master_run(const char *path, struct conf *conf, bool to_stderr)
 	m.to_stderr = to_stderr;
 	open_log(&m);
 	log_missing();
-	if (find_users(&m, conf) == -1)
+	if (find_roles(&m.roles, conf) == -1)
 		return EXIT_FAILURE;
 	begin(&m);
 	renew_begin(&m); /* forks the key process before anything is open */

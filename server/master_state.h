@@ -17,6 +17,7 @@
 
 #include "server/connection.h"
 #include "server/listen.h"
+#include "server/roles.h"
 
 struct conf;
 struct generation;
@@ -49,8 +50,7 @@ struct master {
 	struct generation *now, *next; /* serving; and on its way */
 	struct connections connections;
 	struct limits *addresses, *users;
-	uid_t worker_uid;
-	gid_t worker_gid;
+	struct roles roles;
 	int epoll, signals;
 	bool accepting, stopping;
 	bool started;	   /* the first generation was ready */

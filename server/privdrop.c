@@ -5,7 +5,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <grp.h>
-#include <pwd.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -80,16 +79,4 @@ privdrop_become(uid_t uid, gid_t gid)
 	    setresuid(uid, uid, uid) == -1)
 		fatal("privdrop", "change of identity");
 	prove(uid, gid);
-}
-
-int
-privdrop_lookup(const char *name, uid_t *uid_r, gid_t *gid_r)
-{
-	const struct passwd *pw = getpwnam(name);
-
-	if (pw == NULL)
-		return -1;
-	*uid_r = pw->pw_uid;
-	*gid_r = pw->pw_gid;
-	return 0;
 }

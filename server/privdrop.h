@@ -22,7 +22,4 @@ void privdrop_chroot(const char *dir);
  */
 void privdrop_become(uid_t uid, gid_t gid);
 
-/* The uid and gid of a system user by name.  0, or -1 when there is no such user. */
-int privdrop_lookup(const char *name, uid_t *uid_r, gid_t *gid_r);
-
 #endif

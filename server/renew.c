@@ -25,7 +25,7 @@ renew_begin(struct master *m)
 {
 	m->retry_at = CLOCK_NEVER;
 	drop_next(m);
-	m->next = generation_new(m->conf);
+	m->next = generation_new(m->conf, &m->roles);
 	if (m->next == NULL)
 		fatal("master", "memory");
 	else if (m->next->state == GENERATION_LOADING)
@@ -86,7 +86,7 @@ renew_on_control(struct master *m)
 	if (m->next == NULL)
 		return;
 	master_unwatch(m, m->next->control);
-	generation_on_control(m->next, m->conf);
+	generation_on_control(m->next, m->conf, &m->roles);
 }
 
 bool

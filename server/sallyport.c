@@ -15,15 +15,16 @@
 #include "server/process.h"
 #include "tls/tls.h"
 
+static int cmd_help(int argc, char **argv);
+
 static int
 cmd_version(int argc, char **argv)
 {
-	(void)argc, (void)argv;
+	if (argc > 1)
+		return cmd_help(argc, argv);
 	printf("sallyport %s, %s\n", SALLYPORT_VERSION, tls_library_version());
 	return EXIT_SUCCESS;
 }
-
-static int cmd_help(int argc, char **argv);
 
 static const struct command {
 	const char *name, *arguments, *what;
@@ -54,9 +55,9 @@ usage(FILE *to)
 static int
 cmd_help(int argc, char **argv)
 {
-	(void)argc, (void)argv;
-	usage(stdout);
-	return EXIT_SUCCESS;
+	(void)argv;
+	usage(argc > 1 ? stderr : stdout);
+	return argc > 1 ? 2 : EXIT_SUCCESS;
 }
 
 int

@@ -130,15 +130,13 @@ loop(struct key *key)
 _Noreturn void
 key_main(const struct conf *conf, const struct roles *roles, int control)
 {
-	struct key *key = calloc(1, sizeof(*key));
+	static struct key key; /* untouched pages cost nothing */
 	struct ipc_message message;
 	const char *wrong;
 
 	process_enter("key", &control, 1);
 	confine_undumpable();
-	if (key == NULL)
-		fatal("key", "memory");
-	wrong = load(key, conf);
+	wrong = load(&key, conf);
 	privdrop_chroot(conf->empty_dir);
 	privdrop_become(roles->key_uid, roles->key_gid);
 	process_follow_parent();
@@ -147,6 +145,6 @@ key_main(const struct conf *conf, const struct roles *roles, int control)
 	ipc_put_string(&message, wrong);
 	if (ipc_send(control, &message, -1) == -1 || *wrong != '\0')
 		_exit(EXIT_FAILURE);
-	key->poll[0] = (struct pollfd){.fd = control, .events = POLLIN};
-	loop(key);
+	key.poll[0] = (struct pollfd){.fd = control, .events = POLLIN};
+	loop(&key);
 }

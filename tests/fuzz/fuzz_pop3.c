@@ -13,6 +13,7 @@
 #include "maildir/maildir.h"
 #include "server/conf.h"
 #include "server/reader.h"
+#include "tests/fuzz/no_exit.h"
 
 enum { INPUT_MAX = 4096, REFILL = 64 };
 
@@ -87,7 +88,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	/* A client that does not read stops the session at once. */
 	channel_init(&reader.channel, pair[0], CLOCK_NEVER, 0);
+	in_target = true;
 	protocol_pop3.serve(&reader);
+	in_target = false;
 	(void)channel_flush(&reader.channel);
 	channel_clear(&reader.channel);
 	while (read(pair[1], drop, sizeof(drop)) > 0)

@@ -28,7 +28,9 @@
 
 #include "maildir/maildir.h"
 #include "server/confine.h"
+#include "server/conf.h"
 #include "server/privdrop.h"
+#include "server/roles.h"
 
 enum {
 	TEST_UID = 61234, /* nobody's; used when the test runs as root */
@@ -1427,15 +1429,33 @@ an_identity_is_for_good(void **state)
 static void
 users_are_found(void **state)
 {
-	uid_t uid = 99;
-	gid_t gid = 99;
+	static const struct {
+		const char *worker, *key, *wrong;
+	} rows[] = {
+	    {"nobody", "daemon", NULL},
+	    {"no-such-user-here", "daemon", "worker_user: there is no user no-such-user-here"},
+	    {"nobody", "", "key_user: there is no user"},
+	    {"root", "daemon", "worker_user: root has root's"},
+	    {"nobody", "root", "key_user: root has root's"},
+	    {"nobody", "nobody", "must be different"},
+	};
+	struct roles roles;
+	char wrong[256];
+	size_t i;
 
 	(void)state;
-	assert_int_equal(privdrop_lookup("root", &uid, &gid), 0);
-	assert_int_equal(uid, 0);
-	assert_int_equal(gid, 0);
-	assert_int_equal(privdrop_lookup("no-such-user-here", &uid, &gid), -1);
-	assert_int_equal(privdrop_lookup("", &uid, &gid), -1);
+	for (i = 0; i < COUNT(rows); i++) {
+		char worker[32], key[32];
+		struct conf conf = {.worker_user = worker, .key_user = key};
+
+		(void)snprintf(worker, sizeof(worker), "%s", rows[i].worker);
+		(void)snprintf(key, sizeof(key), "%s", rows[i].key);
+		wrong[0] = '\0';
+		assert_int_equal(roles_find(&conf, &roles, wrong, sizeof(wrong)),
+		    rows[i].wrong == NULL ? 0 : -1);
+		if (rows[i].wrong != NULL)
+			assert_non_null(strstr(wrong, rows[i].wrong));
+	}
 }
 
 /* --- all --- */

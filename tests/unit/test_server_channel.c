@@ -266,7 +266,7 @@ static void
 many_lines_across_the_buffer(void **state)
 {
 	static char octets[20000];
-	char expected[16];
+	char expected[32];
 	size_t len = 0;
 	int i, k;
 

@@ -6,6 +6,7 @@
 #   make check-asan   the same tests with AddressSanitizer and UBSan
 #   make lint         what no compiler sees: includes, layout, clang-tidy, cppcheck, manuals
 #   make fuzz         every fuzzer for FUZZ_SECONDS each
+#   make bench        sallyport beside Dovecot: time, CPU, memory
 #   make install      DESTDIR, PREFIX
 #
 # BUILD names the build folder, so that builds with other flags lie side by side.
@@ -114,6 +115,11 @@ fuzz:
 	    SANITIZE='-fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all' fuzzers
 	@tests/fuzz/run.sh build-fuzz $(FUZZ_SECONDS)
 
+bench:
+	@etc/need.sh build test
+	@$(MAKE) --no-print-directory all
+	@PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 tests/bench/bench.py $(BUILD)/sallyport
+
 install: all
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(SYSCONFDIR)/sallyport \
 	    $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8
@@ -127,5 +133,5 @@ clean:
 	rm -rf build build-*
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-.PHONY: all unit demo check check-asan lint fuzzers fuzz install clean
+.PHONY: all unit demo check check-asan lint fuzzers fuzz bench install clean
 .SECONDARY:

@@ -104,6 +104,7 @@ start_worker(struct master *m, struct connection *c, int fd, const struct conf_l
 {
 	char client[64];
 	int pair[2];
+	pid_t worker;
 	struct worker_start start = {
 	    .conf = m->conf,
 	    .protocol = listener->protocol,
@@ -131,9 +132,10 @@ start_worker(struct master *m, struct connection *c, int fd, const struct conf_l
 		close(pair[1]);
 		return;
 	}
-	c->worker = fork();
-	if (c->worker == 0)
-		worker_main(&start); /* c is zeros there */
+	worker = fork(); /* in the child there is no c any more: see connection.h */
+	if (worker == 0)
+		worker_main(&start);
+	c->worker = worker;
 	close(pair[1]);
 	close(start.key_fd);
 	if (c->worker == -1) {

@@ -168,6 +168,16 @@ lower_write(struct channel *channel, const void *at, size_t len)
 	return in_clear(write(channel->fd, at, len), TLS_WANT_WRITE);
 }
 
+/* A session that always has input never waits: it must hear of SIGTERM all the same. */
+static void
+look_for_sigterm(void)
+{
+	sigset_t pending;
+
+	if (sigpending(&pending) == 0 && sigismember(&pending, SIGTERM) == 1)
+		channel_stop = 1;
+}
+
 /* Reads more behind in_end; sends what is collected before it waits. */
 static bool
 fill(struct channel *channel)
@@ -197,6 +207,7 @@ fill(struct channel *channel)
 	}
 	channel->in_end += (size_t)n;
 	channel->octets_in += (uint64_t)n;
+	look_for_sigterm();
 	return true;
 }
 

@@ -182,7 +182,7 @@ static const short common_calls[] = {
     SYS_read, SYS_write, SYS_readv, SYS_writev, SYS_close, SYS_recvfrom, SYS_sendto, SYS_recvmsg,
     SYS_sendmsg, SYS_shutdown, SYS_ppoll, SYS_brk, SYS_munmap, SYS_mremap, SYS_madvise,
     SYS_futex, SYS_getrandom, SYS_getpid, SYS_gettid, SYS_clock_gettime, SYS_clock_nanosleep,
-    SYS_nanosleep, SYS_gettimeofday, SYS_rt_sigreturn, SYS_rt_sigprocmask, SYS_restart_syscall,
+    SYS_nanosleep, SYS_gettimeofday, SYS_rt_sigreturn, SYS_rt_sigprocmask, SYS_rt_sigpending, SYS_restart_syscall,
     SYS_exit, SYS_exit_group, SYS_fcntl,
 #ifdef SYS_poll
     SYS_poll,

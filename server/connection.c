@@ -17,8 +17,8 @@ connections_init(struct connections *connections, size_t max)
 
 	if (memory == MAP_FAILED)
 		return -1;
-	/* A child has no business with the addresses and users of others: it finds zeros. */
-	(void)madvise(memory, size, MADV_WIPEONFORK);
+	/* A child has no business with the addresses and users of others: it finds nothing there. */
+	(void)madvise(memory, size, MADV_DONTFORK);
 	connections->slot = memory;
 	connections->max = max;
 	connections->high = connections->used = 0;

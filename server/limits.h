@@ -13,8 +13,11 @@
 
 enum {
 	LIMITS_KEY_MAX = 255, /* octets: a user name */
-	/* Entries; beyond that those that remember a failure only are forgotten, oldest first. */
-	LIMITS_ENTRIES_MAX = 65536,
+	/*
+	 * Entries, more than there can be connections; beyond that those that remember a failure
+	 * only are forgotten.
+	 */
+	LIMITS_ENTRIES_MAX = 131072,
 	LIMITS_FORGET = 15 * 60 * 1000, /* ms after which failures are forgotten */
 	LIMITS_DELAY_MAX = 20 * 1000,	/* ms; three of them fit into the time to log in */
 	LIMITS_SLOT = 1000, /* ms: an address's failures are answered one a second at most */

@@ -33,6 +33,7 @@ start_reader(struct master *m, struct connection *c)
 	uint32_t id = c->id;
 	char address[sizeof(c->address)];
 	int pair[2];
+	pid_t reader;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1) {
 		log_event(LOG_WARN, "master", "no-reader", "error", strerror(errno));
@@ -44,11 +45,12 @@ start_reader(struct master *m, struct connection *c)
 	start.master_fd = pair[1];
 	c->tried_at = clock_now();
 	start.answer_at = limits_answer_at(c->by_address, c->tried_at, m->conf->failure_delay);
-	c->reader = fork();
-	if (c->reader == 0) {
+	reader = fork(); /* in the child there is no c any more: see connection.h */
+	if (reader == 0) {
 		log_set_id(id);
 		reader_main(&start);
 	}
+	c->reader = reader;
 	close(pair[1]);
 	if (c->reader == -1) {
 		close(pair[0]);
@@ -151,8 +153,11 @@ reader_ended(struct master *m, struct connection *c, int status)
 	c->by_user = NULL;
 	if (denied)
 		limits_failed(c->by_address, clock_now());
-	if (c->state == CONNECTION_LEAVING)
+	if (c->state == CONNECTION_LEAVING) {
+		/* A worker that waits for its answer is not to wait on. */
+		master_close_watched(m, &c->peer);
 		return;
+	}
 	c->tries++;
 	if (session || nonsense || c->peer == -1 || c->worker == -1 ||
 	    c->tries >= (unsigned)m->conf->login_failures) {

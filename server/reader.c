@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -234,6 +235,7 @@ static void
 take_socket(struct reader *reader)
 {
 	struct channel *channel = &reader->channel;
+	struct pollfd wait = {.fd = reader->start.worker_fd, .events = POLLIN};
 	struct ipc_message message;
 	ssize_t n;
 	int fd;
@@ -241,12 +243,10 @@ take_socket(struct reader *reader)
 	if (ipc_recv_record(reader->start.worker_fd, &message, RECORD_TIMEOUT, &fd) == -1 ||
 	    fd == -1 || ipc_open(&message) != IPC_AUTH_SOCKET)
 		_exit(READER_MALFORMED);
-	do {
-		n = recv(reader->start.worker_fd, channel->in + channel->in_end,
-		    CHANNEL_IN - channel->in_end, 0);
-		if (n > 0)
-			channel->in_end += (size_t)n;
-	} while (n > 0 && channel->in_end < CHANNEL_IN);
+	while (
+	    channel->in_end < CHANNEL_IN && poll(&wait, 1, RECORD_TIMEOUT) == 1 &&
+	    (n = recv(wait.fd, channel->in + channel->in_end, CHANNEL_IN - channel->in_end, 0)) > 0)
+		channel->in_end += (size_t)n;
 	close(reader->start.worker_fd);
 	channel->fd = fd;
 }

@@ -294,14 +294,19 @@ pop3_serve(struct reader *reader)
 {
 	struct session s = {reader, &reader->channel, reader->session};
 	enum step step = STEP_NEXT;
+	bool answering = false;
 	char *line;
 	size_t len;
 
-	while (step == STEP_NEXT && channel_line(s.channel, POP3_LINE_MAX, &line, &len))
+	while (step == STEP_NEXT && !answering &&
+	       channel_line(s.channel, POP3_LINE_MAX, &line, &len)) {
 		step = run(&s, line, len);
+		answering = s.channel->end != CHANNEL_OPEN; /* it ended within an answer */
+	}
 	if (reader->reason == NULL)
 		reader->reason = channel_end_text(s.channel->end);
-	say_goodbye(s.channel);
+	if (!answering)
+		say_goodbye(s.channel);
 	maildrop_keep_sizes(s.drop);
 	maildrop_close(&s.drop);
 }

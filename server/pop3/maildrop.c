@@ -6,9 +6,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "maildir/maildir.h"
 #include "server/pop3/maildrop.h"
+
+enum {
+	MAILDROP_LOCK_TRIES = 20,
+	MAILDROP_LOCK_PAUSE = 50 * 1000 * 1000, /* ns; a second in all */
+};
 
 struct drop_message {
 	size_t index; /* in the folder */
@@ -121,6 +127,27 @@ take_messages(struct maildrop *drop)
 	return unique_uidls(drop);
 }
 
+/*
+ * The lock of a session that has just ended may still be held for a moment, by a process that has yet
+ * to see its client's end: clients that come back at once should not be turned away.
+ */
+static int
+lock_session(struct maildir_folder *folder)
+{
+	const struct timespec pause = {.tv_nsec = MAILDROP_LOCK_PAUSE};
+	int tries;
+
+	for (tries = 0; tries < MAILDROP_LOCK_TRIES; tries++) {
+		if (maildir_session_lock(folder) == 0)
+			return 0;
+		if (errno != EAGAIN)
+			return -1;
+		(void)nanosleep(&pause, NULL);
+	}
+	errno = EAGAIN;
+	return -1;
+}
+
 int
 maildrop_open(struct maildir *maildir, struct maildrop **drop_r)
 {
@@ -131,7 +158,7 @@ maildrop_open(struct maildir *maildir, struct maildrop **drop_r)
 	if (drop == NULL)
 		return -1;
 	if (maildir_folder_open(maildir, "INBOX", &drop->folder) == -1 ||
-	    maildir_session_lock(drop->folder) == -1 || maildir_sync(drop->folder) == -1 ||
+	    lock_session(drop->folder) == -1 || maildir_sync(drop->folder) == -1 ||
 	    take_messages(drop) == -1) {
 		saved = errno;
 		maildrop_close(&drop);

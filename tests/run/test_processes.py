@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 import pytest
@@ -88,20 +89,13 @@ def test_break_out_without_landlock_is_still_no_file(server):
 
 
 def test_death_of_a_worker_costs_its_connection_only(server):
-    p, q = server.login("anna"), server.login("ben")
-    workers = by_title(server, "worker")
-    os.kill(workers[0], signal.SIGKILL)
-    until(lambda: len(by_title(server, "worker")) == 1, 5)
-    alive = []
-    for c in (p, q):
-        try:
-            c.noop()
-            alive.append(c)
-        except Exception:
-            pass
-    assert len(alive) == 1
-    until(lambda: len(by_title(server, "reader")) == 1, 5, "its reader ends")
-    server.login("anna" if alive[0] is q else "ben").quit()
+    sessions = {"anna": server.login("anna"), "ben": server.login("ben")}
+    os.kill(by_title(server, "worker")[0], signal.SIGKILL)
+    dead = server.wait_log(r"pop3 end user=(anna|ben)").group(1)
+    alive = "ben" if dead == "anna" else "anna"
+    assert sessions[alive].noop().startswith(b"+OK")
+    until(lambda: len(by_title(server, "worker")) == len(by_title(server, "reader")) == 1, 5)
+    server.login(dead).quit()
 
 
 def test_death_of_a_reader_costs_its_connection_only(server):
@@ -154,6 +148,53 @@ def test_sigterm_says_goodbye(serve):
     assert g.readline().startswith(b"-ERR [SYS/TEMP]") and g.readline() == b""
     assert len(server.accounts["anna"].files()) == 1, "nothing was deleted"
     assert not any(pathlib.Path(f"/proc/{p}").exists() for p in pids)
+
+
+def test_sigterm_in_the_middle_of_a_login(serve):
+    server = serve({"failure_delay": "9s"})
+    s, f = server.raw(tls=True)
+    s.sendall(b"USER anna\r\nPASS wrong\r\n")
+    assert f.readline().startswith(b"+OK")
+    until(lambda: by_title(server, "login"), 5)
+    start = time.monotonic()
+    assert server.stop() == 0
+    assert time.monotonic() - start < 5, "nobody waits for an answer that will not come"
+
+
+def test_sigterm_reaches_a_busy_session(serve):
+    server = serve({"shutdown_wait": "60s", "login_in_clear": "loopback"})
+    s, f = server.raw()  # in the clear: two threads cannot share a TLS stream
+    s.sendall(b"USER anna\r\nPASS sesame\r\n")
+    stop = threading.Event()
+
+    def busy():
+        try:
+            while not stop.is_set():
+                s.sendall(b"NOOP\r\n" * 1000)
+        except OSError:
+            pass
+
+    def drain():
+        try:
+            while s.recv(65536):
+                pass
+        except OSError:
+            pass
+
+    threads = [threading.Thread(target=t) for t in (busy, drain)]
+    for t in threads:
+        t.start()
+    server.wait_log("pop3 login")
+    time.sleep(0.3)
+    start = time.monotonic()
+    try:
+        assert server.stop(seconds=30) == 0
+        assert time.monotonic() - start < 15
+    finally:
+        stop.set()
+        s.close()
+        for t in threads:
+            t.join(10)
 
 
 def test_sighup_reads_again_and_drops_nobody(server):

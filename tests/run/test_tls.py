@@ -146,16 +146,16 @@ def test_certificates_by_sni_and_by_kind(serve):
     def subject(name, *more):
         out = s_client(server, "-servername", name, *more)
         assert "+OK sallyport" in out.stdout, out.stdout + out.stderr
-        return out.stdout
+        return out.stdout.replace("CN = ", "CN=")  # OpenSSL 3.0 and 3.5 differ
 
-    assert "CN = mail.example.org" in subject("mail.example.org")
-    assert "CN = mail.example.org" in subject("MAIL.Example.ORG")
-    assert "CN = mail.example.org" in subject("any.example.net")
-    assert "CN = localhost" in subject("a.b.example.net"), "a wildcard is one label"
-    assert "CN = localhost" in subject("unknown.example"), "an unknown name is served"
-    assert "CN = rsa.example.org" in subject("rsa.example.org")
-    assert "CN = localhost" in subject("localhost"), "of two kinds ECDSA is preferred"
-    assert "CN = rsa.example.org" in subject("localhost", "-tls1_2", "-cipher", "ECDHE-RSA-AES128-GCM-SHA256")
+    assert "CN=mail.example.org" in subject("mail.example.org")
+    assert "CN=mail.example.org" in subject("MAIL.Example.ORG")
+    assert "CN=mail.example.org" in subject("any.example.net")
+    assert "CN=localhost" in subject("a.b.example.net"), "a wildcard is one label"
+    assert "CN=localhost" in subject("unknown.example"), "an unknown name is served"
+    assert "CN=rsa.example.org" in subject("rsa.example.org")
+    assert "CN=localhost" in subject("localhost"), "of two kinds ECDSA is preferred"
+    assert "CN=rsa.example.org" in subject("localhost", "-tls1_2", "-cipher", "ECDHE-RSA-AES128-GCM-SHA256")
 
 
 def test_rsa_alone(serve):

@@ -36,7 +36,7 @@ put(struct ipc_message *message, const void *octets, size_t len)
 static void
 put_number(struct ipc_message *message, uint64_t value, size_t octets)
 {
-	unsigned char out[8];
+	unsigned char out[8] = {0};
 	size_t i;
 
 	for (i = 0; i < octets; i++)

@@ -28,8 +28,11 @@ ls server/*.c server/pop3/*.c auth/*.c maildir/*.c tls/*.c | sort | comm -13 /tm
 	say "these do not say under which uid they run"
 rm -f /tmp/lint.$$
 
-# 2. Layout.
-clang-format --dry-run --Werror $sources || say "clang-format would change these: clang-format -i"
+# 2. Layout.  Each release of clang-format sees it a little differently: Debian 12's decides.
+case $(clang-format --version) in
+*"version 14."*) clang-format --dry-run --Werror $sources || say "clang-format would change these: clang-format -i" ;;
+*) echo "lint: layout not looked at: it is clang-format 14's, Debian 12's" ;;
+esac
 
 # 3. Manuals.
 for m in server/*.[58]; do
@@ -40,8 +43,8 @@ done
 flags='-std=c11 -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DSALLYPORT_VERSION=\"0\" -DSALLYPORT_ETC=\"/etc\"'
 code=$(echo "$sources" | grep -E '^(server|auth|maildir|tls)/.*\.c$')
 cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr \
-	--suppress=missingIncludeSystem --suppress=ctunullpointer \
-	--suppress=ctuuninitvar --error-exitcode=1 -I. -D_GNU_SOURCE -D__x86_64__ \
+	--suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches --suppress=ctunullpointer \
+	--suppress=ctuuninitvar --suppress=nullPointerOutOfMemory --error-exitcode=1 -I. -D_GNU_SOURCE -D__x86_64__ \
 	-DSALLYPORT_VERSION='"0"' -DSALLYPORT_ETC='"/etc"' $code || say "cppcheck"
 echo "$code" | xargs -P "$(nproc)" -n 8 sh -c '
 	clang-tidy --quiet --warnings-as-errors="*" "$@" -- '"$flags"' 2>/dev/null' tidy ||

@@ -1,0 +1,196 @@
+"""Accounts: the system's, made for the test, and those of a users file."""
+
+import base64
+import os
+import poplib
+import pwd
+import subprocess
+
+import pytest
+
+from conftest import PROGRAM
+
+PREFIX = "spt-"
+
+
+def run(*command, **kw):
+    return subprocess.run(command, check=True, capture_output=True, text=True, **kw).stdout.strip()
+
+
+def answer(server, name, password):
+    """'OK', or the response code in brackets."""
+    p = server.pops()
+    try:
+        p._shortcmd("AUTH PLAIN " + base64.b64encode(f"\0{name}\0{password}".encode()).decode())
+        p.quit()
+        return "OK"
+    except poplib.error_proto as e:
+        p.close()
+        return str(e).split("[")[1].split("]")[0]
+
+
+# --- system ---
+
+
+@pytest.fixture
+def system_users(tmp_path):
+    """useradd with options for a name; all of them are gone afterwards."""
+    made = []
+
+    def make(name, *options, password="sesame", shell="/bin/sh"):
+        name = PREFIX + name
+        made.append(name)
+        run("useradd", "-m", "-s", shell, *options, name)
+        run("chpasswd", input=f"{name}:{password}\n")
+        return name
+
+    yield make
+    for name in made:
+        subprocess.run(["userdel", "-r", "-f", name], capture_output=True)
+
+
+@pytest.mark.root
+def test_system_accounts(serve, system_users):
+    server = serve({"accounts": "system", "min_uid": "500"})
+    good = system_users("good")
+    assert answer(server, good, "sesame") == "OK"
+    assert answer(server, good.upper(), "sesame") == "OK", "names in any case, as with Dovecot"
+    assert answer(server, good, "wrong") == answer(server, good, "") == "AUTH"
+    assert os.path.isdir(pwd.getpwnam(good).pw_dir + "/Maildir/cur"), "made at the first login"
+    server.wait_log(f"login user={good} ")
+    server.wait_log(f"denied user={good} .*wrong password")
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("spoil", [
+    ["usermod", "-L"], ["chage", "-E", "2020-01-01"], ["chage", "-d", "0"], ["chage", "-d", "2020-01-01", "-M", "30", "-I", "0"],
+    ["usermod", "-s", "/usr/sbin/nologin"], ["usermod", "-s", "/bin/false"], ["passwd", "-d"], ["usermod", "-p", "*"]],
+    ids=" ".join)
+def test_system_accounts_that_login_would_refuse(serve, system_users, spoil):
+    server = serve({"accounts": "system"})
+    name = system_users("bad")
+    assert answer(server, name, "sesame") == "OK"
+    run(*spoil, name)
+    assert answer(server, name, "sesame") == "AUTH"
+    assert answer(server, name, "") == "AUTH"
+
+
+@pytest.mark.root
+def test_system_accounts_of_the_system(serve, system_users):
+    server = serve({"accounts": "system", "min_uid": "64000"})
+    for name in ("root", "daemon", "nobody", "no-such-user"):
+        assert answer(server, name, "sesame") == "AUTH"
+    assert answer(server, system_users("low"), "sesame") != "OK", "below min_uid"
+
+
+# --- a users file ---
+
+
+def with_users(serve, *lines, settings=None):
+    server = serve(settings, start=False)
+    uid = server.accounts["anna"].uid
+    text = (server.dir / "users").read_text()
+    for line in lines:
+        text += line.replace("UID", f"{uid}:{uid if uid > 1000 else os.getegid()}").replace("HOME", str(server.dir / "home/anna"))
+        text += "\n"
+    (server.dir / "users").write_text(text)
+    return server.start()
+
+
+def hashed(kind, password="pass word"):
+    if kind == "yescrypt":
+        line = run(PROGRAM, "passwd", "-u", "1", "-g", "1", "-h", "/x", "x", input=password + "\n")
+        return line.split("}")[1].split(":")[0]
+    return run("openssl", "passwd", f"-{kind}", password)
+
+
+@pytest.mark.parametrize("scheme, kind", [("CRYPT", "6"), ("SHA512-CRYPT", "6"), ("SHA256-CRYPT", "5"), ("MD5-CRYPT", "1"),
+                                          ("crypt", "5"), ("CRYPT", "yescrypt"), ("", "6")])
+def test_schemes(serve, scheme, kind):
+    prefix = f"{{{scheme}}}" if scheme else ""
+    server = with_users(serve, f"carl:{prefix}{hashed(kind)}:UID::HOME::")
+    assert answer(server, "carl", "pass word") == "OK"
+    assert answer(server, "carl", "pass word ") == answer(server, "carl", "Pass word") == "AUTH"
+
+
+def test_plain_only_when_asked_for(serve):
+    line = "carl:{PLAIN}secret:UID::HOME::"
+    assert answer(with_users(serve, line), "carl", "secret") == "AUTH"
+    server = with_users(serve, line, settings={"allow_plain_passwords": "yes"})
+    assert answer(server, "carl", "secret") == "OK" and answer(server, "carl", "secre") == "AUTH"
+
+
+def test_locked_and_unknown_schemes(serve):
+    server = with_users(serve, *(f"u{i}:{h}:UID::HOME::" for i, h in enumerate(
+        ["!", "*", "{CRYPT}!", "{CRYPT}*", "{NOPE}x", "{SSHA}abc", "{SHA512-CRYPT.B64}x", "{CRYPT}$6$cut", "{CRYPT}"])))
+    for i in range(9):
+        for password in ("", "x", "!", "*", "sesame"):
+            assert answer(server, f"u{i}", password) == "AUTH"
+
+
+def test_lines_of_all_kinds(serve):
+    h = "{CRYPT}" + hashed("6", "x")
+    server = with_users(serve, "# a comment", "", "nonsense", f"zero:{h}:0:0::HOME::", f"nohome:{h}:UID::::",
+                        f"carl:{h}:UID:Carl Ogden:HOME:/bin/false:userdb_quota_rule=*:storage=1G proxy=y extra",
+                        f"Dora:{h}:UID::HOME\r", f"carl:{hashed('6', 'second')}:UID::HOME::")
+    assert answer(server, "carl", "x") == "OK", "a wrong line does not hurt the others; extra fields are passed over"
+    assert answer(server, "carl", "second") == "AUTH", "the first of two counts"
+    assert answer(server, "dora", "x") == answer(server, "DORA", "x") == "OK"
+    for name in ("zero", "nohome"):
+        assert answer(server, name, "x") == "SYS/TEMP", "the administrator must mend it"
+        assert answer(server, name, "wrong") == "AUTH", "but a stranger does not hear of it"
+    assert answer(server, "anna", "sesame") == "OK"
+
+
+def test_domains_and_the_maildir_setting(serve):
+    h = "{CRYPT}" + hashed("6", "x")
+    server = serve(start=False)
+    server.settings["maildir"] = f"{server.dir}/mail/%d/%n"
+    server.write_conf()
+    anna = server.accounts["anna"]
+    gid = anna.uid if anna.uid > 60000 else os.getegid()
+    (server.dir / "users").write_text(f"carl@example.org:{h}:{anna.uid}:{gid}::/nonexistent::\n")
+    home = server.dir / "mail" / "example.org"
+    home.mkdir(parents=True)
+    anna.own(home)
+    server.start()
+    assert answer(server, "carl@example.org", "x") == "OK"
+    assert (home / "carl" / "cur").is_dir()
+    assert answer(server, "carl", "x") == answer(server, "carl@example.com", "x") == "AUTH"
+
+
+def test_users_file_that_others_can_read(server):
+    users = server.dir / "users"
+    users.chmod(0o644)
+    assert answer(server, "anna", "sesame") == answer(server, "nobody-here", "x") == "SYS/TEMP"
+    server.wait_log("accounts-broken .*chmod o-r")
+    users.chmod(0o600)
+    assert answer(server, "anna", "sesame") == "OK", "mended without a restart"
+    users.rename(server.dir / "gone")
+    assert answer(server, "anna", "sesame") == "SYS/TEMP"
+
+
+def test_changes_count_at_once(server):
+    server.accounts["anna"].password = "new password"
+    server.write_users()
+    assert answer(server, "anna", "sesame") == "AUTH" and answer(server, "anna", "new password") == "OK"
+
+
+def test_users_of_one_uid_do_not_reach_each_other(serve):
+    """Virtual users share a uid: the reader of one must not serve, through a link, the mail of another."""
+    server = serve()
+    anna, ben = server.accounts["anna"], server.accounts["ben"]
+    ben.uid = anna.uid
+    ben.make()
+    server.write_users()
+    secret = ben.maildir / "cur" / ben.deliver(b"Subject: secret\n\nof ben\n", sub="cur")
+    own = anna.deliver(b"Subject: own\n\n\n")
+    (anna.maildir / "cur" / "1.link:2,").symlink_to(secret)
+    (anna.maildir / ".Folder").symlink_to(ben.maildir)
+    p = server.login("anna")
+    assert p.stat()[0] == 1 and b"own" in b"\n".join(p.retr(1)[1]), own
+    for pid, (_, title) in server.children().items():
+        if "reader" in title:
+            for name in os.listdir(f"/proc/{pid}/fd"):
+                assert not os.readlink(f"/proc/{pid}/fd/{name}").startswith(str(ben.home))
+    p.quit()

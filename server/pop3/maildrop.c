@@ -76,6 +76,19 @@ unique_uidls(struct maildrop *drop)
 	return 0;
 }
 
+/* What RETR will send: it ends the last line if the message does not (RFC 1939 section 3). */
+static int
+measure(struct maildrop *drop, struct drop_message *message)
+{
+	bool newline;
+
+	if (maildir_size(drop->folder, message->index, &message->octets, &newline) == -1)
+		return -1;
+	if (!newline && message->octets > 0)
+		message->octets += 2;
+	return 0;
+}
+
 struct ordered {
 	uint32_t order; /* 0: none, behind those that have one */
 	struct drop_message message;
@@ -99,7 +112,6 @@ take_messages(struct maildrop *drop)
 	size_t count = maildir_count(drop->folder), i, n = 0;
 	struct ordered *all = calloc(count + 1, sizeof(*all));
 	const struct maildir_message *m;
-	bool newline;
 
 	drop->messages = calloc(count + 1, sizeof(*drop->messages));
 	if (all == NULL || drop->messages == NULL) {
@@ -109,13 +121,10 @@ take_messages(struct maildrop *drop)
 	for (i = 0; i < count; i++) {
 		struct drop_message *one = &all[n].message;
 
-		if (maildir_size(drop->folder, i, &one->octets, &newline) == -1)
-			continue;
-		/* RETR ends the last line if the message does not (RFC 1939 section 3). */
-		if (!newline && one->octets > 0)
-			one->octets += 2;
-		m = maildir_message(drop->folder, i);
 		one->index = i;
+		if (measure(drop, one) == -1)
+			continue;
+		m = maildir_message(drop->folder, i);
 		one->saved_uidl = usable_uidl(m->pop3_uidl);
 		all[n++].order = m->pop3_order;
 	}
@@ -230,7 +239,12 @@ maildrop_uidl(const struct maildrop *drop, uint32_t number, char uidl_r[POP3_UID
 int
 maildrop_read(struct maildrop *drop, uint32_t number, struct maildir_reader **reader_r)
 {
-	return maildir_reader_open(drop->folder, drop->messages[number - 1].index, reader_r);
+	struct drop_message *message = &drop->messages[number - 1];
+
+	/* Another program may have put another file there: what is announced is what will come. */
+	if (measure(drop, message) == -1)
+		return -1;
+	return maildir_reader_open(drop->folder, message->index, reader_r);
 }
 
 void

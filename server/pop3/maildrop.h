@@ -38,6 +38,7 @@ uint64_t maildrop_octets(const struct maildrop *drop, uint32_t number);
 /* 1 to 70 octets of 0x21 to 0x7e, different for every message ever. */
 void maildrop_uidl(const struct maildrop *drop, uint32_t number, char uidl_r[POP3_UIDL_MAX + 1]);
 
+/* Opens a message; maildrop_octets then tells of the file as it is now.  0, or -1 with errno. */
 int maildrop_read(struct maildrop *drop, uint32_t number, struct maildir_reader **reader_r);
 
 void maildrop_delete(struct maildrop *drop, uint32_t number);

@@ -12,10 +12,10 @@ SECONDS = 6
 class Storm:
     def __init__(self, server, account):
         self.server, self.account, self.end = server, account, time.monotonic() + SECONDS
-        self.delivered, self.removed = {}, set()  # numbers; removed by rm or by a client
-        self.seen = {}                            # UIDL -> number
-        self.attempted = set()                    # deletions whose QUIT was not answered
-        self.errors, self.sessions = [], 0
+        self.delivered, self.removed = {}, {}  # numbers; removed by rm or by a client, and from when on
+        self.seen = {}                         # UIDL -> number
+        self.missed = []                       # numbers that a session did not find, and when
+        self.errors, self.sessions, self.kept, self.in_use = [], 0, 0, 0
         self.lock = threading.Lock()
 
     def running(self):
@@ -53,33 +53,43 @@ class Storm:
     def rm(self, rng):
         names = os.listdir(self.account.maildir / "cur")
         if names and rng.random() < 0.5:
-            name = rng.choice(names)
+            name, now = rng.choice(names), time.monotonic()
             try:
                 (self.account.maildir / "cur" / name).unlink()
                 with self.lock:
-                    self.removed.add(int(name.split(".M")[1].split(".")[0]))
+                    self.removed.setdefault(int(name.split(".M")[1].split(".")[0]), now)
             except FileNotFoundError:
                 pass
         time.sleep(rng.random() / 20)
 
     def login(self):
+        """A session and the UIDLs that it must show, or None."""
+        with self.lock:
+            known = dict(self.seen)
         try:
-            return self.server.login(self.account.name)
+            return self.server.login(self.account.name), known
         except poplib.error_proto as e:
             assert "IN-USE" in str(e), e
+            self.in_use += 1
             time.sleep(0.05)
-            return None
+            return None, None
 
-    def look(self, p, rng, most):
+    def miss(self, numbers):
+        with self.lock:
+            self.missed += [(number, time.monotonic()) for number in numbers]
+
+    def look(self, p, known, rng, most):
         """Reads some messages: a UIDL must always have the same one."""
         listed = [line.split() for line in p.uidl()[1]]
         assert len({u for _, u in listed}) == len(listed)
+        self.miss(known[uidl] for uidl in known.keys() - {u for _, u in listed})
         found = {}
         for n, uidl in rng.sample(listed, min(most, len(listed))):
             try:
                 text = p.retr(int(n))[1]
             except poplib.error_proto:
-                continue  # removed meanwhile
+                self.miss([known[uidl]] if uidl in known else [])
+                continue
             number = int(text[0].split()[1])
             with self.lock:
                 assert self.seen.setdefault(uidl, number) == number, "a UIDL was used for two messages"
@@ -87,25 +97,37 @@ class Storm:
         return found
 
     def client_that_keeps(self, rng):
-        p = self.login()
+        p, known = self.login()
         if p is not None:
-            self.look(p, rng, 10)
+            found = self.look(p, known, rng, 10)
+            if self.kept % 20 == 0:
+                time.sleep(1.5)  # the other client is told [IN-USE]; the names of the files change meanwhile
+                self.again(p, found)
+            self.kept += 1
             p.quit()
             self.sessions += 1
 
+    def again(self, p, found):
+        for n, number in found.items():
+            try:
+                assert int(p.retr(n)[1][0].split()[1]) == number
+            except poplib.error_proto:
+                self.miss([number])
+
     def client_that_deletes(self, rng):
-        p = self.login()
+        p, known = self.login()
         if p is None:
             return
-        chosen = dict(list(self.look(p, rng, 6).items())[:3])
+        chosen = dict(list(self.look(p, known, rng, 6).items())[:3])
         for n in chosen:
             p.dele(n)
         if rng.random() < 0.3:
             p.close()  # without QUIT: nothing is removed
             return
         with self.lock:
-            self.removed |= set(chosen.values())
-        p.quit()
+            for number in chosen.values():
+                self.removed.setdefault(number, time.monotonic())
+        assert p.quit().startswith(b"+OK"), "what rm took is no failure"
         self.sessions += 1
 
     def threads(self):
@@ -137,7 +159,10 @@ def test_nothing_is_lost_doubled_or_renumbered(serve):
     for s in storms:
         assert not s.errors, s.errors
         found = settle(s)
-        assert set(found) == set(s.delivered) - s.removed, "lost, or come back"
+        assert set(found) == set(s.delivered) - set(s.removed), "lost, or come back"
+        assert [n for n, when in s.missed if s.removed.get(n, when) >= when] == [], "not served though it was there"
+        on_disk = [int(name.split(".M")[1].split(".")[0]) for name in s.account.files()]
+        assert sorted(on_disk) == sorted(found), "doubled, or lost, on disk"
         numbers = list(s.seen.values())
         assert len(numbers) == len(set(numbers)), "a message had two UIDLs"
-        assert len(s.delivered) > 50 and s.sessions > 10 and s.removed, "the storm was one"
+        assert len(s.delivered) > 50 and s.sessions > 10 and s.removed and s.in_use, "the storm was one"

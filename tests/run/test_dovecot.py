@@ -124,6 +124,82 @@ def test_sallyport_first(both):
     assert state(server.login) == before
 
 
+def ids_of_dovecot(dovecot):
+    """UIDVALIDITY, next UID, and subject -> UID, as IMAP tells them."""
+    status = dovecot.doveadm("-f", "flow", "mailbox", "status", "-u", "anna", "uidvalidity uidnext", "INBOX")
+    numbers = [int(re.search(rf"{key}=(\d+)", status).group(1)) for key in ("uidvalidity", "uidnext")]
+    out = dovecot.doveadm("-f", "tab", "fetch", "-u", "anna", "uid hdr.subject", "mailbox", "INBOX", "all")
+    return *numbers, {line.split("\t")[1]: int(line.split("\t")[0]) for line in out.splitlines()[1:]}
+
+
+def ids_of_sallyport(server):
+    """The same from the file that it leaves."""
+    maildir = server.accounts["anna"].maildir
+    head, *lines = (maildir / "dovecot-uidlist").read_text().splitlines()
+    validity, following = (int(re.search(rf" {key}(\d+)", head).group(1)) for key in "VN")
+    subjects = {}
+    for path in [*maildir.glob("cur/*"), *maildir.glob("new/*")]:
+        subjects[path.name.split(":")[0]] = re.search(r"^Subject: (.*)", path.read_text(), re.M).group(1)
+    uids = {line.split(" :", 1)[1]: int(line.split()[0]) for line in lines}
+    found = {subjects[name]: uid for name, uid in uids.items() if name in subjects}
+    return validity, max(following, max(uids.values(), default=0) + 1), found
+
+
+@pytest.mark.parametrize("turn", [0, 1], ids=["dovecot first", "sallyport first"])
+def test_uids_uidvalidity_and_next_uid(both, turn):
+    server, dovecot = both
+    validity, last = None, {}
+    for i in range(8):
+        for k in range(i % 3):
+            server.accounts["anna"].deliver(f"Subject: {i}-{k}\n\n\n")
+        (dovecot.flags, lambda: state(server.login))[(i + turn) % 2]()
+        ours, theirs = ids_of_sallyport(server), ids_of_dovecot(dovecot)
+        assert ours == theirs
+        assert validity in (None, ours[0]) and last.items() <= ours[2].items()
+        validity, last = ours[0], ours[2]
+        if i == 4:  # Dovecot's indexes are a cache: without them it believes the list
+            for path in server.accounts["anna"].maildir.glob("dovecot.index*"):
+                path.unlink()
+    assert len(last) == 7 and sorted(last.values()) == list(range(1, 8))
+
+
+def test_sizes_and_octets(both):
+    """
+    Equal, but that Dovecot's LIST leaves out the line end which its RETR adds to a message without one.
+    (And that it does not stuff a dot in a message's first octet: no such message here.)
+    """
+    server, dovecot = both
+    messages = [b"Subject: lf\n\nx\n", b"Subject: crlf\r\n\r\nx\r\n", b"Subject: both\r\n\nx\r\ny\n.z\n", b"\n..\n",
+                b"Subject: cr\n\na\rb\n", b"Subject: header only\n", b"Subject: no end\n\nx", b"Subject: cr at the end\n\nx\r\n"]
+    for i, content in enumerate(messages):
+        server.accounts["anna"].deliver(content, f"{1000 + i}.M{i}.test")
+    p, q = server.login(), dovecot.login()
+    open_end = [not m.endswith(b"\n") for m in messages]
+    assert [int(line.split()[1]) for line in p.list()[1]] == [
+        int(line.split()[1]) + 2 * e for line, e in zip(q.list()[1], open_end)]
+    for i in range(1, len(messages) + 1):
+        assert p.retr(i)[1] == q.retr(i)[1]
+        assert p.top(i, 1)[1] == q.top(i, 1)[1]
+    p.quit()
+    q.quit()
+
+
+def test_sessions_of_both_at_the_same_time(both):
+    server, dovecot = both
+    deliver(server)
+    p, q = server.login(), dovecot.login()
+    before = p.uidl()[1]
+    assert q.uidl()[1] == before
+    p.dele(1)
+    q.dele(2)
+    p.retr(3)
+    q.retr(3)
+    assert p.quit().startswith(b"+OK") and q.quit().startswith(b"+OK")
+    left = [line.split()[1] for line in before[2:]]
+    assert state(server.login)[0] == state(dovecot.login)[0] == left
+    assert dovecot.flags()[3] == {"\\Seen"}
+
+
 def test_in_turn_with_deliveries_and_deletions(both):
     server, dovecot = both
     content, gone = {}, set()

@@ -1,6 +1,7 @@
 """Accounts: the system's, made for the test, and those of a users file."""
 
 import base64
+import ctypes
 import os
 import poplib
 import pwd
@@ -113,6 +114,34 @@ def test_schemes(serve, scheme, kind):
     assert answer(server, "carl", "pass word ") == answer(server, "carl", "Pass word") == "AUTH"
 
 
+CRYPT = ctypes.CDLL("libcrypt.so.1")
+CRYPT.crypt.restype = CRYPT.crypt_gensalt.restype = ctypes.c_char_p
+METHODS = ["$y$", "$gy$", "$7$", "$2b$", "$2y$", "$2a$", "$6$", "$5$", "$sha1", "$md5", "$1$", "_", "", "$3$"]
+
+
+def crypt_by(method, password):
+    """A hash by that method of crypt(5), made as cheap as may be; None where this crypt(3) has it not."""
+    random = os.urandom(32)
+    for cost in (1, 4, 6, 0):
+        salt = CRYPT.crypt_gensalt(method.encode(), ctypes.c_ulong(cost), random, len(random))
+        if salt is not None:
+            text = CRYPT.crypt(password.encode(), salt)
+            return text.decode() if text is not None and not text.startswith(b"*") else None
+    return None
+
+
+def test_every_method_that_crypt_offers(serve):
+    hashes = {method: crypt_by(method, "pass w\u00f6rd") for method in METHODS}
+    offered = [method for method in METHODS if hashes[method] is not None]
+    assert {"$y$", "$2b$", "$6$", "$5$"} <= set(offered)
+    server = with_users(serve, *(f"u{METHODS.index(m)}:{{CRYPT}}{hashes[m]}:UID::HOME::" for m in offered))
+    for method in offered:
+        user = f"u{METHODS.index(method)}"
+        assert answer(server, user, "pass w\u00f6rd") == "OK", method
+        for wrong in ("pass word", "", "Pass w\u00f6rd", hashes[method]):
+            assert answer(server, user, wrong) == "AUTH", method
+
+
 def test_plain_only_when_asked_for(serve):
     line = "carl:{PLAIN}secret:UID::HOME::"
     assert answer(with_users(serve, line), "carl", "secret") == "AUTH"
@@ -170,10 +199,26 @@ def test_users_file_that_others_can_read(server):
     assert answer(server, "anna", "sesame") == "SYS/TEMP"
 
 
+@pytest.mark.parametrize("mode, chmod", [(0o660, "chmod go-w"), (0o602, "chmod go-w"), (0o604, "chmod o-r"), (0o640, None)])
+def test_mode_of_the_users_file(server, mode, chmod):
+    (server.dir / "users").chmod(mode)
+    assert answer(server, "anna", "sesame") == ("SYS/TEMP" if chmod else "OK")
+    if chmod:
+        server.wait_log(f"accounts-broken .*{chmod}")
+
+
 def test_changes_count_at_once(server):
     server.accounts["anna"].password = "new password"
     server.write_users()
     assert answer(server, "anna", "sesame") == "AUTH" and answer(server, "anna", "new password") == "OK"
+    del server.accounts["ben"]
+    server.write_users()
+    assert answer(server, "ben", "tortoise") == "AUTH"
+    new = server.dir / "new"
+    new.write_text((server.dir / "users").read_text().replace("anna:{", "carl:{"))
+    new.chmod(0o600)
+    new.rename(server.dir / "users")
+    assert answer(server, "anna", "new password") == "AUTH" and answer(server, "carl", "new password") == "OK"
 
 
 def test_users_of_one_uid_do_not_reach_each_other(serve):
@@ -194,3 +239,42 @@ def test_users_of_one_uid_do_not_reach_each_other(serve):
             for name in os.listdir(f"/proc/{pid}/fd"):
                 assert not os.readlink(f"/proc/{pid}/fd/{name}").startswith(str(ben.home))
     p.quit()
+
+
+@pytest.mark.parametrize("part", ["cur", "new", "tmp"])
+def test_a_folder_that_leads_to_another_user(serve, part):
+    """cur/ as a link to the cur/ of another account with the same uid: nothing is served through it."""
+    server = serve()
+    anna, ben = server.accounts["anna"], server.accounts["ben"]
+    ben.uid = anna.uid
+    ben.make()
+    server.write_users()
+    ben.deliver(b"Subject: secret\n\nof ben\n", "1.secret:2,", sub=part)
+    (anna.maildir / part).rmdir()
+    (anna.maildir / part).symlink_to(ben.maildir / part)
+    assert answer(server, "anna", "sesame").startswith("SYS")
+    assert answer(server, "ben", "tortoise") == "OK"
+    assert ben.maildir.joinpath("cur" if part == "new" else part, "1.secret:2,").exists()
+
+
+def test_lists_that_lead_to_another_user(serve):
+    """The files beside the mail as links to those of another: not written through, nor believed."""
+    server = serve()
+    anna, ben = server.accounts["anna"], server.accounts["ben"]
+    ben.uid = anna.uid
+    ben.make()
+    server.write_users()
+    ben.deliver(b"Subject: secret\n\n\n")
+    assert answer(server, "ben", "tortoise") == "OK"
+    names = ("dovecot-uidlist", "dovecot-keywords", "dovecot-uidvalidity")
+    before = {path: path.read_bytes() for path in map(ben.maildir.joinpath, names) if path.exists()}
+    assert before
+    anna.deliver(b"Subject: own\n\n\n")
+    for name in names:
+        (anna.maildir / name).symlink_to(ben.maildir / name)
+    assert answer(server, "anna", "sesame") == "OK"
+    assert {path: path.read_bytes() for path in before} == before
+    (anna.maildir / "sallyport.lock").unlink()
+    (anna.maildir / "sallyport.lock").symlink_to(ben.maildir / "sallyport.lock")
+    assert answer(server, "anna", "sesame") != "OK", "a lock of somebody else's is none"
+    assert answer(server, "ben", "tortoise") == "OK"

@@ -87,13 +87,13 @@ def test_req31_each_is_told_to_the_log(server, secret):
                 server.wait_log(rf"maildir notice user=anna text=.*9\.{where}{i}\.odd")
             for left in anna.maildir.glob(f"*/9.{where}{i}.odd:2,"):
                 left.rmdir() if kind == "directory" else left.unlink()
-    for name in ("1.a\nb:2,", "1.\x01:2,", ":2,S"):
+    for name, told in (("1.a\nb:2,", r"1\.a.*b:2,"), ("1.\x01:2,", r"1\..*01:2,"), (":2,S", "/:2,S")):
         (anna.maildir / "cur" / name).write_text("no message\n")
         p = server.login()
         assert p.stat()[0] == 3
         p.quit()
+        server.wait_log(f"notice user=anna text=.*{told} has a name that no message can have")
         (anna.maildir / "cur" / name).unlink()
-    assert len(re.findall("a name that no message can have", server.log())) == 3
 
 
 @pytest.mark.root

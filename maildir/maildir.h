@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
 
 struct maildir;
 struct maildir_folder;
@@ -102,6 +103,19 @@ const struct maildir_message *maildir_message(const struct maildir_folder *folde
 uint32_t maildir_uidvalidity(const struct maildir_folder *folder);
 uint32_t maildir_uidnext(const struct maildir_folder *folder);
 
+/* The message with that UID, or the first above it: its index, maildir_count when there is none. */
+size_t maildir_find(const struct maildir_folder *folder, uint32_t uid);
+
+/* When the message came here (INTERNALDATE): its file's modification time.  -1: it is gone. */
+int maildir_date(struct maildir_folder *folder, size_t index, time_t *date_r);
+
+/*
+ * \Recent: messages with this UID and above were not yet told as new to any IMAP session.
+ * maildir_claim_recent also notes that they are now, so that they are told in one session only.
+ */
+int maildir_recent(struct maildir_folder *folder, uint32_t *from_r);
+int maildir_claim_recent(struct maildir_folder *folder, uint32_t *from_r);
+
 /*
  * The exact number of octets that maildir_reader will give for the message: its file with every
  * bare LF as CRLF.  *newline_r says whether it ends in a line end (an empty message does not).
@@ -118,6 +132,8 @@ int maildir_save_sizes(struct maildir_folder *folder);
  * (flags) while open reads on; one that is shortened underneath gives EIO.
  */
 int maildir_reader_open(struct maildir_folder *folder, size_t index, struct maildir_reader **r);
+/* Passes over octets (fewer when it ends before). */
+int maildir_reader_skip(struct maildir_reader *reader, uint64_t octets);
 /* Up to size octets: > 0, 0 at the end, -1 with errno. */
 ssize_t maildir_reader_read(struct maildir_reader *reader, void *buf, size_t size);
 void maildir_reader_close(struct maildir_reader **reader);

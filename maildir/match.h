@@ -1,0 +1,36 @@
+/*
+ * match.h: looking for text in a message as a person reads it: transfer encodings, RFC 2047 words and
+ * charsets decoded, compared as i;unicode-casemap does.  For SEARCH.
+ */
+#ifndef MAILDIR_MATCH_H
+#define MAILDIR_MATCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct maildir_folder;
+
+enum match_where {
+	MATCH_HEADER, /* a field of the message's header; an empty text asks for its presence */
+	MATCH_BODY,   /* the text parts, and the headers of messages inside, but not its header */
+	MATCH_TEXT,   /* the header too */
+};
+
+/* One question. */
+struct match {
+	enum match_where where;
+	const char *field; /* MATCH_HEADER: its name */
+	const char *text;  /* as casemap_add made it of the client's */
+	size_t len;
+	bool found; /* the answer */
+};
+
+/*
+ * Answers all questions about a message in one reading of it, or as little of it as is needed.
+ * stop(ctx) is asked now and then (some ten times a second); true gives up with ECANCELED.  -1 also as
+ * maildir_reader_open.
+ */
+int maildir_match(struct maildir_folder *folder, size_t index, struct match *matches, size_t count,
+    bool (*stop)(void *ctx), void *ctx);
+
+#endif

@@ -1,0 +1,23 @@
+/*
+ * watch.h: hearing of changes to a folder, by inotify(7).
+ */
+#ifndef MAILDIR_WATCH_H
+#define MAILDIR_WATCH_H
+
+#include <stdbool.h>
+
+struct maildir_folder;
+struct maildir_watch;
+
+/* Watches cur/ and new/, and the folder's own files.  -1: the system has none to give (EMFILE, ENOSPC,
+ * ENOSYS): then one must look now and then. */
+int maildir_watch_open(struct maildir_folder *folder, struct maildir_watch **watch_r);
+void maildir_watch_close(struct maildir_watch **watch);
+
+/* To be polled for POLLIN. */
+int maildir_watch_fd(const struct maildir_watch *watch);
+
+/* Takes what is there to read, without waiting.  Whether something may have changed. */
+bool maildir_watch_take(struct maildir_watch *watch);
+
+#endif

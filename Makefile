@@ -45,7 +45,7 @@ LIBS_maildir =
 LIBRARIES = auth maildir tls
 ARCHIVES = $(LIBRARIES:%=$(BUILD)/lib%.a)
 objects = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)/*.c))
-SERVER = $(call objects,server) $(call objects,server/pop3)
+SERVER = $(call objects,server) $(call objects,server/pop3) $(call objects,server/imap)
 UNIT = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
 
 all: $(BUILD)/sallyport

@@ -23,8 +23,8 @@ grep -nE '\b(setuid|setgid|setresuid|setresgid|setgroups|chroot)\(' -r server au
 	grep -v '^server/privdrop\.c' && say "identities change in server/privdrop.c only"
 grep -nE '\b(strcpy|strcat|sprintf|gets|strtok|system|popen)\(' -r server auth maildir tls --include='*.c' &&
 	say "a function that is not used here"
-grep -lE 'Runs as:' server/*.c server/pop3/*.c auth/*.c maildir/*.c tls/*.c | sort >/tmp/lint.$$
-ls server/*.c server/pop3/*.c auth/*.c maildir/*.c tls/*.c | sort | comm -13 /tmp/lint.$$ - | grep . &&
+grep -lE 'Runs as:' server/*.c server/pop3/*.c server/imap/*.c auth/*.c maildir/*.c tls/*.c | sort >/tmp/lint.$$
+ls server/*.c server/pop3/*.c server/imap/*.c auth/*.c maildir/*.c tls/*.c | sort | comm -13 /tmp/lint.$$ - | grep . &&
 	say "these do not say under which uid they run"
 rm -f /tmp/lint.$$
 

@@ -96,7 +96,9 @@ struct maildir_folder {
 	struct file_stamp dotlock;
 	struct list list;
 	struct folder_stamp seen;
+	uint64_t generation; /* counts the lists; see maildir_generation */
 	uint64_t sizes_read; /* octets that maildir_size read and has not saved */
+	bool odd_told;	     /* what lies in it and is no message was told */
 	bool removed_new;    /* a file of new/ was removed since the last settle */
 	struct keywords *keywords;
 };

@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "maildir/internal.h"
+#include "maildir/lock.h"
 #include "maildir/scan.h"
+#include "maildir/uidlist.h"
 
 void
 list_clear(struct list *list)
@@ -29,6 +31,12 @@ maildir_message(const struct maildir_folder *folder, size_t index)
 	return &folder->list.entry[index].pub;
 }
 
+uint64_t
+maildir_generation(const struct maildir_folder *folder)
+{
+	return folder->generation;
+}
+
 uint32_t
 maildir_uidvalidity(const struct maildir_folder *folder)
 {
@@ -39,6 +47,72 @@ uint32_t
 maildir_uidnext(const struct maildir_folder *folder)
 {
 	return folder->list.next;
+}
+
+size_t
+maildir_find(const struct maildir_folder *folder, uint32_t uid)
+{
+	const struct list *list = &folder->list;
+	size_t low = 0, high = list->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (list->entry[middle].pub.uid < uid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/*
+ * The record as far as it is of this list: after another session renumbered, or when it is lost,
+ * nothing of the list is new.
+ */
+static int
+recent_read(struct maildir_folder *folder, struct uid_record *record)
+{
+	const struct list *list = &folder->list;
+
+	if (uid_record_read(folder, record) < 0)
+		return -1;
+	if (record->validity != list->validity)
+		record->recent = list->next;
+	return 0;
+}
+
+int
+maildir_recent(struct maildir_folder *folder, uint32_t *from_r)
+{
+	struct uid_record record;
+	int r;
+
+	if (mdlock_folder(folder) < 0)
+		return -1;
+	r = recent_read(folder, &record);
+	mdlock_unfolder(folder);
+	*from_r = record.recent;
+	return r;
+}
+
+int
+maildir_claim_recent(struct maildir_folder *folder, uint32_t *from_r)
+{
+	struct uid_record record;
+	int r;
+
+	if (mdlock_folder(folder) < 0)
+		return -1;
+	r = recent_read(folder, &record);
+	*from_r = record.recent;
+	/* Only what this session has in its list: others may know of more. */
+	if (r == 0 && record.recent < folder->list.next) {
+		record.recent = folder->list.next;
+		r = uid_record_write(folder, &record);
+	}
+	mdlock_unfolder(folder);
+	return r;
 }
 
 int

@@ -177,6 +177,24 @@ maildir_size(struct maildir_folder *folder, size_t index, uint64_t *octets_r, bo
 	return r;
 }
 
+int
+maildir_date(struct maildir_folder *folder, size_t index, time_t *date_r)
+{
+	struct entry *entry = &folder->list.entry[index];
+	struct stat st;
+
+	for (int tries = 0; tries < OPEN_TRIES; tries++) {
+		if (fstatat(folder->dir[entry->dir], entry->name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+			*date_r = st.st_mtime;
+			return 0;
+		}
+		if (errno != ENOENT || entry_locate(folder, entry) < 0)
+			return -1;
+	}
+	errno = ENOENT;
+	return -1;
+}
+
 /* --- saving sizes --- */
 
 static bool
@@ -392,4 +410,20 @@ maildir_reader_read(struct maildir_reader *reader, void *buf, size_t size)
 		}
 	}
 	return (ssize_t)n;
+}
+
+int
+maildir_reader_skip(struct maildir_reader *reader, uint64_t octets)
+{
+	char passed[8 * 1024];
+
+	while (octets > 0) {
+		size_t size = octets < sizeof(passed) ? (size_t)octets : sizeof(passed);
+		ssize_t n = maildir_reader_read(reader, passed, size);
+
+		if (n <= 0)
+			return (int)n;
+		octets -= (uint64_t)n;
+	}
+	return 0;
 }

@@ -25,7 +25,7 @@
 #define SCAN_PAUSE_MS 20
 #define SCAN_STEP_MS  2
 
-/* Odd names told to the log in one sync; more would only bury the log. */
+/* Odd names told to the log; more would only bury the log. */
 #define SCAN_NOTICES 3
 
 struct scan_slot {
@@ -209,6 +209,17 @@ scan_add(struct scan *scan, int dir, const char *name)
 
 /* --- a pass --- */
 
+/*
+ * Something in the directory that is no message.  Told by a session's first pass only: it will be
+ * there in the next pass, and in each sync to come.
+ */
+static void
+scan_notice_odd(struct scan *scan, int dir, const char *name, const char *what)
+{
+	if (scan->passes == 1 && !scan->folder->odd_told)
+		scan_notice(scan, dir, name, what);
+}
+
 static bool
 scan_wanted(struct scan *scan, int dir, const struct dirent *entry)
 {
@@ -218,7 +229,7 @@ scan_wanted(struct scan *scan, int dir, const struct dirent *entry)
 	if (entry->d_name[0] == '.')
 		return false;
 	if (!mdname_usable(entry->d_name)) {
-		scan_notice(scan, dir, entry->d_name, "has a name that no message can have");
+		scan_notice_odd(scan, dir, entry->d_name, "has a name that no message can have");
 		return false;
 	}
 	if (type == DT_UNKNOWN) {
@@ -228,7 +239,7 @@ scan_wanted(struct scan *scan, int dir, const struct dirent *entry)
 		type = S_ISREG(st.st_mode) ? DT_REG : DT_DIR;
 	}
 	if (type != DT_REG)
-		scan_notice(scan, dir, entry->d_name, "is not a regular file");
+		scan_notice_odd(scan, dir, entry->d_name, "is not a regular file");
 	return type == DT_REG;
 }
 
@@ -356,6 +367,7 @@ scan_pass(struct scan *scan)
 	if (scan_stamps(scan, scan->stamp) < 0)
 		return -1;
 	settled = stamps_are_settled(scan->stamp);
+	scan->passes++;
 	/* new/ first: what is moved to cur/ meanwhile is then seen at least there. */
 	if (scan_dir(scan, ENTRY_NEW) < 0 || scan_dir(scan, ENTRY_CUR) < 0)
 		return -1;

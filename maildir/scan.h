@@ -37,6 +37,7 @@ struct scan {
 	size_t pairs, pair_room, unresolved;
 	struct mdarena arena;
 	struct file_stamp stamp[ENTRY_DIRS]; /* cur and new, before the last pass */
+	unsigned passes;
 	bool still;	  /* nothing was renamed during the last pass, as far as times tell */
 	unsigned notices; /* given about names that are no messages */
 };

@@ -48,12 +48,13 @@
  * called for what the record does not know of.
  *
  * The record, kept in our lock file, is the UIDVALIDITY and next UID that were last given out.  A
- * uidlist is lost or damaged when it is not there or does not parse, when it has no end (unless all
- * that the record knows of is before: then it is the tail of an append that died), when its next UID
- * is below the record's, or its UIDVALIDITY is older.  UIDs in it may then have been given to other
+ * uidlist is lost or damaged when it is not there or does not parse, when its last line has no end
+ * (unless that line's UID is none that the record knows of: then it is the tail of an append that
+ * died), when its next UID is below the record's, or its UIDVALIDITY is older.  UIDs in it may then have been given to other
  * messages, so all get new UIDs under a higher UIDVALIDITY (validity.c): mail clients fetch anew, and
  * all of the mail is served at once.  What lines could be read still give their POP3 UIDLs and ids.
- * The record is not fsynced: after a power failure it may be too low, and then says nothing.
+ * The record is not fsynced: after a power failure it may be too low, and then says nothing.  Its
+ * third number is for \Recent: the first UID that no IMAP session was told of.
  *
  * Locks die with their holders, and nothing here leaves a state that the next one cannot go on from:
  * files moved to cur/ without a UID get one; a temporary file is overwritten.
@@ -100,6 +101,20 @@ struct sync {
 
 /* --- reading dovecot-uidlist --- */
 
+/* The UID of the last line, which has no end; 0 when not even that is whole. */
+static uint32_t
+torn_uid(const struct uidlist *list)
+{
+	const char *end = list->text + list->size;
+	const char *newline = memrchr(list->text, '\n', list->size);
+	const char *p = newline != NULL ? newline + 1 : list->text;
+	uint64_t uid = 0;
+
+	for (; p < end && *p >= '0' && *p <= '9' && uid <= UIDLIST_UID_MAX; p++)
+		uid = uid * 10 + (uint64_t)(*p - '0');
+	return p < end && *p == ' ' && uid <= UIDLIST_UID_MAX ? (uint32_t)uid : 0;
+}
+
 /* Why the uidlist cannot be trusted, or NULL. */
 static const char *
 uids_doubt(const struct sync *sync)
@@ -115,7 +130,9 @@ uids_doubt(const struct sync *sync)
 		return "it is older than what was given out";
 	if (list->validity == record->validity && list->next < record->next)
 		return "lines are missing at its end";
-	if (list->state == UIDLIST_TORN && list->validity != record->validity)
+	/* An append that died was of a UID that nobody was told of: what is cut here was whole once. */
+	if (list->state == UIDLIST_TORN &&
+	    (list->validity != record->validity || torn_uid(list) < record->next))
 		return "its last line has no end";
 	return NULL;
 }
@@ -159,6 +176,9 @@ sync_read_record(struct sync *sync)
 		return -1;
 	if (list->validity > sync->record.validity ||
 	    (list->validity == sync->record.validity && list->next > sync->record.next)) {
+		/* The record was lost; what we knew then was told. */
+		if (list->validity > sync->record.validity)
+			sync->record.recent = list->next;
 		sync->record.validity = list->validity;
 		sync->record.next = list->next;
 	}
@@ -602,11 +622,25 @@ sync_remember(struct sync *sync)
 	seen->valid = sync->scan.still && !sync->unsettled && (sync->sure || sync->dead == 0);
 }
 
+/* The first UID that no IMAP session was told of. */
+static uint32_t
+sync_recent(const struct sync *sync)
+{
+	const struct uid_record *record = &sync->record;
+
+	if (sync->renumber)
+		return 1;
+	if (record->validity == sync->validity)
+		return record->recent;
+	/* A folder that only Dovecot had open: it told of its UIDs.  Or it has just renumbered. */
+	return record->validity == 0 ? sync->uids.list.next : 1;
+}
+
 static int
 sync_finish(struct sync *sync)
 {
 	struct maildir_folder *folder = sync->folder;
-	struct uid_record record = {sync->validity, sync->next};
+	struct uid_record record = {sync->validity, sync->next, sync_recent(sync)};
 	struct list list = {0};
 
 	if (sync_build(sync, &list) < 0) {
@@ -619,6 +653,7 @@ sync_finish(struct sync *sync)
 		(void)!uid_record_write(folder, &record);
 	list_clear(&folder->list);
 	folder->list = list;
+	folder->generation++;
 	sync_remember(sync);
 	return 0;
 }
@@ -630,6 +665,7 @@ sync_locked(struct sync *sync)
 		return -1;
 	if (scan_collect(&sync->scan, sync_complete, sync, &sync->sure) < 0)
 		return -1;
+	sync->folder->odd_told = true;
 	if (sync->scan.pairs > 0) {
 		sync->unsettled = true;
 		if (scan_separate(&sync->scan) < 0)

@@ -20,8 +20,10 @@
 /* Fixed, for the folder's lock is held: whoever died before us left at most this one behind. */
 #define UIDLIST_TMP "sallyport.uidlist"
 
-#define RECORD_FORMAT "V%010u N%010u\n"
-#define RECORD_SIZE   24
+#define RECORD_FORMAT "V%010u N%010u R%010u\n"
+#define RECORD_SIZE   36
+/* Without R, as POP3 alone once wrote it. */
+#define RECORD_SIZE_OLD 24
 
 /* For appending where we may; a file that we may only read is written anew instead. */
 static int
@@ -38,15 +40,15 @@ uidfile_open(struct maildir_folder *folder, struct uidfile *file)
 	return file->fd;
 }
 
-/* Something else of that name: a link, a directory.  A rename will replace it if it can. */
+/* Something else of that name: a link, a directory, a giant.  A rename will replace it if it can. */
 static int
-uidfile_strange(struct uidfile *file)
+uidfile_strange(struct uidfile *file, const char *what)
 {
 	if (file->fd >= 0)
 		close(file->fd);
 	file->fd = -1;
 	file->list.state = UIDLIST_DAMAGED;
-	file->list.what = "it is not a regular file";
+	file->list.what = what;
 	return 0;
 }
 
@@ -63,15 +65,18 @@ uidfile_load(struct maildir_folder *folder, struct uidfile *file)
 	file->gid = (gid_t)-1;
 	if (uidfile_open(folder, file) < 0) {
 		if (errno == ELOOP || errno == EISDIR || errno == ENXIO)
-			return uidfile_strange(file);
+			return uidfile_strange(file, "it is not a regular file");
 		return errno == ENOENT ? 0 : -1;
 	}
 	if (fstat(file->fd, &st) < 0)
 		goto fail;
 	if (!S_ISREG(st.st_mode))
-		return uidfile_strange(file);
-	if (maildir_read_all(file->fd, UIDLIST_SIZE_MAX, &text, &size) < 0)
+		return uidfile_strange(file, "it is not a regular file");
+	if (maildir_read_all(file->fd, UIDLIST_SIZE_MAX, &text, &size) < 0) {
+		if (errno == EFBIG)
+			return uidfile_strange(file, "it is too large");
 		goto fail;
+	}
 	file->mode = st.st_mode & 0666;
 	file->gid = st.st_gid;
 	/* What was appended while we read is not in this stamp, and so is found by the next look. */
@@ -194,10 +199,15 @@ uid_record_read(struct maildir_folder *folder, struct uid_record *record_r)
 	memset(record_r, 0, sizeof(*record_r));
 	if (n < 0)
 		return -1;
-	if (n != RECORD_SIZE)
+	if (n < RECORD_SIZE_OLD)
 		return 0;
 	record_r->validity = record_number(text, 'V');
 	record_r->next = record_number(text + 12, 'N');
+	if (n == RECORD_SIZE)
+		record_r->recent = record_number(text + 24, 'R');
+	/* Who knew nothing of recent messages has shown all that there were. */
+	if (record_r->recent == 0)
+		record_r->recent = record_r->next;
 	return 0;
 }
 
@@ -206,6 +216,6 @@ uid_record_write(struct maildir_folder *folder, const struct uid_record *record)
 {
 	char text[RECORD_SIZE + 1];
 
-	snprintf(text, sizeof(text), RECORD_FORMAT, record->validity, record->next);
+	snprintf(text, sizeof(text), RECORD_FORMAT, record->validity, record->next, record->recent);
 	return pwrite(folder->lock_fd, text, RECORD_SIZE, 0) == RECORD_SIZE ? 0 : -1;
 }

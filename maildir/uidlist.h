@@ -100,6 +100,7 @@ int uidfile_replace(struct maildir_folder *folder, struct uidfile *file, const s
  */
 struct uid_record {
 	uint32_t validity, next; /* 0: there is none */
+	uint32_t recent;	 /* UIDs from here on were told to no IMAP session yet */
 };
 int uid_record_read(struct maildir_folder *folder, struct uid_record *record_r);
 int uid_record_write(struct maildir_folder *folder, const struct uid_record *record);

@@ -959,7 +959,7 @@ test_req36_torn_append_is_cut(void **state)
 	put(f, "new/2000.x", "x\n");
 	for (int i = 0; i < 2; i++) {
 		fd = openat(f->fd, "dovecot-uidlist", O_WRONLY | O_APPEND | O_CLOEXEC);
-		assert_int_equal(write(fd, "6 :20", 5), 5);
+		assert_int_equal(write(fd, i == 0 ? "6 :20" : "7 :20", 5), 5);
 		close(fd);
 		fixture_reopen(f);
 		sync_inbox(f, 6);

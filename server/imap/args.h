@@ -24,20 +24,20 @@ struct word {
 	size_t len;
 };
 
-bool args_space(struct args *args);	      /* exactly one SP */
-bool args_end(const struct args *args);	      /* nothing is left */
-bool args_char(struct args *args, char c);    /* that octet */
+bool args_space(struct args *args);	   /* exactly one SP */
+bool args_end(const struct args *args);	   /* nothing is left */
+bool args_char(struct args *args, char c); /* that octet */
 bool args_next_is(const struct args *args, char c);
 
-/* 1*ATOM-CHAR.  also: characters beyond those that are taken too, such as "]" or "\\" or "%*". */
+/* 1*ATOM-CHAR.  also: characters beyond those that are taken too, such as "]" or "\\"; NULL: none. */
 bool args_atom(struct args *args, const char *also, struct word *word_r);
 bool args_quoted(struct args *args, struct word *word_r);
 /* {n} or {n+}; literal8_r tells of ~{n} (NULL: it is wrong here).  A NUL is wrong but in literal8. */
 bool args_literal(struct args *args, struct word *word_r, bool *literal8_r);
-bool args_string(struct args *args, struct word *word_r);  /* quoted or literal */
-bool args_astring(struct args *args, struct word *word_r); /* or ASTRING-CHARs */
+bool args_string(struct args *args, struct word *word_r);	/* quoted or literal */
+bool args_astring(struct args *args, struct word *word_r);	/* or ASTRING-CHARs */
 bool args_list_mailbox(struct args *args, struct word *word_r); /* LIST's pattern */
-bool args_nstring(struct args *args, struct word *word_r); /* NIL: at is NULL */
+bool args_nstring(struct args *args, struct word *word_r);	/* NIL: at is NULL */
 
 /* Digits only, 1 to 10, below 2^32 (64 bits: to 19, below 2^63); nz: not 0. */
 bool args_number(struct args *args, uint32_t *number_r);

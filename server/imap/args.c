@@ -1,0 +1,335 @@
+/*
+ * args.c: the words of a command, one by one, from its text.
+ * Runs as: worker (LOGIN, ID), and mail user.
+ */
+#include <string.h>
+#include <strings.h>
+
+#include "maildir/casemap.h"
+#include "server/imap/args.h"
+
+enum {
+	DIGITS_32 = 10, /* 2^32 has ten */
+	DIGITS_64 = 19, /* 2^63 has nineteen */
+	YEAR_DIGITS = 4,
+	MINUTE = 60,
+	HOUR = 60 * MINUTE,
+	DAY = 24 * HOUR,
+};
+
+/* RFC 9051 section 9, atom-specials; controls, SP and 8 bits are none either. */
+static const char ATOM_SPECIALS[] = "(){%*\"\\]";
+
+static bool
+in_set(const char *set, char c)
+{
+	return set != NULL && c != '\0' && strchr(set, c) != NULL;
+}
+
+static bool
+is_atom_char(char c)
+{
+	return c > 0x20 && c < 0x7f && !in_set(ATOM_SPECIALS, c);
+}
+
+static bool
+is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+bool
+args_end(const struct args *args)
+{
+	return args->at == args->end;
+}
+
+bool
+args_next_is(const struct args *args, char c)
+{
+	return args->at < args->end && *args->at == c;
+}
+
+bool
+args_char(struct args *args, char c)
+{
+	if (!args_next_is(args, c))
+		return false;
+	args->at++;
+	return true;
+}
+
+bool
+args_space(struct args *args)
+{
+	return args_char(args, ' ');
+}
+
+bool
+args_atom(struct args *args, const char *also, struct word *word_r)
+{
+	char *start = args->at;
+
+	while (args->at < args->end && (is_atom_char(*args->at) || in_set(also, *args->at)))
+		args->at++;
+	*word_r = (struct word){start, (size_t)(args->at - start)};
+	return word_r->len > 0;
+}
+
+bool
+args_quoted(struct args *args, struct word *word_r)
+{
+	char *out;
+	bool eight_bit = false;
+
+	if (!args_char(args, '"'))
+		return false;
+	*word_r = (struct word){args->at, 0};
+	for (out = args->at; args->at < args->end && *args->at != '"'; *out++ = *args->at++) {
+		if (*args->at == '\\') {
+			args->at++;
+			if (!args_next_is(args, '"') && !args_next_is(args, '\\'))
+				return false;
+		}
+		if (*args->at == '\0' || *args->at == '\r' || *args->at == '\n')
+			return false;
+		eight_bit |= (*args->at & 0x80) != 0;
+	}
+	word_r->len = (size_t)(out - word_r->at);
+	/* RFC 6855 section 3: what is not UTF-8 is BAD. */
+	if (eight_bit && (!args->utf8 || !utf8_valid(word_r->at, word_r->len)))
+		return false;
+	return args_char(args, '"');
+}
+
+bool
+args_literal(struct args *args, struct word *word_r, bool *literal8_r)
+{
+	bool literal8 = args_char(args, '~');
+	uint64_t len;
+
+	if (literal8_r != NULL)
+		*literal8_r = literal8;
+	else if (literal8)
+		return false;
+	if (!args_char(args, '{') || !args_number64(args, &len))
+		return false;
+	(void)args_char(args, '+');
+	if (!args_char(args, '}') || !args_char(args, '\r') || !args_char(args, '\n'))
+		return false;
+	if (len > (uint64_t)(args->end - args->at))
+		return false;
+	*word_r = (struct word){args->at, (size_t)len};
+	args->at += len;
+	return literal8 || memchr(word_r->at, '\0', word_r->len) == NULL;
+}
+
+bool
+args_string(struct args *args, struct word *word_r)
+{
+	if (args_next_is(args, '"'))
+		return args_quoted(args, word_r);
+	return args_literal(args, word_r, NULL);
+}
+
+/* A string, or an atom with more characters.  "~" begins an atom here: no literal8 is allowed. */
+static bool
+string_or_atom(struct args *args, const char *also, struct word *word_r)
+{
+	if (args_next_is(args, '"') || args_next_is(args, '{'))
+		return args_string(args, word_r);
+	return args_atom(args, also, word_r);
+}
+
+bool
+args_astring(struct args *args, struct word *word_r)
+{
+	return string_or_atom(args, "]", word_r);
+}
+
+bool
+args_list_mailbox(struct args *args, struct word *word_r)
+{
+	return string_or_atom(args, "]%*", word_r);
+}
+
+bool
+args_nstring(struct args *args, struct word *word_r)
+{
+	if (args_next_is(args, '"') || args_next_is(args, '{'))
+		return args_string(args, word_r);
+	if (!args_atom(args, "]", word_r) || !word_is(*word_r, "NIL"))
+		return false;
+	*word_r = (struct word){NULL, 0};
+	return true;
+}
+
+bool
+args_number64(struct args *args, uint64_t *number_r)
+{
+	uint64_t number = 0;
+	int digits = 0;
+
+	for (; args->at < args->end && is_digit(*args->at); args->at++) {
+		if (++digits > DIGITS_64)
+			return false;
+		number = number * 10 + (uint64_t)(*args->at - '0');
+	}
+	*number_r = number;
+	return digits > 0 && number <= INT64_MAX;
+}
+
+bool
+args_number(struct args *args, uint32_t *number_r)
+{
+	const char *start = args->at;
+	uint64_t number;
+
+	if (!args_number64(args, &number) || args->at - start > DIGITS_32 || number > UINT32_MAX)
+		return false;
+	*number_r = (uint32_t)number;
+	return true;
+}
+
+bool
+args_nz_number(struct args *args, uint32_t *number_r)
+{
+	return args_number(args, number_r) && *number_r > 0;
+}
+
+bool
+args_set(struct args *args, struct word *word_r)
+{
+	char *start = args->at;
+
+	if (!args_char(args, '$')) {
+		while (args->at < args->end && (is_digit(*args->at) || in_set(":,*", *args->at)))
+			args->at++;
+	}
+	*word_r = (struct word){start, (size_t)(args->at - start)};
+	return word_r->len > 0;
+}
+
+/* Exactly so many digits, or up to so many when fewer will do. */
+static bool
+take_digits(struct args *args, int least, int most, int *number_r)
+{
+	int digits = 0;
+
+	for (*number_r = 0; digits < most && args->at < args->end && is_digit(*args->at); digits++)
+		*number_r = *number_r * 10 + (*args->at++ - '0');
+	return digits >= least;
+}
+
+static bool
+take_month(struct args *args, int *month_r)
+{
+	static const char names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+
+	if (args->end - args->at < 3)
+		return false;
+	for (int i = 0; i < 12; i++) {
+		if (strncasecmp(args->at, names + (size_t)i * 3, 3) != 0)
+			continue;
+		args->at += 3;
+		*month_r = i + 1;
+		return true;
+	}
+	return false;
+}
+
+static int
+days_in_month(int year, int month)
+{
+	static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+	bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+
+	return days[month - 1] + (month == 2 && leap ? 1 : 0);
+}
+
+/* Days since 1970-01-01.  Years are counted from March, so that the leap day is their last. */
+static int64_t
+day_number(int year, int month, int day)
+{
+	int shifted = year + 4800 - (month <= 2 ? 1 : 0), from_march = (month + 9) % 12;
+
+	/* 32045 brings it to Julian days, 2440588 is that of 1970-01-01. */
+	return day + (153 * from_march + 2) / 5 + 365 * shifted + shifted / 4 - shifted / 100 +
+	       shifted / 400 - 32045 - 2440588;
+}
+
+/* date-text. */
+static bool
+take_date(struct args *args, int64_t *day_r)
+{
+	int day, month, year;
+
+	if (!take_digits(args, 1, 2, &day) || !args_char(args, '-') || !take_month(args, &month) ||
+	    !args_char(args, '-') || !take_digits(args, YEAR_DIGITS, YEAR_DIGITS, &year))
+		return false;
+	if (day < 1 || day > days_in_month(year, month))
+		return false;
+	*day_r = day_number(year, month, day);
+	return true;
+}
+
+bool
+args_date(struct args *args, int64_t *day_r)
+{
+	if (args_char(args, '"'))
+		return take_date(args, day_r) && args_char(args, '"');
+	return take_date(args, day_r);
+}
+
+/* "12:34:56", with the second that is put in now and then. */
+static bool
+take_time(struct args *args, int64_t *seconds_r)
+{
+	int hour, minute, second;
+
+	if (!take_digits(args, 2, 2, &hour) || !args_char(args, ':') ||
+	    !take_digits(args, 2, 2, &minute) || !args_char(args, ':') ||
+	    !take_digits(args, 2, 2, &second))
+		return false;
+	*seconds_r = (int64_t)hour * HOUR + minute * MINUTE + second;
+	return hour < 24 && minute < 60 && second <= 60;
+}
+
+/* "+0100": seconds east of Greenwich. */
+static bool
+take_zone(struct args *args, int64_t *seconds_r)
+{
+	bool west = args_next_is(args, '-');
+	int hour, minute;
+
+	if (!args_char(args, west ? '-' : '+') || !take_digits(args, 2, 2, &hour) ||
+	    !take_digits(args, 2, 2, &minute))
+		return false;
+	*seconds_r = ((int64_t)hour * HOUR + minute * MINUTE) * (west ? -1 : 1);
+	return hour < 24 && minute < 60;
+}
+
+bool
+args_date_time(struct args *args, int64_t *time_r)
+{
+	int64_t day, seconds, zone;
+
+	if (!args_char(args, '"'))
+		return false;
+	/* " 1-Feb": the blank stands for a digit, before one digit only. */
+	if (args_char(args, ' ') && args->end - args->at > 1 && args->at[1] != '-')
+		return false;
+	if (!take_date(args, &day) || !args_space(args) || !take_time(args, &seconds) ||
+	    !args_space(args) || !take_zone(args, &zone))
+		return false;
+	*time_r = day * DAY + seconds - zone;
+	return args_char(args, '"');
+}
+
+bool
+word_is(struct word word, const char *text)
+{
+	size_t len = strlen(text);
+
+	return word.len == len && (len == 0 || strncasecmp(word.at, text, len) == 0);
+}

@@ -66,6 +66,14 @@ $(BUILD)/%.o: %.c
 	@echo "  CC $<"
 	@$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
+# Tables made at build time, from Unicode's data and from what iconv(1) knows.
+UNICODE_DATA = /usr/share/unicode/UnicodeData.txt
+$(BUILD)/maildir/casemap.o: CPPFLAGS += -I$(BUILD)
+$(BUILD)/maildir/casemap.o: $(BUILD)/maildir/casemap_table.h
+$(BUILD)/maildir/casemap_table.h: maildir/casemap.awk $(UNICODE_DATA)
+	@mkdir -p $(@D)
+	@awk -f maildir/casemap.awk $(UNICODE_DATA) >$@.new && mv $@.new $@
+
 # Unit tests: a leaf library's test (test_<library>_*.c) links that library and nothing else;
 # the server's link everything but main.
 unit: $(UNIT)

@@ -7,7 +7,7 @@ set -eu
 
 packages() {
 	case $1 in
-	build) echo gcc make libc6-dev libmbedtls-dev libcrypt-dev openssl ;;
+	build) echo gcc make libc6-dev libmbedtls-dev libcrypt-dev openssl unicode-data ;;
 	test)
 		echo clang clang-format clang-tidy cppcheck mandoc libcmocka-dev python3 python3-pytest \
 			procps strace curl fetchmail mpop getmail6 mutt expect postfix dovecot-core \

@@ -4,7 +4,6 @@
 #ifndef MAILDIR_DECODE_H
 #define MAILDIR_DECODE_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 enum decode_kind {
@@ -19,10 +18,9 @@ enum decode_kind decode_kind(const char *word);
 
 struct decoder {
 	enum decode_kind kind;
-	unsigned bits, count;  /* base64: what of a quantum came */
-	char held[80];	       /* quoted-printable: blanks that may end a line, an escape cut in two */
+	unsigned bits, count; /* base64: what of a quantum came */
+	char held[80]; /* quoted-printable: blanks that may end a line, an escape cut in two */
 	size_t held_len;
-	bool ended;
 };
 
 void decode_init(struct decoder *decoder, enum decode_kind kind);

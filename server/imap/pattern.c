@@ -1,0 +1,126 @@
+/*
+ * pattern.c: LIST's patterns, matched in one walk over the name.
+ * Runs as: mail user.
+ *
+ * The pattern is an automaton: to be in state n means that its first n octets have matched what was
+ * read of the name.  All states that are possible are kept at once, as bits, so nothing is ever tried
+ * twice.
+ */
+#include <stdint.h>
+#include <string.h>
+#include <strings.h>
+
+#include "server/imap/pattern.h"
+
+enum { WORD_BITS = 64, WORDS = PATTERN_MAX / WORD_BITS + 1 };
+
+#define INBOX "INBOX"
+
+struct automaton {
+	char octet[PATTERN_MAX];
+	size_t len;
+	uint64_t state[WORDS]; /* bits 0 to len */
+};
+
+static bool
+is_wildcard(char c)
+{
+	return c == '*' || c == '%';
+}
+
+/* Wildcards side by side are one: "*" when one of them is, for it matches what they do together. */
+static void
+collapse(struct automaton *automaton, const char *pattern, size_t len)
+{
+	char *octet = automaton->octet;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		if (kept == 0 || !is_wildcard(pattern[i]) || !is_wildcard(octet[kept - 1]))
+			octet[kept++] = pattern[i];
+		else if (pattern[i] == '*')
+			octet[kept - 1] = '*';
+	}
+	automaton->len = kept;
+}
+
+/* A wildcard may match nothing: who is before it is behind it, too.  No other one follows it. */
+static void
+enter(const struct automaton *automaton, uint64_t *state, size_t n)
+{
+	state[n / WORD_BITS] |= UINT64_C(1) << n % WORD_BITS;
+	if (n < automaton->len && is_wildcard(automaton->octet[n]))
+		state[(n + 1) / WORD_BITS] |= UINT64_C(1) << (n + 1) % WORD_BITS;
+}
+
+static bool
+same_octet(char a, char b, bool fold)
+{
+	return a == b || (fold && strncasecmp(&a, &b, 1) == 0);
+}
+
+/* Reads one octet of the name; fold: without case.  False when no state is left. */
+static bool
+step(struct automaton *automaton, char c, bool fold)
+{
+	uint64_t next[WORDS] = {0}, any = 0;
+
+	for (size_t word = 0; word <= automaton->len / WORD_BITS; word++) {
+		for (uint64_t bits = automaton->state[word]; bits != 0; bits &= bits - 1) {
+			size_t n = word * WORD_BITS + (size_t)__builtin_ctzll(bits);
+			char octet;
+
+			if (n == automaton->len)
+				continue;
+			octet = automaton->octet[n];
+			if (octet == '*' || (octet == '%' && c != '/'))
+				enter(automaton, next, n);
+			else if (octet != '%' && same_octet(octet, c, fold))
+				enter(automaton, next, n + 1);
+		}
+	}
+	memcpy(automaton->state, next, sizeof(next));
+	for (size_t word = 0; word < WORDS; word++)
+		any |= next[word];
+	return any != 0;
+}
+
+static bool
+is_in(const struct automaton *automaton, size_t n)
+{
+	return (automaton->state[n / WORD_BITS] >> n % WORD_BITS & 1) != 0;
+}
+
+/* Behind a separator: whether a part may follow.  One is not empty, so a "/" is no way on. */
+static bool
+may_go_on(const struct automaton *automaton)
+{
+	for (size_t n = 0; n < automaton->len; n++) {
+		if (is_in(automaton, n) && automaton->octet[n] != '/')
+			return true;
+	}
+	return false;
+}
+
+enum pattern_match
+pattern_match(const char *pattern, size_t pattern_len, const char *name, size_t name_len)
+{
+	struct automaton automaton = {.len = 0};
+	const size_t inbox = strlen(INBOX);
+	bool fold = name_len >= inbox && strncasecmp(name, INBOX, inbox) == 0 &&
+		    (name_len == inbox || name[inbox] == '/');
+
+	if (pattern_len > PATTERN_MAX)
+		return PATTERN_NO;
+	collapse(&automaton, pattern, pattern_len);
+	enter(&automaton, automaton.state, 0);
+	for (size_t i = 0; i < name_len; i++) {
+		if (!step(&automaton, name[i], fold && i < inbox))
+			return PATTERN_NO;
+	}
+	if (is_in(&automaton, automaton.len))
+		return PATTERN_YES;
+	if (step(&automaton, '/', false) && may_go_on(&automaton))
+		return PATTERN_CHILDREN;
+	return PATTERN_NO;
+}

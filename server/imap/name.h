@@ -24,7 +24,8 @@ const char *imap_name_folder(const char *name, size_t len, bool utf8, char folde
  * it is. */
 void imap_name_client(const char *folder, bool utf8, char name_r[IMAP_NAME_MAX]);
 
-/* The two encodings.  -1: malformed, or it does not fit. */
+/* The two encodings, written with a NUL behind.  -1: malformed (controls are, in both, and any but the
+ * canonical form of modified UTF-7), or it does not fit. */
 int imap_utf7_to_utf8(const char *utf7, size_t len, char *utf8_r, size_t size);
 int imap_utf8_to_utf7(const char *utf8, size_t len, char *utf7_r, size_t size);
 

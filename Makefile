@@ -68,11 +68,15 @@ $(BUILD)/%.o: %.c
 
 # Tables made at build time, from Unicode's data and from what iconv(1) knows.
 UNICODE_DATA = /usr/share/unicode/UnicodeData.txt
-$(BUILD)/maildir/casemap.o: CPPFLAGS += -I$(BUILD)
+$(BUILD)/maildir/casemap.o $(BUILD)/maildir/charset.o: CPPFLAGS += -I$(BUILD)
 $(BUILD)/maildir/casemap.o: $(BUILD)/maildir/casemap_table.h
 $(BUILD)/maildir/casemap_table.h: maildir/casemap.awk $(UNICODE_DATA)
 	@mkdir -p $(@D)
 	@awk -f maildir/casemap.awk $(UNICODE_DATA) >$@.new && mv $@.new $@
+$(BUILD)/maildir/charset.o: $(BUILD)/maildir/charset_table.h
+$(BUILD)/maildir/charset_table.h: maildir/charset.sh
+	@mkdir -p $(@D)
+	@maildir/charset.sh >$@.new && mv $@.new $@
 
 # Unit tests: a leaf library's test (test_<library>_*.c) links that library and nothing else;
 # the server's link everything but main.

@@ -1,0 +1,77 @@
+#!/bin/sh
+# charset.sh: rows for charset.c's table, one for each charset of single octets, made with iconv(1).
+# What octets 0x80 to 0xff are in it; 0: nothing.  (The lower half of all of them is ASCII.)  A charset that this
+# machine's iconv lacks is left out.
+set -eu
+export LC_ALL=C
+
+# An octet and a line end each: what is no character leaves an empty line (-c), the others keep their place.
+all=$(mktemp)
+trap 'rm -f "$all"' EXIT
+awk 'BEGIN { for (i = 128; i < 256; i++) printf "%c\n", i }' >"$all"
+
+echo "/* Made by charset.sh. */"
+while read -r name iconv; do
+	{ iconv -c -f "$iconv" -t UTF-16BE "$all" 2>/dev/null || :; } | od -An -v -tx1 | awk -v name="$name" '
+		{
+			for (i = 1; i <= NF; i++) {
+				half = half $i
+				if (length(half) < 4)
+					continue
+				if (half == "000a") {
+					row = row (code == "" ? "0" : "0x" code) (++lines % 12 ? "," : ",\n\t ")
+					some += code != ""
+					code = ""
+				} else if (code == "")
+					code = half
+				half = ""
+			}
+		}
+		END {
+			if (some > 0 && lines == 128)
+				printf "\t{\"%s\", CHARSET_OCTETS, 0, NULL, (const uint16_t[CHARSET_HIGH]){\n\t %s}},\n", name, row
+		}'
+done <<'EOF'
+iso-8859-2 ISO-8859-2
+iso-8859-3 ISO-8859-3
+iso-8859-4 ISO-8859-4
+iso-8859-5 ISO-8859-5
+iso-8859-6 ISO-8859-6
+iso-8859-7 ISO-8859-7
+iso-8859-8 ISO-8859-8
+iso-8859-9 ISO-8859-9
+iso-8859-10 ISO-8859-10
+iso-8859-11 ISO-8859-11
+iso-8859-13 ISO-8859-13
+iso-8859-14 ISO-8859-14
+iso-8859-15 ISO-8859-15
+iso-8859-16 ISO-8859-16
+windows-874 CP874
+windows-1250 CP1250
+windows-1251 CP1251
+windows-1253 CP1253
+windows-1254 CP1254
+windows-1255 CP1255
+windows-1256 CP1256
+windows-1257 CP1257
+windows-1258 CP1258
+koi8-r KOI8-R
+koi8-u KOI8-U
+ibm437 CP437
+ibm775 CP775
+ibm850 CP850
+ibm852 CP852
+ibm855 CP855
+ibm857 CP857
+ibm858 CP858
+ibm860 CP860
+ibm861 CP861
+ibm862 CP862
+ibm863 CP863
+ibm865 CP865
+ibm866 CP866
+ibm869 CP869
+macintosh MACINTOSH
+x-mac-cyrillic MAC-CYRILLIC
+tis-620 TIS-620
+EOF

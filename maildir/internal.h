@@ -103,6 +103,30 @@ struct maildir_folder {
 	struct keywords *keywords;
 };
 
+/* A message of a delivery (deliver.c). */
+struct delivered {
+	char *name; /* its file's in cur/; in tmp/ it is the base name alone */
+	size_t base_len;
+	struct uidlist_sizes sizes;
+	bool moved; /* to cur/ */
+	uint32_t uid;
+};
+
+struct delivery_set {
+	struct delivered *message;
+	size_t count;
+};
+
+/*
+ * Gives the set UIDs that rise in its order; its files are in cur/.  Otherwise as maildir_sync; called
+ * with the folder's lock and dovecot-uidlist.lock held, and both are still held after.  ENOENT: one
+ * of the set is not there any more.
+ */
+int sync_delivered(struct maildir_folder *folder, struct delivery_set *set);
+
+/* How many LF in data have no CR before them; *after_cr carries over from piece to piece. */
+uint64_t wire_added(const char *data, size_t len, bool *after_cr);
+
 void list_clear(struct list *list);
 
 /* Opens cur and new again, as they are called now. */

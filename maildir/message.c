@@ -64,9 +64,8 @@ entry_open(struct maildir_folder *folder, struct entry *entry, struct stat *st_r
 	return -1;
 }
 
-/* How many LF in data have no CR before them; *after_cr carries over from buffer to buffer. */
-static uint64_t
-count_bare(const char *data, size_t len, bool *after_cr)
+uint64_t
+wire_added(const char *data, size_t len, bool *after_cr)
 {
 	const char *end = data + len;
 	uint64_t count = 0;
@@ -120,7 +119,7 @@ entry_measure(struct maildir_folder *folder, struct entry *entry)
 			entry_notice(folder, entry);
 			return -1;
 		}
-		wire += count_bare(buffer, (size_t)n, &after_cr);
+		wire += wire_added(buffer, (size_t)n, &after_cr);
 		last = buffer[n - 1];
 		left -= (uint64_t)n;
 	}

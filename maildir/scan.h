@@ -15,6 +15,7 @@
 struct scan_file {
 	const char *name; /* in the scan's arena */
 	size_t line;	  /* the caller's: its line of the uidlist, or SCAN_NONE */
+	uint32_t rank;	  /* the caller's: which of a delivery's set it is, from 1; or 0 */
 	uint16_t base_len;
 	uint8_t dir; /* enum entry_dir */
 	bool twin;   /* the same file has another name with the same base */

@@ -79,11 +79,13 @@ struct fresh {
 	uint64_t time;
 	const char *name;
 	size_t file;
+	uint32_t rank; /* those of a delivery come last, in its order */
 	uint32_t uid;
 };
 
 struct sync {
 	struct maildir_folder *folder;
+	struct delivery_set *set; /* or NULL */
 	struct scan scan;
 	struct uidfile uids;
 	struct uid_record record;
@@ -210,13 +212,25 @@ sync_load(struct sync *sync)
 
 /* --- matching lines and files --- */
 
-/* Looks for the files of lines that have none yet.  Whether all have one. */
+static size_t
+set_missing(const struct sync *sync)
+{
+	const struct delivery_set *set = sync->set;
+	size_t missing = 0;
+
+	for (size_t i = 0; set != NULL && i < set->count; i++)
+		missing += scan_find(&sync->scan, set->message[i].name, set->message[i].base_len) ==
+			   SCAN_NONE;
+	return missing;
+}
+
+/* Looks for the files of lines that have none yet.  Whether all have one, and the set too. */
 static bool
 sync_complete(void *ctx)
 {
 	struct sync *sync = ctx;
 	const struct uidlist *list = &sync->uids.list;
-	size_t missing = 0;
+	size_t missing = set_missing(sync);
 
 	for (size_t i = 0; i < list->count; i++) {
 		if (sync->file_of[i] == SCAN_NONE)
@@ -257,6 +271,8 @@ fresh_compare(const void *a, const void *b)
 {
 	const struct fresh *x = a, *y = b;
 
+	if (x->rank != y->rank)
+		return x->rank < y->rank ? -1 : 1;
 	if (x->time != y->time)
 		return x->time < y->time ? -1 : 1;
 	return strcmp(x->name, y->name);
@@ -282,6 +298,7 @@ sync_find_fresh(struct sync *sync)
 		if (!sync->renumber && scan->file[i].line != SCAN_NONE)
 			continue;
 		fresh->file = i;
+		fresh->rank = scan->file[i].rank;
 		fresh->name = scan->file[i].name;
 		fresh->time = mdname_time(fresh->name);
 		sync->fresh_count++;
@@ -295,6 +312,25 @@ sync_match(struct sync *sync)
 {
 	sync_claim(sync);
 	return sync_find_fresh(sync);
+}
+
+/* Says in the scan's files which are of the set. */
+static int
+sync_rank(struct sync *sync)
+{
+	const struct delivery_set *set = sync->set;
+
+	if (set_missing(sync) > 0) {
+		errno = ENOENT;
+		return -1;
+	}
+	for (size_t i = 0; set != NULL && i < set->count; i++) {
+		const struct delivered *message = &set->message[i];
+
+		sync->scan.file[scan_find(&sync->scan, message->name, message->base_len)].rank =
+		    (uint32_t)i + 1;
+	}
+	return 0;
 }
 
 /* --- writing dovecot-uidlist --- */
@@ -359,6 +395,16 @@ sync_number(struct sync *sync)
 	return 0;
 }
 
+/* One of the set: its sizes are known from the start. */
+static void
+put_delivered(const struct fresh *fresh, const struct delivered *message, struct mdtext *text)
+{
+	const struct uidlist_line line = {
+	    .ext = "", .base = message->name, .base_len = message->base_len};
+
+	uidlist_put_line(text, &line, fresh->uid, message->sizes.known ? &message->sizes : NULL);
+}
+
 static void
 put_fresh(const struct sync *sync, struct mdtext *text)
 {
@@ -368,6 +414,8 @@ put_fresh(const struct sync *sync, struct mdtext *text)
 
 		if (file->line != SCAN_NONE)
 			uidlist_put_line(text, &sync->uids.list.line[file->line], fresh->uid, NULL);
+		else if (fresh->rank > 0)
+			put_delivered(fresh, &sync->set->message[fresh->rank - 1], text);
 		else
 			uidlist_put_new(text, fresh->uid, file->name, file->base_len);
 	}
@@ -561,6 +609,19 @@ entry_inherit(struct entry *entry, const struct entry *old)
 	entry->known |= old->known & (ENTRY_SIZES | ENTRY_LINE_END | ENTRY_SAVE);
 }
 
+static void
+build_delivered(struct list *list, struct delivered *message)
+{
+	struct entry *entry = &list->entry[list->count - 1];
+
+	message->uid = entry->pub.uid;
+	if (!message->sizes.known)
+		return;
+	entry->size = message->sizes.size;
+	entry->wire = message->sizes.wire;
+	entry->known |= ENTRY_SIZES | (message->sizes.line_end ? ENTRY_LINE_END : 0);
+}
+
 static int
 build_lines(struct sync *sync, struct list *list)
 {
@@ -573,7 +634,12 @@ build_lines(struct sync *sync, struct list *list)
 		const struct entry *was = old_entry(old, &at, line->uid);
 
 		if (line_has_file(sync, i)) {
-			entry_fill(list, &sync->scan.file[sync->file_of[i]], line->uid, line);
+			const struct scan_file *file = &sync->scan.file[sync->file_of[i]];
+
+			entry_fill(list, file, line->uid, line);
+			/* A line for it already: somebody who knows no locks has written it. */
+			if (file->rank > 0)
+				build_delivered(list, &sync->set->message[file->rank - 1]);
 			if (was != NULL)
 				entry_inherit(&list->entry[list->count - 1], was);
 		} else if (sync->file_of[i] == SCAN_NONE && was != NULL && !sync->sure) {
@@ -603,6 +669,8 @@ sync_build(struct sync *sync, struct list *list)
 
 		entry_fill(list, file, sync->fresh[i].uid,
 		    file->line != SCAN_NONE ? &uids->line[file->line] : NULL);
+		if (file->rank > 0)
+			build_delivered(list, &sync->set->message[file->rank - 1]);
 	}
 	list->validity = sync->validity;
 	list->next = sync->next;
@@ -671,8 +739,8 @@ sync_locked(struct sync *sync)
 		if (scan_separate(&sync->scan) < 0)
 			return -1;
 	}
-	if (scan_move_new(&sync->scan, &sync->unsettled) < 0 || sync_match(sync) < 0 ||
-	    sync_write(sync) < 0)
+	if (sync_rank(sync) < 0 || scan_move_new(&sync->scan, &sync->unsettled) < 0 ||
+	    sync_match(sync) < 0 || sync_write(sync) < 0)
 		return -1;
 	return sync_finish(sync);
 }
@@ -695,27 +763,45 @@ folder_unchanged(struct maildir_folder *folder)
 	       file_stamp_same(&now, &seen->uidlist);
 }
 
+/* Under the folder's lock. */
+static int
+sync_run(struct sync *sync)
+{
+	int r, saved;
+
+	sync->uids.fd = -1;
+	scan_init(&sync->scan, sync->folder);
+	r = sync_locked(sync);
+	saved = errno;
+	if (sync->locked && sync->set == NULL)
+		dotlock_drop(sync->folder);
+	uidfile_close(&sync->uids);
+	scan_clear(&sync->scan);
+	free(sync->file_of);
+	free(sync->fresh);
+	errno = saved;
+	return r;
+}
+
 int
 maildir_sync(struct maildir_folder *folder)
 {
 	struct sync sync = {.folder = folder};
-	int r, saved;
+	int r;
 
 	if (folder_unchanged(folder))
 		return 0;
 	if (mdlock_folder(folder) < 0)
 		return -1;
-	sync.uids.fd = -1;
-	scan_init(&sync.scan, folder);
-	r = sync_locked(&sync);
-	saved = errno;
-	if (sync.locked)
-		dotlock_drop(folder);
+	r = sync_run(&sync);
 	mdlock_unfolder(folder);
-	uidfile_close(&sync.uids);
-	scan_clear(&sync.scan);
-	free(sync.file_of);
-	free(sync.fresh);
-	errno = saved;
 	return r;
+}
+
+int
+sync_delivered(struct maildir_folder *folder, struct delivery_set *set)
+{
+	struct sync sync = {.folder = folder, .set = set, .locked = true};
+
+	return sync_run(&sync);
 }

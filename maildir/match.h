@@ -13,7 +13,7 @@ struct maildir_folder;
 enum match_where {
 	MATCH_HEADER, /* a field of the message's header; an empty text asks for its presence */
 	MATCH_BODY,   /* the text parts, and the headers of messages inside, but not its header */
-	MATCH_TEXT,   /* the header too */
+	MATCH_TEXT,   /* the header too, and the headers of parts, which name attachments */
 };
 
 /* One question. */
@@ -28,7 +28,8 @@ struct match {
 /*
  * Answers all questions about a message in one reading of it, or as little of it as is needed.
  * stop(ctx) is asked now and then (some ten times a second); true gives up with ECANCELED.  -1 also as
- * maildir_reader_open.
+ * maildir_reader_open.  Fields, bodies and what is looked for may be of any length; memory is bounded
+ * but for a few times the longest text.
  */
 int maildir_match(struct maildir_folder *folder, size_t index, struct match *matches, size_t count,
     bool (*stop)(void *ctx), void *ctx);

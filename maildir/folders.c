@@ -36,8 +36,7 @@ part_valid(const char *part, size_t len)
 	return true;
 }
 
-/* The directory of a folder, "." for INBOX.  EINVAL for names that cannot be one. */
-static int
+int
 folder_path(const char *name, char path_r[NAME_SIZE])
 {
 	size_t len = strlen(name);
@@ -86,16 +85,15 @@ folder_name(const char *entry)
 	return name;
 }
 
-/* Whether the directory has a cur/, which makes it a folder and not somebody's .cache. */
-static bool
-folder_is_one(int fd, const char *entry)
+bool
+folder_is_one(int fd, const char *path)
 {
 	struct stat st;
-	char path[NAME_SIZE + 4];
+	char cur[NAME_SIZE + 4];
 
-	snprintf(path, sizeof(path), "%s/cur", entry);
-	return fstatat(fd, entry, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode) &&
-	       fstatat(fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+	snprintf(cur, sizeof(cur), "%s/cur", path);
+	return fstatat(fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode) &&
+	       fstatat(fd, cur, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
 }
 
 struct names {

@@ -16,6 +16,7 @@
 
 struct maildir {
 	int fd;
+	char *path; /* as it was given; for inotify, which knows no descriptors of directories */
 	char *host;
 	uint64_t unique; /* counts the unique names made */
 	uint64_t seed;	 /* of hash tables */
@@ -90,10 +91,10 @@ struct maildir_folder {
 	struct maildir *md;
 	char *name;
 	int fd;
-	int dir[ENTRY_DIRS]; /* cur, new */
-	int lock_fd;	     /* -1 until first locked */
-	int session_fd;	     /* holds the session's lock, or -1 */
-	struct file_stamp dotlock;
+	int dir[ENTRY_DIRS];	   /* cur, new */
+	int lock_fd;		   /* -1 until first locked */
+	int session_fd;		   /* holds the session's lock, or -1 */
+	struct file_stamp dotlock; /* of dovecot-uidlist.lock while we hold it */
 	struct list list;
 	struct folder_stamp seen;
 	uint64_t generation; /* counts the lists; see maildir_generation */
@@ -128,6 +129,22 @@ int sync_delivered(struct maildir_folder *folder, struct delivery_set *set);
 uint64_t wire_added(const char *data, size_t len, bool *after_cr);
 
 void list_clear(struct list *list);
+
+/* The directory of a folder, "." for INBOX.  EINVAL for names that cannot be one. */
+int folder_path(const char *name, char path_r[NAME_SIZE]);
+/* Whether the directory has a cur/, which makes it a folder and not somebody's .cache. */
+bool folder_is_one(int fd, const char *path);
+
+/* A lock on the tree of folders; its descriptor, or -1.  Closing it unlocks. */
+int tree_lock(struct maildir *md);
+void tree_unlock(int fd);
+/* A small file of the Maildir's whole: none is an empty one.  *text_r is malloc'd. */
+int tree_read(struct maildir *md, const char *name, size_t max, char **text_r, size_t *size_r);
+/* Replaces it; it is on disk then.  tmp: a name of our own. */
+int tree_replace(struct maildir *md, const char *name, const char *tmp, const struct mdtext *text);
+
+/* What sallyport.special-use says follows a folder and those below; to NULL: the one is deleted. */
+int special_use_follow(struct maildir *md, const char *from, const char *to);
 
 /* Opens cur and new again, as they are called now. */
 int folder_open_dirs(struct maildir_folder *folder);

@@ -159,16 +159,16 @@ maildir_session_lock(struct maildir_folder *folder)
 
 /* The lock file, complete under another name, so that nobody ever sees it empty. */
 static int
-dotlock_prepare(struct maildir_folder *folder)
+dotlock_prepare(const struct dotlock *lock)
 {
 	char text[320];
-	int n = snprintf(text, sizeof(text), "%ld:%.255s", (long)getpid(), folder->md->host);
+	int n = snprintf(text, sizeof(text), "%ld:%.255s", (long)getpid(), lock->md->host);
 	int fd, r;
 
-	if (unlinkat(folder->fd, DOTLOCK_TMP, 0) < 0 && errno != ENOENT)
+	if (unlinkat(lock->dirfd, lock->tmp, 0) < 0 && errno != ENOENT)
 		return -1;
 	fd = openat(
-	    folder->fd, DOTLOCK_TMP, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	    lock->dirfd, lock->tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -1;
 	r = maildir_write_all(fd, text, (size_t)n);
@@ -196,14 +196,14 @@ dotlock_pid(const char *text, const char *host)
  * the folders of this one the folder's lock lets a single one come here.
  */
 static bool
-dotlock_is_stale(struct maildir_folder *folder, struct file_stamp *stamp_r)
+dotlock_is_stale(const struct dotlock *lock, struct file_stamp *stamp_r)
 {
 	char text[320];
 	struct stat st;
 	ssize_t n;
 	pid_t pid;
 	time_t age;
-	int fd = maildir_open_regular(folder->fd, DOTLOCK_NAME, &st);
+	int fd = maildir_open_regular(lock->dirfd, lock->name, &st);
 
 	if (fd < 0)
 		return false;
@@ -215,7 +215,7 @@ dotlock_is_stale(struct maildir_folder *folder, struct file_stamp *stamp_r)
 		return true;
 	text[n > 0 ? n : 0] = '\0';
 	text[strcspn(text, "\r\n")] = '\0';
-	pid = dotlock_pid(text, folder->md->host);
+	pid = dotlock_pid(text, lock->md->host);
 	return pid > 0 && (pid == getpid() || (kill(pid, 0) < 0 && errno == ESRCH));
 }
 
@@ -224,24 +224,24 @@ dotlock_is_stale(struct maildir_folder *folder, struct file_stamp *stamp_r)
  * moved aside is looked at again, and put back if it is not what was found stale.
  */
 static void
-dotlock_break(struct maildir_folder *folder, const struct file_stamp *stale)
+dotlock_break(const struct dotlock *lock, const struct file_stamp *stale)
 {
 	struct stat st;
 
-	(void)unlinkat(folder->fd, DOTLOCK_STALE, 0);
-	if (maildir_move(folder->fd, DOTLOCK_NAME, folder->fd, DOTLOCK_STALE) < 0)
+	(void)unlinkat(lock->dirfd, lock->aside, 0);
+	if (maildir_move(lock->dirfd, lock->name, lock->dirfd, lock->aside) < 0)
 		return;
-	if (fstatat(folder->fd, DOTLOCK_STALE, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	if (fstatat(lock->dirfd, lock->aside, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    (st.st_ino != stale->ino || st.st_dev != stale->dev)) {
-		(void)maildir_move(folder->fd, DOTLOCK_STALE, folder->fd, DOTLOCK_NAME);
+		(void)maildir_move(lock->dirfd, lock->aside, lock->dirfd, lock->name);
 		return;
 	}
-	(void)unlinkat(folder->fd, DOTLOCK_STALE, 0);
-	maildir_notice(folder->md, "%s: took over the stale lock " DOTLOCK_NAME, folder->name);
+	(void)unlinkat(lock->dirfd, lock->aside, 0);
+	maildir_notice(lock->md, "%s: took over the stale lock %s", lock->folder, lock->name);
 }
 
 static int
-dotlock_wait(struct maildir_folder *folder)
+dotlock_wait(struct dotlock *lock)
 {
 	uint64_t end = maildir_now_ms() + DOTLOCK_WAIT_MS;
 	unsigned pause = 1;
@@ -249,18 +249,18 @@ dotlock_wait(struct maildir_folder *folder)
 	for (;;) {
 		struct file_stamp stale;
 
-		if (maildir_move(folder->fd, DOTLOCK_TMP, folder->fd, DOTLOCK_NAME) == 0)
-			return file_stamp_at(folder->fd, DOTLOCK_NAME, &folder->dotlock);
+		if (maildir_move(lock->dirfd, lock->tmp, lock->dirfd, lock->name) == 0)
+			return file_stamp_at(lock->dirfd, lock->name, &lock->stamp);
 		if (errno != EEXIST)
 			return -1;
 		if (maildir_now_ms() > end) {
 			maildir_notice(
-			    folder->md, "%s: " DOTLOCK_NAME " is held by another", folder->name);
+			    lock->md, "%s: %s is held by another", lock->folder, lock->name);
 			errno = ENOLCK;
 			return -1;
 		}
-		if (dotlock_is_stale(folder, &stale)) {
-			dotlock_break(folder, &stale);
+		if (dotlock_is_stale(lock, &stale)) {
+			dotlock_break(lock, &stale);
 			continue;
 		}
 		maildir_sleep_ms(pause);
@@ -269,34 +269,78 @@ dotlock_wait(struct maildir_folder *folder)
 }
 
 int
-dotlock_take(struct maildir_folder *folder)
+dotlock_file_take(struct dotlock *lock)
 {
 	int saved;
 
-	if (dotlock_prepare(folder) == 0 && dotlock_wait(folder) == 0)
+	if (dotlock_prepare(lock) == 0 && dotlock_wait(lock) == 0)
 		return 0;
 	saved = errno;
-	(void)unlinkat(folder->fd, DOTLOCK_TMP, 0);
+	(void)unlinkat(lock->dirfd, lock->tmp, 0);
 	errno = saved;
 	return -1;
 }
 
 bool
-dotlock_held(struct maildir_folder *folder)
+dotlock_file_held(const struct dotlock *lock)
 {
 	struct file_stamp now;
 
-	return file_stamp_at(folder->fd, DOTLOCK_NAME, &now) == 0 && now.ino != 0 &&
-	       now.ino == folder->dotlock.ino && now.dev == folder->dotlock.dev;
+	return file_stamp_at(lock->dirfd, lock->name, &now) == 0 && now.ino != 0 &&
+	       now.ino == lock->stamp.ino && now.dev == lock->stamp.dev;
+}
+
+void
+dotlock_file_drop(struct dotlock *lock)
+{
+	int saved = errno;
+
+	if (dotlock_file_held(lock))
+		(void)unlinkat(lock->dirfd, lock->name, 0);
+	memset(&lock->stamp, 0, sizeof(lock->stamp));
+	errno = saved;
+}
+
+/* --- dovecot-uidlist.lock --- */
+
+static struct dotlock
+dotlock_of(const struct maildir_folder *folder)
+{
+	return (struct dotlock){
+	    .md = folder->md,
+	    .dirfd = folder->fd,
+	    .folder = folder->name,
+	    .name = DOTLOCK_NAME,
+	    .tmp = DOTLOCK_TMP,
+	    .aside = DOTLOCK_STALE,
+	    .stamp = folder->dotlock,
+	};
+}
+
+int
+dotlock_take(struct maildir_folder *folder)
+{
+	struct dotlock lock = dotlock_of(folder);
+
+	if (dotlock_file_take(&lock) < 0)
+		return -1;
+	folder->dotlock = lock.stamp;
+	return 0;
+}
+
+bool
+dotlock_held(struct maildir_folder *folder)
+{
+	struct dotlock lock = dotlock_of(folder);
+
+	return dotlock_file_held(&lock);
 }
 
 void
 dotlock_drop(struct maildir_folder *folder)
 {
-	int saved = errno;
+	struct dotlock lock = dotlock_of(folder);
 
-	if (dotlock_held(folder))
-		(void)unlinkat(folder->fd, DOTLOCK_NAME, 0);
-	memset(&folder->dotlock, 0, sizeof(folder->dotlock));
-	errno = saved;
+	dotlock_file_drop(&lock);
+	folder->dotlock = lock.stamp;
 }

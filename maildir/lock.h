@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "maildir/stamp.h"
+
 struct maildir;
 struct maildir_folder;
 
@@ -22,6 +24,7 @@ enum lock_byte {
 	LOCK_FOLDER = 0,   /* writing dovecot-uidlist, dovecot-keywords; resolving doubled names */
 	LOCK_SESSION = 1,  /* a POP3 session */
 	LOCK_VALIDITY = 2, /* dovecot-uidvalidity; in the Maildir itself only */
+	LOCK_TREE = 3,	   /* folders renamed and deleted, files about them; there only, too */
 };
 
 /*
@@ -34,6 +37,21 @@ void mdlock_drop(int fd, enum lock_byte byte);
 /* The folder's lock, with the usual patience. */
 int mdlock_folder(struct maildir_folder *folder);
 void mdlock_unfolder(struct maildir_folder *folder);
+
+/*
+ * A lock file of Dovecot's.  tmp and aside are names of our own beside it, which no other process
+ * uses at the same time: one of our locks is held around it.
+ */
+struct dotlock {
+	struct maildir *md;
+	int dirfd;
+	const char *folder; /* for notices */
+	const char *name, *tmp, *aside;
+	struct file_stamp stamp; /* of the file that we made */
+};
+int dotlock_file_take(struct dotlock *lock);
+bool dotlock_file_held(const struct dotlock *lock);
+void dotlock_file_drop(struct dotlock *lock);
 
 /* dovecot-uidlist.lock; ENOLCK when another holds it too long. */
 int dotlock_take(struct maildir_folder *folder);

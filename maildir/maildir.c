@@ -71,8 +71,9 @@ maildir_open(const char *path, const char *host, struct maildir **md_r)
 	if (md->fd < 0 || !maildir_complete(md->fd))
 		goto fail;
 	md->host = strdup(host);
+	md->path = strdup(path);
 	md->buffer = malloc(READ_SIZE);
-	if (md->host == NULL || md->buffer == NULL)
+	if (md->host == NULL || md->path == NULL || md->buffer == NULL)
 		goto fail;
 	/* Without random numbers at boot the time will do: nobody else chooses base names. */
 	if (getrandom(&md->seed, sizeof(md->seed), GRND_NONBLOCK) != sizeof(md->seed))
@@ -97,6 +98,7 @@ maildir_close(struct maildir **mdp)
 	if (md->fd >= 0)
 		close(md->fd);
 	free(md->host);
+	free(md->path);
 	free(md->buffer);
 	free(md);
 }

@@ -1,0 +1,215 @@
+/*
+ * subscriptions.c: the file subscriptions, which names the folders that a user wants to see.
+ * Runs as: mail user.
+ *
+ * The file is Dovecot's, in one of two formats, checked against a running Dovecot 2.3.19:
+ *
+ *	Sub.Folder
+ *
+ * is the old one, a name a line, with the separator that names of directories have.  The other begins
+ * with a line that tells its version and an empty one, and has a tab between the parts of a name:
+ *
+ *	V<tab>2
+ *
+ *	Sub<tab>Folder
+ *
+ * Both are read, and each is written as it was found; a new file is of version 2, as Dovecot makes it.
+ * No part of a name of ours has a dot in it, so a dot and a slash are both a separator wherever they
+ * stand.  Lines that are no folder of a Maildir++ stay as they are.  Dovecot holds subscriptions.lock
+ * from before it reads until it has replaced the file, and so do we.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "maildir/internal.h"
+#include "maildir/lock.h"
+#include "maildir/tree.h"
+
+#define SUBSCRIPTIONS	    "subscriptions"
+#define SUBSCRIPTIONS_TMP   "sallyport.subscriptions"
+#define SUBSCRIPTIONS_LOCK  "subscriptions.lock"
+#define SUBSCRIPTIONS_ASIDE "sallyport.subs-stale"
+#define SUBSCRIPTIONS_MINE  "sallyport.subs-lock"
+
+/* Some ten thousand names.  A client that adds more of them than that is not to fill the disk. */
+#define SUBSCRIPTIONS_MAX (1024 * 1024)
+
+#define VERSION_2 "V\t2\n"
+
+struct subscriptions {
+	char *text;
+	size_t size;
+	size_t at;     /* of the next line */
+	bool version2; /* else a name a line */
+};
+
+static int
+subscriptions_load(struct maildir *md, struct subscriptions *subs)
+{
+	size_t len = strlen(VERSION_2);
+
+	memset(subs, 0, sizeof(*subs));
+	if (tree_read(md, SUBSCRIPTIONS, SUBSCRIPTIONS_MAX, &subs->text, &subs->size) < 0)
+		return -1;
+	subs->version2 =
+	    subs->size == 0 || (subs->size >= len && memcmp(subs->text, VERSION_2, len) == 0);
+	subs->at = subs->version2 && subs->size > 0 ? len : 0;
+	return 0;
+}
+
+/* The next line, without its newline.  One that has none was cut off, or written by hand. */
+static bool
+subscriptions_line(struct subscriptions *subs, const char **line_r, size_t *len_r)
+{
+	const char *line = subs->text + subs->at, *newline;
+
+	if (subs->at >= subs->size)
+		return false;
+	newline = memchr(line, '\n', subs->size - subs->at);
+	*line_r = line;
+	*len_r = newline != NULL ? (size_t)(newline - line) : subs->size - subs->at;
+	subs->at += *len_r + 1;
+	return true;
+}
+
+/* The folder that a line names; false when it is none that can be. */
+static bool
+line_name(const struct subscriptions *subs, const char *line, size_t len, char name_r[NAME_SIZE])
+{
+	char path[NAME_SIZE];
+
+	if (len == 0 || len >= NAME_SIZE || memchr(line, '\0', len) != NULL)
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		bool separator = line[i] == '.' || (subs->version2 && line[i] == '\t');
+
+		name_r[i] = separator ? '/' : line[i];
+	}
+	name_r[len] = '\0';
+	if (folder_path(name_r, path) < 0)
+		return false;
+	if (strcmp(path, ".") == 0)
+		memcpy(name_r, "INBOX", sizeof("INBOX"));
+	return true;
+}
+
+int
+maildir_subscriptions(struct maildir *md, bool (*each)(void *ctx, const char *name), void *ctx)
+{
+	struct subscriptions subs;
+	char name[NAME_SIZE];
+	const char *line;
+	size_t len;
+
+	if (subscriptions_load(md, &subs) < 0)
+		return -1;
+	while (subscriptions_line(&subs, &line, &len)) {
+		if (line_name(&subs, line, len, name) && !each(ctx, name))
+			break;
+	}
+	free(subs.text);
+	return 0;
+}
+
+/* --- changing it --- */
+
+/* What stands between the parts of a name in this file. */
+static char
+subscriptions_separator(const struct subscriptions *subs)
+{
+	if (subs->version2)
+		return '\t';
+	return memchr(subs->text, '/', subs->size) != NULL &&
+		       memchr(subs->text, '.', subs->size) == NULL
+		   ? '/'
+		   : '.';
+}
+
+static void
+put_name(const struct subscriptions *subs, const char *name, struct mdtext *out)
+{
+	const char separator = subscriptions_separator(subs);
+
+	if (subs->size == 0)
+		mdtext_add(out, VERSION_2 "\n", strlen(VERSION_2) + 1);
+	for (; *name != '\0'; name++)
+		mdtext_add(out, *name == '/' ? &separator : name, 1);
+	mdtext_add(out, "\n", 1);
+}
+
+/* The file as it is without that name.  Whether the name was in it. */
+static bool
+put_without(struct subscriptions *subs, const char *name, struct mdtext *out)
+{
+	char found[NAME_SIZE];
+	const char *line;
+	bool was = false;
+	size_t len;
+
+	mdtext_add(out, subs->text, subs->at);
+	while (subscriptions_line(subs, &line, &len)) {
+		if (line_name(subs, line, len, found) && strcmp(found, name) == 0) {
+			was = true;
+			continue;
+		}
+		mdtext_add(out, line, len);
+		mdtext_add(out, "\n", 1);
+	}
+	return was;
+}
+
+/* Under the lock file. */
+static int
+subscribe_locked(struct maildir *md, const char *name, bool yes, const struct dotlock *lock)
+{
+	struct subscriptions subs;
+	struct mdtext text = {0};
+	int r = 0;
+
+	if (subscriptions_load(md, &subs) < 0)
+		return -1;
+	if (put_without(&subs, name, &text) != yes) {
+		if (yes)
+			put_name(&subs, name, &text);
+		r = -1;
+		if (yes && text.len > SUBSCRIPTIONS_MAX)
+			errno = ENOSPC;
+		else if (!dotlock_file_held(lock))
+			errno = ENOLCK;
+		else
+			r = tree_replace(md, SUBSCRIPTIONS, SUBSCRIPTIONS_TMP, &text);
+	}
+	mdtext_clear(&text);
+	free(subs.text);
+	return r;
+}
+
+int
+maildir_subscribe(struct maildir *md, const char *name, bool yes)
+{
+	struct dotlock dotlock = {
+	    .md = md,
+	    .dirfd = md->fd,
+	    .folder = SUBSCRIPTIONS,
+	    .name = SUBSCRIPTIONS_LOCK,
+	    .tmp = SUBSCRIPTIONS_MINE,
+	    .aside = SUBSCRIPTIONS_ASIDE,
+	};
+	char path[NAME_SIZE];
+	int lock, r;
+
+	if (folder_path(name, path) < 0)
+		return -1;
+	lock = tree_lock(md);
+	if (lock < 0)
+		return -1;
+	r = dotlock_file_take(&dotlock);
+	if (r == 0) {
+		r = subscribe_locked(md, strcmp(path, ".") == 0 ? "INBOX" : name, yes, &dotlock);
+		dotlock_file_drop(&dotlock);
+	}
+	tree_unlock(lock);
+	return r;
+}

@@ -1,0 +1,542 @@
+/*
+ * tree.c: folders deleted and renamed.
+ * Runs as: mail user.
+ *
+ * A folder is one directory, so it comes and goes by one rename: a deleted one first gets a name that
+ * is no folder's, and is emptied then.  Whoever dies in between leaves that to the next delete.  What
+ * is below a folder lies beside it, and is renamed one by one; should one fail the others are given
+ * their names back.  All of it is done under a lock of the tree, so that no two renames interleave.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "maildir/deliver.h"
+#include "maildir/internal.h"
+#include "maildir/keywords.h"
+#include "maildir/lock.h"
+#include "maildir/tree.h"
+
+/* As long as a client waits; an INBOX of many messages may be on its way to a folder. */
+#define TREE_WAIT_MS 30000
+
+/* No folder's name, since it does not begin with a dot. */
+#define DELETED "sallyport.deleted."
+
+/*
+ * Directories in directories that a delete empties: cur, new and tmp are one; what other servers keep
+ * in a folder is hardly deeper.  Each costs a descriptor.
+ */
+#define REMOVE_DEPTH 6
+
+/* Some file systems pass over names while others are removed; what stays then waits for the next delete. */
+#define REMOVE_TRIES 3
+
+int
+tree_lock(struct maildir *md)
+{
+	int fd = -1, saved;
+
+	if (mdlock_take(md->fd, &fd, LOCK_TREE, TREE_WAIT_MS) == 0)
+		return fd;
+	saved = errno;
+	if (fd >= 0)
+		close(fd);
+	errno = saved;
+	return -1;
+}
+
+void
+tree_unlock(int fd)
+{
+	int saved = errno;
+
+	close(fd);
+	errno = saved;
+}
+
+int
+tree_read(struct maildir *md, const char *name, size_t max, char **text_r, size_t *size_r)
+{
+	struct stat st;
+	int fd = maildir_open_regular(md->fd, name, &st), r, saved;
+
+	*size_r = 0;
+	if (fd < 0) {
+		*text_r = errno == ENOENT ? calloc(1, 1) : NULL;
+		return *text_r != NULL ? 0 : -1;
+	}
+	r = maildir_read_all(fd, max, text_r, size_r);
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return r;
+}
+
+int
+tree_replace(struct maildir *md, const char *name, const char *tmp, const struct mdtext *text)
+{
+	int fd, r, saved;
+
+	if (text->failed) {
+		errno = ENOMEM;
+		return -1;
+	}
+	if (unlinkat(md->fd, tmp, 0) < 0 && errno != ENOENT)
+		return -1;
+	fd = openat(md->fd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -1;
+	r = maildir_write_all(fd, text->data, text->len);
+	if (r == 0)
+		r = fsync(fd);
+	if (close(fd) < 0)
+		r = -1;
+	if (r == 0 && renameat(md->fd, tmp, md->fd, name) == 0)
+		return fsync(md->fd);
+	saved = errno;
+	(void)unlinkat(md->fd, tmp, 0);
+	errno = saved;
+	return -1;
+}
+
+bool
+maildir_folder_exists(struct maildir *md, const char *name)
+{
+	char path[NAME_SIZE];
+
+	if (folder_path(name, path) < 0)
+		return false;
+	errno = ENOENT;
+	return strcmp(path, ".") == 0 || folder_is_one(md->fd, path);
+}
+
+/* --- deleting --- */
+
+struct level {
+	DIR *dir;
+	char name[NAME_SIZE];
+};
+
+static DIR *
+level_open(int dirfd, const char *name)
+{
+	int fd = maildir_open_dir(dirfd, name);
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+
+	if (dir == NULL && fd >= 0)
+		close(fd);
+	return dir;
+}
+
+/* Goes down into a directory. */
+static void
+level_push(struct level stack[REMOVE_DEPTH], size_t *depth, int dirfd, const char *name)
+{
+	struct level *level = &stack[*depth];
+
+	if (*depth == REMOVE_DEPTH || strlen(name) > NAME_MAX ||
+	    (level->dir = level_open(dirfd, name)) == NULL)
+		return;
+	memcpy(level->name, name, strlen(name) + 1);
+	++*depth;
+}
+
+/* Back up from a directory that is empty now. */
+static void
+level_pop(struct level stack[REMOVE_DEPTH], size_t *depth, int top)
+{
+	int above;
+
+	(void)closedir(stack[--*depth].dir);
+	above = *depth > 0 ? dirfd(stack[*depth - 1].dir) : top;
+	(void)unlinkat(above, stack[*depth].name, AT_REMOVEDIR);
+}
+
+/* Removes a directory with what is in it, never through a link; as far as that is possible. */
+static void
+remove_tree(int top, const char *name)
+{
+	struct level stack[REMOVE_DEPTH];
+	const struct dirent *entry;
+	size_t depth = 0;
+
+	level_push(stack, &depth, top, name);
+	while (depth > 0) {
+		DIR *dir = stack[depth - 1].dir;
+
+		entry = readdir(dir);
+		if (entry == NULL)
+			level_pop(stack, &depth, top);
+		else if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+			 unlinkat(dirfd(dir), entry->d_name, 0) < 0)
+			level_push(stack, &depth, dirfd(dir), entry->d_name);
+	}
+}
+
+/* Removes what deletes have set aside, this one and those whose process died. */
+static void
+remove_deleted(struct maildir *md)
+{
+	DIR *dir = level_open(md->fd, ".");
+	const struct dirent *entry;
+	struct stat st;
+
+	while (dir != NULL && (entry = readdir(dir)) != NULL) {
+		if (strncmp(entry->d_name, DELETED, strlen(DELETED)) != 0)
+			continue;
+		for (int tries = 0; tries < REMOVE_TRIES; tries++) {
+			remove_tree(md->fd, entry->d_name);
+			if (fstatat(md->fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+				break;
+		}
+	}
+	if (dir != NULL)
+		(void)closedir(dir);
+}
+
+/*
+ * A folder that is made again must have a higher UIDVALIDITY, also where this one's is not from us.
+ * On a full disk it may stay unwritten: then one must be able to delete all the same, and what we
+ * gave ourselves is written down already.
+ */
+static void
+validity_outlives(struct maildir_folder *folder)
+{
+	struct uid_record record = {0};
+	struct uidfile file;
+	uint32_t above, unused;
+
+	if (uidfile_load(folder, &file) < 0)
+		return;
+	above = file.list.validity;
+	uidfile_close(&file);
+	if (uid_record_read(folder, &record) == 0 && record.validity > above)
+		above = record.validity;
+	if (above > 0)
+		(void)validity_next(folder->md, above, &unused);
+}
+
+/* The one step: from here on there is no such folder. */
+static int
+set_aside(struct maildir *md, const char *path)
+{
+	char aside[NAME_SIZE];
+
+	snprintf(aside, sizeof(aside), DELETED "%lld.%ld.%llu", (long long)time(NULL),
+	    (long)getpid(), (unsigned long long)++md->unique);
+	if (renameat(md->fd, path, md->fd, aside) < 0)
+		return -1;
+	return fsync(md->fd);
+}
+
+static int
+delete_locked(struct maildir *md, const char *name, const char *path)
+{
+	struct maildir_folder *folder;
+	int r;
+
+	if (maildir_folder_open(md, name, &folder) < 0)
+		return -1;
+	/* A delivery that is on its way ends first. */
+	r = mdlock_folder(folder);
+	if (r == 0) {
+		validity_outlives(folder);
+		r = set_aside(md, path);
+		mdlock_unfolder(folder);
+	}
+	maildir_folder_close(&folder);
+	if (r < 0)
+		return -1;
+	/* The folder is gone: what of this fails is no reason to say that it is not. */
+	(void)special_use_follow(md, name, NULL);
+	remove_deleted(md);
+	return 0;
+}
+
+int
+maildir_folder_delete(struct maildir *md, const char *name)
+{
+	char path[NAME_SIZE];
+	int lock, r;
+
+	if (folder_path(name, path) < 0)
+		return -1;
+	if (strcmp(path, ".") == 0) {
+		errno = EINVAL;
+		return -1;
+	}
+	lock = tree_lock(md);
+	if (lock < 0)
+		return -1;
+	r = delete_locked(md, name, path);
+	tree_unlock(lock);
+	return r;
+}
+
+/* --- renaming --- */
+
+/* The directories to be renamed: the folder, if there is one, and all below it. */
+struct moves {
+	struct maildir *md;
+	const char *from, *to;
+	struct move {
+		char *from, *to;
+	} * move;
+	size_t count, room;
+	int error; /* errno, or 0 */
+};
+
+static void
+moves_clear(struct moves *moves)
+{
+	int saved = errno;
+
+	for (size_t i = 0; i < moves->count; i++) {
+		free(moves->move[i].from);
+		free(moves->move[i].to);
+	}
+	free(moves->move);
+	errno = saved;
+}
+
+static int
+moves_add(struct moves *moves, const char *from, const char *to)
+{
+	struct move *move;
+
+	if (moves->count == moves->room) {
+		size_t room = moves->room == 0 ? 8 : moves->room * 2;
+
+		move = reallocarray(moves->move, room, sizeof(*move));
+		if (move == NULL)
+			return -1;
+		moves->move = move;
+		moves->room = room;
+	}
+	move = &moves->move[moves->count++];
+	move->from = strdup(from);
+	move->to = strdup(to);
+	return move->from != NULL && move->to != NULL ? 0 : -1;
+}
+
+/* Whether name is the folder or below it; *rest_r is what follows then. */
+static bool
+is_within(const char *name, const char *folder, const char **rest_r)
+{
+	size_t len = strlen(folder);
+
+	*rest_r = name + len;
+	return strncmp(name, folder, len) == 0 && (**rest_r == '\0' || **rest_r == '/');
+}
+
+static int
+moves_plan(struct moves *moves, const char *name)
+{
+	char target[2 * NAME_SIZE], from[NAME_SIZE], to[NAME_SIZE];
+	const char *rest;
+	struct stat st;
+
+	if (!is_within(name, moves->from, &rest))
+		return 0;
+	snprintf(target, sizeof(target), "%s%s", moves->to, rest);
+	if (folder_path(name, from) < 0 || folder_path(target, to) < 0)
+		return -1;
+	if (fstatat(moves->md->fd, to, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+		errno = EEXIST;
+		return -1;
+	}
+	return errno == ENOENT ? moves_add(moves, from, to) : -1;
+}
+
+static bool
+moves_each(void *ctx, const char *name)
+{
+	struct moves *moves = ctx;
+
+	if (moves_plan(moves, name) < 0)
+		moves->error = errno;
+	return moves->error == 0;
+}
+
+static int
+move_directory(struct maildir *md, const char *from, const char *to)
+{
+	if (renameat2(md->fd, from, md->fd, to, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != EINVAL && errno != ENOSYS)
+		return -1;
+	/* Of a directory rename(2) replaces only an empty one, in which there is nothing to lose. */
+	return renameat(md->fd, from, md->fd, to);
+}
+
+static int
+moves_run(const struct moves *moves)
+{
+	size_t done = 0;
+	int saved;
+
+	while (done < moves->count &&
+	       move_directory(moves->md, moves->move[done].from, moves->move[done].to) == 0)
+		done++;
+	if (done == moves->count)
+		return fsync(moves->md->fd);
+	saved = errno;
+	while (done-- > 0)
+		(void)move_directory(moves->md, moves->move[done].to, moves->move[done].from);
+	errno = saved;
+	return -1;
+}
+
+static int
+rename_locked(struct maildir *md, const char *from, const char *to)
+{
+	struct moves moves = {.md = md, .from = from, .to = to};
+	int r;
+
+	if (maildir_folder_exists(md, to)) {
+		errno = EEXIST;
+		return -1;
+	}
+	r = maildir_folders(md, moves_each, &moves);
+	if (r == 0 && (moves.error != 0 || moves.count == 0)) {
+		errno = moves.error != 0 ? moves.error : ENOENT;
+		r = -1;
+	}
+	if (r == 0)
+		r = moves_run(&moves);
+	moves_clear(&moves);
+	if (r == 0)
+		(void)special_use_follow(md, from, to);
+	return r;
+}
+
+/* --- renaming INBOX: its messages move --- */
+
+/* Letters of one folder as they are in the other; map holds those that were asked for, -1 else. */
+static int
+letters_map(struct maildir_folder *from, struct maildir_folder *to, uint32_t letters,
+    int map[KEYWORDS_COUNT], uint32_t *mapped_r)
+{
+	*mapped_r = 0;
+	for (unsigned i = 0; i < KEYWORDS_COUNT; i++) {
+		const char *name;
+
+		if (!(letters & UINT32_C(1) << i))
+			continue;
+		name = map[i] < 0 ? maildir_keyword_name(from, i) : NULL;
+		if (name != NULL && (map[i] = maildir_keyword_letter(to, name)) < 0)
+			return -1;
+		/* A letter that has no name says nothing. */
+		if (map[i] >= 0)
+			*mapped_r |= UINT32_C(1) << map[i];
+	}
+	return 0;
+}
+
+/* Copies what can be read, and says in copied what that was: the rest stays where it is. */
+static int
+inbox_copy(struct maildir_folder *inbox, struct maildir_folder *to, bool *copied)
+{
+	struct maildir_delivery *delivery;
+	uint32_t letters, validity;
+	const uint32_t *uids;
+	int map[KEYWORDS_COUNT], r = 0;
+
+	memset(map, -1, sizeof(map));
+	if (maildir_delivery_begin(to, &delivery) < 0)
+		return -1;
+	for (size_t i = 0; r == 0 && i < maildir_count(inbox); i++) {
+		r = letters_map(inbox, to, maildir_message(inbox, i)->keywords, map, &letters);
+		if (r < 0)
+			break;
+		copied[i] = maildir_delivery_copy(delivery, inbox, i, letters) == 0;
+		if (!copied[i] && errno != ENOENT && errno != EINVAL && errno != EACCES)
+			r = -1;
+	}
+	if (r == 0)
+		r = maildir_delivery_commit(delivery, &validity, &uids);
+	maildir_delivery_end(&delivery);
+	return r;
+}
+
+static int
+inbox_remove(struct maildir_folder *inbox, const bool *copied)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < maildir_count(inbox); i++) {
+		if (copied[i] && maildir_remove(inbox, i) < 0)
+			r = -1;
+	}
+	return maildir_settle(inbox) < 0 ? -1 : r;
+}
+
+/* Takes a folder back that was just made; not if somebody has put mail into it already. */
+static void
+unmake(struct maildir *md, struct maildir_folder *folder)
+{
+	char path[NAME_SIZE];
+	int saved = errno;
+
+	if (folder != NULL && folder_path(folder->name, path) == 0 &&
+	    unlinkat(folder->fd, "new", AT_REMOVEDIR) == 0) {
+		if (unlinkat(folder->fd, "cur", AT_REMOVEDIR) < 0)
+			(void)!mkdirat(folder->fd, "new", 0700);
+		else if (set_aside(md, path) == 0)
+			remove_deleted(md);
+	}
+	errno = saved;
+}
+
+static int
+rename_inbox(struct maildir *md, const char *to)
+{
+	struct maildir_folder *inbox = NULL, *folder = NULL;
+	bool *copied = NULL;
+	int r = -1;
+
+	if (maildir_folder_create(md, to) < 0)
+		return -1;
+	if (maildir_folder_open(md, to, &folder) == 0 &&
+	    maildir_folder_open(md, "INBOX", &inbox) == 0 && maildir_sync(inbox) == 0 &&
+	    (copied = calloc(maildir_count(inbox) + 1, sizeof(*copied))) != NULL)
+		r = inbox_copy(inbox, folder, copied);
+	if (r < 0)
+		unmake(md, folder);
+	else
+		r = inbox_remove(inbox, copied);
+	free(copied);
+	maildir_folder_close(&inbox);
+	maildir_folder_close(&folder);
+	return r;
+}
+
+int
+maildir_folder_rename(struct maildir *md, const char *from, const char *to)
+{
+	char old[NAME_SIZE], new[NAME_SIZE];
+	const char *rest;
+	bool inbox;
+	int lock, r;
+
+	if (folder_path(from, old) < 0 || folder_path(to, new) < 0)
+		return -1;
+	inbox = strcmp(old, ".") == 0;
+	if (!inbox && is_within(to, from, &rest) && *rest == '/') {
+		errno = EINVAL;
+		return -1;
+	}
+	lock = tree_lock(md);
+	if (lock < 0)
+		return -1;
+	r = inbox ? rename_inbox(md, to) : rename_locked(md, from, to);
+	tree_unlock(lock);
+	return r;
+}

@@ -1,0 +1,141 @@
+/*
+ * watch.c: hears of changes to a folder, by inotify.
+ * Runs as: mail user.
+ *
+ * Three directories are watched: cur and new for messages that come, go and change their flags, and
+ * the folder's own for dovecot-uidlist and dovecot-keywords.  inotify knows directories by path only;
+ * a path that has come to mean another directory meanwhile is found out and refused.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "maildir/internal.h"
+#include "maildir/keywords.h"
+#include "maildir/uidlist.h"
+#include "maildir/watch.h"
+
+/* Messages are linked, renamed and unlinked; what is written into a file in place is none yet. */
+#define WATCH_MESSAGES (IN_CREATE | IN_DELETE | IN_MOVE | IN_DELETE_SELF | IN_MOVE_SELF)
+
+/* Files are renamed onto, or appended to.  That one was opened and closed is no change: each of two
+ * idle sessions would wake the other for ever. */
+#define WATCH_FILES (IN_MOVED_TO | IN_MODIFY | IN_DELETE_SELF | IN_MOVE_SELF)
+
+#define WATCH_DIRECTORY (IN_ONLYDIR | IN_DONT_FOLLOW)
+
+/* What is read at most before we look: while mail pours in there may always be more. */
+#define WATCH_READS 64
+
+struct maildir_watch {
+	int fd;
+	int own; /* the watch of the folder's own directory */
+};
+
+/* Watches a directory below the Maildir; its watch, or -1. */
+static int
+watch_add(const struct maildir_watch *watch, const struct maildir_folder *folder, const char *part,
+    int dirfd, uint32_t mask)
+{
+	char dir[NAME_SIZE], path[PATH_MAX];
+	struct stat named, ours;
+	int n, id;
+
+	if (folder_path(folder->name, dir) < 0)
+		return -1;
+	n = snprintf(path, sizeof(path), "%s/%s/%s", folder->md->path, dir, part);
+	if (n < 0 || (size_t)n >= sizeof(path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	id = inotify_add_watch(watch->fd, path, mask | WATCH_DIRECTORY);
+	if (id < 0 || fstatat(AT_FDCWD, path, &named, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    fstat(dirfd, &ours) < 0)
+		return -1;
+	if (named.st_ino == ours.st_ino && named.st_dev == ours.st_dev)
+		return id;
+	errno = ENOENT;
+	return -1;
+}
+
+int
+maildir_watch_open(struct maildir_folder *folder, struct maildir_watch **watch_r)
+{
+	struct maildir_watch *watch = calloc(1, sizeof(*watch));
+	int saved;
+
+	*watch_r = NULL;
+	if (watch == NULL)
+		return -1;
+	watch->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	/* The folder may have been made anew since it was opened. */
+	if (watch->fd >= 0 && folder_open_dirs(folder) == 0 &&
+	    watch_add(watch, folder, "cur", folder->dir[ENTRY_CUR], WATCH_MESSAGES) >= 0 &&
+	    watch_add(watch, folder, "new", folder->dir[ENTRY_NEW], WATCH_MESSAGES) >= 0 &&
+	    (watch->own = watch_add(watch, folder, ".", folder->fd, WATCH_FILES)) >= 0) {
+		*watch_r = watch;
+		return 0;
+	}
+	saved = errno;
+	maildir_watch_close(&watch);
+	errno = saved;
+	return -1;
+}
+
+void
+maildir_watch_close(struct maildir_watch **watchp)
+{
+	struct maildir_watch *watch = *watchp;
+
+	*watchp = NULL;
+	if (watch == NULL)
+		return;
+	if (watch->fd >= 0)
+		close(watch->fd);
+	free(watch);
+}
+
+int
+maildir_watch_fd(const struct maildir_watch *watch)
+{
+	return watch->fd;
+}
+
+/* Whether an event is one of a change; our lock files come and go without meaning anything. */
+static bool
+event_counts(const struct maildir_watch *watch, const struct inotify_event *event)
+{
+	if (event->wd != watch->own || event->len == 0)
+		return true;
+	return strcmp(event->name, UIDLIST_NAME) == 0 || strcmp(event->name, KEYWORDS_NAME) == 0;
+}
+
+bool
+maildir_watch_take(struct maildir_watch *watch)
+{
+	_Alignas(struct inotify_event) char buffer[4096];
+	bool changed = false;
+
+	for (int reads = 0; reads < WATCH_READS; reads++) {
+		ssize_t n = read(watch->fd, buffer, sizeof(buffer));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		for (size_t at = 0; at < (size_t)n;) {
+			const struct inotify_event *event =
+			    (const struct inotify_event *)(const void *)(buffer + at);
+
+			changed |= event_counts(watch, event);
+			at += sizeof(*event) + event->len;
+		}
+	}
+	return changed;
+}

@@ -3,9 +3,9 @@
  * them.  RFC 5322, 2045, 2046, 2183, 2231, 6532.
  *
  * A message is fed in pieces as they come from maildir_reader (CRLF lines).  The parser is iterative
- * and its memory bounded whatever the message: what is beyond a limit is text/octet-stream, or is not
- * told; the octets themselves are always all counted.  Nothing here decodes: RFC 2047 words stay as
- * they are.
+ * and its memory bounded whatever the message: what is beyond a limit is application/octet-stream, or is
+ * not told; the octets themselves are always all counted.  Nothing here decodes: RFC 2047 words stay
+ * as they are.  A NUL in a header, which IMAP cannot tell, is told as U+FFFD.
  */
 #ifndef MAILDIR_MIME_H
 #define MAILDIR_MIME_H
@@ -19,9 +19,9 @@
 struct maildir_folder;
 
 enum {
-	MIME_DEPTH_MAX = 100,	       /* multiparts and messages inside each other */
-	MIME_PARTS_MAX = 10000,	       /* in one message */
-	MIME_PARAMETERS_MAX = 1000,    /* in all headers of one message */
+	MIME_DEPTH_MAX = 100,		    /* parts inside each other, the innermost counted too */
+	MIME_PARTS_MAX = 10000,		    /* in one message */
+	MIME_PARAMETERS_MAX = 1000,	    /* in all headers of one message */
 	MIME_HEADER_MAX = 10 * 1024 * 1024, /* octets of header fields kept, in all */
 };
 
@@ -32,7 +32,7 @@ enum mime_kind { MIME_LEAF, MIME_MULTIPART, MIME_MESSAGE /* message/rfc822, mess
 /* Octets are on the wire, counted from the first of the message. */
 struct mime_part {
 	enum mime_kind kind;
-	uint32_t parent, child, next; /* indexes, or MIME_NONE; the one child of a MIME_MESSAGE
+	uint32_t parent, child, next;	 /* indexes, or MIME_NONE; the one child of a MIME_MESSAGE
 					 is the message inside, with its own header */
 	uint64_t header_at, header_size; /* with the blank line */
 	uint64_t body_at, body_size;

@@ -1,0 +1,209 @@
+/*
+ * structure.c: BODY and BODYSTRUCTURE.  RFC 9051 section 7.5.2.
+ * Runs as: mail user.
+ *
+ * The parts are walked along their links, down, on and up: a multipart or a message is opened on the
+ * way down and closed on the way up, and nothing recurses.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "maildir/mime_internal.h"
+#include "maildir/token.h"
+
+struct writer {
+	const struct mime *mime;
+	struct mdtext *out;
+	bool extended, utf8;
+};
+
+static void
+put(struct writer *w, const char *text)
+{
+	mdtext_add(w->out, text, strlen(text));
+}
+
+static void
+put_word(struct writer *w, const char *word)
+{
+	mime_put_string(w->out, word, word != NULL ? strlen(word) : 0, w->utf8);
+}
+
+static bool
+put_pairs(struct writer *w, const struct mime_parameters *parameters)
+{
+	for (uint32_t i = 0; i < parameters->count; i++) {
+		const struct mime_parameter *parameter = &w->mime->parameter[parameters->first + i];
+
+		put(w, i == 0 ? "(" : " ");
+		put_word(w, parameter->name);
+		put(w, " ");
+		put_word(w, parameter->value);
+	}
+	return parameters->count > 0;
+}
+
+/* Text without a charset is in US-ASCII, which is told.  RFC 2045 section 5.2. */
+static void
+put_type_parameters(struct writer *w, const struct mime_node *node)
+{
+	bool any = put_pairs(w, &node->parameters);
+
+	if (mime_word_is(node->pub.type, "text") && node->pub.charset == NULL) {
+		put(w, any ? " " : "(");
+		put(w, "\"charset\" \"us-ascii\"");
+		any = true;
+	}
+	put(w, any ? ")" : "NIL");
+}
+
+static void
+put_disposition(struct writer *w, const struct mime_node *node)
+{
+	if (node->disposition == NULL) {
+		put(w, "NIL");
+		return;
+	}
+	put(w, "(");
+	put_word(w, node->disposition);
+	put(w, " ");
+	put(w, put_pairs(w, &node->disposition_parameters) ? "))" : "NIL)");
+}
+
+/* RFC 3282: a list of tags, with comments. */
+static void
+put_language(struct writer *w, const struct mime_node *node)
+{
+	struct cursor in = {node->language, node->language};
+	struct mdtext tag = {0};
+	bool any = false;
+
+	if (node->language != NULL)
+		in.end += strlen(node->language);
+	while (in.at < in.end) {
+		token_cfws(&in, NULL);
+		tag.len = 0;
+		if (token_until(&in, "(,", &tag) > 0) {
+			put(w, any ? " " : "(");
+			mime_put_string(w->out, tag.data, tag.len, w->utf8);
+			any = true;
+		} else if (cursor_peek(&in) == ',') {
+			in.at++;
+		}
+	}
+	put(w, any ? ")" : "NIL");
+	w->out->failed |= tag.failed;
+	mdtext_clear(&tag);
+}
+
+/* What ends the extension data of every kind of part. */
+static void
+put_extension(struct writer *w, const struct mime_node *node)
+{
+	put(w, " ");
+	put_disposition(w, node);
+	put(w, " ");
+	put_language(w, node);
+	put(w, " ");
+	put_word(w, node->location);
+}
+
+static void
+put_basic(struct writer *w, const struct mime_node *node)
+{
+	put_word(w, node->pub.type);
+	put(w, " ");
+	put_word(w, node->pub.subtype);
+	put(w, " ");
+	put_type_parameters(w, node);
+	put(w, " ");
+	put_word(w, node->id);
+	put(w, " ");
+	put_word(w, node->description);
+	put(w, " ");
+	put_word(w, node->pub.encoding != NULL ? node->pub.encoding : "7bit");
+	mdtext_addf(w->out, " %" PRIu64, node->pub.body_size);
+}
+
+/* The end of all that is no multipart. */
+static void
+put_single_end(struct writer *w, const struct mime_node *node)
+{
+	if (mime_word_is(node->pub.type, "text") || mime_is_message_type(&node->pub))
+		mdtext_addf(w->out, " %" PRIu32, node->pub.body_lines);
+	if (w->extended) {
+		put(w, " ");
+		put_word(w, node->md5);
+		put_extension(w, node);
+	}
+	put(w, ")");
+}
+
+static void
+put_multipart_end(struct writer *w, const struct mime_node *node)
+{
+	put(w, " ");
+	put_word(w, node->pub.subtype);
+	if (w->extended) {
+		put(w, " ");
+		put(w, put_pairs(w, &node->parameters) ? ")" : "NIL");
+		put_extension(w, node);
+	}
+	put(w, ")");
+}
+
+/* What comes before the parts inside. */
+static void
+put_begin(struct writer *w, uint32_t index)
+{
+	const struct mime_node *node = &w->mime->node[index];
+
+	put(w, "(");
+	if (node->pub.kind == MIME_MULTIPART)
+		return;
+	put_basic(w, node);
+	if (node->pub.kind == MIME_MESSAGE) {
+		put(w, " ");
+		mime_put_envelope(w->mime, node->pub.child, w->utf8, w->out);
+		put(w, " ");
+	} else if (mime_is_message_type(&node->pub)) {
+		/* It is encoded, and was not looked into; the grammar wants a message all the same. */
+		put(w, " (NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)"
+		       " (\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0");
+		put(w, w->extended ? " NIL NIL NIL NIL)" : ")");
+	}
+}
+
+static void
+put_end(struct writer *w, uint32_t index)
+{
+	const struct mime_node *node = &w->mime->node[index];
+
+	if (node->pub.kind == MIME_MULTIPART)
+		put_multipart_end(w, node);
+	else
+		put_single_end(w, node);
+}
+
+void
+mime_put_structure(const struct mime *mime, bool extended, bool utf8, struct mdtext *out)
+{
+	struct writer w = {mime, out, extended, utf8};
+	uint32_t at = 0;
+
+	for (;;) {
+		put_begin(&w, at);
+		if (mime->node[at].pub.child != MIME_NONE) {
+			at = mime->node[at].pub.child;
+			continue;
+		}
+		put_end(&w, at);
+		while (mime->node[at].pub.next == MIME_NONE) {
+			at = mime->node[at].pub.parent;
+			if (at == MIME_NONE)
+				return;
+			put_end(&w, at);
+		}
+		at = mime->node[at].pub.next;
+	}
+}

@@ -89,6 +89,7 @@ mime_new(void)
 	if (mime == NULL)
 		return NULL;
 	mime->in_header = true;
+	mime_header_begin(mime);
 	if (mime_add_part(mime, MIME_NONE, 0) == MIME_NONE)
 		mime_free(&mime);
 	return mime;

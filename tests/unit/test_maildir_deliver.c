@@ -525,7 +525,7 @@ deliveries_side_by_side(void **state)
 	struct maildir_delivery *d;
 	const uint32_t *uids;
 	uint32_t validity, last = 0;
-	int status;
+	int status, failures = 0;
 	pid_t pid = fork();
 
 	assert_true(pid >= 0);
@@ -534,13 +534,16 @@ deliveries_side_by_side(void **state)
 		if (maildir_delivery_begin(f->inbox, &d) < 0 || add(d, "a\r\n", 3, 9, 0) < 0 ||
 		    add(d, "b\r\n", 3, 9, MAILDIR_SEEN) < 0 ||
 		    maildir_delivery_commit(d, &validity, &uids) < 0 || uids[0] <= last ||
-		    uids[1] != uids[0] + 1)
-			_exit(1);
+		    uids[1] != uids[0] + 1) {
+			failures++;
+			break;
+		}
 		last = uids[1];
 		maildir_delivery_end(&d);
 	}
 	if (pid == 0)
-		_exit(0);
+		_exit(failures);
+	assert_int_equal(failures, 0);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
 	assert_int_equal(maildir_sync(f->inbox), 0);

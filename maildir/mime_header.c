@@ -77,6 +77,13 @@ is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
+/* A CR alone, at the end of a field, is a line end that was written twice. */
+static bool
+is_around(char c)
+{
+	return is_blank(c) || c == '\r';
+}
+
 /* A field is whole. */
 static void
 commit(struct mime *mime)
@@ -86,9 +93,9 @@ commit(struct mime *mime)
 	size_t len = header->value.len;
 
 	if (header->field != FIELD_OTHER) {
-		while (len > 0 && is_blank(text[len - 1]))
+		while (len > 0 && is_around(text[len - 1]))
 			len--;
-		while (len > 0 && is_blank(*text)) {
+		while (len > 0 && is_around(*text)) {
 			text++;
 			len--;
 		}

@@ -4,6 +4,10 @@
  */
 #include "maildir_fixture.h"
 
+#include "maildir/deliver.h"
+#include "maildir/tree.h"
+#include "maildir/watch.h"
+
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/landlock.h>
@@ -44,6 +48,9 @@ static const int calls[] = {
     SYS_ftruncate,
     SYS_fchmod,
     SYS_fchown,
+    SYS_utimensat,
+    SYS_inotify_init1,
+    SYS_inotify_add_watch,
     /* names */
     SYS_renameat2,
     SYS_renameat,
@@ -96,9 +103,9 @@ confine_files(const char *path)
 		rules.handled_access_fs |= LANDLOCK_ACCESS_FS_REFER;
 	below.allowed_access = rules.handled_access_fs &
 			       (LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_READ_FILE |
-				   LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE |
-				   LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG |
-				   LANDLOCK_ACCESS_FS_REFER);
+				   LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_REMOVE_DIR |
+				   LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR |
+				   LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_REFER);
 	below.parent_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	fd = (int)syscall(SYS_landlock_create_ruleset, &rules, sizeof(rules), 0);
 	if (fd < 0 || below.parent_fd < 0 ||
@@ -140,6 +147,58 @@ count_folders(void *ctx, const char *name)
 	return true;
 }
 
+static bool
+count_uses(void *ctx, const char *use, const char *name)
+{
+	(void)use;
+	return count_folders(ctx, name);
+}
+
+#define MUST(condition)                                                                            \
+	if (!(condition))                                                                          \
+	return __LINE__
+
+/* What IMAP needs besides. */
+static int
+use_more(struct fixture *f, struct maildir_folder *sub)
+{
+	const struct maildir_label label = {MAILDIR_SEEN, 1, 1000000000};
+	struct maildir_delivery *delivery;
+	struct maildir_watch *watch;
+	struct maildir_reader *reader;
+	const uint32_t *uids;
+	uint32_t validity, from;
+	int count = 0;
+	time_t date;
+
+	MUST(maildir_watch_open(sub, &watch) == 0 && maildir_watch_fd(watch) >= 0);
+	MUST(!maildir_watch_take(watch));
+	MUST(maildir_delivery_begin(sub, &delivery) == 0);
+	MUST(maildir_delivery_message(delivery, &label) == 0);
+	MUST(maildir_delivery_write(delivery, "a\r\n", 3) == 0);
+	MUST(maildir_delivery_copy(delivery, f->inbox, 0, 0) == 0);
+	MUST(maildir_delivery_commit(delivery, &validity, &uids) == 0 && uids[1] == 2);
+	maildir_delivery_end(&delivery);
+	MUST(maildir_watch_take(watch));
+	maildir_watch_close(&watch);
+	MUST(maildir_date(sub, 0, &date) == 0 && date == 1000000000);
+	MUST(maildir_recent(sub, &from) == 0 && from == 1);
+	MUST(maildir_claim_recent(sub, &from) == 0 && from == 1);
+	MUST(maildir_reader_open(sub, 0, &reader) == 0);
+	MUST(maildir_reader_skip(reader, 2) == 0);
+	maildir_reader_close(&reader);
+	MUST(maildir_subscribe(f->md, "Sub", true) == 0);
+	MUST(maildir_subscriptions(f->md, count_folders, &count) == 0 && count == 1);
+	MUST(maildir_special_use_set(f->md, "\\Sent", "Sub") == 0);
+	MUST(maildir_special_uses(f->md, count_uses, &count) == 0 && count == 2);
+	MUST(maildir_folder_rename(f->md, "Sub", "Sub2") == 0);
+	MUST(maildir_folder_exists(f->md, "Sub2"));
+	MUST(maildir_folder_delete(f->md, "Sub2") == 0);
+	MUST(maildir_folder_rename(f->md, "INBOX", "Old") == 0);
+	MUST(maildir_sync(f->inbox) == 0 && maildir_count(f->inbox) == 0);
+	return 0;
+}
+
 /* Everything once.  The line where it fails, or 0. */
 static int
 use_all(struct fixture *f)
@@ -149,11 +208,8 @@ use_all(struct fixture *f)
 	char text[100];
 	uint64_t size;
 	bool newline;
-	int folders = 0;
+	int folders = 0, line;
 
-#define MUST(condition)                                                                            \
-	if (!(condition))                                                                          \
-	return __LINE__
 	MUST(maildir_open(f->path, "test.host", &f->md) == 0);
 	MUST(maildir_folder_open(f->md, "INBOX", &f->inbox) == 0);
 	MUST(maildir_session_lock(f->inbox) == 0);
@@ -171,6 +227,9 @@ use_all(struct fixture *f)
 	MUST(maildir_folder_create(f->md, "Sub") == 0);
 	MUST(maildir_folders(f->md, count_folders, &folders) == 0 && folders == 2);
 	MUST(maildir_folder_open(f->md, "Sub", &sub) == 0 && maildir_sync(sub) == 0);
+	line = use_more(f, sub);
+	if (line != 0)
+		return line;
 	maildir_folder_close(&sub);
 	MUST(maildir_create(f->path) == 0);
 	maildir_folder_close(&f->inbox);

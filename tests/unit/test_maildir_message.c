@@ -327,6 +327,33 @@ saving_sizes(void **state)
 	free(text);
 }
 
+/* From any octet on, wherever a skip ends. */
+static void
+skipping(void **state)
+{
+	struct fixture *f = *state;
+	struct maildir_reader *reader;
+	char text[100];
+
+	for (size_t i = 0; i < COUNT(samples); i++) {
+		size_t len = strlen(samples[i].wire);
+
+		put(f, "cur/1.a:2,", samples[i].file);
+		assert_int_equal(maildir_sync(f->inbox), 0);
+		for (size_t skip = 0; skip <= len + 2; skip++) {
+			size_t rest = skip < len ? len - skip : 0;
+
+			assert_int_equal(maildir_reader_open(f->inbox, 0, &reader), 0);
+			assert_int_equal(maildir_reader_skip(reader, skip), 0);
+			assert_int_equal(maildir_reader_skip(reader, 0), 0);
+			assert_int_equal(
+			    maildir_reader_read(reader, text, sizeof(text)), (ssize_t)rest);
+			assert_memory_equal(text, samples[i].wire + len - rest, rest);
+			maildir_reader_close(&reader);
+		}
+	}
+}
+
 int
 main(void)
 {
@@ -341,6 +368,7 @@ main(void)
 	    WITH(test_req31_renamed_and_removed_while_read),
 	    WITH(test_req31_unreadable),
 	    WITH(saving_sizes),
+	    WITH(skipping),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

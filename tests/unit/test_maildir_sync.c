@@ -342,6 +342,159 @@ unchanged_folder(void **state)
 	sync_inbox(f, 6);
 }
 
+/* --- what is new --- */
+
+static uint32_t
+recent(struct fixture *f)
+{
+	uint32_t from = 0;
+
+	assert_int_equal(maildir_recent(f->inbox, &from), 0);
+	return from;
+}
+
+static uint32_t
+claim(struct fixture *f)
+{
+	uint32_t from = 0;
+
+	assert_int_equal(maildir_claim_recent(f->inbox, &from), 0);
+	return from;
+}
+
+static void
+recent_is_told_once(void **state)
+{
+	struct fixture *f = *state, other = *f;
+
+	five(f);
+	assert_int_equal(recent(f), 1);
+	assert_int_equal(recent(f), 1);
+	assert_int_equal(claim(f), 1);
+	assert_int_equal(recent(f), 6);
+	put(f, "new/2000.x", "x\n");
+	assert_int_equal(recent(f), 6);
+	/* Another session sees it first, but tells nobody; what is more it has not seen. */
+	fixture_open(&other);
+	assert_int_equal(maildir_sync(other.inbox), 0);
+	put(f, "new/2001.y", "y\n");
+	sync_inbox(f, 7);
+	assert_int_equal(claim(&other), 6);
+	assert_int_equal(claim(f), 7);
+	assert_int_equal(claim(f), 8);
+	assert_int_equal(claim(&other), 8);
+	fixture_close(&other);
+	fixture_reopen(f);
+	sync_inbox(f, 7);
+	assert_int_equal(recent(f), 8);
+	/* New UIDs are new messages. */
+	unlinkat(f->fd, "dovecot-uidlist", 0);
+	assert_int_equal(recent(f), 8);
+	sync_inbox(f, 7);
+	assert_int_equal(recent(f), 1);
+	assert_int_equal(claim(f), 1);
+	/* Another session has renumbered: of our list nothing is new. */
+	fixture_open(&other);
+	unlinkat(f->fd, "dovecot-uidlist", 0);
+	assert_int_equal(maildir_sync(other.inbox), 0);
+	assert_int_equal(claim(f), 8);
+	assert_int_equal(claim(&other), 1);
+	fixture_close(&other);
+}
+
+/* The record of versions that knew of no recent messages, and that of a Dovecot's: none. */
+static void
+recent_without_record(void **state)
+{
+	struct fixture *f = *state;
+	char *text;
+
+	five(f);
+	text = get(f, "sallyport.lock");
+	assert_int_equal(strlen(text), 36);
+	text[23] = '\n';
+	put_bytes(f, "sallyport.lock", text, 24);
+	free(text);
+	fixture_reopen(f);
+	put(f, "new/2000.x", "x\n");
+	sync_inbox(f, 6);
+	assert_int_equal(recent(f), 6);
+	put(f, "sallyport.lock", "");
+	fixture_reopen(f);
+	put(f, "new/2001.y", "y\n");
+	sync_inbox(f, 7);
+	assert_int_equal(recent(f), 7);
+	/* Lost under a session that goes on. */
+	unlinkat(f->fd, "sallyport.lock", 0);
+	put(f, "new/2002.z", "z\n");
+	sync_inbox(f, 8);
+	assert_int_equal(recent(f), 8);
+	assert_int_equal(claim(f), 8);
+	for (size_t i = 0; i < 36; i++) {
+		text = get(f, "sallyport.lock");
+		text[i] = '~';
+		put_bytes(f, "sallyport.lock", text, strlen(text));
+		free(text);
+		assert_true(recent(f) <= 9);
+		sync_inbox(f, 8);
+		assert_true(claim(f) <= 9);
+	}
+}
+
+static void
+find_by_uid(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(maildir_find(f->inbox, 1), 0);
+	five(f);
+	unlinkat(f->fd, "cur/1002.m.h:2,", 0);
+	unlinkat(f->fd, "cur/1003.m.h:2,", 0);
+	sync_inbox(f, 3);
+	assert_int_equal(maildir_find(f->inbox, 0), 0);
+	assert_int_equal(maildir_find(f->inbox, 1), 0);
+	assert_int_equal(maildir_find(f->inbox, 2), 1);
+	assert_int_equal(maildir_find(f->inbox, 4), 1);
+	assert_int_equal(maildir_find(f->inbox, 5), 2);
+	assert_int_equal(maildir_find(f->inbox, 6), 3);
+	assert_int_equal(maildir_find(f->inbox, UINT32_MAX), 3);
+}
+
+static void
+dates_through_renames(void **state)
+{
+	const struct timespec times[2] = {{5, 0}, {77777, 5}};
+	struct fixture *f = *state;
+	time_t date;
+
+	five(f);
+	assert_int_equal(utimensat(f->fd, "cur/1001.m.h:2,", times, 0), 0);
+	rename_file(f, "cur/1001.m.h:2,", "cur/1001.m.h:2,S");
+	assert_int_equal(maildir_date(f->inbox, 0, &date), 0);
+	assert_int_equal(date, 77777);
+	unlinkat(f->fd, "cur/1002.m.h:2,", 0);
+	assert_int_equal(maildir_date(f->inbox, 1, &date), -1);
+	assert_int_equal(errno, ENOENT);
+}
+
+/* A directory among the messages is told of once, however often one looks. */
+static void
+odd_names_are_told_once(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(mkdirat(f->fd, "cur/odd", 0700), 0);
+	five(f);
+	assert_int_equal(f->notices, 1);
+	unlinkat(f->fd, "cur/1001.m.h:2,", 0); /* so that it takes a second pass */
+	fixture_reopen(f);
+	sync_inbox(f, 4);
+	assert_int_equal(f->notices, 2);
+	put(f, "new/2000.x", "x\n");
+	sync_inbox(f, 5);
+	assert_int_equal(f->notices, 2);
+}
+
 /* --- what is asked of the Maildir --- */
 
 static void
@@ -824,6 +977,7 @@ test_req35_cut_short(void **state)
 {
 	struct fixture *f = *state;
 	uint32_t validity, next;
+	bool within;
 	char *text;
 
 	five(f);
@@ -832,10 +986,12 @@ test_req35_cut_short(void **state)
 		text = get(f, "dovecot-uidlist");
 		next = maildir_uidnext(f->inbox);
 		put_bytes(f, "dovecot-uidlist", text, strlen(text) - cut);
+		/* Within a line that was given out nothing but new UIDs for all will do. */
+		within = text[strlen(text) - cut - 1] != '\n';
 		free(text);
 		fixture_reopen(f);
 		sync_inbox(f, 5);
-		assert_true(maildir_uidvalidity(f->inbox) >= validity);
+		assert_true(maildir_uidvalidity(f->inbox) >= validity + within);
 		for (uint32_t i = 0; i < 5; i++) {
 			uint32_t uid = maildir_message(f->inbox, i)->uid;
 			char *line = first_line(f, i);
@@ -874,6 +1030,24 @@ test_req35_cut_short_after_append(void **state)
 		unlinkat(f->fd, "dovecot-uidlist", 0);
 		assert_renumbered(f, 5, &validity);
 	}
+}
+
+/* More than any folder needs: it must not be read, and nobody is kept out by it. */
+static void
+test_req35_giant(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t validity;
+	int fd;
+
+	five(f);
+	validity = maildir_uidvalidity(f->inbox);
+	fd = openat(f->fd, "dovecot-uidlist", O_WRONLY | O_CLOEXEC);
+	assert_int_equal(ftruncate(fd, (off_t)257 * 1024 * 1024), 0);
+	close(fd);
+	fixture_reopen(f);
+	assert_renumbered(f, 5, &validity);
+	assert_true(f->notices > 0);
 }
 
 /* An older uidlist is put back: UIDs of messages that came later would be given again. */
@@ -1100,6 +1274,11 @@ main(void)
 	    WITH(lines_of_others),
 	    WITH(old_format_and_no_guid),
 	    WITH(unchanged_folder),
+	    WITH(recent_is_told_once),
+	    WITH(recent_without_record),
+	    WITH(find_by_uid),
+	    WITH(dates_through_renames),
+	    WITH(odd_names_are_told_once),
 	    WITH(test_req31_bad_files_cost_only_themselves),
 	    WITH(test_req32_same_base_in_new_and_cur),
 	    WITH(test_req32_same_base_twice_in_cur),
@@ -1118,6 +1297,7 @@ main(void)
 	    WITH(test_req35_lost_or_damaged),
 	    WITH(test_req35_cut_short),
 	    WITH(test_req35_cut_short_after_append),
+	    WITH(test_req35_giant),
 	    WITH(test_req35_restored_from_backup),
 	    WITH(test_req35_damage_keeps_uidls),
 	    WITH(test_req35_clock_goes_back),

@@ -73,7 +73,10 @@ uint32_t mime_find(const struct mime *mime, const uint32_t *numbers, size_t coun
  */
 void mime_put_envelope(const struct mime *mime, uint32_t part, bool utf8, struct mdtext *out);
 
-/* BODY (extended false) or BODYSTRUCTURE, with its parentheses. */
+/*
+ * BODY (extended false) or BODYSTRUCTURE, with its parentheses.  Only with utf8 is message/global told
+ * with the message inside, as RFC 9051 has it; in RFC 3501 it is a part like any other.
+ */
 void mime_put_structure(const struct mime *mime, bool extended, bool utf8, struct mdtext *out);
 
 /* The Date: field's day as it is written, without regard to its zone: days since 1970-01-01, for

@@ -66,9 +66,9 @@ open_multipart(struct mime *mime, const struct mime_node *node)
 	mime->opened++;
 }
 
-/* The header of the current part is over, and as many lines: what is in its body? */
+/* The header of the current part is over: what is in its body? */
 static void
-end_header(struct mime *mime, uint64_t at, uint64_t lines)
+end_header(struct mime *mime, uint64_t at)
 {
 	struct mime_node *node = &mime->node[mime->current];
 	bool multipart, message, room;
@@ -79,7 +79,7 @@ end_header(struct mime *mime, uint64_t at, uint64_t lines)
 		default_type(mime, node);
 	node->pub.header_size = at - node->pub.header_at;
 	node->pub.body_at = at;
-	node->first_line = lines;
+	node->first_line = mime->lines;
 	multipart = mime_word_is(node->pub.type, "multipart");
 	message = mime_is_message_type(&node->pub) && !is_encoded(&node->pub);
 	room = node->depth + 1 < MIME_DEPTH_MAX && mime->count < MIME_PARTS_MAX;
@@ -116,18 +116,20 @@ close_part(struct mime *mime, uint32_t index, uint64_t at, uint64_t lines)
 }
 
 /*
- * A boundary is where a header should end in a blank line.  The line end before it belongs to the last
- * field; but not where it would lie outside the part that a message is in.
+ * Nothing, not even a line end, is between a part's header and the boundary.  Then the line end before
+ * the boundary belongs to the header; but not that of a message, or it would be outside the part that
+ * the message is in.
  */
 static void
-end_cut_header(struct mime *mime)
+close_empty(struct mime *mime, uint32_t index, uint64_t before)
 {
-	const struct mime_node *node = &mime->node[mime->current];
+	struct mime_node *node = &mime->node[index];
 
-	if (is_root_of_message(mime, node) && mime->line_at > node->pub.header_at)
-		end_header(mime, mime->line_at - mime->line_end, mime->lines - 1);
-	else
-		end_header(mime, mime->line_at, mime->lines);
+	if (is_root_of_message(mime, node) && node->pub.header_at <= before) {
+		node->pub.header_size = before - node->pub.header_at;
+		node->pub.body_at = before;
+	}
+	close_part(mime, index, node->pub.body_at, node->first_line);
 }
 
 /* Ends all parts inside the given one, at a boundary. */
@@ -137,16 +139,15 @@ close_inside(struct mime *mime, uint32_t part)
 	uint64_t before = mime->line_at - mime->line_end;
 
 	while (mime->in_header && !mime->failed)
-		end_cut_header(mime);
+		end_header(mime, mime->line_at);
 	while (mime->current != part) {
 		uint32_t index = mime->current;
-		const struct mime_node *node = &mime->node[index];
 
-		mime->current = node->pub.parent;
-		if (before >= node->pub.body_at)
+		mime->current = mime->node[index].pub.parent;
+		if (before >= mime->node[index].pub.body_at)
 			close_part(mime, index, before, mime->lines - 1);
-		else /* there is nothing, not even a line end, between header and boundary */
-			close_part(mime, index, node->pub.body_at, node->first_line);
+		else
+			close_empty(mime, index, before);
 	}
 }
 
@@ -216,7 +217,7 @@ take_octets(struct mime *mime, const char *octets, size_t len)
 
 	pass(mime, octets, len);
 	if (blank)
-		end_header(mime, mime->at, mime->lines);
+		end_header(mime, mime->at);
 }
 
 static void
@@ -295,7 +296,7 @@ mime_end(struct mime *mime)
 	if (mime->new_part && !mime->failed)
 		begin_part(mime, mime->current, mime->at);
 	while (mime->in_header && !mime->failed)
-		end_header(mime, mime->at, mime->lines);
+		end_header(mime, mime->at);
 	for (uint32_t i = mime->current; i != MIME_NONE && !mime->failed;) {
 		uint32_t parent = mime->node[i].pub.parent;
 

@@ -29,6 +29,16 @@ put_word(struct writer *w, const char *word)
 	mime_put_string(w->out, word, word != NULL ? strlen(word) : 0, w->utf8);
 }
 
+/*
+ * Whether the message inside is told.  IMAP4rev1 knows message/rfc822 only (RFC 3501 section 9,
+ * body-type-msg); to its clients message/global is a part like any other.
+ */
+static bool
+tells_message(const struct writer *w, const struct mime_part *part)
+{
+	return mime_is_message_type(part) && (w->utf8 || mime_word_is(part->subtype, "rfc822"));
+}
+
 static bool
 put_pairs(struct writer *w, const struct mime_parameters *parameters)
 {
@@ -129,7 +139,7 @@ put_basic(struct writer *w, const struct mime_node *node)
 static void
 put_single_end(struct writer *w, const struct mime_node *node)
 {
-	if (mime_word_is(node->pub.type, "text") || mime_is_message_type(&node->pub))
+	if (mime_word_is(node->pub.type, "text") || tells_message(w, &node->pub))
 		mdtext_addf(w->out, " %" PRIu32, node->pub.body_lines);
 	if (w->extended) {
 		put(w, " ");
@@ -162,16 +172,18 @@ put_begin(struct writer *w, uint32_t index)
 	if (node->pub.kind == MIME_MULTIPART)
 		return;
 	put_basic(w, node);
+	if (!tells_message(w, &node->pub))
+		return;
 	if (node->pub.kind == MIME_MESSAGE) {
 		put(w, " ");
 		mime_put_envelope(w->mime, node->pub.child, w->utf8, w->out);
 		put(w, " ");
-	} else if (mime_is_message_type(&node->pub)) {
-		/* It is encoded, and was not looked into; the grammar wants a message all the same. */
-		put(w, " (NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)"
-		       " (\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0");
-		put(w, w->extended ? " NIL NIL NIL NIL)" : ")");
+		return;
 	}
+	/* It is encoded, and was not looked into; the grammar wants a message all the same. */
+	put(w, " (NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)"
+	       " (\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0");
+	put(w, w->extended ? " NIL NIL NIL NIL)" : ")");
 }
 
 static void
@@ -192,9 +204,12 @@ mime_put_structure(const struct mime *mime, bool extended, bool utf8, struct mdt
 	uint32_t at = 0;
 
 	for (;;) {
+		const struct mime_part *part = &mime->node[at].pub;
+
 		put_begin(&w, at);
-		if (mime->node[at].pub.child != MIME_NONE) {
-			at = mime->node[at].pub.child;
+		if (part->kind == MIME_MULTIPART ||
+		    (part->kind == MIME_MESSAGE && tells_message(&w, part))) {
+			at = part->child;
 			continue;
 		}
 		put_end(&w, at);

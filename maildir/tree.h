@@ -31,8 +31,7 @@ int maildir_folder_rename(struct maildir *md, const char *from, const char *to);
 
 /* The names in the file subscriptions (Dovecot's, written whole and renamed), in its order; a
  * folder need not exist. */
-int maildir_subscriptions(
-    struct maildir *md, bool (*each)(void *ctx, const char *name), void *ctx);
+int maildir_subscriptions(struct maildir *md, bool (*each)(void *ctx, const char *name), void *ctx);
 int maildir_subscribe(struct maildir *md, const char *name, bool yes);
 
 /*

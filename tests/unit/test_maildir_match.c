@@ -338,7 +338,7 @@ long_fields(void **state)
 	mdtext_addf(&message, "\nSubject: behind\n\nbody\n");
 	put_message(f, message.data, message.len);
 	assert_true(ask(f, MATCH_HEADER, "To", "first@example.org, Näme 0 <user0@b>, Näme 1 <"));
-	for (unsigned i = 0; i < 30000; i += 97) {
+	for (unsigned i = 0; i < 30000; i += 1999) {
 		char needle[64];
 
 		snprintf(needle, sizeof(needle), "@b>, Näme %u <user%u@b>", i + 1, i + 1);

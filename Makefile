@@ -77,6 +77,7 @@ $(BUILD)/maildir/charset.o: $(BUILD)/maildir/charset_table.h
 $(BUILD)/maildir/charset_table.h: maildir/charset.sh
 	@mkdir -p $(@D)
 	@maildir/charset.sh >$@.new && mv $@.new $@
+tables: $(BUILD)/maildir/casemap_table.h $(BUILD)/maildir/charset_table.h
 
 # Unit tests: a leaf library's test (test_<library>_*.c) links that library and nothing else;
 # the server's link everything but main.
@@ -103,7 +104,7 @@ demo:
 check:
 	@etc/need.sh build test
 	@$(MAKE) --no-print-directory all unit
-	@tests/check.sh $(BUILD)
+	@CPATH=$(BUILD) tests/check.sh $(BUILD)
 
 SANITIZERS = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 check-asan:
@@ -111,9 +112,11 @@ check-asan:
 	@$(MAKE) --no-print-directory BUILD=build-asan OPT='-O1 -g' SANITIZE='$(SANITIZERS)' all unit
 	@tests/check.sh build-asan
 
+# CPATH: where clang-tidy finds the tables.
 lint:
 	@etc/need.sh build test
-	@tests/lint.sh
+	@$(MAKE) --no-print-directory tables
+	@CPATH=$(BUILD) tests/lint.sh
 
 # Fuzzers need clang.  A target links the whole program but main.
 FUZZERS = $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -145,5 +148,5 @@ clean:
 	rm -rf build build-*
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-.PHONY: all unit demo check check-asan lint fuzzers fuzz bench install clean
+.PHONY: all unit tables demo check check-asan lint fuzzers fuzz bench install clean
 .SECONDARY:

@@ -236,6 +236,14 @@ maildir_keyword_name(struct maildir_folder *folder, unsigned n)
 }
 
 int
+maildir_keyword_find(struct maildir_folder *folder, const char *name)
+{
+	if (keywords_refresh(folder) < 0 && folder->keywords == NULL)
+		return -1;
+	return keywords_find(folder->keywords, name);
+}
+
+int
 maildir_keyword_letter(struct maildir_folder *folder, const char *name)
 {
 	int letter;

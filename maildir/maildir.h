@@ -100,6 +100,8 @@ int maildir_sync(struct maildir_folder *folder);
 /* The list after maildir_sync: by rising UID, index from 0. */
 size_t maildir_count(const struct maildir_folder *folder);
 const struct maildir_message *maildir_message(const struct maildir_folder *folder, size_t index);
+/* Another number after a sync that took anything new in; the same: the list is as it was. */
+uint64_t maildir_generation(const struct maildir_folder *folder);
 uint32_t maildir_uidvalidity(const struct maildir_folder *folder);
 uint32_t maildir_uidnext(const struct maildir_folder *folder);
 
@@ -155,6 +157,9 @@ int maildir_settle(struct maildir_folder *folder);
 
 /* The name behind keyword letter n (0 to 25), or NULL. */
 const char *maildir_keyword_name(struct maildir_folder *folder, unsigned n);
+
+/* The letter that a name has, or -1. */
+int maildir_keyword_find(struct maildir_folder *folder, const char *name);
 
 /* The letter for a name; when there is none yet it is added to dovecot-keywords.  -1: ENOSPC when
  * all 26 are taken, or the file cannot be written. */

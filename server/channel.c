@@ -211,6 +211,75 @@ fill(struct channel *channel)
 	return true;
 }
 
+/* Whether nothing stands against reading on: an end, SIGTERM, the deadline. */
+static bool
+may_read(struct channel *channel)
+{
+	if (channel->end != CHANNEL_OPEN)
+		return false;
+	if (channel_stop)
+		channel->end = CHANNEL_STOPPED;
+	else
+		(void)end_when_late(channel);
+	return channel->end == CHANNEL_OPEN;
+}
+
+bool
+channel_input(struct channel *channel, char **at_r, size_t *len_r)
+{
+	if (!may_read(channel))
+		return false;
+	if (channel->in_at == channel->in_end && !fill(channel))
+		return false;
+	*at_r = channel->in + channel->in_at;
+	*len_r = channel->in_end - channel->in_at;
+	return true;
+}
+
+void
+channel_take(struct channel *channel, size_t len)
+{
+	if (len > channel->in_end - channel->in_at)
+		bug("channel_take of more than there is");
+	channel->in_at += len;
+	channel->scanned = 0;
+}
+
+enum channel_event
+channel_wait_either(struct channel *channel, int fd, int ms, int64_t idle_since)
+{
+	struct pollfd wait[2] = {
+	    {.fd = channel->fd, .events = POLLIN},
+	    {.fd = fd, .events = POLLIN},
+	};
+	int64_t idle = idle_since + channel->idle, quiet = clock_in(ms),
+		until = clock_earlier(clock_earlier(idle, channel->deadline), quiet);
+	struct timespec ts;
+	int left, n;
+
+	if (!channel_flush(channel))
+		return CHANNEL_OVER;
+	if (channel->in_at != channel->in_end ||
+	    (channel->tls != NULL && tls_pending(channel->tls)))
+		return CHANNEL_INPUT;
+	while (may_read(channel)) {
+		left = clock_left(until);
+		ts = (struct timespec){left / 1000, left % 1000 * 1000000L};
+		n = ppoll(wait, 2, left == -1 ? NULL : &ts, &waiting_mask);
+		if (channel_stop)
+			continue;
+		if (n > 0)
+			return wait[0].revents != 0 ? CHANNEL_INPUT : CHANNEL_OTHER;
+		if (n == -1 && errno != EINTR)
+			channel->end = CHANNEL_FAILED;
+		else if (n == 0 && clock_left(idle) == 0)
+			channel->end = CHANNEL_TIMEOUT;
+		else if (n == 0 && quiet != CLOCK_NEVER && clock_left(quiet) == 0)
+			return CHANNEL_QUIET;
+	}
+	return CHANNEL_OVER;
+}
+
 bool
 channel_line(struct channel *channel, size_t max, char **line_r, size_t *len_r)
 {
@@ -218,13 +287,7 @@ channel_line(struct channel *channel, size_t max, char **line_r, size_t *len_r)
 	size_t have;
 
 	for (;;) {
-		if (channel->end != CHANNEL_OPEN)
-			return false;
-		if (channel_stop) {
-			channel->end = CHANNEL_STOPPED;
-			return false;
-		}
-		if (end_when_late(channel))
+		if (!may_read(channel))
 			return false;
 		from = channel->in + channel->in_at;
 		have = channel->in_end - channel->in_at;
@@ -251,6 +314,15 @@ channel_line(struct channel *channel, size_t max, char **line_r, size_t *len_r)
 	if (*len_r > max)
 		channel->end = CHANNEL_TOO_LONG;
 	return *len_r <= max;
+}
+
+bool
+channel_gone(struct channel *channel, bool half_closed)
+{
+	struct pollfd look = {.fd = channel->fd, .events = half_closed ? POLLRDHUP : 0};
+
+	look_for_sigterm();
+	return channel_stop || channel->end != CHANNEL_OPEN || poll(&look, 1, 0) > 0;
 }
 
 bool

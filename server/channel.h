@@ -62,6 +62,31 @@ void channel_clear(struct channel *channel);
  */
 bool channel_line(struct channel *channel, size_t max, char **line_r, size_t *len_r);
 
+/*
+ * What came in and is not taken yet: at least one octet, waiting for it (output is sent before).  It
+ * stays there until channel_take says how much of it is used up.  false: channel->end.
+ */
+bool channel_input(struct channel *channel, char **at_r, size_t *len_r);
+void channel_take(struct channel *channel, size_t len);
+
+/* What a wait for the client or for something else ended with. */
+enum channel_event {
+	CHANNEL_INPUT, /* the client has said something, or has gone: channel_input tells */
+	CHANNEL_OTHER, /* the other descriptor can be read */
+	CHANNEL_QUIET, /* neither, for as long as was asked */
+	CHANNEL_OVER,  /* channel->end */
+};
+
+/*
+ * Sends all that was collected and waits for the client, for fd (-1: none) or for ms (-1: for ever).
+ * idle_since is when the client last said something: the channel's idle time runs from there.
+ */
+enum channel_event channel_wait_either(struct channel *channel, int fd, int ms, int64_t idle_since);
+
+/* Whether nobody is there any more to hear an answer; half_closed: also when the client has closed its
+ * side only.  For long work: SIGTERM counts as well. */
+bool channel_gone(struct channel *channel, bool half_closed);
+
 /* Whether octets came in that were not asked for yet: in memory or on their way in the kernel. */
 bool channel_input_waits(struct channel *channel);
 

@@ -61,11 +61,15 @@ struct conf {
 	int login_in_clear; /* enum conf_clear */
 
 	int64_t max_connections, max_per_address, max_before_login, max_per_user;
-	int64_t login_timeout, pop3_idle_timeout, shutdown_wait; /* ms */
+	int64_t login_timeout, pop3_idle_timeout, imap_idle_timeout, shutdown_wait; /* ms */
 	int64_t login_failures;
-	int64_t failure_delay;	  /* ms */
-	int64_t pop3_login_delay; /* ms */
-	int64_t memory;		  /* octets */
+	int64_t failure_delay;	      /* ms */
+	int64_t pop3_login_delay;     /* ms */
+	int64_t memory, append_limit; /* octets */
+
+	/* IMAP's special uses: names of folders, NULL where the usual names decide */
+	char *drafts_folder, *sent_folder, *trash_folder, *junk_folder, *archive_folder;
+	bool make_special_folders;
 };
 
 /* What is wrong with a configuration, each a line of text that ends in what to write instead. */

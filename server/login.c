@@ -81,14 +81,16 @@ static enum ipc_verdict
 judge_user(struct master *m, struct connection *c, const char *name)
 {
 	struct tally *user = limits_get(m->users, name, strlen(name));
-	int64_t now = clock_now();
+	int64_t now = clock_now(), delay = c->protocol->times(m->conf).login_delay;
 
 	if (user == NULL || user->connections >= m->conf->max_per_user)
 		return IPC_TOO_MANY;
-	if (m->conf->pop3_login_delay > 0 && user->last_login != -1 &&
-	    now - user->last_login < m->conf->pop3_login_delay)
+	if (delay > 0 && user->last_login != -1 && now - user->last_login < delay)
 		return IPC_TOO_SOON;
-	user->last_login = m->conf->pop3_login_delay > 0 ? now : -1;
+	if (delay > 0)
+		user->last_login = now;
+	else if (m->conf->pop3_login_delay == 0)
+		user->last_login = -1;
 	limits_enter(user);
 	c->by_user = user;
 	return IPC_ACCEPTED;
@@ -164,7 +166,7 @@ reader_ended(struct master *m, struct connection *c, int status)
 		/* The worker delivers what is left, and then has its end. */
 		master_close_watched(m, &c->peer);
 		c->state = CONNECTION_LEAVING;
-		c->kill_at = clock_in(session ? m->conf->pop3_idle_timeout : MASTER_PATIENCE);
+		c->kill_at = clock_in(session ? c->protocol->times(m->conf).idle : MASTER_PATIENCE);
 		return;
 	}
 	c->state = CONNECTION_STRANGER;

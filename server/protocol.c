@@ -10,7 +10,7 @@
 const struct protocol *
 protocol_find(const char *name)
 {
-	static const struct protocol *const all[] = {&protocol_pop3};
+	static const struct protocol *const all[] = {&protocol_pop3, &protocol_imap};
 	size_t i;
 
 	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++)

@@ -5,9 +5,11 @@
 #define SERVER_PROTOCOL_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "server/ipc.h"
 
+struct conf;
 struct worker;
 struct reader;
 
@@ -20,9 +22,16 @@ enum refusal {
 	REFUSE_SHUTDOWN,
 };
 
+/* How long, in ms. */
+struct protocol_times {
+	int64_t idle;	     /* a session may be silent */
+	int64_t login_delay; /* between two logins of a user; 0: none */
+};
+
 struct protocol {
 	const char *name; /* in the log; with "s" for implicit TLS */
 	const char *alpn; /* RFC 7301 identifier */
+	struct protocol_times (*times)(const struct conf *conf);
 
 	/*
 	 * worker: the dialogue from the greeting to the login or the end.  Returns when the user is
@@ -40,7 +49,7 @@ struct protocol {
 	void (*serve)(struct reader *reader);
 };
 
-extern const struct protocol protocol_pop3;
+extern const struct protocol protocol_pop3, protocol_imap;
 
 /* By name, or NULL. */
 const struct protocol *protocol_find(const char *name);

@@ -254,7 +254,7 @@ take_socket(struct reader *reader)
 static void
 begin_session(struct reader *reader, bool tls)
 {
-	int64_t idle = reader->start.conf->pop3_idle_timeout;
+	int64_t idle = reader->start.protocol->times(reader->start.conf).idle;
 
 	if (auth_answer_result(reader->start.worker_fd, IPC_ACCEPTED) == -1)
 		_exit(READER_MALFORMED);

@@ -4,6 +4,7 @@
  */
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "maildir/text.h"
 #include "server/imap/sequence.h"
@@ -162,6 +163,22 @@ sequence_has(const struct sequence *sequence, uint32_t number)
 			return true;
 	}
 	return false;
+}
+
+bool
+sequence_copy(const struct sequence *sequence, struct sequence *to_r)
+{
+	size_t size = sequence->count * sizeof(*sequence->range);
+
+	memset(to_r, 0, sizeof(*to_r));
+	if (size == 0)
+		return true;
+	to_r->range = malloc(size);
+	if (to_r->range == NULL)
+		return false;
+	memcpy(to_r->range, sequence->range, size);
+	to_r->count = to_r->room = sequence->count;
+	return true;
 }
 
 uint64_t

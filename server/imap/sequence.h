@@ -33,6 +33,9 @@ void sequence_clear(struct sequence *sequence);
 bool sequence_has(const struct sequence *sequence, uint32_t number); /* logarithmic */
 uint64_t sequence_total(const struct sequence *sequence);
 
+/* A copy; to_r must be empty.  false: memory was short. */
+bool sequence_copy(const struct sequence *sequence, struct sequence *to_r);
+
 /* Adds a number that is above all that are in it. */
 void sequence_add(struct sequence *sequence, uint32_t number);
 

@@ -1,0 +1,270 @@
+/*
+ * append.c: APPEND, with any number of messages (RFC 3502).
+ * Runs as: mail user.
+ *
+ * The dialogue: at each literal that the client announces, what stands before it is read (the mailbox
+ * at the first, flags and date at each), and the message's octets go to the disk as they come.  When
+ * the command's last line is there run_append puts the whole set into the folder, or none of it.  An
+ * APPEND that fails in its middle swallows what the client still sends, and answers at its end.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "maildir/deliver.h"
+#include "maildir/maildir.h"
+#include "server/conf.h"
+#include "server/imap/append.h"
+#include "server/imap/mailbox.h"
+#include "server/imap/sequence.h"
+
+struct append {
+	bool active;	     /* the mailbox is known, and a message has come */
+	size_t read;	     /* octets of the command's text that are done with */
+	struct word mailbox; /* as the client wrote it; read once, as reading unescapes in place */
+	size_t count;
+	bool utf8; /* the last one's "UTF8 (" is to be closed */
+	struct maildir_folder *folder;
+	struct maildir_delivery *delivery;
+};
+
+static struct append append; /* one session in this process, and one command */
+
+/* What a message's literal has before it. */
+struct preamble {
+	struct maildir_label label;
+	struct flag_list flags;
+	bool utf8; /* RFC 6855: UTF8 (~{n} ...) */
+};
+
+void
+append_abandon(struct session *session)
+{
+	(void)session;
+	maildir_delivery_end(&append.delivery);
+	if (append.folder != NULL)
+		maildir_folder_close(&append.folder);
+	memset(&append, 0, sizeof(append));
+}
+
+bool
+append_wants(struct session *session)
+{
+	struct imap_command *command = &session->command;
+	struct args args = {.at = command->text,
+	    .end = command->text + command->literal.at,
+	    .utf8 = imap_utf8(session)};
+	char tag[IMAP_TAG_MAX + 1];
+	struct word word;
+
+	if (append.active)
+		return true;
+	if (!imap_tag(&args, tag) || !args_atom(&args, NULL, &word) || !word_is(word, "APPEND") ||
+	    !args_space(&args) || !args_astring(&args, &append.mailbox))
+		return false;
+	append.read = (size_t)(args.at - command->text);
+	return true;
+}
+
+/* [SP flag-list] [SP date-time] SP; the SP in front is read already. */
+static bool
+take_preamble(struct session *session, struct args *args, struct preamble *preamble_r)
+{
+	struct word word;
+	int64_t date = time(NULL);
+
+	memset(preamble_r, 0, sizeof(*preamble_r));
+	if (args_next_is(args, '(')) {
+		if (!flags_parse(args, false, &preamble_r->flags) || !args_space(args))
+			return false;
+	}
+	if (args_next_is(args, '"')) {
+		if (!args_date_time(args, &date) || !args_space(args))
+			return false;
+	}
+	if (session->utf8_accept && args_atom(args, NULL, &word)) {
+		if (!word_is(word, "UTF8") || !args_space(args) || !args_char(args, '('))
+			return false;
+		preamble_r->utf8 = true;
+	}
+	preamble_r->label.flags = preamble_r->flags.flags;
+	preamble_r->label.date = (time_t)date;
+	return args_end(args);
+}
+
+/* Opens the folder; false: the answer is said. */
+static bool
+open_target(struct session *session, enum imap_result *result_r)
+{
+	char folder[IMAP_NAME_MAX];
+	const char *why =
+	    imap_name_folder(append.mailbox.at, append.mailbox.len, imap_utf8(session), folder);
+
+	if (why != NULL) {
+		*result_r = imap_say(session, IMAP_NO, "[CANNOT] %s", why);
+		return false;
+	}
+	if (maildir_folder_open(session->maildir, folder, &append.folder) == -1) {
+		*result_r = errno == ENOENT
+				? imap_say(session, IMAP_NO, "[TRYCREATE] There is no such mailbox")
+				: imap_failed(session, "append");
+		return false;
+	}
+	if (maildir_delivery_begin(append.folder, &append.delivery) == -1) {
+		*result_r = imap_failed(session, "append");
+		return false;
+	}
+	append.active = true;
+	return true;
+}
+
+/* Reads all that stands before the announced literal. */
+static bool
+take_before(struct session *session, struct preamble *preamble_r, enum imap_result *result_r)
+{
+	struct imap_command *command = &session->command;
+	struct args args = {.at = command->text + append.read,
+	    .end = command->text + command->literal.at,
+	    .utf8 = imap_utf8(session)};
+
+	*result_r = imap_say(session, IMAP_BAD, "Wrong arguments");
+	if ((append.utf8 && !args_char(&args, ')')) || !args_space(&args) ||
+	    !take_preamble(session, &args, preamble_r))
+		return false;
+	if (preamble_r->utf8 && !command->literal.binary)
+		return false;
+	if (command->literal.size > (uint64_t)session->conf->append_limit) {
+		*result_r = imap_say(session, IMAP_NO,
+		    "[TOOBIG] A message may have at most %" PRId64 " octets",
+		    session->conf->append_limit);
+		return false;
+	}
+	if (command->literal.size == 0) {
+		*result_r = imap_say(session, IMAP_NO, "[CANNOT] A message cannot be empty");
+		return false;
+	}
+	return append.active || open_target(session, result_r);
+}
+
+/* The message's octets.  false: it cannot be stored; what is left of it is in *left. */
+static bool
+take_octets(struct session *session, uint64_t *left, enum imap_result *result_r)
+{
+	bool stored = true;
+	size_t len;
+	char *at;
+
+	while (*left > 0) {
+		if (!channel_input(session->channel, &at, &len)) {
+			*result_r = IMAP_GONE;
+			return false;
+		}
+		if (len > *left)
+			len = (size_t)*left;
+		if (stored && memchr(at, '\0', len) != NULL) {
+			*result_r =
+			    session->command.literal.binary
+				? imap_say(session, IMAP_NO,
+				      "[UNKNOWN-CTE] Binary octets cannot be stored; encode "
+				      "them with base64")
+				: imap_say(session, IMAP_BAD, "A message has no NUL in it");
+			stored = false;
+		}
+		if (stored && maildir_delivery_write(append.delivery, at, len) == -1) {
+			*result_r = imap_failed(session, "append");
+			stored = false;
+		}
+		*left -= len;
+		channel_take(session->channel, len);
+	}
+	return stored;
+}
+
+/* A refusal in the middle: what is on its way is swallowed. */
+static enum imap_command_event
+refuse(struct session *session)
+{
+	append_abandon(session);
+	return imap_command_refuse(&session->command) ? IMAP_COMMAND_MORE : IMAP_COMMAND_REFUSED;
+}
+
+enum imap_command_event
+append_literal(struct session *session, enum imap_result *result_r)
+{
+	struct imap_command *command = &session->command;
+	struct preamble preamble;
+	uint64_t left = command->literal.size;
+
+	if (!take_before(session, &preamble, result_r))
+		return refuse(session);
+	if (flags_letters(append.folder, &preamble.flags, true, &preamble.label.keywords) == -1) {
+		*result_r =
+		    imap_say(session, IMAP_NO, "[LIMIT] The mailbox can have no more keywords");
+		return refuse(session);
+	}
+	if (maildir_delivery_message(append.delivery, &preamble.label) == -1) {
+		*result_r = imap_failed(session, "append");
+		return refuse(session);
+	}
+	if (!command->literal.plus)
+		channel_puts(session->channel, "+ Go on\r\n");
+	if (!take_octets(session, &left, result_r)) {
+		append_abandon(session);
+		if (*result_r == IMAP_GONE)
+			return IMAP_COMMAND_REFUSED;
+		/* The message was swallowed; the rest of the command is, too. */
+		command->literal.plus = true;
+		command->literal.size = 0;
+		return refuse(session);
+	}
+	append.count++;
+	append.utf8 = preamble.utf8;
+	append.read = command->len;
+	imap_command_stream(command);
+	return IMAP_COMMAND_MORE;
+}
+
+/* "[APPENDUID 38505 3955:3957] Done" */
+static void
+say_uids(struct session *session, uint32_t validity, const uint32_t *uids)
+{
+	struct sequence set = {0};
+	struct mdtext text = {0};
+
+	for (size_t i = 0; i < append.count; i++)
+		sequence_add(&set, uids[i]);
+	sequence_put(&set, &text);
+	session->reply.len = 0;
+	mdtext_addf(&session->reply, "[APPENDUID %" PRIu32 " ", validity);
+	mdtext_add(&session->reply, text.data, text.len);
+	mdtext_addf(&session->reply, "] Done");
+	mdtext_clear(&text);
+	sequence_clear(&set);
+}
+
+/* The last line has come: args is at what stands behind APPEND. */
+enum imap_result
+run_append(struct session *session, struct args *args)
+{
+	struct imap_command *command = &session->command;
+	const char *rest = command->text + append.read;
+	size_t len = command->len - append.read;
+	enum imap_result result = IMAP_OK;
+	const uint32_t *uids;
+	uint32_t validity;
+
+	(void)args;
+	if (!append.active)
+		return imap_say(session, IMAP_BAD, "APPEND wants a mailbox and a message");
+	if (append.utf8 ? len != 1 || *rest != ')' : len != 0) {
+		append_abandon(session);
+		return IMAP_BAD;
+	}
+	if (maildir_delivery_commit(append.delivery, &validity, &uids) == -1)
+		result = imap_failed(session, "append");
+	else
+		say_uids(session, validity, uids);
+	append_abandon(session);
+	return result;
+}

@@ -1,0 +1,225 @@
+/*
+ * copy.c: COPY and MOVE, by number and by UID.
+ * Runs as: mail user.
+ *
+ * The whole set or nothing: a delivery (deliver.h) of links.  MOVE removes the messages here after the
+ * delivery is on disk: killed between, they are in both mailboxes, and never in none.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "maildir/deliver.h"
+#include "maildir/maildir.h"
+#include "server/imap/mailbox.h"
+#include "server/imap/session.h"
+
+struct copying {
+	struct session *session;
+	struct maildir_folder *to;
+	struct maildir_delivery *delivery;
+	struct sequence from;	    /* UIDs that are copied */
+	int letter[FLAGS_KEYWORDS]; /* of a keyword here, there; -2 not asked yet */
+	bool gone;
+};
+
+/* The letters in the other mailbox for those of this one; false: it can have no more. */
+static bool
+map_keywords(struct copying *c, uint32_t letters, uint32_t *mapped_r)
+{
+	const struct flag_names *names = &c->session->box->names;
+
+	*mapped_r = 0;
+	for (int i = 0; i < FLAGS_KEYWORDS; i++) {
+		if ((letters >> i & 1) == 0 || names->name[i][0] == '\0')
+			continue;
+		if (c->letter[i] == -2)
+			c->letter[i] = maildir_keyword_letter(c->to, names->name[i]);
+		if (c->letter[i] < 0)
+			return false;
+		*mapped_r |= UINT32_C(1) << c->letter[i];
+	}
+	return true;
+}
+
+/* One message into the set; false: the answer is said, and nothing is copied. */
+static bool
+copy_one(struct copying *c, size_t place, enum imap_result *result_r)
+{
+	struct mailbox *box = c->session->box;
+	uint32_t keywords;
+	size_t index;
+
+	if (!mailbox_index(box, place, &index)) {
+		c->gone = true;
+		return true;
+	}
+	if (!map_keywords(c, maildir_message(box->folder, index)->keywords, &keywords)) {
+		*result_r = imap_say(
+		    c->session, IMAP_NO, "[LIMIT] The other mailbox can have no more keywords");
+		return false;
+	}
+	if (maildir_delivery_copy(c->delivery, box->folder, index, keywords) == 0) {
+		sequence_add(&c->from, box->message[place].uid);
+		return true;
+	}
+	if (errno == ENOENT) {
+		c->gone = true;
+		return true;
+	}
+	*result_r = imap_failed(c->session, "copy");
+	return false;
+}
+
+/* "[COPYUID 38505 304,319:320 3956:3958] " */
+static void
+put_code(struct copying *c, uint32_t validity, const uint32_t *uids, struct mdtext *out)
+{
+	struct sequence to = {0};
+	uint64_t count = sequence_total(&c->from);
+
+	for (uint64_t i = 0; i < count; i++)
+		sequence_add(&to, uids[i]);
+	mdtext_addf(out, "[COPYUID %" PRIu32 " ", validity);
+	sequence_put(&c->from, out);
+	mdtext_addf(out, " ");
+	sequence_put(&to, out);
+	mdtext_addf(out, "] ");
+	sequence_clear(&to);
+}
+
+/* The messages are in the other mailbox: away with them here. */
+static enum imap_result
+remove_copied(struct copying *c)
+{
+	struct mailbox *box = c->session->box;
+	struct picked picked = {.set = c->from, .by_uid = true};
+	size_t place, index;
+	bool failed = false;
+
+	while (picked_next(box, &picked, &place)) {
+		if (!mailbox_index(box, place, &index))
+			continue;
+		failed = maildir_remove(box->folder, index) == -1 || failed;
+	}
+	if (maildir_settle(box->folder) == -1 || failed)
+		return imap_say(c->session, IMAP_NO,
+		    "[UNAVAILABLE] They were copied, but could not all be removed here");
+	return IMAP_OK;
+}
+
+static enum imap_result
+commit(struct copying *c, bool move)
+{
+	struct session *session = c->session;
+	struct mdtext code = {0};
+	const uint32_t *uids;
+	uint32_t validity;
+
+	/* RFC 2180 section 4.4.1: COPY of what is not there does nothing; by UID it is no error. */
+	if (c->gone && !move)
+		return imap_say(
+		    session, IMAP_NO, "[EXPUNGEISSUED] Some are expunged; none is copied");
+	if (c->from.count == 0)
+		return IMAP_OK;
+	if (c->from.failed || maildir_delivery_commit(c->delivery, &validity, &uids) == -1)
+		return imap_failed(session, "copy");
+	put_code(c, validity, uids, &code);
+	if (!move) {
+		session->reply.len = 0;
+		mdtext_add(&session->reply, code.data, code.len);
+		mdtext_addf(&session->reply, "Copied");
+		mdtext_clear(&code);
+		return IMAP_OK;
+	}
+	/* RFC 6851 section 4.3: in an untagged OK, before the EXPUNGEs. */
+	channel_puts(session->channel, "* OK ");
+	channel_put(session->channel, code.data, code.len);
+	channel_puts(session->channel, "Moved\r\n");
+	mdtext_clear(&code);
+	return remove_copied(c);
+}
+
+static enum imap_result
+open_target(struct copying *c, const char *folder)
+{
+	if (maildir_folder_open(c->session->maildir, folder, &c->to) == -1)
+		return errno == ENOENT
+			   ? imap_say(c->session, IMAP_NO, "[TRYCREATE] There is no such mailbox")
+			   : imap_failed(c->session, "copy");
+	if (maildir_sync(c->to) == -1 || maildir_delivery_begin(c->to, &c->delivery) == -1)
+		return imap_failed(c->session, "copy");
+	return IMAP_OK;
+}
+
+static enum imap_result
+copy_all(struct session *session, struct picked *picked, const char *folder, bool move)
+{
+	struct copying c = {.session = session};
+	enum imap_result result;
+	size_t place;
+
+	for (int i = 0; i < FLAGS_KEYWORDS; i++)
+		c.letter[i] = -2;
+	result = open_target(&c, folder);
+	while (result == IMAP_OK && picked_next(session->box, picked, &place))
+		if (!copy_one(&c, place, &result))
+			break;
+	c.gone = c.gone && !picked->by_uid;
+	if (result == IMAP_OK)
+		result = commit(&c, move);
+	maildir_delivery_end(&c.delivery);
+	if (c.to != NULL)
+		maildir_folder_close(&c.to);
+	sequence_clear(&c.from);
+	return result;
+}
+
+static enum imap_result
+copy(struct session *session, struct args *args, bool uid, bool move)
+{
+	char folder[IMAP_NAME_MAX];
+	enum imap_result result = IMAP_BAD;
+	struct picked picked;
+	struct word set;
+
+	if (!args_space(args) || !args_set(args, &set) || !args_space(args) ||
+	    !imap_take_mailbox(session, args, folder, &result))
+		return result;
+	if (!args_end(args))
+		return IMAP_BAD;
+	if (!mailbox_pick(session, set, uid, &picked))
+		result = imap_say(session, IMAP_BAD, "There are no such messages");
+	else if (move && session->box->read_only)
+		result =
+		    imap_say(session, IMAP_NO, "[READ-ONLY] The mailbox was opened with EXAMINE");
+	else
+		result = copy_all(session, &picked, folder, move);
+	picked_clear(&picked);
+	return result;
+}
+
+enum imap_result
+run_copy(struct session *session, struct args *args)
+{
+	return copy(session, args, false, false);
+}
+
+enum imap_result
+run_uid_copy(struct session *session, struct args *args)
+{
+	return copy(session, args, true, false);
+}
+
+enum imap_result
+run_move(struct session *session, struct args *args)
+{
+	return copy(session, args, false, true);
+}
+
+enum imap_result
+run_uid_move(struct session *session, struct args *args)
+{
+	return copy(session, args, true, true);
+}

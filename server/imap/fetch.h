@@ -1,0 +1,105 @@
+/*
+ * fetch.h: what FETCH was asked for, and the parts of a message that answer it.
+ */
+#ifndef SERVER_IMAP_FETCH_H
+#define SERVER_IMAP_FETCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "maildir/header.h"
+#include "maildir/mime.h"
+#include "maildir/text.h"
+#include "server/imap/args.h"
+
+struct session;
+
+enum {
+	FETCH_SECTIONS_MAX = 256, /* in one command; a webmail asks for each part of a message */
+	FETCH_FIELDS_MAX = 256,	  /* names in one HEADER.FIELDS */
+};
+
+enum fetch_item {
+	FETCH_UID = 1 << 0,
+	FETCH_FLAGS = 1 << 1,
+	FETCH_INTERNALDATE = 1 << 2,
+	FETCH_SIZE = 1 << 3,
+	FETCH_ENVELOPE = 1 << 4,
+	FETCH_BODY = 1 << 5,
+	FETCH_BODYSTRUCTURE = 1 << 6,
+};
+
+enum section_kind { SECTION_BODY, SECTION_BINARY, SECTION_BINARY_SIZE };
+enum section_part {
+	SECTION_WHOLE,
+	SECTION_HEADER,
+	SECTION_FIELDS,
+	SECTION_TEXT,
+	SECTION_MIME,
+};
+
+/* One BODY[...], BINARY[...] or RFC822... */
+struct section {
+	enum section_kind kind;
+	enum section_part part;
+	bool peek;
+	uint32_t number[MIME_DEPTH_MAX];
+	size_t numbers;
+	struct header_names fields; /* SECTION_FIELDS; its names are owned */
+	struct mdtext label;	    /* as it stands in the answer, without a partial's origin */
+	bool partial;
+	uint64_t origin, length;
+};
+
+struct fetch_plan {
+	unsigned items;
+	struct section *section; /* on the heap */
+	size_t sections;
+};
+
+/* "(UID BODY[])" or "FAST", to the end of the command. */
+bool fetch_parse(struct args *args, struct fetch_plan *plan_r);
+void fetch_clear(struct fetch_plan *plan);
+
+/* --- content: section.c --- */
+
+/* A message while its answer is made; what was read of it once is kept until then. */
+struct fetched {
+	struct session *session;
+	size_t place, index;
+	struct mdtext head; /* its header, to MIME_HEADER_MAX */
+	bool head_read;
+	struct mime *mime, *head_mime; /* all of its structure; of its header only */
+};
+
+/* Where the content of a section is. */
+struct content {
+	bool missing;	    /* there is no such part: NIL */
+	uint64_t at, size;  /* octets of the message on the wire */
+	struct mdtext text; /* or this, when owned */
+	bool owned;
+	int decode;	  /* enum decode_kind */
+	bool nul;	  /* decoded, it has a NUL inside */
+	uint64_t decoded; /* octets when decoded */
+};
+
+/*
+ * Finds the content, as far as its size; nothing is said to the client.  -1: errno as
+ * maildir_reader_open, ENOTSUP for an encoding that is not known.
+ */
+int section_find(struct fetched *message, const struct section *section, struct content *content_r);
+void content_clear(struct content *content);
+
+/*
+ * Says "BODY[...] {5}" and the octets.  -1: the message could not be read as it was announced, and the
+ * session must end.
+ */
+int section_put(
+    struct fetched *message, const struct section *section, const struct content *content);
+
+/* The message's structure: as a whole, or of its header alone.  NULL: errno. */
+const struct mime *fetched_mime(struct fetched *message, bool whole);
+void fetched_clear(struct fetched *message);
+
+#endif

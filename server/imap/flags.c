@@ -1,0 +1,137 @@
+/*
+ * flags.c: IMAP's flags and keywords, and the letters that a Maildir has for them.
+ * Runs as: mail user.
+ *
+ * A Maildir's "P" (passed on) is the keyword $Forwarded.  A client that sets $Forwarded gets a keyword
+ * letter for it, as Dovecot gives it; one that takes it away takes both.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "maildir/maildir.h"
+#include "server/imap/flags.h"
+
+static const char forwarded[] = "$Forwarded";
+
+static const struct {
+	const char *name;
+	uint32_t flag;
+} system_flags[] = {
+    {"\\Answered", MAILDIR_REPLIED},
+    {"\\Flagged", MAILDIR_FLAGGED},
+    {"\\Deleted", MAILDIR_TRASHED},
+    {"\\Seen", MAILDIR_SEEN},
+    {"\\Draft", MAILDIR_DRAFT},
+};
+
+enum { SYSTEM_FLAGS = sizeof(system_flags) / sizeof(system_flags[0]) };
+
+void
+flag_names_load(struct maildir_folder *folder, struct flag_names *names_r)
+{
+	const char *name;
+
+	memset(names_r, 0, sizeof(*names_r));
+	for (unsigned i = 0; i < FLAGS_KEYWORDS; i++) {
+		name = maildir_keyword_name(folder, i);
+		if (name != NULL && strlen(name) <= FLAGS_KEYWORD_MAX)
+			memcpy(names_r->name[i], name, strlen(name) + 1);
+	}
+}
+
+static bool
+take_flag(struct args *args, struct flag_list *list)
+{
+	struct word word;
+
+	if (args_next_is(args, '\\')) {
+		if (!args_atom(args, "\\", &word))
+			return false;
+		for (size_t i = 0; i < SYSTEM_FLAGS; i++) {
+			if (word_is(word, system_flags[i].name)) {
+				list->flags |= system_flags[i].flag;
+				return true;
+			}
+		}
+		return false;
+	}
+	if (list->count == FLAGS_NAMED_MAX || !args_atom(args, "]", &word) ||
+	    word.len > FLAGS_KEYWORD_MAX)
+		return false;
+	list->keyword[list->count++] = word;
+	return true;
+}
+
+bool
+flags_parse(struct args *args, bool bare, struct flag_list *list_r)
+{
+	bool listed = args_next_is(args, '(');
+
+	memset(list_r, 0, sizeof(*list_r));
+	if (!listed && !bare)
+		return false;
+	if (listed && (!args_char(args, '(') || args_char(args, ')')))
+		return true;
+	for (;;) {
+		if (!take_flag(args, list_r))
+			return false;
+		if (listed && args_char(args, ')'))
+			return true;
+		if (!listed && args_end(args))
+			return true;
+		if (!args_space(args))
+			return false;
+	}
+}
+
+int
+flags_letters(
+    struct maildir_folder *folder, const struct flag_list *list, bool make, uint32_t *letters_r)
+{
+	char name[FLAGS_KEYWORD_MAX + 1];
+
+	*letters_r = 0;
+	for (size_t i = 0; i < list->count; i++) {
+		const struct word *word = &list->keyword[i];
+		int letter;
+
+		memcpy(name, word->at, word->len);
+		name[word->len] = '\0';
+		letter = make ? maildir_keyword_letter(folder, name)
+			      : maildir_keyword_find(folder, name);
+		if (letter < 0 && make)
+			return -1;
+		if (letter >= 0)
+			*letters_r |= UINT32_C(1) << letter;
+	}
+	return 0;
+}
+
+void
+flags_put(struct mdtext *out, const struct flag_names *names, uint32_t flags, uint32_t keywords,
+    bool recent)
+{
+	bool passed = (flags & MAILDIR_PASSED) != 0, first = true;
+
+	for (size_t i = 0; i < SYSTEM_FLAGS; i++) {
+		if ((flags & system_flags[i].flag) != 0) {
+			mdtext_addf(out, "%s%s", first ? "" : " ", system_flags[i].name);
+			first = false;
+		}
+	}
+	for (unsigned i = 0; i < FLAGS_KEYWORDS; i++) {
+		if ((keywords >> i & 1) == 0 || names->name[i][0] == '\0')
+			continue;
+		passed = passed && strcasecmp(names->name[i], forwarded) != 0;
+		mdtext_addf(out, "%s%s", first ? "" : " ", names->name[i]);
+		first = false;
+	}
+	if (passed) {
+		mdtext_addf(out, "%s%s", first ? "" : " ", forwarded);
+		first = false;
+	}
+	if (recent)
+		mdtext_addf(out, "%s\\Recent", first ? "" : " ");
+}

@@ -1,0 +1,52 @@
+/*
+ * flags.h: IMAP's flags and keywords, and the letters that a Maildir has for them.
+ */
+#ifndef SERVER_IMAP_FLAGS_H
+#define SERVER_IMAP_FLAGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "maildir/text.h"
+#include "server/imap/args.h"
+
+struct maildir_folder;
+
+enum {
+	FLAGS_KEYWORDS = 26,	 /* letters of a Maildir's file name */
+	FLAGS_KEYWORD_MAX = 200, /* octets of a keyword, as maildir/ has it */
+	FLAGS_NAMED_MAX = 64,	 /* keywords in one command */
+};
+
+/* Names of a folder's keyword letters; "" where there is none. */
+struct flag_names {
+	char name[FLAGS_KEYWORDS][FLAGS_KEYWORD_MAX + 1];
+};
+
+void flag_names_load(struct maildir_folder *folder, struct flag_names *names_r);
+
+/* Flags as a client wrote them, before a folder's letters are looked up. */
+struct flag_list {
+	uint32_t flags; /* enum maildir_flag */
+	size_t count;
+	struct word keyword[FLAGS_NAMED_MAX];
+};
+
+/*
+ * "(\Seen $Junk)"; bare: the flags may also stand without parentheses, to the end (STORE).  false:
+ * malformed, \Recent, an unknown system flag, more than FLAGS_NAMED_MAX keywords.
+ */
+bool flags_parse(struct args *args, bool bare, struct flag_list *list_r);
+
+/*
+ * The letters for a list's keywords in a folder.  make: those without one get one.  *missing_r: a
+ * keyword that has no letter and can get none (then with make the result is -1, errno set).
+ */
+int flags_letters(
+    struct maildir_folder *folder, const struct flag_list *list, bool make, uint32_t *letters_r);
+
+/* "\Seen $Forwarded": without parentheses. */
+void flags_put(struct mdtext *out, const struct flag_names *names, uint32_t flags,
+    uint32_t keywords, bool recent);
+
+#endif

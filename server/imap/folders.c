@@ -1,0 +1,136 @@
+/*
+ * folders.c: CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE.
+ * Runs as: mail user.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "maildir/maildir.h"
+#include "maildir/tree.h"
+#include "server/imap/mailbox.h"
+#include "server/imap/session.h"
+#include "server/imap/special.h"
+
+/* A mailbox name alone, to the end of the command. */
+static bool
+only_mailbox(struct session *session, struct args *args, char folder_r[IMAP_NAME_MAX],
+    enum imap_result *result_r)
+{
+	*result_r = IMAP_BAD;
+	if (!args_space(args) || !imap_take_mailbox(session, args, folder_r, result_r))
+		return false;
+	*result_r = IMAP_BAD;
+	return args_end(args);
+}
+
+/* CREATE's "(USE (\Sent))": RFC 6154 section 3.  *use_r is SPECIAL_USES when there is none. */
+static bool
+take_use(
+    struct session *session, struct args *args, enum special *use_r, enum imap_result *result_r)
+{
+	struct word word;
+
+	*use_r = SPECIAL_USES;
+	*result_r = IMAP_BAD;
+	if (args_end(args))
+		return true;
+	if (!args_space(args) || !args_char(args, '(') || !args_atom(args, NULL, &word) ||
+	    !word_is(word, "USE") || !args_space(args) || !args_char(args, '('))
+		return false;
+	if (!args_next_is(args, ')')) {
+		if (!args_atom(args, "\\", &word))
+			return false;
+		*use_r = special_of(word);
+		if (*use_r == SPECIAL_USES || args_space(args)) {
+			*result_r = imap_say(session, IMAP_NO,
+			    "[USEATTR] A mailbox can be made for one of \\Drafts \\Sent \\Trash "
+			    "\\Junk \\Archive");
+			return false;
+		}
+	}
+	return args_char(args, ')') && args_char(args, ')') && args_end(args);
+}
+
+enum imap_result
+run_create(struct session *session, struct args *args)
+{
+	char folder[IMAP_NAME_MAX];
+	enum imap_result result = IMAP_BAD;
+	enum special use;
+
+	if (!args_space(args) || !imap_take_mailbox(session, args, folder, &result))
+		return result;
+	if (!take_use(session, args, &use, &result))
+		return result;
+	if (maildir_folder_create(session->maildir, folder) == -1)
+		return imap_failed(session, "create");
+	if (use != SPECIAL_USES &&
+	    maildir_special_use_set(session->maildir, special_name(use), folder) == -1) {
+		int saved = errno;
+
+		(void)maildir_folder_delete(session->maildir, folder);
+		errno = saved;
+		return imap_failed(session, "create");
+	}
+	return IMAP_OK;
+}
+
+enum imap_result
+run_delete(struct session *session, struct args *args)
+{
+	char folder[IMAP_NAME_MAX];
+	enum imap_result result;
+
+	if (!only_mailbox(session, args, folder, &result))
+		return result;
+	if (strcmp(folder, "INBOX") == 0)
+		return imap_say(session, IMAP_NO, "[CANNOT] INBOX cannot be deleted");
+	/* A session that deletes what it has selected has it selected no more. */
+	if (session->box != NULL && strcmp(session->box->name, folder) == 0) {
+		sequence_clear(&session->saved);
+		mailbox_close(&session->box);
+	}
+	if (maildir_folder_delete(session->maildir, folder) == -1)
+		return imap_failed(session, "delete");
+	return IMAP_OK;
+}
+
+enum imap_result
+run_rename(struct session *session, struct args *args)
+{
+	char from[IMAP_NAME_MAX], to[IMAP_NAME_MAX];
+	enum imap_result result = IMAP_BAD;
+
+	if (!args_space(args) || !imap_take_mailbox(session, args, from, &result))
+		return result;
+	if (!only_mailbox(session, args, to, &result))
+		return result;
+	if (maildir_folder_rename(session->maildir, from, to) == -1)
+		return imap_failed(session, "rename");
+	return IMAP_OK;
+}
+
+static enum imap_result
+subscribe(struct session *session, struct args *args, bool yes)
+{
+	char folder[IMAP_NAME_MAX];
+	enum imap_result result;
+
+	if (!only_mailbox(session, args, folder, &result))
+		return result;
+	if (maildir_subscribe(session->maildir, folder, yes) == -1)
+		return imap_failed(session, "subscribe");
+	return IMAP_OK;
+}
+
+enum imap_result
+run_subscribe(struct session *session, struct args *args)
+{
+	return subscribe(session, args, true);
+}
+
+enum imap_result
+run_unsubscribe(struct session *session, struct args *args)
+{
+	return subscribe(session, args, false);
+}

@@ -1,0 +1,74 @@
+/*
+ * imap.c: tags, capabilities and ID.
+ * Runs as: worker, and mail user in the reader.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "server/imap/imap.h"
+
+enum { ID_FIELDS_MAX = 30 }; /* RFC 2971 section 3.3 */
+
+void
+imap_capabilities(struct channel *channel, const struct imap_state *state)
+{
+	if (!state->logged_in) {
+		channel_puts(channel, "IMAP4rev1 IMAP4rev2 LITERAL- SASL-IR ID ENABLE IDLE");
+		if (!state->tls)
+			channel_puts(channel, " STARTTLS");
+		/* Nothing that would tempt a client to send its password in the clear. */
+		channel_puts(
+		    channel, state->may_login ? " AUTH=PLAIN AUTH=LOGIN" : " LOGINDISABLED");
+		return;
+	}
+	channel_puts(channel,
+	    "IMAP4rev1 IMAP4rev2 LITERAL+ ID IDLE NAMESPACE CHILDREN UNSELECT ENABLE UIDPLUS MOVE "
+	    "SPECIAL-USE CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS STATUS=SIZE ESEARCH SEARCHRES "
+	    "WITHIN BINARY MULTIAPPEND UTF8=ACCEPT");
+	channel_printf(channel, " APPENDLIMIT=%" PRId64, state->append_limit);
+}
+
+bool
+imap_tag(struct args *args, char tag_r[IMAP_TAG_MAX + 1])
+{
+	struct word word;
+
+	tag_r[0] = '\0';
+	/* Any ASTRING-CHAR but "+". */
+	if (!args_atom(args, "]", &word) || word.len > IMAP_TAG_MAX ||
+	    memchr(word.at, '+', word.len) != NULL)
+		return false;
+	memcpy(tag_r, word.at, word.len);
+	tag_r[word.len] = '\0';
+	return args_space(args);
+}
+
+bool
+imap_id_arguments(struct args *args)
+{
+	struct word word;
+	unsigned fields = 0;
+
+	if (args_atom(args, NULL, &word))
+		return word_is(word, "NIL") && args_end(args);
+	if (!args_char(args, '('))
+		return false;
+	while (!args_next_is(args, ')')) {
+		if (fields > 0 && !args_space(args))
+			return false;
+		if (++fields > ID_FIELDS_MAX || !args_string(args, &word) || !args_space(args) ||
+		    !args_nstring(args, &word))
+			return false;
+	}
+	return args_char(args, ')') && args_end(args);
+}
+
+void
+imap_id(struct channel *channel, bool logged_in)
+{
+	channel_puts(channel, "* ID (\"name\" \"sallyport\"");
+	/* A probe needs no version. */
+	if (logged_in)
+		channel_puts(channel, " \"version\" \"" SALLYPORT_VERSION "\"");
+	channel_puts(channel, ")\r\n");
+}

@@ -1,0 +1,49 @@
+/*
+ * imap.h: what both halves of IMAP share: limits, tags, capabilities.
+ * RFC 9051 and RFC 3501, and the extensions that imap_capabilities names.
+ */
+#ifndef SERVER_IMAP_IMAP_H
+#define SERVER_IMAP_IMAP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "server/channel.h"
+#include "server/imap/args.h"
+
+enum {
+	IMAP_TAG_MAX = 128, /* octets; clients use a dozen */
+
+	/* Before login: what a login needs, and no more, since anybody may send it. */
+	IMAP_PRELOGIN_MAX = 8192,	  /* octets of a command, its literals included */
+	IMAP_PRELOGIN_LITERAL_MAX = 1000, /* octets of a literal */
+	IMAP_PRELOGIN_LITERALS = 4,	  /* in a command; LOGIN has two */
+	IMAP_NONSENSE_MAX = 10,		  /* lines that are no command; a browser is cut off */
+
+	/* After login: sets of numbers and searches can be long. */
+	IMAP_COMMAND_MAX = 1024 * 1024, /* octets of a command, but for APPEND's messages */
+	IMAP_LITERALS_MAX = 100,	/* in a command */
+	IMAP_DEPTH_MAX = 50,		/* parentheses inside each other */
+	IMAP_BAD_MAX = 50, /* commands in a row that are BAD; a client that is lost is cut off */
+};
+
+/* What decides which capabilities are told. */
+struct imap_state {
+	bool logged_in, tls, may_login;
+	int64_t append_limit;
+};
+
+/* "IMAP4rev1 ...", without CAPABILITY in front and without a line end. */
+void imap_capabilities(struct channel *channel, const struct imap_state *state);
+
+/*
+ * The tag at the start of a command, terminated, and the SP behind it: "" when there is none that an
+ * answer could carry.
+ */
+bool imap_tag(struct args *args, char tag_r[IMAP_TAG_MAX + 1]);
+
+/* ID's answer (RFC 2971), and whether its arguments are well-formed. */
+bool imap_id_arguments(struct args *args);
+void imap_id(struct channel *channel, bool logged_in);
+
+#endif

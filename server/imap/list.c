@@ -1,0 +1,261 @@
+/*
+ * list.c: LIST with its extensions (RFC 5258, 5819, 6154), LSUB, NAMESPACE.
+ * Runs as: mail user.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "maildir/maildir.h"
+#include "server/imap/pattern.h"
+#include "server/imap/session.h"
+#include "server/imap/special.h"
+#include "server/imap/status.h"
+#include "server/imap/mailboxes.h"
+
+enum { LIST_PATTERNS_MAX = 32 }; /* in one command; each is matched against every name */
+
+struct listing {
+	struct session *session;
+	bool extended; /* anything of RFC 5258 was used */
+	bool lsub;
+	/* selection */
+	bool subscribed, special, recursive;
+	/* RETURN */
+	bool return_subscribed;
+	unsigned status; /* items, 0: none */
+	struct word reference;
+	struct word pattern[LIST_PATTERNS_MAX];
+	size_t patterns;
+};
+
+/* --- arguments --- */
+
+/* "(SUBSCRIBED RECURSIVEMATCH)"; the "(" is read already. */
+static bool
+take_selection(struct args *args, struct listing *list)
+{
+	struct word word;
+
+	list->extended = true;
+	if (args_char(args, ')'))
+		return true;
+	do {
+		if (!args_atom(args, NULL, &word))
+			return false;
+		if (word_is(word, "SUBSCRIBED"))
+			list->subscribed = true;
+		else if (word_is(word, "SPECIAL-USE"))
+			list->special = true;
+		else if (word_is(word, "RECURSIVEMATCH"))
+			list->recursive = true;
+		else if (!word_is(word, "REMOTE"))
+			return false;
+	} while (args_space(args));
+	/* RFC 5258 section 3.1: RECURSIVEMATCH needs something to match. */
+	return args_char(args, ')') && (!list->recursive || list->subscribed || list->special);
+}
+
+/* "RETURN (CHILDREN STATUS (MESSAGES))" to the end. */
+static bool
+take_return(struct args *args, struct listing *list)
+{
+	struct word word;
+
+	list->extended = true;
+	if (!args_atom(args, NULL, &word) || !word_is(word, "RETURN") || !args_space(args) ||
+	    !args_char(args, '('))
+		return false;
+	if (args_char(args, ')'))
+		return true;
+	do {
+		if (!args_atom(args, NULL, &word))
+			return false;
+		if (word_is(word, "SUBSCRIBED"))
+			list->return_subscribed = true;
+		else if (word_is(word, "STATUS")) {
+			if (!args_space(args) || !status_items(args, &list->status))
+				return false;
+		} else if (!word_is(word, "CHILDREN") && !word_is(word, "SPECIAL-USE"))
+			return false; /* those two are always told */
+	} while (args_space(args));
+	return args_char(args, ')');
+}
+
+static bool
+take_patterns(struct args *args, struct listing *list)
+{
+	if (!args_char(args, '(')) {
+		list->patterns = 1;
+		return args_list_mailbox(args, &list->pattern[0]);
+	}
+	list->extended = true;
+	do {
+		if (list->patterns == LIST_PATTERNS_MAX ||
+		    !args_list_mailbox(args, &list->pattern[list->patterns++]))
+			return false;
+	} while (args_space(args));
+	return args_char(args, ')');
+}
+
+static bool
+take_arguments(struct args *args, struct listing *list)
+{
+	if (!args_space(args))
+		return false;
+	if (!list->lsub && args_char(args, '(')) {
+		if (!take_selection(args, list) || !args_space(args))
+			return false;
+	}
+	if (!args_astring(args, &list->reference) || !args_space(args) ||
+	    !take_patterns(args, list))
+		return false;
+	if (!list->lsub && args_space(args) && !take_return(args, list))
+		return false;
+	return args_end(args);
+}
+
+/* --- answers --- */
+
+struct attributes {
+	struct session *session;
+	bool any;
+};
+
+static void
+put_attribute(struct attributes *a, const char *name)
+{
+	if (a->any)
+		channel_put(a->session->channel, " ", 1);
+	channel_puts(a->session->channel, name);
+	a->any = true;
+}
+
+static void
+put_node(const struct listing *list, const struct mailboxes_node *node, bool below)
+{
+	struct session *session = list->session;
+	struct attributes a = {session, false};
+
+	channel_puts(session->channel, list->lsub ? "* LSUB (" : "* LIST (");
+	if (list->lsub) {
+		if (!node->subscribed)
+			put_attribute(&a, "\\Noselect"); /* RFC 3501 section 6.3.9 */
+	} else {
+		if (!node->exists && (list->extended || session->rev2))
+			put_attribute(&a, "\\NonExistent");
+		if (!node->exists)
+			put_attribute(&a, "\\Noselect");
+		if (node->subscribed && (list->subscribed || list->return_subscribed))
+			put_attribute(&a, "\\Subscribed");
+		put_attribute(&a, node->children ? "\\HasChildren" : "\\HasNoChildren");
+		if (node->special != SPECIAL_USES)
+			put_attribute(&a, special_name(node->special));
+	}
+	channel_puts(session->channel, ") \"/\" ");
+	imap_put_name(session, node->name);
+	if (below)
+		channel_puts(session->channel, " (\"CHILDINFO\" (\"SUBSCRIBED\"))");
+	channel_puts(session->channel, "\r\n");
+	if (list->status != 0 && node->exists)
+		(void)!status_tell(session, node->name, list->status);
+}
+
+/* Whether any pattern, behind the reference, matches the name as the client would write it. */
+static bool
+matches(const struct listing *list, const struct mailboxes_node *node)
+{
+	char name[IMAP_NAME_MAX], pattern[PATTERN_MAX];
+	size_t before = list->reference.len, len, i;
+
+	imap_name_client(node->name, imap_utf8(list->session), name);
+	for (i = 0; i < list->patterns; i++) {
+		len = list->pattern[i].len;
+		if (before + len > PATTERN_MAX)
+			continue;
+		memcpy(pattern, list->reference.at, before);
+		memcpy(pattern + before, list->pattern[i].at, len);
+		if (pattern_match(pattern, before + len, name, strlen(name)) == PATTERN_YES)
+			return true;
+	}
+	return false;
+}
+
+/* LSUB with "%" shows a parent of what is subscribed: RFC 3501 section 6.3.9. */
+static bool
+lsub_shows(const struct listing *list, const struct mailboxes_node *node)
+{
+	const struct word *pattern = &list->pattern[0];
+
+	return node->subscribed ||
+	       (node->child_subscribed && memchr(pattern->at, '%', pattern->len) != NULL);
+}
+
+/* Whether the selection takes a node; *below_r: for what is below it. */
+static bool
+selected(const struct listing *list, const struct mailboxes_node *node, bool *below_r)
+{
+	*below_r = false;
+	if (list->lsub)
+		return lsub_shows(list, node);
+	if (list->special && node->special == SPECIAL_USES)
+		return false;
+	if (list->subscribed) {
+		*below_r = list->recursive && node->child_subscribed;
+		return node->subscribed || *below_r;
+	}
+	return node->exists || node->children;
+}
+
+static enum imap_result
+tell_all(struct listing *list)
+{
+	struct channel *channel = list->session->channel;
+	struct mailboxes all;
+	bool below;
+
+	if (mailboxes_read(list->session, &all) == -1)
+		return imap_failed(list->session, "list");
+	for (size_t i = 0; i < all.count && channel->end == CHANNEL_OPEN; i++) {
+		if (selected(list, &all.node[i], &below) && matches(list, &all.node[i]))
+			put_node(list, &all.node[i], below);
+	}
+	mailboxes_clear(&all);
+	return IMAP_OK;
+}
+
+static enum imap_result
+list(struct session *session, struct args *args, bool lsub)
+{
+	struct listing list = {.session = session, .lsub = lsub};
+
+	if (!take_arguments(args, &list))
+		return IMAP_BAD;
+	/* RFC 9051 section 6.3.9: an empty pattern asks for the separator. */
+	if (!list.extended && list.pattern[0].len == 0) {
+		channel_puts(session->channel, lsub ? "* LSUB (\\Noselect) \"/\" \"\"\r\n"
+						    : "* LIST (\\Noselect) \"/\" \"\"\r\n");
+		return IMAP_OK;
+	}
+	return tell_all(&list);
+}
+
+enum imap_result
+run_list(struct session *session, struct args *args)
+{
+	return list(session, args, false);
+}
+
+enum imap_result
+run_lsub(struct session *session, struct args *args)
+{
+	return list(session, args, true);
+}
+
+enum imap_result
+run_namespace(struct session *session, struct args *args)
+{
+	if (!args_end(args))
+		return IMAP_BAD;
+	channel_puts(session->channel, "* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n");
+	return IMAP_OK;
+}

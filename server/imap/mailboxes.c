@@ -1,0 +1,164 @@
+/*
+ * mailboxes.c: all mailboxes of a user as LIST and LSUB see them.
+ * Runs as: mail user.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "maildir/maildir.h"
+#include "maildir/tree.h"
+#include "server/imap/session.h"
+#include "server/imap/special.h"
+#include "server/imap/mailboxes.h"
+
+struct gathering {
+	struct mailboxes *all;
+	bool subscriptions; /* and not folders */
+	bool failed;
+};
+
+static bool
+add_node(struct gathering *g, const char *name, size_t len, bool itself)
+{
+	struct mailboxes *all = g->all;
+	struct mailboxes_node *node;
+
+	if (all->count == all->room) {
+		size_t room = all->room * 2 + 64;
+
+		node = reallocarray(all->node, room, sizeof(*node));
+		if (node == NULL)
+			return false;
+		all->node = node;
+		all->room = room;
+	}
+	node = &all->node[all->count];
+	memset(node, 0, sizeof(*node));
+	node->special = SPECIAL_USES;
+	node->name = strndup(name, len);
+	if (node->name == NULL)
+		return false;
+	node->exists = itself && !g->subscriptions;
+	node->subscribed = itself && g->subscriptions;
+	node->children = !itself && !g->subscriptions;
+	node->child_subscribed = !itself && g->subscriptions;
+	all->count++;
+	return true;
+}
+
+/* A name and all of its parents. */
+static bool
+on_name(void *ctx, const char *name)
+{
+	struct gathering *g = ctx;
+	size_t len = strlen(name), at;
+
+	for (at = 1; at < len && !g->failed; at++)
+		if (name[at] == '/')
+			g->failed = !add_node(g, name, at, false);
+	g->failed = g->failed || !add_node(g, name, len, true);
+	return !g->failed;
+}
+
+/* By octets, but "/" in front of all others, so that a tree lies together. */
+static int
+by_name(const void *a, const void *b)
+{
+	const char *x = ((const struct mailboxes_node *)a)->name,
+		   *y = ((const struct mailboxes_node *)b)->name;
+
+	while (*x == *y && *x != '\0') {
+		x++;
+		y++;
+	}
+	if (*x == *y)
+		return 0;
+	if (*x == '\0' || *y == '\0')
+		return *x == '\0' ? -1 : 1;
+	if (*x == '/' || *y == '/')
+		return *x == '/' ? -1 : 1;
+	return (unsigned char)*x < (unsigned char)*y ? -1 : 1;
+}
+
+static void
+merge(struct mailboxes *all)
+{
+	size_t to = 0;
+
+	if (all->count == 0)
+		return;
+	qsort(all->node, all->count, sizeof(all->node[0]), by_name);
+	for (size_t i = 1; i < all->count; i++) {
+		struct mailboxes_node *have = &all->node[to], *more = &all->node[i];
+
+		if (strcmp(have->name, more->name) != 0) {
+			all->node[++to] = *more;
+			continue;
+		}
+		have->exists = have->exists || more->exists;
+		have->subscribed = have->subscribed || more->subscribed;
+		have->children = have->children || more->children;
+		have->child_subscribed = have->child_subscribed || more->child_subscribed;
+		free(more->name);
+	}
+	all->count = to + 1;
+}
+
+static int
+mark_special(struct session *session, struct mailboxes *all)
+{
+	char **names = calloc(all->count + 1, sizeof(*names));
+	struct special_folders special;
+	size_t count = 0;
+
+	if (names == NULL)
+		return -1;
+	for (size_t i = 0; i < all->count; i++)
+		if (all->node[i].exists)
+			names[count++] = all->node[i].name;
+	special_find(session, names, count, &special);
+	for (size_t i = 0; i < all->count; i++)
+		for (int use = 0; use < SPECIAL_USES; use++)
+			if (special.folder[use] != NULL &&
+			    strcmp(special.folder[use], all->node[i].name) == 0)
+				all->node[i].special = use;
+	special_clear(&special);
+	free(names);
+	return 0;
+}
+
+int
+mailboxes_read(struct session *session, struct mailboxes *all_r)
+{
+	struct gathering g = {.all = all_r};
+	int r, saved;
+
+	memset(all_r, 0, sizeof(*all_r));
+	r = maildir_folders(session->maildir, on_name, &g);
+	g.subscriptions = true;
+	if (r == 0 && !g.failed)
+		r = maildir_subscriptions(session->maildir, on_name, &g);
+	if (g.failed) {
+		errno = ENOMEM;
+		r = -1;
+	}
+	if (r == 0) {
+		merge(all_r);
+		r = mark_special(session, all_r);
+	}
+	saved = errno;
+	if (r == -1)
+		mailboxes_clear(all_r);
+	errno = saved;
+	return r;
+}
+
+void
+mailboxes_clear(struct mailboxes *all)
+{
+	for (size_t i = 0; i < all->count; i++)
+		free(all->node[i].name);
+	free(all->node);
+	memset(all, 0, sizeof(*all));
+}

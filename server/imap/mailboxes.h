@@ -1,0 +1,32 @@
+/*
+ * mailboxes.h: all mailboxes of a user as LIST and LSUB see them: folders, parents that were never made,
+ * and subscriptions to either or to none.
+ */
+#ifndef SERVER_IMAP_MAILBOXES_H
+#define SERVER_IMAP_MAILBOXES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct session;
+
+struct mailboxes_node {
+	char *name;  /* the folder's; malloc'd */
+	bool exists; /* there is a folder */
+	bool subscribed;
+	bool children;	       /* a folder is below it */
+	bool child_subscribed; /* a subscribed name is below it */
+	int special;	       /* enum special, or SPECIAL_USES */
+};
+
+/* By rising name, parents in front of their children; each name once. */
+struct mailboxes {
+	struct mailboxes_node *node;
+	size_t count, room;
+};
+
+/* -1: errno. */
+int mailboxes_read(struct session *session, struct mailboxes *all_r);
+void mailboxes_clear(struct mailboxes *all);
+
+#endif

@@ -1,0 +1,397 @@
+/*
+ * search.c: SEARCH and UID SEARCH.
+ * Runs as: mail user.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "maildir/charset.h"
+#include "maildir/maildir.h"
+#include "server/imap/fetch.h"
+#include "server/imap/mailbox.h"
+#include "server/imap/search.h"
+#include "server/imap/session.h"
+
+enum {
+	DAY = 24 * 60 * 60,
+	STOP_LOOK = 100,	 /* ms between looks whether the client is still there */
+	STOP_HALF_CLOSED = 5000, /* ms in which one that closed its side only may wait */
+};
+
+struct searching {
+	struct session *session;
+	struct search_program program;
+	bool uid, extended;
+	unsigned returns;
+	struct sequence found; /* numbers or UIDs */
+	struct sequence uids;  /* for SAVE */
+	uint64_t count;
+	int64_t started, looked;
+	bool stopped;
+};
+
+/* --- one message --- */
+
+/* Prices, rising: a key is asked at its price. */
+enum price { PRICE_KNOWN, PRICE_DATE, PRICE_SIZE, PRICE_HEADER, PRICE_TEXT, PRICES };
+
+static enum price
+price_of(enum search_key key)
+{
+	if (key <= SEARCH_UIDS)
+		return PRICE_KNOWN;
+	if (key <= SEARCH_YOUNGER)
+		return PRICE_DATE;
+	if (key <= SEARCH_SMALLER)
+		return PRICE_SIZE;
+	return key <= SEARCH_SENTSINCE ? PRICE_HEADER : PRICE_TEXT;
+}
+
+struct asking {
+	struct searching *s;
+	size_t place, index;
+	const struct mailbox_message *m;
+};
+
+static bool
+known(const struct asking *a, const struct search_step *step)
+{
+	switch (step->key) {
+	case SEARCH_FLAG:
+		return (a->m->flags & step->flags) != 0 || (a->m->keywords & step->keywords) != 0;
+	case SEARCH_RECENT:
+		return a->m->recent && (step->value == 0 || (a->m->flags & MAILDIR_SEEN) == 0);
+	case SEARCH_NUMBERS:
+		return sequence_has(&step->set, (uint32_t)a->place + 1);
+	case SEARCH_UIDS:
+		return sequence_has(&step->set, a->m->uid);
+	case SEARCH_ALL:
+	default:
+		return true;
+	}
+}
+
+static int64_t
+day_of(int64_t time)
+{
+	return (time - (time < 0 ? DAY - 1 : 0)) / DAY;
+}
+
+/* BEFORE, ON, SINCE of a day; key counts from the first of the three. */
+static bool
+day_fits(int64_t day, int64_t wanted, int which)
+{
+	return which == 0 ? day < wanted : which == 1 ? day == wanted : day >= wanted;
+}
+
+static bool
+dated(const struct asking *a, const struct search_step *step)
+{
+	time_t date;
+
+	if (maildir_date(a->s->session->box->folder, a->index, &date) == -1)
+		return false;
+	if (step->key == SEARCH_OLDER)
+		return date <= step->value;
+	if (step->key == SEARCH_YOUNGER)
+		return date >= step->value;
+	return day_fits(day_of(date), step->value, (int)step->key - SEARCH_BEFORE);
+}
+
+static bool
+sized(const struct asking *a, const struct search_step *step)
+{
+	uint64_t octets;
+	bool newline;
+
+	if (maildir_size(a->s->session->box->folder, a->index, &octets, &newline) == -1)
+		return false;
+	return step->key == SEARCH_LARGER ? octets > (uint64_t)step->value
+					  : octets < (uint64_t)step->value;
+}
+
+static bool
+sent(const struct asking *a, const struct search_step *step)
+{
+	struct fetched message = {.session = a->s->session, .place = a->place, .index = a->index};
+	const struct mime *mime = fetched_mime(&message, false);
+	int64_t day;
+	bool fits = mime != NULL && mime_sent_day(mime, &day) &&
+		    day_fits(day, step->value, (int)step->key - SEARCH_SENTBEFORE);
+
+	fetched_clear(&message);
+	return fits;
+}
+
+/* Whether the search is to be given up; asked often. */
+static bool
+stop(void *ctx)
+{
+	struct searching *s = ctx;
+	int64_t now = clock_now();
+
+	if (s->stopped || now - s->looked < STOP_LOOK)
+		return s->stopped;
+	s->looked = now;
+	s->stopped = channel_gone(s->session->channel, now - s->started > STOP_HALF_CLOSED);
+	return s->stopped;
+}
+
+/* All texts that the message is asked for, in one reading. */
+static void
+ask_texts(const struct asking *a)
+{
+	struct search_program *program = &a->s->program;
+
+	for (size_t i = 0; i < program->texts; i++)
+		program->text[i].found = false;
+	/* One that cannot be read has no text that could be found. */
+	(void)!maildir_match(
+	    a->s->session->box->folder, a->index, program->text, program->texts, stop, a->s);
+}
+
+static bool
+ask(const struct asking *a, const struct search_step *step, enum price price)
+{
+	switch (price) {
+	case PRICE_KNOWN:
+		return known(a, step);
+	case PRICE_DATE:
+		return dated(a, step);
+	case PRICE_SIZE:
+		return sized(a, step);
+	case PRICE_HEADER:
+		return sent(a, step);
+	case PRICE_TEXT:
+	default:
+		return a->s->program.text[step->value].found;
+	}
+}
+
+static enum search_answer
+both(enum search_answer a, enum search_answer b)
+{
+	if (a == SEARCH_NO || b == SEARCH_NO)
+		return SEARCH_NO;
+	return a == SEARCH_YES && b == SEARCH_YES ? SEARCH_YES : SEARCH_OPEN;
+}
+
+static enum search_answer not(enum search_answer a) {
+	return a == SEARCH_OPEN	 ? SEARCH_OPEN
+	       : a == SEARCH_YES ? SEARCH_NO
+				 : SEARCH_YES;
+}
+
+/* The program with the answers that there are (Kleene's logic: an open one may not matter). */
+static enum search_answer
+evaluate(const struct search_program *program)
+{
+	/* Each level that is open has at most two answers waiting. */
+	enum search_answer stack[2 * IMAP_DEPTH_MAX + 2] = {SEARCH_NO};
+	size_t top = 0;
+
+	for (size_t i = 0; i < program->steps; i++) {
+		const struct search_step *step = &program->step[i];
+
+		if (step->key == SEARCH_NOT) {
+			stack[top - 1] = not(stack[top - 1]);
+		} else if (step->key == SEARCH_AND) {
+			stack[top - 2] = both(stack[top - 2], stack[top - 1]);
+			top--;
+		} else if (step->key == SEARCH_OR) {
+			stack[top - 2] = not(both(not(stack[top - 2]), not(stack[top - 1])));
+			top--;
+		} else {
+			stack[top++] = step->answer;
+		}
+	}
+	return stack[0];
+}
+
+static bool
+matches(const struct asking *a)
+{
+	struct search_program *program = &a->s->program;
+	enum search_answer answer = SEARCH_OPEN;
+	int price;
+
+	for (size_t i = 0; i < program->steps; i++)
+		program->step[i].answer = SEARCH_OPEN;
+	for (price = PRICE_KNOWN; price < PRICES && answer == SEARCH_OPEN; price++) {
+		if (price == PRICE_TEXT)
+			ask_texts(a);
+		for (size_t i = 0; i < program->steps; i++) {
+			struct search_step *step = &program->step[i];
+
+			if (step->key < SEARCH_NOT && (int)price_of(step->key) == price)
+				step->answer = ask(a, step, price) ? SEARCH_YES : SEARCH_NO;
+		}
+		answer = evaluate(program);
+	}
+	return answer == SEARCH_YES;
+}
+
+/* --- the answer --- */
+
+static void
+put_found(struct searching *s)
+{
+	struct session *session = s->session;
+
+	channel_puts(session->channel, "* SEARCH");
+	for (size_t i = 0; i < s->found.count; i++) {
+		uint32_t n = s->found.range[i].first;
+
+		for (;; n++) {
+			channel_printf(session->channel, " %" PRIu32, n);
+			if (n == s->found.range[i].last)
+				break;
+		}
+	}
+	channel_puts(session->channel, "\r\n");
+}
+
+static void
+put_extended(struct searching *s)
+{
+	struct channel *channel = s->session->channel;
+	const struct sequence *found = &s->found;
+	struct mdtext all = {0};
+
+	channel_printf(channel, "* ESEARCH (TAG \"%s\")%s", s->session->tag, s->uid ? " UID" : "");
+	if (found->count > 0) {
+		if ((s->returns & RETURN_MIN) != 0)
+			channel_printf(channel, " MIN %" PRIu32, found->range[0].first);
+		if ((s->returns & RETURN_MAX) != 0)
+			channel_printf(
+			    channel, " MAX %" PRIu32, found->range[found->count - 1].last);
+	}
+	if ((s->returns & RETURN_COUNT) != 0)
+		channel_printf(channel, " COUNT %" PRIu64, s->count);
+	if ((s->returns & RETURN_ALL) != 0 && found->count > 0) {
+		sequence_put(found, &all);
+		channel_puts(channel, " ALL ");
+		imap_put_text(s->session, &all);
+	}
+	channel_puts(channel, "\r\n");
+}
+
+/* RFC 5182 section 2.4: with MIN or MAX alone only those are saved. */
+static void
+save(struct searching *s)
+{
+	struct sequence *saved = &s->session->saved;
+	const struct sequence *uids = &s->uids;
+	unsigned ends = s->returns & (RETURN_MIN | RETURN_MAX);
+	uint32_t first, last;
+
+	sequence_clear(saved);
+	if (uids->count == 0)
+		return;
+	if (ends == 0 || (s->returns & (RETURN_ALL | RETURN_COUNT)) != 0) {
+		*saved = *uids;
+		memset(&s->uids, 0, sizeof(s->uids));
+		return;
+	}
+	first = uids->range[0].first;
+	last = uids->range[uids->count - 1].last;
+	if ((ends & RETURN_MIN) != 0)
+		sequence_add(saved, first);
+	if ((ends & RETURN_MAX) != 0 && (last != first || (ends & RETURN_MIN) == 0))
+		sequence_add(saved, last);
+}
+
+static enum imap_result
+run_program(struct searching *s)
+{
+	struct mailbox *box = s->session->box;
+	struct asking a = {.s = s};
+
+	s->started = s->looked = clock_now();
+	for (a.place = 0; a.place < box->count && !stop(s); a.place++) {
+		a.m = &box->message[a.place];
+		if (!mailbox_index(box, a.place, &a.index) || !matches(&a))
+			continue;
+		sequence_add(&s->found, s->uid ? a.m->uid : (uint32_t)a.place + 1);
+		if ((s->returns & RETURN_SAVE) != 0)
+			sequence_add(&s->uids, a.m->uid);
+		s->count++;
+	}
+	if (s->stopped) {
+		if (s->session->channel->end == CHANNEL_OPEN && !channel_stop)
+			s->session->channel->end = CHANNEL_CLOSED;
+		return IMAP_GONE;
+	}
+	if (s->found.failed || s->uids.failed) {
+		errno = ENOMEM;
+		return imap_failed(s->session, "search");
+	}
+	if ((s->returns & RETURN_SAVE) != 0)
+		save(s);
+	if (!s->extended && !s->session->rev2)
+		put_found(s);
+	else if (s->returns != RETURN_SAVE)
+		put_extended(s);
+	return IMAP_OK;
+}
+
+static enum imap_result
+say_charsets(struct session *session)
+{
+	const char *name;
+
+	session->reply.len = 0;
+	mdtext_addf(&session->reply, "[BADCHARSET (");
+	for (size_t i = 0; (name = charset_name(i)) != NULL; i++)
+		mdtext_addf(&session->reply, "%s%s", i > 0 ? " " : "", name);
+	mdtext_addf(&session->reply, ")] That charset is not known");
+	return IMAP_NO;
+}
+
+static enum imap_result
+search(struct session *session, struct args *args, bool uid)
+{
+	struct searching s = {.session = session, .uid = uid};
+	enum imap_result result;
+
+	switch (search_parse(session, args, time(NULL), &s.program, &s.extended, &s.returns)) {
+	case SEARCH_PARSED:
+		if (!s.extended)
+			s.returns = RETURN_ALL;
+		result = run_program(&s);
+		break;
+	case SEARCH_BAD_CHARSET:
+		result = say_charsets(session);
+		break;
+	case SEARCH_TOO_MUCH:
+		result =
+		    imap_say(session, IMAP_BAD, "[TOOBIG] The search is too large or too deep");
+		break;
+	case SEARCH_MALFORMED:
+	default:
+		result = imap_say(session, IMAP_BAD, "The search is malformed");
+		break;
+	}
+	/* RFC 5182 section 2.1: a search that fails leaves nothing to refer to. */
+	if (result == IMAP_NO && (s.returns & RETURN_SAVE) != 0)
+		sequence_clear(&session->saved);
+	search_clear(&s.program);
+	sequence_clear(&s.found);
+	sequence_clear(&s.uids);
+	return result;
+}
+
+enum imap_result
+run_search(struct session *session, struct args *args)
+{
+	return search(session, args, false);
+}
+
+enum imap_result
+run_uid_search(struct session *session, struct args *args)
+{
+	return search(session, args, true);
+}

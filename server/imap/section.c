@@ -1,0 +1,401 @@
+/*
+ * section.c: the content of BODY[...] and BINARY[...]: where it is, and its way to the client.
+ * Runs as: mail user.
+ *
+ * A literal's size is told before its octets; both come from the same file, which others may replace
+ * meanwhile.  What is announced is what comes: more is cut off, and when there is less the session
+ * ends, since nothing else can tell the client.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "maildir/decode.h"
+#include "maildir/maildir.h"
+#include "server/imap/fetch.h"
+#include "server/imap/mailbox.h"
+#include "server/imap/session.h"
+
+enum { PIECE = 16384 }; /* octets read at a time; as much as one TLS record takes */
+
+/* --- what of a message was read --- */
+
+/* Where the blank line ends that ends a header; len when it does not come. */
+static size_t
+head_end(const char *text, size_t len, size_t from)
+{
+	const char *at = text + from, *end = text + len;
+
+	if (len >= 2 && memcmp(text, "\r\n", 2) == 0)
+		return 2;
+	while ((at = memchr(at, '\n', (size_t)(end - at))) != NULL) {
+		at++;
+		if (end - at >= 2 && memcmp(at, "\r\n", 2) == 0)
+			return (size_t)(at - text) + 2;
+	}
+	return len;
+}
+
+/* Reads the header; 0 or -1. */
+static int
+read_head(struct fetched *message)
+{
+	struct mdtext *head = &message->head;
+	struct maildir_reader *reader;
+	char piece[PIECE];
+	ssize_t n;
+	size_t end = 0, from;
+
+	if (message->head_read)
+		return 0;
+	if (maildir_reader_open(message->session->box->folder, message->index, &reader) == -1)
+		return -1;
+	head->len = 0;
+	while ((n = maildir_reader_read(reader, piece, sizeof(piece))) > 0) {
+		from = head->len < 4 ? 0 : head->len - 4;
+		mdtext_add(head, piece, (size_t)n);
+		if (head->failed)
+			break;
+		end = head_end(head->data, head->len, from);
+		if (end < head->len || head->len > MIME_HEADER_MAX)
+			break;
+	}
+	maildir_reader_close(&reader);
+	if (n == -1 || head->failed) {
+		errno = n == -1 ? errno : ENOMEM;
+		return -1;
+	}
+	head->len = end;
+	message->head_read = true;
+	return 0;
+}
+
+const struct mime *
+fetched_mime(struct fetched *message, bool whole)
+{
+	if (message->mime != NULL)
+		return message->mime;
+	if (whole) {
+		if (maildir_mime(message->session->box->folder, message->index, &message->mime) ==
+		    -1)
+			return NULL;
+		return message->mime;
+	}
+	if (message->head_mime != NULL)
+		return message->head_mime;
+	if (read_head(message) == -1 || (message->head_mime = mime_new()) == NULL)
+		return NULL;
+	mime_feed(message->head_mime, message->head.data, message->head.len);
+	if (mime_end(message->head_mime) == -1) {
+		mime_free(&message->head_mime);
+		errno = ENOMEM;
+	}
+	return message->head_mime;
+}
+
+void
+fetched_clear(struct fetched *message)
+{
+	mdtext_clear(&message->head);
+	mime_free(&message->mime);
+	mime_free(&message->head_mime);
+	message->head_read = false;
+}
+
+/* --- finding --- */
+
+static int
+find_in_message(struct fetched *message, const struct section *section, struct content *content)
+{
+	bool newline;
+
+	if (section->part != SECTION_WHOLE && read_head(message) == -1)
+		return -1;
+	if (section->part == SECTION_HEADER || section->part == SECTION_FIELDS) {
+		content->size = message->head.len;
+		return 0;
+	}
+	if (maildir_size(message->session->box->folder, message->index, &content->size, &newline) ==
+	    -1)
+		return -1;
+	if (section->part == SECTION_TEXT) {
+		content->at = message->head.len;
+		content->size -= content->size < content->at ? content->size : content->at;
+	}
+	return 0;
+}
+
+static void
+find_in_part(const struct mime *mime, const struct section *section, struct content *content)
+{
+	const struct mime_part *part;
+	uint32_t index;
+	bool body_of;
+
+	index = mime_find(mime, section->number, section->numbers, &body_of);
+	content->missing = index == MIME_NONE;
+	if (content->missing)
+		return;
+	part = mime_part(mime, index);
+	/* HEADER and TEXT behind numbers are those of a message inside. */
+	if (section->part == SECTION_HEADER || section->part == SECTION_FIELDS ||
+	    section->part == SECTION_TEXT) {
+		content->missing = part->kind != MIME_MESSAGE || body_of;
+		if (content->missing)
+			return;
+		part = mime_part(mime, part->child);
+	}
+	if (section->part == SECTION_WHOLE || section->part == SECTION_TEXT) {
+		content->at = part->body_at;
+		content->size = part->body_size;
+	} else {
+		content->at = part->header_at;
+		content->size = part->header_size;
+	}
+	if (section->kind != SECTION_BODY && part->kind == MIME_LEAF)
+		content->decode = decode_kind(part->encoding);
+}
+
+/*
+ * Calls each with every piece of the content as it is on the wire; each returns false to stop.  -1:
+ * errno, EIO when there is less than there should be.
+ */
+static int
+walk(struct fetched *message, const struct content *content, uint64_t skip, uint64_t size,
+    bool (*each)(void *ctx, const char *octets, size_t len), void *ctx)
+{
+	struct maildir_reader *reader;
+	char piece[PIECE];
+	ssize_t n = 1;
+	int r = 0;
+
+	if (content->owned)
+		return each(ctx, content->text.data + skip, (size_t)size) ? 0 : -1;
+	if (maildir_reader_open(message->session->box->folder, message->index, &reader) == -1)
+		return -1;
+	if (maildir_reader_skip(reader, content->at + skip) == -1)
+		r = -1;
+	while (r == 0 && size > 0) {
+		n = maildir_reader_read(reader, piece, size < PIECE ? (size_t)size : PIECE);
+		if (n <= 0) {
+			errno = n == 0 ? EIO : errno;
+			r = -1;
+		} else if (!each(ctx, piece, (size_t)n)) {
+			break;
+		}
+		size -= n > 0 ? (uint64_t)n : 0;
+	}
+	maildir_reader_close(&reader);
+	return r;
+}
+
+struct filtering {
+	struct header_filter filter;
+	struct mdtext *out;
+};
+
+static bool
+filter_piece(void *ctx, const char *octets, size_t len)
+{
+	struct filtering *f = ctx;
+
+	header_filter(&f->filter, octets, len, f->out);
+	return !f->out->failed;
+}
+
+/* The chosen fields only. */
+static int
+filter_fields(struct fetched *message, const struct section *section, struct content *content)
+{
+	struct mdtext kept = {0};
+	struct filtering f = {.filter = {.names = &section->fields}, .out = &kept};
+	int r = 0;
+
+	if (section->numbers == 0)
+		header_filter(&f.filter, message->head.data, message->head.len, &kept);
+	else
+		r = walk(message, content, 0,
+		    content->size < MIME_HEADER_MAX ? content->size : MIME_HEADER_MAX, filter_piece,
+		    &f);
+	/* A blank line ends the answer, also where the message has none. */
+	if (!f.filter.ended)
+		mdtext_add(&kept, "\r\n", 2);
+	if (r == 0 && kept.failed) {
+		errno = ENOMEM;
+		r = -1;
+	}
+	content->text = kept;
+	content->owned = true;
+	content->size = kept.len;
+	return r;
+}
+
+struct counting {
+	struct decoder decoder;
+	uint64_t count;
+	bool nul;
+};
+
+static void
+count(struct counting *c, const char *octets, size_t len)
+{
+	c->count += len;
+	c->nul = c->nul || memchr(octets, '\0', len) != NULL;
+}
+
+static bool
+count_piece(void *ctx, const char *octets, size_t len)
+{
+	char out[PIECE + sizeof(((struct decoder *)0)->held)];
+	struct counting *c = ctx;
+
+	count(c, out, decode_feed(&c->decoder, octets, len, out));
+	return true;
+}
+
+/* How many octets the content has when it is decoded. */
+static int
+measure_decoded(struct fetched *message, struct content *content)
+{
+	char last[sizeof(((struct decoder *)0)->held)];
+	struct counting c = {.count = 0};
+
+	if (content->decode == DECODE_UNKNOWN) {
+		errno = ENOTSUP;
+		return -1;
+	}
+	decode_init(&c.decoder, content->decode);
+	if (walk(message, content, 0, content->size, count_piece, &c) == -1)
+		return -1;
+	count(&c, last, decode_end(&c.decoder, last));
+	content->decoded = c.count;
+	content->nul = c.nul;
+	return 0;
+}
+
+int
+section_find(struct fetched *message, const struct section *section, struct content *content_r)
+{
+	const struct mime *mime;
+
+	memset(content_r, 0, sizeof(*content_r));
+	content_r->decode = DECODE_NOTHING;
+	if (section->numbers == 0) {
+		if (find_in_message(message, section, content_r) == -1)
+			return -1;
+	} else {
+		mime = fetched_mime(message, true);
+		if (mime == NULL)
+			return -1;
+		find_in_part(mime, section, content_r);
+	}
+	if (content_r->missing)
+		return 0;
+	if (section->part == SECTION_FIELDS)
+		return filter_fields(message, section, content_r);
+	if (section->kind != SECTION_BODY)
+		return measure_decoded(message, content_r);
+	/* A small header was read already, and need not be read again. */
+	if (section->numbers == 0 && section->part == SECTION_HEADER) {
+		mdtext_add(&content_r->text, message->head.data, message->head.len);
+		content_r->owned = !content_r->text.failed;
+	}
+	return 0;
+}
+
+void
+content_clear(struct content *content)
+{
+	mdtext_clear(&content->text);
+}
+
+/* --- putting --- */
+
+struct putting {
+	struct channel *channel;
+	struct decoder decoder;
+	uint64_t skip, left; /* of the decoded octets */
+};
+
+static bool
+put_piece(void *ctx, const char *octets, size_t len)
+{
+	struct putting *p = ctx;
+
+	channel_put(p->channel, octets, len);
+	return p->channel->end == CHANNEL_OPEN;
+}
+
+static bool
+put_decoded(struct putting *p, const char *octets, size_t len)
+{
+	size_t skip = len < p->skip ? len : (size_t)p->skip;
+
+	p->skip -= skip;
+	octets += skip;
+	len -= skip;
+	if (len > p->left)
+		len = (size_t)p->left;
+	p->left -= len;
+	channel_put(p->channel, octets, len);
+	return p->left > 0 && p->channel->end == CHANNEL_OPEN;
+}
+
+static bool
+decode_piece(void *ctx, const char *octets, size_t len)
+{
+	char out[PIECE + sizeof(((struct decoder *)0)->held)];
+	struct putting *p = ctx;
+
+	return put_decoded(p, out, decode_feed(&p->decoder, octets, len, out));
+}
+
+static int
+put_binary(struct fetched *message, const struct content *content, uint64_t skip, uint64_t size)
+{
+	struct putting p = {.channel = message->session->channel, .skip = skip, .left = size};
+	char last[sizeof(p.decoder.held)];
+
+	decode_init(&p.decoder, content->decode);
+	if (size > 0 && walk(message, content, 0, content->size, decode_piece, &p) == -1)
+		return -1;
+	if (p.left > 0)
+		put_decoded(&p, last, decode_end(&p.decoder, last));
+	if (p.left > 0 && p.channel->end == CHANNEL_OPEN) {
+		errno = EIO; /* another file has come there */
+		return -1;
+	}
+	return 0;
+}
+
+int
+section_put(struct fetched *message, const struct section *section, const struct content *content)
+{
+	struct channel *channel = message->session->channel;
+	uint64_t skip = 0, size = section->kind == SECTION_BODY ? content->size : content->decoded;
+
+	channel_put(channel, section->label.data, section->label.len);
+	if (section->kind == SECTION_BINARY_SIZE) {
+		channel_printf(channel, " %" PRIu64, content->missing ? 0 : content->decoded);
+		return 0;
+	}
+	if (section->partial) {
+		channel_printf(channel, "<%" PRIu64 ">", section->origin);
+		skip = section->origin < size ? section->origin : size;
+		size -= skip;
+		size = size < section->length ? size : section->length;
+	}
+	if (content->missing) {
+		channel_puts(channel, " NIL");
+		return 0;
+	}
+	if (size == 0) {
+		channel_puts(channel, " \"\"");
+		return 0;
+	}
+	/* RFC 3516 section 4.2: literal8 where there is a NUL. */
+	channel_printf(channel, " %s{%" PRIu64 "}\r\n", content->nul ? "~" : "", size);
+	if (section->kind == SECTION_BINARY)
+		return put_binary(message, content, skip, size);
+	return walk(message, content, skip, size, put_piece, &(struct putting){.channel = channel});
+}

@@ -1,0 +1,116 @@
+/*
+ * select.c: SELECT, EXAMINE, CLOSE, UNSELECT.
+ * Runs as: mail user.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "maildir/maildir.h"
+#include "server/imap/expunge.h"
+#include "server/imap/mailbox.h"
+#include "server/imap/session.h"
+
+/* The mailbox that was selected is left, whatever comes of the new one: RFC 9051 section 6.3.2. */
+static void
+leave(struct session *session)
+{
+	if (session->box == NULL)
+		return;
+	sequence_clear(&session->saved);
+	mailbox_close(&session->box);
+	if (session->rev2)
+		channel_puts(session->channel, "* OK [CLOSED] The mailbox before is closed\r\n");
+}
+
+static void
+tell_unseen(struct session *session)
+{
+	const struct mailbox *box = session->box;
+
+	if (session->rev2)
+		return;
+	for (size_t i = 0; i < box->count; i++) {
+		if ((box->message[i].flags & MAILDIR_SEEN) == 0) {
+			channel_printf(session->channel,
+			    "* OK [UNSEEN %zu] The first that was not seen\r\n", i + 1);
+			return;
+		}
+	}
+}
+
+static void
+tell_all(struct session *session)
+{
+	struct mailbox *box = session->box;
+
+	box->told = box->count + 1; /* another number, so that EXISTS is told */
+	mailbox_tell_flags(session, true);
+	mailbox_tell(session, true);
+	tell_unseen(session);
+	channel_printf(session->channel,
+	    "* OK [UIDVALIDITY %" PRIu32 "] UIDs are valid\r\n"
+	    "* OK [UIDNEXT %" PRIu32 "] The next UID\r\n",
+	    box->validity, maildir_uidnext(box->folder));
+	if (session->rev2) {
+		channel_puts(session->channel, "* LIST () \"/\" ");
+		imap_put_name(session, box->name);
+		channel_puts(session->channel, "\r\n");
+	}
+}
+
+static enum imap_result
+open_mailbox(struct session *session, struct args *args, bool read_only)
+{
+	char folder[IMAP_NAME_MAX];
+	enum imap_result result;
+
+	if (!args_space(args))
+		return IMAP_BAD;
+	if (!imap_take_mailbox(session, args, folder, &result)) {
+		if (result == IMAP_NO)
+			leave(session);
+		return result;
+	}
+	if (!args_end(args))
+		return IMAP_BAD;
+	leave(session);
+	session->box = mailbox_open(session, folder, read_only);
+	if (session->box == NULL)
+		return imap_failed(session, "select");
+	tell_all(session);
+	return imap_say(
+	    session, IMAP_OK, "[READ-%s] The mailbox is selected", read_only ? "ONLY" : "WRITE");
+}
+
+enum imap_result
+run_select(struct session *session, struct args *args)
+{
+	return open_mailbox(session, args, false);
+}
+
+enum imap_result
+run_examine(struct session *session, struct args *args)
+{
+	return open_mailbox(session, args, true);
+}
+
+enum imap_result
+run_unselect(struct session *session, struct args *args)
+{
+	if (!args_end(args))
+		return IMAP_BAD;
+	sequence_clear(&session->saved);
+	mailbox_close(&session->box);
+	return IMAP_OK;
+}
+
+enum imap_result
+run_close(struct session *session, struct args *args)
+{
+	if (!args_end(args))
+		return IMAP_BAD;
+	/* What cannot be removed stays marked: the answer to CLOSE has no room for it. */
+	if (!session->box->read_only)
+		(void)!expunge_deleted(session, NULL);
+	return run_unselect(session, args);
+}

@@ -1,0 +1,471 @@
+/*
+ * serve.c: IMAP after login: the table of commands and the loop that runs them.
+ * Runs as: mail user.
+ *
+ * A row says in which states a command is allowed and what it does to sequence numbers; so the loop
+ * alone decides what news of the mailbox goes with an answer, and no command has to remember it.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "maildir/maildir.h"
+#include "server/conf.h"
+#include "server/imap/append.h"
+#include "server/imap/mailbox.h"
+#include "server/imap/session.h"
+#include "server/imap/special.h"
+#include "server/log.h"
+#include "server/reader.h"
+
+enum { GOODBYE_TIMEOUT = 2 * 1000 }; /* ms for the last words to a client that may not listen */
+
+/* --- answers --- */
+
+enum imap_result
+imap_say(struct session *session, enum imap_result result, const char *format, ...)
+{
+	char text[1024]; /* a line with at most one name in it */
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	session->reply.len = 0;
+	mdtext_add(&session->reply, text, strlen(text));
+	return result;
+}
+
+void
+imap_put_string(struct session *session, const char *string, size_t len)
+{
+	bool quoted = len <= IMAP_NAME_MAX, escape = false;
+
+	for (size_t i = 0; i < len && quoted; i++) {
+		unsigned char c = (unsigned char)string[i];
+
+		quoted = c >= 0x20 && c != 0x7f && (c < 0x80 || imap_utf8(session));
+		escape = escape || c == '"' || c == '\\';
+	}
+	if (!quoted) {
+		channel_printf(session->channel, "{%zu}\r\n", len);
+		channel_put(session->channel, string, len);
+		return;
+	}
+	channel_put(session->channel, "\"", 1);
+	for (size_t i = 0; i < len && escape; i++) {
+		if (string[i] == '"' || string[i] == '\\')
+			channel_put(session->channel, "\\", 1);
+		channel_put(session->channel, string + i, 1);
+	}
+	if (!escape)
+		channel_put(session->channel, string, len);
+	channel_put(session->channel, "\"", 1);
+}
+
+void
+imap_put_name(struct session *session, const char *folder)
+{
+	char name[IMAP_NAME_MAX];
+
+	imap_name_client(folder, imap_utf8(session), name);
+	imap_put_string(session, name, strlen(name));
+}
+
+void
+imap_put_text(struct session *session, struct mdtext *text)
+{
+	if (text->failed) {
+		/* Part of an answer is missing, and the client cannot know which. */
+		session->leaving = "Out of memory";
+		session->channel->end = CHANNEL_FAILED;
+	} else {
+		channel_put(session->channel, text->data, text->len);
+	}
+	mdtext_clear(text);
+}
+
+bool
+imap_take_mailbox(struct session *session, struct args *args, char folder_r[IMAP_NAME_MAX],
+    enum imap_result *result_r)
+{
+	struct word word;
+	const char *why;
+
+	if (!args_astring(args, &word)) {
+		*result_r = IMAP_BAD;
+		return false;
+	}
+	why = imap_name_folder(word.at, word.len, imap_utf8(session), folder_r);
+	if (why == NULL)
+		return true;
+	*result_r = imap_say(session, IMAP_NO, "[CANNOT] %s", why);
+	return false;
+}
+
+enum imap_result
+imap_failed(struct session *session, const char *what)
+{
+	int error = errno;
+
+	switch (error) {
+	case ENOENT:
+		return imap_say(session, IMAP_NO, "[NONEXISTENT] There is no such mailbox");
+	case EEXIST:
+		return imap_say(session, IMAP_NO, "[ALREADYEXISTS] There is one of that name");
+	case EINVAL:
+		return imap_say(session, IMAP_NO, "[CANNOT] A mailbox cannot have that name");
+	case ENOSPC:
+	case EDQUOT:
+		return imap_say(session, IMAP_NO, "[OVERQUOTA] There is no room on the disk");
+	case ENOLCK:
+		return imap_say(
+		    session, IMAP_NO, "[INUSE] Another program holds the mailbox; try again");
+	default:
+		break;
+	}
+	log_event(LOG_ERROR, "imap", "failed", "user", session->reader->account.name, "what", what,
+	    "error", strerror(error));
+	return imap_say(
+	    session, IMAP_NO, "[UNAVAILABLE] The mailbox cannot be read or written now");
+}
+
+/* --- small commands --- */
+
+static enum imap_result
+run_capability(struct session *session, struct args *args)
+{
+	const struct imap_state state = {
+	    .logged_in = true,
+	    .append_limit = session->conf->append_limit,
+	};
+
+	if (!args_end(args))
+		return IMAP_BAD;
+	channel_puts(session->channel, "* CAPABILITY ");
+	imap_capabilities(session->channel, &state);
+	channel_puts(session->channel, "\r\n");
+	return IMAP_OK;
+}
+
+/* NOOP, CHECK: their news is what the loop tells after every command. */
+static enum imap_result
+run_nothing(struct session *session, struct args *args)
+{
+	(void)session;
+	return args_end(args) ? IMAP_OK : IMAP_BAD;
+}
+
+static enum imap_result
+run_logout(struct session *session, struct args *args)
+{
+	if (!args_end(args))
+		return IMAP_BAD;
+	session->leaving = "logout";
+	channel_puts(session->channel, "* BYE Good-bye\r\n");
+	return imap_say(session, IMAP_OK, "Logged out");
+}
+
+static enum imap_result
+run_id(struct session *session, struct args *args)
+{
+	if (!args_space(args) || !imap_id_arguments(args))
+		return IMAP_BAD;
+	imap_id(session->channel, true);
+	return imap_say(session, IMAP_OK, "Pleased to meet you");
+}
+
+/* RFC 5161: what is not known is passed over. */
+static enum imap_result
+run_enable(struct session *session, struct args *args)
+{
+	bool rev2 = false, utf8 = false;
+	struct word word;
+
+	do {
+		if (!args_space(args) || !args_atom(args, NULL, &word))
+			return IMAP_BAD;
+		rev2 = rev2 || (word_is(word, "IMAP4rev2") && !session->rev2);
+		utf8 = utf8 || (word_is(word, "UTF8=ACCEPT") && !session->utf8_accept);
+	} while (!args_end(args));
+	session->rev2 = session->rev2 || rev2;
+	session->utf8_accept = session->utf8_accept || utf8;
+	channel_printf(session->channel, "* ENABLED%s%s\r\n", rev2 ? " IMAP4rev2" : "",
+	    utf8 ? " UTF8=ACCEPT" : "");
+	return IMAP_OK;
+}
+
+static enum imap_result
+run_logged_in(struct session *session, struct args *args)
+{
+	(void)args;
+	return imap_say(session, IMAP_BAD, "Somebody is logged in already");
+}
+
+/* --- the table --- */
+
+static const struct imap_row rows[] = {
+    {"CAPABILITY", IN_BOTH, run_capability},
+    {"NOOP", IN_BOTH, run_nothing},
+    {"LOGOUT", IN_BOTH | TELLS_NOTHING, run_logout},
+    {"ID", IN_BOTH, run_id},
+    {"STARTTLS", IN_BOTH, run_logged_in},
+    {"LOGIN", IN_BOTH, run_logged_in},
+    {"AUTHENTICATE", IN_BOTH, run_logged_in},
+    {"ENABLE", IN_BOTH, run_enable},
+    {"SELECT", IN_BOTH | TELLS_NOTHING, run_select},
+    {"EXAMINE", IN_BOTH | TELLS_NOTHING, run_examine},
+    {"CREATE", IN_BOTH, run_create},
+    {"DELETE", IN_BOTH, run_delete},
+    {"RENAME", IN_BOTH, run_rename},
+    {"SUBSCRIBE", IN_BOTH, run_subscribe},
+    {"UNSUBSCRIBE", IN_BOTH, run_unsubscribe},
+    {"LIST", IN_BOTH, run_list},
+    {"LSUB", IN_BOTH, run_lsub},
+    {"NAMESPACE", IN_BOTH, run_namespace},
+    {"STATUS", IN_BOTH, run_status},
+    {"APPEND", IN_BOTH, run_append},
+    {"IDLE", IN_BOTH, run_idle},
+    {"CHECK", IN_SELECTED, run_nothing},
+    {"CLOSE", IN_SELECTED | TELLS_NOTHING, run_close},
+    {"UNSELECT", IN_SELECTED | TELLS_NOTHING, run_unselect},
+    {"EXPUNGE", IN_SELECTED, run_expunge},
+    {"SEARCH", IN_SELECTED | BY_NUMBER, run_search},
+    {"FETCH", IN_SELECTED | BY_NUMBER, run_fetch},
+    {"STORE", IN_SELECTED | BY_NUMBER, run_store},
+    {"COPY", IN_SELECTED, run_copy},
+    {"MOVE", IN_SELECTED, run_move},
+    {"UID EXPUNGE", IN_SELECTED, run_uid_expunge},
+    {"UID SEARCH", IN_SELECTED, run_uid_search},
+    {"UID FETCH", IN_SELECTED, run_uid_fetch},
+    {"UID STORE", IN_SELECTED, run_uid_store},
+    {"UID COPY", IN_SELECTED, run_uid_copy},
+    {"UID MOVE", IN_SELECTED, run_uid_move},
+};
+
+/* The row of the command at the cursor, which moves behind its name; NULL: there is no such. */
+static const struct imap_row *
+find_row(struct args *args)
+{
+	struct word word;
+	const char *name;
+	bool uid;
+
+	if (!args_atom(args, NULL, &word))
+		return NULL;
+	uid = word_is(word, "UID");
+	if (uid && (!args_space(args) || !args_atom(args, NULL, &word)))
+		return NULL;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		name = rows[i].name;
+		if (uid != (strncmp(name, "UID ", 4) == 0))
+			continue;
+		if (word_is(word, uid ? name + 4 : name))
+			return &rows[i];
+	}
+	return NULL;
+}
+
+/* --- the loop --- */
+
+static void
+answer(struct session *session, enum imap_result result)
+{
+	static const char *const words[] = {[IMAP_OK] = "OK", [IMAP_NO] = "NO", [IMAP_BAD] = "BAD"};
+	static const char *const standard[] = {
+	    [IMAP_OK] = "Done",
+	    [IMAP_NO] = "[CANNOT] That cannot be done",
+	    [IMAP_BAD] = "Wrong arguments",
+	};
+	struct channel *channel = session->channel;
+
+	channel_printf(
+	    channel, "%s %s ", session->tag[0] != '\0' ? session->tag : "*", words[result]);
+	if (session->reply.len > 0)
+		channel_put(channel, session->reply.data, session->reply.len);
+	else
+		channel_puts(channel, standard[result]);
+	channel_puts(channel, "\r\n");
+}
+
+/* Numbers are those that the client has; but flags and new mail should be of now. */
+static void
+news_before(struct session *session, const struct imap_row *row)
+{
+	if (session->box != NULL && (row->flags & BY_NUMBER) != 0)
+		mailbox_news(session, false);
+}
+
+static void
+news_after(struct session *session, const struct imap_row *row)
+{
+	if (session->box != NULL && (row->flags & (BY_NUMBER | TELLS_NOTHING)) == 0)
+		mailbox_news(session, true);
+}
+
+static enum imap_result
+run_row(struct session *session, const struct imap_row *row, struct args *args)
+{
+	enum imap_result result;
+
+	if (session->box == NULL && (row->flags & IN_AUTHENTICATED) == 0)
+		return imap_say(session, IMAP_BAD, "No mailbox is selected");
+	news_before(session, row);
+	if (session->leaving != NULL)
+		return IMAP_NO;
+	result = row->run(session, args);
+	if (result != IMAP_GONE)
+		news_after(session, row);
+	return result;
+}
+
+static enum imap_result
+run(struct session *session)
+{
+	struct args args = {
+	    .at = session->command.text,
+	    .end = session->command.text + session->command.len,
+	    .utf8 = imap_utf8(session),
+	};
+	const struct imap_row *row;
+
+	if (!imap_tag(&args, session->tag))
+		return imap_say(session, IMAP_BAD, "A command begins with a tag and a blank");
+	row = find_row(&args);
+	if (row == NULL)
+		return imap_say(session, IMAP_BAD, "Unknown command");
+	return run_row(session, row, &args);
+}
+
+static void
+tag_of_part(struct session *session)
+{
+	struct args args = {
+	    .at = session->command.text,
+	    .end = session->command.text + session->command.len,
+	};
+
+	if (!imap_tag(&args, session->tag))
+		session->tag[0] = '\0';
+}
+
+/* A literal before the command is whole: it is taken, it is APPEND's, or it is too much. */
+static enum imap_command_event
+on_literal(struct session *session, enum imap_result *result_r)
+{
+	struct imap_command *command = &session->command;
+	const struct imap_literal *literal = &command->literal;
+
+	tag_of_part(session);
+	if (append_wants(session))
+		return append_literal(session, result_r);
+	if (command->literals <= IMAP_LITERALS_MAX &&
+	    literal->size < IMAP_COMMAND_MAX - command->len) {
+		imap_command_accept(command);
+		if (!literal->plus)
+			channel_puts(session->channel, "+ Go on\r\n");
+		return IMAP_COMMAND_MORE;
+	}
+	*result_r = imap_say(session, IMAP_BAD, "[TOOBIG] The literal is too large");
+	return imap_command_refuse(command) ? IMAP_COMMAND_MORE : IMAP_COMMAND_REFUSED;
+}
+
+/* Collects one command, its literals included, and runs it. */
+static enum imap_result
+next_command(struct session *session)
+{
+	enum imap_command_event event = IMAP_COMMAND_MORE;
+	enum imap_result refused = IMAP_BAD;
+	size_t len;
+	char *at;
+
+	imap_command_next(&session->command);
+	session->reply.len = 0;
+	session->tag[0] = '\0';
+	while (event == IMAP_COMMAND_MORE) {
+		if (!channel_input(session->channel, &at, &len))
+			return IMAP_GONE;
+		len = imap_command_feed(&session->command, at, len, &event);
+		channel_take(session->channel, len);
+		if (event == IMAP_COMMAND_LITERAL)
+			event = on_literal(session, &refused);
+		if (event == IMAP_COMMAND_LONG) {
+			tag_of_part(session);
+			refused = imap_say(session, IMAP_BAD, "[TOOBIG] The command is too long");
+			event = IMAP_COMMAND_MORE;
+		}
+	}
+	if (event == IMAP_COMMAND_DONE)
+		return run(session);
+	if (event == IMAP_COMMAND_BROKEN) {
+		tag_of_part(session);
+		session->leaving = "A literal has no size that can be";
+		return IMAP_BAD;
+	}
+	return refused;
+}
+
+enum ipc_verdict
+imap_open(struct reader *reader)
+{
+	static struct session session; /* one in this process */
+
+	session.reader = reader;
+	session.channel = &reader->channel;
+	session.maildir = reader->maildir;
+	session.conf = reader->start.conf;
+	imap_command_init(&session.command, NULL, IMAP_COMMAND_MAX);
+	special_make(&session);
+	reader->session = &session;
+	return IPC_ACCEPTED;
+}
+
+/* Last words, for ends that are ours: RFC 9051 section 7.1.5. */
+static void
+say_goodbye(struct session *session)
+{
+	struct channel *channel = session->channel;
+	const char *words = NULL;
+
+	if (channel->end == CHANNEL_STOPPED)
+		words = "[UNAVAILABLE] Shutting down";
+	else if (channel->end == CHANNEL_TIMEOUT)
+		words = "Nothing was said for too long";
+	if (words == NULL)
+		return;
+	channel->end = CHANNEL_OPEN;
+	channel->idle = GOODBYE_TIMEOUT;
+	channel_stop = 0;
+	channel_printf(channel, "* BYE %s\r\n", words);
+	channel_flush(channel);
+}
+
+void
+imap_serve(struct reader *reader)
+{
+	struct session *session = reader->session;
+	enum imap_result result;
+	unsigned bad = 0;
+
+	while (session->leaving == NULL && reader->channel.end == CHANNEL_OPEN) {
+		result = next_command(session);
+		if (result == IMAP_GONE)
+			continue;
+		answer(session, result);
+		bad = result == IMAP_BAD ? bad + 1 : 0;
+		if (bad >= IMAP_BAD_MAX)
+			session->leaving = "Too many wrong commands";
+		if (session->leaving != NULL && strcmp(session->leaving, "logout") != 0)
+			channel_printf(session->channel, "* BYE %s\r\n", session->leaving);
+	}
+	reader->reason =
+	    session->leaving != NULL ? session->leaving : channel_end_text(reader->channel.end);
+	say_goodbye(session);
+	mailbox_close(&session->box);
+	append_abandon(session);
+	sequence_clear(&session->saved);
+	mdtext_clear(&session->reply);
+	imap_command_clear(&session->command);
+}

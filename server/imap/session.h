@@ -1,0 +1,117 @@
+/*
+ * session.h: an IMAP session after login, as its commands see it, and the functions of IMAP's row.
+ */
+#ifndef SERVER_IMAP_SESSION_H
+#define SERVER_IMAP_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "maildir/text.h"
+#include "server/imap/args.h"
+#include "server/imap/command.h"
+#include "server/imap/imap.h"
+#include "server/imap/name.h"
+#include "server/imap/sequence.h"
+#include "server/protocol.h"
+
+struct conf;
+struct maildir;
+struct mailbox;
+
+struct session {
+	struct reader *reader;
+	struct channel *channel;
+	struct maildir *maildir;
+	const struct conf *conf;
+	struct imap_command command;
+	char tag[IMAP_TAG_MAX + 1];
+	bool rev2;	       /* ENABLE IMAP4rev2 */
+	bool utf8_accept;      /* ENABLE UTF8=ACCEPT */
+	struct mailbox *box;   /* the selected one, or NULL */
+	struct sequence saved; /* SEARCHRES: UIDs of the selected mailbox */
+	struct mdtext reply;   /* the present command's: "[CODE] text" */
+	const char *leaving;   /* why the session ends, for its BYE and the log; NULL: it goes on */
+};
+
+/*
+ * How a command ended.  The loop says it with the command's tag and what imap_say left in reply; a
+ * handler sends untagged answers only.
+ */
+enum imap_result {
+	IMAP_OK,
+	IMAP_NO,
+	IMAP_BAD,
+	IMAP_GONE, /* the channel ended within the command, or there is nothing to be said any more */
+};
+
+/* Sets the text of the tagged answer; more text is added by imap_add. */
+enum imap_result __attribute__((format(printf, 3, 4)))
+imap_say(struct session *session, enum imap_result result, const char *format, ...);
+
+/* Names and strings in answers may be UTF-8. */
+static inline bool
+imap_utf8(const struct session *session)
+{
+	return session->utf8_accept || session->rev2;
+}
+
+/* A string in an answer: quoted, or a literal where it must be one. */
+void imap_put_string(struct session *session, const char *string, size_t len);
+/* A folder's name in an answer. */
+void imap_put_name(struct session *session, const char *folder);
+/* What was written into text; clears it. */
+void imap_put_text(struct session *session, struct mdtext *text);
+
+/*
+ * A mailbox name in a command: its folder.  false: the command is answered (BAD, or NO with the reason
+ * why the name is refused).
+ */
+bool imap_take_mailbox(struct session *session, struct args *args, char folder_r[IMAP_NAME_MAX],
+    enum imap_result *result_r);
+
+/* The answer when the maildir library failed: what it was about, errno's meaning, one line for the
+ * log where it is the administrator's business. */
+enum imap_result imap_failed(struct session *session, const char *what);
+
+/* --- a row of the table of commands --- */
+
+enum {
+	IN_AUTHENTICATED = 1 << 0,
+	IN_SELECTED = 1 << 1,
+	IN_BOTH = IN_AUTHENTICATED | IN_SELECTED,
+
+	/* What a command does to sequence numbers, and so what may be told with its answer. */
+	BY_NUMBER = 1 << 2,	/* it names messages by number: no EXPUNGE with its answer */
+	TELLS_NOTHING = 1 << 3, /* it changes or leaves the mailbox: no news of it at all */
+};
+
+struct imap_row {
+	const char *name; /* "UID FETCH" is one */
+	unsigned flags;
+	enum imap_result (*run)(struct session *session, struct args *args);
+};
+
+/* The commands, each in the file that its prototype's group names. */
+typedef enum imap_result imap_run(struct session *session, struct args *args);
+
+imap_run run_select, run_examine, run_close, run_unselect;		     /* select.c */
+imap_run run_status;							     /* status.c */
+imap_run run_list, run_lsub, run_namespace;				     /* list.c */
+imap_run run_create, run_delete, run_rename, run_subscribe, run_unsubscribe; /* folders.c */
+imap_run run_fetch, run_uid_fetch;					     /* fetch.c */
+imap_run run_store, run_uid_store;					     /* store.c */
+imap_run run_copy, run_uid_copy, run_move, run_uid_move;		     /* copy.c */
+imap_run run_expunge, run_uid_expunge;					     /* expunge.c */
+imap_run run_search, run_uid_search;					     /* search.c */
+imap_run run_append;							     /* append.c */
+imap_run run_idle;							     /* idle.c */
+
+/* --- IMAP's row in protocol.h --- */
+
+bool imap_prelogin(struct worker *worker);
+void imap_refuse(struct worker *worker, enum refusal why);
+enum ipc_verdict imap_open(struct reader *reader);
+void imap_serve(struct reader *reader);
+
+#endif

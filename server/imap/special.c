@@ -1,0 +1,248 @@
+/*
+ * special.c: which mailbox is for drafts, sent mail and so on.
+ * Runs as: mail user.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "maildir/maildir.h"
+#include "maildir/tree.h"
+#include "server/conf.h"
+#include "server/imap/session.h"
+#include "server/imap/special.h"
+#include "server/log.h"
+#include "server/reader.h"
+
+/*
+ * What clients call these folders when they make them themselves, in UTF-8, the English name first:
+ * Thunderbird, Apple Mail, Outlook, webmails; English, German, French, Spanish, Italian, Portuguese,
+ * Dutch, Polish, Czech, Danish, Swedish, Norwegian, Finnish, Hungarian, Turkish, Russian.
+ */
+static const struct {
+	const char *use;
+	const char *names[32];
+} uses[SPECIAL_USES] = {
+    [SPECIAL_DRAFTS] = {"\\Drafts",
+	{"Drafts", "Draft", "Entwürfe", "Brouillons", "Borradores", "Bozze", "Rascunhos",
+	    "Concepten", "Szkice", "Kopie robocze", "Koncepty", "Kladder", "Utkast", "Luonnokset",
+	    "Piszkozatok", "Taslaklar", "Черновики"}},
+    [SPECIAL_SENT] = {"\\Sent",
+	{"Sent", "Sent Items", "Sent Messages", "Sent Mail", "Gesendet", "Gesendete Objekte",
+	    "Gesendete Elemente", "Envoyés", "Messages envoyés", "Éléments envoyés", "Enviados",
+	    "Elementos enviados", "Inviati", "Posta inviata", "Itens enviados", "Verzonden",
+	    "Verzonden items", "Wysłane", "Elementy wysłane", "Odeslané", "Odeslaná pošta", "Sendt",
+	    "Sendt post", "Skickat", "Lähetetyt", "Elküldött elemek", "Elküldött",
+	    "Gönderilmiş Öğeler", "Отправленные"}},
+    [SPECIAL_TRASH] = {"\\Trash",
+	{"Trash", "Deleted Items", "Deleted Messages", "Deleted", "Bin", "Papierkorb",
+	    "Gelöschte Objekte", "Gelöschte Elemente", "Corbeille", "Éléments supprimés",
+	    "Papelera", "Elementos eliminados", "Cestino", "Posta eliminata", "Lixeira", "Lixo",
+	    "Itens excluídos", "Prullenbak", "Verwijderde items", "Kosz", "Elementy usunięte",
+	    "Koš", "Odstraněná pošta", "Papirkurv", "Slettet post", "Papperskorgen", "Borttaget",
+	    "Roskakori", "Kuka", "Çöp Kutusu", "Корзина", "Удаленные"}},
+    [SPECIAL_JUNK] = {"\\Junk",
+	{"Junk", "Spam", "Junk E-mail", "Junk Mail", "Bulk Mail", "Unerwünscht", "Junk-E-Mail",
+	    "Indésirables", "Courrier indésirable", "Pourriel", "Correo no deseado",
+	    "Posta indesiderata", "Lixo eletrônico", "Ongewenst", "Ongewenste e-mail",
+	    "Wiadomości-śmieci", "Nevyžádaná pošta", "Uønsket mail", "Uønsket e-post", "Skräppost",
+	    "Roskaposti", "Levélszemét", "Önemsiz", "Спам"}},
+    [SPECIAL_ARCHIVE] = {"\\Archive",
+	{"Archive", "Archives", "Archiv", "Archivo", "Archivio", "Arquivo", "Archief", "Archiwum",
+	    "Arkiv", "Arkisto", "Archívum", "Arşiv", "Архив"}},
+};
+
+const char *
+special_name(enum special use)
+{
+	return uses[use].use;
+}
+
+enum special
+special_of(struct word word)
+{
+	int use;
+
+	for (use = 0; use < SPECIAL_USES; use++)
+		if (word_is(word, uses[use].use))
+			break;
+	return use;
+}
+
+static const char *
+setting_of(const struct conf *conf, enum special use)
+{
+	const char *const settings[SPECIAL_USES] = {
+	    [SPECIAL_DRAFTS] = conf->drafts_folder,
+	    [SPECIAL_SENT] = conf->sent_folder,
+	    [SPECIAL_TRASH] = conf->trash_folder,
+	    [SPECIAL_JUNK] = conf->junk_folder,
+	    [SPECIAL_ARCHIVE] = conf->archive_folder,
+	};
+
+	return settings[use];
+}
+
+struct finding {
+	char *const *folders;
+	size_t count;
+	struct special_folders *special;
+};
+
+static int
+compare(const void *a, const void *b)
+{
+	return strcmp(a, *(char *const *)b);
+}
+
+static void
+note(struct finding *f, enum special use, const char *folder)
+{
+	if (f->special->folder[use] == NULL &&
+	    bsearch(folder, f->folders, f->count, sizeof(f->folders[0]), compare) != NULL)
+		f->special->folder[use] = strdup(folder);
+}
+
+static bool
+on_saved(void *ctx, const char *use, const char *folder)
+{
+	const struct word word = {(char *)(uintptr_t)use, strlen(use)};
+	enum special which = special_of(word);
+
+	if (which != SPECIAL_USES)
+		note(ctx, which, folder);
+	return true;
+}
+
+/* The folder that a setting or a usual name in UTF-8 means; false: it can be none. */
+static bool
+folder_of(const char *name, char folder_r[IMAP_NAME_MAX])
+{
+	return imap_name_folder(name, strlen(name), true, folder_r) == NULL;
+}
+
+/* A usual name in any case, also below INBOX, where Courier and Cyrus put all folders. */
+static void
+find_usual(struct finding *f, enum special use)
+{
+	char folder[IMAP_NAME_MAX];
+	size_t n, i;
+
+	for (n = 0; uses[use].names[n] != NULL; n++) {
+		if (!folder_of(uses[use].names[n], folder))
+			continue;
+		for (i = 0; i < f->count; i++) {
+			const char *name = f->folders[i];
+
+			if (strncmp(name, "INBOX/", 6) == 0)
+				name += 6;
+			if (strcasecmp(name, folder) == 0) {
+				note(f, use, f->folders[i]);
+				return;
+			}
+		}
+	}
+}
+
+void
+special_find(
+    struct session *session, char *const *folders, size_t count, struct special_folders *special_r)
+{
+	struct finding f = {folders, count, special_r};
+	char folder[IMAP_NAME_MAX];
+	const char *setting;
+	int use;
+
+	memset(special_r, 0, sizeof(*special_r));
+	(void)maildir_special_uses(session->maildir, on_saved, &f);
+	for (use = 0; use < SPECIAL_USES; use++) {
+		setting = setting_of(session->conf, use);
+		if (setting != NULL && folder_of(setting, folder))
+			note(&f, use, folder);
+		if (setting == NULL && special_r->folder[use] == NULL)
+			find_usual(&f, use);
+	}
+}
+
+void
+special_clear(struct special_folders *special)
+{
+	for (int use = 0; use < SPECIAL_USES; use++)
+		free(special->folder[use]);
+	memset(special, 0, sizeof(*special));
+}
+
+struct listing {
+	char **folder;
+	size_t count, room;
+	bool failed;
+};
+
+static bool
+on_folder(void *ctx, const char *name)
+{
+	struct listing *all = ctx;
+	char **grown;
+
+	if (all->count == all->room) {
+		all->room = all->room * 2 + 32;
+		grown = reallocarray(all->folder, all->room, sizeof(*grown));
+		if (grown == NULL) {
+			all->failed = true;
+			return false;
+		}
+		all->folder = grown;
+	}
+	all->folder[all->count] = strdup(name);
+	all->failed = all->folder[all->count] == NULL;
+	all->count += !all->failed;
+	return !all->failed;
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void
+make_missing(struct session *session, const struct special_folders *special)
+{
+	char folder[IMAP_NAME_MAX];
+	const char *setting;
+	int use;
+
+	for (use = 0; use < SPECIAL_USES; use++) {
+		setting = setting_of(session->conf, use);
+		if (special->folder[use] != NULL ||
+		    !folder_of(setting != NULL ? setting : uses[use].names[0], folder))
+			continue;
+		if (maildir_folder_create(session->maildir, folder) == 0)
+			(void)maildir_subscribe(session->maildir, folder, true);
+		else if (errno != EEXIST)
+			log_event(LOG_ERROR, "imap", "cannot-make", "user",
+			    session->reader->account.name, "folder", folder, "error",
+			    strerror(errno));
+	}
+}
+
+void
+special_make(struct session *session)
+{
+	struct special_folders special;
+	struct listing all = {0};
+	size_t i;
+
+	if (!session->conf->make_special_folders)
+		return;
+	if (maildir_folders(session->maildir, on_folder, &all) == 0 && !all.failed) {
+		qsort(all.folder, all.count, sizeof(all.folder[0]), by_name);
+		special_find(session, all.folder, all.count, &special);
+		make_missing(session, &special);
+		special_clear(&special);
+	}
+	for (i = 0; i < all.count; i++)
+		free(all.folder[i]);
+	free(all.folder);
+}

@@ -1,0 +1,43 @@
+/*
+ * special.h: which mailbox is for drafts, sent mail and so on.  RFC 6154.
+ *
+ * What a client said with CREATE ... (USE ...) counts first, then the settings, then the usual names
+ * in the usual languages.
+ */
+#ifndef SERVER_IMAP_SPECIAL_H
+#define SERVER_IMAP_SPECIAL_H
+
+#include <stdbool.h>
+
+#include "server/imap/args.h"
+
+struct session;
+
+enum special {
+	SPECIAL_DRAFTS,
+	SPECIAL_SENT,
+	SPECIAL_TRASH,
+	SPECIAL_JUNK,
+	SPECIAL_ARCHIVE,
+	SPECIAL_USES,
+};
+
+/* The folder of each use, NULL where there is none; malloc'd. */
+struct special_folders {
+	char *folder[SPECIAL_USES];
+};
+
+/* folders: every folder that there is; rising by octets. */
+void special_find(
+    struct session *session, char *const *folders, size_t count, struct special_folders *special_r);
+void special_clear(struct special_folders *special);
+
+/* "\Sent" */
+const char *special_name(enum special use);
+/* SPECIAL_USES: it is none, or not one that a mailbox can be made for. */
+enum special special_of(struct word word);
+
+/* Makes the folders that are missing, when the settings say so; called once a session. */
+void special_make(struct session *session);
+
+#endif

@@ -1,0 +1,153 @@
+/*
+ * status.c: STATUS.
+ * Runs as: mail user.
+ */
+#include <errno.h>
+#include <inttypes.h>
+
+#include "maildir/maildir.h"
+#include "server/conf.h"
+#include "server/imap/mailbox.h"
+#include "server/imap/session.h"
+#include "server/imap/status.h"
+
+enum {
+	STATUS_MESSAGES,
+	STATUS_RECENT,
+	STATUS_UIDNEXT,
+	STATUS_UIDVALIDITY,
+	STATUS_UNSEEN,
+	STATUS_DELETED,
+	STATUS_SIZE,
+	STATUS_APPENDLIMIT,
+	STATUS_ITEMS,
+};
+
+static const char *const names[STATUS_ITEMS] = {
+    "MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "DELETED", "SIZE", "APPENDLIMIT"};
+
+bool
+status_items(struct args *args, unsigned *items_r)
+{
+	struct word word;
+	int i;
+
+	*items_r = 0;
+	if (!args_char(args, '('))
+		return false;
+	do {
+		if (!args_atom(args, NULL, &word))
+			return false;
+		for (i = 0; i < STATUS_ITEMS && !word_is(word, names[i]);)
+			i++;
+		if (i == STATUS_ITEMS)
+			return false;
+		*items_r |= 1U << i;
+	} while (args_space(args));
+	return args_char(args, ')');
+}
+
+/* One that cannot be read counts nothing: its FETCH is refused as well. */
+static uint64_t
+size_of_all(struct maildir_folder *folder)
+{
+	uint64_t sum = 0, octets;
+	bool newline;
+
+	for (size_t i = 0; i < maildir_count(folder); i++)
+		if (maildir_size(folder, i, &octets, &newline) == 0)
+			sum += octets;
+	return sum;
+}
+
+static uint64_t
+count_flag(struct maildir_folder *folder, uint32_t flag, bool set)
+{
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < maildir_count(folder); i++)
+		count += ((maildir_message(folder, i)->flags & flag) != 0) == set;
+	return count;
+}
+
+static uint64_t
+count_recent(struct maildir_folder *folder)
+{
+	uint32_t from;
+
+	if (maildir_recent(folder, &from) == -1)
+		return 0;
+	return maildir_count(folder) - maildir_find(folder, from);
+}
+
+static uint64_t
+value(struct session *session, struct maildir_folder *folder, int item)
+{
+	switch (item) {
+	case STATUS_MESSAGES:
+		return maildir_count(folder);
+	case STATUS_RECENT:
+		return count_recent(folder);
+	case STATUS_UIDNEXT:
+		return maildir_uidnext(folder);
+	case STATUS_UIDVALIDITY:
+		return maildir_uidvalidity(folder);
+	case STATUS_UNSEEN:
+		return count_flag(folder, MAILDIR_SEEN, false);
+	case STATUS_DELETED:
+		return count_flag(folder, MAILDIR_TRASHED, true);
+	case STATUS_SIZE:
+		return size_of_all(folder);
+	case STATUS_APPENDLIMIT:
+	default:
+		return (uint64_t)session->conf->append_limit;
+	}
+}
+
+int
+status_tell(struct session *session, const char *name, unsigned items)
+{
+	struct channel *channel = session->channel;
+	struct maildir_folder *folder;
+	const char *before = "";
+	int saved;
+
+	if (maildir_folder_open(session->maildir, name, &folder) == -1)
+		return -1;
+	if (maildir_sync(folder) == -1) {
+		saved = errno;
+		maildir_folder_close(&folder);
+		errno = saved;
+		return -1;
+	}
+	channel_puts(channel, "* STATUS ");
+	imap_put_name(session, name);
+	channel_puts(channel, " (");
+	for (int i = 0; i < STATUS_ITEMS; i++) {
+		if ((items & 1U << i) == 0)
+			continue;
+		channel_printf(
+		    channel, "%s%s %" PRIu64, before, names[i], value(session, folder, i));
+		before = " ";
+	}
+	channel_puts(channel, ")\r\n");
+	(void)maildir_save_sizes(folder);
+	maildir_folder_close(&folder);
+	return 0;
+}
+
+enum imap_result
+run_status(struct session *session, struct args *args)
+{
+	char folder[IMAP_NAME_MAX];
+	enum imap_result result = IMAP_BAD;
+	unsigned items;
+
+	if (!args_space(args) || !imap_take_mailbox(session, args, folder, &result))
+		return result;
+	if (!args_space(args) || !status_items(args, &items) || !args_end(args))
+		return IMAP_BAD;
+	if (status_tell(session, folder, items) == -1)
+		return imap_failed(session, "status");
+	return IMAP_OK;
+}

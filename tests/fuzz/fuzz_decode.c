@@ -1,0 +1,119 @@
+/*
+ * fuzz_decode.c: transfer encodings, charsets and their mapping, as a part's text goes through them.
+ * The first three octets say how it is encoded, in which charset, and where it is cut: the result does
+ * not depend on that, but for charsets with states, whose converters are glibc's.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "maildir/casemap.h"
+#include "maildir/charset.h"
+#include "maildir/decode.h"
+#include "maildir/text.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static const struct charset *
+charset_of(uint8_t octet)
+{
+	static size_t count;
+	const char *name;
+
+	if (count == 0) {
+		charset_load();
+		while (charset_name(count) != NULL)
+			count++;
+	}
+	name = charset_name(octet % count);
+	return charset_find(name, strlen(name));
+}
+
+/* Decodes a copy of just that size to one of just the room that is promised. */
+static void
+decode_piece(struct decoder *decoder, const uint8_t *data, size_t len, struct mdtext *out)
+{
+	size_t room = len + sizeof(decoder->held), n;
+	char *in = malloc(len + (len == 0)), *to = malloc(room);
+
+	if (in == NULL || to == NULL)
+		abort();
+	memcpy(in, data, len);
+	n = decode_feed(decoder, in, len, to);
+	if (n > room)
+		abort();
+	mdtext_add(out, to, n);
+	free(in);
+	free(to);
+}
+
+static void
+decode(enum decode_kind kind, const uint8_t *data, size_t len, size_t step, struct mdtext *out)
+{
+	struct decoder decoder;
+	char rest[sizeof(decoder.held)];
+	size_t at, n;
+
+	decode_init(&decoder, kind);
+	for (at = 0; at < len; at += step)
+		decode_piece(&decoder, data + at, len - at < step ? len - at : step, out);
+	n = decode_end(&decoder, rest);
+	if (n > sizeof(rest))
+		abort();
+	mdtext_add(out, rest, n);
+}
+
+static void
+convert(const struct charset *charset, const struct mdtext *in, size_t step, struct mdtext *out)
+{
+	struct charset_carry carry = {.len = 0};
+	size_t at;
+
+	for (at = 0; at < in->len; at += step)
+		charset_to_utf8(charset, &carry, in->data + at,
+		    in->len - at < step ? in->len - at : step, false, out);
+	charset_to_utf8(charset, &carry, NULL, 0, true, out);
+	if (out->len > 0 && !utf8_valid(out->data, out->len))
+		abort();
+}
+
+static void
+must_be_same(struct mdtext *a, struct mdtext *b)
+{
+	if (a->len != b->len || (a->len > 0 && memcmp(a->data, b->data, a->len) != 0))
+		abort();
+	mdtext_clear(b);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct mdtext octets = {0}, utf8 = {0}, mapped = {0}, other = {0};
+	const struct charset *charset;
+	enum decode_kind kind;
+	size_t step;
+
+	if (size < 3)
+		return 0;
+	kind = (enum decode_kind)(data[0] % (DECODE_UNKNOWN + 1));
+	charset = charset_of(data[1]);
+	step = (size_t)data[2] + 1;
+	data += 3;
+	size -= 3;
+	decode(kind, data, size, size + 1, &octets);
+	decode(kind, data, size, step, &other);
+	must_be_same(&octets, &other);
+	convert(charset, &octets, octets.len + 1, &utf8);
+	convert(charset, &octets, step, &other);
+	if (charset_stateful(charset))
+		mdtext_clear(&other);
+	else
+		must_be_same(&utf8, &other);
+	casemap_add(utf8.data, utf8.len, &mapped);
+	if (mapped.len > 0 && !utf8_valid(mapped.data, mapped.len))
+		abort();
+	mdtext_clear(&octets);
+	mdtext_clear(&utf8);
+	mdtext_clear(&mapped);
+	return 0;
+}

@@ -1,0 +1,45 @@
+/*
+ * fuzz_words.c: a header field's text with its encoded words, in two pieces; the first octet tells where
+ * the first ends, and the rest is mapped as octets too, which need not be UTF-8.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "maildir/casemap.h"
+#include "maildir/charset.h"
+#include "maildir/text.h"
+#include "maildir/words.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct words words = {.charset = NULL};
+	struct mdtext out = {0}, mapped = {0};
+	size_t first;
+	char *text;
+
+	charset_load();
+	if (size < 1)
+		return 0;
+	first = data[0] < size - 1 ? data[0] : size - 1;
+	text = malloc(size); /* ends where the text does */
+	if (text == NULL)
+		return 0;
+	memcpy(text, data, size);
+	words_feed(&words, text + 1, first, &out);
+	words_feed(&words, text + 1 + first, size - 1 - first, &out);
+	words_end(&words, &out);
+	if (out.failed || (out.len > 0 && !utf8_valid(out.data, out.len)))
+		abort();
+	/* An octet gives at most one character, of three octets. */
+	if (out.len > 4 * size + 16)
+		abort();
+	casemap_add(text + 1, size - 1, &mapped);
+	mdtext_clear(&out);
+	mdtext_clear(&mapped);
+	free(text);
+	return 0;
+}

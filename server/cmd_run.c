@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "maildir/charset.h"
 #include "server/cmd_check.h"
 #include "server/cmd_run.h"
 #include "server/conf.h"
@@ -59,5 +60,6 @@ cmd_run(int argc, char **argv)
 		perror("sallyport: run");
 		return EXIT_FAILURE;
 	}
+	charset_load(); /* for the readers, which can load nothing */
 	return master_run(absolute, conf, to_stderr);
 }

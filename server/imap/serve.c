@@ -327,7 +327,7 @@ run(struct session *session)
 	struct args args = {
 	    .at = session->command.text,
 	    .end = session->command.text + session->command.len,
-	    .utf8 = imap_utf8(session),
+	    .utf8 = true, /* search texts have been seen so, before anything was enabled */
 	};
 	const struct imap_row *row;
 

@@ -5,6 +5,7 @@ ben (and more by users=...), and stops it at the end, by pid.  As root the accou
 own and workers are chrooted; otherwise all run as the current user, and tests that need root skip.
 """
 
+import imaplib
 import os
 import pathlib
 import poplib
@@ -76,26 +77,118 @@ class Account:
             self.own(path)
             path.chmod(0o700)
 
-    def deliver(self, content, name=None, sub="new"):
+    def folder(self, name=None):
+        """The directory of a folder: None is INBOX, "Sub/Folder" as IMAP writes it."""
+        return self.maildir if name is None else self.maildir / ("." + name.replace("/", "."))
+
+    def make_folder(self, name):
+        for sub in ("", "cur", "new", "tmp"):
+            (self.folder(name) / sub).mkdir(exist_ok=True)
+            self.own(self.folder(name) / sub)
+
+    def deliver(self, content, name=None, sub="new", folder=None):
         """One message, as a delivery agent does it: tmp/, then rename to new/."""
         Account.count = getattr(Account, "count", 0) + 1
         name = name or f"{int(time.time())}.M{Account.count:06d}P{os.getpid()}.test"
         if isinstance(content, str):
             content = content.encode()
-        tmp = self.maildir / "tmp" / name
+        tmp = self.folder(folder) / "tmp" / name
         tmp.write_bytes(content)
         self.own(tmp)
-        tmp.rename(self.maildir / sub / name)
+        tmp.rename(self.folder(folder) / sub / name)
         return name
 
-    def files(self):
-        return sorted(p.name for s in ("cur", "new") for p in (self.maildir / s).iterdir())
+    def files(self, folder=None):
+        return sorted(p.name for s in ("cur", "new") for p in (self.folder(folder) / s).iterdir())
+
+
+class Answer:
+    """A command's answer: status ("OK"), text behind it, untagged lines (bytes, literals inside)."""
+
+    def __init__(self, status, text, untagged):
+        self.status, self.text, self.untagged = status, text, untagged
+        self.ok, self.no, self.bad = status == "OK", status == "NO", status == "BAD"
+
+    def find(self, pattern):
+        """Matches of a regex (bytes) among the untagged lines."""
+        return [m for u in self.untagged if (m := re.search(pattern, u, re.S))]
+
+    def __repr__(self):
+        return f"{self.status} {self.text} {self.untagged}"
+
+
+class Talk:
+    """IMAP as octets: a command out, its answer in, literals kept inside the lines they belong to."""
+
+    def __init__(self, sock):
+        self.sock, self.file, self.n, self.last = sock, sock.makefile("rb"), 0, None
+
+    def send(self, data):
+        self.sock.sendall(data if isinstance(data, bytes) else data.encode())
+
+    def line(self):
+        """One answer line without its CRLF; literals are taken in with it.  b"" at the end."""
+        whole = b""
+        while True:
+            line = self.file.readline()
+            assert not line or line.endswith(b"\r\n"), line
+            m = re.search(rb"\{(\d+)\}\r\n$", line)
+            whole += line if m else line[:-2]
+            if not m:
+                return whole
+            whole += self.file.read(int(m[1]))
+
+    def start(self, command):
+        """Sends a command, returns its tag."""
+        self.n += 1
+        tag = b"t%d" % self.n
+        self.send(tag + b" " + (command if isinstance(command, bytes) else command.encode()) + b"\r\n")
+        return tag
+
+    def finish(self, tag):
+        """Reads up to the tagged answer."""
+        untagged = []
+        while True:
+            line = self.line()
+            assert line, f"the connection ended; before: {untagged[-5:]}"
+            if line.startswith(tag + b" "):
+                status, _, text = line[len(tag) + 1:].partition(b" ")
+                self.last = Answer(status.decode(), text.decode("utf-8", "replace"), untagged)
+                return self.last
+            untagged.append(line)
+
+    def cmd(self, command, *literals):
+        """A command; each literal is sent when the server asks for it: cmd("APPEND x {5}", b"hello")."""
+        tag = self.start(command)
+        untagged = []
+        for literal in literals:
+            line = self.line()
+            while line.startswith(b"* "):
+                untagged.append(line)
+                line = self.line()
+            if not line.startswith(b"+ "):
+                status, _, text = line[len(tag) + 1:].partition(b" ")
+                self.last = Answer(status.decode(), text.decode(), untagged)
+                return self.last
+            self.send(literal if isinstance(literal, bytes) else literal.encode())
+            if literal is literals[-1]:
+                self.send(b"\r\n")
+        answer = self.finish(tag)
+        answer.untagged[:0] = untagged
+        return answer
+
+    def append(self, mailbox, message, before=""):
+        return self.cmd(f"APPEND {mailbox} {before}{{{len(message)}}}", message)
+
+    def close(self):
+        self.file.close()
+        self.sock.close()
 
 
 class Server:
     def __init__(self, directory, settings, users, certificates=None, wrapper=()):
         self.dir = directory
-        self.pop3, self.pop3s = free_ports(2)
+        self.pop3, self.pop3s, self.imap, self.imaps = free_ports(4)
         self.accounts = {}
         self.process = None
         self.wrapper = list(wrapper)
@@ -107,6 +200,8 @@ class Server:
         self.settings = {
             "listen_pop3": f"127.0.0.1:{self.pop3} [::1]:{self.pop3}",
             "listen_pop3s": f"127.0.0.1:{self.pop3s}",
+            "listen_imap": f"127.0.0.1:{self.imap} [::1]:{self.imap}",
+            "listen_imaps": f"127.0.0.1:{self.imaps}",
             "certificate": f"{self.certificates}/localhost.crt {self.certificates}/localhost.key",
             "accounts": "file",
             "users_file": str(directory / "users"),
@@ -221,6 +316,31 @@ class Server:
         p.user(name)
         p.pass_(self.accounts[name].password)
         return p
+
+    def imap_clear(self, timeout=20):
+        return imaplib.IMAP4("localhost", self.imap, timeout)
+
+    def imap_tls(self, timeout=20, context=None):
+        return imaplib.IMAP4_SSL("localhost", self.imaps, ssl_context=context or self.context(), timeout=timeout)
+
+    def imap_login(self, name="anna", tls=True, timeout=20):
+        """Logged in, over the TLS port or by STARTTLS."""
+        i = self.imap_tls(timeout) if tls else self.imap_clear(timeout)
+        if not tls:
+            i.starttls(self.context())
+        i.login(name, self.accounts[name].password)
+        return i
+
+    def imap_talk(self, name="anna", tls=True, timeout=20):
+        """A Talk, logged in; name None: only greeted."""
+        s = socket.create_connection(("127.0.0.1", self.imaps if tls else self.imap), timeout)
+        if tls:
+            s = self.context().wrap_socket(s, server_hostname="localhost")
+        talk = Talk(s)
+        talk.greeting = talk.line()
+        if name is not None:
+            assert talk.cmd(f"LOGIN {name} {self.accounts[name].password}").ok, talk.last
+        return talk
 
     def raw(self, tls=False, timeout=20):
         """A socket with a file to read lines from; the greeting is read."""

@@ -2,11 +2,11 @@
 # demo.sh PROGRAM: runs sallyport as the current user on high loopback ports, with a mailbox, an
 # account and a certificate of its own, until ^C.  All of it lies in one temporary folder.
 #
-# DEMO_POP3, DEMO_POP3S: other ports.
+# DEMO_POP3, DEMO_POP3S, DEMO_IMAP, DEMO_IMAPS: other ports.
 set -eu
 
 program=$(realpath "$1")
-pop3=${DEMO_POP3:-10110} pop3s=${DEMO_POP3S:-10995}
+pop3=${DEMO_POP3:-10110} pop3s=${DEMO_POP3S:-10995} imap=${DEMO_IMAP:-10143} imaps=${DEMO_IMAPS:-10993}
 dir=$(mktemp -d /tmp/sallyport-demo.XXXXXX)
 chmod 755 "$dir"
 trap 'rm -rf "$dir"' EXIT
@@ -53,6 +53,9 @@ chmod 600 "$dir/users"
 cat >"$dir/sallyport.conf" <<EOF
 listen_pop3 = 127.0.0.1:$pop3
 listen_pop3s = 127.0.0.1:$pop3s
+listen_imap = 127.0.0.1:$imap
+listen_imaps = 127.0.0.1:$imaps
+make_special_folders = yes
 certificate = $dir/localhost.crt $dir/localhost.key
 accounts = file
 users_file = $dir/users
@@ -67,8 +70,19 @@ EOF
 
 cat <<EOF
 
-sallyport serves POP3 with STLS on port $pop3 and POP3 over TLS on port $pop3s.
-User: demo   Password: secret   ^C ends it.  In another terminal:
+sallyport serves IMAP with STARTTLS on port $imap and over TLS on port $imaps,
+and POP3 with STLS on port $pop3 and over TLS on port $pop3s.
+User: demo   Password: secret   ^C ends it.  In another terminal, IMAP:
+
+  curl --cacert $dir/ca.crt --user demo:secret imaps://localhost:$imaps/
+  curl --cacert $dir/ca.crt --user demo:secret 'imaps://localhost:$imaps/INBOX;UID=1'
+  curl --cacert $dir/ca.crt --user demo:secret 'imaps://localhost:$imaps/INBOX?SUBJECT%20Maildir'
+  curl --cacert $dir/ca.crt --user demo:secret --ssl-reqd imap://localhost:$imap/INBOX -X 'FETCH 1:* ENVELOPE'
+  openssl s_client -quiet -crlf -CAfile $dir/ca.crt -connect localhost:$imaps
+      (type: a LOGIN demo secret, b SELECT INBOX, c FETCH 1 BODY[], d LOGOUT)
+  openssl s_client -quiet -crlf -CAfile $dir/ca.crt -starttls imap -connect localhost:$imap
+
+POP3:
 
   curl --cacert $dir/ca.crt --user demo:secret pop3s://localhost:$pop3s/
   curl --cacert $dir/ca.crt --user demo:secret pop3s://localhost:$pop3s/1
@@ -77,8 +91,9 @@ User: demo   Password: secret   ^C ends it.  In another terminal:
       (type: USER demo, PASS secret, STAT, RETR 1, QUIT)
   openssl s_client -quiet -crlf -CAfile $dir/ca.crt -starttls pop3 -connect localhost:$pop3
 
-Thunderbird: incoming POP3, server localhost, user name demo, normal password,
-  port $pop3s with SSL/TLS or port $pop3 with STARTTLS; accept the demo's certificate.
+Thunderbird, or any other mail program: server localhost, user name demo, normal password;
+  incoming IMAP, port $imaps with SSL/TLS or port $imap with STARTTLS, or
+  incoming POP3, port $pop3s with SSL/TLS or port $pop3 with STARTTLS; accept the demo's certificate.
 
 EOF
 "$program" run -c "$dir/sallyport.conf" &

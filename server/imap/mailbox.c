@@ -133,7 +133,7 @@ mailbox_open(struct session *session, const char *folder, bool read_only)
 	    maildir_sync(box->folder) == -1)
 		goto fail;
 	box->validity = maildir_uidvalidity(box->folder);
-	box->generation = maildir_generation(box->folder) + 1; /* any other */
+	box->generation = UINT64_MAX; /* none that a folder has */
 	if (mailbox_refresh(box) == -1)
 		goto fail;
 	box->told = box->count;

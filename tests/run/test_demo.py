@@ -17,9 +17,10 @@ ORDINARY = 61980  # nobody's uid
 
 class Demo:
     def __init__(self, drop=()):
-        self.pop3, self.pop3s = free_ports(2)
+        self.pop3, self.pop3s, self.imap, self.imaps = free_ports(4)
         self.drop = list(drop)
-        self.environment = {**os.environ, "DEMO_POP3": str(self.pop3), "DEMO_POP3S": str(self.pop3s), "HOME": "/"}
+        self.environment = {**os.environ, "DEMO_POP3": str(self.pop3), "DEMO_POP3S": str(self.pop3s),
+                            "DEMO_IMAP": str(self.imap), "DEMO_IMAPS": str(self.imaps), "HOME": "/"}
         # a group of its own, as a terminal gives it: ^C reaches all of it
         self.process = subprocess.Popen([*self.drop, "etc/demo.sh", str(PROGRAM)], cwd=ROOT, env=self.environment,
                                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -105,14 +106,14 @@ def demo(request):
 def test_demo_works_as_printed(demo):
     mail = [p.read_bytes() for p in sorted((demo.folder / "home" / "Maildir" / "new").iterdir())]
     assert len(mail) == 2
-    urls = demo.lines("curl")
+    urls = [line for line in demo.lines("curl") if "pop3" in line]
     assert len(urls) == 3, demo.said
     assert typed(urls[0]) == b"".join(b"%d %d\r\n" % (i + 1, wire.size(m)) for i, m in enumerate(mail))
     assert typed(urls[1]) == wire.whole(mail[0])
     assert typed(urls[2]) == wire.whole(mail[1]), "over STLS"
-    dialogues = demo.lines("openssl")
+    dialogues = demo.lines("openssl")[2:]
     assert len(dialogues) == 2
-    commands = re.search(r"\(type: (.*)\)", demo.said).group(1).split(", ")
+    commands = re.findall(r"\(type: (.*)\)", demo.said)[1].split(", ")
     assert commands == ["USER demo", "PASS secret", "STAT", "RETR 1", "QUIT"]
     for line in dialogues:
         said = typed(line, "".join(c + "\n" for c in commands))
@@ -121,6 +122,30 @@ def test_demo_works_as_printed(demo):
         assert b"-ERR" not in said and said.splitlines()[-1].startswith(b"+OK")
     assert str(demo.pop3) in demo.said and str(demo.pop3s) in demo.said, "Thunderbird's settings too"
     until(lambda: demo.read().count("pop3 end user=demo") == 5, 10, "five sessions")
+
+
+def test_demo_shows_imap_as_printed(demo):
+    mail = {wire.whole(p.read_bytes()) for p in (demo.folder / "home" / "Maildir" / "new").iterdir()}
+    urls = [line for line in demo.lines("curl") if "imap" in line]
+    assert len(urls) == 4, demo.said
+    listed = typed(urls[0])
+    for name, use in ((b"INBOX", b""), (b"Sent", rb"\Sent"), (b"Drafts", rb"\Drafts"), (b"Trash", rb"\Trash"),
+                      (b"Junk", rb"\Junk"), (b"Archive", rb"\Archive")):
+        assert re.search(rb"\* LIST \([^)]*%s\) \"/\" \"?%s\"?\r\n" % (re.escape(use), name), listed), listed
+    first = typed(urls[1])
+    assert first in mail
+    assert typed(urls[2]).strip() in (b"* SEARCH 1", b"* SEARCH 2")
+    assert typed(urls[3]).count(b"ENVELOPE (") == 2, "over STARTTLS"
+    dialogues = demo.lines("openssl")[:2]
+    assert "starttls imap" in dialogues[1]
+    commands = re.findall(r"\(type: (.*)\)", demo.said)[0].split(", ")
+    for line in dialogues:
+        said = typed(line, "".join(c + "\n" for c in commands))
+        assert b"BODY[] {%d}\r\n%s" % (len(first), first) in said
+        assert b" NO " not in said and b" BAD " not in said
+        assert said.splitlines()[-1].startswith(b"d OK")
+    assert str(demo.imap) in demo.said and str(demo.imaps) in demo.said, "a mail program's settings too"
+    until(lambda: demo.read().count("imap end user=demo") == 6, 10, "six sessions")
 
 
 def test_demo_does_not_run_as_root_what_need_not(demo):
@@ -144,7 +169,7 @@ def test_demo_leaves_nothing(demo, to_all, sig):
 
 
 def test_demo_ends_with_a_session_open(demo):
-    talk = subprocess.Popen(["sh", "-c", demo.lines("openssl")[0]], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    talk = subprocess.Popen(["sh", "-c", demo.lines("openssl")[2]], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                             stderr=subprocess.DEVNULL)
     try:
         talk.stdin.write(b"USER demo\nPASS secret\n")
@@ -169,4 +194,4 @@ def test_demo_says_what_is_in_the_way(demo):
     assert "cannot-listen" in said and "in use" in said
     folders = set(re.findall(r"/tmp/sallyport-demo\.\w+", said))
     assert len(folders) == 1 and not pathlib.Path(folders.pop()).exists()
-    assert len(typed(demo.lines("curl")[0]).splitlines()) == 2, "the first one still serves"
+    assert len(typed(demo.lines("curl")[4]).splitlines()) == 2, "the first one still serves"

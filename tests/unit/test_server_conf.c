@@ -58,7 +58,7 @@ defaults(void **state)
 	struct conf *conf = parse_text(CERTIFICATE);
 
 	(void)state;
-	assert_int_equal(conf->listeners_len, 4); /* POP3 and POP3S on all of IPv4 and IPv6 */
+	assert_int_equal(conf->listeners_len, 8); /* four ports on all of IPv4 and IPv6 */
 	assert_int_equal(conf->certificates_len, 1);
 	assert_string_equal(conf->certificates[0].chain, "/etc/mail.crt");
 	assert_string_equal(conf->certificates[0].key, "/etc/mail.key");
@@ -68,7 +68,11 @@ defaults(void **state)
 	assert_int_equal(conf->login_in_clear, CONF_CLEAR_NEVER);
 	assert_string_equal(conf->maildir, "~/Maildir");
 	assert_int_equal(conf->login_timeout, 60000);
-	assert_int_equal(conf->pop3_idle_timeout, 600000); /* RFC 1939 section 3: at least that */
+	assert_int_equal(conf->pop3_idle_timeout, 600000);  /* RFC 1939 section 3: at least that */
+	assert_int_equal(conf->imap_idle_timeout, 1800000); /* RFC 9051 section 5.4 */
+	assert_int_equal(conf->append_limit, 64 << 20);
+	assert_null(conf->sent_folder);
+	assert_false(conf->make_special_folders);
 	assert_int_equal(conf->login_failures, 3);
 	assert_true(conf->min_uid >= 1);
 	assert_true(conf->memory > 0);
@@ -121,6 +125,8 @@ static const struct good {
     {"failure_delay = 20s", NUMBER, FIELD(failure_delay), 20000},
     {"pop3_idle_timeout = 24h", NUMBER, FIELD(pop3_idle_timeout), 86400000},
     {"pop3_login_delay = 15m", NUMBER, FIELD(pop3_login_delay), 900000},
+    {"imap_idle_timeout = 1h", NUMBER, FIELD(imap_idle_timeout), 3600000},
+    {"append_limit = 10M", NUMBER, FIELD(append_limit), 10485760},
     {"shutdown_wait = 1s", NUMBER, FIELD(shutdown_wait), 1000},
     {"memory = 16M", NUMBER, FIELD(memory), 16 << 20},
     {"memory = 16384K", NUMBER, FIELD(memory), 16 << 20},
@@ -161,6 +167,8 @@ settings_are_taken(void **state)
 	}
 }
 
+#define NO_IMAP "listen_imap = off\nlisten_imaps = off\n"
+
 static void
 listeners(void **state)
 {
@@ -185,7 +193,8 @@ listeners(void **state)
 
 	(void)state;
 	for (i = 0; i < COUNT(rows); i++) {
-		snprintf(text, sizeof(text), "listen_pop3s = off\nlisten_pop3 = %s", rows[i].value);
+		snprintf(text, sizeof(text), NO_IMAP "listen_pop3s = off\nlisten_pop3 = %s",
+		    rows[i].value);
 		conf = parse_setting(text);
 		for (k = 0; rows[i].texts[k] != NULL; k++) {
 			const struct conf_listener *l = &conf->listeners[k];
@@ -210,8 +219,8 @@ listeners_have_their_port_and_tls(void **state)
 	const struct sockaddr_in6 *v6;
 	const struct sockaddr_in *v4;
 	struct conf *conf =
-	    parse_setting("listen_pop3s = 192.0.2.1\nlisten_pop3s = [2001:db8::1]:9995\n"
-			  "listen_pop3 = off");
+	    parse_setting(NO_IMAP "listen_pop3s = 192.0.2.1\nlisten_pop3s = [2001:db8::1]:9995\n"
+				  "listen_pop3 = off");
 
 	(void)state;
 	assert_int_equal(conf->listeners_len, 2); /* the setting may be repeated */
@@ -222,6 +231,23 @@ listeners_have_their_port_and_tls(void **state)
 	assert_int_equal(ntohs(v6->sin6_port), 9995);
 	assert_int_equal(v6->sin6_addr.s6_addr[15], 1);
 	assert_true(conf->listeners[0].tls);
+	assert_true(conf->listeners[1].tls);
+	conf_free(&conf);
+}
+
+static void
+imap_has_its_ports(void **state)
+{
+	struct conf *conf = parse_setting("listen_imap = 192.0.2.1\nlisten_imaps = 192.0.2.1\n"
+					  "listen_pop3 = off\nlisten_pop3s = off");
+
+	(void)state;
+	assert_int_equal(conf->listeners_len, 2);
+	for (size_t i = 0; i < 2; i++)
+		assert_ptr_equal(conf->listeners[i].protocol, &protocol_imap);
+	assert_string_equal(conf->listeners[0].text, "192.0.2.1:143");
+	assert_string_equal(conf->listeners[1].text, "192.0.2.1:993");
+	assert_false(conf->listeners[0].tls);
 	assert_true(conf->listeners[1].tls);
 	conf_free(&conf);
 }
@@ -352,7 +378,7 @@ what_only_the_whole_can_tell(void **state)
 	} rows[] = {
 	    {"", "no certificate; write certificate = CHAIN KEY"},
 	    {"# nothing\n", "no certificate"},
-	    {"listen_pop3 = off\nlisten_pop3s = off\n" CERTIFICATE, "nothing to listen on"},
+	    {NO_IMAP "listen_pop3 = off\nlisten_pop3s = off\n" CERTIFICATE, "nothing to listen on"},
 	    /* Against the default of listen_pop3. */
 	    {"listen_pop3s = 0.0.0.0:110\n" CERTIFICATE, "0.0.0.0:110 is listened on already"},
 	    {"max_connections = 10\nmax_before_login = 11\n" CERTIFICATE, "write at most 10"},
@@ -390,7 +416,8 @@ lists_have_an_end(void **state)
 	struct conf *conf;
 
 	(void)state;
-	len = (size_t)snprintf(text, sizeof(text), CERTIFICATE "listen_pop3s = off\nlisten_pop3 =");
+	len = (size_t)snprintf(
+	    text, sizeof(text), CERTIFICATE NO_IMAP "listen_pop3s = off\nlisten_pop3 =");
 	for (i = 0; i < CONF_LISTENERS_MAX; i++)
 		len += (size_t)snprintf(
 		    text + len, sizeof(text) - len, " 127.0.0.%u", (unsigned)i + 1);
@@ -601,6 +628,7 @@ main(void)
 	    cmocka_unit_test(settings_are_taken),
 	    cmocka_unit_test(listeners),
 	    cmocka_unit_test(listeners_have_their_port_and_tls),
+	    cmocka_unit_test(imap_has_its_ports),
 	    cmocka_unit_test(certificates),
 	    cmocka_unit_test(complaints_have_their_line_and_say_what_to_write),
 	    cmocka_unit_test(what_only_the_whole_can_tell),

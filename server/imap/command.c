@@ -104,9 +104,12 @@ keep_tail(struct imap_command *command, const char *octets, size_t len)
 
 enum announced { ANNOUNCED_NOTHING, ANNOUNCED, ANNOUNCED_WRONG };
 
-/* Whether a line (without its line end) announces a literal: [~]{digits[+]} at its end. */
+/*
+ * Whether a line (without its line end) announces a literal: [~]{digits[+]} at its end.  whole: line is
+ * all of it; "x+}" is an atom then, as passwords have been seen.
+ */
 static enum announced
-literal_at_end(const char *line, size_t len, struct imap_literal *literal)
+literal_at_end(const char *line, size_t len, bool whole, struct imap_literal *literal)
 {
 	size_t open = len, end;
 	uint64_t size = 0;
@@ -119,6 +122,8 @@ literal_at_end(const char *line, size_t len, struct imap_literal *literal)
 		end--;
 	while (open > 0 && line[open - 1] != '{')
 		open--;
+	if (open == 0 && whole)
+		return ANNOUNCED_NOTHING;
 	if (open == 0 || open >= end)
 		return literal->plus ? ANNOUNCED_WRONG : ANNOUNCED_NOTHING;
 	for (size_t i = open; i < end; i++) {
@@ -137,11 +142,12 @@ static enum imap_command_event
 skipped_line(struct imap_command *command)
 {
 	size_t len = command->tail_len;
+	bool whole = len < sizeof(command->tail);
 
 	if (len > 0 && command->tail[len - 1] == '\r')
 		len--;
 	command->tail_len = 0;
-	switch (literal_at_end(command->tail, len, &command->literal)) {
+	switch (literal_at_end(command->tail, len, whole, &command->literal)) {
 	case ANNOUNCED_WRONG:
 		return IMAP_COMMAND_BROKEN;
 	case ANNOUNCED:
@@ -163,8 +169,8 @@ kept_line(struct imap_command *command)
 
 	if (end > command->line && command->text[end - 1] == '\r')
 		end--;
-	switch (
-	    literal_at_end(command->text + command->line, end - command->line, &command->literal)) {
+	switch (literal_at_end(
+	    command->text + command->line, end - command->line, true, &command->literal)) {
 	case ANNOUNCED_WRONG:
 		return IMAP_COMMAND_BROKEN;
 	case ANNOUNCED:

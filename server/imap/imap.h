@@ -17,6 +17,7 @@ enum {
 	/* Before login: what a login needs, and no more, since anybody may send it. */
 	IMAP_PRELOGIN_MAX = 8192,	  /* octets of a command, its literals included */
 	IMAP_PRELOGIN_LITERAL_MAX = 1000, /* octets of a literal */
+	IMAP_PRELOGIN_WORD_MAX = 1024,	  /* octets of an argument in any form */
 	IMAP_PRELOGIN_LITERALS = 4,	  /* in a command; LOGIN has two */
 	IMAP_NONSENSE_MAX = 10,		  /* lines that are no command; a browser is cut off */
 

@@ -58,6 +58,14 @@ bye(struct dialogue *d, const char *text, const char *reason)
 	return STEP_END;
 }
 
+/* BAD, and the end: who sends so much before login wants no login. */
+static enum step
+too_long(struct dialogue *d, const char *what)
+{
+	channel_printf(d->channel, "%s BAD %s\r\n", d->tag[0] != '\0' ? d->tag : "*", what);
+	return bye(d, what, what);
+}
+
 /* "[CAPABILITY ...] " is part of an answer; see RFC 9051 section 7.1. */
 static void
 put_capability_code(struct dialogue *d, const struct imap_state *state)
@@ -203,6 +211,8 @@ run_login(struct dialogue *d, struct args *args)
 	if (!args_space(args) || !args_astring(args, &user) || !args_space(args) ||
 	    !args_astring(args, &secret) || !args_end(args))
 		return say(d, "BAD LOGIN wants a name and a password");
+	if (user.len > IMAP_PRELOGIN_WORD_MAX || secret.len > IMAP_PRELOGIN_WORD_MAX)
+		return too_long(d, "An argument is too long");
 	take_word(user, name, AUTH_NAME_MAX);
 	take_word(secret, password, AUTH_PASSWORD_MAX);
 	if (!auth_name_valid(name, strlen(name)))
@@ -271,6 +281,11 @@ run_authenticate(struct dialogue *d, struct args *args)
 		say(d, "BAD Authentication cancelled");
 		break;
 	default:
+		if (d->channel->end == CHANNEL_TOO_LONG) {
+			d->channel->end = CHANNEL_OPEN;
+			step = too_long(d, "The line is too long");
+			break;
+		}
 		if (d->channel->end != CHANNEL_OPEN)
 			break;
 		say(d, "BAD Malformed authentication");
@@ -365,8 +380,7 @@ on_event(struct dialogue *d, enum imap_command_event event)
 		return step;
 	default:
 		tag_of_part(d);
-		say(d, "BAD The command is too long");
-		return bye(d, "The command is too long", "command too long");
+		return too_long(d, "The command is too long");
 	}
 }
 
@@ -390,8 +404,7 @@ imap_prelogin(struct worker *worker)
 	size_t len;
 	char *at;
 
-	d.worker = worker;
-	d.channel = &worker->channel;
+	d = (struct dialogue){.worker = worker, .channel = &worker->channel};
 	imap_command_init(&d.command, text, sizeof(text));
 	greet(&d);
 	while (step == STEP_NEXT && channel_input(d.channel, &at, &len)) {
@@ -401,7 +414,7 @@ imap_prelogin(struct worker *worker)
 		step = on_event(&d, event);
 	}
 	imap_command_clear(&d.command);
-	if (d.channel->end == CHANNEL_DEADLINE || d.channel->end == CHANNEL_TOO_LONG) {
+	if (d.channel->end == CHANNEL_DEADLINE) {
 		worker->reason = channel_end_text(d.channel->end);
 		d.channel->end = CHANNEL_OPEN;
 		channel_printf(d.channel, "* BYE %s\r\n", worker->reason);

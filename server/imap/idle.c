@@ -5,6 +5,7 @@
  * The session waits for its client and for inotify at once.  Where there is no inotify to be had, or
  * no mailbox is selected, it looks every few seconds, or only waits.
  */
+#include <malloc.h>
 #include <string.h>
 #include <time.h>
 
@@ -71,6 +72,8 @@ run_idle(struct session *session, struct args *args)
 			events = NULL;
 		mailbox_news(session, true);
 	}
+	imap_command_next(&session->command); /* its text is not needed any more */
+	(void)malloc_trim(0);
 	channel_puts(session->channel, "+ idling\r\n");
 	event = session->leaving == NULL ? watch(session, events) : CHANNEL_OVER;
 	maildir_watch_close(&events);

@@ -3,8 +3,9 @@
 
     python3 tests/messages/make.py FOLDER
 
-Some hundred messages written for this: everyday ones (everyday.py) and every oddity of lines
-(odd_lines.py), headers (odd_headers.py) and MIME (odd_mime.py).  Always the same, octet for octet.
+Some hundred messages written for this: everyday ones (everyday.py), every oddity of lines
+(odd_lines.py), headers (odd_headers.py) and MIME (odd_mime.py), and what IMAP tells and seldom sees
+(rare.py).  Always the same, octet for octet.
 What POP3 makes of a file says wire.py.
 """
 
@@ -17,13 +18,14 @@ from everyday import everyday
 from odd_headers import odd_headers
 from odd_lines import odd_lines
 from odd_mime import odd_mime
+from rare import rare
 
 
 def messages():
     """All messages: file name and content, numbered from 1."""
     number = 0
     seen = set()
-    for source in (everyday, odd_lines, odd_headers, odd_mime):
+    for source in (everyday, odd_lines, odd_headers, odd_mime, rare):
         for name, content in source():
             if name in seen:
                 raise ValueError("two messages are named " + name)

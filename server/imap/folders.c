@@ -48,7 +48,9 @@ take_use(
 			return false;
 		}
 	}
-	return args_char(args, ')') && args_char(args, ')') && args_end(args);
+	if (!args_char(args, ')'))
+		return false;
+	return args_char(args, ')') && args_end(args);
 }
 
 enum imap_result

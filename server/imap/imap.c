@@ -44,11 +44,12 @@ imap_tag(struct args *args, char tag_r[IMAP_TAG_MAX + 1])
 }
 
 bool
-imap_id_arguments(struct args *args)
+imap_id_arguments(struct args *args, struct imap_client *client_r)
 {
-	struct word word;
+	struct word word, value;
 	unsigned fields = 0;
 
+	memset(client_r, 0, sizeof(*client_r));
 	if (args_atom(args, NULL, &word))
 		return word_is(word, "NIL") && args_end(args);
 	if (!args_char(args, '('))
@@ -57,8 +58,12 @@ imap_id_arguments(struct args *args)
 		if (fields > 0 && !args_space(args))
 			return false;
 		if (++fields > ID_FIELDS_MAX || !args_string(args, &word) || !args_space(args) ||
-		    !args_nstring(args, &word))
+		    !args_nstring(args, &value))
 			return false;
+		if (word_is(word, "name"))
+			client_r->name = value;
+		else if (word_is(word, "version"))
+			client_r->version = value;
 	}
 	return args_char(args, ')') && args_end(args);
 }

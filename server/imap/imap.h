@@ -43,8 +43,13 @@ void imap_capabilities(struct channel *channel, const struct imap_state *state);
  */
 bool imap_tag(struct args *args, char tag_r[IMAP_TAG_MAX + 1]);
 
-/* ID's answer (RFC 2971), and whether its arguments are well-formed. */
-bool imap_id_arguments(struct args *args);
+/* What a client says of itself (RFC 2971); at is NULL where it says nothing. */
+struct imap_client {
+	struct word name, version;
+};
+
+/* ID's arguments; false: malformed.  And its answer. */
+bool imap_id_arguments(struct args *args, struct imap_client *client_r);
 void imap_id(struct channel *channel, bool logged_in);
 
 #endif

@@ -116,7 +116,9 @@ run_logout(struct dialogue *d, struct args *args)
 static enum step
 run_id(struct dialogue *d, struct args *args)
 {
-	if (!args_space(args) || !imap_id_arguments(args))
+	struct imap_client client;
+
+	if (!args_space(args) || !imap_id_arguments(args, &client))
 		return say(d, "BAD ID wants a list of pairs, or NIL");
 	imap_id(d->channel, false);
 	return say(d, "OK Pleased to meet you");

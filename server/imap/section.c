@@ -234,22 +234,22 @@ struct counting {
 	struct decoder decoder;
 	uint64_t count;
 	bool nul;
+	char out[PIECE + sizeof(((struct decoder *)0)->held)];
 };
 
 static void
-count(struct counting *c, const char *octets, size_t len)
+count(struct counting *c, size_t len)
 {
 	c->count += len;
-	c->nul = c->nul || memchr(octets, '\0', len) != NULL;
+	c->nul = c->nul || memchr(c->out, '\0', len) != NULL;
 }
 
 static bool
 count_piece(void *ctx, const char *octets, size_t len)
 {
-	char out[PIECE + sizeof(((struct decoder *)0)->held)];
 	struct counting *c = ctx;
 
-	count(c, out, decode_feed(&c->decoder, octets, len, out));
+	count(c, decode_feed(&c->decoder, octets, len, c->out));
 	return true;
 }
 
@@ -257,7 +257,6 @@ count_piece(void *ctx, const char *octets, size_t len)
 static int
 measure_decoded(struct fetched *message, struct content *content)
 {
-	char last[sizeof(((struct decoder *)0)->held)];
 	struct counting c = {.count = 0};
 
 	if (content->decode == DECODE_UNKNOWN) {
@@ -267,7 +266,7 @@ measure_decoded(struct fetched *message, struct content *content)
 	decode_init(&c.decoder, content->decode);
 	if (walk(message, content, 0, content->size, count_piece, &c) == -1)
 		return -1;
-	count(&c, last, decode_end(&c.decoder, last));
+	count(&c, decode_end(&c.decoder, c.out));
 	content->decoded = c.count;
 	content->nul = c.nul;
 	return 0;

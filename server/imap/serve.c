@@ -168,11 +168,34 @@ run_logout(struct session *session, struct args *args)
 	return imap_say(session, IMAP_OK, "Logged out");
 }
 
+/* Which programs people use is what an administrator asks first. */
+static void
+log_client_program(struct session *session, const struct imap_client *client)
+{
+	char name[LOG_CLIENT_MAX + 2], version[LOG_CLIENT_MAX + 2];
+	struct log_line line;
+
+	if (session->identified || client->name.at == NULL)
+		return;
+	session->identified = true;
+	snprintf(name, sizeof(name), "%.*s", (int)client->name.len, client->name.at);
+	snprintf(version, sizeof(version), "%.*s", (int)client->version.len,
+	    client->version.at != NULL ? client->version.at : "");
+	log_begin(&line, LOG_NOTE, "imap", "client");
+	log_text(&line, "user", session->reader->account.name);
+	log_client(&line, "name", name);
+	log_client(&line, "version", version);
+	log_end(&line);
+}
+
 static enum imap_result
 run_id(struct session *session, struct args *args)
 {
-	if (!args_space(args) || !imap_id_arguments(args))
+	struct imap_client client;
+
+	if (!args_space(args) || !imap_id_arguments(args, &client))
 		return IMAP_BAD;
+	log_client_program(session, &client);
 	imap_id(session->channel, true);
 	return imap_say(session, IMAP_OK, "Pleased to meet you");
 }

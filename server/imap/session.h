@@ -26,6 +26,7 @@ struct session {
 	const struct conf *conf;
 	struct imap_command command;
 	char tag[IMAP_TAG_MAX + 1];
+	bool identified;       /* its ID is in the log */
 	bool rev2;	       /* ENABLE IMAP4rev2 */
 	bool utf8_accept;      /* ENABLE UTF8=ACCEPT */
 	struct mailbox *box;   /* the selected one, or NULL */

@@ -15,6 +15,7 @@ struct storing {
 	bool silent;
 	struct flag_list list;
 	uint32_t letters; /* of its keywords */
+	bool changed;	  /* some message was changed */
 	bool failed;	  /* some message could not be changed */
 	bool gone;	  /* some is expunged */
 };
@@ -75,6 +76,7 @@ store_one(struct session *session, size_t place, bool uid, struct storing *stori
 			storing->failed = true;
 		return;
 	}
+	storing->changed = true;
 	mailbox_told(box, place);
 	if (!storing->silent)
 		mailbox_put_flags(session, place, uid || session->rev2);
@@ -97,6 +99,9 @@ store_all(struct session *session, struct picked *picked, struct storing *storin
 	mailbox_tell_flags(session, false);
 	while (session->channel->end == CHANNEL_OPEN && picked_next(box, picked, &place))
 		store_one(session, place, picked->by_uid, storing);
+	/* An OK says that it is on disk. */
+	if (storing->changed && maildir_settle(box->folder) == -1)
+		storing->failed = true;
 	if (storing->failed)
 		return imap_say(session, IMAP_NO, "[UNAVAILABLE] Some could not be changed");
 	/* RFC 2180 section 4.2.1: the others are changed, and told. */

@@ -560,6 +560,275 @@ every_end_has_words(void **state)
 	}
 }
 
+/* --- input as it comes, for commands with literals --- */
+
+static void
+expect_input(const char *octets, size_t len)
+{
+	char *at;
+	size_t got;
+
+	assert_true(channel_input(&channel, &at, &got));
+	assert_int_equal(got, len);
+	assert_memory_equal(at, octets, len);
+}
+
+static void
+input_stays_until_it_is_taken(void **state)
+{
+	(void)state;
+	FROM_CLIENT("abc\0\ndef");
+	expect_input("abc\0\ndef", 8);
+	expect_input("abc\0\ndef", 8);
+	channel_take(&channel, 0);
+	channel_take(&channel, 3);
+	expect_input("\0\ndef", 5);
+	FROM_CLIENT("gh"); /* is asked for only when nothing is left */
+	expect_input("\0\ndef", 5);
+	channel_take(&channel, 5);
+	expect_input("gh", 2);
+	channel_take(&channel, 2);
+	assert_int_equal(channel.octets_in, 10);
+}
+
+/* A line behind a literal, a literal behind a line, also where the line was looked for before. */
+static void
+lines_and_input_by_turns(void **state)
+{
+	char *line;
+	size_t len;
+
+	(void)state;
+	FROM_CLIENT("{5}\r\nhello rest");
+	EXPECT_LINE("{5}");
+	expect_input("hello rest", 10);
+	channel_take(&channel, 5);
+	channel.idle = 1;
+	assert_false(channel_line(&channel, LINE, &line, &len)); /* " rest" was scanned in vain */
+	channel.end = CHANNEL_OPEN;
+	channel.idle = PATIENCE;
+	channel_take(&channel, 3);
+	FROM_CLIENT("\r\n");
+	EXPECT_LINE("st");
+}
+
+static void
+more_input_than_the_buffer(void **state)
+{
+	static char octets[3 * CHANNEL_IN + 7];
+	size_t at = 0, len;
+	char *got;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(octets); i++)
+		octets[i] = (char)(i * 31 + i / 4096);
+	from_client(octets, sizeof(octets));
+	while (at < sizeof(octets)) {
+		assert_true(channel_input(&channel, &got, &len));
+		assert_true(len > 0 && len <= CHANNEL_IN && len <= sizeof(octets) - at);
+		assert_memory_equal(got, octets + at, len);
+		if (len > 1000)
+			len = 1000;
+		channel_take(&channel, len);
+		at += len;
+	}
+	assert_false(channel_input_waits(&channel));
+}
+
+static void
+expect_no_input(enum channel_end wanted)
+{
+	char *at;
+	size_t len;
+
+	assert_false(channel_input(&channel, &at, &len));
+	assert_int_equal(channel.end, wanted);
+}
+
+/* Also where there is input: an end is an end. */
+static void
+input_ends_as_lines_do(void **state)
+{
+	(void)state;
+	FROM_CLIENT("x");
+	channel.deadline = clock_now() - 1;
+	expect_no_input(CHANNEL_DEADLINE);
+	channel.end = CHANNEL_OPEN;
+	channel.deadline = CLOCK_NEVER;
+	channel_stop = 1;
+	expect_no_input(CHANNEL_STOPPED);
+	channel.end = CHANNEL_OPEN;
+	channel_stop = 0;
+	expect_input("x", 1);
+	channel_take(&channel, 1);
+	channel.idle = 10;
+	expect_no_input(CHANNEL_TIMEOUT);
+	channel.end = CHANNEL_OPEN;
+	client_closes();
+	expect_no_input(CHANNEL_CLOSED);
+}
+
+static void
+output_is_sent_before_input_is_waited_for(void **state)
+{
+	char out[64];
+
+	(void)state;
+	channel_puts(&channel, "+ Go on\r\n");
+	channel.idle = 1;
+	expect_no_input(CHANNEL_TIMEOUT);
+	assert_int_equal(recv(peer, out, sizeof(out), MSG_DONTWAIT), 9);
+}
+
+/* --- waiting for the client or for something else --- */
+
+static int other[2];
+
+static int
+begin_either(void **state)
+{
+	fixture_pair(SOCK_STREAM | SOCK_NONBLOCK, other);
+	return begin(state);
+}
+
+static int
+end_either(void **state)
+{
+	close(other[0]);
+	close(other[1]);
+	return end(state);
+}
+
+static void
+expect_event(enum channel_event wanted, int ms)
+{
+	assert_int_equal(channel_wait_either(&channel, other[0], ms, clock_now()), wanted);
+}
+
+static void
+whoever_comes_first(void **state)
+{
+	char octet;
+
+	(void)state;
+	expect_event(CHANNEL_QUIET, 20);
+	assert_int_equal(write(other[1], "x", 1), 1);
+	expect_event(CHANNEL_OTHER, -1);
+	expect_event(CHANNEL_OTHER, -1); /* until somebody reads it */
+	FROM_CLIENT("DONE\r\n");
+	expect_event(CHANNEL_INPUT, -1); /* the client goes first */
+	EXPECT_LINE("DONE");
+	expect_event(CHANNEL_OTHER, -1);
+	assert_int_equal(read(other[0], &octet, 1), 1);
+	expect_event(CHANNEL_QUIET, 0);
+	/* What came in already counts, though the descriptor is quiet. */
+	FROM_CLIENT("DONE\r\nx");
+	EXPECT_LINE("DONE");
+	expect_event(CHANNEL_INPUT, -1);
+	assert_int_equal(channel.end, CHANNEL_OPEN);
+}
+
+static void
+no_other_descriptor(void **state)
+{
+	(void)state;
+	assert_int_equal(channel_wait_either(&channel, -1, 20, clock_now()), CHANNEL_QUIET);
+	FROM_CLIENT("x");
+	assert_int_equal(channel_wait_either(&channel, -1, -1, clock_now()), CHANNEL_INPUT);
+	expect_input("x", 1);
+}
+
+static void
+a_wait_sends_what_was_collected(void **state)
+{
+	char out[64];
+
+	(void)state;
+	channel_puts(&channel, "* 1 EXISTS\r\n");
+	expect_event(CHANNEL_QUIET, 0);
+	assert_int_equal(recv(peer, out, sizeof(out), MSG_DONTWAIT), 12);
+}
+
+static void
+a_client_that_leaves_is_input(void **state)
+{
+	(void)state;
+	client_closes();
+	expect_event(CHANNEL_INPUT, -1);
+	expect_no_input(CHANNEL_CLOSED);
+	expect_event(CHANNEL_OVER, -1);
+}
+
+/* Idleness counts from what the client said last, however often something else happens. */
+static void
+idleness_is_the_clients(void **state)
+{
+	int64_t since = clock_now();
+
+	(void)state;
+	channel.idle = 60;
+	assert_int_equal(write(other[1], "x", 1), 1);
+	assert_int_equal(channel_wait_either(&channel, other[0], -1, since), CHANNEL_OTHER);
+	assert_int_equal(channel_wait_either(&channel, -1, 10, since), CHANNEL_QUIET);
+	assert_int_equal(channel_wait_either(&channel, -1, 10000, since), CHANNEL_OVER);
+	assert_int_equal(channel.end, CHANNEL_TIMEOUT);
+	assert_in_range(clock_now() - since, 60, PATIENCE);
+}
+
+static void
+sigterm_ends_that_wait_too(void **state)
+{
+	(void)state;
+	assert_int_equal(raise(SIGTERM), 0);
+	expect_event(CHANNEL_OVER, -1);
+	assert_int_equal(channel.end, CHANNEL_STOPPED);
+}
+
+static void
+a_deadline_ends_that_wait_too(void **state)
+{
+	(void)state;
+	channel.deadline = clock_in(20);
+	expect_event(CHANNEL_OVER, -1);
+	assert_int_equal(channel.end, CHANNEL_DEADLINE);
+}
+
+/* --- whether somebody is there --- */
+
+static void
+who_is_gone(void **state)
+{
+	(void)state;
+	assert_false(channel_gone(&channel, false));
+	assert_false(channel_gone(&channel, true));
+	FROM_CLIENT("NOOP\r\n"); /* input does not matter */
+	assert_false(channel_gone(&channel, true));
+	assert_int_equal(shutdown(peer, SHUT_WR), 0);
+	assert_false(channel_gone(&channel, false)); /* it may still read */
+	assert_true(channel_gone(&channel, true));
+	client_closes();
+	assert_true(channel_gone(&channel, false));
+	EXPECT_LINE("NOOP"); /* what it said before is there all the same */
+}
+
+static void
+a_stopped_session_has_nobody(void **state)
+{
+	(void)state;
+	assert_int_equal(raise(SIGTERM), 0); /* pending only: long work does not wait */
+	assert_true(channel_gone(&channel, false));
+	assert_int_equal(channel_stop, 1);
+	expect_end(CHANNEL_STOPPED);
+}
+
+static void
+an_ended_channel_has_nobody(void **state)
+{
+	(void)state;
+	channel.end = CHANNEL_TIMEOUT;
+	assert_true(channel_gone(&channel, false));
+}
+
 /* --- clock.h --- */
 
 static void
@@ -580,6 +849,7 @@ moments(void **state)
 	assert_int_equal(clock_earlier(CLOCK_NEVER, CLOCK_NEVER), CLOCK_NEVER);
 }
 
+#define EITHER_TEST(f)	cmocka_unit_test_setup_teardown(f, begin_either, end_either)
 #define CHANNEL_TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
 int
@@ -612,6 +882,21 @@ main(void)
 	    CHANNEL_TEST(a_client_that_is_gone),
 	    CHANNEL_TEST(the_end_wipes_what_came_in),
 	    CHANNEL_TEST(every_end_has_words),
+	    CHANNEL_TEST(input_stays_until_it_is_taken),
+	    CHANNEL_TEST(lines_and_input_by_turns),
+	    CHANNEL_TEST(more_input_than_the_buffer),
+	    CHANNEL_TEST(input_ends_as_lines_do),
+	    CHANNEL_TEST(output_is_sent_before_input_is_waited_for),
+	    EITHER_TEST(whoever_comes_first),
+	    EITHER_TEST(no_other_descriptor),
+	    EITHER_TEST(a_wait_sends_what_was_collected),
+	    EITHER_TEST(a_client_that_leaves_is_input),
+	    EITHER_TEST(idleness_is_the_clients),
+	    EITHER_TEST(sigterm_ends_that_wait_too),
+	    EITHER_TEST(a_deadline_ends_that_wait_too),
+	    CHANNEL_TEST(who_is_gone),
+	    CHANNEL_TEST(a_stopped_session_has_nobody),
+	    CHANNEL_TEST(an_ended_channel_has_nobody),
 	    cmocka_unit_test(moments),
 	};
 

@@ -10,6 +10,7 @@
 #include "maildir/maildir.h"
 #include "maildir/tree.h"
 #include "server/conf.h"
+#include "server/imap/mailboxes.h"
 #include "server/imap/session.h"
 #include "server/imap/special.h"
 #include "server/log.h"
@@ -173,41 +174,8 @@ special_clear(struct special_folders *special)
 	memset(special, 0, sizeof(*special));
 }
 
-struct listing {
-	char **folder;
-	size_t count, room;
-	bool failed;
-};
-
-static bool
-on_folder(void *ctx, const char *name)
-{
-	struct listing *all = ctx;
-	char **grown;
-
-	if (all->count == all->room) {
-		all->room = all->room * 2 + 32;
-		grown = reallocarray(all->folder, all->room, sizeof(*grown));
-		if (grown == NULL) {
-			all->failed = true;
-			return false;
-		}
-		all->folder = grown;
-	}
-	all->folder[all->count] = strdup(name);
-	all->failed = all->folder[all->count] == NULL;
-	all->count += !all->failed;
-	return !all->failed;
-}
-
-static int
-by_name(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 static void
-make_missing(struct session *session, const struct special_folders *special)
+make_missing(struct session *session, const bool have[SPECIAL_USES])
 {
 	char folder[IMAP_NAME_MAX];
 	const char *setting;
@@ -215,11 +183,10 @@ make_missing(struct session *session, const struct special_folders *special)
 
 	for (use = 0; use < SPECIAL_USES; use++) {
 		setting = setting_of(session->conf, use);
-		if (special->folder[use] != NULL ||
-		    !folder_of(setting != NULL ? setting : uses[use].names[0], folder))
+		if (have[use] || !folder_of(setting != NULL ? setting : uses[use].names[0], folder))
 			continue;
 		if (maildir_folder_create(session->maildir, folder) == 0)
-			(void)maildir_subscribe(session->maildir, folder, true);
+			(void)!maildir_subscribe(session->maildir, folder, true);
 		else if (errno != EEXIST)
 			log_event(LOG_ERROR, "imap", "cannot-make", "user",
 			    session->reader->account.name, "folder", folder, "error",
@@ -230,19 +197,14 @@ make_missing(struct session *session, const struct special_folders *special)
 void
 special_make(struct session *session)
 {
-	struct special_folders special;
-	struct listing all = {0};
-	size_t i;
+	bool have[SPECIAL_USES] = {false};
+	struct mailboxes all;
 
-	if (!session->conf->make_special_folders)
+	if (!session->conf->make_special_folders || mailboxes_read(session, &all) == -1)
 		return;
-	if (maildir_folders(session->maildir, on_folder, &all) == 0 && !all.failed) {
-		qsort(all.folder, all.count, sizeof(all.folder[0]), by_name);
-		special_find(session, all.folder, all.count, &special);
-		make_missing(session, &special);
-		special_clear(&special);
-	}
-	for (i = 0; i < all.count; i++)
-		free(all.folder[i]);
-	free(all.folder);
+	for (size_t i = 0; i < all.count; i++)
+		if (all.node[i].special != SPECIAL_USES)
+			have[all.node[i].special] = true;
+	mailboxes_clear(&all);
+	make_missing(session, have);
 }

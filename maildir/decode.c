@@ -148,8 +148,8 @@ is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
-static int
-hex_value(char c)
+int
+decode_hex(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
@@ -177,7 +177,7 @@ quoted_newline(struct decoder *decoder, char *out)
 	const char *held = decoder->held;
 	size_t n = 0;
 
-	if (held[0] == '=' && decoder->held_len == 2 && hex_value(held[1]) >= 0) {
+	if (held[0] == '=' && decoder->held_len == 2 && decode_hex(held[1]) >= 0) {
 		n = quoted_flush(decoder, out);
 		out[n++] = '\n';
 	} else if (held[0] != '=') {
@@ -198,9 +198,9 @@ quoted_holds(const struct decoder *decoder, char c)
 
 	if (len == sizeof(decoder->held) || held[len - 1] == '\r')
 		return false;
-	if (len == 1 && held[0] == '=' && hex_value(c) >= 0)
+	if (len == 1 && held[0] == '=' && decode_hex(c) >= 0)
 		return true;
-	if (len == 2 && held[0] == '=' && hex_value(held[1]) >= 0)
+	if (len == 2 && held[0] == '=' && decode_hex(held[1]) >= 0)
 		return false;
 	return is_blank(c) || c == '\r';
 }
@@ -214,10 +214,10 @@ quoted_octet(struct decoder *decoder, char c, char *out)
 	if (decoder->held_len > 0) {
 		if (c == '\n')
 			return quoted_newline(decoder, out);
-		if (decoder->held_len == 2 && held[0] == '=' && hex_value(held[1]) >= 0 &&
-		    hex_value(c) >= 0) {
+		if (decoder->held_len == 2 && held[0] == '=' && decode_hex(held[1]) >= 0 &&
+		    decode_hex(c) >= 0) {
 			decoder->held_len = 0;
-			out[0] = (char)(hex_value(held[1]) << 4 | hex_value(c));
+			out[0] = (char)(decode_hex(held[1]) << 4 | decode_hex(c));
 			return 1;
 		}
 		if (!quoted_holds(decoder, c))
@@ -267,7 +267,7 @@ quoted_end(struct decoder *decoder, char *out)
 {
 	size_t n = 0;
 
-	if (decoder->held_len == 2 && decoder->held[0] == '=' && hex_value(decoder->held[1]) >= 0)
+	if (decoder->held_len == 2 && decoder->held[0] == '=' && decode_hex(decoder->held[1]) >= 0)
 		n = quoted_flush(decoder, out);
 	decoder->held_len = 0;
 	return n;

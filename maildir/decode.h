@@ -34,4 +34,7 @@ size_t decode_feed(struct decoder *decoder, const char *in, size_t len, char *ou
 /* The end: what was held.  Room for sizeof(held). */
 size_t decode_end(struct decoder *decoder, char *out);
 
+/* A hexadecimal digit's value in either case, or -1. */
+int decode_hex(char c);
+
 #endif

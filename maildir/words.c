@@ -60,18 +60,6 @@ words_plain(struct words *words, const char *text, size_t len, struct mdtext *ou
 	charset_to_utf8(words->charset, &words->carry, text, len, false, out);
 }
 
-static int
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return -1;
-}
-
 /* The "Q" encoding (section 4.2): octets from *at on, as many as out has room for. */
 static size_t
 decode_q(const char **at, const char *end, char *out, size_t size)
@@ -80,8 +68,8 @@ decode_q(const char **at, const char *end, char *out, size_t size)
 	size_t n = 0;
 
 	while (in < end && n < size) {
-		int high = end - in > 2 && in[0] == '=' ? hex_value(in[1]) : -1;
-		int low = high >= 0 ? hex_value(in[2]) : -1;
+		int high = end - in > 2 && in[0] == '=' ? decode_hex(in[1]) : -1;
+		int low = high >= 0 ? decode_hex(in[2]) : -1;
 
 		if (low >= 0) {
 			out[n++] = (char)(high << 4 | low);

@@ -1,11 +1,15 @@
 /*
- * fuzz_prelogin.c: everything that POP3 does before login, in a worker, STLS included.
+ * prelogin.h: everything that a protocol does before login, in a worker, TLS included: a target of which
+ * fuzz_pop3_prelogin.c and fuzz_imap_prelogin.c are the two forms.
  *
  * The client's socket is played by the functions below, which stand in for the C library's: what was
  * sent arrives in pieces, calls are interrupted, writes are short, the connection is reset.  The first
  * octets of the input steer that, and what the reader's end answers; the rest is what the client
- * sends.  Nothing ever waits.
+ * sends.  Nothing ever waits.  What is answered in the clear is lines of printable ASCII, whatever came.
  */
+#ifndef TESTS_FUZZ_PRELOGIN_H
+#define TESTS_FUZZ_PRELOGIN_H
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -23,8 +27,6 @@
 
 enum { STEERING = 8, INPUT_MAX = 16384, ANSWERS = 3 };
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 /* --- the client --- */
 
 enum arrival { AT_ONCE, BY_OCTET, BY_LINE, AT_RANDOM };
@@ -37,6 +39,8 @@ static struct client {
 	bool interrupts, short_writes, reset;
 	size_t reads_most; /* octets of output before it is gone */
 	uint32_t random;
+	bool tls;     /* what it gets is TLS from now on */
+	uint8_t last; /* octet that it got */
 } client = {.fd = -1};
 
 /* xorshift; 0 to n - 1. */
@@ -92,8 +96,23 @@ take(void *out, size_t size, bool peek)
 	return (ssize_t)left;
 }
 
+/* Answers in the clear: lines that end in CRLF; a TLS record begins with a content type below SP. */
+static void
+look_at_answer(const uint8_t *octets, size_t len)
+{
+	for (size_t i = 0; i < len && !client.tls; i++) {
+		uint8_t c = octets[i];
+
+		client.tls = client.last == '\n' && c >= 0x14 && c <= 0x17;
+		if (!client.tls && ((c == '\n') != (client.last == '\r') ||
+				       ((c < 0x20 || c > 0x7e) && c != '\r' && c != '\n')))
+			abort();
+		client.last = c;
+	}
+}
+
 static ssize_t
-give(size_t len)
+give(const void *octets, size_t len)
 {
 	if (client.interrupts && chance(8) == 0)
 		return fail_with(EINTR);
@@ -106,6 +125,7 @@ give(size_t len)
 	if (len > client.reads_most)
 		len = client.reads_most;
 	client.reads_most -= len;
+	look_at_answer(octets, len);
 	return (ssize_t)len;
 }
 
@@ -125,13 +145,13 @@ recv(int fd, void *out, size_t size, int flags)
 ssize_t
 write(int fd, const void *octets, size_t len)
 {
-	return fd == client.fd && len > 0 ? give(len) : syscall(SYS_write, fd, octets, len);
+	return fd == client.fd && len > 0 ? give(octets, len) : syscall(SYS_write, fd, octets, len);
 }
 
 ssize_t
 send(int fd, const void *octets, size_t len, int flags)
 {
-	return fd == client.fd && len > 0 ? give(len)
+	return fd == client.fd && len > 0 ? give(octets, len)
 					  : syscall(SYS_sendto, fd, octets, len, flags, NULL, 0);
 }
 
@@ -166,7 +186,7 @@ static struct tls_server *
 certificate(void)
 {
 	static const char *const names[] = {"localhost"};
-	char dir[] = "/tmp/fuzz_prelogin.XXXXXX", cert[64], key[64];
+	char dir[] = "/tmp/fuzz_cert.XXXXXX", cert[64], key[64];
 	struct tls_server *server = tls_server_new();
 	struct tls_cert_order order = {.names = names, .names_len = 1, .days = 2};
 	struct tls_error error;
@@ -216,7 +236,8 @@ steer(const uint8_t *data, size_t size)
 	    .short_writes = (data[0] & 8) != 0,
 	    .reset = (data[0] & 16) != 0,
 	    .reads_most = (data[0] & 32) != 0 ? (size_t)data[1] * 8 : SIZE_MAX,
-	    .random = (uint32_t)data[2] << 8 | data[3] | 0x10000};
+	    .random = (uint32_t)data[2] << 8 | data[3] | 0x10000,
+	    .last = '\n'};
 	if (client.fd == -1)
 		abort();
 	arrive();
@@ -224,7 +245,7 @@ steer(const uint8_t *data, size_t size)
 
 /* One connection from its first octet to its login or its end. */
 static void
-run(const uint8_t *data, int reader)
+run(const struct protocol *protocol, const uint8_t *data, int reader)
 {
 	static struct conf *conf;
 	static struct tls_server *server;
@@ -238,7 +259,7 @@ run(const uint8_t *data, int reader)
 	}
 	memset(&worker, 0, offsetof(struct worker, channel.in));
 	worker.start = (struct worker_start){.conf = conf,
-	    .protocol = &protocol_pop3,
+	    .protocol = protocol,
 	    .loopback = (data[0] & 64) == 0,
 	    .client = "192.0.2.1 1",
 	    .client_fd = client.fd,
@@ -247,7 +268,7 @@ run(const uint8_t *data, int reader)
 	    .tls_server = server};
 	worker.keys = key_ask_service(&worker.start.key_fd);
 	channel_init(&worker.channel, client.fd, CLOCK_NEVER, CLOCK_NEVER);
-	in = protocol_pop3.prelogin(&worker);
+	in = protocol->prelogin(&worker);
 	if (in && (worker.channel.end != CHANNEL_OPEN ||
 		      (worker.channel.tls == NULL && !worker.start.loopback)))
 		abort();
@@ -256,8 +277,8 @@ run(const uint8_t *data, int reader)
 	channel_clear(&worker.channel);
 }
 
-int
-LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static int
+prelogin_run(const struct protocol *protocol, const uint8_t *data, size_t size)
 {
 	int reader[2];
 
@@ -268,10 +289,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	answer_logins(reader[1], data + 4);
 	steer(data, size);
 	in_target = true;
-	run(data, reader[0]);
+	run(protocol, data, reader[0]);
 	in_target = false;
 	client.fd = -1;
 	close(reader[0]);
 	close(reader[1]);
 	return 0;
 }
+
+#endif

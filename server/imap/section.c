@@ -217,7 +217,9 @@ filter_fields(struct fetched *message, const struct section *section, struct con
 		r = walk(message, content, 0,
 		    content->size < MIME_HEADER_MAX ? content->size : MIME_HEADER_MAX, filter_piece,
 		    &f);
-	/* A blank line ends the answer, also where the message has none. */
+	/* A blank line ends the answer, also where the message has none, or not even a line's end. */
+	if (!f.filter.ended && kept.len > 0 && kept.data[kept.len - 1] != '\n')
+		mdtext_add(&kept, "\r\n", 2);
 	if (!f.filter.ended)
 		mdtext_add(&kept, "\r\n", 2);
 	if (r == 0 && kept.failed) {
@@ -316,11 +318,24 @@ struct putting {
 	uint64_t skip, left; /* of the decoded octets */
 };
 
+/*
+ * RFC 9051 section 4.3.1: no string has a NUL, but for those of BINARY.  0x80 is what other servers put
+ * there; so sizes stay.
+ */
 static bool
 put_piece(void *ctx, const char *octets, size_t len)
 {
 	struct putting *p = ctx;
+	const char *nul;
 
+	while ((nul = memchr(octets, '\0', len)) != NULL) {
+		size_t before = (size_t)(nul - octets);
+
+		channel_put(p->channel, octets, before);
+		channel_put(p->channel, "\x80", 1);
+		octets = nul + 1;
+		len -= before + 1;
+	}
 	channel_put(p->channel, octets, len);
 	return p->channel->end == CHANNEL_OPEN;
 }

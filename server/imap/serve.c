@@ -416,6 +416,7 @@ next_command(struct session *session)
 			event = on_literal(session, &refused);
 		if (event == IMAP_COMMAND_LONG) {
 			tag_of_part(session);
+			append_abandon(session); /* messages of it may have come */
 			refused = imap_say(session, IMAP_BAD, "[TOOBIG] The command is too long");
 			event = IMAP_COMMAND_MORE;
 		}

@@ -1,0 +1,89 @@
+/*
+ * fuzz_imap_command.c: commands collected from octets that come in pieces.  The first octet says in
+ * which; what comes of them does not depend on it, and what was swallowed is in no command.
+ */
+#include <assert.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "maildir/text.h"
+#include "server/imap/command.h"
+
+enum { MAX = 256, LITERAL_MAX = 64, LITERALS_MAX = 4 };
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void
+on_literal(struct imap_command *c, struct mdtext *seen)
+{
+	const struct imap_literal *literal = &c->literal;
+
+	assert(literal->at < c->len && c->text[literal->at] == (literal->binary ? '~' : '{'));
+	assert(c->text[c->len - 1] == '\n' && literal->size <= INT64_MAX);
+	mdtext_addf(seen, "(%llu%s%s)", (unsigned long long)literal->size, literal->plus ? "+" : "",
+	    literal->binary ? "~" : "");
+	if (literal->size <= LITERAL_MAX && literal->size < c->max - c->len &&
+	    c->literals <= LITERALS_MAX)
+		imap_command_accept(c);
+	else if (!imap_command_refuse(c))
+		imap_command_next(c);
+}
+
+/* All events, written down. */
+static void
+collect(const uint8_t *data, size_t size, size_t step, bool fixed, struct mdtext *seen)
+{
+	char *text = fixed ? malloc(MAX) : NULL;
+	struct imap_command c;
+	enum imap_command_event event = IMAP_COMMAND_MORE;
+	size_t at = 0, piece;
+	char *copy;
+
+	assert(!fixed || text != NULL);
+	imap_command_init(&c, text, MAX);
+	while (at < size && event != IMAP_COMMAND_BROKEN) {
+		piece = size - at < step ? size - at : step;
+		copy = malloc(piece); /* exact, so that a look past it is seen */
+		assert(copy != NULL);
+		memcpy(copy, data + at, piece);
+		piece = imap_command_feed(&c, copy, piece, &event);
+		free(copy);
+		at += piece;
+		assert(piece > 0 || event == IMAP_COMMAND_LONG);
+		if (event == IMAP_COMMAND_DONE) {
+			assert(c.len <= c.size && c.size <= MAX);
+			assert(c.left == 0 && !c.skipping && !c.announced);
+			mdtext_addf(seen, "[");
+			mdtext_add(seen, c.text, c.len);
+			mdtext_addf(seen, "]");
+			imap_command_next(&c);
+		} else if (event == IMAP_COMMAND_LITERAL) {
+			on_literal(&c, seen);
+		} else if (event == IMAP_COMMAND_REFUSED) {
+			assert(c.skipping || c.literals > 0);
+			mdtext_addf(seen, ">");
+			imap_command_next(&c);
+		} else if (event != IMAP_COMMAND_MORE) {
+			mdtext_addf(seen, event == IMAP_COMMAND_LONG ? "<" : "#");
+		}
+	}
+	imap_command_clear(&c);
+	free(text);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct mdtext at_once = {0}, in_pieces = {0};
+
+	if (size < 1)
+		return 0;
+	collect(data + 1, size - 1, size, false, &at_once);
+	collect(data + 1, size - 1, (size_t)data[0] + 1, true, &in_pieces);
+	assert(!at_once.failed && !in_pieces.failed && at_once.len == in_pieces.len);
+	assert(at_once.len == 0 || memcmp(at_once.data, in_pieces.data, at_once.len) == 0);
+	mdtext_clear(&at_once);
+	mdtext_clear(&in_pieces);
+	return 0;
+}

@@ -341,14 +341,27 @@ tag_of_part(struct dialogue *d)
 		d->tag[0] = '\0';
 }
 
+/* Whether the announced literal is a name or password that must not come in the clear. */
+static bool
+is_login_in_clear(const struct dialogue *d)
+{
+	struct args args = {.at = d->command.text, .end = d->command.text + d->command.len};
+	char tag[IMAP_TAG_MAX + 1];
+	struct word name;
+
+	return !worker_may_login(d->worker) && imap_tag(&args, tag) &&
+	       args_atom(&args, NULL, &name) && word_is(name, "LOGIN");
+}
+
 /* A literal is asked for only when a login could need it. */
 static enum step
 on_literal(struct dialogue *d)
 {
 	const struct imap_literal *literal = &d->command.literal;
+	bool in_clear = is_login_in_clear(d);
 
 	tag_of_part(d);
-	if (!literal->binary && literal->size <= IMAP_PRELOGIN_LITERAL_MAX &&
+	if (!in_clear && !literal->binary && literal->size <= IMAP_PRELOGIN_LITERAL_MAX &&
 	    d->command.literals <= IMAP_PRELOGIN_LITERALS &&
 	    literal->size < IMAP_PRELOGIN_MAX - d->command.len) {
 		imap_command_accept(&d->command);
@@ -356,10 +369,10 @@ on_literal(struct dialogue *d)
 			channel_puts(d->channel, "+ Go on\r\n");
 		return STEP_NEXT;
 	}
-	say(d, "BAD [TOOBIG] The literal is too large");
+	say(d, in_clear ? no_login_in_clear : "BAD [TOOBIG] The literal is too large");
 	/* One that does not wait for us is on its way: its octets are nobody's commands. */
 	if (imap_command_refuse(&d->command))
-		return bye(d, "The literal is too large", "literal too large");
+		return bye(d, "The literal is refused", "literal refused");
 	imap_command_next(&d->command);
 	if (++d->nonsense >= IMAP_NONSENSE_MAX)
 		return bye(d, "Too many unknown commands", "nonsense");

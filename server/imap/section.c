@@ -140,7 +140,7 @@ find_in_part(const struct mime *mime, const struct section *section, struct cont
 	/* HEADER and TEXT behind numbers are those of a message inside. */
 	if (section->part == SECTION_HEADER || section->part == SECTION_FIELDS ||
 	    section->part == SECTION_TEXT) {
-		content->missing = part->kind != MIME_MESSAGE || body_of;
+		content->missing = part->kind != MIME_MESSAGE;
 		if (content->missing)
 			return;
 		part = mime_part(mime, part->child);

@@ -203,7 +203,9 @@ feed_line(
 	if (!reserve(command, take)) {
 		command->skipping = true;
 		/* The line may end in "{n+}" of which a part is in the text already. */
-		keep_tail(command, command->text + command->line, command->len - command->line);
+		if (command->len > command->line)
+			keep_tail(
+			    command, command->text + command->line, command->len - command->line);
 		*event_r = IMAP_COMMAND_LONG;
 		return 0;
 	}

@@ -85,7 +85,8 @@ fetched_mime(struct fetched *message, bool whole)
 		return message->head_mime;
 	if (read_head(message) == -1 || (message->head_mime = mime_new()) == NULL)
 		return NULL;
-	mime_feed(message->head_mime, message->head.data, message->head.len);
+	if (message->head.len > 0)
+		mime_feed(message->head_mime, message->head.data, message->head.len);
 	if (mime_end(message->head_mime) == -1) {
 		mime_free(&message->head_mime);
 		errno = ENOMEM;
@@ -211,9 +212,9 @@ filter_fields(struct fetched *message, const struct section *section, struct con
 	struct filtering f = {.filter = {.names = &section->fields}, .out = &kept};
 	int r = 0;
 
-	if (section->numbers == 0)
+	if (section->numbers == 0 && message->head.len > 0)
 		header_filter(&f.filter, message->head.data, message->head.len, &kept);
-	else
+	else if (section->numbers > 0)
 		r = walk(message, content, 0,
 		    content->size < MIME_HEADER_MAX ? content->size : MIME_HEADER_MAX, filter_piece,
 		    &f);

@@ -64,6 +64,9 @@ run_create(struct session *session, struct args *args)
 		return result;
 	if (!take_use(session, args, &use, &result))
 		return result;
+	/* LIST tells one mailbox for each use; what it would not tell is not made. */
+	if (use != SPECIAL_USES && special_taken(session, use))
+		return imap_say(session, IMAP_NO, "[USEATTR] Another mailbox has that use");
 	if (maildir_folder_create(session->maildir, folder) == -1)
 		return imap_failed(session, "create");
 	if (use != SPECIAL_USES &&

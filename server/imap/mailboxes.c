@@ -106,6 +106,12 @@ merge(struct mailboxes *all)
 }
 
 static int
+by_octets(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static int
 mark_special(struct session *session, struct mailboxes *all)
 {
 	char **names = calloc(all->count + 1, sizeof(*names));
@@ -117,6 +123,7 @@ mark_special(struct session *session, struct mailboxes *all)
 	for (size_t i = 0; i < all->count; i++)
 		if (all->node[i].exists)
 			names[count++] = all->node[i].name;
+	qsort(names, count, sizeof(names[0]), by_octets); /* which is not the order of the tree */
 	special_find(session, names, count, &special);
 	for (size_t i = 0; i < all->count; i++)
 		for (int use = 0; use < SPECIAL_USES; use++)

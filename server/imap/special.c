@@ -174,6 +174,31 @@ special_clear(struct special_folders *special)
 	memset(special, 0, sizeof(*special));
 }
 
+struct taking {
+	struct session *session;
+	enum special use;
+	bool taken;
+};
+
+static bool
+on_use(void *ctx, const char *use, const char *folder)
+{
+	struct taking *t = ctx;
+
+	if (strcasecmp(use, special_name(t->use)) == 0)
+		t->taken = maildir_folder_exists(t->session->maildir, folder);
+	return !t->taken;
+}
+
+bool
+special_taken(struct session *session, enum special use)
+{
+	struct taking t = {session, use, false};
+
+	(void)maildir_special_uses(session->maildir, on_use, &t);
+	return t.taken;
+}
+
 static void
 make_missing(struct session *session, const bool have[SPECIAL_USES])
 {

@@ -37,6 +37,9 @@ const char *special_name(enum special use);
 /* SPECIAL_USES: it is none, or not one that a mailbox can be made for. */
 enum special special_of(struct word word);
 
+/* Whether a client has given the use to a folder that there is. */
+bool special_taken(struct session *session, enum special use);
+
 /* Makes the folders that are missing, when the settings say so; called once a session. */
 void special_make(struct session *session);
 

@@ -441,7 +441,7 @@ def test_check_wrong_values(serve, settings, instead):
 
 
 @pytest.mark.parametrize("settings, instead", [
-    ({"listen_pop3": "off", "listen_pop3s": "off"}, r"nothing to listen on; write listen_pop3s = \*"),
+    ({f"listen_{p}": "off" for p in ("pop3", "pop3s", "imap", "imaps")}, r"nothing to listen on; write listen_pop3s = \*"),
     ({"certificate": []}, r"no certificate; write certificate = CHAIN KEY"),
     ({"maildir": "Mail"}, r"maildir: write a path that begins with ~/"),
     ({"maildir": "/var/mail/%h"}, r"maildir: a % that means nothing; write %u"),

@@ -11,7 +11,7 @@ packages() {
 	test)
 		echo clang clang-format clang-tidy cppcheck mandoc libcmocka-dev python3 python3-pytest \
 			procps strace curl fetchmail mpop getmail6 mutt expect postfix dovecot-core \
-			dovecot-pop3d git passwd iproute2
+			dovecot-pop3d git passwd iproute2 e2fsprogs
 		# the compiler's own run time for the sanitizers and fuzzers
 		dpkg-query -W -f '${Version}' clang 2>/dev/null | sed -n 's/^[0-9]*:\([0-9]*\)\..*/libclang-rt-\1-dev/p'
 		;;

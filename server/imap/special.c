@@ -21,9 +21,11 @@
  * Thunderbird, Apple Mail, Outlook, webmails; English, German, French, Spanish, Italian, Portuguese,
  * Dutch, Polish, Czech, Danish, Swedish, Norwegian, Finnish, Hungarian, Turkish, Russian.
  */
+enum { NAMES_MAX = 40 };
+
 static const struct {
 	const char *use;
-	const char *names[32];
+	const char *names[NAMES_MAX]; /* NULL behind the last, where there is room */
 } uses[SPECIAL_USES] = {
     [SPECIAL_DRAFTS] = {"\\Drafts",
 	{"Drafts", "Draft", "Entwürfe", "Brouillons", "Borradores", "Bozze", "Rascunhos",
@@ -130,7 +132,7 @@ find_usual(struct finding *f, enum special use)
 	char folder[IMAP_NAME_MAX];
 	size_t n, i;
 
-	for (n = 0; uses[use].names[n] != NULL; n++) {
+	for (n = 0; n < NAMES_MAX && uses[use].names[n] != NULL; n++) {
 		if (!folder_of(uses[use].names[n], folder))
 			continue;
 		for (i = 0; i < f->count; i++) {

@@ -53,6 +53,7 @@ struct header {
 	bool inside;		    /* a field has begun */
 	bool named;		    /* and its name is known */
 	bool want_field, want_text; /* who wants its text */
+	bool blank;		    /* the last octet that was put is one */
 	bool in_line;		    /* not at the start of a line */
 	bool cr;		    /* a CR at the start of a line: the blank line, or not */
 	bool ended;
@@ -221,9 +222,31 @@ field_name(struct matcher *m, struct header *header)
 	return skip;
 }
 
+/*
+ * Of blanks one is left: programs fold at a blank and begin the next line with another, which nobody
+ * who reads the field sees, and the names of ENVELOPE have none of it either.
+ */
 static void
-field_put(struct matcher *m, const struct header *header)
+squeeze_blanks(struct header *header, struct mdtext *text)
 {
+	size_t to = 0;
+
+	for (size_t i = 0; i < text->len; i++) {
+		bool blank = text->data[i] == ' ' || text->data[i] == '\t';
+
+		if (!blank)
+			text->data[to++] = text->data[i];
+		else if (!header->blank)
+			text->data[to++] = ' ';
+		header->blank = blank;
+	}
+	text->len = to;
+}
+
+static void
+field_put(struct matcher *m, struct header *header)
+{
+	squeeze_blanks(header, &m->utf8);
 	if (header->want_text)
 		window_add(m, &m->text, m->utf8.data, m->utf8.len);
 	if (header->want_field)
@@ -259,6 +282,7 @@ field_end(struct matcher *m, struct header *header)
 	if (header->want_text)
 		window_add(m, &m->text, "\r\n", 2);
 	header->inside = header->named = header->want_field = header->want_text = false;
+	header->blank = false;
 }
 
 /* The first octet of a line, which says what the line is.  How many octets were taken. */

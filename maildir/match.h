@@ -11,7 +11,8 @@
 struct maildir_folder;
 
 enum match_where {
-	MATCH_HEADER, /* a field of the message's header; an empty text asks for its presence */
+	MATCH_HEADER, /* a field of the message's header, in which any number of blanks is one; an
+			 empty text asks for its presence */
 	MATCH_BODY,   /* the text parts, and the headers of messages inside, but not its header */
 	MATCH_TEXT,   /* the header too, and the headers of parts, which name attachments */
 };

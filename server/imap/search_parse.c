@@ -201,6 +201,23 @@ add_number(struct parsing *p, const struct key *key)
 	return true;
 }
 
+/* One blank for any number of them. */
+static void
+squeeze_blanks(struct mdtext *text)
+{
+	size_t to = 0;
+
+	for (size_t i = 0; i < text->len; i++) {
+		bool blank = text->data[i] == ' ' || text->data[i] == '\t';
+
+		if (!blank)
+			text->data[to++] = text->data[i];
+		else if (to == 0 || text->data[to - 1] != ' ')
+			text->data[to++] = ' ';
+	}
+	text->len = to;
+}
+
 /* A text as match.h wants it: UTF-8 of the command's charset, mapped. */
 static bool
 map_text(struct parsing *p, struct word word, struct match *match)
@@ -212,6 +229,8 @@ map_text(struct parsing *p, struct word word, struct match *match)
 		charset_to_utf8(p->charset, &carry, word.at, word.len, true, &utf8);
 	else
 		mdtext_add(&utf8, word.at, word.len);
+	if (match->where == MATCH_HEADER)
+		squeeze_blanks(&utf8);
 	casemap_add(utf8.data, utf8.len, &mapped);
 	match->text = mapped.data;
 	match->len = mapped.len;

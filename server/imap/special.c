@@ -16,13 +16,13 @@
 #include "server/log.h"
 #include "server/reader.h"
 
+enum { NAMES_MAX = 40 };
+
 /*
  * What clients call these folders when they make them themselves, in UTF-8, the English name first:
  * Thunderbird, Apple Mail, Outlook, webmails; English, German, French, Spanish, Italian, Portuguese,
  * Dutch, Polish, Czech, Danish, Swedish, Norwegian, Finnish, Hungarian, Turkish, Russian.
  */
-enum { NAMES_MAX = 40 };
-
 static const struct {
 	const char *use;
 	const char *names[NAMES_MAX]; /* NULL behind the last, where there is room */

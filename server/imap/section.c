@@ -313,12 +313,6 @@ content_clear(struct content *content)
 
 /* --- putting --- */
 
-struct putting {
-	struct channel *channel;
-	struct decoder decoder;
-	uint64_t skip, left; /* of the decoded octets */
-};
-
 /*
  * RFC 9051 section 4.3.1: no string has a NUL, but for those of BINARY.  0x80 is what other servers put
  * there; so sizes stay.
@@ -326,28 +320,35 @@ struct putting {
 static bool
 put_piece(void *ctx, const char *octets, size_t len)
 {
-	struct putting *p = ctx;
+	struct channel *channel = ctx;
 	const char *nul;
 
 	while ((nul = memchr(octets, '\0', len)) != NULL) {
 		size_t before = (size_t)(nul - octets);
 
-		channel_put(p->channel, octets, before);
-		channel_put(p->channel, "\x80", 1);
+		channel_put(channel, octets, before);
+		channel_put(channel, "\x80", 1);
 		octets = nul + 1;
 		len -= before + 1;
 	}
-	channel_put(p->channel, octets, len);
-	return p->channel->end == CHANNEL_OPEN;
+	channel_put(channel, octets, len);
+	return channel->end == CHANNEL_OPEN;
 }
 
+struct putting {
+	struct channel *channel;
+	struct decoder decoder;
+	uint64_t skip, left; /* of the decoded octets */
+	char out[PIECE + sizeof(((struct decoder *)0)->held)];
+};
+
 static bool
-put_decoded(struct putting *p, const char *octets, size_t len)
+put_decoded(struct putting *p, size_t len)
 {
 	size_t skip = len < p->skip ? len : (size_t)p->skip;
+	const char *octets = p->out + skip;
 
 	p->skip -= skip;
-	octets += skip;
 	len -= skip;
 	if (len > p->left)
 		len = (size_t)p->left;
@@ -359,23 +360,21 @@ put_decoded(struct putting *p, const char *octets, size_t len)
 static bool
 decode_piece(void *ctx, const char *octets, size_t len)
 {
-	char out[PIECE + sizeof(((struct decoder *)0)->held)];
 	struct putting *p = ctx;
 
-	return put_decoded(p, out, decode_feed(&p->decoder, octets, len, out));
+	return put_decoded(p, decode_feed(&p->decoder, octets, len, p->out));
 }
 
 static int
 put_binary(struct fetched *message, const struct content *content, uint64_t skip, uint64_t size)
 {
 	struct putting p = {.channel = message->session->channel, .skip = skip, .left = size};
-	char last[sizeof(p.decoder.held)];
 
 	decode_init(&p.decoder, content->decode);
 	if (size > 0 && walk(message, content, 0, content->size, decode_piece, &p) == -1)
 		return -1;
 	if (p.left > 0)
-		put_decoded(&p, last, decode_end(&p.decoder, last));
+		put_decoded(&p, decode_end(&p.decoder, p.out));
 	if (p.left > 0 && p.channel->end == CHANNEL_OPEN) {
 		errno = EIO; /* another file has come there */
 		return -1;
@@ -412,5 +411,5 @@ section_put(struct fetched *message, const struct section *section, const struct
 	channel_printf(channel, " %s{%" PRIu64 "}\r\n", content->nul ? "~" : "", size);
 	if (section->kind == SECTION_BINARY)
 		return put_binary(message, content, skip, size);
-	return walk(message, content, skip, size, put_piece, &(struct putting){.channel = channel});
+	return walk(message, content, skip, size, put_piece, channel);
 }

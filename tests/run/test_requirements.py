@@ -221,7 +221,8 @@ def test_req12_nothing_that_was_said_before_login_is_logged(serve):
     server = serve({"login_failures": "10"})
     talk = server.imap_talk(None)
     for command in ("LOGIN hush-name hush-word", "LOGIN anna hush-word", "LOGIN {9+}\r\nhush-name {9+}\r\nhush-word",
-                    'ID ("name" "hush-name")', "hush-command hush-word", "AUTHENTICATE PLAIN AGh1c2gAaHVzaA==", "LOGIN hush hush x"):
+                    'ID ("name" "hush-name")', "hush-command hush-word", "AUTHENTICATE PLAIN AGh1c2gAaHVzaA==",
+                    "LOGIN hush hush x"):
         talk.cmd(command)
     talk = server.imap_talk(None)
     talk.send(b"hush-line\r\n")
@@ -449,7 +450,8 @@ def test_req25_no_content_begins_a_line(server):
         for octets in (EVIL, EVIL.replace(b"\r", b"\0"), b'\\"%s\\' % EVIL, EVIL + b"\xe4\xff", b"x\x0b* BYE\x0c", b"{3}"):
             anna.deliver(field.replace(b"%s", octets))
     (anna.maildir / ".Fold\nx\r* BYE").mkdir()
-    (anna.maildir / "dovecot-keywords").write_bytes(b"0 good\n1 ev\ril\n2 a b\n3 (x\n4 \\Seen\n5 \xe4\n6 \"q\n7 \n8 " + b"k" * 999 + b"\n")
+    (anna.maildir / "dovecot-keywords").write_bytes(
+        b"0 good\n1 ev\ril\n2 a b\n3 (x\n4 \\Seen\n5 \xe4\n6 \"q\n7 \n8 " + b"k" * 999 + b"\n")
     anna.own(anna.maildir / "dovecot-keywords")
     anna.deliver(b"Subject: keywords\n\n", "1.k:2,abcdefghijz", sub="cur")
     talk = server.imap_talk()
@@ -517,7 +519,8 @@ def depth_of(text):
 
 def test_req27_addresses_cut_at_the_last_octet(server):
     anna = server.accounts["anna"]
-    fields = ['"a\\', '"a', "a (b", "a (b\\", "g: a@b", "g:", "<a@b", "<@c,", "a@", "a@[1.2", "a@b (c) (", "<", ":", ",", "\\", "a@b,",
+    fields = ['"a\\', '"a', "a (b", "a (b\\", "g: a@b", "g:", "<a@b", "<@c,", "a@", "a@[1.2", "a@b (c) (", "<", ":",
+              ",", "\\", "a@b,",
               '"a" <"b\\', "a@[\\", "g: (x", 'a."b\\', "=?utf-8?q?", "=?utf-8?b?YQ=", "(" * 200 + "\\"]
     for field in fields:
         for end in ("", "\n", "\n\n"):
@@ -538,7 +541,8 @@ def test_req28_thread_and_sort_are_not_offered(server):
     talk = selected(server)
     line = talk.cmd("CAPABILITY").untagged[0]
     assert b"SORT" not in line and b"THREAD" not in line
-    for command in ("SORT (DATE) UTF-8 ALL", "THREAD REFERENCES UTF-8 ALL", "UID SORT (DATE) UTF-8 ALL", "UID THREAD REFS UTF-8 ALL"):
+    for command in ("SORT (DATE) UTF-8 ALL", "THREAD REFERENCES UTF-8 ALL", "UID SORT (DATE) UTF-8 ALL",
+                    "UID THREAD REFS UTF-8 ALL"):
         assert talk.cmd(command).bad
     assert talk.cmd("FETCH 1 (ENVELOPE BODY.PEEK[HEADER.FIELDS (References)])").ok
 
@@ -700,7 +704,8 @@ def test_req33_a_rename_during_a_scan_expunges_nothing(server):
 
 
 def tree(anna):
-    return sorted(str(p.relative_to(anna.maildir)) for p in anna.maildir.rglob("*") if p.is_file() and p.parent.name in ("cur", "new", "tmp"))
+    return sorted(str(p.relative_to(anna.maildir)) for p in anna.maildir.rglob("*")
+                  if p.is_file() and p.parent.name in ("cur", "new", "tmp"))
 
 
 @pytest.mark.root
@@ -856,7 +861,8 @@ def test_req37_killed_append_leaves_a_whole_message_or_none(serve):
     def check(turn, done):
         on_disk = [p.read_bytes() for sub in ("cur", "new") for p in (anna.maildir / sub).iterdir()]
         fresh = [m for m in on_disk if re.match(rb"Subject: %d\." % turn, m)]
-        assert all(m.replace(b"\r\n", b"\n") in [message(turn, i).replace(b"\r\n", b"\n") for i in range(many)] for m in fresh), "cut"
+        whole = [message(turn, i).replace(b"\r\n", b"\n") for i in range(many)]
+        assert all(m.replace(b"\r\n", b"\n") in whole for m in fresh), "cut"
         assert len(set(fresh)) == len(fresh)
         assert len(fresh) == many or not done and len(fresh) < many
         expected[turn] = len(fresh)

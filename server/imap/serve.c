@@ -313,11 +313,14 @@ answer(struct session *session, enum imap_result result)
 	channel_puts(channel, "\r\n");
 }
 
-/* Numbers are those that the client has; but flags and new mail should be of now. */
+/*
+ * Numbers are those that the client has; but flags and new mail should be of now, for whatever looks
+ * at messages: "UID FETCH 7:* FLAGS" is how many clients ask for news.
+ */
 static void
 news_before(struct session *session, const struct imap_row *row)
 {
-	if (session->box != NULL && (row->flags & BY_NUMBER) != 0)
+	if (session->box != NULL && (row->flags & (IN_AUTHENTICATED | TELLS_NOTHING)) == 0)
 		mailbox_news(session, false);
 }
 

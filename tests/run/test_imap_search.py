@@ -1,0 +1,198 @@
+"""IMAP's SEARCH: every key, sets, RETURN and $, charsets, encoded words and bodies."""
+
+import base64
+import calendar
+import os
+import re
+import time
+
+import pytest
+
+
+def code(answer):
+    m = re.match(r"\[(\S+?)[ \]]", answer.text)
+    return m and m[1]
+
+
+def header(subject="", more="", body=""):
+    return f"Subject: {subject}\n{more}\n{body}\n".encode("latin-1")
+
+
+NOW = int(time.time())
+DAY = 24 * 3600
+MESSAGES = [  # file name's flags, age of the file or its date, octets
+    ("", NOW - 100, header("plain words", "From: \"Anna, A\" (the cook) <anna@example.org>\nTo: ben@example.org, Carl <carl@x.example>\n"
+                           "Cc: Dora <dora@example.org>\nBcc: hidden@example.org\nDate: Mon, 5 Jul 2021 23:30:00 -0800\n"
+                           "X-Long: first\n   folded   rest\nX-Empty:\n", "The quick brown fox\nover two\nlines jumped=20x")),
+    ("S", NOW - 5000, header("=?utf-8?q?Gr=C3=BC=C3=9Fe_aus?= =?iso-8859-1?b?S/ZsbiBhbSBSaGVpbg==?=",
+                             "From: =?utf-8?b?SsO8cmdlbg==?= <j@example.org>\nDate: Tue, 6 Jul 2021 00:10:00 +0200\n"
+                             "Content-Type: text/plain; charset=iso-8859-1\nContent-Transfer-Encoding: quoted-printable\n",
+                             "Stra=DFe nach S=FCden, ein lan=\nges Wort")),
+    ("FRS", calendar.timegm((2021, 3, 28, 0, 0, 0)), header(
+        "attached", "Date: 28 Mar 2021 12:00 +0000\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n",
+        "preamble\n--b\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: base64\n\n" +
+        base64.b64encode("versteckter Text: żółw".encode()).decode() +
+        "\n--b\nContent-Type: message/rfc822\n\nSubject: inner subject\n\ninner words\n--b--\n")),
+    ("DT", calendar.timegm((2021, 3, 27, 23, 59, 59)), header("no date here", "X-Spam: yes\n", "x" * 3000)),
+    ("Sab", calendar.timegm((1999, 12, 31, 0, 0, 0)), header("=?x-unknown?q?odd?= =?utf-8?q?broken=ff?=", "Date: nonsense\n", "raw \xe9 octet")),
+]
+
+
+@pytest.fixture
+def talk(server):
+    anna = server.accounts["anna"]
+    (anna.maildir / "dovecot-keywords").write_text("0 $Label\n1 work\n")
+    anna.own(anna.maildir / "dovecot-keywords")
+    for i, (flags, date, octets) in enumerate(MESSAGES, 1):
+        name = f"100000000{i}.M{i}.test:2,{flags}"
+        anna.deliver(octets, name, sub="cur")
+        os.utime(anna.maildir / "cur" / name, (date, date))
+    t = server.imap_talk()
+    assert t.cmd("SELECT INBOX").find(rb"^\* 5 EXISTS")
+    return t
+
+
+def found(talk, keys, uid=False):
+    if isinstance(keys, str):
+        keys = keys.encode()
+    answer = talk.cmd((b"UID " if uid else b"") + b"SEARCH " + keys)
+    assert answer.ok and len(answer.untagged) == 1, (keys, answer)
+    return [int(n) for n in re.match(rb"\* SEARCH(.*)$", answer.untagged[0])[1].split()]
+
+
+ALL = [1, 2, 3, 4, 5]
+SIZES = [len(re.sub(rb"(?<!\r)\n", b"\r\n", octets)) for _, _, octets in MESSAGES]
+KEYS = [
+    ("ALL", ALL), ("ANSWERED", [3]), ("UNANSWERED", [1, 2, 4, 5]), ("DELETED", [4]), ("UNDELETED", [1, 2, 3, 5]), ("DRAFT", [4]), ("UNDRAFT", [1, 2, 3, 5]),
+    ("FLAGGED", [3]), ("UNFLAGGED", [1, 2, 4, 5]), ("SEEN", [2, 3, 5]), ("UNSEEN", [1, 4]), ("KEYWORD $label", [5]), ("UNKEYWORD work", [1, 2, 3, 4]),
+    ("KEYWORD none", []), ("UNKEYWORD none", ALL), ("unseen UNdeleted", [1]),
+    # numbers
+    ("1", [1]), ("2:4", [2, 3, 4]), ("4:2", [2, 3, 4]), ("*", [5]), ("1,3,*", [1, 3, 5]), ("UID 1:2", [1, 2]), ("UID 9:*", [5]), ("UID 9", []), ("1:3 UID 3:5", [3]),
+    ("NOT 1:3", [4, 5]), ("NOT UID *", [1, 2, 3, 4]), ("1:4294967295", ALL),
+    # dates of arrival
+    ("BEFORE 28-Mar-2021", [4, 5]), ("ON 28-Mar-2021", [3]), ("SINCE 28-Mar-2021", [1, 2, 3]), ("ON 27-Mar-2021", [4]), ('BEFORE "1-Jan-2000"', [5]),
+    ("on 31-dec-1999", [5]), ("SINCE 1-Jan-2000 BEFORE 1-Apr-2021", [3, 4]), ("OLDER 1000", [2, 3, 4, 5]), ("YOUNGER 1000", [1]), ("YOUNGER 4294967295", ALL),
+    ("OLDER 4294967295", []), ("NOT OLDER 1000", [1]),
+    # and of sending, without their zones
+    ("SENTON 5-Jul-2021", [1]), ("SENTON 6-Jul-2021", [2]), ("SENTBEFORE 6-Jul-2021", [1, 3]), ("SENTSINCE 5-Jul-2021", [1, 2]), ("SENTSINCE 1-Jan-1970", [1, 2, 3]),
+    # sizes
+    (f"LARGER {SIZES[3]}", []), (f"LARGER {SIZES[3] - 1}", [4]), (f"SMALLER {SIZES[0]}", [i for i in ALL if SIZES[i - 1] < SIZES[0]]), ("SMALLER 0", []), ("LARGER 0", ALL),
+    ("SMALLER 9223372036854775807", ALL),
+    # texts in fields
+    ("SUBJECT WORDS", [1]), ('SUBJECT "plain words"', [1]), ("SUBJECT {5+}\r\nplain", [1]), ('SUBJECT ""', ALL), ("SUBJECT inner", []),
+    ("FROM anna@example", [1]), ('FROM "the cook"', [1]), ('FROM "Anna, A"', [1]), ("TO CARL", [1]), ("TO x.example", [1]), ("CC dora", [1]), ("BCC hidden", [1]),
+    ("HEADER X-Spam yes", [4]), ('HEADER X-Spam ""', [4]), ('HEADER "X-Empty" ""', [1]), ("HEADER x-empty z", []), ('HEADER X-Long "folded   rest"', [1]),
+    ('HEADER Date ""', [1, 2, 3, 5]), ('HEADER None ""', []), ('HEADER {7+}\r\nSubject {4+}\r\nhere', [4]),
+    ("FROM jürgen", None), ('FROM "JÜRGEN"', [2]), ('SUBJECT "Grüße"', [2]), ('SUBJECT "GRÜSSE"', None), ('SUBJECT "grüße aus"', [2]), ('SUBJECT "Köln am RHEIN"', [2]),
+    # and in bodies, decoded
+    ('BODY "quick brown"', [1]), ("BODY words", [3]), ("TEXT words", [1, 3]), ('BODY "straße nach SÜDEN"', [2]), ('BODY "langes Wort"', [2]), ('BODY "lan="', []),
+    ('TEXT "żółw"', [3]), ('BODY "VERSTECKTER TEXT: ŻÓŁW"', [3]), ('BODY "inner subject"', [3]), ("BODY attached", []), ("TEXT attached", [3]), ('TEXT "rfc822"', [3]),
+    ("BODY jumped=20x", [1]), ('BODY ""', ALL), ("TEXT preamble", None), ("BODY " + "x" * 3000, [4]), ("BODY " + "x" * 3001, []), ('BODY "raw "', [5]),
+    # put together
+    ("NOT SEEN", [1, 4]), ("NOT NOT SEEN", [2, 3, 5]), ("OR SEEN DELETED", [2, 3, 4, 5]), ("OR (SEEN 2) (UNSEEN 4)", [2, 4]), ("OR OR 1 2 3", [1, 2, 3]),
+    ("NOT OR 1 2", [3, 4, 5]), ("(1:3) (2:4)", [2, 3]), ("((SEEN) (NOT FLAGGED))", [2, 5]), ("NOT (SEEN FLAGGED)", [1, 2, 4, 5]), ("OR NOT SEEN NOT NOT FLAGGED", [1, 3, 4]),
+    ("OR BODY quick OR SUBJECT here 2", [1, 2, 4]), ("SEEN NOT BODY straße", None), ("(OR (SUBJECT plain) (BODY inner)) UNSEEN", [1]),
+    # charsets
+    ("CHARSET UTF-8 ALL", ALL), ("CHARSET us-ascii SUBJECT plain", [1]), ("charset {5+}\r\nutf-8 SEEN", [2, 3, 5]),
+    ("CHARSET UTF-8 SUBJECT {4+}\r\nGrü".encode(), [2]), (b"CHARSET ISO-8859-1 SUBJECT {3+}\r\nGr\xfc", [2]),
+    (b"CHARSET iso-8859-1 BODY {6+}\r\nS\xdcDEN,", [2]), ("SUBJECT {4+}\r\nGrü".encode(), [2]),
+]
+
+
+def test_every_key(talk):
+    for keys, want in KEYS:
+        if want is None:  # 8 bits in an atom, or where more than one answer is right
+            assert talk.cmd(("SEARCH " + keys).encode()).status in ("OK", "BAD")
+            continue
+        assert found(talk, keys) == want, keys
+        assert found(talk, keys, uid=True) == want, "UIDs are the same here"
+    assert talk.cmd("FETCH 1:* FLAGS").find(rb"\* 1 FETCH \(FLAGS \(\\Recent\)\)"), "searching marks nothing"
+
+
+def test_searches_that_cannot_be(talk):
+    for keys in ("", " ALL", "ALL ", "XKEY", "ALL,", "SUBJECT", "SUBJECT a b", "FROM", "HEADER x", "HEADER x y z", "KEYWORD", "KEYWORD \\Seen", "BEFORE", "BEFORE 32-Jan-2020",
+                 "ON 30-Feb-2020", "ON 1-Jan-20", "ON 2020-01-01", "ON 001-Jan-2020", "SENTON tomorrow", "LARGER -1", "LARGER x", "SMALLER 99999999999999999999", "OLDER 0", "YOUNGER -5",
+                 "OLDER 4294967296", "UID", "UID x", "UID 0", "0", "1:0", "1,", "4294967296", "NOT", "OR 1", "OR", "(", ")", "()", "(ALL", "ALL)", "(ALL))", "(ALL)(SEEN)", "NOT ()",
+                 "CHARSET", "CHARSET UTF-8", "CHARSET UTF-8 ", "RETURN", "RETURN ALL", "RETURN (ALL)", "RETURN (X) ALL", "RETURN (MIN MIN", "RETURN () ", "SUBJECT NIL()", "SUBJECT ~{1+}\r\nx",
+                 "SUBJECT {3+}\r\na\0b", 'SUBJECT "a', 'SUBJECT "a\\x"', "ALL RETURN (MIN)", "SEEN CHARSET UTF-8 ALL", "$x", "MODSEQ 5"):
+        answer = talk.cmd(f"SEARCH {keys}")
+        assert answer.bad and not answer.untagged, (keys, answer)
+        if talk.n % 20 == 0:
+            assert talk.cmd("NOOP").ok
+    answer = talk.cmd("SEARCH CHARSET x-klingon SUBJECT a")
+    assert answer.no and code(answer) == "BADCHARSET" and "UTF-8" in answer.text.upper()
+    for octets in (b"\xff\xfe", b"\xc3", b"\xed\xa0\x80"):
+        for charset in (b"", b"CHARSET UTF-8 "):
+            assert talk.cmd(b"SEARCH " + charset + b"SUBJECT {%d+}\r\n%s" % (len(octets), octets)).status in ("OK", "NO", "BAD")
+    assert found(talk, "ALL") == ALL, "and the session lives"
+
+
+def test_extended_search(talk):
+    def esearch(command):
+        answer = talk.cmd(command)
+        assert answer.ok and len(answer.untagged) == 1, (command, answer)
+        m = re.match(rb'\* ESEARCH \(TAG "t(\d+)"\)(.*)$', answer.untagged[0])
+        assert int(m[1]) == talk.n
+        return m[2].decode().strip()
+
+    for command, want in [("SEARCH RETURN (MIN) SEEN", "MIN 2"), ("SEARCH RETURN (MAX) SEEN", "MAX 5"), ("SEARCH RETURN (COUNT) SEEN", "COUNT 3"),
+                          ("SEARCH RETURN (ALL) SEEN", "ALL 2:3,5"), ("SEARCH RETURN () SEEN", "ALL 2:3,5"), ("search return (min max count all) SEEN", "MIN 2 MAX 5 COUNT 3 ALL 2:3,5"),
+                          ("SEARCH RETURN (MIN MAX COUNT ALL) KEYWORD none", "COUNT 0"), ("SEARCH RETURN (ALL) KEYWORD none", ""), ("SEARCH RETURN (MIN) KEYWORD none", ""),
+                          ("UID SEARCH RETURN (ALL COUNT) SEEN", "UID COUNT 3 ALL 2:3,5"), ("UID SEARCH RETURN (MIN) 9:*", "UID MIN 5"), ("SEARCH RETURN (COUNT) CHARSET UTF-8 ALL", "COUNT 5"),
+                          ("UID SEARCH RETURN () KEYWORD none", "UID")]:
+        assert esearch(command) == want, command
+
+
+def test_search_results_are_saved(talk):
+    assert talk.cmd("SEARCH RETURN (SAVE) SEEN").untagged == [], "no answer but the tagged one"
+    assert found(talk, "$") == [2, 3, 5] and found(talk, "$ FLAGGED") == [3] and found(talk, "NOT $") == [1, 4] and found(talk, "UID $") == [2, 3, 5]
+    assert [u.split()[1] for u in talk.cmd("FETCH $ UID").untagged] == [b"2", b"3", b"5"]
+    assert [u.split()[1] for u in talk.cmd("UID FETCH $ FLAGS").untagged] == [b"2", b"3", b"5"]
+    assert talk.cmd("CREATE Box").ok and talk.cmd("COPY $ Box").text.split()[2:4] == ["2:3,5", "1:3]"]
+    assert len(talk.cmd("STORE $ +FLAGS (saved)").untagged) >= 3 and found(talk, "KEYWORD saved") == [2, 3, 5]
+    for returns, want in [("SAVE MIN", [2]), ("SAVE MAX", [5]), ("MIN SAVE MAX", [2, 5]), ("SAVE COUNT MIN", [2, 3, 5]), ("SAVE ALL MIN", [2, 3, 5]), ("COUNT SAVE", [2, 3, 5])]:
+        talk.cmd(f"SEARCH RETURN ({returns}) SEEN")
+        assert found(talk, "$") == want, returns
+    talk.cmd("SEARCH RETURN (SAVE) SEEN")
+    talk.cmd("SEARCH RETURN (COUNT) ALL")
+    talk.cmd("SEARCH RETURN (SAVE) XBAD")
+    assert found(talk, "$") == [2, 3, 5], "a search without SAVE, or one that is BAD, leaves it"
+    talk.cmd("SEARCH RETURN (SAVE) CHARSET x-none SUBJECT a")
+    assert found(talk, "$") == [], "one that is NO empties it"
+    assert talk.cmd("FETCH $ UID").ok and not talk.last.untagged and talk.cmd("UID STORE $ FLAGS (\\Seen)").ok
+    talk.cmd("SEARCH RETURN (SAVE) 2:4")
+    talk.cmd("STORE 3 +FLAGS.SILENT (\\Deleted)")
+    talk.cmd("UID EXPUNGE 3")
+    assert found(talk, "$") == [2, 3] and found(talk, "UID 2,4", uid=True) == [2, 4], "numbers move, messages stay"
+    talk.cmd("SELECT INBOX")
+    assert found(talk, "$") == [], "another SELECT forgets it"
+    answer = talk.cmd("FETCH 1,$ UID")
+    assert answer.bad
+
+
+def test_save_is_used_by_what_is_pipelined_behind_it(talk):
+    talk.send(b"a SEARCH RETURN (SAVE) FLAGGED\r\nb STORE $ +FLAGS (next)\r\nc SEARCH KEYWORD next\r\n")
+    assert talk.finish(b"a").ok and talk.finish(b"b").ok and talk.finish(b"c").untagged[-1] == b"* SEARCH 3"
+
+
+def test_utf8_accept_wants_no_charset(talk):
+    assert talk.cmd("ENABLE UTF8=ACCEPT").ok
+    assert talk.cmd("SEARCH CHARSET UTF-8 ALL").bad and found(talk, 'SUBJECT "Grüße"') == [2]
+    assert talk.cmd(b'SEARCH SUBJECT "\xff"').bad
+
+
+def test_a_search_whose_client_is_gone_stops(server):
+    anna = server.accounts["anna"]
+    big = b"a: b\n\n" + b"lorem ipsum dolor sit amet\n" * 400000
+    for i in range(4):
+        anna.deliver(big, f"100000000{i}.M{i}.test:2,", sub="cur")
+    talk = server.imap_talk()
+    talk.cmd("SELECT INBOX")
+    count = len(server.children())
+    talk.start("SEARCH " + " ".join(f"NOT BODY nowhere{i}" for i in range(150)))
+    time.sleep(0.2)
+    talk.close()
+    end = time.monotonic() + 8
+    while len(server.children()) > count - 2:
+        assert time.monotonic() < end, "it searches on for nobody"
+        time.sleep(0.05)

@@ -49,6 +49,8 @@ log_path = {self.log}
 protocols = imap
 listen = 127.0.0.1
 ssl = no
+# else folders that another program removed are listed for a second
+mailbox_list_index = no
 namespace inbox {{
   inbox = yes
   separator = /
@@ -111,7 +113,7 @@ userdb passwd-file {{
 
 # --- answers as trees ---
 
-TOKEN = re.compile(rb'[()]|"([^"\\]*(?:\\.[^"\\]*)*)"|~?\{(\d+)\}\r\n|([^ ()"{\[]+(?:\[[^]]*\](?:<\d+>)?)?)', re.S)
+TOKEN = re.compile(rb'[()]|"([^"\\]*(?:\\.[^"\\]*)*)"|~?\{(\d+)\}\r\n|([^ ()"{\[]+(?:\[[^]]*\](?:<\d+>)?)?|\[[^ ]*)', re.S)
 
 
 def tree(line):
@@ -756,3 +758,130 @@ def test_searches(both):
     assert len(commands) > 250 and sum(map(bool, ours)) > 150, "most of them find something"
     settle([Difference(both.messages[uid], command, "", uid in a, uid in b)
             for command, a, b in zip(commands, ours, theirs) for uid in sorted(a ^ b)], SEARCHES)
+
+
+# --- one tree, both servers by turns ---
+
+@pytest.fixture
+def turns(serve):
+    """Sessions of sallyport and of Dovecot on the same empty tree."""
+    server = serve()
+    dovecot = Dovecot(server)
+    yield [server.imap_talk("anna", timeout=60), dovecot.imap_talk()]
+    dovecot.stop()
+
+
+def listed(talk, command):
+    """name -> attributes"""
+    answer = talk.cmd(command)
+    assert answer.ok, (command, answer.text)
+    rows = [tree(line[2:]) for line in answer.untagged if re.match(rb"\* (LIST|LSUB) ", line)]
+    if "*" in command:  # parents that were never made are told by "%" everywhere, by "*" as one likes
+        rows = [row for row in rows if not {"\\Noselect", "\\NonExistent"} & set(row[1])]
+    return {(name.encode() if isinstance(name, str) else name): set(attributes) - untold(command, attributes)
+            for _, attributes, _, name, *_ in rows}
+
+
+def untold(command, attributes):
+    """What a server need not tell: children and uses where nobody asks for them; that what is not there cannot be selected."""
+    children, uses = {"\\HasChildren", "\\HasNoChildren"}, {f"\\{use}" for use in USES}
+    free = uses if command.startswith("LSUB") else set() if "RETURN" in command or '"" (' not in command and "LIST (" not in command \
+        else children | uses
+    return free | ({"\\Noselect"} if "\\NonExistent" in attributes else set())
+
+
+NAMES = ["Work", "Work/2024", "Work/2024/Q1", "Deep/er/and/deep/er", '"with space"', '"Entw&APw-rfe"', "&ZeVnLIqe-", '"quo\\"te"',
+         '"back\\\\slash"', "a&-b", '"per%cent"', '"st*r"', "NIL", '"(x)"', '"[x]"', "a'b", '"#news"', '"$x"', "a|b", "tmp", "cur", "new",
+         "cur/x", "INBOX/Sub", "inbox/Other", "x" * 190, "Drafts", "Sent", "Trash", "Junk", "Archive", "Archive/2023"]
+LISTS = ['LIST "" "*"', 'LIST "" "%"', 'LIST "" "Work/%"', 'LIST "" "%/%"', 'LIST "Work/" "*"', 'LIST "" "*e*r*"', 'LIST "" "INBOX"', 'LIST "" "inbox/%"',
+         'LIST "" ("W*" "A%")', 'LIST (SUBSCRIBED) "" "*"', 'LIST (SPECIAL-USE) "" "*"', 'LIST "" "*" RETURN (SUBSCRIBED CHILDREN SPECIAL-USE)',
+         'LIST (SUBSCRIBED RECURSIVEMATCH) "" "%"', 'LSUB "" "*"', 'LSUB "" "%"']
+
+
+def test_names_subscriptions_and_special_uses(turns):
+    def compare():
+        for command in LISTS:
+            assert listed(turns[0], command) == listed(turns[1], command), command
+
+    for i, name in enumerate(NAMES):
+        assert turns[i % 2].cmd(f"CREATE {name}").ok, turns[i % 2].last
+        if i % 3:
+            assert turns[i // 2 % 2].cmd(f"SUBSCRIBE {name}").ok, turns[i // 2 % 2].last
+    compare()
+    for i, command in enumerate(("UNSUBSCRIBE Sent", "RENAME Work Arbeit", "SUBSCRIBE gone", "DELETE Archive/2023", "DELETE Trash",
+                                 "UNSUBSCRIBE gone", "RENAME &ZeVnLIqe- Plain", "CREATE Work", "RENAME cur/x Work/y",
+                                 'DELETE "quo\\"te"', "UNSUBSCRIBE Junk", "CREATE Trash")):
+        assert turns[i % 2].cmd(command).ok, (command, turns[i % 2].last)
+        compare()
+
+
+def mailbox(talk, name):
+    """What a client sees of a mailbox: UIDVALIDITY, UIDNEXT, and of each UID flags, size and instant."""
+    status = tree(talk.cmd(f"STATUS {name} (UIDVALIDITY UIDNEXT MESSAGES UNSEEN)").find(rb"^\* STATUS")[0].string)[3]
+    assert talk.cmd(f"EXAMINE {name}").ok
+    told = fetch(talk, "1:*", "(FLAGS RFC822.SIZE INTERNALDATE)")
+    assert talk.cmd("CLOSE").ok
+    return dict(zip(status[::2], status[1::2])), {
+        uid: (set(t["FLAGS"]) - {"\\Recent"}, t["RFC822.SIZE"], email.utils.parsedate_to_datetime(
+            t["INTERNALDATE"].decode().strip().replace("-", " ", 2))) for uid, t in told.items()}
+
+
+STEPS = [  # in INBOX, and what comes of it: UID -> flags
+    ("UID STORE 1,3 +FLAGS (\\Seen)", {1: "\\Seen", 3: "\\Seen"}),
+    ("UID STORE 2 +FLAGS (\\Flagged Later)", {2: "\\Flagged Later"}),
+    ("UID STORE 2:4 +FLAGS ($Work)", {2: "\\Flagged Later $Work", 3: "\\Seen $Work", 4: "$Work"}),
+    ("UID STORE 3 -FLAGS (\\Seen $Work)", {3: ""}),
+    ("UID STORE 4 FLAGS (\\Answered \\Draft Later)", {4: "\\Answered \\Draft Later"}),
+    ("UID STORE 5 FLAGS ($Forwarded $MDNSent NonJunk)", {5: "$Forwarded $MDNSent NonJunk"}),
+    ("UID STORE 5 -FLAGS ($Forwarded)", {5: "$MDNSent NonJunk"}),
+    ("UID STORE 6 +FLAGS (\\Deleted later)", {6: "\\Deleted Later"}),
+    ("UID COPY 2:4 Work", {}),
+    ("UID EXPUNGE 6", {6: None}),
+    ("UID MOVE 5 Work", {5: None}),
+    ("UID COPY 1 INBOX", {7: "\\Seen"}),
+    ("UID STORE 7 +FLAGS (\\Deleted)", {7: "\\Seen \\Deleted"}),
+    ("EXPUNGE", {7: None}),
+]
+
+
+@pytest.mark.parametrize("first", [0, 1], ids=["sallyport first", "Dovecot first"])
+def test_uids_flags_and_keywords(turns, first):
+    assert turns[first].cmd("CREATE Work").ok
+    for i in range(6):
+        date = f'"{i + 1:2d}-Mar-2024 10:00:00 +0{i}00"'
+        answer = turns[(i + first) % 2].append("INBOX", b"Subject: %d\r\n\r\nbody\r\n" % i, f"{date} ")
+        assert answer.ok and re.match(rf"\[APPENDUID \d+ {i + 1}\]", answer.text), answer
+    flags = {uid: set() for uid in range(1, 7)}
+    validity = None
+    for i, (command, changes) in enumerate(STEPS):
+        talk = turns[(i + first) % 2]
+        assert talk.cmd("SELECT INBOX").ok
+        assert talk.cmd(command).ok, (command, talk.last)
+        assert talk.cmd("UNSELECT").ok
+        flags.update({uid: None if f is None else set(f.split()) for uid, f in changes.items()})
+        for name in ("INBOX", "Work"):
+            ours, theirs = (mailbox(t, name) for t in (turns if i % 3 else turns[::-1]))
+            assert ours == theirs, (command, name)
+            if name == "INBOX":
+                assert {uid: f for uid, (f, _, _) in ours[1].items()} == {uid: f for uid, f in flags.items() if f is not None}, command
+                assert validity in (None, ours[0]["UIDVALIDITY"])
+                validity = ours[0]["UIDVALIDITY"]
+    assert len(ours[1]) == 4 and ours[0]["UIDNEXT"] == 5
+
+
+def test_sessions_of_both_at_the_same_time(turns):
+    """Each hears of what the other did, when it may be told."""
+    for i in range(4):
+        assert turns[0].append("INBOX", b"Subject: %d\r\n\r\nbody\r\n" % i).ok
+    for talk in turns:
+        assert talk.cmd("SELECT INBOX").ok
+    for a, b in ((0, 1), (1, 0)):
+        assert turns[a].cmd(f"STORE {a + 1} +FLAGS (\\Answered key{a})").ok
+        told = [set(tree(line)[3][1]) for line in turns[b].cmd("NOOP").untagged if b" FETCH " in line]
+        assert [t - {"\\Recent"} for t in told] == [{"\\Answered", f"key{a}"}], turns[b].last
+        assert turns[a].append("INBOX", b"Subject: more\r\n\r\n").ok
+        assert turns[b].cmd("NOOP").find(rb"^\* %d EXISTS" % (5 + a)), turns[b].last
+    for a, b in ((0, 1), (1, 0)):
+        assert turns[a].cmd("STORE 1 +FLAGS.SILENT (\\Deleted)").ok and turns[a].cmd("EXPUNGE").ok
+        assert turns[b].cmd("NOOP").find(rb"^\* 1 EXPUNGE"), turns[b].last
+    assert mailbox(turns[0], "INBOX") == mailbox(turns[1], "INBOX")

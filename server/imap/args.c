@@ -115,9 +115,10 @@ args_literal(struct args *args, struct word *word_r, bool *literal8_r)
 	if (!args_char(args, '{') || !args_number64(args, &len))
 		return false;
 	(void)args_char(args, '+');
-	if (!args_char(args, '}') || !args_char(args, '\r') || !args_char(args, '\n'))
+	if (!args_char(args, '}'))
 		return false;
-	if (len > (uint64_t)(args->end - args->at))
+	(void)args_char(args, '\r'); /* command.c takes LF alone for a line's end, too */
+	if (!args_char(args, '\n') || len > (uint64_t)(args->end - args->at))
 		return false;
 	*word_r = (struct word){args->at, (size_t)len};
 	args->at += len;

@@ -6,6 +6,7 @@
  * alone decides what news of the mailbox goes with an answer, and no command has to remember it.
  */
 #include <errno.h>
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +21,10 @@
 #include "server/log.h"
 #include "server/reader.h"
 
-enum { GOODBYE_TIMEOUT = 2 * 1000 }; /* ms for the last words to a client that may not listen */
+enum {
+	GOODBYE_TIMEOUT = 2 * 1000, /* ms for the last words to a client that may not listen */
+	MEMORY_KEEP = 128 * 1024,   /* octets of free memory; and larger pieces are the kernel's */
+};
 
 /* --- answers --- */
 
@@ -439,6 +443,9 @@ imap_open(struct reader *reader)
 {
 	static struct session session; /* one in this process */
 
+	/* What a large message needed is given back at once: most sessions only wait. */
+	(void)mallopt(M_MMAP_THRESHOLD, MEMORY_KEEP);
+	(void)mallopt(M_TRIM_THRESHOLD, MEMORY_KEEP);
 	session.reader = reader;
 	session.channel = &reader->channel;
 	session.maildir = reader->maildir;

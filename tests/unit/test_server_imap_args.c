@@ -192,7 +192,7 @@ words_are_read(void **state)
 	    {read_literal, TEXT("{0} \r\n"), false, NULL, 0, NULL},
 	    {read_literal, TEXT("{4}\r\n\xff\r\n\""), false, TEXT("\xff\r\n\""), ""},
 	    {read_literal, TEXT("{6}\r\nhello"), false, NULL, 0, NULL},
-	    {read_literal, TEXT("{5}\nhello"), false, NULL, 0, NULL},
+	    {read_literal, TEXT("{5}\nhello"), false, TEXT("hello"), ""},
 	    {read_literal, TEXT("{5}\rhello"), false, NULL, 0, NULL},
 	    {read_literal, TEXT("{}\r\nhello"), false, NULL, 0, NULL},
 	    {read_literal, TEXT("{-1}\r\nhello"), false, NULL, 0, NULL},

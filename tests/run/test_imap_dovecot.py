@@ -22,12 +22,11 @@ from urllib.parse import unquote_to_bytes
 import pytest
 
 import make
-import wire
 from conftest import Server, Talk, free_ports, until
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(not os.access("/usr/lib/dovecot/imap", os.X_OK), reason="no Dovecot here")]
 
-USES = {"Drafts": "Drafts", "Sent": "Sent", "Trash": "Trash", "Junk": "Junk", "Archive": "Archive"}
+USES = ("Drafts", "Sent", "Trash", "Junk", "Archive")  # names of folders, and what they are for
 
 
 class Dovecot:
@@ -41,9 +40,9 @@ class Dovecot:
         shutil.chown(self.dir / "users", "dovecot")
         conf = self.dir / "dovecot.conf"
         version = subprocess.run(["/usr/sbin/dovecot", "--version"], capture_output=True, text=True, check=True).stdout
-        self.version = tuple(map(int, re.findall(r"\d+", version)[:2]))
-        mailboxes = "".join(f'mailbox "{name}" {{\n special_use = "\\\\{use}"\n}}\n' for use, name in USES.items())
-        conf.write_text((self.new if self.version >= (2, 4) else self.old)() + f"""
+        new = tuple(map(int, re.findall(r"\d+", version)[:2])) >= (2, 4)
+        mailboxes = "".join(f'mailbox {use} {{\n    special_use = "\\\\{use}"\n  }}\n  ' for use in USES)
+        conf.write_text((self.new() if new else self.old()) + f"""
 base_dir = {self.dir}/run
 log_path = {self.log}
 protocols = imap
@@ -68,7 +67,11 @@ service imap-login {{
         # a day of INTERNALDATE is one in the zone of the server
         self.process = subprocess.Popen(["/usr/sbin/dovecot", "-F", "-c", conf], stderr=subprocess.DEVNULL,
                                         env={**os.environ, "TZ": "UTC"})
-        until(lambda: self.log.exists() and "starting up" in self.log.read_text(), 15, "Dovecot")
+        try:
+            until(lambda: self.log.exists() and "starting up" in self.log.read_text(), 15, "Dovecot")
+        except AssertionError:
+            self.stop()
+            raise
 
     def old(self):
         users = f"driver = passwd-file\n  args = {self.dir}/users"
@@ -107,6 +110,8 @@ userdb passwd-file {{
     def stop(self):
         self.process.terminate()
         self.process.wait(20)
+
+    def check(self):
         log = self.log.read_text()
         assert not re.search(r"(Error|Panic|Fatal|Warning): (?!Killed with signal 15)", log), log[-3000:]
 
@@ -154,8 +159,8 @@ def fetched(answer):
     for line in answer.untagged:
         m = re.match(rb"\* \d+ FETCH ", line)
         if m:
-            (pairs,) = tree(line[m.end():])
-            items = dict(zip(pairs[::2], pairs[1::2]))
+            (told,) = tree(line[m.end():])
+            items = dict(zip(told[::2], told[1::2]))
             found.setdefault(items["UID"], {}).update(items)
     return found
 
@@ -219,7 +224,6 @@ def envelope(fields):
     return {name: [tuple(a) for a in field] if isinstance(field, list) else field for name, field in zip(ENVELOPE, fields)}
 
 
-
 # --- both servers ---
 
 class Both:
@@ -271,13 +275,12 @@ def both(certificates):
         server.start()
         dovecot = Dovecot(server)
         yield Both(server, dovecot)
-        dovecot.stop()
+        dovecot.check()
         server.stop()
         assert not re.search(r"Sanitizer|runtime error|forbidden system call", server.log()), server.log()[-6000:]
     finally:
-        if dovecot and dovecot.process.poll() is None:
-            dovecot.process.kill()
-            dovecot.process.wait()
+        if dovecot:
+            dovecot.stop()
         server.stop()
         shutil.rmtree(directory, ignore_errors=True)
 
@@ -296,7 +299,7 @@ class Difference:
 def settle(differences, rows):
     """Fails on differences that no row explains."""
     open_ = [d for d in differences if not any(fits(d) for _, fits in rows)]
-    assert not open_, f"{len(open_)} differences:\n  " + "\n  ".join(map(repr, open_[:int(os.environ.get("N","20"))]))
+    assert not open_, f"{len(open_)} differences:\n  " + "\n  ".join(map(repr, open_[:20]))
 
 
 # --- ENVELOPE, BODY, BODYSTRUCTURE ---
@@ -386,6 +389,27 @@ def decoded(parameters):
     return sorted((name, undo(name, value)) for name, value in parameters)
 
 
+def readings(name, value):
+    """A parameter's value as it is, without charset and language, and decoded."""
+    yield value
+    if name.endswith(b"*"):
+        charset, _, rest = value.partition(b"'")
+        rest = rest.partition(b"'")[2]
+        yield from (rest, unquote_to_bytes(rest))
+        try:
+            yield unquote_to_bytes(rest).decode(charset.decode("ascii")).encode()
+        except (LookupError, ValueError):
+            pass
+
+
+def is_reading(ours, theirs):
+    """Whether each name is told once and by itself, with one of the values that sallyport tells of it."""
+    values = {}
+    for name, value in ours:
+        values.setdefault(name.removesuffix(b"*"), []).extend(readings(name, value))
+    return len(theirs) == len(dict(theirs)) == len(values) and all(value in values.get(name, ()) for name, value in theirs)
+
+
 def told_by(d, where, what, who=0):
     return d.message.structures[who].get(where, {}).get(what)
 
@@ -393,6 +417,8 @@ def told_by(d, where, what, who=0):
 STRUCTURES = [
     ("parameters have no order; pieces are joined (RFC 9051 section 7.5.2), and encoded where RFC 2231 section 7 wants it",
      lambda d: "parameters" in d.what and None not in (d.ours, d.theirs) and decoded(d.ours) == decoded(d.theirs)),
+    ("... and are told as they are written but for that (RFC 2231 section 6); Dovecot 2.4 decodes them and tells each name once",
+     lambda d: "parameters" in d.what and None not in (d.ours, d.theirs) and is_reading(d.ours, d.theirs)),
     ("a type that is malformed is text/plain in US-ASCII (RFC 2045 section 5.2), in a digest message/rfc822; Dovecot's is empty",
      lambda d: b"" in (told_by(d, d.where.partition(".")[0], k, 1) for k in ("type", "subtype"))
      and told_by(d, d.where.partition(".")[0], "subtype") in (b"plain", b"rfc822")),
@@ -411,7 +437,8 @@ STRUCTURES = [
     ("a name with a star alone is told as it is", lambda d: d.what == "parameters" and re.search(rb"; \*=", type_text(d))),
     ("of the parts 10,000 are told", lambda d: len(d.message.structures[0]) == 10000 and d.where == "9999"),
     ("the line end before a boundary is the boundary's (RFC 2046 section 5.1.1), also behind a header only",
-     lambda d: d.what in ("size", "lines") and None not in (d.ours, d.theirs) and d.theirs - d.ours in (1, 2) and told_by(d, d.where, "type") == b"message"),
+     lambda d: d.what in ("size", "lines") and None not in (d.ours, d.theirs) and d.theirs - d.ours in (1, 2)
+     and told_by(d, d.where, "type") == b"message"),
     ("an encoded message is not looked into: RFC 2046 section 5.2.1 allows no encoding of one",
      lambda d: re.search(rb"(?i)encoding: (base64|quoted)", d.message.content)
      and told_by(d, d.where.removesuffix(".1"), "type") == b"message" and (d.what.startswith("envelope") or d.where.endswith(".1"))),
@@ -477,43 +504,44 @@ def numbers_of(m):
 
 
 def sections(m):
-    """All that can be asked of a message: whole sections, and partials of some."""
-    size = m.told[0]["RFC822.SIZE"]
     yield from ("[]", "[HEADER]", "[TEXT]", *(f"[{f}]" for f in FIELDS), "[7.7]")
     for n in numbers_of(m):
         yield from (f"[{n}]", f"[{n}.MIME]", f"[{n}.HEADER]", f"[{n}.TEXT]", f"[{n}.{FIELDS[0]}]", f"[{n}.{FIELDS[3]}]")
-    if re.search(rb"\r(?!\n)", m.content):
-        return  # with a partial behind a CR alone, Dovecot miscounts and drops the session
+
+
+def partials(m):
+    size = len(m.wire)
     yield from (f"[]<{origin}.{length}>" for origin, length in ((0, 10), (5, 7), (max(size - 3, 0), 10), (size, 5), (size + 9, 5)))
     yield from ("[HEADER]<3.20>", "[TEXT]<3.20>", f"[{FIELDS[0]}]<2.9>", "[1]<1.9>", "[1.MIME]<0.8>")
 
 
-def fetch_sections(talk, messages):
-    """uid -> section -> what came"""
-    told = {uid: {} for uid in messages}
-    asked = {uid: list(sections(m)) for uid, m in messages.items()}
+def line_ends_differ(m):
+    """Dovecot miscounts partials then, and drops the session where there is a CR alone."""
+    return re.search(rb"\r(?!\n)", m.content) or b"\r\n" in m.content and re.search(rb"(?<!\r)\n", m.content)
+
+
+def fetch_sections(talk, asked):
+    """(uid, section) -> what came; asked: uid -> sections"""
+    told = {}
     commands = [f"UID FETCH {uid} ({' '.join('BODY.PEEK' + s for s in names[i:i + 50])})"
                 for uid, names in asked.items() for i in range(0, len(names), 50)]
     for answer in pipelined(talk, commands):
         assert answer.ok, answer.text
         for uid, items in fetched(answer).items():
-            told[uid].update({item[4:].upper(): octets for item, octets in items.items() if item.startswith("BODY")})
+            told.update({(uid, item[4:].upper()): octets for item, octets in items.items() if item.startswith("BODY")})
     return told
 
 
 @pytest.fixture(scope="module")
 def told_sections(both):
+    asked = [{uid: [*sections(m), *([] if who == 1 and line_ends_differ(m) else partials(m))] for uid, m in both.messages.items()}
+             for who in (0, 1)]
     with ThreadPoolExecutor() as pool:
-        return list(pool.map(fetch_sections, both.talks, [both.messages] * 2))
+        return list(pool.map(fetch_sections, both.talks, asked))
 
 
 def number(section):
     return re.match(r"\[([\d.]*\d)?", section)[1]
-
-
-def is_message(d):
-    """Whether sallyport tells a message there that can be looked into."""
-    return told_by(d, number(d.where), "type") == b"message" and told_by(d, number(d.where), "envelope subject", 0) is not None
 
 
 def structures_differ_at(d):
@@ -547,34 +575,36 @@ SECTIONS = [
      lambda d: ".MIME" in d.where and d.ours == (d.theirs or b"") + b"\r\n" and told_by(d, number(d.where), "size") == 0),
     ("the line end in front of a boundary is no part of the multipart inside that ends there",
      lambda d: told_by(d, number(d.where), "type") == b"multipart" and d.theirs == d.ours + b"\r\n"),
+    ("a line that ends in CR CR LF has a CR; Dovecot 2.4 leaves it out of HEADER.FIELDS",
+     lambda d: "FIELDS" in d.where and b"\r\r\n" in d.ours and d.ours.replace(b"\r\r\n", b"\r\n") == d.theirs),
     ("a message/global can be looked into", lambda d: told_by(d, number(d.where), "subtype") == b"global" and d.theirs == b""),
 ]
 
 
 def test_sections(both, told_sections):
     ours, theirs = told_sections
-    differences = [Difference(m, section, "", ours[uid].get(section, "not told"), theirs[uid][section])
-                   for uid, m in both.messages.items() for section in theirs[uid]
-                   if ours[uid].get(section, "not told") != theirs[uid][section]]
-    settle(differences, SECTIONS)
+    settle([Difference(both.messages[uid], section, "", ours.get((uid, section), "not told"), octets)
+            for (uid, section), octets in theirs.items() if ours.get((uid, section), "not told") != octets], SECTIONS)
 
 
 def test_sections_agree_with_the_structure_and_the_file(both, told_sections):
+    told = told_sections[0]
+    lengths = {uid: {re.sub(r"\.\d+>$", ">", p): int(re.search(r"(\d+)>$", p)[1]) for p in partials(m)} for uid, m in both.messages.items()}
+    for (uid, section), octets in told.items():
+        partial = re.fullmatch(r"(.*)<(\d+)>", section)
+        if partial and octets is not None:
+            length = lengths[uid][section]
+            assert octets == told[uid, partial[1]][int(partial[2]):][:length], (uid, section)
     for uid, m in both.messages.items():
-        told = told_sections[0][uid]
-        assert told["[]"] == m.wire.replace(b"\0", b"\x80"), m.name
-        assert told["[HEADER]"] + told["[TEXT]"] == told["[]"], m.name
-        for section, octets in told.items():
-            partial = re.fullmatch(r"(.*)<(\d+)>", section)
-            if partial and octets is not None:
-                assert octets == told[partial[1]][int(partial[2]):][:len(octets)], (m.name, section)
+        assert told[uid, "[]"] == m.wire.replace(b"\0", b"\x80"), m.name
+        assert told[uid, "[HEADER]"] + told[uid, "[TEXT]"] == told[uid, "[]"], m.name
         for n in numbers_of(m):
-            part = m.structures[0].get(n)
+            part, octets = m.structures[0].get(n), told[uid, f"[{n}]"]
             if part and "size" in part:
-                assert len(told[f"[{n}]"] or b"") == part["size"], (m.name, n)
-                assert "lines" not in part or (told[f"[{n}]"] or b"").count(b"\r\n") == part["lines"], (m.name, n)
-            if told.get(f"[{n}.HEADER]") is not None:
-                assert told[f"[{n}.HEADER]"] + told[f"[{n}.TEXT]"] == told[f"[{n}]"], (m.name, n)
+                assert len(octets or b"") == part["size"], (m.name, n)
+                assert "lines" not in part or (octets or b"").count(b"\r\n") == part["lines"], (m.name, n)
+            if told[uid, f"[{n}.HEADER]"] is not None:
+                assert told[uid, f"[{n}.HEADER]"] + told[uid, f"[{n}.TEXT]"] == octets, (m.name, n)
 
 
 def is_sound(octets, encoding):
@@ -606,12 +636,18 @@ def fetch_binary(talk, parts):
 @pytest.fixture(scope="module")
 def told_binary(both, told_sections):
     """Of all parts by sallyport; of those that are sound, and of few in a message, by Dovecot too."""
-    parts = [(uid, n) for uid, m in both.messages.items() for n in (numbers_of(m)[:2] if len(numbers_of(m)) == PARTS_MAX else numbers_of(m))
-             if all(n in s for s in m.structures)]
-    sound = [(uid, n) for uid, n in parts if is_sound(told_sections[0][uid][f"[{n}]"] or b"", both.messages[uid].structures[0][n].get("encoding"))]
-    assert len(sound) > 0.98 * len(parts) > 1000
+    def parts_of(m):
+        numbers = numbers_of(m)
+        return [n for n in (numbers[:2] if len(numbers) == PARTS_MAX else numbers) if all(n in s for s in m.structures)]
+
+    def sound(uid, n):
+        return is_sound(told_sections[0][uid, f"[{n}]"] or b"", both.messages[uid].structures[0][n].get("encoding"))
+
+    parts = [(uid, n) for uid, m in both.messages.items() for n in parts_of(m)]
+    sound_ones = [part for part in parts if sound(*part)]
+    assert len(sound_ones) > 0.98 * len(parts) > 1000
     with ThreadPoolExecutor() as pool:
-        return list(pool.map(fetch_binary, both.talks, (parts, sound)))
+        return list(pool.map(fetch_binary, both.talks, (parts, sound_ones)))
 
 
 def encodings(d):
@@ -624,9 +660,11 @@ BINARIES = [
     ("an encoding that is malformed is none, as both tell in BODYSTRUCTURE; the first word and the first field count",
      lambda d: d.theirs == "[UNKNOWN-CTE" and re.fullmatch(rb'"base64"|base64 8bit|', encodings(d)[0])),
     ("a field may be folded", lambda d: d.theirs == "[UNKNOWN-CTE" and b":\n" in d.message.lines.lower()),
-    ("of two encodings the first counts, which both tell in BODYSTRUCTURE", lambda d: len(encodings(d)) == 2 and told_by(d, d.where[1:-1], "encoding", 1) == encodings(d)[0]),
+    ("of two encodings the first counts, which both tell in BODYSTRUCTURE",
+     lambda d: len(encodings(d)) == 2 and told_by(d, d.where[1:-1], "encoding", 1) == encodings(d)[0]),
     ("an encoded message is not looked into, but decoded as a whole",
-     lambda d: re.search(rb"(?i)encoding: (base64|quoted)", d.message.content) and told_by(d, number(d.where).partition(".")[0], "type") == b"message"),
+     lambda d: re.search(rb"(?i)encoding: (base64|quoted)", d.message.content)
+     and told_by(d, number(d.where).partition(".")[0], "type") == b"message"),
     ("Dovecot decodes the parts inside a multipart; by RFC 3516 section 4.3 it is the section's own encoding that is removed",
      lambda d: told_by(d, number(d.where), "type") == b"multipart" and b"Content-Transfer-Encoding: binary" in d.theirs[1]),
     ("as the structures differ, for the reasons above",
@@ -767,8 +805,11 @@ def turns(serve):
     """Sessions of sallyport and of Dovecot on the same empty tree."""
     server = serve()
     dovecot = Dovecot(server)
-    yield [server.imap_talk("anna", timeout=60), dovecot.imap_talk()]
-    dovecot.stop()
+    try:
+        yield [server.imap_talk("anna", timeout=60), dovecot.imap_talk()]
+        dovecot.check()
+    finally:
+        dovecot.stop()
 
 
 def listed(talk, command):

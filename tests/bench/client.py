@@ -1,13 +1,15 @@
-"""client.py: the client of the benchmark: POP3 over TLS, with large reads and without copies.
+"""client.py: the clients of the benchmark: POP3 and IMAP over TLS, with large reads and without copies.
 
 Whatever is not a right answer raises Misbehaved; how fast it came is for others to judge.
 """
 
+import re
 import socket
 import ssl
 
 READ = 1 << 18  # octets; one read gives at most one TLS record
 TIMEOUT = 120  # s
+TAG = 12  # octets of an IMAP tag: none that a message could have at the start of a line
 
 
 class Misbehaved(Exception):
@@ -20,18 +22,23 @@ def expect(condition, what):
 
 
 class Session:
+    """A connection with TLS, and what both protocols do alike."""
+
+    protocol = GREETING = LOGOUT = None
+
     def __init__(self, server, resume=None):
-        self.what = server.name
+        self.what = f"{server.name}: {self.protocol}"
         self.data = bytearray()  # came, but is not used yet
         self.buffer = bytearray(READ)
-        raw = socket.create_connection(("127.0.0.1", server.port), TIMEOUT)
+        raw = socket.create_connection(("127.0.0.1", server.port[self.protocol]), TIMEOUT)
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             self.tls = server.context.wrap_socket(raw, server_hostname="localhost", session=resume)
         except ssl.SSLError as e:
             raw.close()
             raise Misbehaved(f"{self.what}: handshake: {e}") from None
-        self.greeting = self.answer("greeting")
+        line = self.line("greeting")
+        expect(line.startswith(self.GREETING), f"{self.what}: {line!r}")
 
     def __enter__(self):
         return self
@@ -42,23 +49,38 @@ class Session:
     def more(self):
         try:
             n = self.tls.recv_into(self.buffer)
+        except ssl.SSLWantReadError:
+            raise
         except OSError as e:
             raise Misbehaved(f"{self.what}: {e}") from None
         self.data += memoryview(self.buffer)[:n]
         return n
 
-    def answer(self, command):
-        """The first line of an answer, which must be +OK."""
+    def line(self, after):
         while (end := self.data.find(b"\r\n")) == -1:
-            expect(self.more(), f"{self.what}: {command}: the connection ended")
+            expect(self.more(), f"{self.what}: {after}: the connection ended")
         line = bytes(self.data[:end])
         del self.data[:end + 2]
-        expect(line.startswith(b"+OK"), f"{self.what}: {command}: {line!r}")
         return line
 
+    def quit(self):
+        """Says good-bye, and waits until the server has closed."""
+        self.ask(self.LOGOUT)
+        while self.more():
+            pass
+        expect(not self.data, f"{self.what}: something behind the answer to {self.LOGOUT}")
+        self.tls.close()
+
+
+class Pop3(Session):
+    protocol, GREETING, LOGOUT = "pop3", b"+OK", "QUIT"
+
     def ask(self, command):
+        """The first line of an answer, which must be +OK."""
         self.tls.sendall(command.encode() + b"\r\n")
-        return self.answer(command.split()[0])
+        line = self.line(command.split()[0])
+        expect(line.startswith(b"+OK"), f"{self.what}: {command}: {line!r}")
+        return line
 
     def login(self, name, password):
         self.ask(f"USER {name}")
@@ -90,10 +112,49 @@ class Session:
             answers.append(body.replace(b"\r\n..", b"\r\n."))
         return answers
 
-    def quit(self):
-        """QUIT, and waits until the server has closed."""
-        self.ask("QUIT")
-        while self.more():
-            pass
-        expect(not self.data, f"{self.what}: something behind the answer to QUIT")
-        self.tls.close()
+
+class Imap(Session):
+    protocol, GREETING, LOGOUT = "imap", b"* OK", "LOGOUT"
+
+    def __init__(self, *args):
+        self.commands = 0
+        super().__init__(*args)
+
+    def login(self, name, password):
+        self.ask(f"LOGIN {name} {password}")
+        return self
+
+    def tag(self):
+        self.commands += 1
+        return b"%0*d" % (TAG, self.commands)
+
+    def pack(self, commands):
+        """Commands (str, or bytes with literals inside) as octets to send."""
+        return b"".join(b"%s %s\r\n" % (self.tag(), c if isinstance(c, bytes) else c.encode()) for c in commands)
+
+    def run(self, octets):
+        """Sends packed commands at once and reads until the last is answered: all that came."""
+        self.tls.sendall(octets)
+        last = b"\r\n%0*d " % (TAG, self.commands)
+        first = last[2:]
+        while True:
+            if self.data.endswith(b"\r\n"):
+                line = self.data.rfind(b"\r\n", 0, -2)
+                if self.data.startswith(last, line) if line != -1 else self.data.startswith(first):
+                    break
+            expect(self.more(), f"{self.what}: the connection ended before {last.strip().decode()}")
+        data, self.data = self.data, bytearray()
+        return bytes(data)
+
+    def check(self, data, count):
+        """The last count commands are answered with OK in data."""
+        told = re.findall(rb"^(\d{%d}) (\w+) ?(.*)\r$" % TAG, data, re.M)
+        numbers = [int(tag) for tag, _, _ in told]
+        expect(numbers == list(range(self.commands - count + 1, self.commands + 1)),
+               f"{self.what}: answers to {numbers[:5]}..., {len(numbers)} in all")
+        for tag, status, text in told:
+            expect(status == b"OK", f"{self.what}: {tag} {status} {text[:200]}")
+        return data
+
+    def ask(self, *commands):
+        return self.check(self.run(self.pack(commands)), len(commands))

@@ -1,11 +1,13 @@
 """servers.py: the servers of the benchmark, sallyport and Dovecot, set up alike: certificate, users, log
-file, mail in a folder of their own, one port of loopback with POP3 over TLS.
+file, mail in a folder of their own, two ports of loopback with POP3 and IMAP over TLS.
 
 Dovecot's processes are as Debian configures them: every connection has a login process of its own and a
 mail process of its own, which end with it.  shared=True is what its manual calls the high-performance
 mode: login processes serve many connections, mail processes one after the other.
 """
 
+import base64
+import contextlib
 import os
 import pathlib
 import shutil
@@ -15,7 +17,7 @@ import ssl
 import subprocess
 import time
 
-from client import Misbehaved, Session
+from client import Imap, Misbehaved, Pop3
 
 IS_ROOT = os.geteuid() == 0
 UID = 61001 if IS_ROOT else os.geteuid()
@@ -37,6 +39,42 @@ def message(i, size):
             f"To: bench@example.net\r\nSubject: message {i}\r\nMessage-ID: <{i}@example.org>\r\n"
             f"Date: Thu, 1 Jan 2026 12:00:00 +0000\r\n\r\n").encode()
     return head + LINE * ((size - len(head)) // len(LINE))
+
+
+def letter(i, size):
+    """The same with what a mail program makes of it: an encoded subject, text, HTML, an attachment."""
+    subject = base64.b64encode(f"Grüße, die Nummer {i}".encode()).decode()
+    text = b"Viele Gr=C3=BC=C3=9Fe von Nummer %d=\r\n!\r\n" % i + LINE * 3
+    file = base64.encodebytes(LINE * ((size - 1400) * 3 // 4 // len(LINE))).replace(b"\n", b"\r\n")
+    return (f"Return-Path: <sender{i % 97}@example.org>\r\nReceived: from mx.example.org by mail.example.net;"
+            f" Thu, 1 Jan 2026 12:00:00 +0000\r\nFrom: =?utf-8?Q?J=C3=B6rg?= <sender{i % 97}@example.org>\r\n"
+            f"To: bench@example.net, \"A. Nother\" <another@example.net>\r\n"
+            f"Cc: Third Party <third{i % 13}@example.com>\r\nSubject: =?utf-8?B?{subject}?= =?utf-8?Q?_no{i}?=\r\n"
+            f"Message-ID: <{i}@example.org>\r\nIn-Reply-To: <{i // 2}@example.org>\r\n"
+            f"Date: Thu, 1 Jan 2026 12:00:00 +0000\r\nMIME-Version: 1.0\r\n"
+            f"Content-Type: multipart/mixed; boundary=\"mixed{i}\"\r\n\r\n--mixed{i}\r\n"
+            f"Content-Type: multipart/alternative; boundary=alternative{i}\r\n\r\n--alternative{i}\r\n"
+            f"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+            ).encode() + text + (
+            f"--alternative{i}\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<p>Nummer {i}</p>\r\n"
+            f"--alternative{i}--\r\n--mixed{i}\r\nContent-Type: application/pdf; name=\"{i}.pdf\"\r\n"
+            f"Content-Disposition: attachment; filename=\"{i}.pdf\"\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+            ).encode() + file + f"--mixed{i}--\r\n".encode()
+
+
+@contextlib.contextmanager
+def as_user():
+    os.setegid(GID), os.seteuid(UID)
+    try:
+        yield
+    finally:
+        os.seteuid(os.getuid()), os.setegid(os.getgid())
+
+
+def write(path, octets):
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    os.write(fd, octets.replace(b"\r\n", b"\n"))
+    os.close(fd)
 
 
 class Watch:
@@ -64,7 +102,8 @@ class Server:
         self.dir.mkdir()
         self.dir.chmod(0o755)
         self.certificate, self.key = certificates / "localhost.crt", certificates / "localhost.key"
-        self.port = free_port()
+        self.port = {"pop3": free_port(), "imap": free_port()}
+        self.filled = {}  # user: what fill() was asked for last
         self.password = password
         self.users_file = directory / "users"
         self.log_path = directory / "log"
@@ -80,25 +119,39 @@ class Server:
         for user in users:
             self.fill(user, 0, 0)
 
-    def fill(self, user, count, size, sub="cur"):
-        """A Maildir with nothing but so many messages, their names like Postfix's."""
+    def fill(self, user, count, size, sub="cur", make=message, flags="", folders=()):
+        """A Maildir with nothing but so many messages, their names like Postfix's; in INBOX or in each folder."""
+        self.filled[user] = count, size, sub, make, flags, folders
         home = self.dir / "home" / user
         shutil.rmtree(home, ignore_errors=True)
         home.mkdir()
         if IS_ROOT:
             os.chown(home, UID, GID)
-        os.setegid(GID), os.seteuid(UID)
-        try:
-            for s in ("cur", "new", "tmp"):
-                (home / "Maildir" / s).mkdir(mode=0o700, parents=True)
-            info = ":2," if sub == "cur" else ""
-            for i in range(count):
-                path = f"{home}/Maildir/{sub}/{1700000000 + i}.V801I{i:x}M{i * 7919 % 1000000:06}.bench{info}"
-                fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-                os.write(fd, message(i, size).replace(b"\r\n", b"\n"))
-                os.close(fd)
-        finally:
-            os.seteuid(os.getuid()), os.setegid(os.getgid())
+        info = ":2," + flags if sub == "cur" else ""
+        with as_user():
+            for folder in ("", *folders):
+                for s in ("cur", "new", "tmp"):
+                    (home / "Maildir" / folder / s).mkdir(mode=0o700, parents=True)
+            for folder in folders or ("",):
+                for i in range(count):
+                    path = f"{home}/Maildir/{folder}/{sub}/{1700000000 + i}.V801I{i:x}M{i * 7919 % 1000000:06}.bench{info}"
+                    write(path, make(i, size))
+
+    def deliver(self, user, n, size):
+        """Message n as a delivery agent does it; the time at which it is there."""
+        maildir = self.dir / "home" / user / "Maildir"
+        name = f"{1800000000 + n}.V801I{n:x}M{n:06}.bench"
+        with as_user():
+            write(maildir / "tmp" / name, message(n, size))
+            before = time.perf_counter()
+            (maildir / "tmp" / name).rename(maildir / "new" / name)
+        return before
+
+    def forget(self, user):
+        """Removes what a server keeps beside the mail: UIDs, sizes, caches."""
+        for path in (self.dir / "home" / user / "Maildir").iterdir():
+            if path.is_file():
+                path.unlink()
 
     def start(self):
         with open(self.log_path, "ab") as log:
@@ -106,7 +159,9 @@ class Server:
         end = time.monotonic() + 20
         while True:
             try:
-                Session(self).tls.close()
+                for session in (Pop3, Imap):
+                    if self.serves(session):
+                        session(self).tls.close()
                 break
             except (OSError, Misbehaved) as e:
                 if time.monotonic() > end or self.process.poll() is not None:
@@ -130,8 +185,11 @@ class Server:
     def log(self):
         return self.log_path.read_text(errors="replace")[-3000:] if self.log_path.exists() else ""
 
-    def login(self, user, resume=None):
-        return Session(self, resume).login(user, self.password)
+    def serves(self, session):
+        return True
+
+    def login(self, session, user, resume=None):
+        return session(self, resume).login(user, self.password)
 
     def processes(self):
         """pid -> fields of /proc/PID/stat behind the name, of master and all that descends from it."""
@@ -189,7 +247,9 @@ class Sallyport(Server):
         self.conf = self.dir / "sallyport.conf"
         self.conf.write_text(f"""
 listen_pop3 = off
-listen_pop3s = 127.0.0.1:{self.port}
+listen_pop3s = 127.0.0.1:{self.port["pop3"]}
+listen_imap = off
+listen_imaps = 127.0.0.1:{self.port["imap"]}
 certificate = {self.certificate} {self.key}
 accounts = file
 users_file = {self.users_file}
@@ -201,6 +261,7 @@ key_user = daemon
 empty_dir = {self.dir}/empty
 max_per_address = 1000
 max_before_login = 1000
+max_per_user = 1000
 """)
 
     def command(self):
@@ -219,6 +280,9 @@ class Dovecot(Server):
     def installed(cls):
         return os.access(cls.PROGRAM, os.X_OK) and os.access("/usr/lib/dovecot/pop3", os.X_OK)
 
+    def serves(self, session):
+        return os.access(f"/usr/lib/dovecot/{session.protocol}", os.X_OK)
+
     def __init__(self, shared, *args):
         super().__init__(*args)
         self.conf = self.dir / "dovecot.conf"
@@ -229,11 +293,12 @@ class Dovecot(Server):
         serves = "restart_request_count" if new else "service_count"
         login = f"{serves} = {'unlimited' if new else 0}\n  process_min_avail = 2" if shared else f"{serves} = 1"
         mail = f"{serves} = {100 if shared else 1}"
+        protocols = [s.protocol for s in (Pop3, Imap) if self.serves(s)]
         return ("""
 dovecot_config_version = 2.4.0
 dovecot_storage_version = 2.4.0
 """ if new else "") + f"""
-protocols = pop3
+protocols = {' '.join(protocols)}
 base_dir = {self.dir}/run
 log_path = {self.log_path}
 listen = 127.0.0.1
@@ -262,24 +327,24 @@ userdb {{
   driver = passwd-file
   args = {self.users_file}
 }}
-""") + f"""
-service pop3-login {{
+""") + "".join(f"""
+service {protocol}-login {{
   {login}
-  inet_listener pop3 {{
+  inet_listener {protocol} {{
     port = 0
   }}
-  inet_listener pop3s {{
-    port = {self.port}
+  inet_listener {protocol}s {{
+    port = {self.port[protocol]}
     ssl = yes
   }}
 }}
-service pop3 {{
+service {protocol} {{
   {mail}
 }}
-protocol pop3 {{
+protocol {protocol} {{
   mail_max_userip_connections = 1000
 }}
-"""
+""" for protocol in protocols)
 
     def command(self):
         # The auth process must be able to read the users, and is not root.

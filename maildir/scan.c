@@ -190,6 +190,7 @@ scan_add(struct scan *scan, int dir, const char *name)
 	slot = scan_slot(scan, hash, name, base_len);
 	if (slot->file != 0) {
 		file = &scan->file[slot->file - 1];
+		file->pass = scan->passes;
 		if (file->dir == dir && strcmp(file->name, name) == 0)
 			return 0;
 		return scan_pair(scan, slot->file - 1, dir, name);
@@ -201,6 +202,7 @@ scan_add(struct scan *scan, int dir, const char *name)
 		return -1;
 	file->base_len = (uint16_t)base_len;
 	file->dir = (uint8_t)dir;
+	file->pass = scan->passes;
 	file->line = SCAN_NONE;
 	slot->hash = hash;
 	slot->file = (uint32_t)++scan->count;
@@ -408,6 +410,15 @@ scan_collect(struct scan *scan, bool (*complete)(void *ctx), void *ctx, bool *su
 			break;
 	}
 	return 0;
+}
+
+bool
+scan_saw_all(const struct scan *scan)
+{
+	for (size_t i = 0; i < scan->count; i++)
+		if (scan->file[i].pass != scan->passes)
+			return false;
+	return true;
 }
 
 /* --- what has to be renamed --- */

@@ -16,6 +16,7 @@ struct scan_file {
 	const char *name; /* in the scan's arena */
 	size_t line;	  /* the caller's: its line of the uidlist, or SCAN_NONE */
 	uint32_t rank;	  /* the caller's: which of a delivery's set it is, from 1; or 0 */
+	unsigned pass;	  /* the last that saw it */
 	uint16_t base_len;
 	uint8_t dir; /* enum entry_dir */
 	bool twin;   /* the same file has another name with the same base */
@@ -58,6 +59,9 @@ int scan_pass(struct scan *scan);
  * number of passes.
  */
 int scan_collect(struct scan *scan, bool (*complete)(void *ctx), void *ctx, bool *sure_r);
+
+/* Whether the last pass saw all files, and none is known from an earlier one only. */
+bool scan_saw_all(const struct scan *scan);
 
 /* The index of the file with that base name, or SCAN_NONE. */
 size_t scan_find(const struct scan *scan, const char *base, size_t base_len);

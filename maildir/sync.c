@@ -687,7 +687,9 @@ sync_remember(struct sync *sync)
 
 	memcpy(seen->dir, sync->scan.stamp, sizeof(seen->dir));
 	seen->uidlist = sync->uids.stamp;
-	seen->valid = sync->scan.still && !sync->unsettled && (sync->sure || sync->dead == 0);
+	/* What only an earlier pass saw may be gone: then the next sync must look again. */
+	seen->valid = sync->scan.still && !sync->unsettled && (sync->sure || sync->dead == 0) &&
+		      scan_saw_all(&sync->scan);
 }
 
 /* The first UID that no IMAP session was told of. */

@@ -57,7 +57,7 @@ take_flag(struct args *args, struct flag_list *list)
 		}
 		return false;
 	}
-	if (list->count == FLAGS_NAMED_MAX || !args_atom(args, "]", &word) ||
+	if (list->count == FLAGS_NAMED_MAX || !args_atom(args, NULL, &word) ||
 	    word.len > FLAGS_KEYWORD_MAX)
 		return false;
 	list->keyword[list->count++] = word;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "maildir/maildir.h"
+#include "server/imap/list.h"
 #include "server/imap/pattern.h"
 #include "server/imap/session.h"
 #include "server/imap/special.h"
@@ -130,8 +131,21 @@ put_attribute(struct attributes *a, const char *name)
 	a->any = true;
 }
 
+/* RFC 5258 section 3.5: why a mailbox is told that does not fit itself. */
 static void
-put_node(const struct listing *list, const struct mailboxes_node *node, bool below)
+put_childinfo(const struct listing *list, const struct mailboxes_node *node)
+{
+	bool subscribed = list->subscribed && node->child_subscribed,
+	     special = list->special && node->child_special;
+
+	if (list->recursive && (subscribed || special))
+		channel_printf(list->session->channel, " (\"CHILDINFO\" (%s%s%s))",
+		    subscribed ? "\"SUBSCRIBED\"" : "", subscribed && special ? " " : "",
+		    special ? "\"SPECIAL-USE\"" : "");
+}
+
+static void
+put_node(const struct listing *list, const struct mailboxes_node *node)
 {
 	struct session *session = list->session;
 	struct attributes a = {session, false};
@@ -153,8 +167,7 @@ put_node(const struct listing *list, const struct mailboxes_node *node, bool bel
 	}
 	channel_puts(session->channel, ") \"/\" ");
 	imap_put_name(session, node->name);
-	if (below)
-		channel_puts(session->channel, " (\"CHILDINFO\" (\"SUBSCRIBED\"))");
+	put_childinfo(list, node);
 	channel_puts(session->channel, "\r\n");
 	if (list->status != 0 && node->exists)
 		(void)!status_tell(session, node->name, list->status);
@@ -190,18 +203,18 @@ lsub_shows(const struct listing *list, const struct mailboxes_node *node)
 	       (node->child_subscribed && memchr(pattern->at, '%', pattern->len) != NULL);
 }
 
-/* Whether the selection takes a node; *below_r: for what is below it. */
+/* Whether the selection takes a node: for itself, or with RECURSIVEMATCH for what is below it. */
 static bool
-selected(const struct listing *list, const struct mailboxes_node *node, bool *below_r)
+selected(const struct listing *list, const struct mailboxes_node *node)
 {
-	*below_r = false;
 	if (list->lsub)
 		return lsub_shows(list, node);
-	if (list->special && node->special == SPECIAL_USES)
-		return false;
-	if (list->subscribed) {
-		*below_r = list->recursive && node->child_subscribed;
-		return node->subscribed || *below_r;
+	if (list->subscribed || list->special) {
+		if ((!list->subscribed || node->subscribed) &&
+		    (!list->special || node->special != SPECIAL_USES))
+			return true;
+		return list->recursive && (!list->subscribed || node->child_subscribed) &&
+		       (!list->special || node->child_special);
 	}
 	return node->exists || node->children;
 }
@@ -211,16 +224,30 @@ tell_all(struct listing *list)
 {
 	struct channel *channel = list->session->channel;
 	struct mailboxes all;
-	bool below;
 
 	if (mailboxes_read(list->session, &all) == -1)
 		return imap_failed(list->session, "list");
 	for (size_t i = 0; i < all.count && channel->end == CHANNEL_OPEN; i++) {
-		if (selected(list, &all.node[i], &below) && matches(list, &all.node[i]))
-			put_node(list, &all.node[i], below);
+		if (selected(list, &all.node[i]) && matches(list, &all.node[i]))
+			put_node(list, &all.node[i]);
 	}
 	mailboxes_clear(&all);
 	return IMAP_OK;
+}
+
+int
+list_tell(struct session *session, const char *folder)
+{
+	const struct listing list = {.session = session, .return_subscribed = true};
+	struct mailboxes all;
+
+	if (mailboxes_read(session, &all) == -1)
+		return -1;
+	for (size_t i = 0; i < all.count; i++)
+		if (strcmp(all.node[i].name, folder) == 0)
+			put_node(&list, &all.node[i]);
+	mailboxes_clear(&all);
+	return 0;
 }
 
 static enum imap_result

@@ -111,6 +111,21 @@ by_octets(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+/* The folder, and all that it is below of. */
+static void
+mark_use(struct mailboxes *all, const char *folder, int use)
+{
+	for (size_t i = 0; i < all->count; i++) {
+		struct mailboxes_node *node = &all->node[i];
+		size_t len = strlen(node->name);
+
+		if (strcmp(folder, node->name) == 0)
+			node->special = use;
+		else if (strncmp(folder, node->name, len) == 0 && folder[len] == '/')
+			node->child_special = true;
+	}
+}
+
 static int
 mark_special(struct session *session, struct mailboxes *all)
 {
@@ -125,11 +140,9 @@ mark_special(struct session *session, struct mailboxes *all)
 			names[count++] = all->node[i].name;
 	qsort(names, count, sizeof(names[0]), by_octets); /* which is not the order of the tree */
 	special_find(session, names, count, &special);
-	for (size_t i = 0; i < all->count; i++)
-		for (int use = 0; use < SPECIAL_USES; use++)
-			if (special.folder[use] != NULL &&
-			    strcmp(special.folder[use], all->node[i].name) == 0)
-				all->node[i].special = use;
+	for (int use = 0; use < SPECIAL_USES; use++)
+		if (special.folder[use] != NULL)
+			mark_use(all, special.folder[use], use);
 	special_clear(&special);
 	free(names);
 	return 0;

@@ -16,6 +16,7 @@ struct mailboxes_node {
 	bool subscribed;
 	bool children;	       /* a folder is below it */
 	bool child_subscribed; /* a subscribed name is below it */
+	bool child_special;    /* a folder with a special use is below it */
 	int special;	       /* enum special, or SPECIAL_USES */
 };
 

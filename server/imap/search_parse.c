@@ -144,7 +144,7 @@ add_keyword(struct parsing *p, bool set)
 	struct search_step *step;
 	struct word *word = &list.keyword[0];
 
-	if (!args_atom(p->args, "]", word) || word->len > FLAGS_KEYWORD_MAX)
+	if (!args_atom(p->args, NULL, word) || word->len > FLAGS_KEYWORD_MAX)
 		return fail(p, SEARCH_MALFORMED);
 	step = add(p, SEARCH_FLAG);
 	if (step == NULL)

@@ -7,6 +7,7 @@
 
 #include "maildir/maildir.h"
 #include "server/imap/expunge.h"
+#include "server/imap/list.h"
 #include "server/imap/mailbox.h"
 #include "server/imap/session.h"
 
@@ -51,11 +52,8 @@ tell_all(struct session *session)
 	    "* OK [UIDVALIDITY %" PRIu32 "] UIDs are valid\r\n"
 	    "* OK [UIDNEXT %" PRIu32 "] The next UID\r\n",
 	    box->validity, maildir_uidnext(box->folder));
-	if (session->rev2) {
-		channel_puts(session->channel, "* LIST () \"/\" ");
-		imap_put_name(session, box->name);
-		channel_puts(session->channel, "\r\n");
-	}
+	if (session->rev2)
+		(void)!list_tell(session, box->name);
 }
 
 static enum imap_result

@@ -24,7 +24,8 @@ static const struct {
     {"(\\seen \\ANSWERED)", false, true, S | R, "", ""},
     {"(\\Answered \\Flagged \\Deleted \\Seen \\Draft)", false, true, R | F | T | S | D, "", ""},
     {"(\\Seen \\Seen)", false, true, S, "", ""},
-    {"($Junk NIL \\Seen x])", false, true, S, "$Junk NIL x] ", ""},
+    {"($Junk NIL \\Seen x)", false, true, S, "$Junk NIL x ", ""},
+    {"(x])", false, false, 0, NULL, NULL}, /* a flag is an atom: no "]" */
     {"(a) \"date\"", false, true, 0, "a ", " \"date\""},
     {"\\Seen", true, true, S, "", ""},
     {"\\Seen $Junk \\Deleted", true, true, S | T, "$Junk ", ""},

@@ -340,6 +340,16 @@ def test_list_extended(tree):
     assert tree.cmd('LSUB (SUBSCRIBED) "" *').bad
 
 
+def test_list_special_use_recursively(tree):
+    assert tree.cmd("CREATE A/Mine (USE (\\Sent))").ok
+    assert set(listed(tree.cmd('LIST (SPECIAL-USE) "" *'))) == {"A/Mine"}
+    above = listed(tree.cmd('LIST (SPECIAL-USE RECURSIVEMATCH) "" %'))
+    assert set(above) == {"A"} and above["A"] >= {'("CHILDINFO" ("SPECIAL-USE"))'}
+    tree.cmd("SUBSCRIBE A/Mine")
+    both = listed(tree.cmd('LIST (SPECIAL-USE SUBSCRIBED RECURSIVEMATCH) "" %'))
+    assert set(both) == {"A"} and both["A"] >= {'("CHILDINFO" ("SUBSCRIBED" "SPECIAL-USE"))'}
+
+
 def test_list_status(tree):
     for i in range(3):
         tree.append("A/B", MESSAGE, "(\\Seen) " if i else "")

@@ -58,6 +58,15 @@ def test_select(both):
         assert not talk.cmd("UNSELECT").find(rb"RECENT")
 
 
+def test_select_tells_what_list_tells(both):
+    rev2 = both[1]
+    for command in ("CREATE Sent", "CREATE Sent/2025", "SUBSCRIBE Sent"):
+        assert rev2.cmd(command).ok
+    told = rev2.cmd("SELECT Sent").find(rb"^\* LIST .*$")[0][0]
+    assert told == rev2.cmd('LIST "" Sent RETURN (SUBSCRIBED)').untagged[0]
+    assert all(a in told for a in (rb"\Sent", rb"\Subscribed", rb"\HasChildren"))
+
+
 def test_search_answers_with_esearch(both):
     for talk, rev2 in zip(both, (False, True)):
         talk.cmd("SELECT INBOX")

@@ -214,6 +214,11 @@ def test_req03_password_is_refused_before_it_is_looked_at(server):
                     "AUTHENTICATE LOGIN", "AUTHENTICATE XNONE"):
         answer = talk.cmd(command)
         assert answer.no and code(answer) == "PRIVACYREQUIRED", command
+    talk.send("l LOGIN {4}\r\n")
+    assert talk.line().startswith(b"l NO [PRIVACYREQUIRED]"), "a literal is not asked for"
+    assert talk.cmd("NOOP").ok
+    talk.send("m LOGIN {4+}\r\nanna {6+}\r\nsesame\r\n")
+    assert rest(talk)[0].startswith(b"m NO [PRIVACYREQUIRED]")
     assert "failed" not in server.log(), "no try was counted"
 
 

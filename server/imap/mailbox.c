@@ -107,6 +107,7 @@ mailbox_refresh(struct mailbox *box)
 		errno = ESTALE;
 		return -1;
 	}
+	box->looked = clock_now();
 	if (maildir_generation(box->folder) == box->generation)
 		return 0;
 	if (box->count == 0 || maildir_uidnext(box->folder) > box->message[box->count - 1].uid + 1)

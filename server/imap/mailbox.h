@@ -37,6 +37,7 @@ struct mailbox {
 	size_t gone;		  /* how many are */
 	bool changes;		  /* any has changed set */
 	uint64_t generation;	  /* of the folder's list when it was compared last */
+	int64_t looked;		  /* when the disk was looked at last; see clock.h */
 	struct flag_names names, told_names;
 };
 

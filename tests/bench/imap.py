@@ -1,7 +1,6 @@
 """imap.py: the measures by IMAP.  A session logs in and selects before the clock runs, where the row does not say
 otherwise; each row's mailbox is warm: every server has had a session with it before."""
 
-import base64
 import os
 import re
 import selectors
@@ -10,7 +9,7 @@ import statistics
 import time
 
 from client import Imap, expect
-from measure import IDLE, IDLE_USERS, ORDINARY, ROUNDS, alternate, fill, memory, sessions, system_calls
+from measure import IDLE, ORDINARY, ROUNDS, alternate, fill, memory, sessions, system_calls
 from pop3 import BULK, BULK_SIZE, MANY, SMALL
 from servers import Watch, letter, message
 
@@ -203,7 +202,8 @@ def imap_fetch_bodies(servers, table):
         expect(found == wanted, f"{server.name}: BODY[] of many: not the messages")
 
     fill(servers, "bulk", BULK, BULK_SIZE)
-    measure(servers, table, f"FETCH 1:* BODY.PEEK[] of {BULK:,} of 8 kB", "bulk", BULK, ["FETCH 1:* BODY.PEEK[]"], right)
+    measure(servers, table, f"FETCH 1:* BODY.PEEK[] of {BULK:,} of 8 kB", "bulk", BULK,
+            ["FETCH 1:* BODY.PEEK[]"], right)
 
 
 def imap_many(servers, table):
@@ -215,7 +215,8 @@ def imap_many(servers, table):
             s.quit()
 
     def right(server, data):
-        uids = told(server, "FLAGS", rb"^\* \d+ FETCH \((?:UID (\d+) FLAGS \(.*?\)|FLAGS \(.*?\) UID (\d+))\)\r$", data, MANY)
+        line = rb"^\* \d+ FETCH \((?:UID (\d+) FLAGS \(.*?\)|FLAGS \(.*?\) UID (\d+))\)\r$"
+        uids = told(server, "FLAGS", line, data, MANY)
         expect([int(a or b) for a, b in uids] == list(range(1, MANY + 1)), f"{server.name}: UIDs")
 
     fill(servers, "many", MANY, SMALL)

@@ -134,8 +134,8 @@ class Server:
                     (home / "Maildir" / folder / s).mkdir(mode=0o700, parents=True)
             for folder in folders or ("",):
                 for i in range(count):
-                    path = f"{home}/Maildir/{folder}/{sub}/{1700000000 + i}.V801I{i:x}M{i * 7919 % 1000000:06}.bench{info}"
-                    write(path, make(i, size))
+                    name = f"{1700000000 + i}.V801I{i:x}M{i * 7919 % 1000000:06}.bench{info}"
+                    write(f"{home}/Maildir/{folder}/{sub}/{name}", make(i, size))
 
     def deliver(self, user, n, size):
         """Message n as a delivery agent does it; the time at which it is there."""

@@ -15,6 +15,7 @@
 #include "maildir/deliver.h"
 #include "maildir/maildir.h"
 #include "server/conf.h"
+#include "server/imap/answer.h"
 #include "server/imap/append.h"
 #include "server/imap/mailbox.h"
 #include "server/imap/sequence.h"

@@ -12,6 +12,7 @@
 
 #include "maildir/deliver.h"
 #include "maildir/maildir.h"
+#include "server/imap/answer.h"
 #include "server/imap/mailbox.h"
 #include "server/imap/session.h"
 

@@ -3,6 +3,7 @@
  * Runs as: mail user.
  */
 #include "maildir/maildir.h"
+#include "server/imap/answer.h"
 #include "server/imap/expunge.h"
 #include "server/imap/mailbox.h"
 #include "server/imap/session.h"

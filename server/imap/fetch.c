@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "maildir/maildir.h"
+#include "server/imap/answer.h"
 #include "server/imap/fetch.h"
 #include "server/imap/mailbox.h"
 #include "server/imap/session.h"

@@ -7,6 +7,7 @@
 
 #include "maildir/maildir.h"
 #include "maildir/tree.h"
+#include "server/imap/answer.h"
 #include "server/imap/mailbox.h"
 #include "server/imap/session.h"
 #include "server/imap/special.h"

@@ -11,6 +11,7 @@
 
 #include "maildir/maildir.h"
 #include "maildir/watch.h"
+#include "server/imap/answer.h"
 #include "server/imap/mailbox.h"
 #include "server/imap/session.h"
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "maildir/maildir.h"
+#include "server/imap/answer.h"
 #include "server/imap/list.h"
 #include "server/imap/pattern.h"
 #include "server/imap/session.h"

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "maildir/maildir.h"
+#include "server/imap/answer.h"
 #include "server/imap/mailbox.h"
 #include "server/imap/session.h"
 

@@ -8,9 +8,12 @@
 
 #include "maildir/maildir.h"
 #include "maildir/tree.h"
+#include "server/conf.h"
 #include "server/imap/session.h"
 #include "server/imap/special.h"
 #include "server/imap/mailboxes.h"
+#include "server/log.h"
+#include "server/reader.h"
 
 struct gathering {
 	struct mailboxes *all;
@@ -181,4 +184,36 @@ mailboxes_clear(struct mailboxes *all)
 		free(all->node[i].name);
 	free(all->node);
 	memset(all, 0, sizeof(*all));
+}
+
+/* One that is missing; errors are the administrator's business, and keep nobody out. */
+static void
+make_special(struct session *session, enum special use)
+{
+	char folder[IMAP_NAME_MAX];
+
+	if (!special_wanted(session->conf, use, folder))
+		return;
+	if (maildir_folder_create(session->maildir, folder) == 0)
+		(void)!maildir_subscribe(session->maildir, folder, true);
+	else if (errno != EEXIST)
+		log_event(LOG_ERROR, "imap", "cannot-make", "user", session->reader->account.name,
+		    "folder", folder, "error", strerror(errno));
+}
+
+void
+mailboxes_make_special(struct session *session)
+{
+	bool have[SPECIAL_USES] = {false};
+	struct mailboxes all;
+
+	if (!session->conf->make_special_folders || mailboxes_read(session, &all) == -1)
+		return;
+	for (size_t i = 0; i < all.count; i++)
+		if (all.node[i].special != SPECIAL_USES)
+			have[all.node[i].special] = true;
+	mailboxes_clear(&all);
+	for (int use = 0; use < SPECIAL_USES; use++)
+		if (!have[use])
+			make_special(session, use);
 }

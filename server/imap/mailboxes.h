@@ -30,4 +30,7 @@ struct mailboxes {
 int mailboxes_read(struct session *session, struct mailboxes *all_r);
 void mailboxes_clear(struct mailboxes *all);
 
+/* Makes the folders for special uses that are missing, when the settings say so. */
+void mailboxes_make_special(struct session *session);
+
 #endif

@@ -10,6 +10,7 @@
 
 #include "maildir/charset.h"
 #include "maildir/maildir.h"
+#include "server/imap/answer.h"
 #include "server/imap/fetch.h"
 #include "server/imap/mailbox.h"
 #include "server/imap/search.h"

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "maildir/maildir.h"
+#include "server/imap/answer.h"
 #include "server/imap/expunge.h"
 #include "server/imap/list.h"
 #include "server/imap/mailbox.h"

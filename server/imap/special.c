@@ -10,7 +10,6 @@
 #include "maildir/maildir.h"
 #include "maildir/tree.h"
 #include "server/conf.h"
-#include "server/imap/mailboxes.h"
 #include "server/imap/session.h"
 #include "server/imap/special.h"
 #include "server/log.h"
@@ -201,37 +200,10 @@ special_taken(struct session *session, enum special use)
 	return t.taken;
 }
 
-static void
-make_missing(struct session *session, const bool have[SPECIAL_USES])
+bool
+special_wanted(const struct conf *conf, enum special use, char folder_r[IMAP_NAME_MAX])
 {
-	char folder[IMAP_NAME_MAX];
-	const char *setting;
-	int use;
+	const char *setting = setting_of(conf, use);
 
-	for (use = 0; use < SPECIAL_USES; use++) {
-		setting = setting_of(session->conf, use);
-		if (have[use] || !folder_of(setting != NULL ? setting : uses[use].names[0], folder))
-			continue;
-		if (maildir_folder_create(session->maildir, folder) == 0)
-			(void)!maildir_subscribe(session->maildir, folder, true);
-		else if (errno != EEXIST)
-			log_event(LOG_ERROR, "imap", "cannot-make", "user",
-			    session->reader->account.name, "folder", folder, "error",
-			    strerror(errno));
-	}
-}
-
-void
-special_make(struct session *session)
-{
-	bool have[SPECIAL_USES] = {false};
-	struct mailboxes all;
-
-	if (!session->conf->make_special_folders || mailboxes_read(session, &all) == -1)
-		return;
-	for (size_t i = 0; i < all.count; i++)
-		if (all.node[i].special != SPECIAL_USES)
-			have[all.node[i].special] = true;
-	mailboxes_clear(&all);
-	make_missing(session, have);
+	return folder_of(setting != NULL ? setting : uses[use].names[0], folder_r);
 }

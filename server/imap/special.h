@@ -10,7 +10,9 @@
 #include <stdbool.h>
 
 #include "server/imap/args.h"
+#include "server/imap/name.h"
 
+struct conf;
 struct session;
 
 enum special {
@@ -40,7 +42,7 @@ enum special special_of(struct word word);
 /* Whether a client has given the use to a folder that there is. */
 bool special_taken(struct session *session, enum special use);
 
-/* Makes the folders that are missing, when the settings say so; called once a session. */
-void special_make(struct session *session);
+/* The folder that is to be made for a use when there is none.  false: the setting cannot be one. */
+bool special_wanted(const struct conf *conf, enum special use, char folder_r[IMAP_NAME_MAX]);
 
 #endif

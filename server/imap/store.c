@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "maildir/maildir.h"
+#include "server/imap/answer.h"
 #include "server/imap/mailbox.h"
 #include "server/imap/session.h"
 

@@ -1,0 +1,35 @@
+/*
+ * answer.h: what the commands say.
+ */
+#ifndef SERVER_IMAP_ANSWER_H
+#define SERVER_IMAP_ANSWER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "server/imap/name.h"
+#include "server/imap/session.h"
+
+/* Sets the text of the tagged answer: what a command returns. */
+enum imap_result __attribute__((format(printf, 3, 4)))
+imap_say(struct session *session, enum imap_result result, const char *format, ...);
+
+/* A string in an answer: quoted, or a literal where it must be one. */
+void imap_put_string(struct session *session, const char *string, size_t len);
+/* A folder's name in an answer. */
+void imap_put_name(struct session *session, const char *folder);
+/* What was written into text; clears it. */
+void imap_put_text(struct session *session, struct mdtext *text);
+
+/*
+ * A mailbox name in a command: its folder.  false: the command is answered (BAD, or NO with the reason
+ * why the name is refused).
+ */
+bool imap_take_mailbox(struct session *session, struct args *args, char folder_r[IMAP_NAME_MAX],
+    enum imap_result *result_r);
+
+/* The answer when the maildir library failed: what it was about, errno's meaning, one line for the
+ * log where it is the administrator's business. */
+enum imap_result imap_failed(struct session *session, const char *what);
+
+#endif

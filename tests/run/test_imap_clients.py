@@ -6,9 +6,7 @@ without changes by its leaving everything alone.
 """
 
 import mailbox
-import os
 import re
-import shutil
 import signal
 import subprocess
 import time
@@ -17,7 +15,7 @@ import urllib.parse
 import pytest
 
 import wire
-from conftest import IS_ROOT, until
+from conftest import until
 from test_clients import (HEAD, MESSAGES, as_user, environment, home, needs, new_box, on_disk, on_terminal, own,
                           private, run, same)
 

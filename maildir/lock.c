@@ -18,6 +18,13 @@
 /* Longer than any sync of a folder that a person can use; a client waits about as long, too. */
 #define LOCK_WAIT_MS 30000
 
+/*
+ * A lock is mostly held for a millisecond, and many may wait for it at once: all who idle in a folder,
+ * for each new message.  So who waits looks again soon, but not for ever.
+ */
+#define LOCK_EAGER_MS 200
+#define LOCK_PAUSE_MS 16
+
 /* Dovecot holds its lock for a sync; longer than this and it is stuck, and the client is told so. */
 #define DOTLOCK_WAIT_MS 10000
 
@@ -90,8 +97,7 @@ lock_once(int dirfd, int *fd, enum lock_byte byte)
 int
 mdlock_take(int dirfd, int *fd, enum lock_byte byte, unsigned wait_ms)
 {
-	uint64_t end = maildir_now_ms() + wait_ms;
-	unsigned pause = 1;
+	uint64_t begun = maildir_now_ms(), waited;
 
 	for (;;) {
 		int r = lock_once(dirfd, fd, byte);
@@ -100,13 +106,13 @@ mdlock_take(int dirfd, int *fd, enum lock_byte byte, unsigned wait_ms)
 			return r;
 		if (r < 0 && wait_ms == 0)
 			return -1;
-		if (maildir_now_ms() > end) {
+		waited = maildir_now_ms() - begun;
+		if (waited > wait_ms) {
 			errno = ENOLCK;
 			return -1;
 		}
 		if (r < 0)
-			maildir_sleep_ms(pause);
-		pause = pause < 16 ? pause * 2 : 16;
+			maildir_sleep_ms(waited < LOCK_EAGER_MS ? 1 : LOCK_PAUSE_MS);
 	}
 }
 

@@ -258,8 +258,12 @@ charset_usable(const struct charset *charset)
 const struct charset *
 charset_find(const char *name, size_t len)
 {
-	unsigned page = name_page(name, len);
+	unsigned page;
 
+	if (name_same(
+		name, len, charsets[0].name)) /* UTF-8, as nearly all of today's mail has it */
+		return &charsets[0];
+	page = name_page(name, len);
 	for (size_t i = 0; i < sizeof(aliases) / sizeof(aliases[0]); i++) {
 		const char *alias = aliases[i].alias;
 

@@ -83,7 +83,7 @@ struct matcher {
 	const struct charset *charset;
 	struct charset_carry carry;
 	struct mdtext utf8;
-	char piece[PIECE];
+	char piece[PIECE]; /* what is cleared ends here */
 	char decoded[PIECE + sizeof(((struct decoder *)0)->held)];
 };
 
@@ -624,9 +624,11 @@ maildir_match(struct maildir_folder *folder, size_t index, struct match *matches
 
 	if (count == 0)
 		return 0;
-	m = calloc(1, sizeof(*m));
+	m = malloc(sizeof(*m));
 	if (m == NULL)
 		return -1;
+	memset(
+	    m, 0, offsetof(struct matcher, piece)); /* the buffers need it not, for each message */
 	m->folder = folder;
 	m->index = index;
 	m->stop = stop;

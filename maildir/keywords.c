@@ -51,7 +51,7 @@ line_split(
 
 	for (; i < len && i < 2 && line[i] >= '0' && line[i] <= '9'; i++)
 		number = number * 10 + (unsigned)(line[i] - '0');
-	if (i == 0 || i >= len || line[i] != ' ' || number >= KEYWORDS_COUNT)
+	if (i == 0 || i >= len || line[i] != ' ' || number >= MAILDIR_KEYWORDS)
 		return false;
 	*number_r = number;
 	*name_r = line + i + 1;
@@ -93,7 +93,7 @@ keywords_parse(struct keywords *keywords, const char *text, size_t size)
 void
 keywords_put(const struct keywords *keywords, struct mdtext *out)
 {
-	for (unsigned i = 0; i < KEYWORDS_COUNT; i++) {
+	for (unsigned i = 0; i < MAILDIR_KEYWORDS; i++) {
 		if (keywords->name[i][0] != '\0')
 			mdtext_addf(out, "%u %s\n", i, keywords->name[i]);
 	}
@@ -102,7 +102,7 @@ keywords_put(const struct keywords *keywords, struct mdtext *out)
 int
 keywords_find(const struct keywords *keywords, const char *name)
 {
-	for (int i = 0; i < KEYWORDS_COUNT; i++) {
+	for (int i = 0; i < MAILDIR_KEYWORDS; i++) {
 		if (keywords->name[i][0] != '\0' && strcasecmp(keywords->name[i], name) == 0)
 			return i;
 	}
@@ -192,7 +192,7 @@ keywords_free_letter(const struct maildir_folder *folder)
 
 	for (size_t i = 0; i < folder->list.count; i++)
 		used |= folder->list.entry[i].pub.keywords;
-	for (int i = 0; i < KEYWORDS_COUNT; i++) {
+	for (int i = 0; i < MAILDIR_KEYWORDS; i++) {
 		if (folder->keywords->name[i][0] == '\0' && !(used & UINT32_C(1) << i))
 			return i;
 	}
@@ -224,15 +224,17 @@ keywords_add_locked(struct maildir_folder *folder, const char *name)
 	return letter;
 }
 
-const char *
-maildir_keyword_name(struct maildir_folder *folder, unsigned n)
+void
+maildir_keyword_names(struct maildir_folder *folder, const char *names_r[MAILDIR_KEYWORDS])
 {
-	const char *name;
+	/* When the file cannot be read now, what was read before holds. */
+	bool known = keywords_refresh(folder) == 0 || folder->keywords != NULL;
 
-	if (n >= KEYWORDS_COUNT || (keywords_refresh(folder) < 0 && folder->keywords == NULL))
-		return NULL;
-	name = folder->keywords->name[n];
-	return keyword_valid(name) ? name : NULL;
+	for (size_t i = 0; i < MAILDIR_KEYWORDS; i++) {
+		names_r[i] = known ? folder->keywords->name[i] : NULL;
+		if (known && !keyword_valid(names_r[i]))
+			names_r[i] = NULL;
+	}
 }
 
 int

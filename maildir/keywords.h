@@ -7,18 +7,18 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "maildir/maildir.h"
 #include "maildir/stamp.h"
 #include "maildir/text.h"
 
-#define KEYWORDS_NAME  "dovecot-keywords"
-#define KEYWORDS_COUNT 26
+#define KEYWORDS_NAME "dovecot-keywords"
 
 /* A keyword's length; Dovecot's default limit is 50, and names of others are kept as they are. */
 #define KEYWORD_MAX 200
 
 struct keywords {
-	char name[KEYWORDS_COUNT][KEYWORD_MAX + 1]; /* "" where there is none */
-	struct file_stamp stamp;		    /* of the file they are from */
+	char name[MAILDIR_KEYWORDS][KEYWORD_MAX + 1]; /* "" where there is none */
+	struct file_stamp stamp;		      /* of the file they are from */
 };
 
 /* Takes what can be read; lines that cannot are passed over. */

@@ -155,8 +155,10 @@ int maildir_settle(struct maildir_folder *folder);
 
 /* --- keywords --- */
 
-/* The name behind keyword letter n (0 to 25), or NULL. */
-const char *maildir_keyword_name(struct maildir_folder *folder, unsigned n);
+enum { MAILDIR_KEYWORDS = 26 }; /* the letters a to z of a file name */
+
+/* The names behind all letters, NULL where there is none, until the next call about keywords. */
+void maildir_keyword_names(struct maildir_folder *folder, const char *names_r[MAILDIR_KEYWORDS]);
 
 /* The letter that a name has, or -1. */
 int maildir_keyword_find(struct maildir_folder *folder, const char *name);

@@ -425,15 +425,20 @@ rename_locked(struct maildir *md, const char *from, const char *to)
 /* Letters of one folder as they are in the other; map holds those that were asked for, -1 else. */
 static int
 letters_map(struct maildir_folder *from, struct maildir_folder *to, uint32_t letters,
-    int map[KEYWORDS_COUNT], uint32_t *mapped_r)
+    int map[MAILDIR_KEYWORDS], uint32_t *mapped_r)
 {
+	const char *names[MAILDIR_KEYWORDS];
+
 	*mapped_r = 0;
-	for (unsigned i = 0; i < KEYWORDS_COUNT; i++) {
+	if (letters == 0)
+		return 0;
+	maildir_keyword_names(from, names);
+	for (unsigned i = 0; i < MAILDIR_KEYWORDS; i++) {
 		const char *name;
 
 		if (!(letters & UINT32_C(1) << i))
 			continue;
-		name = map[i] < 0 ? maildir_keyword_name(from, i) : NULL;
+		name = map[i] < 0 ? names[i] : NULL;
 		if (name != NULL && (map[i] = maildir_keyword_letter(to, name)) < 0)
 			return -1;
 		/* A letter that has no name says nothing. */
@@ -450,7 +455,7 @@ inbox_copy(struct maildir_folder *inbox, struct maildir_folder *to, bool *copied
 	struct maildir_delivery *delivery;
 	uint32_t letters, validity;
 	const uint32_t *uids;
-	int map[KEYWORDS_COUNT], r = 0;
+	int map[MAILDIR_KEYWORDS], r = 0;
 
 	memset(map, -1, sizeof(map));
 	if (maildir_delivery_begin(to, &delivery) < 0)

@@ -20,8 +20,8 @@ struct copying {
 	struct session *session;
 	struct maildir_folder *to;
 	struct maildir_delivery *delivery;
-	struct sequence from;	    /* UIDs that are copied */
-	int letter[FLAGS_KEYWORDS]; /* of a keyword here, there; -2 not asked yet */
+	struct sequence from;	      /* UIDs that are copied */
+	int letter[MAILDIR_KEYWORDS]; /* of a keyword here, there; -2 not asked yet */
 	bool gone;
 };
 
@@ -32,7 +32,7 @@ map_keywords(struct copying *c, uint32_t letters, uint32_t *mapped_r)
 	const struct flag_names *names = &c->session->box->names;
 
 	*mapped_r = 0;
-	for (int i = 0; i < FLAGS_KEYWORDS; i++) {
+	for (int i = 0; i < MAILDIR_KEYWORDS; i++) {
 		if ((letters >> i & 1) == 0 || names->name[i][0] == '\0')
 			continue;
 		if (c->letter[i] == -2)
@@ -161,7 +161,7 @@ copy_all(struct session *session, struct picked *picked, const char *folder, boo
 	enum imap_result result;
 	size_t place;
 
-	for (int i = 0; i < FLAGS_KEYWORDS; i++)
+	for (int i = 0; i < MAILDIR_KEYWORDS; i++)
 		c.letter[i] = -2;
 	result = open_target(&c, folder);
 	while (result == IMAP_OK && picked_next(session->box, picked, &place))

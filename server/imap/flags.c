@@ -31,14 +31,13 @@ enum { SYSTEM_FLAGS = sizeof(system_flags) / sizeof(system_flags[0]) };
 void
 flag_names_load(struct maildir_folder *folder, struct flag_names *names_r)
 {
-	const char *name;
+	const char *names[MAILDIR_KEYWORDS];
 
 	memset(names_r, 0, sizeof(*names_r));
-	for (unsigned i = 0; i < FLAGS_KEYWORDS; i++) {
-		name = maildir_keyword_name(folder, i);
-		if (name != NULL && strlen(name) <= FLAGS_KEYWORD_MAX)
-			memcpy(names_r->name[i], name, strlen(name) + 1);
-	}
+	maildir_keyword_names(folder, names);
+	for (size_t i = 0; i < MAILDIR_KEYWORDS; i++)
+		if (names[i] != NULL && strlen(names[i]) <= FLAGS_KEYWORD_MAX)
+			memcpy(names_r->name[i], names[i], strlen(names[i]) + 1);
 }
 
 static bool
@@ -121,7 +120,7 @@ flags_put(struct mdtext *out, const struct flag_names *names, uint32_t flags, ui
 			first = false;
 		}
 	}
-	for (unsigned i = 0; i < FLAGS_KEYWORDS; i++) {
+	for (unsigned i = 0; i < MAILDIR_KEYWORDS; i++) {
 		if ((keywords >> i & 1) == 0 || names->name[i][0] == '\0')
 			continue;
 		passed = passed && strcasecmp(names->name[i], forwarded) != 0;

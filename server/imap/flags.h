@@ -7,20 +7,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "maildir/maildir.h"
 #include "maildir/text.h"
 #include "server/imap/args.h"
 
 struct maildir_folder;
 
 enum {
-	FLAGS_KEYWORDS = 26,	 /* letters of a Maildir's file name */
 	FLAGS_KEYWORD_MAX = 200, /* octets of a keyword, as maildir/ has it */
 	FLAGS_NAMED_MAX = 64,	 /* keywords in one command */
 };
 
 /* Names of a folder's keyword letters; "" where there is none. */
 struct flag_names {
-	char name[FLAGS_KEYWORDS][FLAGS_KEYWORD_MAX + 1];
+	char name[MAILDIR_KEYWORDS][FLAGS_KEYWORD_MAX + 1];
 };
 
 void flag_names_load(struct maildir_folder *folder, struct flag_names *names_r);

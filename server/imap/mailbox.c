@@ -210,7 +210,7 @@ mailbox_tell_flags(struct session *session, bool always)
 	if (!always && memcmp(&box->names, &box->told_names, sizeof(box->names)) == 0)
 		return;
 	box->told_names = box->names;
-	for (int i = 0; i < FLAGS_KEYWORDS; i++)
+	for (int i = 0; i < MAILDIR_KEYWORDS; i++)
 		full = full && box->names.name[i][0] != '\0';
 	mdtext_addf(&text, "* FLAGS (");
 	flags_put(&text, &box->names, ~(uint32_t)MAILDIR_PASSED, UINT32_MAX, false);

@@ -148,7 +148,7 @@ COUNT = 300
 @DOORS
 def test_mbsync_two_ways(server, home, door):
     anna = server.accounts["anna"]
-    folders = {"Work": "Work", "Work/Deep er/Lowest": "Work/Deep er/Lowest", JAPAN_IMAP: JAPAN_IMAP}
+    folders = ("Work", "Work/Deep er/Lowest", JAPAN_IMAP)
     for n in range(COUNT):
         anna.deliver(letter(n))
     for i, name in enumerate(folders):
@@ -157,7 +157,9 @@ def test_mbsync_two_ways(server, home, door):
             anna.deliver(letter(1000 + 100 * i + n), folder=name)
     mine = home / "mine"
     mbsync(server, home, door)
-    pairs = [(None, mine / "INBOX"), *((f, mine / n) for f, n in folders.items())]
+    # From 1.5 on it writes names as people do.
+    pairs = [(None, mine / "INBOX"), *((f, mine / (JAPAN if f == JAPAN_IMAP and (mine / JAPAN).exists() else f))
+                                       for f in folders)]
     for folder, directory in pairs:
         assert len(box_files(directory)) == (COUNT if folder is None else 20)
         same_boxes(anna.folder(folder), directory)

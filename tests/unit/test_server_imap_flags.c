@@ -182,7 +182,7 @@ letters(void **state)
 	assert_int_equal(maildir_open(path, "test", &md), 0);
 	assert_int_equal(maildir_folder_open(md, "INBOX", &folder), 0);
 	assert_int_equal(maildir_sync(folder), 0);
-	for (int i = 0; i < FLAGS_KEYWORDS; i++) {
+	for (int i = 0; i < MAILDIR_KEYWORDS; i++) {
 		struct args args;
 
 		(void)snprintf(text, sizeof(text), "(k%d)", i);

@@ -136,12 +136,12 @@ int folder_path(const char *name, char path_r[NAME_SIZE]);
 bool folder_is_one(int fd, const char *path);
 
 /* A lock on the tree of folders; its descriptor, or -1.  Closing it unlocks. */
-int tree_lock(struct maildir *md);
-void tree_unlock(int fd);
+int root_lock(struct maildir *md);
+void root_unlock(int fd);
 /* A small file of the Maildir's whole: none is an empty one.  *text_r is malloc'd. */
-int tree_read(struct maildir *md, const char *name, size_t max, char **text_r, size_t *size_r);
+int root_read(struct maildir *md, const char *name, size_t max, char **text_r, size_t *size_r);
 /* Replaces it; it is on disk then.  tmp: a name of our own. */
-int tree_replace(struct maildir *md, const char *name, const char *tmp, const struct mdtext *text);
+int root_replace(struct maildir *md, const char *name, const char *tmp, const struct mdtext *text);
 
 /* What sallyport.special-use says follows a folder and those below; to NULL: the one is deleted. */
 int special_use_follow(struct maildir *md, const char *from, const char *to);

@@ -67,7 +67,7 @@ uses_read(struct maildir *md, bool (*each)(void *ctx, struct use *use), void *ct
 	struct use use;
 	size_t size;
 
-	if (tree_read(md, SPECIAL_USE, SPECIAL_USE_MAX, &text, &size) < 0)
+	if (root_read(md, SPECIAL_USE, SPECIAL_USE_MAX, &text, &size) < 0)
 		return -1;
 	end = text + size;
 	for (char *p = text; p < end; p = newline + 1) {
@@ -159,7 +159,7 @@ change_store(struct maildir *md, struct change *change)
 		r = -1;
 	}
 	if (r == 0 && change->differs)
-		r = tree_replace(md, SPECIAL_USE, SPECIAL_USE_TMP, &change->text);
+		r = root_replace(md, SPECIAL_USE, SPECIAL_USE_TMP, &change->text);
 	mdtext_clear(&change->text);
 	return r;
 }
@@ -187,10 +187,10 @@ maildir_special_use_set(struct maildir *md, const char *use, const char *name)
 	}
 	memcpy(change.add.use, use, strlen(use) + 1);
 	memcpy(change.add.name, name, strlen(name) + 1);
-	lock = tree_lock(md);
+	lock = root_lock(md);
 	if (lock < 0)
 		return -1;
 	r = change_store(md, &change);
-	tree_unlock(lock);
+	root_unlock(lock);
 	return r;
 }

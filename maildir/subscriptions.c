@@ -51,7 +51,7 @@ subscriptions_load(struct maildir *md, struct subscriptions *subs)
 	size_t len = strlen(VERSION_2);
 
 	memset(subs, 0, sizeof(*subs));
-	if (tree_read(md, SUBSCRIPTIONS, SUBSCRIPTIONS_MAX, &subs->text, &subs->size) < 0)
+	if (root_read(md, SUBSCRIPTIONS, SUBSCRIPTIONS_MAX, &subs->text, &subs->size) < 0)
 		return -1;
 	subs->version2 =
 	    subs->size == 0 || (subs->size >= len && memcmp(subs->text, VERSION_2, len) == 0);
@@ -179,7 +179,7 @@ subscribe_locked(struct maildir *md, const char *name, bool yes, const struct do
 		else if (!dotlock_file_held(lock))
 			errno = ENOLCK;
 		else
-			r = tree_replace(md, SUBSCRIPTIONS, SUBSCRIPTIONS_TMP, &text);
+			r = root_replace(md, SUBSCRIPTIONS, SUBSCRIPTIONS_TMP, &text);
 	}
 	mdtext_clear(&text);
 	free(subs.text);
@@ -202,7 +202,7 @@ maildir_subscribe(struct maildir *md, const char *name, bool yes)
 
 	if (folder_path(name, path) < 0)
 		return -1;
-	lock = tree_lock(md);
+	lock = root_lock(md);
 	if (lock < 0)
 		return -1;
 	r = dotlock_file_take(&dotlock);
@@ -210,6 +210,6 @@ maildir_subscribe(struct maildir *md, const char *name, bool yes)
 		r = subscribe_locked(md, strcmp(path, ".") == 0 ? "INBOX" : name, yes, &dotlock);
 		dotlock_file_drop(&dotlock);
 	}
-	tree_unlock(lock);
+	root_unlock(lock);
 	return r;
 }

@@ -23,9 +23,6 @@
 #include "maildir/lock.h"
 #include "maildir/tree.h"
 
-/* As long as a client waits; an INBOX of many messages may be on its way to a folder. */
-#define TREE_WAIT_MS 30000
-
 /* No folder's name, since it does not begin with a dot. */
 #define DELETED "sallyport.deleted."
 
@@ -37,74 +34,6 @@
 
 /* Some file systems pass over names while others are removed; what stays then waits for the next delete. */
 #define REMOVE_TRIES 3
-
-int
-tree_lock(struct maildir *md)
-{
-	int fd = -1, saved;
-
-	if (mdlock_take(md->fd, &fd, LOCK_TREE, TREE_WAIT_MS) == 0)
-		return fd;
-	saved = errno;
-	if (fd >= 0)
-		close(fd);
-	errno = saved;
-	return -1;
-}
-
-void
-tree_unlock(int fd)
-{
-	int saved = errno;
-
-	close(fd);
-	errno = saved;
-}
-
-int
-tree_read(struct maildir *md, const char *name, size_t max, char **text_r, size_t *size_r)
-{
-	struct stat st;
-	int fd = maildir_open_regular(md->fd, name, &st), r, saved;
-
-	*size_r = 0;
-	if (fd < 0) {
-		*text_r = errno == ENOENT ? calloc(1, 1) : NULL;
-		return *text_r != NULL ? 0 : -1;
-	}
-	r = maildir_read_all(fd, max, text_r, size_r);
-	saved = errno;
-	close(fd);
-	errno = saved;
-	return r;
-}
-
-int
-tree_replace(struct maildir *md, const char *name, const char *tmp, const struct mdtext *text)
-{
-	int fd, r, saved;
-
-	if (text->failed) {
-		errno = ENOMEM;
-		return -1;
-	}
-	if (unlinkat(md->fd, tmp, 0) < 0 && errno != ENOENT)
-		return -1;
-	fd = openat(md->fd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return -1;
-	r = maildir_write_all(fd, text->data, text->len);
-	if (r == 0)
-		r = fsync(fd);
-	if (close(fd) < 0)
-		r = -1;
-	if (r == 0 && renameat(md->fd, tmp, md->fd, name) == 0)
-		return fsync(md->fd);
-	saved = errno;
-	(void)unlinkat(md->fd, tmp, 0);
-	errno = saved;
-	return -1;
-}
 
 bool
 maildir_folder_exists(struct maildir *md, const char *name)
@@ -275,11 +204,11 @@ maildir_folder_delete(struct maildir *md, const char *name)
 		errno = EINVAL;
 		return -1;
 	}
-	lock = tree_lock(md);
+	lock = root_lock(md);
 	if (lock < 0)
 		return -1;
 	r = delete_locked(md, name, path);
-	tree_unlock(lock);
+	root_unlock(lock);
 	return r;
 }
 
@@ -541,10 +470,10 @@ maildir_folder_rename(struct maildir *md, const char *from, const char *to)
 		errno = EINVAL;
 		return -1;
 	}
-	lock = tree_lock(md);
+	lock = root_lock(md);
 	if (lock < 0)
 		return -1;
 	r = inbox ? rename_inbox(md, to) : rename_locked(md, from, to);
-	tree_unlock(lock);
+	root_unlock(lock);
 	return r;
 }

@@ -118,14 +118,22 @@ token_quoted(struct cursor *cursor, struct mdtext *out)
 	}
 }
 
+/* Letters and digits are most of what there is, and never among the stops. */
+static bool
+is_stop(char c, const char *stops)
+{
+	if ((c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z'))
+		return false;
+	return is_blank(c) || (c != '\0' && strchr(stops, c) != NULL);
+}
+
 size_t
 token_until(struct cursor *cursor, const char *stops, struct mdtext *out)
 {
 	const char *start = cursor->at;
 	size_t len;
 
-	while (cursor->at < cursor->end && !is_blank(*cursor->at) &&
-	       (*cursor->at == '\0' || strchr(stops, *cursor->at) == NULL))
+	while (cursor->at < cursor->end && !is_stop(*cursor->at, stops))
 		cursor->at++;
 	len = (size_t)(cursor->at - start);
 	mdtext_add(out, start, len);

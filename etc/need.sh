@@ -10,7 +10,7 @@ packages() {
 	build) echo gcc make libc6-dev libmbedtls-dev libcrypt-dev openssl unicode-data ;;
 	test)
 		echo clang clang-format clang-tidy cppcheck mandoc libcmocka-dev python3 python3-pytest \
-			procps strace curl fetchmail mpop getmail6 mutt neomutt isync offlineimap3 expect postfix \
+			procps strace curl fetchmail mpop getmail6 mutt neomutt thunderbird isync offlineimap3 expect postfix \
 			dovecot-core dovecot-pop3d dovecot-imapd git passwd iproute2 e2fsprogs
 		# the compiler's own run time for the sanitizers and fuzzers
 		dpkg-query -W -f '${Version}' clang 2>/dev/null | sed -n 's/^[0-9]*:\([0-9]*\)\..*/libclang-rt-\1-dev/p'

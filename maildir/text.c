@@ -44,7 +44,7 @@ text_room(struct mdtext *text, size_t len)
 void
 mdtext_add(struct mdtext *text, const void *data, size_t len)
 {
-	if ((text->data == NULL || len > text->size - text->len) && !text_room(text, len)) {
+	if ((text->size == 0 || len > text->size - text->len) && !text_room(text, len)) {
 		text->failed = true;
 		return;
 	}

@@ -94,20 +94,12 @@ mailbox_recent(struct mailbox *box, uint32_t *from_r)
 	return maildir_claim_recent(box->folder, from_r);
 }
 
-int
-mailbox_refresh(struct mailbox *box)
+/* Takes in what the folder's sync has found. */
+static int
+mailbox_take(struct mailbox *box)
 {
 	uint32_t recent = UINT32_MAX;
 
-	if (maildir_sync(box->folder) == -1) {
-		if (errno == ENOENT)
-			errno = ESTALE;
-		return -1;
-	}
-	if (maildir_uidvalidity(box->folder) != box->validity) {
-		errno = ESTALE;
-		return -1;
-	}
 	box->looked = clock_now();
 	if (maildir_generation(box->folder) == box->generation)
 		return 0;
@@ -118,6 +110,21 @@ mailbox_refresh(struct mailbox *box)
 	box->generation = maildir_generation(box->folder);
 	flag_names_load(box->folder, &box->names);
 	return 0;
+}
+
+int
+mailbox_refresh(struct mailbox *box)
+{
+	if (maildir_sync(box->folder) == -1) {
+		if (errno == ENOENT)
+			errno = ESTALE;
+		return -1;
+	}
+	if (maildir_uidvalidity(box->folder) != box->validity) {
+		errno = ESTALE;
+		return -1;
+	}
+	return mailbox_take(box);
 }
 
 struct mailbox *
@@ -136,7 +143,7 @@ mailbox_open(struct session *session, const char *folder, bool read_only)
 		goto fail;
 	box->validity = maildir_uidvalidity(box->folder);
 	box->generation = UINT64_MAX; /* none that a folder has */
-	if (mailbox_refresh(box) == -1)
+	if (mailbox_take(box) == -1)
 		goto fail;
 	box->told = box->count;
 	return box;

@@ -76,21 +76,36 @@ imap_put_text(struct session *session, struct mdtext *text)
 }
 
 bool
+imap_folder_of(struct session *session, struct word mailbox, char folder_r[IMAP_NAME_MAX],
+    enum imap_result *result_r)
+{
+	const char *why = imap_name_folder(mailbox.at, mailbox.len, imap_utf8(session), folder_r);
+
+	if (why == NULL)
+		return true;
+	*result_r = imap_say(session, IMAP_NO, "[CANNOT] %s", why);
+	return false;
+}
+
+bool
 imap_take_mailbox(struct session *session, struct args *args, char folder_r[IMAP_NAME_MAX],
     enum imap_result *result_r)
 {
 	struct word word;
-	const char *why;
 
 	if (!args_astring(args, &word)) {
 		*result_r = IMAP_BAD;
 		return false;
 	}
-	why = imap_name_folder(word.at, word.len, imap_utf8(session), folder_r);
-	if (why == NULL)
-		return true;
-	*result_r = imap_say(session, IMAP_NO, "[CANNOT] %s", why);
-	return false;
+	return imap_folder_of(session, word, folder_r, result_r);
+}
+
+enum imap_result
+imap_no_target(struct session *session, const char *what)
+{
+	if (errno != ENOENT)
+		return imap_failed(session, what);
+	return imap_say(session, IMAP_NO, "[TRYCREATE] There is no such mailbox");
 }
 
 enum imap_result

@@ -28,8 +28,15 @@ void imap_put_text(struct session *session, struct mdtext *text);
 bool imap_take_mailbox(struct session *session, struct args *args, char folder_r[IMAP_NAME_MAX],
     enum imap_result *result_r);
 
+/* The same for a name that was read already. */
+bool imap_folder_of(struct session *session, struct word mailbox, char folder_r[IMAP_NAME_MAX],
+    enum imap_result *result_r);
+
 /* The answer when the maildir library failed: what it was about, errno's meaning, one line for the
  * log where it is the administrator's business. */
 enum imap_result imap_failed(struct session *session, const char *what);
+
+/* The same for a mailbox that messages were to go to: a client may make it and try again. */
+enum imap_result imap_no_target(struct session *session, const char *what);
 
 #endif

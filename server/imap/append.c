@@ -7,7 +7,6 @@
  * the command's last line is there run_append puts the whole set into the folder, or none of it.  An
  * APPEND that fails in its middle swallows what the client still sends, and answers at its end.
  */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,17 +98,11 @@ static bool
 open_target(struct session *session, enum imap_result *result_r)
 {
 	char folder[IMAP_NAME_MAX];
-	const char *why =
-	    imap_name_folder(append.mailbox.at, append.mailbox.len, imap_utf8(session), folder);
 
-	if (why != NULL) {
-		*result_r = imap_say(session, IMAP_NO, "[CANNOT] %s", why);
+	if (!imap_folder_of(session, append.mailbox, folder, result_r))
 		return false;
-	}
 	if (maildir_folder_open(session->maildir, folder, &append.folder) == -1) {
-		*result_r = errno == ENOENT
-				? imap_say(session, IMAP_NO, "[TRYCREATE] There is no such mailbox")
-				: imap_failed(session, "append");
+		*result_r = imap_no_target(session, "append");
 		return false;
 	}
 	if (maildir_delivery_begin(append.folder, &append.delivery) == -1) {

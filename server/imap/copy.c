@@ -146,9 +146,7 @@ static enum imap_result
 open_target(struct copying *c, const char *folder)
 {
 	if (maildir_folder_open(c->session->maildir, folder, &c->to) == -1)
-		return errno == ENOENT
-			   ? imap_say(c->session, IMAP_NO, "[TRYCREATE] There is no such mailbox")
-			   : imap_failed(c->session, "copy");
+		return imap_no_target(c->session, "copy");
 	if (maildir_sync(c->to) == -1 || maildir_delivery_begin(c->to, &c->delivery) == -1)
 		return imap_failed(c->session, "copy");
 	return IMAP_OK;

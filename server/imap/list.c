@@ -8,11 +8,11 @@
 #include "maildir/maildir.h"
 #include "server/imap/answer.h"
 #include "server/imap/list.h"
+#include "server/imap/mailboxes.h"
 #include "server/imap/pattern.h"
 #include "server/imap/session.h"
 #include "server/imap/special.h"
 #include "server/imap/status.h"
-#include "server/imap/mailboxes.h"
 
 enum { LIST_PATTERNS_MAX = 32 }; /* in one command; each is matched against every name */
 

@@ -20,6 +20,7 @@
 struct maildir;
 struct maildir_folder;
 struct maildir_reader;
+struct mdtext;
 
 /* --- the Maildir --- */
 
@@ -81,35 +82,130 @@ enum maildir_flag {		  /* the standard flags of a file name, ":2," */
 	MAILDIR_FLAGGED = 1 << 5, /* F */
 };
 
-/* What is known of a message without opening it. */
+/* What is known of a message without opening it.  Its name in this library is its UID. */
 struct maildir_message {
 	uint32_t uid;
-	uint32_t flags;	   /* enum maildir_flag */
-	uint32_t keywords; /* bit n: letter 'a' + n of the file name, named in dovecot-keywords */
-	const char *pop3_uidl; /* saved in dovecot-uidlist (P), or NULL */
-	uint32_t pop3_order;   /* saved in dovecot-uidlist (O), or 0 */
+	uint32_t flags;	     /* enum maildir_flag */
+	uint64_t keywords;   /* bit n: keyword number n, see maildir_keyword_names */
+	uint64_t modseq;     /* RFC 7162: of its last change */
+	uint32_t pop3_order; /* saved in dovecot-uidlist (O), or 0 */
+	bool has_pop3_uidl;  /* maildir_pop3_uidl has one */
 };
 
 /*
- * Brings the list up to date with the disk: new mail moves from new/ to cur/ and gets UIDs, which
- * are on disk before this returns; messages whose files are gone (seen twice) leave the list.
- * Pointers into the list die.  -1: nothing changed in memory (ENOSPC, EDQUOT, ENOLCK, EIO...).
+ * Brings the folder up to date with the disk and with what other sessions did: new mail moves from
+ * new/ to cur/ and gets UIDs, which are on disk before this returns; messages whose files are gone
+ * (seen twice) leave.  An unchanged folder costs a few system calls, whatever its size.  -1: nothing
+ * changed in memory (ENOSPC, EDQUOT, ENOLCK, EIO...).
  */
 int maildir_sync(struct maildir_folder *folder);
 
-/* The list after maildir_sync: by rising UID, index from 0. */
+/*
+ * Milliseconds after which maildir_sync should be called though nothing was heard, because a change
+ * may have escaped the times of the directories; -1: no need.
+ */
+int maildir_look_again(const struct maildir_folder *folder);
+
+/* The messages: by rising UID, at places from 0. */
 size_t maildir_count(const struct maildir_folder *folder);
-const struct maildir_message *maildir_message(const struct maildir_folder *folder, size_t index);
-/* Another number after a sync that took anything new in; the same: the list is as it was. */
-uint64_t maildir_generation(const struct maildir_folder *folder);
+/* false: there is none, or what is known of it was damaged just now (the next sync mends it). */
+bool maildir_message(
+    struct maildir_folder *folder, size_t place, struct maildir_message *message_r);
+/* By its UID.  false: it is not there (any more). */
+bool maildir_lookup(struct maildir_folder *folder, uint32_t uid, struct maildir_message *message_r);
+/* The place of the message with that UID, or of the first above it; maildir_count: there is none. */
+size_t maildir_find(const struct maildir_folder *folder, uint32_t uid);
+
 uint32_t maildir_uidvalidity(const struct maildir_folder *folder);
 uint32_t maildir_uidnext(const struct maildir_folder *folder);
 
-/* The message with that UID, or the first above it: its index, maildir_count when there is none. */
-size_t maildir_find(const struct maildir_folder *folder, uint32_t uid);
+/* What STATUS asks, without a look at each message. */
+struct maildir_counts {
+	size_t messages, unseen, deleted;
+	uint64_t octets;   /* on the wire */
+	bool octets_known; /* of all; else maildir_size must be asked for each */
+};
+void maildir_counts(struct maildir_folder *folder, struct maildir_counts *counts_r);
+/* The place of the first message without MAILDIR_SEEN; maildir_count: there is none. */
+size_t maildir_first_unseen(struct maildir_folder *folder);
+
+/*
+ * Who keeps something for each message hears what becomes of them, from within maildir_sync and from
+ * any call that changes or looks for a message.  New messages are not told: they are behind all
+ * others, see maildir_count.  The folder must not be called from there.
+ */
+enum maildir_change {
+	MAILDIR_CHANGED, /* its flags or keywords */
+	MAILDIR_GONE,	 /* it is not in the list any more */
+	MAILDIR_ANEW,	 /* uid is 0: all UIDs are other ones (a new UIDVALIDITY), or the list is
+			    not what it was in ways that cannot be told */
+};
+void maildir_on_change(struct maildir_folder *folder,
+    void (*change)(void *ctx, enum maildir_change change, uint32_t uid), void *ctx);
+
+/* --- modification sequences (RFC 7162) --- */
+
+/* Not below any message's modseq, and never below what it was. */
+uint64_t maildir_highest_modseq(const struct maildir_folder *folder);
+
+/*
+ * Calls each(ctx, uid) for messages that were expunged after that modseq, by rising modseq.  false:
+ * not all of them are remembered so far back, and nothing was called; then every UID that is not there
+ * counts as expunged.
+ */
+bool maildir_vanished(struct maildir_folder *folder, uint64_t since,
+    void (*each)(void *ctx, uint32_t uid), void *ctx);
+
+/* --- what is known of a message for ever, once it was looked at --- */
 
 /* When the message came here (INTERNALDATE): its file's modification time.  -1: it is gone. */
-int maildir_date(struct maildir_folder *folder, size_t index, time_t *date_r);
+int maildir_date(struct maildir_folder *folder, uint32_t uid, time_t *date_r);
+/* When it was put into this folder (RFC 8514). */
+int maildir_save_date(struct maildir_folder *folder, uint32_t uid, time_t *date_r);
+
+/* RFC 8474: letters, digits, "_" and "-".  Copies of a message have the same; so has a folder that
+ * was renamed. */
+enum { MAILDIR_ID_SIZE = 256 };
+int maildir_message_id(struct maildir_folder *folder, uint32_t uid, char id_r[MAILDIR_ID_SIZE]);
+int maildir_folder_id(struct maildir_folder *folder, char id_r[MAILDIR_ID_SIZE]);
+
+/* What dovecot-uidlist has for POP3 (P): one to 70 characters of RFC 1939.  false: nothing. */
+enum { MAILDIR_UIDL_SIZE = 71 };
+bool maildir_pop3_uidl(struct maildir_folder *folder, uint32_t uid, char uidl_r[MAILDIR_UIDL_SIZE]);
+
+/*
+ * The exact number of octets that maildir_reader will give for the message: its file with every
+ * bare LF as CRLF.  *newline_r says whether it ends in a line end (an empty message does not).
+ * Computed by reading the file unless it is remembered.  -1: the message cannot be read (ENOENT: gone;
+ * EACCES; EINVAL: not a regular file; a notice was given).
+ */
+int maildir_size(struct maildir_folder *folder, uint32_t uid, uint64_t *octets_r, bool *newline_r);
+
+/* Texts that are made from a message once. */
+enum maildir_text {
+	MAILDIR_ENVELOPE, /* as mime_put_envelope gives it, utf8 false */
+	MAILDIR_ENVELOPE_UTF8,
+	MAILDIR_BODYSTRUCTURE, /* mime_put_structure, extended */
+	MAILDIR_BODYSTRUCTURE_UTF8,
+	MAILDIR_FIELDS, /* the header fields that maildir_fields_has, as they stand, in CRLF lines */
+	MAILDIR_TEXTS,
+};
+/* Appends it to out.  -1 as maildir_size. */
+int maildir_text(
+    struct maildir_folder *folder, uint32_t uid, enum maildir_text text, struct mdtext *out);
+/* Whether MAILDIR_FIELDS has all fields of that name (in any case of letters) that a message has. */
+bool maildir_fields_has(const char *name, size_t len);
+
+/*
+ * Remembers what was learned of messages since, for all sessions to come.  To be called after each
+ * command; cheap when nothing was learned.  That it cannot be written costs only time.
+ */
+void maildir_remember(struct maildir_folder *folder);
+/*
+ * Learns ahead: up to count messages of which something is not known yet are read.  Gives how many
+ * are left, or -1.
+ */
+ssize_t maildir_learn(struct maildir_folder *folder, size_t count);
 
 /*
  * \Recent: messages with this UID and above were not yet told as new to any IMAP session.
@@ -118,53 +214,56 @@ int maildir_date(struct maildir_folder *folder, size_t index, time_t *date_r);
 int maildir_recent(struct maildir_folder *folder, uint32_t *from_r);
 int maildir_claim_recent(struct maildir_folder *folder, uint32_t *from_r);
 
-/*
- * The exact number of octets that maildir_reader will give for the message: its file with every
- * bare LF as CRLF.  *newline_r says whether it ends in a line end (an empty message does not).
- * Computed by reading the file unless a size known to be right is remembered.  -1: the message
- * cannot be read (ENOENT: gone; EACCES; EINVAL: not a regular file; a notice was given).
- */
-int maildir_size(struct maildir_folder *folder, size_t index, uint64_t *octets_r, bool *newline_r);
-
-/* Writes sizes that maildir_size computed to dovecot-uidlist, for the next session. */
-int maildir_save_sizes(struct maildir_folder *folder);
+/* --- octets --- */
 
 /*
  * Opens a message for reading: -1 as maildir_size.  The bytes are CRLF lines.  One that is renamed
  * (flags) while open reads on; one that is shortened underneath gives EIO.
  */
-int maildir_reader_open(struct maildir_folder *folder, size_t index, struct maildir_reader **r);
+int maildir_reader_open(struct maildir_folder *folder, uint32_t uid, struct maildir_reader **r);
 /* Passes over octets (fewer when it ends before). */
 int maildir_reader_skip(struct maildir_reader *reader, uint64_t octets);
 /* Up to size octets: > 0, 0 at the end, -1 with errno. */
 ssize_t maildir_reader_read(struct maildir_reader *reader, void *buf, size_t size);
 void maildir_reader_close(struct maildir_reader **reader);
 
+/* --- changes --- */
+
 /*
- * Adds and takes away flags and keywords of a message by renaming its file, whatever name other
- * programs have given it meanwhile; what others changed stays.  ENOENT: the message is gone.
+ * Changes come in batches: begin takes the folder's lock and takes in what others did, end tells all
+ * other sessions, makes it last (fsync) and gives the lock back.  A batch should be over within a second
+ * or so: others wait.  maildir_flags and maildir_remove outside of a batch are one of their own.
  */
-int maildir_flags(struct maildir_folder *folder, size_t index, uint32_t add, uint32_t remove,
-    uint32_t add_keywords, uint32_t remove_keywords);
+int maildir_change_begin(struct maildir_folder *folder);
+int maildir_change_end(struct maildir_folder *folder);
+
+struct maildir_flag_change {
+	uint32_t add, remove; /* enum maildir_flag */
+	uint64_t add_keywords, remove_keywords;
+};
+/*
+ * Changes flags and keywords of a message by renaming its file, whatever name other programs have
+ * given it meanwhile; what others changed stays.  ENOENT: the message is gone.
+ */
+int maildir_flags(
+    struct maildir_folder *folder, uint32_t uid, const struct maildir_flag_change *change);
 
 /* Removes the message's file.  0 also when it is gone already. */
-int maildir_remove(struct maildir_folder *folder, size_t index);
-
-/* Makes removals and renames last: fsync of cur/.  To be called once after a batch. */
-int maildir_settle(struct maildir_folder *folder);
+int maildir_remove(struct maildir_folder *folder, uint32_t uid);
 
 /* --- keywords --- */
 
-enum { MAILDIR_KEYWORDS = 26 }; /* the letters a to z of a file name */
+/* 26 are letters of file names, named in dovecot-keywords; the others are in sallyport.keywords. */
+enum { MAILDIR_KEYWORDS = 64 };
 
-/* The names behind all letters, NULL where there is none, until the next call about keywords. */
+/* The names behind all numbers, NULL where there is none, until the next call about keywords. */
 void maildir_keyword_names(struct maildir_folder *folder, const char *names_r[MAILDIR_KEYWORDS]);
 
-/* The letter that a name has, or -1. */
+/* The number that a name has, or -1. */
 int maildir_keyword_find(struct maildir_folder *folder, const char *name);
 
-/* The letter for a name; when there is none yet it is added to dovecot-keywords.  -1: ENOSPC when
- * all 26 are taken, or the file cannot be written. */
-int maildir_keyword_letter(struct maildir_folder *folder, const char *name);
+/* The number for a name; when there is none yet it is written down.  -1: ENOSPC when all are taken,
+ * EINVAL for what can be no keyword, or the file cannot be written. */
+int maildir_keyword_make(struct maildir_folder *folder, const char *name);
 
 #endif

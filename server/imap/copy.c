@@ -13,6 +13,7 @@
 #include "maildir/deliver.h"
 #include "maildir/maildir.h"
 #include "server/imap/answer.h"
+#include "server/imap/expunge.h"
 #include "server/imap/mailbox.h"
 #include "server/imap/session.h"
 
@@ -27,7 +28,7 @@ struct copying {
 
 /* The letters in the other mailbox for those of this one; false: it can have no more. */
 static bool
-map_keywords(struct copying *c, uint32_t letters, uint32_t *mapped_r)
+map_keywords(struct copying *c, uint64_t letters, uint64_t *mapped_r)
 {
 	const struct flag_names *names = &c->session->box->names;
 
@@ -36,10 +37,10 @@ map_keywords(struct copying *c, uint32_t letters, uint32_t *mapped_r)
 		if ((letters >> i & 1) == 0 || names->name[i][0] == '\0')
 			continue;
 		if (c->letter[i] == -2)
-			c->letter[i] = maildir_keyword_letter(c->to, names->name[i]);
+			c->letter[i] = maildir_keyword_make(c->to, names->name[i]);
 		if (c->letter[i] < 0)
 			return false;
-		*mapped_r |= UINT32_C(1) << c->letter[i];
+		*mapped_r |= UINT64_C(1) << c->letter[i];
 	}
 	return true;
 }
@@ -49,20 +50,20 @@ static bool
 copy_one(struct copying *c, size_t place, enum imap_result *result_r)
 {
 	struct mailbox *box = c->session->box;
-	uint32_t keywords;
-	size_t index;
+	struct maildir_message now;
+	uint64_t keywords;
 
-	if (!mailbox_index(box, place, &index)) {
+	if (!mailbox_message(box, place, &now)) {
 		c->gone = true;
 		return true;
 	}
-	if (!map_keywords(c, maildir_message(box->folder, index)->keywords, &keywords)) {
+	if (!map_keywords(c, now.keywords, &keywords)) {
 		*result_r = imap_say(
 		    c->session, IMAP_NO, "[LIMIT] The other mailbox can have no more keywords");
 		return false;
 	}
-	if (maildir_delivery_copy(c->delivery, box->folder, index, keywords) == 0) {
-		sequence_add(&c->from, box->message[place].uid);
+	if (maildir_delivery_copy(c->delivery, box->folder, now.uid, keywords) == 0) {
+		sequence_add(&c->from, now.uid);
 		return true;
 	}
 	if (errno == ENOENT) {
@@ -94,17 +95,9 @@ put_code(struct copying *c, uint32_t validity, const uint32_t *uids, struct mdte
 static enum imap_result
 remove_copied(struct copying *c)
 {
-	struct mailbox *box = c->session->box;
 	struct picked picked = {.set = c->from, .by_uid = true};
-	size_t place, index;
-	bool failed = false;
 
-	while (picked_next(box, &picked, &place)) {
-		if (!mailbox_index(box, place, &index))
-			continue;
-		failed = maildir_remove(box->folder, index) == -1 || failed;
-	}
-	if (maildir_settle(box->folder) == -1 || failed)
+	if (expunge_picked(c->session, &picked, false) == -1)
 		return imap_say(c->session, IMAP_NO,
 		    "[UNAVAILABLE] They were copied, but could not all be removed here");
 	return IMAP_OK;

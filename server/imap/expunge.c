@@ -9,44 +9,74 @@
 #include "server/imap/session.h"
 #include "server/reader.h"
 
-/* One message, if it is marked at this moment: another session may have taken the mark away. */
+/* Messages removed under one lock: others get a turn between. */
+enum { BATCH = 1000 };
+
+/* One message; marked: if it is so at this moment, as another session may have taken the mark away. */
 static int
-expunge_one(struct session *session, size_t place, size_t *removed)
+expunge_one(struct session *session, size_t place, bool marked, size_t *removed)
 {
 	struct mailbox *box = session->box;
-	size_t index;
+	struct maildir_message now;
 
-	if (!mailbox_index(box, place, &index) ||
-	    (maildir_message(box->folder, index)->flags & MAILDIR_TRASHED) == 0)
+	if (!mailbox_message(box, place, &now) || (marked && (now.flags & MAILDIR_TRASHED) == 0))
 		return 0;
-	if (maildir_remove(box->folder, index) == -1)
+	if (maildir_remove(box->folder, now.uid) == -1)
 		return -1;
 	++*removed;
 	return 0;
+}
+
+/* *more_r: there are others behind these. */
+static int
+expunge_batch(struct session *session, struct picked *picked, bool marked, bool *more_r)
+{
+	struct mailbox *box = session->box;
+	size_t removed = 0, place;
+	int r = 0;
+
+	*more_r = false;
+	if (maildir_change_begin(box->folder) == -1)
+		return -1;
+	while (removed < BATCH && (*more_r = picked_next(box, picked, &place)))
+		if (expunge_one(session, place, marked, &removed) == -1)
+			r = -1;
+	if (maildir_change_end(box->folder) == -1)
+		r = -1;
+	session->reader->removed += removed;
+	return r;
+}
+
+int
+expunge_picked(struct session *session, struct picked *picked, bool marked)
+{
+	bool more = true;
+	int r = 0;
+
+	while (more)
+		if (expunge_batch(session, picked, marked, &more) == -1)
+			r = -1;
+	return r;
 }
 
 int
 expunge_deleted(struct session *session, struct picked *picked)
 {
 	struct mailbox *box = session->box;
-	size_t removed = 0, place;
-	int r = 0;
+	struct maildir_counts counts;
+	struct picked all;
+	int r;
 
 	if (mailbox_refresh(box) == -1)
 		return -1;
-	if (picked == NULL) {
-		for (place = 0; place < box->count; place++)
-			if (expunge_one(session, place, &removed) == -1)
-				r = -1;
-	} else {
-		while (picked_next(box, picked, &place))
-			if (expunge_one(session, place, &removed) == -1)
-				r = -1;
-	}
-	/* What is told as expunged must not come back after a power cut. */
-	if (removed > 0 && maildir_settle(box->folder) == -1)
-		r = -1;
-	session->reader->removed += removed;
+	maildir_counts(box->folder, &counts);
+	if (counts.deleted == 0)
+		return 0;
+	if (picked != NULL)
+		return expunge_picked(session, picked, true);
+	mailbox_pick_all(box, &all);
+	r = all.set.failed ? -1 : expunge_picked(session, &all, true);
+	picked_clear(&all);
 	return r;
 }
 

@@ -30,12 +30,12 @@ static const char months[][4] = {
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 
 static int
-put_date(struct mailbox *box, size_t index, struct mdtext *out)
+put_date(struct mailbox *box, uint32_t uid, struct mdtext *out)
 {
 	struct tm tm;
 	time_t date;
 
-	if (maildir_date(box->folder, index, &date) == -1)
+	if (maildir_date(box->folder, uid, &date) == -1)
 		return -1;
 	/* In UTC: a file knows no zone, and SEARCH counts the same days. */
 	if (gmtime_r(&date, &tm) == NULL || tm.tm_year < -1900 || tm.tm_year > 9999 - 1900)
@@ -46,12 +46,12 @@ put_date(struct mailbox *box, size_t index, struct mdtext *out)
 }
 
 static int
-put_size(struct mailbox *box, size_t index, struct mdtext *out)
+put_size(struct mailbox *box, uint32_t uid, struct mdtext *out)
 {
 	uint64_t octets;
 	bool newline;
 
-	if (maildir_size(box->folder, index, &octets, &newline) == -1)
+	if (maildir_size(box->folder, uid, &octets, &newline) == -1)
 		return -1;
 	mdtext_addf(out, "RFC822.SIZE %" PRIu64, octets);
 	return 0;
@@ -95,15 +95,15 @@ put_item(struct fetching *f, struct fetched *message, enum fetch_item item, stru
 
 	switch (item) {
 	case FETCH_UID:
-		mdtext_addf(out, "UID %" PRIu32, box->message[message->place].uid);
+		mdtext_addf(out, "UID %" PRIu32, message->uid);
 		return 0;
 	case FETCH_FLAGS:
 		put_flags(f, message->place, out);
 		return 0;
 	case FETCH_INTERNALDATE:
-		return put_date(box, message->index, out);
+		return put_date(box, message->uid, out);
 	case FETCH_SIZE:
-		return put_size(box, message->index, out);
+		return put_size(box, message->uid, out);
 	default:
 		return put_structure(f, message, item, out);
 	}
@@ -159,12 +159,14 @@ say(struct fetching *f, struct fetched *message, struct mdtext *text)
 static int
 mark_seen(struct fetching *f, struct fetched *message, unsigned *items_r)
 {
+	static const struct maildir_flag_change seen = {.add = MAILDIR_SEEN};
 	struct mailbox *box = f->session->box;
+	struct maildir_message now;
 
-	if (!f->marks || box->read_only ||
-	    (maildir_message(box->folder, message->index)->flags & MAILDIR_SEEN) != 0)
+	if (!f->marks || box->read_only || !mailbox_message(box, message->place, &now) ||
+	    (now.flags & MAILDIR_SEEN) != 0)
 		return 0;
-	if (maildir_flags(box->folder, message->index, MAILDIR_SEEN, 0, 0, 0) == -1)
+	if (maildir_flags(box->folder, message->uid, &seen) == -1)
 		return errno == ENOENT ? -1 : 0; /* a full disk is no reason not to read */
 	mailbox_told(box, message->place);
 	*items_r |= FETCH_FLAGS;
@@ -176,12 +178,14 @@ fetch_one(struct fetching *f, size_t place)
 {
 	struct fetched message = {.session = f->session, .place = place};
 	unsigned items = f->plan.items;
+	struct maildir_message now;
 	struct mdtext text = {0};
 
-	if (!mailbox_index(f->session->box, place, &message.index)) {
+	if (!mailbox_message(f->session->box, place, &now)) {
 		f->gone = true;
 		return;
 	}
+	message.uid = now.uid;
 	if (mark_seen(f, &message, &items) == 0 && prepare(f, &message, items, &text) == 0) {
 		if ((items & FETCH_FLAGS) != 0)
 			mailbox_told(f->session->box, place);

@@ -67,7 +67,8 @@ void fetch_clear(struct fetch_plan *plan);
 /* A message while its answer is made; what was read of it once is kept until then. */
 struct fetched {
 	struct session *session;
-	size_t place, index;
+	size_t place;
+	uint32_t uid;
 	struct mdtext head; /* its header, to MIME_HEADER_MAX */
 	bool head_read;
 	struct mime *mime, *head_mime; /* all of its structure; of its header only */

@@ -87,7 +87,7 @@ flags_parse(struct args *args, bool bare, struct flag_list *list_r)
 
 int
 flags_letters(
-    struct maildir_folder *folder, const struct flag_list *list, bool make, uint32_t *letters_r)
+    struct maildir_folder *folder, const struct flag_list *list, bool make, uint64_t *letters_r)
 {
 	char name[FLAGS_KEYWORD_MAX + 1];
 
@@ -98,18 +98,18 @@ flags_letters(
 
 		memcpy(name, word->at, word->len);
 		name[word->len] = '\0';
-		letter = make ? maildir_keyword_letter(folder, name)
-			      : maildir_keyword_find(folder, name);
+		letter =
+		    make ? maildir_keyword_make(folder, name) : maildir_keyword_find(folder, name);
 		if (letter < 0 && make)
 			return -1;
 		if (letter >= 0)
-			*letters_r |= UINT32_C(1) << letter;
+			*letters_r |= UINT64_C(1) << letter;
 	}
 	return 0;
 }
 
 void
-flags_put(struct mdtext *out, const struct flag_names *names, uint32_t flags, uint32_t keywords,
+flags_put(struct mdtext *out, const struct flag_names *names, uint32_t flags, uint64_t keywords,
     bool recent)
 {
 	bool passed = (flags & MAILDIR_PASSED) != 0, first = true;

@@ -43,10 +43,10 @@ bool flags_parse(struct args *args, bool bare, struct flag_list *list_r);
  * keyword that has no letter and can get none (then with make the result is -1, errno set).
  */
 int flags_letters(
-    struct maildir_folder *folder, const struct flag_list *list, bool make, uint32_t *letters_r);
+    struct maildir_folder *folder, const struct flag_list *list, bool make, uint64_t *letters_r);
 
 /* "\Seen $Forwarded": without parentheses. */
 void flags_put(struct mdtext *out, const struct flag_names *names, uint32_t flags,
-    uint32_t keywords, bool recent);
+    uint64_t keywords, bool recent);
 
 #endif

@@ -56,30 +56,28 @@ static int
 mailbox_merge(struct mailbox *box, uint32_t recent)
 {
 	size_t count = maildir_count(box->folder), at = 0, i;
-	const struct maildir_message *now;
+	struct maildir_message now;
 
 	for (i = 0; i < box->count; i++) {
 		struct mailbox_message *known = &box->message[i];
 
-		while (at < count && maildir_message(box->folder, at)->uid < known->uid)
-			at++;
-		now = at < count ? maildir_message(box->folder, at) : NULL;
-		if (now == NULL || now->uid != known->uid)
+		if (!maildir_lookup(box->folder, known->uid, &now))
 			mailbox_lose(box, known);
 		else if (!known->gone)
-			mailbox_compare(box, known, now);
+			mailbox_compare(box, known, &now);
 	}
 	if (box->count > 0)
 		at = maildir_find(box->folder, box->message[box->count - 1].uid + 1);
 	if (mailbox_room(box, box->count + (count - at)) == -1)
 		return -1;
 	for (; at < count; at++) {
-		now = maildir_message(box->folder, at);
+		if (!maildir_message(box->folder, at, &now))
+			break;
 		box->message[box->count++] = (struct mailbox_message){
-		    .uid = now->uid,
-		    .flags = now->flags,
-		    .keywords = now->keywords,
-		    .recent = now->uid >= recent,
+		    .uid = now.uid,
+		    .flags = now.flags,
+		    .keywords = now.keywords,
+		    .recent = now.uid >= recent,
 		};
 	}
 	return 0;
@@ -101,13 +99,16 @@ mailbox_take(struct mailbox *box)
 	uint32_t recent = UINT32_MAX;
 
 	box->looked = clock_now();
-	if (maildir_generation(box->folder) == box->generation)
+	if (!box->stale && box->folder_count == maildir_count(box->folder) &&
+	    box->folder_next == maildir_uidnext(box->folder))
 		return 0;
 	if (box->count == 0 || maildir_uidnext(box->folder) > box->message[box->count - 1].uid + 1)
 		(void)!mailbox_recent(box, &recent); /* that nothing is recent harms nobody */
 	if (mailbox_merge(box, recent) == -1)
 		return -1;
-	box->generation = maildir_generation(box->folder);
+	box->stale = false;
+	box->folder_count = maildir_count(box->folder);
+	box->folder_next = maildir_uidnext(box->folder);
 	flag_names_load(box->folder, &box->names);
 	return 0;
 }
@@ -127,6 +128,16 @@ mailbox_refresh(struct mailbox *box)
 	return mailbox_take(box);
 }
 
+static void
+mailbox_changed(void *ctx, enum maildir_change change, uint32_t uid)
+{
+	struct mailbox *box = ctx;
+
+	(void)change;
+	(void)uid;
+	box->stale = true;
+}
+
 struct mailbox *
 mailbox_open(struct session *session, const char *folder, bool read_only)
 {
@@ -142,7 +153,8 @@ mailbox_open(struct session *session, const char *folder, bool read_only)
 	    maildir_sync(box->folder) == -1)
 		goto fail;
 	box->validity = maildir_uidvalidity(box->folder);
-	box->generation = UINT64_MAX; /* none that a folder has */
+	box->stale = true;
+	maildir_on_change(box->folder, mailbox_changed, box);
 	if (mailbox_take(box) == -1)
 		goto fail;
 	box->told = box->count;
@@ -160,7 +172,7 @@ mailbox_close(struct mailbox **box)
 	if (*box == NULL)
 		return;
 	if ((*box)->folder != NULL) {
-		(void)maildir_save_sizes((*box)->folder);
+		maildir_remember((*box)->folder);
 		maildir_folder_close(&(*box)->folder);
 	}
 	free((*box)->message);
@@ -220,10 +232,10 @@ mailbox_tell_flags(struct session *session, bool always)
 	for (int i = 0; i < MAILDIR_KEYWORDS; i++)
 		full = full && box->names.name[i][0] != '\0';
 	mdtext_addf(&text, "* FLAGS (");
-	flags_put(&text, &box->names, ~(uint32_t)MAILDIR_PASSED, UINT32_MAX, false);
+	flags_put(&text, &box->names, ~(uint32_t)MAILDIR_PASSED, UINT64_MAX, false);
 	mdtext_addf(&text, ")\r\n* OK [PERMANENTFLAGS (");
 	if (!box->read_only) {
-		flags_put(&text, &box->names, ~(uint32_t)MAILDIR_PASSED, UINT32_MAX, false);
+		flags_put(&text, &box->names, ~(uint32_t)MAILDIR_PASSED, UINT64_MAX, false);
 		if (!full)
 			mdtext_addf(&text, " \\*");
 	}
@@ -233,25 +245,24 @@ mailbox_tell_flags(struct session *session, bool always)
 }
 
 void
-mailbox_put_flags(struct session *session, size_t place, bool uid)
+mailbox_put_flags(struct session *session, size_t place, bool uid, struct mdtext *out)
 {
 	struct mailbox_message *m = &session->box->message[place];
-	struct mdtext text = {0};
 
-	mdtext_addf(&text, "* %zu FETCH (", place + 1);
+	mdtext_addf(out, "* %zu FETCH (", place + 1);
 	if (uid)
-		mdtext_addf(&text, "UID %" PRIu32 " ", m->uid);
-	mdtext_addf(&text, "FLAGS (");
-	flags_put(&text, &session->box->names, m->flags, m->keywords, m->recent && !session->rev2);
-	mdtext_addf(&text, "))\r\n");
+		mdtext_addf(out, "UID %" PRIu32 " ", m->uid);
+	mdtext_addf(out, "FLAGS (");
+	flags_put(out, &session->box->names, m->flags, m->keywords, m->recent && !session->rev2);
+	mdtext_addf(out, "))\r\n");
 	m->changed = false;
-	imap_put_text(session, &text);
 }
 
 void
 mailbox_tell(struct session *session, bool expunges)
 {
 	struct mailbox *box = session->box;
+	struct mdtext text = {0};
 
 	if (expunges && box->gone > 0)
 		tell_expunges(session, box);
@@ -261,8 +272,10 @@ mailbox_tell(struct session *session, bool expunges)
 	if (!box->changes)
 		return;
 	for (size_t i = 0; i < box->count; i++) {
-		if (box->message[i].changed && !box->message[i].gone)
-			mailbox_put_flags(session, i, session->rev2);
+		if (!box->message[i].changed || box->message[i].gone)
+			continue;
+		mailbox_put_flags(session, i, session->rev2, &text);
+		imap_put_text(session, &text);
 	}
 	box->changes = false;
 }
@@ -298,32 +311,23 @@ mailbox_find(const struct mailbox *box, uint32_t uid)
 }
 
 bool
-mailbox_index(const struct mailbox *box, size_t place, size_t *index_r)
+mailbox_message(const struct mailbox *box, size_t place, struct maildir_message *message_r)
 {
-	uint32_t uid = box->message[place].uid;
-	size_t index = place; /* right as long as nothing is gone */
+	const struct mailbox_message *known = &box->message[place];
 
-	if (box->message[place].gone)
-		return false;
-	if (index >= maildir_count(box->folder) || maildir_message(box->folder, index)->uid != uid)
-		index = maildir_find(box->folder, uid);
-	*index_r = index;
-	return index < maildir_count(box->folder) &&
-	       maildir_message(box->folder, index)->uid == uid;
+	return !known->gone && maildir_lookup(box->folder, known->uid, message_r);
 }
 
 void
 mailbox_told(struct mailbox *box, size_t place)
 {
 	struct mailbox_message *m = &box->message[place];
-	const struct maildir_message *now;
-	size_t index;
+	struct maildir_message now;
 
-	if (!mailbox_index(box, place, &index))
+	if (!mailbox_message(box, place, &now))
 		return;
-	now = maildir_message(box->folder, index);
-	m->flags = now->flags;
-	m->keywords = now->keywords;
+	m->flags = now.flags;
+	m->keywords = now.keywords;
 	m->changed = false;
 }
 
@@ -350,6 +354,14 @@ mailbox_pick(struct session *session, struct word set, bool by_uid, struct picke
 	if (sequence_parse(&picked_r->set, set.at, set.len, star) != SEQUENCE_OK)
 		return false;
 	return by_uid || s->count == 0 || s->range[s->count - 1].last <= box->count;
+}
+
+void
+mailbox_pick_all(const struct mailbox *box, struct picked *picked_r)
+{
+	memset(picked_r, 0, sizeof(*picked_r));
+	if (box->count > 0)
+		sequence_add_range(&picked_r->set, 1, (uint32_t)box->count);
 }
 
 bool

@@ -21,7 +21,8 @@ struct maildir_folder;
 
 struct mailbox_message {
 	uint32_t uid;
-	uint32_t flags, keywords; /* as told, or to be told when changed is set */
+	uint32_t flags;
+	uint64_t keywords; /* as told, or to be told when changed is set */
 	bool recent;
 	bool gone;    /* it is expunged, and the client has not heard of it */
 	bool changed; /* its flags differ from what was told */
@@ -36,8 +37,10 @@ struct mailbox {
 	size_t count, room, told; /* told: the number in the last EXISTS */
 	size_t gone;		  /* how many are */
 	bool changes;		  /* any has changed set */
-	uint64_t generation;	  /* of the folder's list when it was compared last */
-	int64_t looked;		  /* when the disk was looked at last; see clock.h */
+	bool stale;		  /* the folder's list is not what it was when they were compared */
+	size_t folder_count;
+	uint32_t folder_next;
+	int64_t looked; /* when the disk was looked at last; see clock.h */
 	struct flag_names names, told_names;
 };
 
@@ -61,14 +64,14 @@ void mailbox_tell_flags(struct session *session, bool always);
 /* The place of the UID, or of the first above it. */
 size_t mailbox_find(const struct mailbox *box, uint32_t uid);
 
-/* The message in the folder's list; false: it is gone. */
-bool mailbox_index(const struct mailbox *box, size_t place, size_t *index_r);
+/* The message as the folder has it; false: it is gone. */
+bool mailbox_message(const struct mailbox *box, size_t place, struct maildir_message *message_r);
 
 /* Notes that the client is told the flags that the folder has now (in an answer of its own). */
 void mailbox_told(struct mailbox *box, size_t place);
 
-/* "* 5 FETCH (UID 7 FLAGS (\Seen))"; the UID when asked for or always in IMAP4rev2's manner. */
-void mailbox_put_flags(struct session *session, size_t place, bool uid);
+/* "* 5 FETCH (UID 7 FLAGS (\Seen))" and its line end. */
+void mailbox_put_flags(struct session *session, size_t place, bool uid, struct mdtext *out);
 
 /*
  * The messages that a command names: a set of numbers, of UIDs, or "$".  BAD when a number is beyond
@@ -82,6 +85,8 @@ struct picked {
 bool mailbox_pick(struct session *session, struct word set, bool by_uid, struct picked *picked_r);
 /* The next place, rising; false: that was the last. */
 bool picked_next(const struct mailbox *box, struct picked *picked, size_t *place_r);
+/* All that there are. */
+void mailbox_pick_all(const struct mailbox *box, struct picked *picked_r);
 void picked_clear(struct picked *picked);
 
 #endif

@@ -53,7 +53,7 @@ price_of(enum search_key key)
 
 struct asking {
 	struct searching *s;
-	size_t place, index;
+	size_t place;
 	const struct mailbox_message *m;
 };
 
@@ -93,7 +93,7 @@ dated(const struct asking *a, const struct search_step *step)
 {
 	time_t date;
 
-	if (maildir_date(a->s->session->box->folder, a->index, &date) == -1)
+	if (maildir_date(a->s->session->box->folder, a->m->uid, &date) == -1)
 		return false;
 	if (step->key == SEARCH_OLDER)
 		return date <= step->value;
@@ -108,7 +108,7 @@ sized(const struct asking *a, const struct search_step *step)
 	uint64_t octets;
 	bool newline;
 
-	if (maildir_size(a->s->session->box->folder, a->index, &octets, &newline) == -1)
+	if (maildir_size(a->s->session->box->folder, a->m->uid, &octets, &newline) == -1)
 		return false;
 	return step->key == SEARCH_LARGER ? octets > (uint64_t)step->value
 					  : octets < (uint64_t)step->value;
@@ -117,7 +117,7 @@ sized(const struct asking *a, const struct search_step *step)
 static bool
 sent(const struct asking *a, const struct search_step *step)
 {
-	struct fetched message = {.session = a->s->session, .place = a->place, .index = a->index};
+	struct fetched message = {.session = a->s->session, .place = a->place, .uid = a->m->uid};
 	const struct mime *mime = fetched_mime(&message, false);
 	int64_t day;
 	bool fits = mime != NULL && mime_sent_day(mime, &day) &&
@@ -151,7 +151,7 @@ ask_texts(const struct asking *a)
 		program->text[i].found = false;
 	/* One that cannot be read has no text that could be found. */
 	(void)!maildir_match(
-	    a->s->session->box->folder, a->index, program->text, program->texts, stop, a->s);
+	    a->s->session->box->folder, a->m->uid, program->text, program->texts, stop, a->s);
 }
 
 static bool
@@ -314,7 +314,7 @@ run_program(struct searching *s)
 	s->started = s->looked = clock_now();
 	for (a.place = 0; a.place < box->count && !stop(s); a.place++) {
 		a.m = &box->message[a.place];
-		if (!mailbox_index(box, a.place, &a.index) || !matches(&a))
+		if (a.m->gone || !matches(&a))
 			continue;
 		sequence_add(&s->found, s->uid ? a.m->uid : (uint32_t)a.place + 1);
 		if ((s->returns & RETURN_SAVE) != 0)

@@ -55,7 +55,8 @@ enum search_answer { SEARCH_NO, SEARCH_YES, SEARCH_OPEN };
 
 struct search_step {
 	enum search_key key;
-	uint32_t flags, keywords;
+	uint32_t flags;
+	uint64_t keywords;
 	int64_t value;
 	struct sequence set;
 	enum search_answer answer; /* of the present message */

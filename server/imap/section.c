@@ -48,7 +48,7 @@ read_head(struct fetched *message)
 
 	if (message->head_read)
 		return 0;
-	if (maildir_reader_open(message->session->box->folder, message->index, &reader) == -1)
+	if (maildir_reader_open(message->session->box->folder, message->uid, &reader) == -1)
 		return -1;
 	head->len = 0;
 	while ((n = maildir_reader_read(reader, piece, sizeof(piece))) > 0) {
@@ -76,8 +76,7 @@ fetched_mime(struct fetched *message, bool whole)
 	if (message->mime != NULL)
 		return message->mime;
 	if (whole) {
-		if (maildir_mime(message->session->box->folder, message->index, &message->mime) ==
-		    -1)
+		if (maildir_mime(message->session->box->folder, message->uid, &message->mime) == -1)
 			return NULL;
 		return message->mime;
 	}
@@ -116,7 +115,7 @@ find_in_message(struct fetched *message, const struct section *section, struct c
 		content->size = message->head.len;
 		return 0;
 	}
-	if (maildir_size(message->session->box->folder, message->index, &content->size, &newline) ==
+	if (maildir_size(message->session->box->folder, message->uid, &content->size, &newline) ==
 	    -1)
 		return -1;
 	if (section->part == SECTION_TEXT) {
@@ -172,7 +171,7 @@ walk(struct fetched *message, const struct content *content, uint64_t skip, uint
 
 	if (content->owned)
 		return each(ctx, content->text.data + skip, (size_t)size) ? 0 : -1;
-	if (maildir_reader_open(message->session->box->folder, message->index, &reader) == -1)
+	if (maildir_reader_open(message->session->box->folder, message->uid, &reader) == -1)
 		return -1;
 	if (maildir_reader_skip(reader, content->at + skip) == -1)
 		r = -1;

@@ -28,16 +28,14 @@ static void
 tell_unseen(struct session *session)
 {
 	const struct mailbox *box = session->box;
+	size_t place;
 
 	if (session->rev2)
 		return;
-	for (size_t i = 0; i < box->count; i++) {
-		if ((box->message[i].flags & MAILDIR_SEEN) == 0) {
-			channel_printf(session->channel,
-			    "* OK [UNSEEN %zu] The first that was not seen\r\n", i + 1);
-			return;
-		}
-	}
+	place = maildir_first_unseen(box->folder); /* just opened, it has the same places */
+	if (place < maildir_count(box->folder))
+		channel_printf(session->channel,
+		    "* OK [UNSEEN %zu] The first that was not seen\r\n", place + 1);
 }
 
 static void

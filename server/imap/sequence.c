@@ -193,7 +193,7 @@ sequence_total(const struct sequence *sequence)
 }
 
 void
-sequence_add(struct sequence *sequence, uint32_t number)
+sequence_add_range(struct sequence *sequence, uint32_t first, uint32_t to)
 {
 	struct sequence_range *last;
 
@@ -201,12 +201,18 @@ sequence_add(struct sequence *sequence, uint32_t number)
 		return;
 	if (sequence->count > 0) {
 		last = &sequence->range[sequence->count - 1];
-		if ((uint64_t)last->last + 1 == number) {
-			last->last = number;
+		if ((uint64_t)last->last + 1 == first) {
+			last->last = to;
 			return;
 		}
 	}
-	(void)append(sequence, (struct sequence_range){number, number});
+	(void)append(sequence, (struct sequence_range){first, to});
+}
+
+void
+sequence_add(struct sequence *sequence, uint32_t number)
+{
+	sequence_add_range(sequence, number, number);
 }
 
 void

@@ -36,8 +36,9 @@ uint64_t sequence_total(const struct sequence *sequence);
 /* A copy; to_r must be empty.  false: memory was short. */
 bool sequence_copy(const struct sequence *sequence, struct sequence *to_r);
 
-/* Adds a number that is above all that are in it. */
+/* Adds a number, or numbers, above all that are in it. */
 void sequence_add(struct sequence *sequence, uint32_t number);
+void sequence_add_range(struct sequence *sequence, uint32_t first, uint32_t last);
 
 struct mdtext;
 /* "1,3:5"; nothing for an empty one. */

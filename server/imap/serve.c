@@ -253,6 +253,8 @@ run_row(struct session *session, const struct imap_row *row, struct args *args)
 	if (session->leaving != NULL)
 		return IMAP_NO;
 	result = row->run(session, args);
+	if (session->box != NULL)
+		maildir_remember(session->box->folder);
 	if (result != IMAP_GONE)
 		news_after(session, row);
 	return result;

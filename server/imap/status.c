@@ -52,23 +52,19 @@ status_items(struct args *args, unsigned *items_r)
 static uint64_t
 size_of_all(struct maildir_folder *folder)
 {
+	struct maildir_counts counts;
+	struct maildir_message message;
 	uint64_t sum = 0, octets;
 	bool newline;
 
+	maildir_counts(folder, &counts);
+	if (counts.octets_known)
+		return counts.octets;
 	for (size_t i = 0; i < maildir_count(folder); i++)
-		if (maildir_size(folder, i, &octets, &newline) == 0)
+		if (maildir_message(folder, i, &message) &&
+		    maildir_size(folder, message.uid, &octets, &newline) == 0)
 			sum += octets;
 	return sum;
-}
-
-static uint64_t
-count_flag(struct maildir_folder *folder, uint32_t flag, bool set)
-{
-	uint64_t count = 0;
-
-	for (size_t i = 0; i < maildir_count(folder); i++)
-		count += ((maildir_message(folder, i)->flags & flag) != 0) == set;
-	return count;
 }
 
 static uint64_t
@@ -84,9 +80,12 @@ count_recent(struct maildir_folder *folder)
 static uint64_t
 value(struct session *session, struct maildir_folder *folder, int item)
 {
+	struct maildir_counts counts;
+
+	maildir_counts(folder, &counts);
 	switch (item) {
 	case STATUS_MESSAGES:
-		return maildir_count(folder);
+		return counts.messages;
 	case STATUS_RECENT:
 		return count_recent(folder);
 	case STATUS_UIDNEXT:
@@ -94,9 +93,9 @@ value(struct session *session, struct maildir_folder *folder, int item)
 	case STATUS_UIDVALIDITY:
 		return maildir_uidvalidity(folder);
 	case STATUS_UNSEEN:
-		return count_flag(folder, MAILDIR_SEEN, false);
+		return counts.unseen;
 	case STATUS_DELETED:
-		return count_flag(folder, MAILDIR_TRASHED, true);
+		return counts.deleted;
 	case STATUS_SIZE:
 		return size_of_all(folder);
 	case STATUS_APPENDLIMIT:
@@ -132,7 +131,7 @@ status_tell(struct session *session, const char *name, unsigned items)
 		before = " ";
 	}
 	channel_puts(channel, ")\r\n");
-	(void)maildir_save_sizes(folder);
+	maildir_remember(folder);
 	maildir_folder_close(&folder);
 	return 0;
 }

@@ -9,16 +9,19 @@
 #include "server/imap/mailbox.h"
 #include "server/imap/session.h"
 
+/* Messages changed under one lock: others get a turn between. */
+enum { BATCH = 1000 };
+
 enum how { STORE_REPLACE, STORE_ADD, STORE_REMOVE };
 
 struct storing {
 	enum how how;
 	bool silent;
 	struct flag_list list;
-	uint32_t letters; /* of its keywords */
-	bool changed;	  /* some message was changed */
-	bool failed;	  /* some message could not be changed */
-	bool gone;	  /* some is expunged */
+	uint64_t letters;   /* of its keywords */
+	struct mdtext told; /* the answers of a batch */
+	bool failed;	    /* some message could not be changed */
+	bool gone;	    /* some is expunged */
 };
 
 /* "+FLAGS.SILENT (\Seen)" to the end. */
@@ -46,48 +49,76 @@ names_forwarded(const struct flag_list *list)
 	return false;
 }
 
-static int
-change(struct maildir_folder *folder, size_t index, const struct storing *storing)
+static struct maildir_flag_change
+change_of(const struct storing *storing)
 {
-	uint32_t flags = storing->list.flags, letters = storing->letters;
+	uint32_t flags = storing->list.flags;
+	uint64_t letters = storing->letters;
 	/* The letter P is $Forwarded as well, and goes with it: see flags.c. */
 	uint32_t passed = names_forwarded(&storing->list) ? MAILDIR_PASSED : 0;
 
 	if (storing->how == STORE_ADD)
-		return maildir_flags(folder, index, flags, 0, letters, 0);
+		return (struct maildir_flag_change){.add = flags, .add_keywords = letters};
 	if (storing->how == STORE_REMOVE)
-		return maildir_flags(folder, index, 0, flags | passed, 0, letters);
-	return maildir_flags(folder, index, flags, ~(flags | passed), letters, ~letters);
+		return (struct maildir_flag_change){
+		    .remove = flags | passed, .remove_keywords = letters};
+	return (struct maildir_flag_change){
+	    .add = flags,
+	    .remove = ~(flags | passed),
+	    .add_keywords = letters,
+	    .remove_keywords = ~letters,
+	};
 }
 
 static void
 store_one(struct session *session, size_t place, bool uid, struct storing *storing)
 {
+	const struct maildir_flag_change change = change_of(storing);
 	struct mailbox *box = session->box;
-	size_t index;
+	struct maildir_message now;
 
-	if (!mailbox_index(box, place, &index)) {
+	if (!mailbox_message(box, place, &now)) {
 		storing->gone = true;
 		return;
 	}
-	if (change(box->folder, index, storing) == -1) {
+	if (maildir_flags(box->folder, now.uid, &change) == -1) {
 		if (errno == ENOENT)
 			storing->gone = true;
 		else
 			storing->failed = true;
 		return;
 	}
-	storing->changed = true;
 	mailbox_told(box, place);
 	if (!storing->silent)
-		mailbox_put_flags(session, place, uid || session->rev2);
+		mailbox_put_flags(session, place, uid || session->rev2, &storing->told);
+}
+
+/* As many as may be done under one lock.  Nothing is said within: a client that does not read would
+ * make all others wait.  *more_r: there are others. */
+static int
+store_batch(struct session *session, struct picked *picked, struct storing *storing, bool *more_r)
+{
+	struct mailbox *box = session->box;
+	size_t place;
+	int done;
+
+	*more_r = false;
+	if (maildir_change_begin(box->folder) == -1)
+		return -1;
+	for (done = 0; done < BATCH && (*more_r = picked_next(box, picked, &place)); done++)
+		store_one(session, place, picked->by_uid, storing);
+	/* An OK says that it is on disk. */
+	if (maildir_change_end(box->folder) == -1)
+		storing->failed = true;
+	imap_put_text(session, &storing->told);
+	return 0;
 }
 
 static enum imap_result
 store_all(struct session *session, struct picked *picked, struct storing *storing)
 {
 	struct mailbox *box = session->box;
-	size_t place;
+	bool more = true;
 
 	/* All of the keywords, or none of the change: RFC 9051 section 2.3.2. */
 	if (flags_letters(
@@ -98,11 +129,9 @@ store_all(struct session *session, struct picked *picked, struct storing *storin
 			   : imap_failed(session, "store");
 	flag_names_load(box->folder, &box->names);
 	mailbox_tell_flags(session, false);
-	while (session->channel->end == CHANNEL_OPEN && picked_next(box, picked, &place))
-		store_one(session, place, picked->by_uid, storing);
-	/* An OK says that it is on disk. */
-	if (storing->changed && maildir_settle(box->folder) == -1)
-		storing->failed = true;
+	while (more && session->channel->end == CHANNEL_OPEN)
+		if (store_batch(session, picked, storing, &more) == -1)
+			return imap_failed(session, "store");
 	if (storing->failed)
 		return imap_say(session, IMAP_NO, "[UNAVAILABLE] Some could not be changed");
 	/* RFC 2180 section 4.2.1: the others are changed, and told. */

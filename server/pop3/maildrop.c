@@ -14,12 +14,13 @@
 enum {
 	MAILDROP_LOCK_TRIES = 20,
 	MAILDROP_LOCK_PAUSE = 50 * 1000 * 1000, /* ns; a second in all */
+	MAILDROP_BATCH = 1000, /* messages changed under one lock: others get a turn between */
 };
 
 struct drop_message {
-	size_t index; /* in the folder */
+	uint32_t uid;
 	uint64_t octets;
-	const char *saved_uidl; /* of dovecot-uidlist, if it can be used; else NULL */
+	char *saved_uidl; /* of dovecot-uidlist, if there is one; else NULL */
 	bool deleted, seen;
 };
 
@@ -29,18 +30,16 @@ struct maildrop {
 	struct drop_message *messages;
 };
 
-/* A saved UIDL is somebody else's text: it must be what RFC 1939 allows. */
-static const char *
-usable_uidl(const char *uidl)
+/* -1: memory was short. */
+static int
+take_uidl(struct maildrop *drop, struct drop_message *message)
 {
-	size_t i;
+	char uidl[MAILDIR_UIDL_SIZE];
 
-	if (uidl == NULL || *uidl == '\0')
-		return NULL;
-	for (i = 0; uidl[i] != '\0'; i++)
-		if (i == POP3_UIDL_MAX || uidl[i] < 0x21 || uidl[i] > 0x7e)
-			return NULL;
-	return uidl;
+	if (!maildir_pop3_uidl(drop->folder, message->uid, uidl))
+		return 0;
+	message->saved_uidl = strdup(uidl);
+	return message->saved_uidl != NULL ? 0 : -1;
 }
 
 static int
@@ -49,6 +48,13 @@ by_saved_uidl(const void *a, const void *b)
 	const struct drop_message *const *x = a, *const *y = b;
 
 	return strcmp((*x)->saved_uidl, (*y)->saved_uidl);
+}
+
+static void
+forget_uidl(struct drop_message *message)
+{
+	free(message->saved_uidl);
+	message->saved_uidl = NULL;
 }
 
 /* Of messages with the same saved UIDL only one may keep it. */
@@ -68,7 +74,7 @@ unique_uidls(struct maildrop *drop)
 	qsort(with, n, sizeof(with[0]), by_saved_uidl);
 	for (i = 0; i < n; i++) {
 		if (last != NULL && strcmp(with[i]->saved_uidl, last) == 0)
-			with[i]->saved_uidl = NULL;
+			forget_uidl(with[i]);
 		else
 			last = with[i]->saved_uidl;
 	}
@@ -82,7 +88,7 @@ measure(struct maildrop *drop, struct drop_message *message)
 {
 	bool newline;
 
-	if (maildir_size(drop->folder, message->index, &message->octets, &newline) == -1)
+	if (maildir_size(drop->folder, message->uid, &message->octets, &newline) == -1)
 		return -1;
 	if (!newline && message->octets > 0)
 		message->octets += 2;
@@ -102,7 +108,7 @@ by_order(const void *a, const void *b)
 
 	if (i != j)
 		return i < j ? -1 : 1;
-	return x->message.index < y->message.index ? -1 : x->message.index > y->message.index;
+	return x->message.uid < y->message.uid ? -1 : x->message.uid > y->message.uid;
 }
 
 /* Numbers the readable messages: saved POP3 order first, then by UID. */
@@ -111,7 +117,7 @@ take_messages(struct maildrop *drop)
 {
 	size_t count = maildir_count(drop->folder), i, n = 0;
 	struct ordered *all = calloc(count + 1, sizeof(*all));
-	const struct maildir_message *m;
+	struct maildir_message m;
 
 	drop->messages = calloc(count + 1, sizeof(*drop->messages));
 	if (all == NULL || drop->messages == NULL) {
@@ -121,18 +127,21 @@ take_messages(struct maildrop *drop)
 	for (i = 0; i < count; i++) {
 		struct drop_message *one = &all[n].message;
 
-		one->index = i;
+		if (!maildir_message(drop->folder, i, &m))
+			continue;
+		one->uid = m.uid;
 		if (measure(drop, one) == -1)
 			continue;
-		m = maildir_message(drop->folder, i);
-		one->saved_uidl = usable_uidl(m->pop3_uidl);
-		all[n++].order = m->pop3_order;
+		all[n++].order = m.pop3_order;
 	}
 	qsort(all, n, sizeof(all[0]), by_order);
 	for (i = 0; i < n; i++)
 		drop->messages[i] = all[i].message;
 	drop->len = n;
 	free(all);
+	for (i = 0; i < n; i++)
+		if (take_uidl(drop, &drop->messages[i]) == -1)
+			return -1;
 	return unique_uidls(drop);
 }
 
@@ -185,6 +194,8 @@ maildrop_close(struct maildrop **drop)
 		return;
 	if ((*drop)->folder != NULL)
 		maildir_folder_close(&(*drop)->folder);
+	for (size_t i = 0; i < (*drop)->len; i++)
+		forget_uidl(&(*drop)->messages[i]);
 	free((*drop)->messages);
 	free(*drop);
 	*drop = NULL;
@@ -231,8 +242,7 @@ maildrop_uidl(const struct maildrop *drop, uint32_t number, char uidl_r[POP3_UID
 	if (m->saved_uidl != NULL)
 		snprintf(uidl_r, POP3_UIDL_MAX + 1, "%s", m->saved_uidl);
 	else /* Dovecot's default form, so that clients notice no change of server */
-		snprintf(uidl_r, POP3_UIDL_MAX + 1, "%08x%08x",
-		    (unsigned)maildir_message(drop->folder, m->index)->uid,
+		snprintf(uidl_r, POP3_UIDL_MAX + 1, "%08x%08x", (unsigned)m->uid,
 		    (unsigned)maildir_uidvalidity(drop->folder));
 }
 
@@ -244,7 +254,7 @@ maildrop_read(struct maildrop *drop, uint32_t number, struct maildir_reader **re
 	/* Another program may have put another file there: what is announced is what will come. */
 	if (measure(drop, message) == -1)
 		return -1;
-	return maildir_reader_open(drop->folder, message->index, reader_r);
+	return maildir_reader_open(drop->folder, message->uid, reader_r);
 }
 
 void
@@ -268,33 +278,72 @@ maildrop_reset(struct maildrop *drop)
 		drop->messages[i].deleted = false;
 }
 
+static void
+update_one(struct maildrop *drop, const struct drop_message *m, bool mark_seen, size_t *removed,
+    size_t *failed)
+{
+	static const struct maildir_flag_change seen = {.add = MAILDIR_SEEN};
+	struct maildir_message now;
+
+	if (m->deleted && maildir_remove(drop->folder, m->uid) == -1)
+		++*failed;
+	else if (m->deleted)
+		++*removed;
+	else if (m->seen && mark_seen && maildir_lookup(drop->folder, m->uid, &now) &&
+		 (now.flags & MAILDIR_SEEN) == 0)
+		(void)maildir_flags(drop->folder, m->uid, &seen); /* else it stays new */
+}
+
+/* Whether QUIT changes anything of it. */
+static bool
+is_marked(const struct drop_message *m, bool mark_seen)
+{
+	return m->deleted || (m->seen && mark_seen);
+}
+
+/* From there on, as many as may be done under one lock; where it stopped. */
+static size_t
+update_batch(
+    struct maildrop *drop, size_t from, bool mark_seen, size_t *removed_r, size_t *failed_r)
+{
+	size_t done = 0, removed = 0, failed = 0, i;
+
+	if (maildir_change_begin(drop->folder) == -1) {
+		for (i = from; i < drop->len; i++)
+			*failed_r += drop->messages[i].deleted;
+		return drop->len;
+	}
+	for (i = from; i < drop->len && done < MAILDROP_BATCH; i++) {
+		if (!is_marked(&drop->messages[i], mark_seen))
+			continue;
+		update_one(drop, &drop->messages[i], mark_seen, &removed, &failed);
+		done++;
+	}
+	/* Removed is what is told as removed: it must not come back after a power cut. */
+	if (maildir_change_end(drop->folder) == -1)
+		failed += removed;
+	*removed_r += removed;
+	*failed_r += failed;
+	return i;
+}
+
 size_t
 maildrop_update(struct maildrop *drop, bool mark_seen, size_t *removed_r)
 {
-	size_t failed = 0, changed = 0, i;
-	const struct drop_message *m;
+	size_t failed = 0, i = 0;
 
 	*removed_r = 0;
-	for (i = 0; i < drop->len; i++) {
-		m = &drop->messages[i];
-		if (m->deleted && maildir_remove(drop->folder, m->index) == -1)
-			failed++;
-		else if (m->deleted)
-			++*removed_r;
-		else if (m->seen && mark_seen &&
-			 (maildir_message(drop->folder, m->index)->flags & MAILDIR_SEEN) == 0 &&
-			 maildir_flags(drop->folder, m->index, MAILDIR_SEEN, 0, 0, 0) == 0)
-			changed++;
+	while (i < drop->len) {
+		if (is_marked(&drop->messages[i], mark_seen))
+			i = update_batch(drop, i, mark_seen, removed_r, &failed);
+		else
+			i++;
 	}
-	/* Removed is what is told as removed: it must not come back after a power cut. */
-	if (*removed_r + changed > 0 && maildir_settle(drop->folder) == -1 && *removed_r > 0)
-		failed += *removed_r;
 	return failed;
 }
 
 void
 maildrop_keep_sizes(struct maildrop *drop)
 {
-	(void)maildir_save_sizes(
-	    drop->folder); /* a cache: without it the next session reads again */
+	maildir_remember(drop->folder);
 }

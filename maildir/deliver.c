@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "maildir/deliver.h"
+#include "maildir/ids.h"
 #include "maildir/internal.h"
 #include "maildir/lock.h"
 #include "maildir/scan.h"
@@ -92,9 +93,9 @@ delivered_base(const struct delivered *message, char base_r[NAME_SIZE])
 
 /* A new member of the set with a name that nobody has; it counts from set.count++ on. */
 static struct delivered *
-delivery_add(struct maildir_delivery *d, uint32_t flags, uint32_t keywords, char base_r[NAME_SIZE])
+delivery_add(struct maildir_delivery *d, uint32_t flags, uint64_t keywords, char base_r[NAME_SIZE])
 {
-	const struct mdname_change change = {.add = flags, .add_keywords = keywords};
+	const struct mdname_change change = {.add = flags, .add_keywords = (uint32_t)keywords};
 	struct maildir *md = d->folder->md;
 	struct delivered *message;
 	char plain[NAME_SIZE], name[NAME_SIZE];
@@ -123,7 +124,7 @@ delivery_add(struct maildir_delivery *d, uint32_t flags, uint32_t keywords, char
 
 /* The file of a new message in tmp/, which is d->set.count - 1 then. */
 static int
-delivery_create(struct maildir_delivery *d, uint32_t flags, uint32_t keywords)
+delivery_create(struct maildir_delivery *d, uint32_t flags, uint64_t keywords)
 {
 	const int create = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
 	char base[NAME_SIZE];
@@ -305,6 +306,7 @@ delivery_drop_last(struct maildir_delivery *d)
 	delivered_base(message, base);
 	(void)unlinkat(d->tmp, base, 0);
 	free(message->name);
+	free(message->guid);
 	d->set.count--;
 	errno = saved;
 }
@@ -312,7 +314,7 @@ delivery_drop_last(struct maildir_delivery *d)
 /* Where no link can be made: the message is read and written. */
 static int
 copy_file(struct maildir_delivery *d, const struct maildir_folder *from, const struct entry *entry,
-    uint32_t flags, uint32_t keywords)
+    uint32_t flags, uint64_t keywords)
 {
 	struct stat st;
 	int in = maildir_open_regular(from->dir[entry->dir], entry->name, &st), out, r, saved;
@@ -370,7 +372,7 @@ link_impossible(int error)
 /* One attempt, by the name that we know. */
 static int
 copy_try(struct maildir_delivery *d, const struct maildir_folder *from, const struct entry *entry,
-    uint32_t keywords)
+    uint64_t keywords)
 {
 	uint32_t flags, letters;
 	char base[NAME_SIZE];
@@ -394,17 +396,31 @@ copy_try(struct maildir_delivery *d, const struct maildir_folder *from, const st
 	return -1;
 }
 
+/* A copy has the id of its original. */
+static int
+copy_guid(struct maildir_delivery *d, const struct entry *entry)
+{
+	char guid[GUID_SIZE];
+
+	entry_guid(entry, guid);
+	delivery_last(d)->guid = strdup(guid);
+	if (delivery_last(d)->guid != NULL)
+		return 0;
+	delivery_drop_last(d);
+	return -1;
+}
+
 int
 maildir_delivery_copy(
-    struct maildir_delivery *d, struct maildir_folder *from, size_t index, uint32_t keywords)
+    struct maildir_delivery *d, struct maildir_folder *from, uint32_t uid, uint64_t keywords)
 {
-	struct entry *entry = &from->list.entry[index];
+	struct entry *entry = entry_find(from, uid);
 
-	if (delivery_finish(d) < 0)
+	if (delivery_finish(d) < 0 || entry == NULL)
 		return -1;
 	for (int tries = 0; tries < COPY_TRIES; tries++) {
 		if (copy_try(d, from, entry, keywords) == 0)
-			return 0;
+			return copy_guid(d, entry);
 		if (errno != ENOENT || entry_locate(from, entry) < 0)
 			return -1;
 	}
@@ -521,6 +537,7 @@ maildir_delivery_end(struct maildir_delivery **delivery)
 		if (!d->set.message[i].moved)
 			(void)unlinkat(d->tmp, base, 0);
 		free(d->set.message[i].name);
+		free(d->set.message[i].guid);
 	}
 	close(d->tmp);
 	free(d->set.message);

@@ -14,7 +14,7 @@ struct maildir_delivery;
 /* What a message is to have from the start. */
 struct maildir_label {
 	uint32_t flags;	   /* enum maildir_flag */
-	uint32_t keywords; /* letters of the folder it goes to: maildir_keyword_letter */
+	uint64_t keywords; /* numbers of the folder it goes to: maildir_keyword_make */
 	time_t date;	   /* INTERNALDATE: the file's modification time */
 };
 
@@ -28,11 +28,11 @@ int maildir_delivery_write(struct maildir_delivery *delivery, const void *octets
 
 /*
  * A message of another folder (or of the same) as it is there, its flags and date with it: a link
- * where the file system has it, else a copy.  keywords: its letters in the folder it goes to.
+ * where the file system has it, else a copy.  keywords: its own, as the folder it goes to numbers them.
  * ENOENT: it is gone.
  */
 int maildir_delivery_copy(struct maildir_delivery *delivery, struct maildir_folder *from,
-    size_t index, uint32_t keywords);
+    uint32_t uid, uint64_t keywords);
 
 /*
  * Puts the whole set on disk: files fsynced, in cur/ (or new/), UIDs in dovecot-uidlist, the

@@ -2,8 +2,8 @@
  * flags.c: changes to a message's file: flags, which are its name, and its removal.
  * Runs as: mail user.
  *
- * No lock is held: other programs take none either.  The name that we know may be old, or get old
- * between any two calls; each attempt begins from the present name, and no rename replaces.
+ * The folder's lock is held, but other programs take none.  The name that we know may be old, or get
+ * old between any two calls; each attempt begins from the present name, and no rename replaces.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -35,10 +35,7 @@ name_taken(struct maildir_folder *folder, const struct entry *entry, const char 
 		return errno == ENOENT ? 0 : -1;
 	if (ours.st_ino == other.st_ino && ours.st_dev == other.st_dev)
 		return 1;
-	if (mdlock_folder(folder) < 0)
-		return -1;
 	r = scan_evict(folder, name);
-	mdlock_unfolder(folder);
 	return r < 0 && errno != ENOENT ? -1 : 0;
 }
 
@@ -70,16 +67,14 @@ flags_try(struct maildir_folder *folder, struct entry *entry, const struct mdnam
 	return entry_locate(folder, entry);
 }
 
-int
-maildir_flags(struct maildir_folder *folder, size_t index, uint32_t add, uint32_t remove,
-    uint32_t add_keywords, uint32_t remove_keywords)
+static int
+entry_flags(struct maildir_folder *folder, struct entry *entry, const struct mdname_change *change)
 {
-	struct mdname_change change = {add, remove, add_keywords, remove_keywords};
-	struct entry *entry = &folder->list.entry[index];
 	char name[NAME_SIZE];
+	uint32_t letters;
 
 	for (int tries = 0; tries < RENAME_TRIES; tries++) {
-		int r = flags_try(folder, entry, &change, name);
+		int r = flags_try(folder, entry, change, name);
 
 		if (r < 0)
 			return -1;
@@ -87,7 +82,8 @@ maildir_flags(struct maildir_folder *folder, size_t index, uint32_t add, uint32_
 			continue;
 		if (entry_rename(folder, entry, entry->dir, name) < 0)
 			return -1;
-		mdname_flags(name, &entry->pub.flags, &entry->pub.keywords);
+		mdname_flags(name, &entry->pub.flags, &letters);
+		entry->pub.keywords = letters;
 		return 0;
 	}
 	errno = EBUSY;
@@ -116,10 +112,9 @@ remove_twins(struct maildir_folder *folder, struct entry *entry, const struct st
 	return 0;
 }
 
-int
-maildir_remove(struct maildir_folder *folder, size_t index)
+static int
+entry_remove(struct maildir_folder *folder, struct entry *entry)
 {
-	struct entry *entry = &folder->list.entry[index];
 	struct stat st;
 
 	for (int tries = 0; tries < RENAME_TRIES; tries++) {
@@ -128,7 +123,8 @@ maildir_remove(struct maildir_folder *folder, size_t index)
 			    fstatat(dir, entry->name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 
 		if (unlinkat(dir, entry->name, 0) == 0) {
-			folder->removed_new |= entry->dir == ENTRY_NEW;
+			folder->changed_cur |= entry->dir == ENTRY_CUR;
+			folder->changed_new |= entry->dir == ENTRY_NEW;
 			return twin ? remove_twins(folder, entry, &st) : 0;
 		}
 		if (errno != ENOENT)
@@ -140,13 +136,126 @@ maildir_remove(struct maildir_folder *folder, size_t index)
 	return -1;
 }
 
+/* --- batches --- */
+
 int
-maildir_settle(struct maildir_folder *folder)
+maildir_change_begin(struct maildir_folder *folder)
 {
-	if (fsync(folder->dir[ENTRY_CUR]) < 0)
+	if (folder->changing) {
+		errno = EBUSY;
 		return -1;
-	if (folder->removed_new && fsync(folder->dir[ENTRY_NEW]) < 0)
+	}
+	if (mdlock_folder(folder) < 0)
 		return -1;
-	folder->removed_new = false;
+	/* New mail that cannot get UIDs, on a full disk, must not keep anybody from deleting. */
+	if (!folder_unchanged(folder))
+		(void)!sync_now(folder);
+	folder->changing = true;
 	return 0;
+}
+
+/* Messages that were removed leave the list. */
+static void
+list_compact(struct maildir_folder *folder)
+{
+	struct list *list = &folder->list;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < list->count; i++) {
+		const struct entry *entry = &list->entry[i];
+
+		if (entry->known & ENTRY_REMOVED)
+			entry_tell(folder, MAILDIR_GONE, entry->pub.uid);
+		else
+			list->entry[kept++] = *entry;
+	}
+	list->count = kept;
+}
+
+int
+maildir_change_end(struct maildir_folder *folder)
+{
+	int r = 0;
+
+	if (!folder->changing) {
+		errno = EINVAL;
+		return -1;
+	}
+	list_compact(folder);
+	if (folder->changed_cur && fsync(folder->dir[ENTRY_CUR]) < 0)
+		r = -1;
+	if (folder->changed_new && fsync(folder->dir[ENTRY_NEW]) < 0)
+		r = -1;
+	folder->changed_cur = folder->changed_new = folder->changing = false;
+	mdlock_unfolder(folder);
+	return r;
+}
+
+/* A batch of one: whether it was begun for it.  -1: UIDs do not mean any more what they did. */
+static int
+begin_alone(struct maildir_folder *folder)
+{
+	uint32_t validity = folder->list.validity;
+
+	if (folder->changing)
+		return 0;
+	if (maildir_change_begin(folder) < 0)
+		return -1;
+	if (validity == 0 || validity == folder->list.validity)
+		return 1;
+	(void)maildir_change_end(folder);
+	errno = ENOENT;
+	return -1;
+}
+
+static int
+end_alone(struct maildir_folder *folder, int alone, int r)
+{
+	int saved = errno;
+
+	if (alone > 0 && maildir_change_end(folder) < 0)
+		return -1;
+	errno = saved;
+	return r;
+}
+
+int
+maildir_flags(struct maildir_folder *folder, uint32_t uid, const struct maildir_flag_change *change)
+{
+	const struct mdname_change name = {change->add, change->remove,
+	    (uint32_t)change->add_keywords, (uint32_t)change->remove_keywords};
+	int alone = begin_alone(folder), r;
+	struct maildir_message before;
+	struct entry *entry;
+
+	if (alone < 0)
+		return -1;
+	entry = entry_find(folder, uid);
+	if (entry == NULL)
+		return end_alone(folder, alone, -1);
+	before = entry->pub;
+	r = entry_flags(folder, entry, &name);
+	if (before.flags != entry->pub.flags || before.keywords != entry->pub.keywords) {
+		entry->pub.modseq = ++folder->list.modseq;
+		folder->changed_cur = true;
+		entry_tell(folder, MAILDIR_CHANGED, uid);
+	}
+	return end_alone(folder, alone, r);
+}
+
+int
+maildir_remove(struct maildir_folder *folder, uint32_t uid)
+{
+	int alone = begin_alone(folder), r = 0;
+	struct entry *entry;
+
+	if (alone < 0)
+		return errno == ENOENT ? 0 : -1;
+	entry = entry_find(folder, uid);
+	if (entry != NULL) {
+		r = entry_remove(folder, entry);
+		if (r == 0)
+			entry->known |= ENTRY_REMOVED;
+	}
+	return end_alone(folder, alone, r);
 }

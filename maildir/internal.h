@@ -58,16 +58,18 @@ enum entry_dir {
 enum entry_known {
 	ENTRY_SIZES = 1 << 0,	 /* size and wire are known */
 	ENTRY_LINE_END = 1 << 1, /* and the message is known to end in a line end */
-	ENTRY_SAVE = 1 << 2,	 /* dovecot-uidlist does not have them yet */
-	ENTRY_TWIN = 1 << 3,	 /* its file has a second name with the same base */
-	ENTRY_GONE = 1 << 4,	 /* looked for, and not found */
-	ENTRY_NOTICED = 1 << 5,	 /* that it cannot be read was told */
+	ENTRY_TWIN = 1 << 2,	 /* its file has a second name with the same base */
+	ENTRY_GONE = 1 << 3,	 /* looked for, and not found */
+	ENTRY_NOTICED = 1 << 4,	 /* that it cannot be read was told */
+	ENTRY_REMOVED = 1 << 5,	 /* by us, in the batch that is going on */
 };
 
 /* A message: what others may see, and where its file is. */
 struct entry {
 	struct maildir_message pub;
 	const char *name; /* as last seen */
+	const char *uidl; /* P of its line in dovecot-uidlist, or NULL */
+	const char *guid; /* G of it, or NULL */
 	uint64_t size, wire;
 	uint16_t base_len;
 	uint8_t dir;   /* enum entry_dir */
@@ -77,8 +79,10 @@ struct entry {
 struct list {
 	struct entry *entry;
 	size_t count;
-	struct mdarena arena; /* holds the names and UIDLs */
+	struct mdarena arena; /* holds the names, UIDLs and ids */
 	uint32_t validity, next;
+	uint64_t modseq; /* the highest */
+	char guid[33];	 /* the folder's id, of the head of dovecot-uidlist */
 };
 
 /* How a folder looked to a pass that saw all of it. */
@@ -93,15 +97,18 @@ struct maildir_folder {
 	int fd;
 	int dir[ENTRY_DIRS];	   /* cur, new */
 	int lock_fd;		   /* -1 until first locked */
+	unsigned locks;		   /* how often it was taken and not given back */
+	bool changing;		   /* between maildir_change_begin and maildir_change_end */
 	int session_fd;		   /* holds the session's lock, or -1 */
 	struct file_stamp dotlock; /* of dovecot-uidlist.lock while we hold it */
 	struct list list;
 	struct folder_stamp seen;
-	uint64_t generation; /* counts the lists; see maildir_generation */
-	uint64_t sizes_read; /* octets that maildir_size read and has not saved */
-	bool odd_told;	     /* what lies in it and is no message was told */
-	bool removed_new;    /* a file of new/ was removed since the last settle */
+	bool odd_told;	  /* what lies in it and is no message was told */
+	bool changed_cur; /* by the batch: to be fsynced */
+	bool changed_new;
 	struct keywords *keywords;
+	void (*change)(void *ctx, enum maildir_change change, uint32_t uid);
+	void *change_ctx;
 };
 
 /* A message of a delivery (deliver.c). */
@@ -109,6 +116,7 @@ struct delivered {
 	char *name; /* its file's in cur/; in tmp/ it is the base name alone */
 	size_t base_len;
 	struct uidlist_sizes sizes;
+	char *guid; /* of the message that it is a copy of, or NULL */
 	bool moved; /* to cur/ */
 	uint32_t uid;
 };
@@ -125,10 +133,22 @@ struct delivery_set {
  */
 int sync_delivered(struct maildir_folder *folder, struct delivery_set *set);
 
+/* Brings the list up to date, as maildir_sync; under the folder's lock. */
+int sync_now(struct maildir_folder *folder);
+/* Whether nothing that a sync would take in has changed, as far as times tell. */
+bool folder_unchanged(struct maildir_folder *folder);
+
+/* The size of the file that is being read. */
+uint64_t reader_file_size(const struct maildir_reader *reader);
+
 /* How many LF in data have no CR before them; *after_cr carries over from piece to piece. */
 uint64_t wire_added(const char *data, size_t len, bool *after_cr);
 
 void list_clear(struct list *list);
+/* The message with that UID; NULL with ENOENT. */
+struct entry *entry_find(struct maildir_folder *folder, uint32_t uid);
+/* Tells who listens what became of a message. */
+void entry_tell(const struct maildir_folder *folder, enum maildir_change change, uint32_t uid);
 
 /* The directory of a folder, "." for INBOX.  EINVAL for names that cannot be one. */
 int folder_path(const char *name, char path_r[NAME_SIZE]);

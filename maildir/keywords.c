@@ -51,7 +51,7 @@ line_split(
 
 	for (; i < len && i < 2 && line[i] >= '0' && line[i] <= '9'; i++)
 		number = number * 10 + (unsigned)(line[i] - '0');
-	if (i == 0 || i >= len || line[i] != ' ' || number >= MAILDIR_KEYWORDS)
+	if (i == 0 || i >= len || line[i] != ' ' || number >= KEYWORD_LETTERS)
 		return false;
 	*number_r = number;
 	*name_r = line + i + 1;
@@ -93,7 +93,7 @@ keywords_parse(struct keywords *keywords, const char *text, size_t size)
 void
 keywords_put(const struct keywords *keywords, struct mdtext *out)
 {
-	for (unsigned i = 0; i < MAILDIR_KEYWORDS; i++) {
+	for (unsigned i = 0; i < KEYWORD_LETTERS; i++) {
 		if (keywords->name[i][0] != '\0')
 			mdtext_addf(out, "%u %s\n", i, keywords->name[i]);
 	}
@@ -102,7 +102,7 @@ keywords_put(const struct keywords *keywords, struct mdtext *out)
 int
 keywords_find(const struct keywords *keywords, const char *name)
 {
-	for (int i = 0; i < MAILDIR_KEYWORDS; i++) {
+	for (int i = 0; i < KEYWORD_LETTERS; i++) {
 		if (keywords->name[i][0] != '\0' && strcasecmp(keywords->name[i], name) == 0)
 			return i;
 	}
@@ -188,12 +188,12 @@ keywords_store(struct maildir_folder *folder, const struct keywords *keywords)
 static int
 keywords_free_letter(const struct maildir_folder *folder)
 {
-	uint32_t used = 0;
+	uint64_t used = 0;
 
 	for (size_t i = 0; i < folder->list.count; i++)
 		used |= folder->list.entry[i].pub.keywords;
-	for (int i = 0; i < MAILDIR_KEYWORDS; i++) {
-		if (folder->keywords->name[i][0] == '\0' && !(used & UINT32_C(1) << i))
+	for (int i = 0; i < KEYWORD_LETTERS; i++) {
+		if (folder->keywords->name[i][0] == '\0' && !(used & UINT64_C(1) << i))
 			return i;
 	}
 	errno = ENOSPC;
@@ -230,7 +230,9 @@ maildir_keyword_names(struct maildir_folder *folder, const char *names_r[MAILDIR
 	/* When the file cannot be read now, what was read before holds. */
 	bool known = keywords_refresh(folder) == 0 || folder->keywords != NULL;
 
-	for (size_t i = 0; i < MAILDIR_KEYWORDS; i++) {
+	for (size_t i = KEYWORD_LETTERS; i < MAILDIR_KEYWORDS; i++)
+		names_r[i] = NULL;
+	for (size_t i = 0; i < KEYWORD_LETTERS; i++) {
 		names_r[i] = known ? folder->keywords->name[i] : NULL;
 		if (known && !keyword_valid(names_r[i]))
 			names_r[i] = NULL;
@@ -246,7 +248,7 @@ maildir_keyword_find(struct maildir_folder *folder, const char *name)
 }
 
 int
-maildir_keyword_letter(struct maildir_folder *folder, const char *name)
+maildir_keyword_make(struct maildir_folder *folder, const char *name)
 {
 	int letter;
 

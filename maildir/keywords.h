@@ -16,9 +16,11 @@
 /* A keyword's length; Dovecot's default limit is 50, and names of others are kept as they are. */
 #define KEYWORD_MAX 200
 
+enum { KEYWORD_LETTERS = 26 }; /* a to z */
+
 struct keywords {
-	char name[MAILDIR_KEYWORDS][KEYWORD_MAX + 1]; /* "" where there is none */
-	struct file_stamp stamp;		      /* of the file they are from */
+	char name[KEYWORD_LETTERS][KEYWORD_MAX + 1]; /* "" where there is none */
+	struct file_stamp stamp;		     /* of the file they are from */
 };
 
 /* Takes what can be read; lines that cannot are passed over. */

@@ -11,6 +11,9 @@
 #include "maildir/scan.h"
 #include "maildir/uidlist.h"
 
+/* A file system that counts in seconds shows a change after the next one. */
+#define LOOK_AGAIN_MS 1100
+
 void
 list_clear(struct list *list)
 {
@@ -25,16 +28,117 @@ maildir_count(const struct maildir_folder *folder)
 	return folder->list.count;
 }
 
-const struct maildir_message *
-maildir_message(const struct maildir_folder *folder, size_t index)
+bool
+maildir_message(struct maildir_folder *folder, size_t place, struct maildir_message *message_r)
 {
-	return &folder->list.entry[index].pub;
+	if (place >= folder->list.count)
+		return false;
+	*message_r = folder->list.entry[place].pub;
+	return true;
+}
+
+struct entry *
+entry_find(struct maildir_folder *folder, uint32_t uid)
+{
+	size_t place = maildir_find(folder, uid);
+
+	if (place < folder->list.count && folder->list.entry[place].pub.uid == uid)
+		return &folder->list.entry[place];
+	errno = ENOENT;
+	return NULL;
+}
+
+bool
+maildir_lookup(struct maildir_folder *folder, uint32_t uid, struct maildir_message *message_r)
+{
+	const struct entry *entry = entry_find(folder, uid);
+
+	if (entry != NULL)
+		*message_r = entry->pub;
+	return entry != NULL;
+}
+
+void
+maildir_counts(struct maildir_folder *folder, struct maildir_counts *counts_r)
+{
+	const struct list *list = &folder->list;
+
+	memset(counts_r, 0, sizeof(*counts_r));
+	counts_r->messages = list->count;
+	counts_r->octets_known = true;
+	for (size_t i = 0; i < list->count; i++) {
+		const struct entry *entry = &list->entry[i];
+
+		counts_r->unseen += !(entry->pub.flags & MAILDIR_SEEN);
+		counts_r->deleted += (entry->pub.flags & MAILDIR_TRASHED) != 0;
+		counts_r->octets += entry->wire;
+		counts_r->octets_known &= (entry->known & ENTRY_SIZES) != 0;
+	}
+}
+
+size_t
+maildir_first_unseen(struct maildir_folder *folder)
+{
+	const struct list *list = &folder->list;
+	size_t place = 0;
+
+	while (place < list->count && (list->entry[place].pub.flags & MAILDIR_SEEN))
+		place++;
+	return place;
+}
+
+void
+maildir_on_change(struct maildir_folder *folder,
+    void (*change)(void *ctx, enum maildir_change change, uint32_t uid), void *ctx)
+{
+	folder->change = change;
+	folder->change_ctx = ctx;
+}
+
+void
+entry_tell(const struct maildir_folder *folder, enum maildir_change change, uint32_t uid)
+{
+	if (folder->change != NULL)
+		folder->change(folder->change_ctx, change, uid);
 }
 
 uint64_t
-maildir_generation(const struct maildir_folder *folder)
+maildir_highest_modseq(const struct maildir_folder *folder)
 {
-	return folder->generation;
+	return folder->list.modseq;
+}
+
+/* What was expunged is not remembered yet. */
+bool
+maildir_vanished(
+    struct maildir_folder *folder, uint64_t since, void (*each)(void *ctx, uint32_t uid), void *ctx)
+{
+	(void)folder;
+	(void)since;
+	(void)each;
+	(void)ctx;
+	return false;
+}
+
+int
+maildir_look_again(const struct maildir_folder *folder)
+{
+	return folder->seen.valid ? -1 : LOOK_AGAIN_MS;
+}
+
+/* Nor is what was learned. */
+void
+maildir_remember(struct maildir_folder *folder)
+{
+	(void)folder;
+}
+
+ssize_t
+maildir_learn(struct maildir_folder *folder, size_t count)
+{
+	(void)folder;
+	(void)count;
+	return 0;
 }
 
 uint32_t

@@ -133,7 +133,12 @@ mdlock_drop(int fd, enum lock_byte byte)
 int
 mdlock_folder(struct maildir_folder *folder)
 {
-	return mdlock_take(folder->fd, &folder->lock_fd, LOCK_FOLDER, LOCK_WAIT_MS);
+	/* Within a batch of changes we have it. */
+	if (folder->locks == 0 &&
+	    mdlock_take(folder->fd, &folder->lock_fd, LOCK_FOLDER, LOCK_WAIT_MS) < 0)
+		return -1;
+	folder->locks++;
+	return 0;
 }
 
 void
@@ -141,7 +146,8 @@ mdlock_unfolder(struct maildir_folder *folder)
 {
 	int saved = errno;
 
-	mdlock_drop(folder->lock_fd, LOCK_FOLDER);
+	if (--folder->locks == 0)
+		mdlock_drop(folder->lock_fd, LOCK_FOLDER);
 	errno = saved;
 }
 

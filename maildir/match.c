@@ -70,7 +70,7 @@ struct matcher {
 	bool stopped;
 
 	struct maildir_folder *folder;
-	size_t index;
+	uint32_t uid;
 	struct maildir_reader *reader;
 	uint64_t position;  /* of the reader */
 	struct mime *mime;  /* NULL: only the header is asked for */
@@ -373,7 +373,7 @@ reader_start(struct matcher *m)
 {
 	maildir_reader_close(&m->reader);
 	m->position = 0;
-	return maildir_reader_open(m->folder, m->index, &m->reader);
+	return maildir_reader_open(m->folder, m->uid, &m->reader);
 }
 
 /* The next octets of the first reading: > 0, 0 at the end, -1. */
@@ -616,7 +616,7 @@ matcher_clear(struct matcher *m)
 }
 
 int
-maildir_match(struct maildir_folder *folder, size_t index, struct match *matches, size_t count,
+maildir_match(struct maildir_folder *folder, uint32_t uid, struct match *matches, size_t count,
     bool (*stop)(void *ctx), void *ctx)
 {
 	struct matcher *m;
@@ -630,7 +630,7 @@ maildir_match(struct maildir_folder *folder, size_t index, struct match *matches
 	memset(
 	    m, 0, offsetof(struct matcher, piece)); /* the buffers need it not, for each message */
 	m->folder = folder;
-	m->index = index;
+	m->uid = uid;
 	m->stop = stop;
 	m->ctx = ctx;
 	if (matcher_init(m, matches, count) == 0)

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct maildir_folder;
 
@@ -32,7 +33,7 @@ struct match {
  * maildir_reader_open.  Fields, bodies and what is looked for may be of any length; memory is bounded
  * but for a few times the longest text.
  */
-int maildir_match(struct maildir_folder *folder, size_t index, struct match *matches, size_t count,
+int maildir_match(struct maildir_folder *folder, uint32_t uid, struct match *matches, size_t count,
     bool (*stop)(void *ctx), void *ctx);
 
 #endif

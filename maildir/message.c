@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "maildir/ids.h"
 #include "maildir/internal.h"
 #include "maildir/lock.h"
 #include "maildir/scan.h"
@@ -21,13 +22,10 @@
 /* How often a message that others rename is looked for before we give up. */
 #define OPEN_TRIES 8
 
-/* A uidlist up to this size is rewritten for any new size; a larger one only if reading the
- * messages again would take as much as writing it. */
-#define SAVE_ALWAYS (64 * 1024)
-
 struct maildir_reader {
 	int fd;
-	uint64_t left;	/* octets of the file not read yet */
+	uint64_t size;	/* octets of the file */
+	uint64_t left;	/* of them not read yet */
 	size_t at, len; /* of data */
 	bool after_cr;	/* the last octet given was CR */
 	bool owe_lf;	/* CR of a bare LF was given, LF is next */
@@ -127,8 +125,7 @@ entry_measure(struct maildir_folder *folder, struct entry *entry)
 	entry->size = (uint64_t)st.st_size;
 	entry->wire = wire;
 	entry->known &= (uint8_t)~ENTRY_LINE_END;
-	entry->known |= ENTRY_SIZES | ENTRY_SAVE | (last == '\n' ? ENTRY_LINE_END : 0);
-	folder->sizes_read += entry->size;
+	entry->known |= ENTRY_SIZES | (last == '\n' ? ENTRY_LINE_END : 0);
 	return 0;
 }
 
@@ -153,13 +150,15 @@ entry_look_at_end(struct maildir_folder *folder, struct entry *entry, bool *newl
 }
 
 int
-maildir_size(struct maildir_folder *folder, size_t index, uint64_t *octets_r, bool *newline_r)
+maildir_size(struct maildir_folder *folder, uint32_t uid, uint64_t *octets_r, bool *newline_r)
 {
-	struct entry *entry = &folder->list.entry[index];
+	struct entry *entry = entry_find(folder, uid);
 	const uint8_t all = ENTRY_SIZES | ENTRY_LINE_END;
 	struct stat st;
 	int r = 1;
 
+	if (entry == NULL)
+		return -1;
 	/* Only a size that belongs to the file as it is now: its own size says so. */
 	if ((entry->known & ENTRY_SIZES) &&
 	    fstatat(folder->dir[entry->dir], entry->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
@@ -177,11 +176,13 @@ maildir_size(struct maildir_folder *folder, size_t index, uint64_t *octets_r, bo
 }
 
 int
-maildir_date(struct maildir_folder *folder, size_t index, time_t *date_r)
+maildir_date(struct maildir_folder *folder, uint32_t uid, time_t *date_r)
 {
-	struct entry *entry = &folder->list.entry[index];
+	struct entry *entry = entry_find(folder, uid);
 	struct stat st;
 
+	if (entry == NULL)
+		return -1;
 	for (int tries = 0; tries < OPEN_TRIES; tries++) {
 		if (fstatat(folder->dir[entry->dir], entry->name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
 			*date_r = st.st_mtime;
@@ -194,107 +195,28 @@ maildir_date(struct maildir_folder *folder, size_t index, time_t *date_r)
 	return -1;
 }
 
-/* --- saving sizes --- */
-
-static bool
-sizes_worth_saving(const struct maildir_folder *folder)
-{
-	uint64_t uidlist = (uint64_t)folder->seen.uidlist.size;
-
-	return folder->sizes_read > 0 && (uidlist <= SAVE_ALWAYS || folder->sizes_read >= uidlist);
-}
-
-/* The text of the uidlist with our sizes in it. */
-static void
-sizes_put(const struct maildir_folder *folder, const struct uidlist *uids, struct mdtext *text)
-{
-	const struct list *list = &folder->list;
-	size_t at = 0;
-
-	uidlist_put_header(text, uids, uids->validity, uids->next, uids->guid);
-	for (size_t i = 0; i < uids->count; i++) {
-		const struct uidlist_line *line = &uids->line[i];
-		struct uidlist_sizes sizes = {.known = false};
-		const struct entry *entry;
-
-		while (at < list->count && list->entry[at].pub.uid < line->uid)
-			at++;
-		entry = at < list->count ? &list->entry[at] : NULL;
-		if (entry != NULL && entry->pub.uid == line->uid && (entry->known & ENTRY_SAVE) &&
-		    entry->base_len == line->base_len &&
-		    memcmp(entry->name, line->base, line->base_len) == 0) {
-			sizes.size = entry->size;
-			sizes.wire = entry->wire;
-			sizes.known = true;
-			sizes.line_end = (entry->known & ENTRY_LINE_END) != 0;
-		}
-		uidlist_put_line(text, line, line->uid, sizes.known ? &sizes : NULL);
-	}
-}
-
-static int
-sizes_write(struct maildir_folder *folder, struct uidfile *file)
-{
-	struct mdtext text = {0};
-	bool known;
-	int r = -1;
-
-	if (uidfile_load(folder, file) < 0)
-		return -1;
-	known = file_stamp_same(&file->stamp, &folder->seen.uidlist);
-	/* What is wrong with it is for the next sync to find; sizes can wait. */
-	if (file->list.state != UIDLIST_GOOD || file->list.version != 3 ||
-	    file->list.guid[0] == '\0' || file->list.validity != folder->list.validity ||
-	    file->list.next < folder->list.next)
-		return 0;
-	sizes_put(folder, &file->list, &text);
-	if (text.failed)
-		errno = ENOMEM;
-	else
-		r = uidfile_replace(folder, file, &text);
-	mdtext_clear(&text);
-	if (r < 0)
-		return -1;
-	/* Nothing in it that the list does not have: the next sync need not read it. */
-	if (known)
-		folder->seen.uidlist = file->stamp;
-	for (size_t i = 0; i < folder->list.count; i++)
-		folder->list.entry[i].known &= (uint8_t)~ENTRY_SAVE;
-	folder->sizes_read = 0;
-	return 0;
-}
-
 int
-maildir_save_sizes(struct maildir_folder *folder)
+maildir_save_date(struct maildir_folder *folder, uint32_t uid, time_t *date_r)
 {
-	struct uidfile file = {.fd = -1};
-	int r;
+	const struct entry *entry = entry_find(folder, uid);
 
-	if (!sizes_worth_saving(folder))
-		return 0;
-	if (mdlock_folder(folder) < 0)
+	if (entry == NULL)
 		return -1;
-	r = dotlock_take(folder);
-	if (r == 0) {
-		r = sizes_write(folder, &file);
-		dotlock_drop(folder);
-	}
-	mdlock_unfolder(folder);
-	uidfile_close(&file);
-	return r;
+	return name_save_date(entry->name, date_r) ? 0 : maildir_date(folder, uid, date_r);
 }
 
 /* --- reading --- */
 
 int
-maildir_reader_open(struct maildir_folder *folder, size_t index, struct maildir_reader **r)
+maildir_reader_open(struct maildir_folder *folder, uint32_t uid, struct maildir_reader **r)
 {
+	struct entry *entry = entry_find(folder, uid);
 	struct maildir_reader *reader;
 	struct stat st;
-	int fd = entry_open(folder, &folder->list.entry[index], &st);
+	int fd;
 
 	*r = NULL;
-	if (fd < 0)
+	if (entry == NULL || (fd = entry_open(folder, entry, &st)) < 0)
 		return -1;
 	reader = malloc(sizeof(*reader));
 	if (reader == NULL) {
@@ -303,7 +225,7 @@ maildir_reader_open(struct maildir_folder *folder, size_t index, struct maildir_
 		return -1;
 	}
 	reader->fd = fd;
-	reader->left = (uint64_t)st.st_size;
+	reader->size = reader->left = (uint64_t)st.st_size;
 	reader->at = reader->len = 0;
 	reader->after_cr = reader->owe_lf = false;
 	*r = reader;
@@ -320,6 +242,12 @@ maildir_reader_close(struct maildir_reader **readerp)
 		return;
 	close(reader->fd);
 	free(reader);
+}
+
+uint64_t
+reader_file_size(const struct maildir_reader *reader)
+{
+	return reader->size;
 }
 
 /* The next part of the file.  1, 0 at the end, -1. */

@@ -70,13 +70,13 @@ read_all(struct maildir_reader *reader, struct mime *mime)
 }
 
 int
-maildir_mime(struct maildir_folder *folder, size_t index, struct mime **mime_r)
+maildir_mime(struct maildir_folder *folder, uint32_t uid, struct mime **mime_r)
 {
 	struct maildir_reader *reader;
 	struct mime *mime;
 	int saved;
 
-	if (maildir_reader_open(folder, index, &reader) < 0)
+	if (maildir_reader_open(folder, uid, &reader) < 0)
 		return -1;
 	mime = mime_new();
 	if (mime == NULL || read_all(reader, mime) < 0) {

@@ -51,7 +51,7 @@ void mime_feed(struct mime *mime, const void *octets, size_t len);
 int mime_end(struct mime *mime);
 
 /* All of it: reads the message.  -1 as maildir_reader_open, or ENOMEM. */
-int maildir_mime(struct maildir_folder *folder, size_t index, struct mime **mime_r);
+int maildir_mime(struct maildir_folder *folder, uint32_t uid, struct mime **mime_r);
 
 size_t mime_count(const struct mime *mime); /* at least 1: part 0 is the message itself */
 const struct mime_part *mime_part(const struct mime *mime, uint32_t index);

@@ -60,10 +60,12 @@
  * files moved to cur/ without a UID get one; a temporary file is overwritten.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "maildir/internal.h"
@@ -94,6 +96,7 @@ struct sync {
 	size_t fresh_count;
 	size_t dead; /* lines without a file */
 	uint32_t validity, next;
+	char guid[33];
 	bool locked;	/* we hold Dovecot's lock file */
 	bool sure;	/* what was not found is gone */
 	bool renumber;	/* the uidlist is lost: everything gets a new UID */
@@ -399,9 +402,13 @@ sync_number(struct sync *sync)
 static void
 put_delivered(const struct fresh *fresh, const struct delivered *message, struct mdtext *text)
 {
-	const struct uidlist_line line = {
-	    .ext = "", .base = message->name, .base_len = message->base_len};
+	char ext[1 + NAME_SIZE] = "";
+	struct uidlist_line line = {
+	    .ext = ext, .base = message->name, .base_len = message->base_len};
 
+	/* Dovecot gives copies the id of what they are copies of in the same way. */
+	if (message->guid != NULL)
+		line.ext_len = (uint32_t)snprintf(ext, sizeof(ext), "G%s", message->guid);
 	uidlist_put_line(text, &line, fresh->uid, message->sizes.known ? &message->sizes : NULL);
 }
 
@@ -444,12 +451,11 @@ sync_rewrite(struct sync *sync)
 {
 	const struct uidlist *list = &sync->uids.list;
 	struct mdtext text = {0};
-	char guid[33];
 	int r;
 
-	if (sync_guid(list, guid) < 0)
+	if (sync_guid(list, sync->guid) < 0)
 		return -1;
-	uidlist_put_header(&text, list, sync->validity, sync->next, guid);
+	uidlist_put_header(&text, list, sync->validity, sync->next, sync->guid);
 	for (size_t i = 0; !sync->renumber && i < list->count; i++) {
 		if (!sync->sure || line_has_file(sync, i))
 			uidlist_put_line(&text, &list->line[i], list->line[i].uid, NULL);
@@ -508,6 +514,7 @@ sync_write(struct sync *sync)
 	}
 	if (sync_number(sync) < 0)
 		return -1;
+	memcpy(sync->guid, sync->uids.list.guid, sizeof(sync->guid));
 	if (!rewrite && !sync->renumber && sync->fresh_count == 0)
 		return sync_settle_foreign(sync);
 	sync->written = true;
@@ -532,6 +539,15 @@ sync_uidl(struct list *list, const struct uidlist_line *line)
 	return mdarena_add(&list->arena, value, len);
 }
 
+static char *
+sync_entry_guid(struct list *list, const struct uidlist_line *line)
+{
+	size_t len;
+	const char *value = uidlist_field(line, 'G', &len);
+
+	return value != NULL && len > 0 ? mdarena_add(&list->arena, value, len) : NULL;
+}
+
 static void
 entry_fields(struct list *list, struct entry *entry, const struct uidlist_line *line)
 {
@@ -547,7 +563,9 @@ entry_fields(struct list *list, struct entry *entry, const struct uidlist_line *
 		entry->wire = sizes.wire;
 		entry->known |= ENTRY_SIZES | (sizes.line_end ? ENTRY_LINE_END : 0);
 	}
-	entry->pub.pop3_uidl = sync_uidl(list, line);
+	entry->uidl = sync_uidl(list, line);
+	entry->pub.has_pop3_uidl = entry->uidl != NULL;
+	entry->guid = sync_entry_guid(list, line);
 	order = uidlist_field(line, 'O', &len);
 	for (size_t i = 0; order != NULL && i < len && i < 9; i++) {
 		if (order[i] < '0' || order[i] > '9')
@@ -561,6 +579,7 @@ entry_fill(
     struct list *list, const struct scan_file *file, uint32_t uid, const struct uidlist_line *line)
 {
 	struct entry *entry = &list->entry[list->count++];
+	uint32_t letters;
 
 	memset(entry, 0, sizeof(*entry));
 	entry->pub.uid = uid;
@@ -568,7 +587,8 @@ entry_fill(
 	entry->base_len = file->base_len;
 	entry->dir = file->dir;
 	entry->known = file->twin ? ENTRY_TWIN : 0;
-	mdname_flags(file->name, &entry->pub.flags, &entry->pub.keywords);
+	mdname_flags(file->name, &entry->pub.flags, &letters);
+	entry->pub.keywords = letters;
 	if (line != NULL)
 		entry_fields(list, entry, line);
 }
@@ -589,7 +609,8 @@ entry_keep(struct list *list, const struct entry *old, const struct uidlist_line
 	struct entry *entry = &list->entry[list->count];
 
 	*entry = *old;
-	entry->pub.pop3_uidl = sync_uidl(list, line);
+	entry->uidl = sync_uidl(list, line);
+	entry->guid = sync_entry_guid(list, line);
 	entry->name = mdarena_add(&list->arena, old->name, strlen(old->name));
 	if (entry->name == NULL)
 		return -1;
@@ -597,16 +618,16 @@ entry_keep(struct list *list, const struct entry *old, const struct uidlist_line
 	return 0;
 }
 
-/* Sizes that this session has computed and not saved. */
+/* Sizes that this session has computed; whether they are of the file as it is, its size says. */
 static void
 entry_inherit(struct entry *entry, const struct entry *old)
 {
-	if (!(old->known & ENTRY_SAVE))
+	if (!(old->known & ENTRY_SIZES))
 		return;
 	entry->size = old->size;
 	entry->wire = old->wire;
 	entry->known &= (uint8_t)~ENTRY_LINE_END;
-	entry->known |= old->known & (ENTRY_SIZES | ENTRY_LINE_END | ENTRY_SAVE);
+	entry->known |= old->known & (ENTRY_SIZES | ENTRY_LINE_END);
 }
 
 static void
@@ -615,6 +636,8 @@ build_delivered(struct list *list, struct delivered *message)
 	struct entry *entry = &list->entry[list->count - 1];
 
 	message->uid = entry->pub.uid;
+	if (message->guid != NULL && entry->guid == NULL)
+		entry->guid = mdarena_add(&list->arena, message->guid, strlen(message->guid));
 	if (!message->sizes.known)
 		return;
 	entry->size = message->sizes.size;
@@ -674,7 +697,70 @@ sync_build(struct sync *sync, struct list *list)
 	}
 	list->validity = sync->validity;
 	list->next = sync->next;
+	memcpy(list->guid, sync->guid, sizeof(list->guid));
 	return 0;
+}
+
+/* --- what has changed --- */
+
+/* Above all that were given, also by other sessions: nobody changes more often than microseconds go. */
+static uint64_t
+modseq_next(const struct list *old)
+{
+	struct timespec now;
+	uint64_t modseq;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	modseq = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+	return modseq > old->modseq ? modseq : old->modseq + 1;
+}
+
+static bool
+entry_same(const struct entry *a, const struct entry *b)
+{
+	return a->pub.flags == b->pub.flags && a->pub.keywords == b->pub.keywords;
+}
+
+static void
+list_stamp(struct list *list, const struct list *old)
+{
+	uint64_t modseq = modseq_next(old);
+	size_t at = old->validity == list->validity ? 0 : old->count;
+	bool changed = list->count != old->count || at != 0;
+
+	for (size_t i = 0; i < list->count; i++) {
+		struct entry *entry = &list->entry[i];
+		const struct entry *was = old_entry(old, &at, entry->pub.uid);
+		bool same = was != NULL && entry_same(entry, was);
+
+		entry->pub.modseq = same ? was->pub.modseq : modseq;
+		changed |= !same;
+	}
+	list->modseq = changed || old->modseq == 0 ? modseq : old->modseq;
+}
+
+/* Tells of what was in the old list. */
+static void
+list_tell(const struct maildir_folder *folder, const struct list *old)
+{
+	const struct list *list = &folder->list;
+	size_t at = 0;
+
+	if (old->validity == 0)
+		return;
+	if (old->validity != list->validity) {
+		entry_tell(folder, MAILDIR_ANEW, 0);
+		return;
+	}
+	for (size_t i = 0; i < old->count; i++) {
+		const struct entry *was = &old->entry[i];
+		const struct entry *now = old_entry(list, &at, was->pub.uid);
+
+		if (now == NULL)
+			entry_tell(folder, MAILDIR_GONE, was->pub.uid);
+		else if (!entry_same(now, was))
+			entry_tell(folder, MAILDIR_CHANGED, was->pub.uid);
+	}
 }
 
 /* --- the whole --- */
@@ -711,7 +797,7 @@ sync_finish(struct sync *sync)
 {
 	struct maildir_folder *folder = sync->folder;
 	struct uid_record record = {sync->validity, sync->next, sync_recent(sync)};
-	struct list list = {0};
+	struct list list = {0}, old;
 
 	if (sync_build(sync, &list) < 0) {
 		list_clear(&list);
@@ -721,10 +807,12 @@ sync_finish(struct sync *sync)
 	if (record.validity != sync->record.validity || record.next != sync->record.next ||
 	    sync->written)
 		(void)!uid_record_write(folder, &record);
-	list_clear(&folder->list);
+	old = folder->list;
+	list_stamp(&list, &old);
 	folder->list = list;
-	folder->generation++;
 	sync_remember(sync);
+	list_tell(folder, &old);
+	list_clear(&old);
 	return 0;
 }
 
@@ -747,7 +835,7 @@ sync_locked(struct sync *sync)
 	return sync_finish(sync);
 }
 
-static bool
+bool
 folder_unchanged(struct maildir_folder *folder)
 {
 	static const char *const name[ENTRY_DIRS] = {"cur", "new"};
@@ -786,16 +874,23 @@ sync_run(struct sync *sync)
 }
 
 int
-maildir_sync(struct maildir_folder *folder)
+sync_now(struct maildir_folder *folder)
 {
 	struct sync sync = {.folder = folder};
+
+	return sync_run(&sync);
+}
+
+int
+maildir_sync(struct maildir_folder *folder)
+{
 	int r;
 
 	if (folder_unchanged(folder))
 		return 0;
 	if (mdlock_folder(folder) < 0)
 		return -1;
-	r = sync_run(&sync);
+	r = sync_now(folder);
 	mdlock_unfolder(folder);
 	return r;
 }

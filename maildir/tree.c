@@ -351,50 +351,54 @@ rename_locked(struct maildir *md, const char *from, const char *to)
 
 /* --- renaming INBOX: its messages move --- */
 
-/* Letters of one folder as they are in the other; map holds those that were asked for, -1 else. */
+/* Keywords of one folder as the other numbers them; map holds those that were asked for, -1 else. */
 static int
-letters_map(struct maildir_folder *from, struct maildir_folder *to, uint32_t letters,
-    int map[MAILDIR_KEYWORDS], uint32_t *mapped_r)
+keywords_map(struct maildir_folder *from, struct maildir_folder *to, uint64_t keywords,
+    int map[MAILDIR_KEYWORDS], uint64_t *mapped_r)
 {
 	const char *names[MAILDIR_KEYWORDS];
 
 	*mapped_r = 0;
-	if (letters == 0)
+	if (keywords == 0)
 		return 0;
 	maildir_keyword_names(from, names);
 	for (unsigned i = 0; i < MAILDIR_KEYWORDS; i++) {
 		const char *name;
 
-		if (!(letters & UINT32_C(1) << i))
+		if (!(keywords & UINT64_C(1) << i))
 			continue;
 		name = map[i] < 0 ? names[i] : NULL;
-		if (name != NULL && (map[i] = maildir_keyword_letter(to, name)) < 0)
+		if (name != NULL && (map[i] = maildir_keyword_make(to, name)) < 0)
 			return -1;
 		/* A letter that has no name says nothing. */
 		if (map[i] >= 0)
-			*mapped_r |= UINT32_C(1) << map[i];
+			*mapped_r |= UINT64_C(1) << map[i];
 	}
 	return 0;
 }
 
-/* Copies what can be read, and says in copied what that was: the rest stays where it is. */
+/* Copies what can be read, and says in copied which UIDs that were: the rest stays where it is. */
 static int
-inbox_copy(struct maildir_folder *inbox, struct maildir_folder *to, bool *copied)
+inbox_copy(struct maildir_folder *inbox, struct maildir_folder *to, uint32_t *copied)
 {
 	struct maildir_delivery *delivery;
-	uint32_t letters, validity;
-	const uint32_t *uids;
+	struct maildir_message message;
 	int map[MAILDIR_KEYWORDS], r = 0;
+	const uint32_t *uids;
+	uint64_t keywords;
+	uint32_t validity;
+	size_t count = 0;
 
 	memset(map, -1, sizeof(map));
 	if (maildir_delivery_begin(to, &delivery) < 0)
 		return -1;
-	for (size_t i = 0; r == 0 && i < maildir_count(inbox); i++) {
-		r = letters_map(inbox, to, maildir_message(inbox, i)->keywords, map, &letters);
+	for (size_t i = 0; r == 0 && maildir_message(inbox, i, &message); i++) {
+		r = keywords_map(inbox, to, message.keywords, map, &keywords);
 		if (r < 0)
 			break;
-		copied[i] = maildir_delivery_copy(delivery, inbox, i, letters) == 0;
-		if (!copied[i] && errno != ENOENT && errno != EINVAL && errno != EACCES)
+		if (maildir_delivery_copy(delivery, inbox, message.uid, keywords) == 0)
+			copied[count++] = message.uid;
+		else if (errno != ENOENT && errno != EINVAL && errno != EACCES)
 			r = -1;
 	}
 	if (r == 0)
@@ -403,16 +407,20 @@ inbox_copy(struct maildir_folder *inbox, struct maildir_folder *to, bool *copied
 	return r;
 }
 
+/* copied ends with 0. */
 static int
-inbox_remove(struct maildir_folder *inbox, const bool *copied)
+inbox_remove(struct maildir_folder *inbox, const uint32_t *copied)
 {
+	uint32_t validity = maildir_uidvalidity(inbox);
 	int r = 0;
 
-	for (size_t i = 0; i < maildir_count(inbox); i++) {
-		if (copied[i] && maildir_remove(inbox, i) < 0)
+	if (maildir_change_begin(inbox) < 0)
+		return -1;
+	for (; validity == maildir_uidvalidity(inbox) && *copied != 0; copied++) {
+		if (maildir_remove(inbox, *copied) < 0)
 			r = -1;
 	}
-	return maildir_settle(inbox) < 0 ? -1 : r;
+	return maildir_change_end(inbox) < 0 ? -1 : r;
 }
 
 /* Takes a folder back that was just made; not if somebody has put mail into it already. */
@@ -436,7 +444,7 @@ static int
 rename_inbox(struct maildir *md, const char *to)
 {
 	struct maildir_folder *inbox = NULL, *folder = NULL;
-	bool *copied = NULL;
+	uint32_t *copied = NULL;
 	int r = -1;
 
 	if (maildir_folder_create(md, to) < 0)

@@ -27,7 +27,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	keywords_put(&keywords, &out);
 	assert(!out.failed);
 	keywords_parse(&again, out.len > 0 ? out.data : "", out.len);
-	for (int i = 0; i < MAILDIR_KEYWORDS; i++) {
+	for (int i = 0; i < KEYWORD_LETTERS; i++) {
 		const char *name = keywords.name[i];
 		int found;
 

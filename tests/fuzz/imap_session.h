@@ -83,7 +83,7 @@ session_fill(void)
 	FILE *file;
 
 	assert(maildir_folder_open(session.maildir, "INBOX", &folder) == 0);
-	assert(maildir_sync(folder) == 0 && maildir_keyword_letter(folder, "$Work") == 0);
+	assert(maildir_sync(folder) == 0 && maildir_keyword_make(folder, "$Work") == 0);
 	for (size_t i = 0; i < SESSION_MAIL; i++) {
 		struct utimbuf times = {session_mail[i].date, session_mail[i].date};
 

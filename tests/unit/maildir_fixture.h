@@ -164,15 +164,39 @@ rename_file(struct fixture *f, const char *old, const char *new)
 	assert_int_equal(renameat(f->fd, old, f->fd, new), 0);
 }
 
-/* The index of a UID in the list, or SIZE_MAX. */
+__attribute__((unused)) static struct maildir_message
+message_at(struct maildir_folder *folder, size_t place)
+{
+	struct maildir_message message;
+
+	assert_true(maildir_message(folder, place, &message));
+	return message;
+}
+
+__attribute__((unused)) static uint32_t
+uid_at(struct maildir_folder *folder, size_t place)
+{
+	return message_at(folder, place).uid;
+}
+
+/* The place of a UID in the list, or SIZE_MAX. */
 __attribute__((unused)) static size_t
 index_of(struct fixture *f, uint32_t uid)
 {
 	for (size_t i = 0; i < maildir_count(f->inbox); i++) {
-		if (maildir_message(f->inbox, i)->uid == uid)
+		if (uid_at(f->inbox, i) == uid)
 			return i;
 	}
 	return SIZE_MAX;
+}
+
+__attribute__((unused)) static int
+change_flags(struct maildir_folder *folder, uint32_t uid, uint32_t add, uint32_t remove,
+    uint64_t add_keywords, uint64_t remove_keywords)
+{
+	const struct maildir_flag_change change = {add, remove, add_keywords, remove_keywords};
+
+	return maildir_flags(folder, uid, &change);
 }
 
 /* All octets that the reader gives, in reads of so many, malloc'd and NUL-terminated. */
@@ -184,7 +208,7 @@ read_message(struct fixture *f, size_t index, size_t step, size_t *len_r)
 	size_t len = 0;
 	ssize_t n;
 
-	if (maildir_reader_open(f->inbox, index, &reader) < 0)
+	if (maildir_reader_open(f->inbox, uid_at(f->inbox, index), &reader) < 0)
 		return NULL;
 	do {
 		text = realloc(text, len + step + 1);

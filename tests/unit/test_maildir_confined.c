@@ -176,15 +176,15 @@ use_more(struct fixture *f, struct maildir_folder *sub)
 	MUST(maildir_delivery_begin(sub, &delivery) == 0);
 	MUST(maildir_delivery_message(delivery, &label) == 0);
 	MUST(maildir_delivery_write(delivery, "a\r\n", 3) == 0);
-	MUST(maildir_delivery_copy(delivery, f->inbox, 0, 0) == 0);
+	MUST(maildir_delivery_copy(delivery, f->inbox, uid_at(f->inbox, 0), 0) == 0);
 	MUST(maildir_delivery_commit(delivery, &validity, &uids) == 0 && uids[1] == 2);
 	maildir_delivery_end(&delivery);
 	MUST(maildir_watch_take(watch));
 	maildir_watch_close(&watch);
-	MUST(maildir_date(sub, 0, &date) == 0 && date == 1000000000);
+	MUST(maildir_date(sub, uid_at(sub, 0), &date) == 0 && date == 1000000000);
 	MUST(maildir_recent(sub, &from) == 0 && from == 1);
 	MUST(maildir_claim_recent(sub, &from) == 0 && from == 1);
-	MUST(maildir_reader_open(sub, 0, &reader) == 0);
+	MUST(maildir_reader_open(sub, uid_at(sub, 0), &reader) == 0);
 	MUST(maildir_reader_skip(reader, 2) == 0);
 	maildir_reader_close(&reader);
 	MUST(maildir_subscribe(f->md, "Sub", true) == 0);
@@ -215,14 +215,14 @@ use_all(struct fixture *f)
 	MUST(maildir_session_lock(f->inbox) == 0);
 	MUST(maildir_sync(f->inbox) == 0 && maildir_count(f->inbox) == 4);
 	for (size_t i = 0; i < 4; i++)
-		MUST(maildir_size(f->inbox, i, &size, &newline) == 0 && size == 4);
-	MUST(maildir_save_sizes(f->inbox) == 0);
-	MUST(maildir_reader_open(f->inbox, 0, &reader) == 0);
+		MUST(
+		    maildir_size(f->inbox, uid_at(f->inbox, i), &size, &newline) == 0 && size == 4);
+	MUST(maildir_reader_open(f->inbox, uid_at(f->inbox, 0), &reader) == 0);
 	MUST(maildir_reader_read(reader, text, sizeof(text)) == 4);
 	maildir_reader_close(&reader);
-	MUST(maildir_flags(f->inbox, 0, MAILDIR_SEEN, 0, 1, 0) == 0);
-	MUST(maildir_keyword_letter(f->inbox, "word") >= 0);
-	MUST(maildir_remove(f->inbox, 1) == 0 && maildir_settle(f->inbox) == 0);
+	MUST(change_flags(f->inbox, uid_at(f->inbox, 0), MAILDIR_SEEN, 0, 1, 0) == 0);
+	MUST(maildir_keyword_make(f->inbox, "word") >= 0);
+	MUST(maildir_remove(f->inbox, uid_at(f->inbox, 1)) == 0);
 	MUST(maildir_sync(f->inbox) == 0 && maildir_count(f->inbox) == 3);
 	MUST(maildir_folder_create(f->md, "Sub") == 0);
 	MUST(maildir_folders(f->md, count_folders, &folders) == 0 && folders == 2);

@@ -132,7 +132,7 @@ assert_message(struct fixture *f, size_t index, const char *text)
 	assert_non_null(got);
 	assert_int_equal(len, strlen(text));
 	assert_memory_equal(got, text, len);
-	assert_int_equal(maildir_size(f->inbox, index, &size, &newline), 0);
+	assert_int_equal(maildir_size(f->inbox, uid_at(f->inbox, index), &size, &newline), 0);
 	assert_int_equal(size, len);
 	assert_int_equal(newline, len > 0 && text[len - 1] == '\n');
 	free(got);
@@ -177,9 +177,9 @@ append_one(void **state)
 	assert_null(d);
 	assert_int_equal(count_in(f, "tmp"), 0);
 	assert_int_equal(maildir_count(f->inbox), 2);
-	assert_int_equal(maildir_message(f->inbox, 1)->flags, MAILDIR_SEEN | MAILDIR_DRAFT);
-	assert_int_equal(maildir_message(f->inbox, 1)->keywords, 5);
-	assert_int_equal(maildir_date(f->inbox, 1, &date), 0);
+	assert_int_equal(message_at(f->inbox, 1).flags, MAILDIR_SEEN | MAILDIR_DRAFT);
+	assert_int_equal(message_at(f->inbox, 1).keywords, 5);
+	assert_int_equal(maildir_date(f->inbox, uid_at(f->inbox, 1), &date), 0);
 	assert_int_equal(date, 1234567890);
 	assert_message(f, 1, "Subject: x\r\n\r\ntext\r\n");
 	text = get(f, "dovecot-uidlist");
@@ -322,12 +322,12 @@ copy_to(struct fixture *f, bool linked)
 	assert_int_equal(maildir_folder_open(f->md, "Sub", &sub.inbox), 0);
 	assert_int_equal(maildir_sync(f->inbox), 0);
 	assert_int_equal(maildir_delivery_begin(sub.inbox, &d), 0);
-	assert_int_equal(maildir_delivery_copy(d, f->inbox, 1, 0), 0);
+	assert_int_equal(maildir_delivery_copy(d, f->inbox, uid_at(f->inbox, 1), 0), 0);
 	/* A program changes its flags just then. */
 	rename_dir = openat(f->fd, "cur", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	rename_old = "1.a:2,FSabc";
 	rename_new = "1.a:2,RSabc";
-	assert_int_equal(maildir_delivery_copy(d, f->inbox, 0, 8), 0);
+	assert_int_equal(maildir_delivery_copy(d, f->inbox, uid_at(f->inbox, 0), 8), 0);
 	close(rename_dir);
 	assert_int_equal(maildir_delivery_commit(d, &validity, &uids), 0);
 	assert_int_equal(uids[0], 1);
@@ -335,10 +335,10 @@ copy_to(struct fixture *f, bool linked)
 	maildir_delivery_end(&d);
 	assert_line(&sub, 1, "two");
 	assert_line(&sub, 2, "one");
-	assert_int_equal(maildir_message(sub.inbox, 1)->flags,
+	assert_int_equal(message_at(sub.inbox, 1).flags,
 	    linked ? MAILDIR_REPLIED | MAILDIR_SEEN : MAILDIR_REPLIED | MAILDIR_SEEN);
-	assert_int_equal(maildir_message(sub.inbox, 1)->keywords, 8);
-	assert_int_equal(maildir_date(sub.inbox, 1, &date), 0);
+	assert_int_equal(message_at(sub.inbox, 1).keywords, 8);
+	assert_int_equal(maildir_date(sub.inbox, uid_at(sub.inbox, 1), &date), 0);
 	assert_int_equal(date, 77777);
 	assert_message(&sub, 1, "one\r\nA\r\n");
 	snprintf(name, sizeof(name), "cur/%s", "2.b:2,");
@@ -383,14 +383,15 @@ copy_within(void **state)
 	for (size_t i = 0; i < COUNT(modes); i++) {
 		link_fails = modes[i];
 		assert_int_equal(maildir_delivery_begin(f->inbox, &d), 0);
-		assert_int_equal(maildir_delivery_copy(d, f->inbox, 1, 0), 0);
-		assert_int_equal(maildir_delivery_copy(d, f->inbox, 2, 0), -1);
+		assert_int_equal(maildir_delivery_copy(d, f->inbox, uid_at(f->inbox, 1), 0), 0);
+		assert_int_equal(maildir_delivery_copy(d, f->inbox, uid_at(f->inbox, 2), 0), -1);
 		assert_int_equal(errno, ENOENT);
 		if (i == 0) {
-			assert_int_equal(maildir_delivery_copy(d, f->inbox, 3, 0), -1);
+			assert_int_equal(
+			    maildir_delivery_copy(d, f->inbox, uid_at(f->inbox, 3), 0), -1);
 			assert_int_equal(errno, EINVAL);
 		}
-		assert_int_equal(maildir_delivery_copy(d, f->inbox, 0, 0), 0);
+		assert_int_equal(maildir_delivery_copy(d, f->inbox, uid_at(f->inbox, 0), 0), 0);
 		assert_int_equal(maildir_delivery_commit(d, &validity, &uids), 0);
 		assert_line(f, uids[0], "two");
 		assert_line(f, uids[1], "one");
@@ -408,7 +409,7 @@ copy_within(void **state)
 		}
 	}
 	/* A removal of the one leaves the other. */
-	assert_int_equal(maildir_remove(f->inbox, index_of(f, 1)), 0);
+	assert_int_equal(maildir_remove(f->inbox, 1), 0);
 	assert_int_equal(maildir_sync(f->inbox), 0);
 	assert_line(f, last, "one");
 }
@@ -438,7 +439,7 @@ test_req34_req37_every_call_fails(void **state)
 		fail_with = errors[at % 2];
 		assert_int_equal(maildir_delivery_begin(f->inbox, &d), 0);
 		done = add(d, "a\r\n", 3, 100, 0) == 0 && add(d, "b\r\n", 3, 1, 0) == 0 &&
-		       maildir_delivery_copy(d, f->inbox, 0, 0) == 0 &&
+		       maildir_delivery_copy(d, f->inbox, uid_at(f->inbox, 0), 0) == 0 &&
 		       maildir_delivery_commit(d, &validity, &uids) == 0;
 		if (!done) {
 			assert_true(errno == ENOSPC || errno == EIO || errno == ENOLCK);
@@ -460,7 +461,7 @@ test_req34_req37_every_call_fails(void **state)
 		assert_line(f, 1, "one");
 		/* Calls whose failure costs nothing (the record): the set was delivered. */
 		for (size_t i = maildir_count(f->inbox); i-- > 1;)
-			assert_int_equal(maildir_remove(f->inbox, i), 0);
+			assert_int_equal(maildir_remove(f->inbox, uid_at(f->inbox, i)), 0);
 		assert_int_equal(maildir_sync(f->inbox), 0);
 		assert_false(exists(f, "dovecot-uidlist.lock"));
 	}
@@ -472,6 +473,7 @@ test_req37_killed_anywhere(void **state)
 {
 	struct fixture *f = *state;
 	uint32_t validity;
+	size_t count;
 	int status;
 
 	put(f, "cur/1.a:2,", "one\n");
@@ -499,17 +501,18 @@ test_req37_killed_anywhere(void **state)
 		fixture_reopen(f);
 		assert_int_equal(maildir_sync(f->inbox), 0);
 		assert_int_equal(maildir_uidvalidity(f->inbox), validity);
-		for (size_t i = 1; i < maildir_count(f->inbox); i++) {
+		count = maildir_count(f->inbox);
+		for (size_t i = count; i-- > 1;) {
 			char *line = first_line(f, i);
 
 			assert_message(
 			    f, i, line[9] == 'a' ? "Subject: a\r\n\r\n" : "Subject: b\r\n\r\n");
 			free(line);
-			assert_int_equal(maildir_remove(f->inbox, i), 0);
+			assert_int_equal(maildir_remove(f->inbox, uid_at(f->inbox, i)), 0);
 		}
 		if (WIFEXITED(status)) {
 			assert_int_equal(WEXITSTATUS(status), 0);
-			assert_int_equal(maildir_count(f->inbox), 3);
+			assert_int_equal(count, 3);
 			return;
 		}
 	}

@@ -54,15 +54,15 @@ names_and_letters(void **state)
 	put(f, "dovecot-keywords", "0 $Forwarded\n2 Third\n");
 	assert_string_equal(name_of(f->inbox, 0), "$Forwarded");
 	assert_null(name_of(f->inbox, 1));
-	assert_int_equal(maildir_keyword_letter(f->inbox, "third"), 2);
-	assert_int_equal(maildir_keyword_letter(f->inbox, "New"), 1);
-	assert_int_equal(maildir_keyword_letter(f->inbox, "Next"), 3);
+	assert_int_equal(maildir_keyword_make(f->inbox, "third"), 2);
+	assert_int_equal(maildir_keyword_make(f->inbox, "New"), 1);
+	assert_int_equal(maildir_keyword_make(f->inbox, "Next"), 3);
 	text = get(f, "dovecot-keywords");
 	assert_string_equal(text, "0 $Forwarded\n1 New\n2 Third\n3 Next\n");
 	free(text);
 	/* Another program's change is seen. */
 	put(f, "dovecot-keywords", "5 Other\n");
-	assert_int_equal(maildir_keyword_letter(f->inbox, "Other"), 5);
+	assert_int_equal(maildir_keyword_make(f->inbox, "Other"), 5);
 	assert_null(name_of(f->inbox, 0));
 }
 
@@ -74,8 +74,8 @@ letters_in_use_are_not_given(void **state)
 
 	put(f, "cur/1.a:2,Sac", "x\n");
 	assert_int_equal(maildir_sync(f->inbox), 0);
-	assert_int_equal(maildir_keyword_letter(f->inbox, "New"), 1);
-	assert_int_equal(maildir_keyword_letter(f->inbox, "New2"), 3);
+	assert_int_equal(maildir_keyword_make(f->inbox, "New"), 1);
+	assert_int_equal(maildir_keyword_make(f->inbox, "New2"), 3);
 }
 
 static void
@@ -87,11 +87,11 @@ full(void **state)
 		char name[20];
 
 		snprintf(name, sizeof(name), "kw%d", i);
-		assert_int_equal(maildir_keyword_letter(f->inbox, name), i);
+		assert_int_equal(maildir_keyword_make(f->inbox, name), i);
 	}
-	assert_int_equal(maildir_keyword_letter(f->inbox, "one-more"), -1);
+	assert_int_equal(maildir_keyword_make(f->inbox, "one-more"), -1);
 	assert_int_equal(errno, ENOSPC);
-	assert_int_equal(maildir_keyword_letter(f->inbox, "KW25"), 25);
+	assert_int_equal(maildir_keyword_make(f->inbox, "KW25"), 25);
 }
 
 /* REQUIREMENTS 25: nothing that could begin a line of a response, or end an atom. */
@@ -103,7 +103,7 @@ test_req25_no_odd_keyword_names(void **state)
 	struct fixture *f = *state;
 
 	for (size_t i = 0; i < COUNT(names); i++) {
-		assert_int_equal(maildir_keyword_letter(f->inbox, names[i]), -1);
+		assert_int_equal(maildir_keyword_make(f->inbox, names[i]), -1);
 		assert_int_equal(errno, EINVAL);
 	}
 	assert_false(exists(f, "dovecot-keywords"));
@@ -111,7 +111,7 @@ test_req25_no_odd_keyword_names(void **state)
 	put(f, "dovecot-keywords", "0 a b\n1 c\"\n");
 	assert_null(name_of(f->inbox, 0));
 	assert_null(name_of(f->inbox, 1));
-	assert_int_equal(maildir_keyword_letter(f->inbox, "new"), 2);
+	assert_int_equal(maildir_keyword_make(f->inbox, "new"), 2);
 }
 
 static void
@@ -121,9 +121,9 @@ not_a_file(void **state)
 
 	assert_int_equal(mkdirat(f->fd, "dovecot-keywords", 0700), 0);
 	assert_null(name_of(f->inbox, 0));
-	assert_int_equal(maildir_keyword_letter(f->inbox, "a"), -1);
+	assert_int_equal(maildir_keyword_make(f->inbox, "a"), -1);
 	assert_int_equal(unlinkat(f->fd, "dovecot-keywords", AT_REMOVEDIR), 0);
-	assert_int_equal(maildir_keyword_letter(f->inbox, "a"), 0);
+	assert_int_equal(maildir_keyword_make(f->inbox, "a"), 0);
 }
 
 int

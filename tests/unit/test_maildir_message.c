@@ -37,7 +37,7 @@ assert_message(struct fixture *f, size_t index, const char *wire, size_t wire_le
 	uint64_t octets;
 	bool got;
 
-	assert_int_equal(maildir_size(f->inbox, index, &octets, &got), 0);
+	assert_int_equal(maildir_size(f->inbox, uid_at(f->inbox, index), &octets, &got), 0);
 	assert_int_equal(octets, wire_len);
 	assert_int_equal(got, newline);
 	for (size_t i = 0; i < COUNT(steps); i++) {
@@ -64,15 +64,13 @@ line_ends(void **state)
 		snprintf(name, sizeof(name), "cur/%zu.m:2,", 1000 + i);
 		put(f, name, samples[i].file);
 	}
-	/* Computed, remembered in memory, and remembered on disk. */
+	/* Computed, and remembered. */
 	for (int round = 0; round < 4; round++) {
 		assert_int_equal(maildir_sync(f->inbox), 0);
 		assert_int_equal(maildir_count(f->inbox), COUNT(samples));
 		for (size_t i = 0; i < COUNT(samples); i++)
 			assert_message(
 			    f, i, samples[i].wire, strlen(samples[i].wire), samples[i].newline);
-		if (round >= 1)
-			assert_int_equal(maildir_save_sizes(f->inbox), 0);
 		if (round == 2)
 			fixture_reopen(f);
 	}
@@ -180,24 +178,16 @@ static void
 test_req30_size_is_of_the_file_as_it_is(void **state)
 {
 	struct fixture *f = *state;
-	char *text;
 
 	put(f, "cur/1.m:2,", "a\nb\n");
 	assert_int_equal(maildir_sync(f->inbox), 0);
 	assert_message(f, 0, "a\r\nb\r\n", 6, true);
-	assert_int_equal(maildir_save_sizes(f->inbox), 0);
-	text = get(f, "dovecot-uidlist");
-	assert_non_null(strstr(text, "1 S4 W6 L4 :1.m\n"));
-	free(text);
+	maildir_remember(f->inbox);
 	put(f, "cur/1.m:2,", "a\nb\nc");
 	assert_message(f, 0, "a\r\nb\r\nc", 7, false);
 	fixture_reopen(f);
 	assert_int_equal(maildir_sync(f->inbox), 0);
 	assert_message(f, 0, "a\r\nb\r\nc", 7, false);
-	assert_int_equal(maildir_save_sizes(f->inbox), 0);
-	text = get(f, "dovecot-uidlist");
-	assert_non_null(strstr(text, "1 S5 W7 :1.m\n"));
-	free(text);
 }
 
 /* It grows or shrinks while it is read: never more than was announced, and less is an error. */
@@ -213,7 +203,7 @@ test_req30_changed_while_read(void **state)
 	memset(big, 'x', 200000);
 	put_bytes(f, "cur/1.m:2,", big, 200000);
 	assert_int_equal(maildir_sync(f->inbox), 0);
-	assert_int_equal(maildir_reader_open(f->inbox, 0, &reader), 0);
+	assert_int_equal(maildir_reader_open(f->inbox, uid_at(f->inbox, 0), &reader), 0);
 	assert_int_equal(maildir_reader_read(reader, buf, sizeof(buf)), sizeof(buf));
 	put_bytes(f, "cur/1.m:2,", big, 100);
 	do {
@@ -224,7 +214,7 @@ test_req30_changed_while_read(void **state)
 	assert_int_equal(errno, EIO);
 	maildir_reader_close(&reader);
 	assert_null(reader);
-	assert_int_equal(maildir_reader_open(f->inbox, 0, &reader), 0);
+	assert_int_equal(maildir_reader_open(f->inbox, uid_at(f->inbox, 0), &reader), 0);
 	put_bytes(f, "cur/1.m:2,", big, 200000);
 	for (len = 0; (n = maildir_reader_read(reader, buf, sizeof(buf))) > 0;)
 		len += (size_t)n;
@@ -248,12 +238,12 @@ test_req31_renamed_and_removed_while_read(void **state)
 	rename_file(f, "cur/1.m:2,", "cur/1.m:2,S");
 	assert_message(f, 0, "abc\r\n", 5, true);
 	rename_file(f, "cur/1.m:2,S", "new/1.m");
-	assert_int_equal(maildir_reader_open(f->inbox, 0, &reader), 0);
+	assert_int_equal(maildir_reader_open(f->inbox, uid_at(f->inbox, 0), &reader), 0);
 	unlinkat(f->fd, "new/1.m", 0);
 	assert_int_equal(maildir_reader_read(reader, buf, sizeof(buf)), 5);
 	assert_memory_equal(buf, "abc\r\n", 5);
 	maildir_reader_close(&reader);
-	assert_int_equal(maildir_reader_open(f->inbox, 0, &reader), -1);
+	assert_int_equal(maildir_reader_open(f->inbox, uid_at(f->inbox, 0), &reader), -1);
 	assert_int_equal(errno, ENOENT);
 	assert_message(f, 1, "def\r\n", 5, true);
 	assert_int_equal(f->notices, 0);
@@ -280,51 +270,18 @@ test_req31_unreadable(void **state)
 		    (fchmodat(f->fd, ".", 0755, 0) < 0 || fchmodat(f->fd, "cur", 0755, 0) < 0 ||
 			fchmodat(f->fd, "cur/2.m:2,", 0644, 0) < 0 || setuid(65534) < 0))
 			_exit(1);
-		if (maildir_size(f->inbox, 0, &size, &newline) != -1 || errno != EACCES)
+		if (maildir_size(f->inbox, uid_at(f->inbox, 0), &size, &newline) != -1 ||
+		    errno != EACCES)
 			_exit(2);
-		if (maildir_size(f->inbox, 0, &size, &newline) != -1 || f->notices != 1)
+		if (maildir_size(f->inbox, uid_at(f->inbox, 0), &size, &newline) != -1 ||
+		    f->notices != 1)
 			_exit(3);
-		if (maildir_size(f->inbox, 1, &size, &newline) != 0 || size != 5)
+		if (maildir_size(f->inbox, uid_at(f->inbox, 1), &size, &newline) != 0 || size != 5)
 			_exit(4);
 		_exit(0);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
-}
-
-/* Sizes survive a sync of a changed folder, and are saved with what others wrote meanwhile. */
-static void
-saving_sizes(void **state)
-{
-	struct fixture *f = *state;
-	uint64_t size;
-	bool newline;
-	char *text;
-	int fd;
-
-	put(f, "cur/1.m:2,", "abc\n");
-	put(f, "cur/2.m:2,", "def\n");
-	assert_int_equal(maildir_sync(f->inbox), 0);
-	assert_int_equal(maildir_size(f->inbox, 0, &size, &newline), 0);
-	put(f, "cur/3.m:2,", "ghi\n");
-	assert_int_equal(maildir_sync(f->inbox), 0);
-	fd = openat(f->fd, "dovecot-uidlist", O_WRONLY | O_APPEND | O_CLOEXEC);
-	assert_int_equal(write(fd, "4 Pkept :4.m\n", 13), 13);
-	close(fd);
-	assert_int_equal(maildir_save_sizes(f->inbox), 0);
-	text = get(f, "dovecot-uidlist");
-	assert_non_null(strstr(text, " N5 G"));
-	assert_non_null(strstr(text, "\n1 S4 W5 L4 :1.m\n2 :2.m\n3 :3.m\n4 Pkept :4.m\n"));
-	free(text);
-	assert_int_equal(maildir_sync(f->inbox), 0);
-	assert_int_equal(maildir_count(f->inbox), 3);
-	/* A damaged file is not made worse. */
-	put(f, "dovecot-uidlist", "garbage\n");
-	assert_int_equal(maildir_size(f->inbox, 1, &size, &newline), 0);
-	assert_int_equal(maildir_save_sizes(f->inbox), 0);
-	text = get(f, "dovecot-uidlist");
-	assert_string_equal(text, "garbage\n");
-	free(text);
 }
 
 /* From any octet on, wherever a skip ends. */
@@ -343,7 +300,8 @@ skipping(void **state)
 		for (size_t skip = 0; skip <= len + 2; skip++) {
 			size_t rest = skip < len ? len - skip : 0;
 
-			assert_int_equal(maildir_reader_open(f->inbox, 0, &reader), 0);
+			assert_int_equal(
+			    maildir_reader_open(f->inbox, uid_at(f->inbox, 0), &reader), 0);
 			assert_int_equal(maildir_reader_skip(reader, skip), 0);
 			assert_int_equal(maildir_reader_skip(reader, 0), 0);
 			assert_int_equal(
@@ -367,7 +325,6 @@ main(void)
 	    WITH(test_req30_changed_while_read),
 	    WITH(test_req31_renamed_and_removed_while_read),
 	    WITH(test_req31_unreadable),
-	    WITH(saving_sizes),
 	    WITH(skipping),
 	};
 

@@ -456,12 +456,12 @@ from_a_folder(void **state)
 	    "Subject: x\nContent-Type: multipart/mixed; boundary=a\n\n--a\n\none\n--a--\n");
 	put(f, "cur/2.a.h:2,", "Subject: y\n\ntwo\n");
 	assert_int_equal(maildir_sync(f->inbox), 0);
-	assert_int_equal(maildir_mime(f->inbox, 0, &mime), 0);
+	assert_int_equal(maildir_mime(f->inbox, uid_at(f->inbox, 0), &mime), 0);
 	assert_int_equal(mime_count(mime), 2);
 	assert_int_equal(mime_part(mime, 1)->body_size, 3);
 	mime_free(&mime);
 	assert_int_equal(unlinkat(f->fd, "cur/2.a.h:2,", 0), 0);
-	assert_int_equal(maildir_mime(f->inbox, 1, &mime), -1);
+	assert_int_equal(maildir_mime(f->inbox, uid_at(f->inbox, 1), &mime), -1);
 	assert_int_equal(errno, ENOENT);
 }
 

@@ -217,8 +217,8 @@ session_read(struct storm *s, struct maildir_folder *folder, size_t index)
 	ssize_t n;
 
 	snprintf(base, sizeof(base), "%.*s", entry->base_len, entry->name);
-	if (maildir_size(folder, index, &size, &newline) < 0 ||
-	    maildir_reader_open(folder, index, &reader) < 0) {
+	if (maildir_size(folder, uid_at(folder, index), &size, &newline) < 0 ||
+	    maildir_reader_open(folder, uid_at(folder, index), &reader) < 0) {
 		if (errno != ENOENT)
 			die("read", base);
 		log_base(s, 'G', base);
@@ -238,24 +238,25 @@ session_work(struct storm *s, struct maildir_folder *folder)
 {
 	for (int i = 0; i < 20 && folder->list.count > 0; i++) {
 		size_t index = storm_random(s, (unsigned)folder->list.count);
-		struct entry *entry = &folder->list.entry[index];
+		uint32_t uid = uid_at(folder, index);
 		unsigned what = storm_random(s, 40);
+		char name[NAME_SIZE];
 
+		snprintf(name, sizeof(name), "%s", folder->list.entry[index].name);
 		if (what == 0) {
-			if (maildir_remove(folder, index) < 0)
-				die("remove", entry->name);
-			log_base(s, 'X', entry->name);
+			if (maildir_remove(folder, uid) < 0)
+				die("remove", name);
+			log_base(s, 'X', name);
 		} else if (what < 20) {
-			if (maildir_flags(folder, index, what & 63, (what * 7) & 63, what & 1,
-				what & 2) < 0 &&
+			if (change_flags(
+				folder, uid, what & 63, (what * 7) & 63, what & 1, what & 2) < 0 &&
 			    errno != ENOENT && errno != EBUSY)
-				die("flags", entry->name);
+				die("flags", name);
 		} else {
 			session_read(s, folder, index);
 		}
 	}
-	if (storm_random(s, 10) == 0 && maildir_save_sizes(folder) < 0)
-		die("save sizes", "");
+	maildir_remember(folder);
 }
 
 static void
@@ -558,9 +559,10 @@ victim(struct storm *s)
 			uint64_t size;
 			bool newline;
 
-			(void)maildir_size(f.inbox, f.inbox->list.count - 1, &size, &newline);
-			(void)maildir_save_sizes(f.inbox);
-			(void)maildir_flags(f.inbox, 0, MAILDIR_SEEN, 0, 0, 0);
+			(void)maildir_size(
+			    f.inbox, uid_at(f.inbox, f.inbox->list.count - 1), &size, &newline);
+			maildir_remember(f.inbox);
+			(void)change_flags(f.inbox, uid_at(f.inbox, 0), MAILDIR_SEEN, 0, 0, 0);
 		}
 		fixture_close(&f);
 	}
@@ -579,10 +581,14 @@ kill_prepare(struct storm *s, unsigned round)
 		put(s->f, name, line);
 		log_base(s, 'D', base);
 	}
+	assert_int_equal(maildir_change_begin(s->f->inbox), 0);
 	for (size_t i = 0; i < 9 && s->f->inbox->list.count > 20; i++) {
-		assert_int_equal(maildir_remove(s->f->inbox, i), 0);
-		log_base(s, 'X', s->f->inbox->list.entry[i].name);
+		const struct entry *entry = &s->f->inbox->list.entry[i];
+
+		log_base(s, 'X', entry->name);
+		assert_int_equal(maildir_remove(s->f->inbox, entry->pub.uid), 0);
 	}
+	assert_int_equal(maildir_change_end(s->f->inbox), 0);
 }
 
 /* The log of one that was killed may end in the middle of a line. */

@@ -130,6 +130,18 @@ teardown(void **state)
 	return fixture_teardown(state);
 }
 
+/* "": none. */
+static void
+assert_uidl(struct fixture *f, size_t place, const char *expected)
+{
+	struct maildir_message message = message_at(f->inbox, place);
+	char uidl[MAILDIR_UIDL_SIZE] = "";
+
+	assert_int_equal(message.has_pop3_uidl, *expected != '\0');
+	assert_int_equal(maildir_pop3_uidl(f->inbox, message.uid, uidl), message.has_pop3_uidl);
+	assert_string_equal(uidl, expected);
+}
+
 #undef WITH
 #define WITH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
@@ -141,8 +153,7 @@ sync_inbox(struct fixture *f, size_t count)
 	assert_int_equal(maildir_sync(f->inbox), 0);
 	assert_int_equal(maildir_count(f->inbox), count);
 	for (size_t i = 1; i < count; i++)
-		assert_true(
-		    maildir_message(f->inbox, i - 1)->uid < maildir_message(f->inbox, i)->uid);
+		assert_true(uid_at(f->inbox, i - 1) < uid_at(f->inbox, i));
 }
 
 static void
@@ -173,8 +184,7 @@ assert_agrees(struct fixture *f)
 	for (size_t i = 0; i < maildir_count(f->inbox); i++) {
 		char *a = first_line(f, i), *b = first_line(&other, i);
 
-		assert_int_equal(
-		    maildir_message(other.inbox, i)->uid, maildir_message(f->inbox, i)->uid);
+		assert_int_equal(uid_at(other.inbox, i), uid_at(f->inbox, i));
 		assert_string_equal(a, b);
 		free(a);
 		free(b);
@@ -214,7 +224,7 @@ new_mail_in_order_of_delivery(void **state)
 	assert_line(f, 2, "second");
 	assert_line(f, 3, "third");
 	assert_line(f, 4, "fourth");
-	assert_int_equal(maildir_message(f->inbox, 1)->flags, MAILDIR_FLAGGED | MAILDIR_SEEN);
+	assert_int_equal(message_at(f->inbox, 1).flags, MAILDIR_FLAGGED | MAILDIR_SEEN);
 	assert_true(exists(f, "cur/9.z.h:2,"));
 	assert_false(exists(f, "new/9.z.h"));
 	put(f, "new/1.old.h", "fifth\n");
@@ -242,8 +252,8 @@ flags_keep_the_uid(void **state)
 		snprintf(line, sizeof(line), "m%u", uid);
 		assert_line(f, uid, line);
 	}
-	assert_int_equal(maildir_message(f->inbox, 1)->flags, MAILDIR_FLAGGED | MAILDIR_SEEN);
-	assert_int_equal(maildir_message(f->inbox, 1)->keywords, 3);
+	assert_int_equal(message_at(f->inbox, 1).flags, MAILDIR_FLAGGED | MAILDIR_SEEN);
+	assert_int_equal(message_at(f->inbox, 1).keywords, 3);
 	assert_agrees(f);
 }
 
@@ -264,10 +274,10 @@ pop3_fields(void **state)
 	    "4 P"
 	    "12345678901234567890123456789012345678901234567890123456789012345678901 O99x :3.c\n");
 	sync_inbox(f, 4);
-	assert_string_equal(maildir_message(f->inbox, 0)->pop3_uidl, "old-uidl");
-	assert_int_equal(maildir_message(f->inbox, 0)->pop3_order, 7);
-	assert_null(maildir_message(f->inbox, 1)->pop3_uidl);
-	assert_null(maildir_message(f->inbox, 2)->pop3_uidl);
+	assert_uidl(f, 0, "old-uidl");
+	assert_int_equal(message_at(f->inbox, 0).pop3_order, 7);
+	assert_uidl(f, 1, "");
+	assert_uidl(f, 2, "");
 	assert_line(f, 9, "d");
 	assert_int_equal(maildir_uidvalidity(f->inbox), 5);
 	text = get(f, "dovecot-uidlist");
@@ -337,7 +347,7 @@ unchanged_folder(void **state)
 	assert_int_equal(fsyncs, before);
 	rename_file(f, "cur/1001.m.h:2,", "cur/1001.m.h:2,S");
 	sync_inbox(f, 5);
-	assert_int_equal(maildir_message(f->inbox, 0)->flags, MAILDIR_SEEN);
+	assert_int_equal(message_at(f->inbox, 0).flags, MAILDIR_SEEN);
 	put(f, "new/3000.x", "x\n");
 	sync_inbox(f, 6);
 }
@@ -470,10 +480,10 @@ dates_through_renames(void **state)
 	five(f);
 	assert_int_equal(utimensat(f->fd, "cur/1001.m.h:2,", times, 0), 0);
 	rename_file(f, "cur/1001.m.h:2,", "cur/1001.m.h:2,S");
-	assert_int_equal(maildir_date(f->inbox, 0, &date), 0);
+	assert_int_equal(maildir_date(f->inbox, uid_at(f->inbox, 0), &date), 0);
 	assert_int_equal(date, 77777);
 	unlinkat(f->fd, "cur/1002.m.h:2,", 0);
-	assert_int_equal(maildir_date(f->inbox, 1, &date), -1);
+	assert_int_equal(maildir_date(f->inbox, uid_at(f->inbox, 1), &date), -1);
 	assert_int_equal(errno, ENOENT);
 }
 
@@ -531,16 +541,16 @@ test_req31_bad_files_cost_only_themselves(void **state)
 	/* A message that turns into something else is refused, its neighbours are served. */
 	unlinkat(f->fd, "cur/1001.m.h:2,", 0);
 	assert_int_equal(symlinkat("/etc/passwd", f->fd, "cur/1001.m.h:2,"), 0);
-	assert_int_equal(maildir_size(f->inbox, 0, &size, &newline), -1);
+	assert_int_equal(maildir_size(f->inbox, uid_at(f->inbox, 0), &size, &newline), -1);
 	assert_int_equal(errno, EINVAL);
 	assert_null(first_line(f, 0));
 	assert_int_equal(errno, EINVAL);
-	assert_int_equal(maildir_size(f->inbox, 1, &size, &newline), 0);
+	assert_int_equal(maildir_size(f->inbox, uid_at(f->inbox, 1), &size, &newline), 0);
 	assert_int_equal(size, 4);
 	unlinkat(f->fd, "cur/1002.m.h:2,", 0);
-	assert_int_equal(maildir_size(f->inbox, 1, &size, &newline), -1);
+	assert_int_equal(maildir_size(f->inbox, uid_at(f->inbox, 1), &size, &newline), -1);
 	assert_int_equal(errno, ENOENT);
-	assert_int_equal(maildir_size(f->inbox, 3, &size, &newline), 0);
+	assert_int_equal(maildir_size(f->inbox, uid_at(f->inbox, 3), &size, &newline), 0);
 	sync_inbox(f, 2);
 }
 
@@ -556,8 +566,8 @@ test_req32_same_base_in_new_and_cur(void **state)
 	assert_line(f, 1, "in cur");
 	assert_line(f, 2, "in new");
 	assert_true(exists(f, "cur/1001.m.h:2,S"));
-	assert_int_equal(maildir_message(f->inbox, 0)->flags, MAILDIR_SEEN);
-	assert_int_equal(maildir_message(f->inbox, 1)->flags, 0);
+	assert_int_equal(message_at(f->inbox, 0).flags, MAILDIR_SEEN);
+	assert_int_equal(message_at(f->inbox, 1).flags, 0);
 	/* And once more, with the name that the move would give. */
 	put(f, "cur/1002.m.h:2,", "in cur 2\n");
 	put(f, "new/1002.m.h", "in new 2\n");
@@ -580,7 +590,7 @@ test_req32_same_base_twice_in_cur(void **state)
 	put(f, "cur/1001.m.h", "third\n");
 	sync_inbox(f, 3);
 	assert_line(f, 1, "first");
-	assert_int_equal(maildir_message(f->inbox, 0)->flags, MAILDIR_SEEN);
+	assert_int_equal(message_at(f->inbox, 0).flags, MAILDIR_SEEN);
 	assert_agrees(f);
 	sync_inbox(f, 3);
 	for (uint32_t uid = 1; uid <= 3; uid++)
@@ -595,8 +605,10 @@ test_req32_flags_never_replace(void **state)
 
 	put(f, "cur/1001.m.h:2,", "ours\n");
 	sync_inbox(f, 1);
+	assert_int_equal(maildir_change_begin(f->inbox), 0);
 	put(f, "cur/1001.m.h:2,S", "other\n");
-	assert_int_equal(maildir_flags(f->inbox, 0, MAILDIR_SEEN, 0, 0, 0), 0);
+	assert_int_equal(change_flags(f->inbox, 1, MAILDIR_SEEN, 0, 0, 0), 0);
+	assert_int_equal(maildir_change_end(f->inbox), 0);
 	assert_line(f, 1, "ours");
 	assert_true(exists(f, "cur/1001.m.h:2,S"));
 	sync_inbox(f, 2);
@@ -618,11 +630,13 @@ test_req32_without_rename_noreplace(void **state)
 	sync_inbox(f, 3);
 	assert_false(exists(f, "new/1001.m.h"));
 	assert_false(exists(f, "new/1002.m.h"));
-	assert_int_equal(maildir_flags(f->inbox, 1, MAILDIR_SEEN, 0, 0, 0), 0);
+	assert_int_equal(change_flags(f->inbox, uid_at(f->inbox, 1), MAILDIR_SEEN, 0, 0, 0), 0);
 	assert_false(exists(f, "cur/1002.m.h:2,"));
 	assert_true(exists(f, "cur/1002.m.h:2,S"));
+	assert_int_equal(maildir_change_begin(f->inbox), 0);
 	put(f, "cur/1002.m.h:2,FS", "other\n");
-	assert_int_equal(maildir_flags(f->inbox, 1, MAILDIR_FLAGGED, 0, 0, 0), 0);
+	assert_int_equal(change_flags(f->inbox, 2, MAILDIR_FLAGGED, 0, 0, 0), 0);
+	assert_int_equal(maildir_change_end(f->inbox), 0);
 	assert_line(f, 2, "m2");
 	sync_inbox(f, 4);
 	assert_agrees(f);
@@ -639,7 +653,7 @@ served_from_new(void **state)
 	sync_inbox(f, 1);
 	assert_true(exists(f, "new/1001.m.h"));
 	assert_line(f, 1, "m1");
-	assert_int_equal(maildir_flags(f->inbox, 0, MAILDIR_SEEN, 0, 0, 0), -1);
+	assert_int_equal(change_flags(f->inbox, uid_at(f->inbox, 0), MAILDIR_SEEN, 0, 0, 0), -1);
 	assert_int_equal(errno, EXDEV);
 	cross_fails = 0;
 	sync_inbox(f, 1);
@@ -663,10 +677,10 @@ hard_links_are_one_message(void **state)
 	unlinkat(f->fd, "cur/1001.m.h:2,", 0);
 	assert_line(f, 1, "m1");
 	sync_inbox(f, 2);
-	assert_int_equal(maildir_flags(f->inbox, 0, MAILDIR_FLAGGED, 0, 0, 0), 0);
+	assert_int_equal(change_flags(f->inbox, uid_at(f->inbox, 0), MAILDIR_FLAGGED, 0, 0, 0), 0);
 	assert_line(f, 1, "m1");
 	sync_inbox(f, 2);
-	assert_int_equal(maildir_remove(f->inbox, 0), 0);
+	assert_int_equal(maildir_remove(f->inbox, uid_at(f->inbox, 0)), 0);
 	assert_false(exists(f, "new/1001.m.h"));
 	assert_false(exists(f, "cur/1001.m.h:2,F"));
 	sync_inbox(f, 1);
@@ -756,7 +770,7 @@ test_req33_renamed_while_scanning(void **state)
 
 		snprintf(line, sizeof(line), "m%u", uid);
 		assert_line(f, uid, line);
-		assert_int_equal(maildir_message(f->inbox, index_of(f, uid))->flags, MAILDIR_SEEN);
+		assert_int_equal(message_at(f->inbox, index_of(f, uid)).flags, MAILDIR_SEEN);
 	}
 }
 
@@ -820,7 +834,7 @@ assert_unchanged_by_failure(struct fixture *f, uint32_t validity, int error)
 	assert_int_equal(maildir_count(f->inbox), 5);
 	assert_int_equal(maildir_uidnext(f->inbox), 6);
 	assert_int_equal(maildir_uidvalidity(f->inbox), validity);
-	assert_string_equal(maildir_message(f->inbox, 0)->pop3_uidl == NULL ? "" : "x", "");
+	assert_uidl(f, 0, "");
 	after = get(f, "dovecot-uidlist");
 	assert_string_equal(before, after);
 	free(before);
@@ -924,7 +938,7 @@ assert_renumbered(struct fixture *f, size_t count, uint32_t *validity)
 	sync_inbox(f, count);
 	assert_true(maildir_uidvalidity(f->inbox) > *validity);
 	*validity = maildir_uidvalidity(f->inbox);
-	assert_int_equal(maildir_message(f->inbox, 0)->uid, 1);
+	assert_int_equal(uid_at(f->inbox, 0), 1);
 	assert_int_equal(maildir_uidnext(f->inbox), count + 1);
 	assert_agrees(f);
 }
@@ -993,7 +1007,7 @@ test_req35_cut_short(void **state)
 		sync_inbox(f, 5);
 		assert_true(maildir_uidvalidity(f->inbox) >= validity + within);
 		for (uint32_t i = 0; i < 5; i++) {
-			uint32_t uid = maildir_message(f->inbox, i)->uid;
+			uint32_t uid = uid_at(f->inbox, i);
 			char *line = first_line(f, i);
 
 			assert_int_equal(line[1], '1' + (int)i);
@@ -1081,12 +1095,12 @@ test_req35_damage_keeps_uidls(void **state)
 	five(f);
 	put(f, "dovecot-uidlist", "3 V1 N1\n1 Pone :1001.m.h\n!!!\n4 Pfour O2 S3 W4 :1004.m.h\n");
 	sync_inbox(f, 5);
-	assert_string_equal(maildir_message(f->inbox, 0)->pop3_uidl, "one");
-	assert_null(maildir_message(f->inbox, 1)->pop3_uidl);
-	assert_string_equal(maildir_message(f->inbox, 3)->pop3_uidl, "four");
+	assert_uidl(f, 0, "one");
+	assert_uidl(f, 1, "");
+	assert_uidl(f, 3, "four");
 	fixture_reopen(f);
 	sync_inbox(f, 5);
-	assert_string_equal(maildir_message(f->inbox, 3)->pop3_uidl, "four");
+	assert_uidl(f, 3, "four");
 }
 
 /* The clock was ahead once: what it gave then is not undercut. */
@@ -1159,7 +1173,7 @@ uids_run_out(void **state)
 	put(f, "dovecot-uidlist",
 	    "3 V1000 N4294967293 Gf2606f033216016bfa33000083ecc375\n4294967293 :1.a\n");
 	sync_inbox(f, 2);
-	assert_int_equal(maildir_message(f->inbox, 1)->uid, 4294967294);
+	assert_int_equal(uid_at(f->inbox, 1), 4294967294);
 	assert_int_equal(maildir_uidvalidity(f->inbox), 1000);
 	put(f, "cur/3.c:2,", "c\n");
 	assert_renumbered(f, 3, &validity);
@@ -1190,23 +1204,22 @@ flags_through_renames(void **state)
 
 	five(f);
 	rename_file(f, "cur/1001.m.h:2,", "cur/1001.m.h:2,RXa");
-	assert_int_equal(maildir_flags(f->inbox, 0, MAILDIR_SEEN, MAILDIR_FLAGGED, 2, 0), 0);
+	assert_int_equal(change_flags(f->inbox, 1, MAILDIR_SEEN, MAILDIR_FLAGGED, 2, 0), 0);
 	assert_true(exists(f, "cur/1001.m.h:2,RSXab"));
-	assert_int_equal(maildir_message(f->inbox, 0)->flags, MAILDIR_REPLIED | MAILDIR_SEEN);
-	assert_int_equal(maildir_message(f->inbox, 0)->keywords, 3);
+	assert_int_equal(message_at(f->inbox, 0).flags, MAILDIR_REPLIED | MAILDIR_SEEN);
+	assert_int_equal(message_at(f->inbox, 0).keywords, 3);
 	/* What we think is so is not so any more. */
 	rename_file(f, "cur/1001.m.h:2,RSXab", "cur/1001.m.h:2,");
-	assert_int_equal(maildir_flags(f->inbox, 0, MAILDIR_SEEN, 0, 0, 0), 0);
+	assert_int_equal(change_flags(f->inbox, 1, MAILDIR_SEEN, 0, 0, 0), 0);
 	assert_true(exists(f, "cur/1001.m.h:2,S"));
 	rename_file(f, "cur/1002.m.h:2,", "new/1002.m.h");
-	assert_int_equal(maildir_flags(f->inbox, 1, MAILDIR_SEEN, 0, 0, 0), 0);
+	assert_int_equal(change_flags(f->inbox, 2, MAILDIR_SEEN, 0, 0, 0), 0);
 	assert_true(exists(f, "cur/1002.m.h:2,S"));
 	unlinkat(f->fd, "cur/1003.m.h:2,", 0);
-	assert_int_equal(maildir_flags(f->inbox, 2, MAILDIR_SEEN, 0, 0, 0), -1);
+	assert_int_equal(change_flags(f->inbox, 3, MAILDIR_SEEN, 0, 0, 0), -1);
 	assert_int_equal(errno, ENOENT);
-	assert_int_equal(maildir_flags(f->inbox, 3, 0, 0, 0, 0), 0);
+	assert_int_equal(change_flags(f->inbox, 4, 0, 0, 0, 0), 0);
 	assert_true(exists(f, "cur/1004.m.h:2,"));
-	assert_int_equal(maildir_settle(f->inbox), 0);
 	sync_inbox(f, 4);
 }
 
@@ -1216,18 +1229,17 @@ remove_through_renames(void **state)
 	struct fixture *f = *state;
 
 	five(f);
-	assert_int_equal(maildir_remove(f->inbox, 0), 0);
+	assert_int_equal(maildir_remove(f->inbox, 1), 0);
 	assert_false(exists(f, "cur/1001.m.h:2,"));
 	rename_file(f, "cur/1002.m.h:2,", "cur/1002.m.h:2,S");
-	assert_int_equal(maildir_remove(f->inbox, 1), 0);
+	assert_int_equal(maildir_remove(f->inbox, 2), 0);
 	assert_false(exists(f, "cur/1002.m.h:2,S"));
 	rename_file(f, "cur/1003.m.h:2,", "new/1003.m.h");
-	assert_int_equal(maildir_remove(f->inbox, 2), 0);
+	assert_int_equal(maildir_remove(f->inbox, 3), 0);
 	assert_false(exists(f, "new/1003.m.h"));
 	unlinkat(f->fd, "cur/1004.m.h:2,", 0);
-	assert_int_equal(maildir_remove(f->inbox, 3), 0);
-	assert_int_equal(maildir_remove(f->inbox, 3), 0);
-	assert_int_equal(maildir_settle(f->inbox), 0);
+	assert_int_equal(maildir_remove(f->inbox, 4), 0);
+	assert_int_equal(maildir_remove(f->inbox, 4), 0);
 	sync_inbox(f, 1);
 	assert_line(f, 5, "m5");
 }
@@ -1239,10 +1251,12 @@ test_req39_failed_removal_is_told(void **state)
 	struct fixture *f = *state;
 
 	five(f);
+	assert_int_equal(maildir_change_begin(f->inbox), 0);
 	unlinkat(f->fd, "cur/1001.m.h:2,", 0);
 	assert_int_equal(mkdirat(f->fd, "cur/1001.m.h:2,", 0700), 0);
-	assert_int_equal(maildir_remove(f->inbox, 0), -1);
-	assert_int_equal(maildir_remove(f->inbox, 1), 0);
+	assert_int_equal(maildir_remove(f->inbox, 1), -1);
+	assert_int_equal(maildir_remove(f->inbox, 2), 0);
+	assert_int_equal(maildir_change_end(f->inbox), 0);
 }
 
 static void

@@ -257,7 +257,7 @@ delete_under_a_session(void **state)
 	assert_int_equal(maildir_sync(folder), 0);
 	assert_int_equal(maildir_folder_delete(f->md, "a"), 0);
 	assert_refused(maildir_sync(folder), ENOENT);
-	assert_refused(maildir_flags(folder, 0, MAILDIR_SEEN, 0, 0, 0), ENOENT);
+	assert_refused(change_flags(folder, uid_at(folder, 0), MAILDIR_SEEN, 0, 0, 0), ENOENT);
 	maildir_folder_close(&folder);
 }
 
@@ -415,10 +415,10 @@ rename_inbox(void **state)
 		assert_line(&sub, 1, "one");
 		assert_line(&sub, 2, "two");
 		assert_line(&sub, 3, "three");
-		assert_int_equal(maildir_message(sub.inbox, 0)->flags, MAILDIR_SEEN);
-		letter = maildir_keyword_letter(sub.inbox, "second");
-		assert_int_equal(maildir_message(sub.inbox, 0)->keywords, 1u << letter);
-		assert_int_equal(maildir_message(sub.inbox, 1)->keywords, 0);
+		assert_int_equal(message_at(sub.inbox, 0).flags, MAILDIR_SEEN);
+		letter = maildir_keyword_make(sub.inbox, "second");
+		assert_int_equal(message_at(sub.inbox, 0).keywords, 1u << letter);
+		assert_int_equal(message_at(sub.inbox, 1).keywords, 0);
 		maildir_folder_close(&sub.inbox);
 	}
 }

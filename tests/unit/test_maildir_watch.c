@@ -84,9 +84,9 @@ what_sessions_do(void **state)
 	assert_change(w, false);
 	assert_int_equal(maildir_claim_recent(other, &validity), 0);
 	assert_change(w, false);
-	assert_int_equal(maildir_flags(other, 0, MAILDIR_SEEN, 0, 0, 0), 0);
+	assert_int_equal(change_flags(other, uid_at(other, 0), MAILDIR_SEEN, 0, 0, 0), 0);
 	assert_change(w, true);
-	assert_int_equal(maildir_keyword_letter(other, "word"), 0);
+	assert_int_equal(maildir_keyword_make(other, "word"), 0);
 	assert_change(w, true);
 	assert_int_equal(maildir_delivery_begin(other, &d), 0);
 	assert_int_equal(maildir_delivery_message(d, &label), 0);
@@ -95,7 +95,7 @@ what_sessions_do(void **state)
 	assert_int_equal(maildir_delivery_commit(d, &validity, &uids), 0);
 	assert_change(w, true);
 	maildir_delivery_end(&d);
-	assert_int_equal(maildir_remove(other, 0), 0);
+	assert_int_equal(maildir_remove(other, uid_at(other, 0)), 0);
 	assert_change(w, true);
 	maildir_folder_close(&other);
 	maildir_watch_close(&w);

@@ -34,10 +34,12 @@ map_keywords(struct copying *c, uint64_t letters, uint64_t *mapped_r)
 
 	*mapped_r = 0;
 	for (int i = 0; i < MAILDIR_KEYWORDS; i++) {
-		if ((letters >> i & 1) == 0 || names->name[i][0] == '\0')
+		const char *name = flag_name(names, (unsigned)i);
+
+		if ((letters >> i & 1) == 0 || *name == '\0')
 			continue;
 		if (c->letter[i] == -2)
-			c->letter[i] = maildir_keyword_make(c->to, names->name[i]);
+			c->letter[i] = maildir_keyword_make(c->to, name);
 		if (c->letter[i] < 0)
 			return false;
 		*mapped_r |= UINT64_C(1) << c->letter[i];

@@ -57,15 +57,17 @@ put_size(struct mailbox *box, uint32_t uid, struct mdtext *out)
 	return 0;
 }
 
-static void
-put_flags(struct fetching *f, size_t place, struct mdtext *out)
+static int
+put_flags(struct fetching *f, uint32_t uid, struct mdtext *out)
 {
-	const struct mailbox_message *m = &f->session->box->message[place];
+	struct maildir_message now;
 
-	mdtext_addf(out, "FLAGS (");
-	flags_put(
-	    out, &f->session->box->names, m->flags, m->keywords, m->recent && !f->session->rev2);
-	mdtext_addf(out, ")");
+	if (!maildir_lookup(f->session->box->folder, uid, &now)) {
+		errno = ENOENT;
+		return -1;
+	}
+	mailbox_put_flags(f->session, &now, out);
+	return 0;
 }
 
 /* ENVELOPE, BODY, BODYSTRUCTURE. */
@@ -98,8 +100,7 @@ put_item(struct fetching *f, struct fetched *message, enum fetch_item item, stru
 		mdtext_addf(out, "UID %" PRIu32, message->uid);
 		return 0;
 	case FETCH_FLAGS:
-		put_flags(f, message->place, out);
-		return 0;
+		return put_flags(f, message->uid, out);
 	case FETCH_INTERNALDATE:
 		return put_date(box, message->uid, out);
 	case FETCH_SIZE:
@@ -163,12 +164,12 @@ mark_seen(struct fetching *f, struct fetched *message, unsigned *items_r)
 	struct mailbox *box = f->session->box;
 	struct maildir_message now;
 
-	if (!f->marks || box->read_only || !mailbox_message(box, message->place, &now) ||
+	if (!f->marks || box->read_only || !maildir_lookup(box->folder, message->uid, &now) ||
 	    (now.flags & MAILDIR_SEEN) != 0)
 		return 0;
 	if (maildir_flags(box->folder, message->uid, &seen) == -1)
 		return errno == ENOENT ? -1 : 0; /* a full disk is no reason not to read */
-	mailbox_told(box, message->place);
+	mailbox_told(box, message->uid);
 	*items_r |= FETCH_FLAGS;
 	return 0;
 }
@@ -188,7 +189,7 @@ fetch_one(struct fetching *f, size_t place)
 	message.uid = now.uid;
 	if (mark_seen(f, &message, &items) == 0 && prepare(f, &message, items, &text) == 0) {
 		if ((items & FETCH_FLAGS) != 0)
-			mailbox_told(f->session->box, place);
+			mailbox_told(f->session->box, message.uid);
 		say(f, &message, &text);
 	} else if (errno == ENOENT) {
 		f->gone = true;

@@ -28,16 +28,44 @@ static const struct {
 
 enum { SYSTEM_FLAGS = sizeof(system_flags) / sizeof(system_flags[0]) };
 
-void
-flag_names_load(struct maildir_folder *folder, struct flag_names *names_r)
+bool
+flag_names_load(struct maildir_folder *folder, struct flag_names *names)
 {
-	const char *names[MAILDIR_KEYWORDS];
+	const char *name[MAILDIR_KEYWORDS];
+	struct flag_names now = {.count = 0};
+	bool same;
 
-	memset(names_r, 0, sizeof(*names_r));
-	maildir_keyword_names(folder, names);
-	for (size_t i = 0; i < MAILDIR_KEYWORDS; i++)
-		if (names[i] != NULL && strlen(names[i]) <= FLAGS_KEYWORD_MAX)
-			memcpy(names_r->name[i], names[i], strlen(names[i]) + 1);
+	maildir_keyword_names(folder, name);
+	for (size_t i = 0; i < MAILDIR_KEYWORDS; i++) {
+		if (name[i] == NULL || strlen(name[i]) > FLAGS_KEYWORD_MAX)
+			continue;
+		now.at[i] = (uint16_t)(now.text.len + 1);
+		mdtext_add(&now.text, name[i], strlen(name[i]) + 1);
+		now.count++;
+	}
+	/* Without memory keywords are not told, until they are read again. */
+	if (now.text.failed) {
+		flag_names_clear(&now);
+		return false;
+	}
+	same = now.text.len == names->text.len && memcmp(now.at, names->at, sizeof(now.at)) == 0 &&
+	       (now.text.len == 0 || memcmp(now.text.data, names->text.data, now.text.len) == 0);
+	flag_names_clear(names);
+	*names = now;
+	return !same;
+}
+
+void
+flag_names_clear(struct flag_names *names)
+{
+	mdtext_clear(&names->text);
+	memset(names, 0, sizeof(*names));
+}
+
+const char *
+flag_name(const struct flag_names *names, unsigned number)
+{
+	return names->at[number] == 0 ? "" : names->text.data + names->at[number] - 1;
 }
 
 static bool
@@ -121,10 +149,12 @@ flags_put(struct mdtext *out, const struct flag_names *names, uint32_t flags, ui
 		}
 	}
 	for (unsigned i = 0; i < MAILDIR_KEYWORDS; i++) {
-		if ((keywords >> i & 1) == 0 || names->name[i][0] == '\0')
+		const char *name = flag_name(names, i);
+
+		if ((keywords >> i & 1) == 0 || *name == '\0')
 			continue;
-		passed = passed && strcasecmp(names->name[i], forwarded) != 0;
-		mdtext_addf(out, "%s%s", first ? "" : " ", names->name[i]);
+		passed = passed && strcasecmp(name, forwarded) != 0;
+		mdtext_addf(out, "%s%s", first ? "" : " ", name);
 		first = false;
 	}
 	if (passed) {

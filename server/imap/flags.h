@@ -18,12 +18,18 @@ enum {
 	FLAGS_NAMED_MAX = 64,	 /* keywords in one command */
 };
 
-/* Names of a folder's keyword letters; "" where there is none. */
+/* Names of a folder's keywords; a zeroed one is empty.  Few folders have many. */
 struct flag_names {
-	char name[MAILDIR_KEYWORDS][FLAGS_KEYWORD_MAX + 1];
+	struct mdtext text;	       /* the names, each terminated */
+	uint16_t at[MAILDIR_KEYWORDS]; /* where in text, counted from 1; 0: there is none */
+	size_t count;
 };
 
-void flag_names_load(struct maildir_folder *folder, struct flag_names *names_r);
+/* Reads them again.  Whether they are others than before. */
+bool flag_names_load(struct maildir_folder *folder, struct flag_names *names);
+void flag_names_clear(struct flag_names *names);
+/* "" where there is none. */
+const char *flag_name(const struct flag_names *names, unsigned number);
 
 /* Flags as a client wrote them, before a folder's letters are looked up. */
 struct flag_list {

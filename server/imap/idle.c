@@ -33,17 +33,29 @@ pause_ms(long ms)
 	(void)nanosleep(&pause, NULL);
 }
 
+/* Milliseconds to the next look without being told of anything; -1: never. */
+static int
+look_in(const struct session *session, bool watched)
+{
+	int look = watched ? IDLE_LOOK_ANYWAY : IDLE_LOOK, again;
+
+	if (session->box == NULL)
+		return -1;
+	again = maildir_look_again(session->box->folder);
+	return again >= 0 && again < look ? again : look;
+}
+
 /* Tells what happens until the client says something. */
 static enum channel_event
 watch(struct session *session, struct maildir_watch *watch)
 {
 	int fd = watch != NULL ? maildir_watch_fd(watch) : -1;
-	int look = session->box == NULL ? -1 : watch != NULL ? IDLE_LOOK_ANYWAY : IDLE_LOOK;
 	int64_t since = clock_now();
 	enum channel_event event;
 
 	for (;;) {
-		event = channel_wait_either(session->channel, fd, look, since);
+		event = channel_wait_either(
+		    session->channel, fd, look_in(session, watch != NULL), since);
 		if (event == CHANNEL_INPUT || event == CHANNEL_OVER)
 			return event;
 		if (event == CHANNEL_OTHER) {

@@ -1,6 +1,10 @@
 /*
  * mailbox.c: the selected mailbox as its client knows it.
  * Runs as: mail user.
+ *
+ * The number of messages that the client knows is also what its view sums up to: the folder's below
+ * next, and those that are gone.  When it does not (a message came back whose expunge was told), no
+ * number is safe any more, and the session ends.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -12,105 +16,81 @@
 #include "server/imap/mailbox.h"
 #include "server/imap/session.h"
 
-/* --- what is on disk --- */
+enum {
+	CHANGED_MAX = 4096,    /* UIDs noted one by one: 16 KiB */
+	TELL_PIECE = 8 * 1024, /* octets of answers collected before they go to the channel */
+};
 
-static int
-mailbox_room(struct mailbox *box, size_t count)
-{
-	struct mailbox_message *grown;
-	size_t room = box->room;
-
-	if (count <= room)
-		return 0;
-	/* A little room: the next mail should not copy the list. */
-	room = count + count / 16 + 16;
-	grown = reallocarray(box->message, room, sizeof(*grown));
-	if (grown == NULL)
-		return -1;
-	box->message = grown;
-	box->room = room;
-	return 0;
-}
+/* --- what the folder says --- */
 
 static void
-mailbox_compare(
-    struct mailbox *box, struct mailbox_message *known, const struct maildir_message *now)
+on_change(void *ctx, enum maildir_change change, uint32_t uid)
 {
-	if (known->flags == now->flags && known->keywords == now->keywords)
+	struct mailbox *box = ctx;
+
+	box->names_stale = true;
+	if (change == MAILDIR_ANEW)
+		box->anew = true;
+	if (uid >= box->next) /* the client does not know it */
 		return;
-	known->flags = now->flags;
-	known->keywords = now->keywords;
-	known->changed = box->changes = true;
+	if (change == MAILDIR_GONE) {
+		uidset_remove(&box->changed, uid);
+		if (uidset_add(&box->gone, uid) == -1)
+			box->failed = true;
+	}
+	if (change != MAILDIR_CHANGED || box->all_changed)
+		return;
+	if (box->changed.count == CHANGED_MAX || uidset_add(&box->changed, uid) == -1) {
+		uidset_clear(&box->changed);
+		box->all_changed = true;
+	}
 }
 
 static void
-mailbox_lose(struct mailbox *box, struct mailbox_message *known)
+add_vanished(void *ctx, uint32_t uid)
 {
-	if (!known->gone)
-		box->gone++;
-	known->gone = true;
+	on_change(ctx, MAILDIR_GONE, uid);
 }
 
-/* Both lists rise by UID; what the folder has behind ours is new. */
-static int
-mailbox_merge(struct mailbox *box, uint32_t recent)
+/* How many of those that the client knows there should be by our account. */
+static size_t
+expected(const struct mailbox *box)
 {
-	size_t count = maildir_count(box->folder), at = 0, i;
-	struct maildir_message now;
+	return maildir_find(box->folder, box->next) + box->gone.count;
+}
 
-	for (i = 0; i < box->count; i++) {
-		struct mailbox_message *known = &box->message[i];
+/* Messages that are gone here and are back in the folder were never gone for the client. */
+static void
+take_returned(struct mailbox *box)
+{
+	struct maildir_message message;
+	size_t kept = 0;
 
-		if (!maildir_lookup(box->folder, known->uid, &now))
-			mailbox_lose(box, known);
-		else if (!known->gone)
-			mailbox_compare(box, known, &now);
+	for (size_t i = 0; i < box->gone.count; i++) {
+		uint32_t uid = box->gone.uid[i];
+
+		if (!maildir_lookup(box->folder, uid, &message)) {
+			box->gone.uid[kept++] = uid;
+			continue;
+		}
+		if (uidset_add(&box->changed, uid) == -1)
+			box->all_changed = true;
 	}
-	if (box->count > 0)
-		at = maildir_find(box->folder, box->message[box->count - 1].uid + 1);
-	if (mailbox_room(box, box->count + (count - at)) == -1)
-		return -1;
-	for (; at < count; at++) {
-		if (!maildir_message(box->folder, at, &now))
-			break;
-		box->message[box->count++] = (struct mailbox_message){
-		    .uid = now.uid,
-		    .flags = now.flags,
-		    .keywords = now.keywords,
-		    .recent = now.uid >= recent,
-		};
+	box->gone.count = kept;
+}
+
+/* Whether what the client knows can still be told from what there is. */
+static bool
+consistent(struct mailbox *box)
+{
+	if (box->anew) {
+		box->anew = false;
+		box->all_changed = true;
+		(void)maildir_vanished(box->folder, box->modseq, add_vanished, box);
 	}
-	return 0;
-}
-
-/* \Recent is told in one session only; EXAMINE takes it away from nobody. */
-static int
-mailbox_recent(struct mailbox *box, uint32_t *from_r)
-{
-	if (box->read_only)
-		return maildir_recent(box->folder, from_r);
-	return maildir_claim_recent(box->folder, from_r);
-}
-
-/* Takes in what the folder's sync has found. */
-static int
-mailbox_take(struct mailbox *box)
-{
-	uint32_t recent = UINT32_MAX;
-
-	box->looked = clock_now();
-	if (!box->stale && box->folder_count == maildir_count(box->folder) &&
-	    box->folder_next == maildir_uidnext(box->folder))
-		return 0;
-	if (box->count == 0 || maildir_uidnext(box->folder) > box->message[box->count - 1].uid + 1)
-		(void)!mailbox_recent(box, &recent); /* that nothing is recent harms nobody */
-	if (mailbox_merge(box, recent) == -1)
-		return -1;
-	box->stale = false;
-	box->folder_count = maildir_count(box->folder);
-	box->folder_next = maildir_uidnext(box->folder);
-	flag_names_load(box->folder, &box->names);
-	return 0;
+	if (expected(box) != box->count)
+		take_returned(box);
+	return expected(box) == box->count;
 }
 
 int
@@ -121,21 +101,47 @@ mailbox_refresh(struct mailbox *box)
 			errno = ESTALE;
 		return -1;
 	}
-	if (maildir_uidvalidity(box->folder) != box->validity) {
+	if (maildir_uidvalidity(box->folder) != box->validity || box->failed || !consistent(box)) {
 		errno = ESTALE;
 		return -1;
 	}
-	return mailbox_take(box);
+	return 0;
 }
 
-static void
-mailbox_changed(void *ctx, enum maildir_change change, uint32_t uid)
-{
-	struct mailbox *box = ctx;
+/* --- opening --- */
 
-	(void)change;
-	(void)uid;
-	box->stale = true;
+/* \Recent is told in one session only; EXAMINE takes it away from nobody. */
+static void
+take_recent(struct mailbox *box, uint32_t next)
+{
+	uint32_t from;
+	int r = box->read_only ? maildir_recent(box->folder, &from)
+			       : maildir_claim_recent(box->folder, &from);
+
+	/* That nothing is recent harms nobody. */
+	if (r == -1)
+		return;
+	if (from < box->next)
+		from = box->next;
+	if (from < next)
+		sequence_add_range(&box->recent, from, next - 1);
+}
+
+/* Messages behind those that the client knows become known to it. */
+static bool
+take_new(struct mailbox *box)
+{
+	size_t count = maildir_count(box->folder);
+	size_t first = maildir_find(box->folder, box->next);
+	struct maildir_message last;
+
+	if (first >= count || !maildir_message(box->folder, count - 1, &last))
+		return false;
+	take_recent(box, last.uid + 1);
+	box->count += count - first;
+	box->next = last.uid + 1;
+	box->names_stale = true;
+	return true;
 }
 
 struct mailbox *
@@ -153,11 +159,10 @@ mailbox_open(struct session *session, const char *folder, bool read_only)
 	    maildir_sync(box->folder) == -1)
 		goto fail;
 	box->validity = maildir_uidvalidity(box->folder);
-	box->stale = true;
-	maildir_on_change(box->folder, mailbox_changed, box);
-	if (mailbox_take(box) == -1)
-		goto fail;
-	box->told = box->count;
+	box->modseq = maildir_highest_modseq(box->folder);
+	(void)take_new(box);
+	mailbox_load_names(box);
+	maildir_on_change(box->folder, on_change, box);
 	return box;
 fail:
 	saved = errno;
@@ -175,48 +180,117 @@ mailbox_close(struct mailbox **box)
 		maildir_remember((*box)->folder);
 		maildir_folder_close(&(*box)->folder);
 	}
-	free((*box)->message);
+	uidset_clear(&(*box)->gone);
+	uidset_clear(&(*box)->changed);
+	sequence_clear(&(*box)->recent);
+	flag_names_clear(&(*box)->names);
 	free((*box)->name);
 	free(*box);
 	*box = NULL;
 }
 
+void
+mailbox_load_names(struct mailbox *box)
+{
+	box->names_stale = false;
+	if (flag_names_load(box->folder, &box->names))
+		box->names_told = false;
+}
+
+/* --- places --- */
+
+size_t
+mailbox_find(const struct mailbox *box, uint32_t uid)
+{
+	if (uid >= box->next)
+		return box->count;
+	return maildir_find(box->folder, uid) + uidset_below(&box->gone, uid);
+}
+
+uint32_t
+mailbox_uid(const struct mailbox *box, size_t place)
+{
+	struct maildir_message message;
+	size_t low = 0, high = box->gone.count, middle, at;
+
+	/* Of those that are gone the first that is at the place or behind it. */
+	while (low < high) {
+		middle = low + (high - low) / 2;
+		at = maildir_find(box->folder, box->gone.uid[middle]) + middle;
+		if (at == place)
+			return box->gone.uid[middle];
+		if (at < place)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return maildir_message(box->folder, place - low, &message) ? message.uid : 0;
+}
+
+uint32_t
+mailbox_last_uid(const struct mailbox *box)
+{
+	return box->count > 0 ? mailbox_uid(box, box->count - 1) : 0;
+}
+
+bool
+mailbox_message(const struct mailbox *box, size_t place, struct maildir_message *message_r)
+{
+	uint32_t uid;
+
+	if (box->gone.count == 0)
+		return maildir_message(box->folder, place, message_r);
+	uid = mailbox_uid(box, place);
+	return uid != 0 && !uidset_has(&box->gone, uid) &&
+	       maildir_lookup(box->folder, uid, message_r);
+}
+
+bool
+mailbox_is_recent(const struct mailbox *box, uint32_t uid)
+{
+	return sequence_has(&box->recent, uid);
+}
+
+void
+mailbox_told(struct mailbox *box, uint32_t uid)
+{
+	uidset_remove(&box->changed, uid);
+}
+
 /* --- what the client hears --- */
 
-/*
- * Numbers count after the EXPUNGEs before.  One that had no EXISTS yet was never there for the client.
- */
+/* Numbers count after the EXPUNGEs before, so one is the place in the folder, where none is left. */
 static void
 tell_expunges(struct session *session, struct mailbox *box)
 {
-	size_t to = 0, i;
-
-	for (i = 0; i < box->count; i++) {
-		if (!box->message[i].gone) {
-			box->message[to++] = box->message[i];
-			continue;
-		}
-		if (to < box->told) {
-			channel_printf(session->channel, "* %zu EXPUNGE\r\n", to + 1);
-			box->told--;
-		}
-	}
-	box->count = to;
-	box->gone = 0;
+	for (size_t i = 0; i < box->gone.count; i++)
+		channel_printf(session->channel, "* %zu EXPUNGE\r\n",
+		    maildir_find(box->folder, box->gone.uid[i]) + 1);
+	box->count -= box->gone.count;
+	uidset_clear(&box->gone);
 }
 
-static void
-tell_exists(struct session *session, struct mailbox *box)
+static size_t
+count_recent(const struct mailbox *box)
 {
-	size_t recent = 0;
+	size_t count = 0;
+
+	for (size_t i = 0; i < box->recent.count; i++) {
+		const struct sequence_range *range = &box->recent.range[i];
+
+		count += mailbox_find(box, range->last + 1) - mailbox_find(box, range->first);
+	}
+	return count;
+}
+
+void
+mailbox_tell_exists(struct session *session)
+{
+	const struct mailbox *box = session->box;
 
 	channel_printf(session->channel, "* %zu EXISTS\r\n", box->count);
-	box->told = box->count;
-	if (session->rev2)
-		return;
-	for (size_t i = 0; i < box->count; i++)
-		recent += box->message[i].recent;
-	channel_printf(session->channel, "* %zu RECENT\r\n", recent);
+	if (!session->rev2)
+		channel_printf(session->channel, "* %zu RECENT\r\n", count_recent(box));
 }
 
 void
@@ -224,19 +298,16 @@ mailbox_tell_flags(struct session *session, bool always)
 {
 	struct mailbox *box = session->box;
 	struct mdtext text = {0};
-	bool full = true;
 
-	if (!always && memcmp(&box->names, &box->told_names, sizeof(box->names)) == 0)
+	if (box->names_told && !always)
 		return;
-	box->told_names = box->names;
-	for (int i = 0; i < MAILDIR_KEYWORDS; i++)
-		full = full && box->names.name[i][0] != '\0';
+	box->names_told = true;
 	mdtext_addf(&text, "* FLAGS (");
 	flags_put(&text, &box->names, ~(uint32_t)MAILDIR_PASSED, UINT64_MAX, false);
 	mdtext_addf(&text, ")\r\n* OK [PERMANENTFLAGS (");
 	if (!box->read_only) {
 		flags_put(&text, &box->names, ~(uint32_t)MAILDIR_PASSED, UINT64_MAX, false);
-		if (!full)
+		if (box->names.count < MAILDIR_KEYWORDS)
 			mdtext_addf(&text, " \\*");
 	}
 	mdtext_addf(&text, ")] %s\r\n",
@@ -245,39 +316,83 @@ mailbox_tell_flags(struct session *session, bool always)
 }
 
 void
-mailbox_put_flags(struct session *session, size_t place, bool uid, struct mdtext *out)
+mailbox_put_flags(
+    struct session *session, const struct maildir_message *message, struct mdtext *out)
 {
-	struct mailbox_message *m = &session->box->message[place];
+	const struct mailbox *box = session->box;
+	bool recent = !session->rev2 && mailbox_is_recent(box, message->uid);
 
-	mdtext_addf(out, "* %zu FETCH (", place + 1);
-	if (uid)
-		mdtext_addf(out, "UID %" PRIu32 " ", m->uid);
-	mdtext_addf(out, "FLAGS (");
-	flags_put(out, &session->box->names, m->flags, m->keywords, m->recent && !session->rev2);
-	mdtext_addf(out, "))\r\n");
-	m->changed = false;
+	mdtext_add(out, "FLAGS (", 7);
+	flags_put(out, &box->names, message->flags, message->keywords, recent);
+	mdtext_add(out, ")", 1);
+}
+
+void
+mailbox_put_fetch(struct session *session, const struct maildir_message *message, unsigned tell,
+    struct mdtext *out)
+{
+	mdtext_addf(out, "* %zu FETCH (", mailbox_find(session->box, message->uid) + 1);
+	if ((tell & TELL_UID) != 0 || session->rev2)
+		mdtext_addf(out, "UID %" PRIu32 " ", message->uid);
+	if ((tell & TELL_FLAGS) != 0)
+		mailbox_put_flags(session, message, out);
+	mdtext_addf(out, ")\r\n");
+}
+
+static void
+tell_one(struct session *session, const struct maildir_message *message, struct mdtext *text)
+{
+	mailbox_put_fetch(session, message, TELL_FLAGS, text);
+	if (text->len >= TELL_PIECE)
+		imap_put_text(session, text);
+}
+
+/* More than could be noted: what the folder says of each. */
+static void
+tell_all_changed(struct session *session, struct mdtext *text)
+{
+	struct mailbox *box = session->box;
+	size_t end = maildir_find(box->folder, box->next);
+	struct maildir_message message;
+
+	for (size_t i = 0; i < end && session->channel->end == CHANNEL_OPEN; i++)
+		if (maildir_message(box->folder, i, &message) && message.modseq > box->modseq)
+			tell_one(session, &message, text);
+	box->all_changed = false;
+}
+
+static void
+tell_changed(struct session *session)
+{
+	struct mailbox *box = session->box;
+	struct maildir_message message;
+	struct mdtext text = {0};
+
+	if (box->all_changed)
+		tell_all_changed(session, &text);
+	for (size_t i = 0; i < box->changed.count; i++)
+		if (maildir_lookup(box->folder, box->changed.uid[i], &message))
+			tell_one(session, &message, &text);
+	uidset_clear(&box->changed);
+	imap_put_text(session, &text);
 }
 
 void
 mailbox_tell(struct session *session, bool expunges)
 {
 	struct mailbox *box = session->box;
-	struct mdtext text = {0};
 
-	if (expunges && box->gone > 0)
+	if (expunges && box->gone.count > 0)
 		tell_expunges(session, box);
-	if (box->count != box->told)
-		tell_exists(session, box);
+	if (take_new(box))
+		mailbox_tell_exists(session);
+	if (box->names_stale)
+		mailbox_load_names(box);
 	mailbox_tell_flags(session, false);
-	if (!box->changes)
-		return;
-	for (size_t i = 0; i < box->count; i++) {
-		if (!box->message[i].changed || box->message[i].gone)
-			continue;
-		mailbox_put_flags(session, i, session->rev2, &text);
-		imap_put_text(session, &text);
-	}
-	box->changes = false;
+	if (box->all_changed || box->changed.count > 0)
+		tell_changed(session);
+	if (box->gone.count == 0)
+		box->modseq = maildir_highest_modseq(box->folder);
 }
 
 void
@@ -292,44 +407,7 @@ mailbox_news(struct session *session, bool expunges)
 	mailbox_tell(session, expunges);
 }
 
-/* --- places --- */
-
-size_t
-mailbox_find(const struct mailbox *box, uint32_t uid)
-{
-	size_t low = 0, high = box->count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (box->message[middle].uid < uid)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-bool
-mailbox_message(const struct mailbox *box, size_t place, struct maildir_message *message_r)
-{
-	const struct mailbox_message *known = &box->message[place];
-
-	return !known->gone && maildir_lookup(box->folder, known->uid, message_r);
-}
-
-void
-mailbox_told(struct mailbox *box, size_t place)
-{
-	struct mailbox_message *m = &box->message[place];
-	struct maildir_message now;
-
-	if (!mailbox_message(box, place, &now))
-		return;
-	m->flags = now.flags;
-	m->keywords = now.keywords;
-	m->changed = false;
-}
+/* --- what a command names --- */
 
 static bool
 pick_saved(struct session *session, struct picked *picked)
@@ -342,15 +420,14 @@ bool
 mailbox_pick(struct session *session, struct word set, bool by_uid, struct picked *picked_r)
 {
 	const struct mailbox *box = session->box;
-	uint32_t star = by_uid ? 0 : (uint32_t)box->count;
 	const struct sequence *s = &picked_r->set;
+	uint32_t star;
 
 	memset(picked_r, 0, sizeof(*picked_r));
 	picked_r->by_uid = by_uid;
 	if (word_is(set, "$"))
 		return pick_saved(session, picked_r);
-	if (by_uid && box->count > 0)
-		star = box->message[box->count - 1].uid;
+	star = by_uid ? mailbox_last_uid(box) : (uint32_t)box->count;
 	if (sequence_parse(&picked_r->set, set.at, set.len, star) != SEQUENCE_OK)
 		return false;
 	return by_uid || s->count == 0 || s->range[s->count - 1].last <= box->count;
@@ -364,26 +441,36 @@ mailbox_pick_all(const struct mailbox *box, struct picked *picked_r)
 		sequence_add_range(&picked_r->set, 1, (uint32_t)box->count);
 }
 
+/* The places that a range stands for: from *first_r up to, but not with, the result. */
+static size_t
+range_places(const struct mailbox *box, const struct picked *picked, size_t *first_r)
+{
+	const struct sequence_range *range = &picked->set.range[picked->range];
+	size_t end;
+
+	if (!picked->by_uid) {
+		*first_r = range->first - 1;
+		return range->last < box->count ? range->last : box->count;
+	}
+	*first_r = mailbox_find(box, range->first);
+	end = range->last == UINT32_MAX ? box->count : mailbox_find(box, range->last + 1);
+	return end;
+}
+
 bool
 picked_next(const struct mailbox *box, struct picked *picked, size_t *place_r)
 {
-	const struct sequence_range *range;
-	size_t place;
+	size_t first;
 
-	for (; picked->range < picked->set.count; picked->range++) {
-		range = &picked->set.range[picked->range];
-		place = picked->by_uid ? mailbox_find(box, range->first) : range->first - 1;
-		if (place < picked->place)
-			place = picked->place;
-		if (place >= box->count)
-			continue;
-		if ((picked->by_uid ? box->message[place].uid : place + 1) > range->last)
-			continue;
-		picked->place = place + 1;
-		*place_r = place;
-		return true;
+	while (picked->place == picked->end) {
+		if (picked->range == picked->set.count)
+			return false;
+		picked->end = range_places(box, picked, &first);
+		picked->place = first < picked->end ? first : picked->end;
+		picked->range++;
 	}
-	return false;
+	*place_r = picked->place++;
+	return true;
 }
 
 void

@@ -2,9 +2,11 @@
  * mailbox.h: the selected mailbox as its client knows it: which message has which number, and what
  * was told of its flags.
  *
- * The folder (maildir.h) is as it is on disk; the client hears of changes only when the protocol lets
- * it.  So a mailbox has a list of its own: messages that are gone stay in it until an EXPUNGE may be
- * told, and numbers are places in it, counted from 1.
+ * The folder (maildir.h) is as it is now; the client hears of changes only when the protocol lets it.
+ * What the client knows is the folder's list up to the last UID that was told to it, and with it the
+ * messages that are gone from there and not told as expunged yet.  So only the differences are kept
+ * here, and numbers are found by search: a message's place, counted from 0, is that in the folder and
+ * the number of UIDs below it that are gone.
  */
 #ifndef SERVER_IMAP_MAILBOX_H
 #define SERVER_IMAP_MAILBOX_H
@@ -13,35 +15,30 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "maildir/maildir.h"
 #include "server/imap/flags.h"
 #include "server/imap/sequence.h"
+#include "server/imap/uidset.h"
 
 struct session;
-struct maildir_folder;
-
-struct mailbox_message {
-	uint32_t uid;
-	uint32_t flags;
-	uint64_t keywords; /* as told, or to be told when changed is set */
-	bool recent;
-	bool gone;    /* it is expunged, and the client has not heard of it */
-	bool changed; /* its flags differ from what was told */
-};
 
 struct mailbox {
 	struct maildir_folder *folder;
 	char *name; /* of the folder */
 	bool read_only;
 	uint32_t validity;
-	struct mailbox_message *message;
-	size_t count, room, told; /* told: the number in the last EXISTS */
-	size_t gone;		  /* how many are */
-	bool changes;		  /* any has changed set */
-	bool stale;		  /* the folder's list is not what it was when they were compared */
-	size_t folder_count;
-	uint32_t folder_next;
-	int64_t looked; /* when the disk was looked at last; see clock.h */
-	struct flag_names names, told_names;
+	size_t count;		/* messages that the client knows of */
+	uint32_t next;		/* above their UIDs */
+	uint64_t modseq;	/* of the folder when the client knew all of it last */
+	struct uidset gone;	/* the client has not heard of it */
+	struct uidset changed;	/* messages with flags to be told */
+	bool all_changed;	/* they were too many: all that changed after modseq */
+	bool anew;		/* the folder's list is another one */
+	bool failed;		/* memory was short, and something is not noted */
+	struct sequence recent; /* UIDs that are \Recent in this session */
+	struct flag_names names;
+	bool names_stale; /* they may not be those of now */
+	bool names_told;  /* they are */
 };
 
 /* Opens a folder and takes in what is there; nothing is told.  NULL: errno. */
@@ -58,20 +55,40 @@ void mailbox_tell(struct session *session, bool expunges);
 /* mailbox_refresh and mailbox_tell; when the mailbox is gone the session leaves. */
 void mailbox_news(struct session *session, bool expunges);
 
+/* EXISTS, and RECENT. */
+void mailbox_tell_exists(struct session *session);
+
 /* FLAGS and PERMANENTFLAGS, when they are not what was told. */
 void mailbox_tell_flags(struct session *session, bool always);
+/* Asks for the names of keywords again: there may be new ones. */
+void mailbox_load_names(struct mailbox *box);
 
 /* The place of the UID, or of the first above it. */
 size_t mailbox_find(const struct mailbox *box, uint32_t uid);
+/* The UID at a place, also of a message that is gone; 0 when it cannot be told just now. */
+uint32_t mailbox_uid(const struct mailbox *box, size_t place);
+/* The highest; 0: there is none. */
+uint32_t mailbox_last_uid(const struct mailbox *box);
 
-/* The message as the folder has it; false: it is gone. */
+/* The message as it is in the folder now; false: it is gone. */
 bool mailbox_message(const struct mailbox *box, size_t place, struct maildir_message *message_r);
+bool mailbox_is_recent(const struct mailbox *box, uint32_t uid);
 
 /* Notes that the client is told the flags that the folder has now (in an answer of its own). */
-void mailbox_told(struct mailbox *box, size_t place);
+void mailbox_told(struct mailbox *box, uint32_t uid);
 
-/* "* 5 FETCH (UID 7 FLAGS (\Seen))" and its line end. */
-void mailbox_put_flags(struct session *session, size_t place, bool uid, struct mdtext *out);
+/* "FLAGS (\Seen)" */
+void mailbox_put_flags(
+    struct session *session, const struct maildir_message *message, struct mdtext *out);
+
+/* What of a message is told though no FETCH has asked. */
+enum {
+	TELL_FLAGS = 1 << 0,
+	TELL_UID = 1 << 1,
+};
+/* "* 5 FETCH (UID 7 FLAGS (\Seen))" and its line end; with CONDSTORE the UID and MODSEQ always. */
+void mailbox_put_fetch(struct session *session, const struct maildir_message *message,
+    unsigned tell, struct mdtext *out);
 
 /*
  * The messages that a command names: a set of numbers, of UIDs, or "$".  BAD when a number is beyond
@@ -80,13 +97,13 @@ void mailbox_put_flags(struct session *session, size_t place, bool uid, struct m
 struct picked {
 	struct sequence set;
 	bool by_uid;
-	size_t range, place;
+	size_t range, place, end; /* the next range; of the present one what is left */
 };
 bool mailbox_pick(struct session *session, struct word set, bool by_uid, struct picked *picked_r);
-/* The next place, rising; false: that was the last. */
-bool picked_next(const struct mailbox *box, struct picked *picked, size_t *place_r);
 /* All that there are. */
 void mailbox_pick_all(const struct mailbox *box, struct picked *picked_r);
+/* The next place, rising; false: that was the last. */
+bool picked_next(const struct mailbox *box, struct picked *picked, size_t *place_r);
 void picked_clear(struct picked *picked);
 
 #endif

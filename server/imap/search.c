@@ -54,7 +54,7 @@ price_of(enum search_key key)
 struct asking {
 	struct searching *s;
 	size_t place;
-	const struct mailbox_message *m;
+	struct maildir_message m;
 };
 
 static bool
@@ -62,13 +62,14 @@ known(const struct asking *a, const struct search_step *step)
 {
 	switch (step->key) {
 	case SEARCH_FLAG:
-		return (a->m->flags & step->flags) != 0 || (a->m->keywords & step->keywords) != 0;
+		return (a->m.flags & step->flags) != 0 || (a->m.keywords & step->keywords) != 0;
 	case SEARCH_RECENT:
-		return a->m->recent && (step->value == 0 || (a->m->flags & MAILDIR_SEEN) == 0);
+		return mailbox_is_recent(a->s->session->box, a->m.uid) &&
+		       (step->value == 0 || (a->m.flags & MAILDIR_SEEN) == 0);
 	case SEARCH_NUMBERS:
 		return sequence_has(&step->set, (uint32_t)a->place + 1);
 	case SEARCH_UIDS:
-		return sequence_has(&step->set, a->m->uid);
+		return sequence_has(&step->set, a->m.uid);
 	case SEARCH_ALL:
 	default:
 		return true;
@@ -93,7 +94,7 @@ dated(const struct asking *a, const struct search_step *step)
 {
 	time_t date;
 
-	if (maildir_date(a->s->session->box->folder, a->m->uid, &date) == -1)
+	if (maildir_date(a->s->session->box->folder, a->m.uid, &date) == -1)
 		return false;
 	if (step->key == SEARCH_OLDER)
 		return date <= step->value;
@@ -108,7 +109,7 @@ sized(const struct asking *a, const struct search_step *step)
 	uint64_t octets;
 	bool newline;
 
-	if (maildir_size(a->s->session->box->folder, a->m->uid, &octets, &newline) == -1)
+	if (maildir_size(a->s->session->box->folder, a->m.uid, &octets, &newline) == -1)
 		return false;
 	return step->key == SEARCH_LARGER ? octets > (uint64_t)step->value
 					  : octets < (uint64_t)step->value;
@@ -117,7 +118,7 @@ sized(const struct asking *a, const struct search_step *step)
 static bool
 sent(const struct asking *a, const struct search_step *step)
 {
-	struct fetched message = {.session = a->s->session, .place = a->place, .uid = a->m->uid};
+	struct fetched message = {.session = a->s->session, .place = a->place, .uid = a->m.uid};
 	const struct mime *mime = fetched_mime(&message, false);
 	int64_t day;
 	bool fits = mime != NULL && mime_sent_day(mime, &day) &&
@@ -151,7 +152,7 @@ ask_texts(const struct asking *a)
 		program->text[i].found = false;
 	/* One that cannot be read has no text that could be found. */
 	(void)!maildir_match(
-	    a->s->session->box->folder, a->m->uid, program->text, program->texts, stop, a->s);
+	    a->s->session->box->folder, a->m.uid, program->text, program->texts, stop, a->s);
 }
 
 static bool
@@ -313,12 +314,11 @@ run_program(struct searching *s)
 
 	s->started = s->looked = clock_now();
 	for (a.place = 0; a.place < box->count && !stop(s); a.place++) {
-		a.m = &box->message[a.place];
-		if (a.m->gone || !matches(&a))
+		if (!mailbox_message(box, a.place, &a.m) || !matches(&a))
 			continue;
-		sequence_add(&s->found, s->uid ? a.m->uid : (uint32_t)a.place + 1);
+		sequence_add(&s->found, s->uid ? a.m.uid : (uint32_t)a.place + 1);
 		if ((s->returns & RETURN_SAVE) != 0)
-			sequence_add(&s->uids, a.m->uid);
+			sequence_add(&s->uids, a.m.uid);
 		s->count++;
 	}
 	if (s->stopped) {

@@ -172,8 +172,8 @@ add_set(struct parsing *p, enum search_key key)
 		step->key = SEARCH_UIDS;
 		return sequence_copy(&p->session->saved, &step->set) || fail(p, SEARCH_TOO_MUCH);
 	}
-	if (key == SEARCH_UIDS && box->count > 0)
-		star = box->message[box->count - 1].uid;
+	if (key == SEARCH_UIDS)
+		star = mailbox_last_uid(box);
 	return sequence_parse(&step->set, set.at, set.len, star) == SEQUENCE_OK ||
 	       fail(p, SEARCH_MALFORMED);
 }

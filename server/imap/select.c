@@ -43,9 +43,8 @@ tell_all(struct session *session)
 {
 	struct mailbox *box = session->box;
 
-	box->told = box->count + 1; /* another number, so that EXISTS is told */
 	mailbox_tell_flags(session, true);
-	mailbox_tell(session, true);
+	mailbox_tell_exists(session);
 	tell_unseen(session);
 	channel_printf(session->channel,
 	    "* OK [UIDVALIDITY %" PRIu32 "] UIDs are valid\r\n"

@@ -24,9 +24,6 @@
 enum {
 	GOODBYE_TIMEOUT = 2 * 1000, /* ms for the last words to a client that may not listen */
 	MEMORY_KEEP = 128 * 1024,   /* octets of free memory; and larger pieces are the kernel's */
-	/* ms: after a change a look reads the whole directory, and a client that changes messages one
-	 * by one would wait for that each time. */
-	LOOK_AGAIN = 50,
 };
 
 /* --- small commands --- */
@@ -152,15 +149,15 @@ static const struct imap_row rows[] = {
     {"CLOSE", IN_SELECTED | TELLS_NOTHING, run_close},
     {"UNSELECT", IN_SELECTED | TELLS_NOTHING, run_unselect},
     {"EXPUNGE", IN_SELECTED, run_expunge},
-    {"SEARCH", IN_SELECTED | BY_NUMBER | OFTEN, run_search},
-    {"FETCH", IN_SELECTED | BY_NUMBER | OFTEN, run_fetch},
-    {"STORE", IN_SELECTED | BY_NUMBER | OFTEN, run_store},
+    {"SEARCH", IN_SELECTED | BY_NUMBER, run_search},
+    {"FETCH", IN_SELECTED | BY_NUMBER, run_fetch},
+    {"STORE", IN_SELECTED | BY_NUMBER, run_store},
     {"COPY", IN_SELECTED, run_copy},
     {"MOVE", IN_SELECTED, run_move},
     {"UID EXPUNGE", IN_SELECTED, run_uid_expunge},
-    {"UID SEARCH", IN_SELECTED | OFTEN, run_uid_search},
-    {"UID FETCH", IN_SELECTED | OFTEN, run_uid_fetch},
-    {"UID STORE", IN_SELECTED | OFTEN, run_uid_store},
+    {"UID SEARCH", IN_SELECTED, run_uid_search},
+    {"UID FETCH", IN_SELECTED, run_uid_fetch},
+    {"UID STORE", IN_SELECTED, run_uid_store},
     {"UID COPY", IN_SELECTED, run_uid_copy},
     {"UID MOVE", IN_SELECTED, run_uid_move},
 };
@@ -210,13 +207,6 @@ answer(struct session *session, enum imap_result result)
 	channel_puts(channel, "\r\n");
 }
 
-/* Whether the disk was looked at just now, for a command that need not look each time. */
-static bool
-has_looked(const struct session *session, const struct imap_row *row)
-{
-	return (row->flags & OFTEN) != 0 && clock_now() - session->box->looked < LOOK_AGAIN;
-}
-
 /*
  * Numbers are those that the client has; but flags and new mail should be of now, for whatever looks
  * at messages: "UID FETCH 7:* FLAGS" is how many clients ask for news.
@@ -226,18 +216,16 @@ news_before(struct session *session, const struct imap_row *row)
 {
 	if (session->box == NULL || (row->flags & (IN_AUTHENTICATED | TELLS_NOTHING)) != 0)
 		return;
-	/* What the client has sent without waiting for an answer may be of the same moment. */
-	if (!session->burst || !has_looked(session, row))
-		mailbox_news(session, false);
+	mailbox_news(session, false);
 }
 
 static void
 news_after(struct session *session, const struct imap_row *row)
 {
-	if (session->box == NULL || (row->flags & (BY_NUMBER | TELLS_NOTHING)) != 0)
+	if (session->box == NULL || (row->flags & TELLS_NOTHING) != 0)
 		return;
-	if (has_looked(session, row))
-		mailbox_tell(session, true);
+	if ((row->flags & BY_NUMBER) != 0)
+		mailbox_tell(session, false); /* what the command has come across */
 	else
 		mailbox_news(session, true);
 }
@@ -321,7 +309,6 @@ next_command(struct session *session)
 	char *at;
 
 	imap_command_next(&session->command);
-	session->burst = channel_input_waits(session->channel);
 	session->reply.len = 0;
 	session->tag[0] = '\0';
 	while (event == IMAP_COMMAND_MORE) {

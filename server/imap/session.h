@@ -29,7 +29,6 @@ struct session {
 	bool identified;       /* its ID is in the log */
 	bool rev2;	       /* ENABLE IMAP4rev2 */
 	bool utf8_accept;      /* ENABLE UTF8=ACCEPT */
-	bool burst;	       /* the client sent this command before the last was answered */
 	struct mailbox *box;   /* the selected one, or NULL */
 	struct sequence saved; /* SEARCHRES: UIDs of the selected mailbox */
 	struct mdtext reply;   /* the present command's: "[CODE] text" */
@@ -64,7 +63,6 @@ enum {
 	/* What a command does to sequence numbers, and so what may be told with its answer. */
 	BY_NUMBER = 1 << 2,	/* it names messages by number: no EXPUNGE with its answer */
 	TELLS_NOTHING = 1 << 3, /* it changes or leaves the mailbox: no news of it at all */
-	OFTEN = 1 << 4,		/* clients send it in bursts: the disk is not looked at for each */
 };
 
 struct imap_row {

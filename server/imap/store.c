@@ -88,9 +88,9 @@ store_one(struct session *session, size_t place, bool uid, struct storing *stori
 			storing->failed = true;
 		return;
 	}
-	mailbox_told(box, place);
-	if (!storing->silent)
-		mailbox_put_flags(session, place, uid || session->rev2, &storing->told);
+	mailbox_told(box, now.uid);
+	if (!storing->silent && maildir_lookup(box->folder, now.uid, &now))
+		mailbox_put_fetch(session, &now, TELL_FLAGS | (uid ? TELL_UID : 0), &storing->told);
 }
 
 /* As many as may be done under one lock.  Nothing is said within: a client that does not read would
@@ -127,7 +127,7 @@ store_all(struct session *session, struct picked *picked, struct storing *storin
 			   ? imap_say(session, IMAP_NO,
 				 "[LIMIT] The mailbox can have no more keywords of that name")
 			   : imap_failed(session, "store");
-	flag_names_load(box->folder, &box->names);
+	mailbox_load_names(box);
 	mailbox_tell_flags(session, false);
 	while (more && session->channel->end == CHANNEL_OPEN)
 		if (store_batch(session, picked, storing, &more) == -1)

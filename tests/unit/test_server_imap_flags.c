@@ -132,7 +132,8 @@ bounds(void **state)
 }
 
 static const struct {
-	uint32_t flags, keywords;
+	uint32_t flags;
+	uint64_t keywords;
 	bool recent;
 	const char *wanted;
 } told[] = {
@@ -140,7 +141,7 @@ static const struct {
     {R | F | T | S | D, 0, false, "\\Answered \\Flagged \\Deleted \\Seen \\Draft"},
     {0, 1, false, "$Junk"}, {S, 3, false, "\\Seen $Junk $forwarded"},
     {0, 4, false, ""}, /* a letter without a name has nothing to be told by */
-    {0, 1U << 25, false, "last"}, {0, UINT32_MAX, false, "$Junk $forwarded last"},
+    {0, UINT64_C(1) << 63, false, "last"}, {0, UINT64_MAX, false, "$Junk $forwarded last"},
     {MAILDIR_PASSED, 0, false, "$Forwarded"}, {MAILDIR_PASSED, 0, true, "$Forwarded \\Recent"},
     {MAILDIR_PASSED | S, 1, false, "\\Seen $Junk $Forwarded"},
     {MAILDIR_PASSED, 2, false, "$forwarded"}, /* once, though two letters say it */
@@ -149,12 +150,14 @@ static const struct {
 static void
 flags_as_they_are_told(void **state)
 {
-	static struct flag_names names;
+	static const char text[] = "$Junk\0$forwarded\0last";
+	struct flag_names names = {.count = 3};
 
 	(void)state;
-	strcpy(names.name[0], "$Junk");
-	strcpy(names.name[1], "$forwarded");
-	strcpy(names.name[25], "last");
+	mdtext_add(&names.text, text, sizeof(text));
+	names.at[0] = 1;
+	names.at[1] = 7;
+	names.at[63] = 18;
 	for (size_t i = 0; i < COUNT(told); i++) {
 		struct mdtext out = {0};
 
@@ -163,6 +166,7 @@ flags_as_they_are_told(void **state)
 		assert_string_equal(out.data, told[i].wanted);
 		mdtext_clear(&out);
 	}
+	flag_names_clear(&names);
 }
 
 /* Letters of a folder: found, made, and what happens when there are no more. */
@@ -173,8 +177,8 @@ letters(void **state)
 	struct maildir *md = NULL;
 	struct maildir_folder *folder = NULL;
 	struct flag_list list;
-	struct flag_names names;
-	uint32_t found, all = 0;
+	struct flag_names names = {.count = 0};
+	uint64_t found, all = 0;
 
 	(void)state;
 	(void)snprintf(path, sizeof(path), "%s/md", fixture_dir);
@@ -191,20 +195,24 @@ letters(void **state)
 		assert_int_equal(flags_letters(folder, &list, false, &found), 0);
 		assert_int_equal(found, 0); /* asking makes none */
 		assert_int_equal(flags_letters(folder, &list, true, &found), 0);
-		assert_int_equal(__builtin_popcount(found), 1);
+		assert_int_equal(__builtin_popcountll(found), 1);
 		assert_int_equal(found & all, 0);
 		all |= found;
 		assert_int_equal(flags_letters(folder, &list, false, &found), 0);
 		assert_int_equal(found & ~all, 0);
 	}
-	flag_names_load(folder, &names);
-	assert_string_equal(names.name[__builtin_ctz(found)], "k25");
-	strcpy(text, "(k1 k26)");
+	assert_true(flag_names_load(folder, &names));
+	assert_false(flag_names_load(folder, &names)); /* the same as before */
+	assert_int_equal(names.count, MAILDIR_KEYWORDS);
+	(void)snprintf(text, sizeof(text), "k%d", MAILDIR_KEYWORDS - 1);
+	assert_string_equal(flag_name(&names, (unsigned)__builtin_ctzll(found)), text);
+	flag_names_clear(&names);
+	(void)snprintf(text, sizeof(text), "(k1 k%d)", MAILDIR_KEYWORDS);
 	assert_true(
 	    flags_parse(&(struct args){.at = text, .end = text + strlen(text)}, false, &list));
 	assert_int_equal(flags_letters(folder, &list, true, &found), -1);
 	assert_int_equal(flags_letters(folder, &list, false, &found), 0);
-	assert_int_equal(__builtin_popcount(found), 1);
+	assert_int_equal(__builtin_popcountll(found), 1);
 	maildir_folder_close(&folder);
 	maildir_close(&md);
 }

@@ -331,7 +331,7 @@ expect_text(const char *what, const char *got, size_t len, const struct text *ex
 /* Sends the message and compares it for several numbers of lines. */
 static void
 expect_sent(
-    struct maildir_folder *folder, size_t index, const char *name, const char *octets, size_t size)
+    struct maildir_folder *folder, uint32_t uid, const char *name, const char *octets, size_t size)
 {
 	static const uint64_t lines[] = {POP3_ALL_LINES, 0, 1, 2, 3, 10, 100, 4294967295};
 	struct text wire = on_the_wire(octets, size), expected;
@@ -341,11 +341,11 @@ expect_sent(
 	size_t i, len;
 	char *got;
 
-	assert_int_equal(maildir_size(folder, index, &told, &newline), 0);
+	assert_int_equal(maildir_size(folder, uid, &told, &newline), 0);
 	assert_int_equal(told + (newline || told == 0 ? 0 : 2), wire.len);
 	for (i = 0; i < COUNT(lines); i++) {
 		catch_output();
-		assert_int_equal(maildir_reader_open(folder, index, &reader), 0);
+		assert_int_equal(maildir_reader_open(folder, uid, &reader), 0);
 		assert_int_equal(pop3_send(&channel, reader, lines[i]), 0);
 		maildir_reader_close(&reader);
 		got = caught(&len);
@@ -370,7 +370,7 @@ expect_message(const char *name, const char *octets, size_t len)
 	assert_int_equal(maildir_folder_open(md, "INBOX", &folder), 0);
 	assert_int_equal(maildir_sync(folder), 0);
 	assert_int_equal(maildir_count(folder), 1);
-	expect_sent(folder, 0, name, octets, len);
+	expect_sent(folder, 1, name, octets, len);
 	maildir_folder_close(&folder);
 	maildir_close(&md);
 }
@@ -469,7 +469,7 @@ messages_around_every_boundary(void **state)
 	assert_int_equal(maildir_count(folder), EDGE_MESSAGES);
 	for (n = 0; n < EDGE_MESSAGES; n++) {
 		snprintf(name, sizeof(name), "edge message %u", n);
-		expect_sent(folder, n, name, octets, edge_message(n, octets, sizeof(octets)));
+		expect_sent(folder, n + 1, name, octets, edge_message(n, octets, sizeof(octets)));
 	}
 	maildir_folder_close(&folder);
 	maildir_close(&md);
@@ -544,7 +544,7 @@ the_messages_of_the_tests(void **state)
 	for (i = 2; i < n; i++) {
 		snprintf(path, sizeof(path), "%s/%s", fixture_path("messages"), entries[i]->d_name);
 		octets = read_whole(path, &len);
-		expect_sent(folder, (size_t)i - 2, entries[i]->d_name, octets, len);
+		expect_sent(folder, (uint32_t)i - 1, entries[i]->d_name, octets, len);
 		free(octets);
 	}
 	for (i = 0; i < n; i++)

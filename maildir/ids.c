@@ -95,24 +95,27 @@ is_plain(char c)
 void
 id_of_guid(const char *guid, char id_r[MAILDIR_ID_SIZE])
 {
-	char id[MAILDIR_ID_SIZE];
+	char id[MAILDIR_ID_SIZE] = "";
 	size_t n = 0;
 
-	for (const char *p = guid; *p != '\0' && n + 3 < sizeof(id); p++) {
-		if (is_plain(*p) || *p == '.')
+	for (const char *p = guid; *p != '\0'; p++) {
+		bool plain = is_plain(*p) || *p == '.';
+
+		if (n + (plain ? 1 : 3) >= sizeof(id)) {
+			n = 0;
+			break;
+		}
+		if (plain)
 			id[n++] = *p == '.' ? '_' : *p;
 		else
 			n += (size_t)snprintf(
 			    id + n, sizeof(id) - n, "-%02x", (unsigned)(unsigned char)*p);
-		if (p[1] == '\0') {
-			id[n] = '\0';
-			memcpy(id_r, id, n + 1);
-			return;
-		}
 	}
+	id[n] = '\0';
 	/* Empty, or too long. */
-	hash_digits(guid, id);
-	memcpy(id_r, id, HASH_DIGITS + 1);
+	if (n == 0)
+		hash_digits(guid, id);
+	memcpy(id_r, id, sizeof(id));
 }
 
 bool

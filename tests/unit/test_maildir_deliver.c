@@ -312,7 +312,7 @@ copy_to(struct fixture *f, bool linked)
 	struct fixture sub = *f;
 	struct stat st;
 	time_t date;
-	char name[300];
+	char name[300], id[MAILDIR_ID_SIZE];
 	const struct timespec times[2] = {{5, 0}, {77777, 0}};
 
 	put(f, "cur/1.a:2,FSabc", "one\r\nA\n");
@@ -341,6 +341,8 @@ copy_to(struct fixture *f, bool linked)
 	assert_int_equal(maildir_date(sub.inbox, uid_at(sub.inbox, 1), &date), 0);
 	assert_int_equal(date, 77777);
 	assert_message(&sub, 1, "one\r\nA\r\n");
+	assert_int_equal(maildir_message_id(sub.inbox, 2, id), 0);
+	assert_string_equal(id, "1_a");
 	snprintf(name, sizeof(name), "cur/%s", "2.b:2,");
 	assert_int_equal(fstatat(f->fd, name, &st, 0), 0);
 	assert_int_equal(st.st_nlink, linked ? 2 : 1);

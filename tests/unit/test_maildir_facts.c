@@ -1,0 +1,216 @@
+/*
+ * test_maildir_facts.c: what is learned of a message in one reading.
+ */
+#include "maildir_fixture.h"
+
+#include "maildir/facts.h"
+#include "maildir/mime.h"
+
+static void
+facts_of(struct fixture *f, bool head_only, struct facts *facts_r)
+{
+	struct maildir_reader *reader;
+
+	assert_int_equal(maildir_reader_open(f->inbox, 1, &reader), 0);
+	assert_int_equal(facts_read(reader, head_only, facts_r), 0);
+	maildir_reader_close(&reader);
+}
+
+static void
+assert_text(const struct mdtext *text, const char *expected, size_t len)
+{
+	assert_int_equal(text->len, len);
+	if (len > 0)
+		assert_memory_equal(text->data, expected, len);
+}
+
+static void
+fields(void **state)
+{
+	static const struct {
+		const char *file, *fields;
+	} rows[] = {
+	    {"", ""},
+	    {"\n", ""},
+	    {"\nSubject: body\n", ""},
+	    {"Subject: x\n\nFrom: body\n", "Subject: x\r\n"},
+	    {"subJECT : x\r\n\r\nb", "subJECT : x\r\n"},
+	    {"Received: by\n a\nTO: a,\n\tb\nX-Other: 1\nSubject: s\n z\n\nb",
+		"TO: a,\r\n\tb\r\nSubject: s\r\n z\r\n"},
+	    {"From: a\nFrom: b\n", "From: a\r\nFrom: b\r\n"},
+	    {"From: no end", "From: no end"},
+	    {"Return-Path: <a>\nDate: now\nAutocrypt: x\n\n", "Date: now\r\n"},
+	    {"Received-SPF: a\nTox: b\nX-To: c\n\n", ""},
+	};
+	struct fixture *f = *state;
+
+	put(f, "cur/1.m:2,", "");
+	assert_int_equal(maildir_sync(f->inbox), 0);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		for (int head_only = 0; head_only < 2; head_only++) {
+			struct facts facts;
+
+			put(f, "cur/1.m:2,", rows[i].file);
+			facts_of(f, head_only, &facts);
+			assert_text(facts_text(&facts, MAILDIR_FIELDS), rows[i].fields,
+			    strlen(rows[i].fields));
+			assert_int_equal(facts.whole, !head_only);
+			facts_clear(&facts);
+		}
+	}
+}
+
+static void
+names_of_fields(void **state)
+{
+	static const char *const has[] = {
+	    "Subject", "FROM", "to", "message-id", "List-Id", "x-spam-flag", "User-Agent"};
+	static const char *const not [] = {
+	    "", "Return-Path", "Received", "Subjec", "Subjects", "X"};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(has); i++)
+		assert_true(maildir_fields_has(has[i], strlen(has[i])));
+	for (size_t i = 0; i < COUNT(not ); i++)
+		assert_false(maildir_fields_has(not [i], strlen(not [i])));
+}
+
+#define PLAIN "From: a@b\nTo: c@d\nSubject: x\n\nbody\n"
+#define UTF8  "From: \xc3\xbc <a@b>\nSubject: x\n\nbody\n"
+#define PARTS                                                                                      \
+	"Subject: p\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\none\n--b\nContent-Type: " \
+	"message/global\n\nSubject: \xc3\xbc\n\ntwo\n--b--\n"
+
+/* The texts are those that the whole message gives, by head only as far as that goes. */
+static void
+texts_and_sizes(void **state)
+{
+	static const struct {
+		const char *file;
+		bool same_envelope, same_structure;
+	} rows[] = {
+	    {"", true, true}, {PLAIN, true, true}, {UTF8, false, true}, {PARTS, true, false}};
+	struct fixture *f = *state;
+
+	put(f, "cur/1.m:2,", "");
+	assert_int_equal(maildir_sync(f->inbox), 0);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct mdtext expected[MAILDIR_FIELDS] = {{0}};
+		struct facts facts, head;
+		struct mime *mime;
+		uint64_t wire;
+		bool newline;
+
+		put(f, "cur/1.m:2,", rows[i].file);
+		facts_of(f, false, &facts);
+		facts_of(f, true, &head);
+		assert_int_equal(maildir_size(f->inbox, 1, &wire, &newline), 0);
+		assert_int_equal(facts.wire, wire);
+		assert_int_equal(facts.line_end, newline);
+		assert_int_equal(facts.size, strlen(rows[i].file));
+		assert_int_equal(facts.same_envelope, rows[i].same_envelope);
+		assert_int_equal(facts.same_structure, rows[i].same_structure);
+		assert_int_equal(maildir_mime(f->inbox, 1, &mime), 0);
+		mime_put_envelope(mime, 0, false, &expected[MAILDIR_ENVELOPE]);
+		mime_put_envelope(mime, 0, true, &expected[MAILDIR_ENVELOPE_UTF8]);
+		mime_put_structure(mime, true, false, &expected[MAILDIR_BODYSTRUCTURE]);
+		mime_put_structure(mime, true, true, &expected[MAILDIR_BODYSTRUCTURE_UTF8]);
+		mime_free(&mime);
+		for (int t = 0; t < MAILDIR_FIELDS; t++) {
+			struct mdtext text = {0};
+
+			assert_text(facts_text(&facts, t), expected[t].data, expected[t].len);
+			if (t <= MAILDIR_ENVELOPE_UTF8)
+				assert_text(
+				    facts_text(&head, t), expected[t].data, expected[t].len);
+			mdtext_add(&text, "<", 1);
+			assert_int_equal(maildir_text(f->inbox, 1, t, &text), 0);
+			assert_int_equal(text.len, expected[t].len + 1);
+			assert_memory_equal(text.data + 1, expected[t].data, expected[t].len);
+			mdtext_clear(&text);
+			mdtext_clear(&expected[t]);
+		}
+		facts_clear(&facts);
+		facts_clear(&head);
+	}
+}
+
+static void
+cut_anywhere(void **state)
+{
+	struct fixture *f = *state;
+
+	put(f, "cur/1.m:2,", "");
+	assert_int_equal(maildir_sync(f->inbox), 0);
+	for (size_t len = 0; len <= strlen(PARTS); len++) {
+		struct facts facts;
+
+		put_bytes(f, "cur/1.m:2,", PARTS, len);
+		facts_of(f, false, &facts);
+		assert_int_equal(facts.size, len);
+		assert_true(facts.wire >= len);
+		facts_clear(&facts);
+	}
+}
+
+/* A header in many pieces, and one in front of much that only the header asks for. */
+static void
+large_messages(void **state)
+{
+	struct fixture *f = *state;
+	const size_t size = 300000;
+	char *file = malloc(size + 1);
+	size_t len = 0;
+
+	assert_non_null(file);
+	while (len < 100000)
+		len +=
+		    (size_t)snprintf(file + len, size - len, "X-Fill: %zu\nTo: a%zu\n", len, len);
+	len += (size_t)snprintf(file + len, size - len, "Subject: last\n\n");
+	memset(file + len, 'x', size - len);
+	put_bytes(f, "cur/1.m:2,", file, size);
+	free(file);
+	assert_int_equal(maildir_sync(f->inbox), 0);
+	for (int head_only = 0; head_only < 2; head_only++) {
+		struct facts facts;
+		const struct mdtext *text;
+
+		facts_of(f, head_only, &facts);
+		text = facts_text(&facts, MAILDIR_FIELDS);
+		assert_memory_equal(text->data, "To: a0\r\nTo: a", 13);
+		assert_memory_equal(text->data + text->len - 17, "\r\nSubject: last\r\n", 17);
+		assert_int_equal(facts.wire >= size, !head_only);
+		facts_clear(&facts);
+	}
+}
+
+static void
+gone(void **state)
+{
+	struct fixture *f = *state;
+	struct mdtext text = {0};
+
+	put(f, "cur/1.m:2,", "Subject: x\n\n");
+	assert_int_equal(maildir_sync(f->inbox), 0);
+	assert_int_equal(maildir_text(f->inbox, 2, MAILDIR_ENVELOPE, &text), -1);
+	assert_int_equal(errno, ENOENT);
+	unlinkat(f->fd, "cur/1.m:2,", 0);
+	assert_int_equal(maildir_text(f->inbox, 1, MAILDIR_ENVELOPE, &text), -1);
+	assert_int_equal(errno, ENOENT);
+	assert_int_equal(text.len, 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    WITH(fields),
+	    cmocka_unit_test(names_of_fields),
+	    WITH(texts_and_sizes),
+	    WITH(cut_anywhere),
+	    WITH(large_messages),
+	    WITH(gone),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

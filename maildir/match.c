@@ -27,6 +27,7 @@ enum {
 	PIECE_HEADER = 4 * 1024, /* the same where the header will be all; most have less */
 	KEEP_MAX = 512 * 1024,	 /* most messages with no large attachment */
 	FIELD_PIECE = 64 * 1024, /* a longer field is taken in pieces, at its folds */
+	PLAIN_MAX = 1024,	 /* octets of a value that goes the short way: nearly all */
 	LOOK = 16 * 1024,	 /* mapped text that makes looking worth it */
 	STOP_WORK =
 	    8 * 1024 * 1024, /* octets, times questions, between two calls of stop: few ms */
@@ -640,4 +641,186 @@ maildir_match(struct maildir_folder *folder, uint32_t uid, struct match *matches
 	free(m);
 	errno = saved;
 	return r;
+}
+
+/* --- fields alone --- */
+
+/* A field of a text: its octets, and what of them is its value. */
+struct text_field {
+	const char *at, *value, *end; /* end: behind its last line */
+	size_t name_len;	      /* 0: it has none */
+};
+
+/* The field that begins there. */
+static void
+text_field(const char *at, const char *end, struct text_field *field_r)
+{
+	const char *line = at, *newline, *colon;
+
+	do {
+		newline = memchr(line, '\n', (size_t)(end - line));
+		line = newline != NULL ? newline + 1 : end;
+	} while (line < end && (*line == ' ' || *line == '\t'));
+	field_r->at = field_r->value = at;
+	field_r->end = line;
+	colon = memchr(at, ':', (size_t)(line - at));
+	field_r->name_len = colon != NULL ? (size_t)(colon - at) : 0;
+	if (colon != NULL)
+		field_r->value = colon + 1;
+	while (field_r->name_len > 0 &&
+	       (at[field_r->name_len - 1] == ' ' || at[field_r->name_len - 1] == '\t'))
+		field_r->name_len--;
+}
+
+/* Whether it begins as the name does, which says no to most. */
+static bool
+may_be(const char *name, char first)
+{
+	return ((name[0] ^ first) & 0x5f) == 0;
+}
+
+static bool
+is_named(const struct text_field *field, const char *name)
+{
+	return may_be(name, *field->at) && field->name_len > 0 &&
+	       strncasecmp(field->at, name, field->name_len) == 0 && name[field->name_len] == '\0';
+}
+
+/*
+ * What the long way makes of a value that is ASCII without encoded words: folds and blanks become one
+ * blank, letters are capitals.  Gives its length, or SIZE_MAX: it is not that plain, or too long.
+ */
+static size_t
+plain_value(const struct text_field *field, char out[PLAIN_MAX])
+{
+	const char *end = field->end;
+	size_t len = 0;
+	bool blank = false;
+
+	if (end > field->value && end[-1] == '\n')
+		end--;
+	if (end > field->value && end[-1] == '\r')
+		end--;
+	if (end - field->value > PLAIN_MAX)
+		return SIZE_MAX;
+	for (const char *at = field->value; at < end; at++) {
+		unsigned char c = (unsigned char)*at;
+
+		if (c == '\r' && at + 1 < end && at[1] == '\n')
+			continue;
+		if (c == ' ' || c == '\t' || c == '\n') {
+			if (!blank)
+				out[len++] = ' ';
+			blank = true;
+			continue;
+		}
+		if (c < 0x20 || c > 0x7e || (c == '=' && at + 1 < end && at[1] == '?'))
+			return SIZE_MAX;
+		blank = false;
+		out[len++] = (char)(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
+	}
+	return len;
+}
+
+/* The long way, for one field. */
+static int
+match_field(const struct text_field *field, struct match *matches, size_t count)
+{
+	struct matcher *m = malloc(sizeof(*m));
+	int r = -1;
+
+	if (m == NULL)
+		return -1;
+	memset(m, 0, offsetof(struct matcher, piece));
+	m->match = matches;
+	m->count = m->open = count;
+	m->field.see = SEE_FIELD;
+	m->chosen = calloc(count, sizeof(*m->chosen));
+	for (size_t i = 0; i < count; i++)
+		if (matches[i].len > m->overlap + 1)
+			m->overlap = matches[i].len - 1;
+	if (m->chosen != NULL) {
+		header_begin(m, true, SEE_TEXT);
+		header_feed(m, &m->header, field->at, (size_t)(field->end - field->at));
+		header_end(m);
+		r = going(m, 0);
+	}
+	matcher_clear(m);
+	free(m);
+	return r;
+}
+
+/* Asks all questions about one field.  *open: those that have no answer yet. */
+static int
+ask_field(const struct text_field *field, struct match *matches, size_t count, size_t *open)
+{
+	char plain[PLAIN_MAX];
+	size_t len = SIZE_MAX;
+	bool made = false, hard = false;
+
+	for (size_t i = 0; i < count; i++) {
+		struct match *match = &matches[i];
+
+		if (match->found || !is_named(field, match->field))
+			continue;
+		if (!made && match->len > 0)
+			len = plain_value(field, plain);
+		made = made || match->len > 0;
+		if (match->len > 0 && len == SIZE_MAX) {
+			hard = true;
+			continue;
+		}
+		match->found =
+		    match->len == 0 || memmem(plain, len, match->text, match->len) != NULL;
+		*open -= match->found;
+	}
+	if (!hard)
+		return 0;
+	if (match_field(field, matches, count) < 0)
+		return -1;
+	*open = 0;
+	for (size_t i = 0; i < count; i++)
+		*open += !matches[i].found;
+	return 0;
+}
+
+int
+match_header(const char *text, size_t len, struct match *matches, size_t count)
+{
+	const char *end = text + len;
+	struct text_field field;
+	size_t open = count;
+
+	for (size_t i = 0; i < count; i++)
+		matches[i].found = false;
+	while (text < end && open > 0) {
+		text_field(text, end, &field);
+		if (ask_field(&field, matches, count, &open) < 0)
+			return -1;
+		text = field.end;
+	}
+	return 0;
+}
+
+bool
+match_sent_day(const char *text, size_t len, int64_t *day_r)
+{
+	const char *end = text + len;
+	struct text_field field;
+	struct mime *mime;
+	bool found;
+
+	do {
+		if (text >= end)
+			return false;
+		text_field(text, end, &field);
+		text = field.end;
+	} while (!is_named(&field, "Date"));
+	mime = mime_new();
+	if (mime == NULL)
+		return false;
+	mime_feed(mime, field.at, (size_t)(field.end - field.at));
+	found = mime_end(mime) == 0 && mime_sent_day(mime, day_r);
+	mime_free(&mime);
+	return found;
 }

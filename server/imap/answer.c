@@ -63,7 +63,7 @@ imap_put_name(struct session *session, const char *folder)
 }
 
 void
-imap_put_text(struct session *session, struct mdtext *text)
+imap_put_text_on(struct session *session, struct mdtext *text)
 {
 	if (text->failed) {
 		/* Part of an answer is missing, and the client cannot know which. */
@@ -72,7 +72,69 @@ imap_put_text(struct session *session, struct mdtext *text)
 	} else {
 		channel_put(session->channel, text->data, text->len);
 	}
+	text->len = 0;
+}
+
+void
+imap_put_text(struct session *session, struct mdtext *text)
+{
+	imap_put_text_on(session, text);
 	mdtext_clear(text);
+}
+
+void
+imap_add(struct mdtext *out, const char *word)
+{
+	mdtext_add(out, word, strlen(word));
+}
+
+/* The digits, the last at end; where they begin. */
+static char *
+digits(char *end, uint64_t number)
+{
+	do {
+		*--end = (char)('0' + number % 10);
+		number /= 10;
+	} while (number > 0);
+	return end;
+}
+
+void
+imap_add_number(struct mdtext *out, uint64_t number)
+{
+	char text[20]; /* 2^64 has as many */
+	const char *at = digits(text + sizeof(text), number);
+
+	mdtext_add(out, at, (size_t)(text + sizeof(text) - at));
+}
+
+/* So many digits at a place of a text. */
+static void
+put_digits(char *at, int count, unsigned number)
+{
+	for (; count > 0; number /= 10)
+		at[--count] = (char)('0' + number % 10);
+}
+
+void
+imap_add_date(struct mdtext *out, time_t date)
+{
+	static const char months[][4] = {
+	    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+	char text[] = "\"00-Jan-0000 00:00:00 +0000\"";
+	struct tm tm;
+
+	if (gmtime_r(&date, &tm) == NULL || tm.tm_year < -1900 || tm.tm_year > 9999 - 1900)
+		tm = (struct tm){.tm_mday = 1, .tm_year = 70};
+	put_digits(text + 1, 2, (unsigned)tm.tm_mday);
+	if (text[1] == '0')
+		text[1] = ' ';
+	memcpy(text + 4, months[tm.tm_mon], 3);
+	put_digits(text + 8, 4, (unsigned)(tm.tm_year + 1900));
+	put_digits(text + 13, 2, (unsigned)tm.tm_hour);
+	put_digits(text + 16, 2, (unsigned)tm.tm_min);
+	put_digits(text + 19, 2, (unsigned)tm.tm_sec);
+	mdtext_add(out, text, sizeof(text) - 1);
 }
 
 bool

@@ -6,6 +6,8 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <time.h>
 
 #include "server/imap/name.h"
 #include "server/imap/session.h"
@@ -18,8 +20,15 @@ imap_say(struct session *session, enum imap_result result, const char *format, .
 void imap_put_string(struct session *session, const char *string, size_t len);
 /* A folder's name in an answer. */
 void imap_put_name(struct session *session, const char *folder);
-/* What was written into text; clears it. */
+/* What was written into text; clears it, or only empties it, for the next. */
 void imap_put_text(struct session *session, struct mdtext *text);
+void imap_put_text_on(struct session *session, struct mdtext *text);
+
+/* Parts of an answer that is made as a text: words, and numbers in digits. */
+void imap_add(struct mdtext *out, const char *word);
+void imap_add_number(struct mdtext *out, uint64_t number);
+/* "17-Jul-1996 02:44:25 +0000", in quotes.  In UTC: a file knows no zone, and SEARCH counts the same days. */
+void imap_add_date(struct mdtext *out, time_t date);
 
 /*
  * A mailbox name in a command: its folder.  false: the command is answered (BAD, or NO with the reason

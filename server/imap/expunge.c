@@ -44,6 +44,9 @@ expunge_batch(struct session *session, struct picked *picked, bool marked, bool 
 	if (maildir_change_end(box->folder) == -1)
 		r = -1;
 	session->reader->removed += removed;
+	/* RFC 7162 section 3.2.7: the OK tells it, behind the VANISHED. */
+	if (removed > 0 && session->condstore)
+		session->say_modseq = true;
 	return r;
 }
 

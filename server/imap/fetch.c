@@ -6,15 +6,13 @@
  * cannot be read costs a NO at the end and nothing in the middle.
  */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
-#include <time.h>
 
 #include "maildir/maildir.h"
 #include "server/imap/answer.h"
 #include "server/imap/fetch.h"
 #include "server/imap/mailbox.h"
+#include "server/imap/resync.h"
 #include "server/imap/session.h"
 #include "server/reader.h"
 
@@ -22,111 +20,143 @@ struct fetching {
 	struct session *session;
 	struct fetch_plan plan;
 	struct content *content; /* one for each section */
+	struct mdtext text;	 /* of the present answer */
 	bool marks;		 /* some section makes messages \Seen */
 	bool gone, failed, unknown_encoding;
 };
 
-static const char months[][4] = {
-    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+/* A message, and what is known of it. */
+struct one {
+	struct fetched message;
+	struct maildir_message now;
+	size_t place;
+	unsigned items;
+};
 
+/* INTERNALDATE, SAVEDATE */
 static int
-put_date(struct mailbox *box, uint32_t uid, struct mdtext *out)
+put_date(struct maildir_folder *folder, uint32_t uid, bool saved, struct mdtext *out)
 {
-	struct tm tm;
 	time_t date;
+	int r = saved ? maildir_save_date(folder, uid, &date) : maildir_date(folder, uid, &date);
 
-	if (maildir_date(box->folder, uid, &date) == -1)
+	if (r == -1)
 		return -1;
-	/* In UTC: a file knows no zone, and SEARCH counts the same days. */
-	if (gmtime_r(&date, &tm) == NULL || tm.tm_year < -1900 || tm.tm_year > 9999 - 1900)
-		tm = (struct tm){.tm_mday = 1, .tm_year = 70};
-	mdtext_addf(out, "INTERNALDATE \"%2d-%s-%04d %02d:%02d:%02d +0000\"", tm.tm_mday,
-	    months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+	imap_add(out, saved ? "SAVEDATE " : "INTERNALDATE ");
+	imap_add_date(out, date);
 	return 0;
 }
 
 static int
-put_size(struct mailbox *box, uint32_t uid, struct mdtext *out)
+put_size(struct maildir_folder *folder, uint32_t uid, struct mdtext *out)
 {
 	uint64_t octets;
 	bool newline;
 
-	if (maildir_size(box->folder, uid, &octets, &newline) == -1)
+	if (maildir_size(folder, uid, &octets, &newline) == -1)
 		return -1;
-	mdtext_addf(out, "RFC822.SIZE %" PRIu64, octets);
+	imap_add(out, "RFC822.SIZE ");
+	imap_add_number(out, octets);
 	return 0;
 }
 
 static int
-put_flags(struct fetching *f, uint32_t uid, struct mdtext *out)
+put_id(struct maildir_folder *folder, uint32_t uid, struct mdtext *out)
 {
-	struct maildir_message now;
+	char id[MAILDIR_ID_SIZE];
 
-	if (!maildir_lookup(f->session->box->folder, uid, &now)) {
-		errno = ENOENT;
+	if (maildir_message_id(folder, uid, id) == -1)
 		return -1;
-	}
-	mailbox_put_flags(f->session, &now, out);
+	imap_add(out, "EMAILID (");
+	imap_add(out, id);
+	imap_add(out, ")");
 	return 0;
 }
 
-/* ENVELOPE, BODY, BODYSTRUCTURE. */
+/* BODY alone is made for each FETCH: few ask for it. */
 static int
-put_structure(struct fetching *f, struct fetched *message, enum fetch_item item, struct mdtext *out)
+put_body(struct fetching *f, struct fetched *message, struct mdtext *out)
 {
-	bool whole = (f->plan.items & (FETCH_BODY | FETCH_BODYSTRUCTURE)) != 0;
-	const struct mime *mime = fetched_mime(message, whole);
+	const struct mime *mime = fetched_mime(message);
 
 	if (mime == NULL)
 		return -1;
-	mdtext_addf(out, "%s ",
-	    item == FETCH_ENVELOPE ? "ENVELOPE"
-	    : item == FETCH_BODY   ? "BODY"
-				   : "BODYSTRUCTURE");
-	if (item == FETCH_ENVELOPE)
-		mime_put_envelope(mime, 0, imap_utf8(f->session), out);
-	else
-		mime_put_structure(mime, item == FETCH_BODYSTRUCTURE, imap_utf8(f->session), out);
+	imap_add(out, "BODY ");
+	mime_put_structure(mime, false, imap_utf8(f->session), out);
 	return 0;
 }
 
 static int
-put_item(struct fetching *f, struct fetched *message, enum fetch_item item, struct mdtext *out)
+put_text(struct fetching *f, uint32_t uid, enum fetch_item item, struct mdtext *out)
 {
-	struct mailbox *box = f->session->box;
+	bool utf8 = imap_utf8(f->session), envelope = item == FETCH_ENVELOPE;
+	enum maildir_text text = envelope ? MAILDIR_ENVELOPE : MAILDIR_BODYSTRUCTURE;
+
+	if (utf8)
+		text = envelope ? MAILDIR_ENVELOPE_UTF8 : MAILDIR_BODYSTRUCTURE_UTF8;
+	imap_add(out, envelope ? "ENVELOPE " : "BODYSTRUCTURE ");
+	return maildir_text(f->session->box->folder, uid, text, out);
+}
+
+static int
+put_item(struct fetching *f, struct one *one, enum fetch_item item, struct mdtext *out)
+{
+	struct maildir_folder *folder = f->session->box->folder;
+	uint32_t uid = one->now.uid;
 
 	switch (item) {
 	case FETCH_UID:
-		mdtext_addf(out, "UID %" PRIu32, message->uid);
+		imap_add(out, "UID ");
+		imap_add_number(out, uid);
 		return 0;
 	case FETCH_FLAGS:
-		return put_flags(f, message->uid, out);
+		mailbox_put_flags(f->session, &one->now, out);
+		return 0;
 	case FETCH_INTERNALDATE:
-		return put_date(box, message->uid, out);
+	case FETCH_SAVEDATE:
+		return put_date(folder, uid, item == FETCH_SAVEDATE, out);
 	case FETCH_SIZE:
-		return put_size(box, message->uid, out);
+		return put_size(folder, uid, out);
+	case FETCH_MODSEQ:
+		imap_add(out, "MODSEQ (");
+		imap_add_number(out, one->now.modseq);
+		imap_add(out, ")");
+		return 0;
+	case FETCH_EMAILID:
+		return put_id(folder, uid, out);
+	case FETCH_THREADID:
+		imap_add(out, "THREADID NIL");
+		return 0;
+	case FETCH_BODY:
+		return put_body(f, &one->message, out);
+	case FETCH_ENVELOPE:
+	case FETCH_BODYSTRUCTURE:
 	default:
-		return put_structure(f, message, item, out);
+		return put_text(f, uid, item, out);
 	}
 }
 
 /* Everything but the sections' octets.  -1: the message cannot be read. */
 static int
-prepare(struct fetching *f, struct fetched *message, unsigned items, struct mdtext *out)
+prepare(struct fetching *f, struct one *one)
 {
+	struct mdtext *out = &f->text;
 	size_t start;
 
+	out->len = 0;
 	for (size_t i = 0; i < f->plan.sections; i++)
-		if (section_find(message, &f->plan.section[i], &f->content[i]) == -1)
+		if (section_find(&one->message, &f->plan.section[i], &f->content[i]) == -1)
 			return -1;
-	mdtext_addf(out, "* %zu FETCH (", message->place + 1);
+	imap_add(out, "* ");
+	imap_add_number(out, one->place + 1);
+	imap_add(out, " FETCH (");
 	start = out->len;
-	for (unsigned item = 1; item <= FETCH_BODYSTRUCTURE; item <<= 1) {
-		if ((items & item) == 0)
+	for (unsigned item = 1; item <= FETCH_LAST; item <<= 1) {
+		if ((one->items & item) == 0)
 			continue;
 		if (out->len > start)
 			mdtext_add(out, " ", 1);
-		if (put_item(f, message, item, out) == -1)
+		if (put_item(f, one, item, out) == -1)
 			return -1;
 	}
 	if (out->len > start && f->plan.sections > 0)
@@ -134,13 +164,13 @@ prepare(struct fetching *f, struct fetched *message, unsigned items, struct mdte
 	return 0;
 }
 
-/* Says what was prepared; text is used up. */
+/* Says what was prepared. */
 static void
-say(struct fetching *f, struct fetched *message, struct mdtext *text)
+say(struct fetching *f, struct fetched *message)
 {
 	struct session *session = f->session;
 
-	imap_put_text(session, text);
+	imap_put_text_on(session, &f->text);
 	for (size_t i = 0; i < f->plan.sections && session->channel->end == CHANNEL_OPEN; i++) {
 		if (i > 0)
 			channel_put(session->channel, " ", 1);
@@ -153,55 +183,65 @@ say(struct fetching *f, struct fetched *message, struct mdtext *text)
 		if (f->plan.section[i].part == SECTION_WHOLE && f->plan.section[i].numbers == 0)
 			session->reader->messages++;
 	}
-	channel_puts(session->channel, ")\r\n");
+	channel_put(session->channel, ")\r\n", 3);
 }
 
-/* \Seen, for a message whose content is asked for; *items_r: its flags are to be told then. */
+/* \Seen, for a message whose content is asked for; its flags are to be told then. */
 static int
-mark_seen(struct fetching *f, struct fetched *message, unsigned *items_r)
+mark_seen(struct fetching *f, struct one *one)
 {
 	static const struct maildir_flag_change seen = {.add = MAILDIR_SEEN};
 	struct mailbox *box = f->session->box;
-	struct maildir_message now;
 
-	if (!f->marks || box->read_only || !maildir_lookup(box->folder, message->uid, &now) ||
-	    (now.flags & MAILDIR_SEEN) != 0)
+	if (!f->marks || box->read_only || (one->now.flags & MAILDIR_SEEN) != 0)
 		return 0;
-	if (maildir_flags(box->folder, message->uid, &seen) == -1)
+	if (maildir_flags(box->folder, one->now.uid, &seen) == -1)
 		return errno == ENOENT ? -1 : 0; /* a full disk is no reason not to read */
-	mailbox_told(box, message->uid);
-	*items_r |= FETCH_FLAGS;
+	if (!maildir_lookup(box->folder, one->now.uid, &one->now)) {
+		errno = ENOENT;
+		return -1;
+	}
+	one->items |= FETCH_FLAGS;
+	/* RFC 7162 section 3.2.4. */
+	if (f->session->condstore)
+		one->items |= FETCH_UID | FETCH_MODSEQ;
 	return 0;
+}
+
+static void
+note_failure(struct fetching *f)
+{
+	if (errno == ENOENT)
+		f->gone = true;
+	else if (errno == ENOTSUP)
+		f->unknown_encoding = true;
+	else
+		f->failed = true;
 }
 
 static void
 fetch_one(struct fetching *f, size_t place)
 {
-	struct fetched message = {.session = f->session, .place = place};
-	unsigned items = f->plan.items;
-	struct maildir_message now;
-	struct mdtext text = {0};
+	struct mailbox *box = f->session->box;
+	struct one one = {.message.session = f->session, .place = place, .items = f->plan.items};
 
-	if (!mailbox_message(f->session->box, place, &now)) {
+	if (!mailbox_message(box, place, &one.now)) {
 		f->gone = true;
 		return;
 	}
-	message.uid = now.uid;
-	if (mark_seen(f, &message, &items) == 0 && prepare(f, &message, items, &text) == 0) {
-		if ((items & FETCH_FLAGS) != 0)
-			mailbox_told(f->session->box, message.uid);
-		say(f, &message, &text);
-	} else if (errno == ENOENT) {
-		f->gone = true;
-	} else if (errno == ENOTSUP) {
-		f->unknown_encoding = true;
+	if (f->plan.changed_since != 0 && one.now.modseq <= f->plan.changed_since)
+		return;
+	one.message.uid = one.now.uid;
+	if (mark_seen(f, &one) == 0 && prepare(f, &one) == 0) {
+		if ((one.items & FETCH_FLAGS) != 0)
+			mailbox_told(box, one.now.uid);
+		say(f, &one.message);
 	} else {
-		f->failed = true;
+		note_failure(f);
 	}
-	mdtext_clear(&text);
 	for (size_t i = 0; i < f->plan.sections; i++)
 		content_clear(&f->content[i]);
-	fetched_clear(&message);
+	fetched_clear(&one.message);
 }
 
 static enum imap_result
@@ -209,6 +249,10 @@ fetch_all(struct fetching *f, struct picked *picked)
 {
 	size_t place;
 
+	if ((f->plan.items & FETCH_MODSEQ) != 0)
+		resync_enable(f->session);
+	if (f->plan.vanished)
+		resync_vanished(f->session, &picked->set, f->plan.changed_since, 0);
 	f->content = calloc(f->plan.sections + 1, sizeof(*f->content));
 	if (f->content == NULL)
 		return imap_failed(f->session, "fetch");
@@ -218,6 +262,7 @@ fetch_all(struct fetching *f, struct picked *picked)
 	       picked_next(f->session->box, picked, &place))
 		fetch_one(f, place);
 	free(f->content);
+	mdtext_clear(&f->text);
 	if (f->failed)
 		return imap_say(
 		    f->session, IMAP_NO, "[UNAVAILABLE] Some messages could not be read");
@@ -242,6 +287,9 @@ fetch(struct session *session, struct args *args, bool uid)
 		return IMAP_BAD;
 	if (!fetch_parse(args, &f.plan)) {
 		result = IMAP_BAD;
+	} else if (f.plan.vanished && (!uid || !session->qresync)) {
+		result = imap_say(session, IMAP_BAD,
+		    "VANISHED is for UID FETCH, and after ENABLE QRESYNC"); /* RFC 7162 section 3.2.6 */
 	} else if (!mailbox_pick(session, set, uid, &picked)) {
 		result = imap_say(session, IMAP_BAD, "There are no such messages");
 		picked_clear(&picked);

@@ -28,6 +28,11 @@ enum fetch_item {
 	FETCH_ENVELOPE = 1 << 4,
 	FETCH_BODY = 1 << 5,
 	FETCH_BODYSTRUCTURE = 1 << 6,
+	FETCH_MODSEQ = 1 << 7,	/* RFC 7162 */
+	FETCH_EMAILID = 1 << 8, /* RFC 8474 */
+	FETCH_THREADID = 1 << 9,
+	FETCH_SAVEDATE = 1 << 10, /* RFC 8514 */
+	FETCH_LAST = FETCH_SAVEDATE,
 };
 
 enum section_kind { SECTION_BODY, SECTION_BINARY, SECTION_BINARY_SIZE };
@@ -47,6 +52,7 @@ struct section {
 	uint32_t number[MIME_DEPTH_MAX];
 	size_t numbers;
 	struct header_names fields; /* SECTION_FIELDS; its names are owned */
+	bool remembered;	    /* all of them are in MAILDIR_FIELDS */
 	struct mdtext label;	    /* as it stands in the answer, without a partial's origin */
 	bool partial;
 	uint64_t origin, length;
@@ -54,24 +60,27 @@ struct section {
 
 struct fetch_plan {
 	unsigned items;
+	uint64_t changed_since;	 /* only of messages with a higher modseq; 0: all */
+	bool vanished;		 /* and tell what was expunged since */
 	struct section *section; /* on the heap */
 	size_t sections;
 };
 
-/* "(UID BODY[])" or "FAST", to the end of the command. */
+/* "(UID BODY[]) (CHANGEDSINCE 12345)" or "FAST", to the end of the command. */
 bool fetch_parse(struct args *args, struct fetch_plan *plan_r);
 void fetch_clear(struct fetch_plan *plan);
 
 /* --- content: section.c --- */
 
-/* A message while its answer is made; what was read of it once is kept until then. */
+/* A message while its answer is made, or it is searched; what was read of it is kept until then. */
 struct fetched {
 	struct session *session;
-	size_t place;
 	uint32_t uid;
+	struct mdtext fields; /* MAILDIR_FIELDS */
+	bool fields_read;
 	struct mdtext head; /* its header, to MIME_HEADER_MAX */
 	bool head_read;
-	struct mime *mime, *head_mime; /* all of its structure; of its header only */
+	struct mime *mime;
 };
 
 /* Where the content of a section is. */
@@ -99,8 +108,10 @@ void content_clear(struct content *content);
 int section_put(
     struct fetched *message, const struct section *section, const struct content *content);
 
-/* The message's structure: as a whole, or of its header alone.  NULL: errno. */
-const struct mime *fetched_mime(struct fetched *message, bool whole);
+/* The message's structure.  NULL: errno. */
+const struct mime *fetched_mime(struct fetched *message);
+/* MAILDIR_FIELDS.  NULL: errno. */
+const struct mdtext *fetched_fields(struct fetched *message);
 void fetched_clear(struct fetched *message);
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "maildir/maildir.h"
 #include "server/imap/fetch.h"
 
 static const struct {
@@ -18,6 +19,10 @@ static const struct {
     {"RFC822.SIZE", FETCH_SIZE},
     {"ENVELOPE", FETCH_ENVELOPE},
     {"BODYSTRUCTURE", FETCH_BODYSTRUCTURE},
+    {"MODSEQ", FETCH_MODSEQ},
+    {"EMAILID", FETCH_EMAILID},
+    {"THREADID", FETCH_THREADID},
+    {"SAVEDATE", FETCH_SAVEDATE},
 };
 
 static const struct {
@@ -95,6 +100,7 @@ take_fields(struct args *args, struct section *section)
 	if (name == NULL || !args_space(args) || !args_char(args, '('))
 		return false;
 	mdtext_addf(&section->label, " (");
+	section->remembered = section->numbers == 0 && !section->fields.except;
 	do {
 		if (section->fields.count == FETCH_FIELDS_MAX || !args_astring(args, &word) ||
 		    !is_field_name(word))
@@ -102,6 +108,7 @@ take_fields(struct args *args, struct section *section)
 		if (section->fields.count > 0)
 			mdtext_add(&section->label, " ", 1);
 		put_field_name(&section->label, word);
+		section->remembered = section->remembered && maildir_fields_has(word.at, word.len);
 		name[section->fields.count] = strndup(word.at, word.len);
 		if (name[section->fields.count++] == NULL)
 			return false;
@@ -255,7 +262,7 @@ take_macro(struct args *args, struct fetch_plan *plan)
 	struct args ahead = *args;
 	struct word word;
 
-	if (!args_atom(&ahead, NULL, &word) || !args_end(&ahead))
+	if (!args_atom(&ahead, NULL, &word) || !(args_end(&ahead) || args_next_is(&ahead, ' ')))
 		return false;
 	for (size_t i = 0; i < sizeof(macros) / sizeof(macros[0]); i++) {
 		if (word_is(word, macros[i].name)) {
@@ -267,19 +274,55 @@ take_macro(struct args *args, struct fetch_plan *plan)
 	return false;
 }
 
+static bool
+take_items(struct args *args, struct fetch_plan *plan)
+{
+	if (take_macro(args, plan))
+		return true;
+	if (!args_char(args, '('))
+		return take_item(args, plan);
+	do {
+		if (!take_item(args, plan))
+			return false;
+	} while (args_space(args));
+	return args_char(args, ')');
+}
+
+/* "(CHANGEDSINCE 12345 VANISHED)": RFC 7162 sections 3.1.4.1 and 3.2.6. */
+static bool
+take_modifiers(struct args *args, struct fetch_plan *plan)
+{
+	struct word word;
+
+	if (!args_char(args, '('))
+		return false;
+	do {
+		if (!args_atom(args, NULL, &word))
+			return false;
+		if (word_is(word, "CHANGEDSINCE")) {
+			if (plan->changed_since != 0 || !args_space(args) ||
+			    !args_number64(args, &plan->changed_since) || plan->changed_since == 0)
+				return false;
+		} else if (word_is(word, "VANISHED")) {
+			plan->vanished = true;
+		} else {
+			return false;
+		}
+	} while (args_space(args));
+	if (plan->changed_since != 0)
+		plan->items |= FETCH_MODSEQ;
+	return args_char(args, ')') && (!plan->vanished || plan->changed_since != 0);
+}
+
 bool
 fetch_parse(struct args *args, struct fetch_plan *plan_r)
 {
 	memset(plan_r, 0, sizeof(*plan_r));
-	if (take_macro(args, plan_r))
-		return true;
-	if (!args_char(args, '('))
-		return take_item(args, plan_r) && args_end(args);
-	do {
-		if (!take_item(args, plan_r))
-			return false;
-	} while (args_space(args));
-	return args_char(args, ')') && args_end(args);
+	if (!take_items(args, plan_r))
+		return false;
+	if (args_space(args) && !take_modifiers(args, plan_r))
+		return false;
+	return args_end(args);
 }
 
 void

@@ -136,31 +136,35 @@ flags_letters(
 	return 0;
 }
 
+/* A word behind others. */
+static void
+put_word(struct mdtext *out, size_t start, const char *word)
+{
+	if (out->len > start)
+		mdtext_add(out, " ", 1);
+	mdtext_add(out, word, strlen(word));
+}
+
 void
 flags_put(struct mdtext *out, const struct flag_names *names, uint32_t flags, uint64_t keywords,
     bool recent)
 {
-	bool passed = (flags & MAILDIR_PASSED) != 0, first = true;
+	bool passed = (flags & MAILDIR_PASSED) != 0;
+	size_t start = out->len;
 
-	for (size_t i = 0; i < SYSTEM_FLAGS; i++) {
-		if ((flags & system_flags[i].flag) != 0) {
-			mdtext_addf(out, "%s%s", first ? "" : " ", system_flags[i].name);
-			first = false;
-		}
-	}
-	for (unsigned i = 0; i < MAILDIR_KEYWORDS; i++) {
+	for (size_t i = 0; i < SYSTEM_FLAGS; i++)
+		if ((flags & system_flags[i].flag) != 0)
+			put_word(out, start, system_flags[i].name);
+	for (unsigned i = 0; keywords != 0 && i < MAILDIR_KEYWORDS; i++, keywords >>= 1) {
 		const char *name = flag_name(names, i);
 
-		if ((keywords >> i & 1) == 0 || *name == '\0')
+		if ((keywords & 1) == 0 || *name == '\0')
 			continue;
 		passed = passed && strcasecmp(name, forwarded) != 0;
-		mdtext_addf(out, "%s%s", first ? "" : " ", name);
-		first = false;
+		put_word(out, start, name);
 	}
-	if (passed) {
-		mdtext_addf(out, "%s%s", first ? "" : " ", forwarded);
-		first = false;
-	}
+	if (passed)
+		put_word(out, start, forwarded);
 	if (recent)
-		mdtext_addf(out, "%s\\Recent", first ? "" : " ");
+		put_word(out, start, "\\Recent");
 }

@@ -54,6 +54,22 @@ take_use(
 	return args_char(args, ')') && args_end(args);
 }
 
+/* RFC 8474 section 4.1: a new mailbox is told with its id, which its first sync gives it. */
+static enum imap_result
+say_created(struct session *session, const char *name)
+{
+	struct maildir_folder *folder;
+	char id[MAILDIR_ID_SIZE];
+	bool known;
+
+	if (maildir_folder_open(session->maildir, name, &folder) == -1)
+		return imap_failed(session, "create");
+	known = maildir_sync(folder) == 0 && maildir_folder_id(folder, id) == 0;
+	maildir_folder_close(&folder);
+	/* Without one it is there all the same, and gets it when it can be written. */
+	return known ? imap_say(session, IMAP_OK, "[MAILBOXID (%s)] Created", id) : IMAP_OK;
+}
+
 enum imap_result
 run_create(struct session *session, struct args *args)
 {
@@ -78,7 +94,7 @@ run_create(struct session *session, struct args *args)
 		errno = saved;
 		return imap_failed(session, "create");
 	}
-	return IMAP_OK;
+	return say_created(session, folder);
 }
 
 enum imap_result

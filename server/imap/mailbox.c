@@ -7,7 +7,6 @@
  * number is safe any more, and the session ends.
  */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -259,11 +258,30 @@ mailbox_told(struct mailbox *box, uint32_t uid)
 
 /* --- what the client hears --- */
 
+/* RFC 7162 section 3.2.10: instead of EXPUNGE. */
+static void
+tell_vanished(struct session *session, const struct uidset *gone)
+{
+	struct sequence set = {0};
+	struct mdtext text = {0};
+
+	for (size_t i = 0; i < gone->count; i++)
+		sequence_add(&set, gone->uid[i]);
+	mdtext_addf(&text, "* VANISHED ");
+	sequence_put(&set, &text);
+	mdtext_addf(&text, "\r\n");
+	text.failed = text.failed || set.failed;
+	sequence_clear(&set);
+	imap_put_text(session, &text);
+}
+
 /* Numbers count after the EXPUNGEs before, so one is the place in the folder, where none is left. */
 static void
 tell_expunges(struct session *session, struct mailbox *box)
 {
-	for (size_t i = 0; i < box->gone.count; i++)
+	if (session->qresync)
+		tell_vanished(session, &box->gone);
+	for (size_t i = 0; !session->qresync && i < box->gone.count; i++)
 		channel_printf(session->channel, "* %zu EXPUNGE\r\n",
 		    maildir_find(box->folder, box->gone.uid[i]) + 1);
 	box->count -= box->gone.count;
@@ -331,12 +349,29 @@ void
 mailbox_put_fetch(struct session *session, const struct maildir_message *message, unsigned tell,
     struct mdtext *out)
 {
-	mdtext_addf(out, "* %zu FETCH (", mailbox_find(session->box, message->uid) + 1);
-	if ((tell & TELL_UID) != 0 || session->rev2)
-		mdtext_addf(out, "UID %" PRIu32 " ", message->uid);
-	if ((tell & TELL_FLAGS) != 0)
+	const char *before = "";
+
+	imap_add(out, "* ");
+	imap_add_number(out, mailbox_find(session->box, message->uid) + 1);
+	imap_add(out, " FETCH (");
+	/* RFC 7162 section 3.2.4: both, always. */
+	if ((tell & TELL_UID) != 0 || session->rev2 || session->condstore) {
+		imap_add(out, "UID ");
+		imap_add_number(out, message->uid);
+		before = " ";
+	}
+	if ((tell & TELL_FLAGS) != 0) {
+		imap_add(out, before);
 		mailbox_put_flags(session, message, out);
-	mdtext_addf(out, ")\r\n");
+		before = " ";
+	}
+	if (session->condstore) {
+		imap_add(out, before);
+		imap_add(out, "MODSEQ (");
+		imap_add_number(out, message->modseq);
+		imap_add(out, ")");
+	}
+	imap_add(out, ")\r\n");
 }
 
 static void

@@ -11,13 +11,15 @@
 #include "maildir/charset.h"
 #include "maildir/maildir.h"
 #include "server/imap/answer.h"
-#include "server/imap/fetch.h"
 #include "server/imap/mailbox.h"
+#include "server/imap/resync.h"
 #include "server/imap/search.h"
 #include "server/imap/session.h"
 
 enum {
 	DAY = 24 * 60 * 60,
+	STOP_EVERY = 16,	 /* messages between two questions whether to stop */
+	TELL_PIECE = 8 * 1024,	 /* octets of an answer collected before they go to the channel */
 	STOP_LOOK = 100,	 /* ms between looks whether the client is still there */
 	STOP_HALF_CLOSED = 5000, /* ms in which one that closed its side only may wait */
 };
@@ -30,6 +32,8 @@ struct searching {
 	struct sequence found; /* numbers or UIDs */
 	struct sequence uids;  /* for SAVE */
 	uint64_t count;
+	uint64_t modseq_first, modseq_last, modseq_highest; /* of what was found */
+	struct mdtext fields;				    /* of the present message */
 	int64_t started, looked;
 	bool stopped;
 };
@@ -37,18 +41,18 @@ struct searching {
 /* --- one message --- */
 
 /* Prices, rising: a key is asked at its price. */
-enum price { PRICE_KNOWN, PRICE_DATE, PRICE_SIZE, PRICE_HEADER, PRICE_TEXT, PRICES };
+enum price { PRICE_KNOWN, PRICE_DATE, PRICE_SIZE, PRICE_FIELDS, PRICE_TEXT, PRICES };
 
 static enum price
 price_of(enum search_key key)
 {
-	if (key <= SEARCH_UIDS)
+	if (key <= SEARCH_NOTHING)
 		return PRICE_KNOWN;
-	if (key <= SEARCH_YOUNGER)
+	if (key <= SEARCH_EMAILID)
 		return PRICE_DATE;
 	if (key <= SEARCH_SMALLER)
 		return PRICE_SIZE;
-	return key <= SEARCH_SENTSINCE ? PRICE_HEADER : PRICE_TEXT;
+	return key <= SEARCH_FIELD ? PRICE_FIELDS : PRICE_TEXT;
 }
 
 struct asking {
@@ -70,6 +74,10 @@ known(const struct asking *a, const struct search_step *step)
 		return sequence_has(&step->set, (uint32_t)a->place + 1);
 	case SEARCH_UIDS:
 		return sequence_has(&step->set, a->m.uid);
+	case SEARCH_MODSEQ:
+		return a->m.modseq >= (uint64_t)step->value;
+	case SEARCH_NOTHING:
+		return false;
 	case SEARCH_ALL:
 	default:
 		return true;
@@ -90,10 +98,32 @@ day_fits(int64_t day, int64_t wanted, int which)
 }
 
 static bool
+saved(const struct asking *a, const struct search_step *step)
+{
+	time_t date;
+
+	return maildir_save_date(a->s->session->box->folder, a->m.uid, &date) == 0 &&
+	       day_fits(day_of(date), step->value, (int)step->key - SEARCH_SAVEDBEFORE);
+}
+
+static bool
+identified(const struct asking *a, const struct search_step *step)
+{
+	char id[MAILDIR_ID_SIZE];
+
+	return maildir_message_id(a->s->session->box->folder, a->m.uid, id) == 0 &&
+	       strcmp(id, step->id) == 0;
+}
+
+static bool
 dated(const struct asking *a, const struct search_step *step)
 {
 	time_t date;
 
+	if (step->key == SEARCH_EMAILID)
+		return identified(a, step);
+	if (step->key >= SEARCH_SAVEDBEFORE)
+		return saved(a, step);
 	if (maildir_date(a->s->session->box->folder, a->m.uid, &date) == -1)
 		return false;
 	if (step->key == SEARCH_OLDER)
@@ -118,14 +148,10 @@ sized(const struct asking *a, const struct search_step *step)
 static bool
 sent(const struct asking *a, const struct search_step *step)
 {
-	struct fetched message = {.session = a->s->session, .place = a->place, .uid = a->m.uid};
-	const struct mime *mime = fetched_mime(&message, false);
 	int64_t day;
-	bool fits = mime != NULL && mime_sent_day(mime, &day) &&
-		    day_fits(day, step->value, (int)step->key - SEARCH_SENTBEFORE);
 
-	fetched_clear(&message);
-	return fits;
+	return match_sent_day(a->s->fields.data, a->s->fields.len, &day) &&
+	       day_fits(day, step->value, (int)step->key - SEARCH_SENTBEFORE);
 }
 
 /* Whether the search is to be given up; asked often. */
@@ -140,6 +166,20 @@ stop(void *ctx)
 	s->looked = now;
 	s->stopped = channel_gone(s->session->channel, now - s->started > STOP_HALF_CLOSED);
 	return s->stopped;
+}
+
+/* One that cannot be read has no field that could be found. */
+static void
+ask_fields(const struct asking *a)
+{
+	struct search_program *program = &a->s->program;
+	struct mdtext *fields = &a->s->fields;
+
+	fields->len = 0;
+	if (maildir_text(a->s->session->box->folder, a->m.uid, MAILDIR_FIELDS, fields) == -1 ||
+	    fields->failed)
+		fields->len = 0;
+	(void)!match_header(fields->data, fields->len, program->field, program->fields);
 }
 
 /* All texts that the message is asked for, in one reading. */
@@ -165,8 +205,9 @@ ask(const struct asking *a, const struct search_step *step, enum price price)
 		return dated(a, step);
 	case PRICE_SIZE:
 		return sized(a, step);
-	case PRICE_HEADER:
-		return sent(a, step);
+	case PRICE_FIELDS:
+		return step->key == SEARCH_FIELD ? a->s->program.field[step->value].found
+						 : sent(a, step);
 	case PRICE_TEXT:
 	default:
 		return a->s->program.text[step->value].found;
@@ -223,6 +264,8 @@ matches(const struct asking *a)
 	for (size_t i = 0; i < program->steps; i++)
 		program->step[i].answer = SEARCH_OPEN;
 	for (price = PRICE_KNOWN; price < PRICES && answer == SEARCH_OPEN; price++) {
+		if (price == PRICE_FIELDS)
+			ask_fields(a);
 		if (price == PRICE_TEXT)
 			ask_texts(a);
 		for (size_t i = 0; i < program->steps; i++) {
@@ -238,22 +281,42 @@ matches(const struct asking *a)
 
 /* --- the answer --- */
 
+/* RFC 7162 section 3.1.5, RFC 4731 section 3.2: of what is told, when MODSEQ was asked for. */
+static uint64_t
+modseq_of(const struct searching *s)
+{
+	unsigned ends = s->returns & (RETURN_MIN | RETURN_MAX);
+
+	if (!s->program.modseq || s->count == 0)
+		return 0;
+	if (ends == 0 || (s->returns & (RETURN_ALL | RETURN_COUNT)) != 0)
+		return s->modseq_highest;
+	if (ends == RETURN_MIN)
+		return s->modseq_first;
+	if (ends == RETURN_MAX || s->modseq_last > s->modseq_first)
+		return s->modseq_last;
+	return s->modseq_first;
+}
+
 static void
 put_found(struct searching *s)
 {
 	struct session *session = s->session;
+	struct mdtext text = {0};
 
-	channel_puts(session->channel, "* SEARCH");
+	imap_add(&text, "* SEARCH");
 	for (size_t i = 0; i < s->found.count; i++) {
-		uint32_t n = s->found.range[i].first;
-
-		for (;; n++) {
-			channel_printf(session->channel, " %" PRIu32, n);
-			if (n == s->found.range[i].last)
-				break;
+		for (uint64_t n = s->found.range[i].first; n <= s->found.range[i].last; n++) {
+			imap_add(&text, " ");
+			imap_add_number(&text, n);
+			if (text.len >= TELL_PIECE)
+				imap_put_text_on(session, &text);
 		}
 	}
-	channel_puts(session->channel, "\r\n");
+	if (modseq_of(s) != 0)
+		mdtext_addf(&text, " (MODSEQ %" PRIu64 ")", modseq_of(s));
+	imap_add(&text, "\r\n");
+	imap_put_text(session, &text);
 }
 
 static void
@@ -278,6 +341,8 @@ put_extended(struct searching *s)
 		channel_puts(channel, " ALL ");
 		imap_put_text(s->session, &all);
 	}
+	if (modseq_of(s) != 0)
+		channel_printf(channel, " MODSEQ %" PRIu64, modseq_of(s));
 	channel_puts(channel, "\r\n");
 }
 
@@ -306,21 +371,88 @@ save(struct searching *s)
 		sequence_add(saved, last);
 }
 
+static void
+note_found(struct searching *s, size_t place, const struct maildir_message *message)
+{
+	sequence_add(&s->found, s->uid ? message->uid : (uint32_t)place + 1);
+	if ((s->returns & RETURN_SAVE) != 0)
+		sequence_add(&s->uids, message->uid);
+	if (s->count++ == 0)
+		s->modseq_first = message->modseq;
+	s->modseq_last = message->modseq;
+	if (message->modseq > s->modseq_highest)
+		s->modseq_highest = message->modseq;
+}
+
+/*
+ * A set outside of which nothing can be found, so that a search that names a few messages looks at those
+ * alone.  NULL: there is none.
+ */
+static const struct search_step *
+bound(const struct search_program *program)
+{
+	const struct search_step *stack[2 * IMAP_DEPTH_MAX + 2] = {NULL};
+	size_t top = 0;
+
+	for (size_t i = 0; i < program->steps; i++) {
+		const struct search_step *step = &program->step[i];
+
+		if (step->key == SEARCH_NOT) {
+			stack[top - 1] = NULL;
+		} else if (step->key == SEARCH_OR) {
+			stack[--top - 1] = NULL;
+		} else if (step->key == SEARCH_AND) {
+			top--;
+			if (stack[top - 1] == NULL)
+				stack[top - 1] = stack[top];
+		} else {
+			bool set = step->key == SEARCH_UIDS || step->key == SEARCH_NUMBERS;
+
+			stack[top++] = set ? step : NULL;
+		}
+	}
+	return stack[0];
+}
+
+static void
+look_at(struct searching *s, struct picked *picked)
+{
+	const struct mailbox *box = s->session->box;
+	struct asking a = {.s = s};
+	unsigned n = 0;
+
+	while (picked_next(box, picked, &a.place)) {
+		if (n++ % STOP_EVERY == 0 && stop(s))
+			break;
+		if (mailbox_message(box, a.place, &a.m) && matches(&a))
+			note_found(s, a.place, &a.m);
+	}
+}
+
+static void
+look(struct searching *s)
+{
+	const struct search_step *step = bound(&s->program);
+	struct picked picked = {.by_uid = false};
+
+	s->started = s->looked = clock_now();
+	if (step == NULL) {
+		mailbox_pick_all(s->session->box, &picked);
+		look_at(s, &picked);
+		picked_clear(&picked);
+		return;
+	}
+	picked.set = step->set; /* the program's */
+	picked.by_uid = step->key == SEARCH_UIDS;
+	look_at(s, &picked);
+}
+
 static enum imap_result
 run_program(struct searching *s)
 {
-	struct mailbox *box = s->session->box;
-	struct asking a = {.s = s};
-
-	s->started = s->looked = clock_now();
-	for (a.place = 0; a.place < box->count && !stop(s); a.place++) {
-		if (!mailbox_message(box, a.place, &a.m) || !matches(&a))
-			continue;
-		sequence_add(&s->found, s->uid ? a.m.uid : (uint32_t)a.place + 1);
-		if ((s->returns & RETURN_SAVE) != 0)
-			sequence_add(&s->uids, a.m.uid);
-		s->count++;
-	}
+	if (s->program.modseq)
+		resync_enable(s->session);
+	look(s);
 	if (s->stopped) {
 		if (s->session->channel->end == CHANNEL_OPEN && !channel_stop)
 			s->session->channel->end = CHANNEL_CLOSED;
@@ -382,6 +514,7 @@ search(struct session *session, struct args *args, bool uid)
 	search_clear(&s.program);
 	sequence_clear(&s.found);
 	sequence_clear(&s.uids);
+	mdtext_clear(&s.fields);
 	return result;
 }
 

@@ -20,7 +20,7 @@ struct session;
 
 enum {
 	SEARCH_KEYS_MAX = 5000, /* in one command; each is asked of each message */
-	SEARCH_TEXTS_MAX = 200, /* of them, those that look for text */
+	SEARCH_TEXTS_MAX = 200, /* of them, those that look for text, in fields or in all */
 };
 
 enum search_key {
@@ -30,19 +30,26 @@ enum search_key {
 	SEARCH_RECENT,	/* value 1: and not seen (NEW) */
 	SEARCH_NUMBERS, /* set */
 	SEARCH_UIDS,	/* set */
-	/* the file's date */
+	SEARCH_MODSEQ,	/* value: or above (RFC 7162) */
+	SEARCH_NOTHING, /* THREADID, of which there is none */
+	/* its dates and its id */
 	SEARCH_BEFORE, /* value: a day */
 	SEARCH_ON,
 	SEARCH_SINCE,
 	SEARCH_OLDER, /* value: a time */
 	SEARCH_YOUNGER,
+	SEARCH_SAVEDBEFORE, /* RFC 8514 */
+	SEARCH_SAVEDON,
+	SEARCH_SAVEDSINCE,
+	SEARCH_EMAILID, /* id (RFC 8474) */
 	/* its size */
 	SEARCH_LARGER,
 	SEARCH_SMALLER,
-	/* its header */
+	/* what is remembered of its header */
 	SEARCH_SENTBEFORE,
 	SEARCH_SENTON,
 	SEARCH_SENTSINCE,
+	SEARCH_FIELD, /* value: which of fields */
 	/* all of it */
 	SEARCH_TEXT, /* value: which of texts */
 	/* what is done with the answers before */
@@ -59,14 +66,17 @@ struct search_step {
 	uint64_t keywords;
 	int64_t value;
 	struct sequence set;
+	char *id;		   /* owned */
 	enum search_answer answer; /* of the present message */
 };
 
 struct search_program {
 	struct search_step *step;
 	size_t steps, room;
-	struct match *text; /* fields and texts are owned */
-	size_t texts;
+	/* What to look for in the whole message, and in MAILDIR_FIELDS; names and texts are owned. */
+	struct match *text, *field;
+	size_t texts, fields;
+	bool modseq; /* MODSEQ was asked for, and so is told */
 };
 
 /* RETURN (...): RFC 4731, RFC 5182. */

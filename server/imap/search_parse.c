@@ -7,6 +7,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "maildir/casemap.h"
 #include "maildir/charset.h"
@@ -27,6 +28,8 @@ enum argument {
 	ARG_TEXT,	/* in the field of the row */
 	ARG_FIELD_TEXT, /* a field's name and a text */
 	ARG_UIDS,
+	ARG_MODSEQ,
+	ARG_ID,
 };
 
 static const struct key {
@@ -71,6 +74,13 @@ static const struct key {
     {"TEXT", ARG_TEXT, SEARCH_TEXT, MATCH_TEXT},
     {"HEADER", ARG_FIELD_TEXT, SEARCH_TEXT, MATCH_HEADER},
     {"UID", ARG_UIDS, SEARCH_UIDS},
+    {"MODSEQ", ARG_MODSEQ, SEARCH_MODSEQ},
+    {"EMAILID", ARG_ID, SEARCH_EMAILID},
+    {"THREADID", ARG_ID, SEARCH_NOTHING},
+    {"SAVEDBEFORE", ARG_DATE, SEARCH_SAVEDBEFORE},
+    {"SAVEDON", ARG_DATE, SEARCH_SAVEDON},
+    {"SAVEDSINCE", ARG_DATE, SEARCH_SAVEDSINCE},
+    {"SAVEDATESUPPORTED", ARG_NONE, SEARCH_ALL},
 };
 
 enum open { OPEN_LIST, OPEN_NOT, OPEN_OR };
@@ -168,6 +178,8 @@ add_set(struct parsing *p, enum search_key key)
 	step = add(p, key);
 	if (step == NULL)
 		return false;
+	if (key == SEARCH_NUMBERS)
+		p->session->by_number = true; /* also in UID SEARCH: RFC 9051 section 7.5.1 */
 	if (word_is(set, "$")) {
 		step->key = SEARCH_UIDS;
 		return sequence_copy(&p->session->saved, &step->set) || fail(p, SEARCH_TOO_MUCH);
@@ -199,6 +211,61 @@ add_number(struct parsing *p, const struct key *key)
 		return fail(p, SEARCH_MALFORMED);
 	step->value = (int64_t)size;
 	return true;
+}
+
+/*
+ * "\"/flags/\\\\draft\" all 620162338": RFC 7162 section 3.1.5.  Which flag is of no matter where a
+ * message has one mod-sequence.
+ */
+static bool
+add_modseq(struct parsing *p)
+{
+	struct search_step *step = add(p, SEARCH_MODSEQ);
+	struct word entry, type;
+	uint64_t modseq;
+
+	if (step == NULL)
+		return false;
+	p->program->modseq = true;
+	if (args_next_is(p->args, '"')) {
+		if (!args_quoted(p->args, &entry) || entry.len < 8 ||
+		    strncasecmp(entry.at, "/flags/", 7) != 0 || !args_space(p->args) ||
+		    !args_atom(p->args, NULL, &type) || !args_space(p->args) ||
+		    !(word_is(type, "priv") || word_is(type, "shared") || word_is(type, "all")))
+			return fail(p, SEARCH_MALFORMED);
+	}
+	if (!args_number64(p->args, &modseq))
+		return fail(p, SEARCH_MALFORMED);
+	step->value = (int64_t)modseq;
+	return true;
+}
+
+/* RFC 8474 section 7: letters, digits, "_" and "-". */
+static bool
+is_id(struct word id)
+{
+	for (size_t i = 0; i < id.len; i++) {
+		char c = id.at[i];
+
+		if (!((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+			c == '_' || c == '-'))
+			return false;
+	}
+	return id.len > 0 && id.len < MAILDIR_ID_SIZE;
+}
+
+static bool
+add_id(struct parsing *p, enum search_key key)
+{
+	struct search_step *step = add(p, key);
+	struct word id;
+
+	if (step == NULL)
+		return false;
+	if (!args_astring(p->args, &id) || !is_id(id))
+		return fail(p, SEARCH_MALFORMED);
+	step->id = strndup(id.at, id.len);
+	return step->id != NULL || fail(p, SEARCH_TOO_MUCH);
 }
 
 /* One blank for any number of them. */
@@ -238,12 +305,38 @@ map_text(struct parsing *p, struct word word, struct match *match)
 	return (!utf8.failed && !mapped.failed) || fail(p, SEARCH_TOO_MUCH);
 }
 
+/* A question to be filled in: about fields that are remembered, or about the whole message. */
+static struct match *
+add_match(struct parsing *p, enum match_where where, struct word field)
+{
+	struct search_program *program = p->program;
+	bool remembered = where == MATCH_HEADER && maildir_fields_has(field.at, field.len);
+	struct match **all = remembered ? &program->field : &program->text;
+	size_t *count = remembered ? &program->fields : &program->texts;
+	struct search_step *step;
+	struct match *match;
+
+	if (program->fields + program->texts == SEARCH_TEXTS_MAX)
+		return NULL;
+	if (*all == NULL)
+		*all = calloc(SEARCH_TEXTS_MAX, sizeof(**all));
+	if (*all == NULL)
+		return NULL;
+	step = add(p, remembered ? SEARCH_FIELD : SEARCH_TEXT);
+	if (step == NULL)
+		return NULL;
+	step->value = (int64_t)*count;
+	match = &(*all)[(*count)++];
+	match->where = where;
+	if (where == MATCH_HEADER)
+		match->field = strndup(field.at, field.len);
+	return match;
+}
+
 static bool
 add_text(struct parsing *p, const struct key *key)
 {
-	struct search_program *program = p->program;
 	struct word field = {NULL, 0}, text;
-	struct search_step *step;
 	struct match *match;
 
 	if (key->argument == ARG_FIELD_TEXT &&
@@ -254,21 +347,10 @@ add_text(struct parsing *p, const struct key *key)
 	/* An empty text is in every message; in a field it asks whether there is one. */
 	if (text.len == 0 && key->flag != MATCH_HEADER)
 		return add(p, SEARCH_ALL) != NULL;
-	if (program->texts == SEARCH_TEXTS_MAX)
-		return fail(p, SEARCH_TOO_MUCH);
-	if (program->text == NULL)
-		program->text = calloc(SEARCH_TEXTS_MAX, sizeof(*program->text));
-	step = program->text != NULL ? add(p, SEARCH_TEXT) : NULL;
-	if (step == NULL)
-		return fail(p, SEARCH_TOO_MUCH);
-	step->value = (int64_t)program->texts;
-	match = &program->text[program->texts++];
-	match->where = key->flag;
 	if (key->field != NULL)
-		match->field = strdup(key->field);
-	else if (field.at != NULL)
-		match->field = strndup(field.at, field.len);
-	if (match->where == MATCH_HEADER && match->field == NULL)
+		field = (struct word){(char *)(uintptr_t)key->field, strlen(key->field)};
+	match = add_match(p, key->flag, field);
+	if (match == NULL || (match->where == MATCH_HEADER && match->field == NULL))
 		return fail(p, SEARCH_TOO_MUCH);
 	return map_text(p, text, match);
 }
@@ -287,6 +369,10 @@ add_key(struct parsing *p, const struct key *key)
 	case ARG_KEYWORD:
 	case ARG_UNKEYWORD:
 		return add_keyword(p, key->argument == ARG_KEYWORD);
+	case ARG_MODSEQ:
+		return add_modseq(p);
+	case ARG_ID:
+		return add_id(p, key->key);
 	case ARG_UIDS:
 		return add_set(p, SEARCH_UIDS);
 	case ARG_TEXT:
@@ -455,16 +541,25 @@ search_parse(struct session *session, struct args *args, int64_t now,
 	return SEARCH_PARSED;
 }
 
+static void
+clear_matches(struct match *match, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		free((void *)(uintptr_t)match[i].field);
+		free((void *)(uintptr_t)match[i].text);
+	}
+	free(match);
+}
+
 void
 search_clear(struct search_program *program)
 {
-	for (size_t i = 0; i < program->steps; i++)
+	for (size_t i = 0; i < program->steps; i++) {
 		sequence_clear(&program->step[i].set);
-	for (size_t i = 0; i < program->texts; i++) {
-		free((void *)(uintptr_t)program->text[i].field);
-		free((void *)(uintptr_t)program->text[i].text);
+		free(program->step[i].id);
 	}
+	clear_matches(program->text, program->texts);
+	clear_matches(program->field, program->fields);
 	free(program->step);
-	free(program->text);
 	memset(program, 0, sizeof(*program));
 }

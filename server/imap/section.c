@@ -71,35 +71,37 @@ read_head(struct fetched *message)
 }
 
 const struct mime *
-fetched_mime(struct fetched *message, bool whole)
+fetched_mime(struct fetched *message)
 {
-	if (message->mime != NULL)
-		return message->mime;
-	if (whole) {
-		if (maildir_mime(message->session->box->folder, message->uid, &message->mime) == -1)
-			return NULL;
-		return message->mime;
-	}
-	if (message->head_mime != NULL)
-		return message->head_mime;
-	if (read_head(message) == -1 || (message->head_mime = mime_new()) == NULL)
+	if (message->mime == NULL &&
+	    maildir_mime(message->session->box->folder, message->uid, &message->mime) == -1)
 		return NULL;
-	if (message->head.len > 0)
-		mime_feed(message->head_mime, message->head.data, message->head.len);
-	if (mime_end(message->head_mime) == -1) {
-		mime_free(&message->head_mime);
+	return message->mime;
+}
+
+const struct mdtext *
+fetched_fields(struct fetched *message)
+{
+	if (message->fields_read)
+		return &message->fields;
+	if (maildir_text(message->session->box->folder, message->uid, MAILDIR_FIELDS,
+		&message->fields) == -1)
+		return NULL;
+	if (message->fields.failed) {
 		errno = ENOMEM;
+		return NULL;
 	}
-	return message->head_mime;
+	message->fields_read = true;
+	return &message->fields;
 }
 
 void
 fetched_clear(struct fetched *message)
 {
 	mdtext_clear(&message->head);
+	mdtext_clear(&message->fields);
 	mime_free(&message->mime);
-	mime_free(&message->head_mime);
-	message->head_read = false;
+	message->head_read = message->fields_read = false;
 }
 
 /* --- finding --- */
@@ -209,10 +211,11 @@ filter_fields(struct fetched *message, const struct section *section, struct con
 {
 	struct mdtext kept = {0};
 	struct filtering f = {.filter = {.names = &section->fields}, .out = &kept};
+	const struct mdtext *head = section->remembered ? &message->fields : &message->head;
 	int r = 0;
 
-	if (section->numbers == 0 && message->head.len > 0)
-		header_filter(&f.filter, message->head.data, message->head.len, &kept);
+	if (section->numbers == 0 && head->len > 0)
+		header_filter(&f.filter, head->data, head->len, &kept);
 	else if (section->numbers > 0)
 		r = walk(message, content, 0,
 		    content->size < MIME_HEADER_MAX ? content->size : MIME_HEADER_MAX, filter_piece,
@@ -281,11 +284,14 @@ section_find(struct fetched *message, const struct section *section, struct cont
 
 	memset(content_r, 0, sizeof(*content_r));
 	content_r->decode = DECODE_NOTHING;
-	if (section->numbers == 0) {
+	if (section->remembered) {
+		if (fetched_fields(message) == NULL)
+			return -1;
+	} else if (section->numbers == 0) {
 		if (find_in_message(message, section, content_r) == -1)
 			return -1;
 	} else {
-		mime = fetched_mime(message, true);
+		mime = fetched_mime(message);
 		if (mime == NULL)
 			return -1;
 		find_in_part(mime, section, content_r);

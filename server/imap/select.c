@@ -10,6 +10,7 @@
 #include "server/imap/expunge.h"
 #include "server/imap/list.h"
 #include "server/imap/mailbox.h"
+#include "server/imap/resync.h"
 #include "server/imap/session.h"
 
 /* The mailbox that was selected is left, whatever comes of the new one: RFC 9051 section 6.3.2. */
@@ -20,8 +21,8 @@ leave(struct session *session)
 		return;
 	sequence_clear(&session->saved);
 	mailbox_close(&session->box);
-	if (session->rev2)
-		channel_puts(session->channel, "* OK [CLOSED] The mailbox before is closed\r\n");
+	/* RFC 7162 section 3.2.11: to all clients. */
+	channel_puts(session->channel, "* OK [CLOSED] The mailbox before is closed\r\n");
 }
 
 static void
@@ -38,6 +39,48 @@ tell_unseen(struct session *session)
 		    "* OK [UNSEEN %zu] The first that was not seen\r\n", place + 1);
 }
 
+/* What SELECT is asked for behind the name. */
+struct parameters {
+	bool condstore, qresync;
+	struct resync resync;
+};
+
+/* " (QRESYNC (67890007 90060115194045000) CONDSTORE)" to the end. */
+static bool
+take_parameters(struct session *session, struct args *args, struct parameters *p)
+{
+	struct word word;
+
+	if (args_end(args))
+		return true;
+	if (!args_space(args) || !args_char(args, '('))
+		return false;
+	do {
+		if (!args_atom(args, NULL, &word))
+			return false;
+		if (word_is(word, "CONDSTORE")) {
+			p->condstore = true;
+		} else if (word_is(word, "QRESYNC") && session->qresync && !p->qresync) {
+			/* RFC 7162 section 3.2.5: BAD before ENABLE QRESYNC. */
+			p->qresync = true;
+			if (!args_space(args) || !resync_parse(args, &p->resync))
+				return false;
+		} else {
+			return false;
+		}
+	} while (args_space(args));
+	return args_char(args, ')') && args_end(args);
+}
+
+static void
+tell_id(struct session *session)
+{
+	char id[MAILDIR_ID_SIZE];
+
+	if (maildir_folder_id(session->box->folder, id) == 0)
+		channel_printf(session->channel, "* OK [MAILBOXID (%s)] Its id\r\n", id);
+}
+
 static void
 tell_all(struct session *session)
 {
@@ -50,14 +93,32 @@ tell_all(struct session *session)
 	    "* OK [UIDVALIDITY %" PRIu32 "] UIDs are valid\r\n"
 	    "* OK [UIDNEXT %" PRIu32 "] The next UID\r\n",
 	    box->validity, maildir_uidnext(box->folder));
+	resync_tell_highest(session);
+	tell_id(session);
 	if (session->rev2)
 		(void)!list_tell(session, box->name);
+}
+
+static enum imap_result
+open_folder(struct session *session, const char *folder, bool read_only, struct parameters *p)
+{
+	leave(session);
+	session->box = mailbox_open(session, folder, read_only);
+	if (session->box == NULL)
+		return imap_failed(session, "select");
+	session->condstore = session->condstore || p->condstore;
+	tell_all(session);
+	if (p->qresync)
+		resync_tell(session, &p->resync);
+	return imap_say(
+	    session, IMAP_OK, "[READ-%s] The mailbox is selected", read_only ? "ONLY" : "WRITE");
 }
 
 static enum imap_result
 open_mailbox(struct session *session, struct args *args, bool read_only)
 {
 	char folder[IMAP_NAME_MAX];
+	struct parameters parameters = {.condstore = false};
 	enum imap_result result;
 
 	if (!args_space(args))
@@ -67,15 +128,12 @@ open_mailbox(struct session *session, struct args *args, bool read_only)
 			leave(session);
 		return result;
 	}
-	if (!args_end(args))
-		return IMAP_BAD;
-	leave(session);
-	session->box = mailbox_open(session, folder, read_only);
-	if (session->box == NULL)
-		return imap_failed(session, "select");
-	tell_all(session);
-	return imap_say(
-	    session, IMAP_OK, "[READ-%s] The mailbox is selected", read_only ? "ONLY" : "WRITE");
+	if (take_parameters(session, args, &parameters))
+		result = open_folder(session, folder, read_only, &parameters);
+	else
+		result = IMAP_BAD;
+	resync_clear(&parameters.resync);
+	return result;
 }
 
 enum imap_result
@@ -108,5 +166,6 @@ run_close(struct session *session, struct args *args)
 	/* What cannot be removed stays marked: the answer to CLOSE has no room for it. */
 	if (!session->box->read_only)
 		(void)!expunge_deleted(session, NULL);
+	session->say_modseq = false; /* RFC 7162 section 3.2.8 */
 	return run_unselect(session, args);
 }

@@ -98,8 +98,8 @@ compare_ranges(const void *a, const void *b)
 }
 
 /* Sorts, and joins what overlaps or touches. */
-static void
-normalise(struct sequence *sequence)
+void
+sequence_sort(struct sequence *sequence)
 {
 	struct sequence_range *range = sequence->range;
 	size_t i, kept = 0;
@@ -137,7 +137,7 @@ sequence_parse(struct sequence *sequence, const char *text, size_t len, uint32_t
 		sequence_clear(sequence);
 		return SEQUENCE_WRONG;
 	}
-	normalise(sequence);
+	sequence_sort(sequence);
 	return SEQUENCE_OK;
 }
 
@@ -213,6 +213,19 @@ void
 sequence_add(struct sequence *sequence, uint32_t number)
 {
 	sequence_add_range(sequence, number, number);
+}
+
+void
+sequence_append(struct sequence *sequence, uint32_t number)
+{
+	struct sequence_range *last;
+
+	if (sequence->count > 0) {
+		last = &sequence->range[sequence->count - 1];
+		if (number >= last->first && number <= last->last)
+			return;
+	}
+	sequence_add(sequence, number);
 }
 
 void

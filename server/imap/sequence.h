@@ -39,6 +39,9 @@ bool sequence_copy(const struct sequence *sequence, struct sequence *to_r);
 /* Adds a number, or numbers, above all that are in it. */
 void sequence_add(struct sequence *sequence, uint32_t number);
 void sequence_add_range(struct sequence *sequence, uint32_t first, uint32_t last);
+/* Adds a number that may be any; then sequence_sort puts it in normal form. */
+void sequence_append(struct sequence *sequence, uint32_t number);
+void sequence_sort(struct sequence *sequence);
 
 struct mdtext;
 /* "1,3:5"; nothing for an empty one. */

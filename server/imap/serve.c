@@ -6,6 +6,7 @@
  * alone decides what news of the mailbox goes with an answer, and no command has to remember it.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 #include "server/imap/append.h"
 #include "server/imap/mailbox.h"
 #include "server/imap/mailboxes.h"
+#include "server/imap/resync.h"
 #include "server/imap/session.h"
 #include "server/log.h"
 #include "server/reader.h"
@@ -98,7 +100,7 @@ run_id(struct session *session, struct args *args)
 static enum imap_result
 run_enable(struct session *session, struct args *args)
 {
-	bool rev2 = false, utf8 = false;
+	bool rev2 = false, utf8 = false, condstore = false, qresync = false;
 	struct word word;
 
 	do {
@@ -106,11 +108,16 @@ run_enable(struct session *session, struct args *args)
 			return IMAP_BAD;
 		rev2 = rev2 || (word_is(word, "IMAP4rev2") && !session->rev2);
 		utf8 = utf8 || (word_is(word, "UTF8=ACCEPT") && !session->utf8_accept);
+		condstore = condstore || word_is(word, "CONDSTORE");
+		qresync = qresync || word_is(word, "QRESYNC");
 	} while (!args_end(args));
 	session->rev2 = session->rev2 || rev2;
 	session->utf8_accept = session->utf8_accept || utf8;
-	channel_printf(session->channel, "* ENABLED%s%s\r\n", rev2 ? " IMAP4rev2" : "",
-	    utf8 ? " UTF8=ACCEPT" : "");
+	session->qresync = session->qresync || qresync;
+	channel_printf(session->channel, "* ENABLED%s%s%s%s\r\n", rev2 ? " IMAP4rev2" : "",
+	    utf8 ? " UTF8=ACCEPT" : "", condstore ? " CONDSTORE" : "", qresync ? " QRESYNC" : "");
+	if (condstore || qresync)
+		resync_enable(session);
 	return IMAP_OK;
 }
 
@@ -200,6 +207,8 @@ answer(struct session *session, enum imap_result result)
 
 	channel_printf(
 	    channel, "%s %s ", session->tag[0] != '\0' ? session->tag : "*", words[result]);
+	if (result == IMAP_OK && session->say_modseq && session->box != NULL)
+		channel_printf(channel, "[HIGHESTMODSEQ %" PRIu64 "] ", session->box->modseq);
 	if (session->reply.len > 0)
 		channel_put(channel, session->reply.data, session->reply.len);
 	else
@@ -224,10 +233,14 @@ news_after(struct session *session, const struct imap_row *row)
 {
 	if (session->box == NULL || (row->flags & TELLS_NOTHING) != 0)
 		return;
-	if ((row->flags & BY_NUMBER) != 0)
-		mailbox_tell(session, false); /* what the command has come across */
-	else
+	if ((row->flags & BY_NUMBER) == 0 && !session->by_number) {
 		mailbox_news(session, true);
+		return;
+	}
+	mailbox_tell(session, false); /* what the command has come across */
+	/* RFC 7162 section 3.2: a client that is lost now must ask for the expunges again. */
+	if (session->condstore && session->box->gone.count > 0)
+		resync_tell_highest(session);
 }
 
 static enum imap_result
@@ -311,6 +324,7 @@ next_command(struct session *session)
 	imap_command_next(&session->command);
 	session->reply.len = 0;
 	session->tag[0] = '\0';
+	session->by_number = session->say_modseq = false;
 	while (event == IMAP_COMMAND_MORE) {
 		if (!channel_input(session->channel, &at, &len))
 			return IMAP_GONE;

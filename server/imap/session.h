@@ -29,6 +29,10 @@ struct session {
 	bool identified;       /* its ID is in the log */
 	bool rev2;	       /* ENABLE IMAP4rev2 */
 	bool utf8_accept;      /* ENABLE UTF8=ACCEPT */
+	bool condstore;	       /* RFC 7162: the client knows of mod-sequences */
+	bool qresync;	       /* ENABLE QRESYNC */
+	bool by_number;	       /* the present command names messages by number: see BY_NUMBER */
+	bool say_modseq;       /* its OK tells HIGHESTMODSEQ */
 	struct mailbox *box;   /* the selected one, or NULL */
 	struct sequence saved; /* SEARCHRES: UIDs of the selected mailbox */
 	struct mdtext reply;   /* the present command's: "[CODE] text" */

@@ -9,6 +9,7 @@
 #include "server/conf.h"
 #include "server/imap/answer.h"
 #include "server/imap/mailbox.h"
+#include "server/imap/resync.h"
 #include "server/imap/session.h"
 #include "server/imap/status.h"
 
@@ -21,11 +22,13 @@ enum {
 	STATUS_DELETED,
 	STATUS_SIZE,
 	STATUS_APPENDLIMIT,
+	STATUS_HIGHESTMODSEQ, /* RFC 7162 */
+	STATUS_MAILBOXID,     /* RFC 8474 */
 	STATUS_ITEMS,
 };
 
-static const char *const names[STATUS_ITEMS] = {
-    "MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "DELETED", "SIZE", "APPENDLIMIT"};
+static const char *const names[STATUS_ITEMS] = {"MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY",
+    "UNSEEN", "DELETED", "SIZE", "APPENDLIMIT", "HIGHESTMODSEQ", "MAILBOXID"};
 
 bool
 status_items(struct args *args, unsigned *items_r)
@@ -98,10 +101,26 @@ value(struct session *session, struct maildir_folder *folder, int item)
 		return counts.deleted;
 	case STATUS_SIZE:
 		return size_of_all(folder);
+	case STATUS_HIGHESTMODSEQ:
+		return maildir_highest_modseq(folder);
 	case STATUS_APPENDLIMIT:
 	default:
 		return (uint64_t)session->conf->append_limit;
 	}
+}
+
+static void
+put_item(struct session *session, struct maildir_folder *folder, int item)
+{
+	char id[MAILDIR_ID_SIZE];
+
+	channel_printf(session->channel, "%s ", names[item]);
+	if (item != STATUS_MAILBOXID)
+		channel_printf(session->channel, "%" PRIu64, value(session, folder, item));
+	else if (maildir_folder_id(folder, id) == 0)
+		channel_printf(session->channel, "(%s)", id);
+	else
+		channel_puts(session->channel, "NIL");
 }
 
 int
@@ -112,6 +131,8 @@ status_tell(struct session *session, const char *name, unsigned items)
 	const char *before = "";
 	int saved;
 
+	if ((items & 1U << STATUS_HIGHESTMODSEQ) != 0)
+		resync_enable(session);
 	if (maildir_folder_open(session->maildir, name, &folder) == -1)
 		return -1;
 	if (maildir_sync(folder) == -1) {
@@ -126,8 +147,8 @@ status_tell(struct session *session, const char *name, unsigned items)
 	for (int i = 0; i < STATUS_ITEMS; i++) {
 		if ((items & 1U << i) == 0)
 			continue;
-		channel_printf(
-		    channel, "%s%s %" PRIu64, before, names[i], value(session, folder, i));
+		channel_puts(channel, before);
+		put_item(session, folder, i);
 		before = " ";
 	}
 	channel_puts(channel, ")\r\n");

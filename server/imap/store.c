@@ -7,6 +7,7 @@
 #include "maildir/maildir.h"
 #include "server/imap/answer.h"
 #include "server/imap/mailbox.h"
+#include "server/imap/resync.h"
 #include "server/imap/session.h"
 
 /* Messages changed under one lock: others get a turn between. */
@@ -17,12 +18,33 @@ enum how { STORE_REPLACE, STORE_ADD, STORE_REMOVE };
 struct storing {
 	enum how how;
 	bool silent;
+	bool conditional; /* RFC 7162 section 3.1.3 */
+	uint64_t unchanged_since;
 	struct flag_list list;
-	uint64_t letters;   /* of its keywords */
-	struct mdtext told; /* the answers of a batch */
-	bool failed;	    /* some message could not be changed */
-	bool gone;	    /* some is expunged */
+	uint64_t letters;	  /* of its keywords */
+	struct sequence modified; /* numbers or UIDs that failed the condition */
+	struct {
+		uint32_t uid;
+		bool done; /* it was changed as the client has asked */
+	} told[BATCH];	   /* messages of a batch that are to be told */
+	size_t tell;
+	bool failed; /* some message could not be changed */
+	bool gone;   /* some is expunged */
 };
+
+/* "(UNCHANGEDSINCE 12121230045) " */
+static bool
+parse_modifier(struct args *args, struct storing *storing)
+{
+	struct word word;
+
+	if (!args_char(args, '('))
+		return true;
+	storing->conditional = true;
+	return args_atom(args, NULL, &word) && word_is(word, "UNCHANGEDSINCE") &&
+	       args_space(args) && args_number64(args, &storing->unchanged_since) &&
+	       args_char(args, ')') && args_space(args);
+}
 
 /* "+FLAGS.SILENT (\Seen)" to the end. */
 static bool
@@ -30,6 +52,8 @@ parse(struct args *args, struct storing *storing)
 {
 	struct word word;
 
+	if (!parse_modifier(args, storing))
+		return false;
 	storing->how = args_char(args, '+')   ? STORE_ADD
 		       : args_char(args, '-') ? STORE_REMOVE
 					      : STORE_REPLACE;
@@ -71,7 +95,7 @@ change_of(const struct storing *storing)
 }
 
 static void
-store_one(struct session *session, size_t place, bool uid, struct storing *storing)
+store_one(struct session *session, size_t place, bool by_uid, struct storing *storing)
 {
 	const struct maildir_flag_change change = change_of(storing);
 	struct mailbox *box = session->box;
@@ -81,16 +105,40 @@ store_one(struct session *session, size_t place, bool uid, struct storing *stori
 		storing->gone = true;
 		return;
 	}
-	if (maildir_flags(box->folder, now.uid, &change) == -1) {
-		if (errno == ENOENT)
-			storing->gone = true;
-		else
-			storing->failed = true;
+	storing->told[storing->tell].uid = now.uid;
+	storing->told[storing->tell].done = true;
+	if (storing->conditional && now.modseq > storing->unchanged_since) {
+		sequence_add(&storing->modified, by_uid ? now.uid : (uint32_t)place + 1);
+		storing->told[storing->tell].done = false;
+	} else if (maildir_flags(box->folder, now.uid, &change) == -1) {
+		storing->gone = storing->gone || errno == ENOENT;
+		storing->failed = storing->failed || errno != ENOENT;
 		return;
 	}
-	mailbox_told(box, now.uid);
-	if (!storing->silent && maildir_lookup(box->folder, now.uid, &now))
-		mailbox_put_fetch(session, &now, TELL_FLAGS | (uid ? TELL_UID : 0), &storing->told);
+	storing->tell++;
+}
+
+/* What became of a batch; also of messages that failed the condition, so that the client need not ask. */
+static void
+tell_batch(struct session *session, bool by_uid, struct storing *storing)
+{
+	struct mailbox *box = session->box;
+	unsigned tell = by_uid ? TELL_FLAGS | TELL_UID : TELL_FLAGS;
+	struct maildir_message now;
+	struct mdtext text = {0};
+	bool silent;
+
+	for (size_t i = 0; i < storing->tell; i++) {
+		if (!maildir_lookup(box->folder, storing->told[i].uid, &now))
+			continue;
+		mailbox_told(box, now.uid);
+		silent = storing->silent && storing->told[i].done;
+		/* RFC 7162 section 3.1.3: its new mod-sequence is told also of a silent one. */
+		if (!silent || session->condstore)
+			mailbox_put_fetch(session, &now, silent ? 0 : tell, &text);
+	}
+	storing->tell = 0;
+	imap_put_text(session, &text);
 }
 
 /* As many as may be done under one lock.  Nothing is said within: a client that does not read would
@@ -110,8 +158,35 @@ store_batch(struct session *session, struct picked *picked, struct storing *stor
 	/* An OK says that it is on disk. */
 	if (maildir_change_end(box->folder) == -1)
 		storing->failed = true;
-	imap_put_text(session, &storing->told);
+	tell_batch(session, picked->by_uid, storing);
 	return 0;
+}
+
+/* "[MODIFIED 7,9] ": RFC 7162 section 3.1.3. */
+static enum imap_result
+say_modified(struct session *session, enum imap_result result, const struct sequence *modified)
+{
+	session->reply.len = 0;
+	imap_add(&session->reply, "[MODIFIED ");
+	sequence_put(modified, &session->reply);
+	imap_add(&session->reply,
+	    result == IMAP_OK ? "] They were changed before" : "] Some are expunged");
+	return result;
+}
+
+static enum imap_result
+conclude(struct session *session, bool by_uid, const struct storing *storing)
+{
+	/* RFC 2180 section 4.2.1: the others are changed, and told. */
+	bool gone = storing->gone && !by_uid;
+
+	if (storing->failed || storing->modified.failed)
+		return imap_say(session, IMAP_NO, "[UNAVAILABLE] Some could not be changed");
+	if (storing->modified.count > 0)
+		return say_modified(session, gone ? IMAP_NO : IMAP_OK, &storing->modified);
+	if (gone)
+		return imap_say(session, IMAP_NO, "[EXPUNGEISSUED] Some are expunged");
+	return IMAP_OK;
 }
 
 static enum imap_result
@@ -120,6 +195,8 @@ store_all(struct session *session, struct picked *picked, struct storing *storin
 	struct mailbox *box = session->box;
 	bool more = true;
 
+	if (storing->conditional)
+		resync_enable(session);
 	/* All of the keywords, or none of the change: RFC 9051 section 2.3.2. */
 	if (flags_letters(
 		box->folder, &storing->list, storing->how != STORE_REMOVE, &storing->letters) == -1)
@@ -132,14 +209,8 @@ store_all(struct session *session, struct picked *picked, struct storing *storin
 	while (more && session->channel->end == CHANNEL_OPEN)
 		if (store_batch(session, picked, storing, &more) == -1)
 			return imap_failed(session, "store");
-	if (storing->failed)
-		return imap_say(session, IMAP_NO, "[UNAVAILABLE] Some could not be changed");
-	/* RFC 2180 section 4.2.1: the others are changed, and told. */
-	if (storing->gone && !picked->by_uid)
-		return imap_say(session, IMAP_NO, "[EXPUNGEISSUED] Some are expunged");
-	return IMAP_OK;
+	return conclude(session, picked->by_uid, storing);
 }
-
 static enum imap_result
 store(struct session *session, struct args *args, bool uid)
 {
@@ -159,6 +230,7 @@ store(struct session *session, struct args *args, bool uid)
 	else
 		result = store_all(session, &picked, &storing);
 	picked_clear(&picked);
+	sequence_clear(&storing.modified);
 	return result;
 }
 

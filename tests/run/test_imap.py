@@ -245,19 +245,19 @@ def test_move(talk, server):
     assert talk.cmd("MOVE 1 INBOX").no and talk.cmd("COPY 1 INBOX").ok
 
 
-def test_keywords_end_at_26_and_none_is_dropped_with_ok(talk):
-    for i in range(26):
+def test_keywords_end_at_64_and_none_is_dropped_with_ok(talk):
+    for i in range(64):
         assert talk.cmd(f"STORE 1 +FLAGS (word{i})").ok
-    assert len(flags(talk)[1]) == 26
+    assert len(flags(talk)[1]) == 64
     permanent = [m[1] for m in talk.cmd("SELECT INBOX").find(rb"PERMANENTFLAGS \((.*?)\)")][0]
-    assert b"\\*" not in permanent and b"word25" in permanent
-    for command in ("STORE 2 +FLAGS (\\Seen word26)", "STORE 2 FLAGS (one more)"):
+    assert b"\\*" not in permanent and b"word63" in permanent
+    for command in ("STORE 2 +FLAGS (\\Seen word64)", "STORE 2 FLAGS (one more)"):
         assert talk.cmd(command).no and code(talk.last) == "LIMIT"
     assert flags(talk)[2] == set(), "nothing of it"
-    answer = talk.append("INBOX", message(4), "(word26) ")
-    assert answer.no and code(answer) == "LIMIT" and talk.cmd("STORE 2 -FLAGS (word26)").ok
+    answer = talk.append("INBOX", message(4), "(word64) ")
+    assert answer.no and code(answer) == "LIMIT" and talk.cmd("STORE 2 -FLAGS (word64)").ok
     assert talk.append("INBOX", message(4), "(WORD3) ").ok and flags(talk)[4] == {"word3"}, "a known one in any case"
-    talk.append("Box", message(5), "(word26) ")
+    talk.append("Box", message(5), "(word64) ")
     talk.cmd("SELECT Box")
     answer = talk.cmd("COPY 1 INBOX")
     assert answer.no and code(answer) == "LIMIT"

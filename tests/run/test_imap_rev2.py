@@ -28,7 +28,7 @@ def both(server):
 
 def test_enable(server):
     talk = server.imap_talk()
-    for command, want in [("ENABLE X-NONE", b""), ("ENABLE imap4REV2 X-NONE", b" IMAP4rev2"), ("ENABLE IMAP4rev2", b""), ("ENABLE CONDSTORE utf8=accept", b" UTF8=ACCEPT"),
+    for command, want in [("ENABLE X-NONE", b""), ("ENABLE imap4REV2 X-NONE", b" IMAP4rev2"), ("ENABLE IMAP4rev2", b""), ("ENABLE X-NONE utf8=accept", b" UTF8=ACCEPT"),
                           ("ENABLE UTF8=ACCEPT IMAP4rev2", b"")]:
         assert talk.cmd(command).untagged == [b"* ENABLED" + want], command
     talk = server.imap_talk()
@@ -51,9 +51,9 @@ def test_select(both):
         assert first.find(rb"^\* 5 EXISTS$") and first.find(rb"UIDVALIDITY") and first.find(rb"UIDNEXT 6") and first.find(rb"PERMANENTFLAGS")
         for command in ("SELECT INBOX", "EXAMINE INBOX"):
             again = talk.cmd(command)
-            assert again.ok and (again.untagged[0].startswith(b"* OK [CLOSED]")) == rev2, "before all of the new mailbox"
+            assert again.ok and again.untagged[0].startswith(b"* OK [CLOSED]"), "before all of the new mailbox"
         failed = talk.cmd("SELECT None")
-        assert failed.no and bool(failed.find(rb"\[CLOSED\]")) == rev2
+        assert failed.no and failed.find(rb"\[CLOSED\]")
         assert not talk.cmd("SELECT INBOX").find(rb"\[CLOSED\]"), "nothing was selected"
         assert not talk.cmd("UNSELECT").find(rb"RECENT")
 

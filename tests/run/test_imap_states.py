@@ -10,7 +10,7 @@ IN_CLEAR = BEFORE + b" STARTTLS LOGINDISABLED"
 IN_TLS = BEFORE + b" AUTH=PLAIN AUTH=LOGIN"
 AFTER = (b"IMAP4rev1 IMAP4rev2 LITERAL+ ID IDLE NAMESPACE CHILDREN UNSELECT ENABLE UIDPLUS MOVE SPECIAL-USE "
          b"CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS STATUS=SIZE ESEARCH SEARCHRES WITHIN BINARY MULTIAPPEND "
-         b"UTF8=ACCEPT APPENDLIMIT=67108864")
+         b"UTF8=ACCEPT CONDSTORE QRESYNC OBJECTID SAVEDATE APPENDLIMIT=67108864")
 
 
 def b64(text):
@@ -468,7 +468,7 @@ def test_append_that_breaks_off_leaves_nothing_to_the_next_command(server):
 def test_bad_syntax_is_bad_with_the_tag(server):
     talk = server.imap_talk()
     talk.cmd("SELECT INBOX")
-    for command in ("NOOP x", "CAPABILITY x", "SELECT", "SELECT a b", "SELECT INBOX (CONDSTORE)", "STATUS INBOX", "STATUS INBOX ()",
+    for command in ("NOOP x", "CAPABILITY x", "SELECT", "SELECT a b", "SELECT INBOX (X)", "SELECT INBOX ()", "SELECT INBOX CONDSTORE", "STATUS INBOX", "STATUS INBOX ()",
                     "STATUS INBOX (X)", "STATUS INBOX MESSAGES", "LIST", 'LIST ""', 'LIST "" a b', "CREATE", "DELETE",
                     "RENAME a", "RENAME a b c", "SUBSCRIBE", "CHECK x", "CLOSE x", "EXPUNGE x", "UID EXPUNGE", "IDLE x",
                     "SEARCH", "SEARCH X", "SEARCH ALL ", "SEARCH ()", "SEARCH (ALL", "SEARCH ALL)", "SEARCH NOT", "SEARCH OR ALL",

@@ -119,7 +119,7 @@ parse(const char *text, struct search_program *program, bool *extended, unsigned
 static void
 describe(const struct search_program *program, char *out, size_t size)
 {
-	static const char letters[] = "AFRNUbosOYLSBSsT!&|";
+	static const char letters[] = "AFRNUM0bosOYbosILSBSsTT!&|";
 	size_t i;
 
 	for (i = 0; i < program->steps && i + 1 < size; i++)

@@ -1,0 +1,74 @@
+/*
+ * fuzz_more_keywords.c: any octets as sallyport.keywords; and the same as lines that have their checksums,
+ * so that what is behind those is reached.  What was read and written must read the same.
+ */
+#include <assert.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "maildir/fnv.h"
+#include "maildir/keywords.h"
+#include "maildir/more_keywords.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void
+seal(const char *text, size_t size, struct mdtext *out)
+{
+	const char *end = text + size, *newline;
+
+	for (const char *p = text; p < end; p = newline + 1) {
+		uint64_t sum;
+
+		newline = memchr(p, '\n', (size_t)(end - p));
+		if (newline == NULL)
+			break;
+		sum = fnv64(FNV_START, p, (size_t)(newline - p));
+		mdtext_addf(out, "%08x ", (uint32_t)(sum ^ sum >> 32));
+		mdtext_add(out, p, (size_t)(newline - p) + 1);
+	}
+}
+
+static void
+check(const char *data, size_t size)
+{
+	struct more_keywords more = {0}, again = {0};
+	struct mdtext out = {0}, other = {0};
+	/* Exactly as large: a look past the end is found. */
+	char *text = malloc(size > 0 ? size : 1);
+
+	assert(text != NULL);
+	if (size > 0)
+		memcpy(text, data, size);
+	assert(more_parse(&more, text, size) <= (ssize_t)size);
+	free(text);
+	more_put(&more, NULL, NULL, &out);
+	assert(!out.failed && more_parse(&again, out.data, out.len) == (ssize_t)out.len);
+	for (int i = 0; i < MORE_COUNT; i++) {
+		const char *name = more.name[i];
+
+		assert((name == NULL) == (again.name[i] == NULL));
+		assert(name == NULL || (keyword_valid(name) && strcmp(name, again.name[i]) == 0));
+		assert(name == NULL || more_find(&more, name) <= MORE_FIRST + i);
+	}
+	assert(again.count <= more.count && more_free(&again) == more_free(&more));
+	more_put(&again, NULL, NULL, &other);
+	assert(other.len == out.len);
+	mdtext_clear(&out);
+	mdtext_clear(&other);
+	more_clear(&more);
+	more_clear(&again);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct mdtext sealed = {0};
+
+	check((const char *)data, size);
+	seal((const char *)data, size, &sealed);
+	check(sealed.len > 0 ? sealed.data : "", sealed.len);
+	mdtext_clear(&sealed);
+	return 0;
+}

@@ -182,6 +182,17 @@ take_name(struct more_keywords *more, struct line line)
 	return 0;
 }
 
+/* Whether a file in cur/ can have it as the base of its name. */
+static bool
+base_usable(const char *base, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		if ((unsigned char)base[i] < 0x20 || base[i] == '/' || base[i] == ':')
+			return false;
+	}
+	return len > 0 && len <= NAME_MAX;
+}
+
 /* "m 5 base" */
 static int
 take_message(struct more_keywords *more, struct line line)
@@ -189,7 +200,7 @@ take_message(struct more_keywords *more, struct line line)
 	uint64_t keywords;
 
 	if (!line_number(&line, 16, 16, &keywords) || keywords >> MORE_COUNT != 0 ||
-	    line.len == 0 || line.len > NAME_MAX)
+	    !base_usable(line.p, line.len))
 		return 0;
 	return table_set(more, line.p, line.len, keywords << MORE_FIRST);
 }

@@ -14,11 +14,19 @@
 
 /* The line with its checksum. */
 static void
+sealed_octets(struct mdtext *out, const char *line, size_t len)
+{
+	uint64_t sum = fnv64(FNV_START, line, len);
+
+	mdtext_addf(out, "%08x ", (uint32_t)(sum ^ sum >> 32));
+	mdtext_add(out, line, len);
+	mdtext_add(out, "\n", 1);
+}
+
+static void
 sealed(struct mdtext *out, const char *line)
 {
-	uint64_t sum = fnv64(FNV_START, line, strlen(line));
-
-	mdtext_addf(out, "%08x %s\n", (uint32_t)(sum ^ sum >> 32), line);
+	sealed_octets(out, line, strlen(line));
 }
 
 static uint64_t
@@ -92,6 +100,30 @@ lines(void **state)
 		assert_string_equal(more.name[1], rows[i].name);
 		assert_int_equal(mask_of(&more, "1.a"), rows[i].mask);
 		assert_int_equal(more.lines, 3);
+		mdtext_clear(&out);
+		more_clear(&more);
+	}
+}
+
+/* No file has such a name, and what is written of it would read differently. */
+static void
+odd_bases(void **state)
+{
+	static const char line[] = "m 2 1.?b";
+	char text[sizeof(line)];
+
+	(void)state;
+	for (int c = 0; c < 256; c++) {
+		struct more_keywords more = {0};
+		struct mdtext out = {0};
+		bool odd = c < 0x20 || c == '/' || c == ':';
+
+		memcpy(text, line, sizeof(line));
+		text[6] = (char)c;
+		sealed_octets(&out, text, sizeof(line) - 1);
+		assert_int_equal(more_parse(&more, out.data, out.len), out.len);
+		assert_int_equal(more.count, odd ? 0 : 1);
+		assert_int_equal(more_mask(&more, text + 4, 4), odd ? 0 : BIT(27));
 		mdtext_clear(&out);
 		more_clear(&more);
 	}
@@ -261,6 +293,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(checksums_are_for_ever),
 	    cmocka_unit_test(lines),
+	    cmocka_unit_test(odd_bases),
 	    cmocka_unit_test(damage_costs_one_line),
 	    WITH(appended_and_read_on),
 	    WITH(trimmed_when_grown),

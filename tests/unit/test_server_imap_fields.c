@@ -1,0 +1,223 @@
+/*
+ * test_server_imap_fields.c: what is answered from the header fields that are remembered is what the
+ * message itself says: for searches, for the day of Date, whole and cut anywhere.
+ */
+#include "server_fixture.h"
+
+#include "maildir/casemap.h"
+#include "maildir/maildir.h"
+#include "maildir/match.h"
+#include "maildir/text.h"
+
+/* Headers, each a message with a short body. */
+static const char *const headers[] = {
+    "Subject: plain words\n",
+    "Subject:  two  blanks\tand a tab \n",
+    "Subject: folded\n here\n\tand there\n",
+    "SUBJECT : an obsolete colon\n",
+    "Subject:\n",
+    "Subject: \n",
+    "Subject: =?utf-8?Q?Gr=C3=BC=C3=9Fe?= =?iso-8859-1?Q?_aus?= Wien\n",
+    "Subject: not =? a word\n",
+    "Subject: 1 + 1 = 2?\n",
+    "Subject: ends in =\n",
+    "Subject: na\xc3\xafve caf\xe9\n",
+    "Subject: bell \a and nul-free\n",
+    "Subject: one\nSubject: two\n",
+    "no field at all\nSubject: behind it\n",
+    "Subject: @[`{~ signs ]^_\x7f\n",
+    "Date: Mon, 3 Jan 2022 23:59:59 -1200\nDate: 4 Feb 2023 00:00:00 +0000\n",
+    "Date: (comment) 31 Dec\n 99 23:59\n",
+    "Date: never\n",
+    "From: \"A. N. Other\" <a@example.org>\nTo: b@example.org,\n c@example.org\nSubject: \n folded at once\n",
+};
+
+static const char *const texts[] = {"", "plain", "PLAIN WORDS", "two blanks", "tab ", "folded here",
+    "here and", "obsolete",
+    "gr\xc3\xbc\xc3\x9f"
+    "e aus wien",
+    "=?", "not =? a", "= 2?", "in =", "caf", "na\xc3\xafve", "\a", "one", "two", "one two",
+    "behind", " behind", "@[`{~", "^_", "\x7f", "a@example.org", "b@example.org, c@", "example",
+    " ", "at once", "zebra", "other\""};
+
+static const char *const names[] = {
+    "Subject", "subject", "From", "To", "Date", "Subjec", "Subject2"};
+
+static struct maildir *md;
+static struct maildir_folder *folder;
+
+static int
+begin(void **state)
+{
+	char path[256], text[2048];
+
+	if (fixture_make_dir(state) != 0)
+		return -1;
+	(void)snprintf(path, sizeof(path), "%s/md", fixture_dir);
+	if (maildir_create(path) != 0 || maildir_open(path, "test", &md) != 0)
+		return -1;
+	for (size_t i = 0; i < COUNT(headers); i++) {
+		(void)snprintf(path, sizeof(path), "%s/md/cur/%zu.x:2,", fixture_dir, 1000 + i);
+		(void)snprintf(text, sizeof(text), "%s\nSubject: body\n", headers[i]);
+		fixture_write(path, text, strlen(text), 0600);
+	}
+	return maildir_folder_open(md, "INBOX", &folder) == 0 && maildir_sync(folder) == 0 ? 0 : -1;
+}
+
+static int
+end(void **state)
+{
+	maildir_folder_close(&folder);
+	maildir_close(&md);
+	return fixture_remove_dir(state);
+}
+
+/* The header as it is on the wire. */
+static size_t
+wire(const char *header, char *out)
+{
+	size_t len = 0;
+
+	for (; *header != '\0'; header++) {
+		if (*header == '\n')
+			out[len++] = '\r';
+		out[len++] = *header;
+	}
+	return len;
+}
+
+static void
+set_matches(struct match *matches, struct mdtext *mapped)
+{
+	for (size_t t = 0; t < COUNT(texts); t++) {
+		casemap_add(texts[t], strlen(texts[t]), &mapped[t]);
+		for (size_t n = 0; n < COUNT(names); n++)
+			matches[t * COUNT(names) + n] = (struct match){.where = MATCH_HEADER,
+			    .field = names[n],
+			    .text = mapped[t].data,
+			    .len = mapped[t].len};
+	}
+}
+
+/* All questions at once, and each alone. */
+static void
+fields_answer_as_the_message_does(void **state)
+{
+	enum { ALL = COUNT(texts) * COUNT(names) };
+	static struct match from_file[ALL], from_text[ALL];
+	struct mdtext mapped[COUNT(texts)] = {{0}};
+	char text[2048];
+	size_t found = 0;
+
+	(void)state;
+	set_matches(from_file, mapped);
+	memcpy(from_text, from_file, sizeof(from_text));
+	for (size_t i = 0; i < COUNT(headers); i++) {
+		size_t len = wire(headers[i], text);
+
+		assert_int_equal(
+		    maildir_match(folder, (uint32_t)i + 1, from_file, ALL, NULL, NULL), 0);
+		assert_int_equal(match_header(text, len, from_text, ALL), 0);
+		for (size_t k = 0; k < ALL; k++) {
+			struct match one = from_text[k];
+
+			if (from_text[k].found != from_file[k].found)
+				fail_msg("%s in %s of \"%s\": %d", texts[k / COUNT(names)],
+				    from_text[k].field, headers[i], from_text[k].found);
+			assert_int_equal(match_header(text, len, &one, 1), 0);
+			assert_int_equal(one.found, from_file[k].found);
+			found += one.found;
+		}
+	}
+	assert_in_range(found, 100, COUNT(headers) * ALL / 2); /* they ask for something */
+	for (size_t t = 0; t < COUNT(texts); t++)
+		mdtext_clear(&mapped[t]);
+}
+
+/* Cut at each octet nothing behind the end is read (the sanitizer sees it), and no more is found. */
+static void
+texts_cut_anywhere(void **state)
+{
+	char text[2048], *cut;
+	struct match match = {.where = MATCH_HEADER, .field = "Subject", .text = "E", .len = 1};
+	int64_t day;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(headers); i++) {
+		size_t whole = wire(headers[i], text);
+		bool all;
+
+		assert_int_equal(match_header(text, whole, &match, 1), 0);
+		all = match.found;
+		for (size_t len = 0; len <= whole; len++) {
+			cut = malloc(len + 1);
+			assert_non_null(cut);
+			memcpy(cut, text, len);
+			cut = realloc(cut, len > 0 ? len : 1);
+			assert_int_equal(match_header(cut, len, &match, 1), 0);
+			assert_true(!match.found || all || memchr(cut, '=', len) != NULL);
+			(void)match_sent_day(cut, len, &day);
+			free(cut);
+		}
+	}
+}
+
+static void
+days_of_the_first_date(void **state)
+{
+	static const struct {
+		size_t header;
+		int64_t day; /* -1: none */
+	} days[] = {{0, -1}, {15, 18995}, {16, 10956}, {17, -1}};
+	char text[2048];
+	int64_t day;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(days); i++) {
+		size_t len = wire(headers[days[i].header], text);
+
+		assert_int_equal(match_sent_day(text, len, &day), days[i].day != -1);
+		if (days[i].day != -1)
+			assert_int_equal(day, days[i].day);
+	}
+}
+
+/* Fields of any length go the long way. */
+static void
+long_fields(void **state)
+{
+	enum { LEN = 200000 };
+	char *text = malloc(LEN + 32);
+	struct match matches[] = {
+	    {.where = MATCH_HEADER, .field = "Subject", .text = "NEEDLE", .len = 6},
+	    {.where = MATCH_HEADER, .field = "Subject", .text = "PIN", .len = 3},
+	};
+	static const size_t at[] = {10, 900, 1015, 1020, 1030, 65530, LEN - 7};
+
+	(void)state;
+	assert_non_null(text);
+	for (size_t i = 0; i < COUNT(at); i++) {
+		memset(text, 'x', LEN);
+		memcpy(text, "Subject: ", 9);
+		memcpy(text + at[i], "needle", 6);
+		memcpy(text + LEN, "\r\n", 2);
+		for (size_t len = at[i] + 6; len <= LEN; len = len < 2000 ? len + 1 : len * 2) {
+			assert_int_equal(match_header(text, len, matches, 2), 0);
+			assert_true(matches[0].found && !matches[1].found);
+		}
+	}
+	free(text);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(fields_answer_as_the_message_does),
+	    cmocka_unit_test(texts_cut_anywhere),
+	    cmocka_unit_test(days_of_the_first_date),
+	    cmocka_unit_test(long_fields),
+	};
+
+	return cmocka_run_group_tests(tests, begin, end);
+}

@@ -20,9 +20,12 @@
 
 #include "maildir/deliver.h"
 #include "maildir/ids.h"
+#include "maildir/index.h"
 #include "maildir/internal.h"
 #include "maildir/lock.h"
+#include "maildir/own.h"
 #include "maildir/scan.h"
+#include "maildir/sync.h"
 
 /* A name is new; should it exist all the same, the next is. */
 #define NAME_TRIES 10
@@ -313,11 +316,12 @@ delivery_drop_last(struct maildir_delivery *d)
 
 /* Where no link can be made: the message is read and written. */
 static int
-copy_file(struct maildir_delivery *d, const struct maildir_folder *from, const struct entry *entry,
-    uint32_t flags, uint64_t keywords)
+copy_file(struct maildir_delivery *d, const struct maildir_folder *from,
+    const struct index_message *message, uint32_t flags, uint64_t keywords)
 {
 	struct stat st;
-	int in = maildir_open_regular(from->dir[entry->dir], entry->name, &st), out, r, saved;
+	int in = maildir_open_regular(
+	    from->dir[message->record.dir], index_name(message), &st), out, r, saved;
 
 	if (in < 0)
 		return -1;
@@ -343,17 +347,17 @@ copy_file(struct maildir_delivery *d, const struct maildir_folder *from, const s
 
 /* A link was made: is it of what we meant? */
 static int
-link_check(struct maildir_delivery *d, const struct entry *entry, const char *base)
+link_check(struct maildir_delivery *d, const struct index_record *record, const char *base)
 {
 	struct delivered *message = delivery_last(d);
 	struct stat st;
 
 	if (fstatat(d->tmp, base, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode)) {
 		message->sizes.known =
-		    (entry->known & ENTRY_SIZES) != 0 && entry->size == (uint64_t)st.st_size;
-		message->sizes.size = entry->size;
-		message->sizes.wire = entry->wire;
-		message->sizes.line_end = (entry->known & ENTRY_LINE_END) != 0;
+		    (record->known & INDEX_SIZES) != 0 && record->size == (uint64_t)st.st_size;
+		message->sizes.size = record->size;
+		message->sizes.wire = record->wire;
+		message->sizes.line_end = (record->known & INDEX_LINE_END) != 0;
 		return 0;
 	}
 	errno = EINVAL;
@@ -371,25 +375,26 @@ link_impossible(int error)
 
 /* One attempt, by the name that we know. */
 static int
-copy_try(struct maildir_delivery *d, const struct maildir_folder *from, const struct entry *entry,
-    uint64_t keywords)
+copy_try(struct maildir_delivery *d, const struct maildir_folder *from,
+    const struct index_message *original, uint64_t keywords)
 {
 	uint32_t flags, letters;
 	char base[NAME_SIZE];
 
-	mdname_flags(entry->name, &flags, &letters);
+	mdname_flags(index_name(original), &flags, &letters);
 	for (int tries = 0; tries < NAME_TRIES; tries++) {
 		struct delivered *message = delivery_add(d, flags, keywords, base);
 
 		if (message == NULL)
 			return -1;
-		if (linkat(from->dir[entry->dir], entry->name, d->tmp, base, 0) == 0) {
+		if (linkat(from->dir[original->record.dir], index_name(original), d->tmp, base,
+			0) == 0) {
 			d->set.count++;
-			return link_check(d, entry, base);
+			return link_check(d, &original->record, base);
 		}
 		free(message->name);
 		if (link_impossible(errno))
-			return copy_file(d, from, entry, flags, keywords);
+			return copy_file(d, from, original, flags, keywords);
 		if (errno != EEXIST)
 			return -1;
 	}
@@ -398,11 +403,11 @@ copy_try(struct maildir_delivery *d, const struct maildir_folder *from, const st
 
 /* A copy has the id of its original. */
 static int
-copy_guid(struct maildir_delivery *d, const struct entry *entry)
+copy_guid(struct maildir_delivery *d, const struct index_message *original)
 {
 	char guid[GUID_SIZE];
 
-	entry_guid(entry, guid);
+	message_guid(original, guid);
 	delivery_last(d)->guid = strdup(guid);
 	if (delivery_last(d)->guid != NULL)
 		return 0;
@@ -414,14 +419,14 @@ int
 maildir_delivery_copy(
     struct maildir_delivery *d, struct maildir_folder *from, uint32_t uid, uint64_t keywords)
 {
-	struct entry *entry = entry_find(from, uid);
+	struct index_message original;
 
-	if (delivery_finish(d) < 0 || entry == NULL)
+	if (delivery_finish(d) < 0 || message_find(from, uid, &original) < 0)
 		return -1;
 	for (int tries = 0; tries < COPY_TRIES; tries++) {
-		if (copy_try(d, from, entry, keywords) == 0)
-			return copy_guid(d, entry);
-		if (errno != ENOENT || entry_locate(from, entry) < 0)
+		if (copy_try(d, from, &original, keywords) == 0)
+			return copy_guid(d, &original);
+		if (errno != ENOENT || message_locate(from, uid, &original) < 0)
 			return -1;
 	}
 	errno = ENOENT;
@@ -485,9 +490,16 @@ set_move(struct maildir_delivery *d)
 static int
 commit_locked(struct maildir_delivery *d)
 {
-	if (folder_open_dirs(d->folder) < 0)
-		return -1;
-	if (set_move(d) == 0 && sync_delivered(d->folder, &d->set) == 0)
+	int r;
+
+	if (folder_open_dirs(d->folder) < 0 || own_change_begin(d->folder) < 0)
+		return delivery_fail(d);
+	r = set_move(d);
+	if (r == 0)
+		r = sync_quick_delivered(d->folder, &d->set);
+	if (r > 0)
+		r = sync_delivered(d->folder, &d->set);
+	if (r == 0)
 		return 0;
 	set_remove(d);
 	return delivery_fail(d);
@@ -516,7 +528,7 @@ maildir_delivery_commit(
 		return -1;
 	for (size_t i = 0; i < d->set.count; i++)
 		d->uids[i] = d->set.message[i].uid;
-	*uidvalidity_r = folder->list.validity;
+	*uidvalidity_r = maildir_uidvalidity(folder);
 	*uids_r = d->uids;
 	return 0;
 }

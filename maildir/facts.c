@@ -178,27 +178,3 @@ facts_text(const struct facts *facts, enum maildir_text text)
 		text = MAILDIR_BODYSTRUCTURE;
 	return &facts->text[text];
 }
-
-int
-maildir_text(
-    struct maildir_folder *folder, uint32_t uid, enum maildir_text text, struct mdtext *out)
-{
-	bool head_only = text != MAILDIR_BODYSTRUCTURE && text != MAILDIR_BODYSTRUCTURE_UTF8;
-	struct maildir_reader *reader;
-	const struct mdtext *found;
-	struct facts facts;
-	int r, saved;
-
-	if (maildir_reader_open(folder, uid, &reader) < 0)
-		return -1;
-	r = facts_read(reader, head_only, &facts);
-	saved = errno;
-	maildir_reader_close(&reader);
-	errno = saved;
-	if (r < 0)
-		return -1;
-	found = facts_text(&facts, text);
-	mdtext_add(out, found->data, found->len);
-	facts_clear(&facts);
-	return 0;
-}

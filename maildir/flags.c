@@ -12,8 +12,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "maildir/index.h"
 #include "maildir/internal.h"
+#include "maildir/keywords.h"
 #include "maildir/lock.h"
+#include "maildir/own.h"
 #include "maildir/scan.h"
 
 /* How often another program may rename the file between our look and our rename. */
@@ -25,66 +28,86 @@
  * this base name, which must give it up.  0: try again.  1: done.
  */
 static int
-name_taken(struct maildir_folder *folder, const struct entry *entry, const char *name)
+name_taken(struct maildir_folder *folder, const struct index_message *message, const char *name)
 {
 	struct stat ours, other;
 	int r;
 
-	if (fstatat(folder->dir[entry->dir], entry->name, &ours, AT_SYMLINK_NOFOLLOW) < 0 ||
+	if (fstatat(folder->dir[message->record.dir], index_name(message), &ours,
+		AT_SYMLINK_NOFOLLOW) < 0 ||
 	    fstatat(folder->dir[ENTRY_CUR], name, &other, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : -1;
 	if (ours.st_ino == other.st_ino && ours.st_dev == other.st_dev)
 		return 1;
 	r = scan_evict(folder, name);
+	/* Another was here while we held the lock: own changes are not all that there is. */
+	memset(&folder->cur_before, 0, sizeof(folder->cur_before));
 	return r < 0 && errno != ENOENT ? -1 : 0;
 }
 
-/* One attempt.  1: done, and name is its name; 0: the name was old, look again. */
+/* One attempt.  1: done, and name is its name in cur/; 2: it has that name already; 0: the name was
+ * old, and message is what it is now. */
 static int
-flags_try(struct maildir_folder *folder, struct entry *entry, const struct mdname_change *change,
-    char name[NAME_SIZE])
+flags_try(struct maildir_folder *folder, struct index_message *message,
+    const struct mdname_change *change, char name[NAME_SIZE])
 {
-	int dir = folder->dir[entry->dir];
+	int dir = folder->dir[message->record.dir];
 	struct stat st;
-	int r = mdname_apply(entry->name, change, name);
+	int r = mdname_apply(index_name(message), change, name);
 
 	if (r < 0)
 		return -1;
-	if (r > 0 && fstatat(dir, entry->name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+	if (r > 0 && fstatat(dir, index_name(message), &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return 2;
+	if (r == 0 && maildir_move(dir, index_name(message), folder->dir[ENTRY_CUR], name) == 0)
 		return 1;
-	if (r == 0 && maildir_move(dir, entry->name, folder->dir[ENTRY_CUR], name) == 0) {
-		entry->dir = ENTRY_CUR;
-		return 1;
-	}
-	if (r == 0 && errno == EEXIST) {
-		r = name_taken(folder, entry, name);
-		if (r > 0)
-			entry->dir = ENTRY_CUR;
-		return r;
-	}
+	if (r == 0 && errno == EEXIST)
+		return name_taken(folder, message, name);
 	if (errno != ENOENT)
 		return -1;
-	return entry_locate(folder, entry);
+	return message_locate(folder, message->record.uid, message);
+}
+
+int
+message_renamed(
+    struct maildir_folder *folder, const struct index_message *message, const char *name)
+{
+	struct index_message now = {.record = message->record};
+	uint32_t flags, letters;
+
+	mdname_flags(name, &flags, &letters);
+	now.record.dir = ENTRY_CUR;
+	now.record.flags = (uint8_t)flags;
+	now.record.keywords = (message->record.keywords & ~KEYWORD_LETTERS_MASK) | letters;
+	if (now.record.flags != message->record.flags ||
+	    now.record.keywords != message->record.keywords)
+		now.record.modseq = index_modseq(folder->index);
+	if (!index_set_strings(&now, name, index_uidl(message), index_guid(message))) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	return index_put(folder, &now);
 }
 
 static int
-entry_flags(struct maildir_folder *folder, struct entry *entry, const struct mdname_change *change)
+message_flags(struct maildir_folder *folder, struct index_message *message,
+    const struct mdname_change *change)
 {
+	bool was_new = message->record.dir == ENTRY_NEW;
 	char name[NAME_SIZE];
-	uint32_t letters;
 
 	for (int tries = 0; tries < RENAME_TRIES; tries++) {
-		int r = flags_try(folder, entry, change, name);
+		int r = flags_try(folder, message, change, name);
 
 		if (r < 0)
 			return -1;
+		if (r == 2)
+			return 0;
 		if (r == 0)
 			continue;
-		if (entry_rename(folder, entry, entry->dir, name) < 0)
-			return -1;
-		mdname_flags(name, &entry->pub.flags, &letters);
-		entry->pub.keywords = letters;
-		return 0;
+		folder->changed_cur = true;
+		folder->changed_new |= was_new;
+		return message_renamed(folder, message, name);
 	}
 	errno = EBUSY;
 	return -1;
@@ -95,41 +118,44 @@ entry_flags(struct maildir_folder *folder, struct entry *entry, const struct mdn
  * names of the same inode: another file of that base name is another message.
  */
 static int
-remove_twins(struct maildir_folder *folder, struct entry *entry, const struct stat *gone)
+remove_twins(struct maildir_folder *folder, struct index_message *message, const struct stat *gone)
 {
 	struct stat st;
 
 	for (int tries = 0; tries < RENAME_TRIES; tries++) {
-		if (entry_locate(folder, entry) < 0)
+		int dir;
+
+		if (message_locate(folder, message->record.uid, message) < 0)
 			return errno == ENOENT ? 0 : -1;
-		if (fstatat(folder->dir[entry->dir], entry->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		dir = folder->dir[message->record.dir];
+		if (fstatat(dir, index_name(message), &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
 		if (st.st_ino != gone->st_ino || st.st_dev != gone->st_dev)
 			return 0;
-		if (unlinkat(folder->dir[entry->dir], entry->name, 0) < 0 && errno != ENOENT)
+		if (unlinkat(dir, index_name(message), 0) < 0 && errno != ENOENT)
 			return -1;
 	}
 	return 0;
 }
 
 static int
-entry_remove(struct maildir_folder *folder, struct entry *entry)
+message_remove(struct maildir_folder *folder, struct index_message *message)
 {
 	struct stat st;
 
 	for (int tries = 0; tries < RENAME_TRIES; tries++) {
-		int dir = folder->dir[entry->dir];
-		bool twin = (entry->known & ENTRY_TWIN) != 0 &&
-			    fstatat(dir, entry->name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+		int dir = folder->dir[message->record.dir];
+		bool twin = (message->record.known & INDEX_TWIN) != 0 &&
+			    fstatat(dir, index_name(message), &st, AT_SYMLINK_NOFOLLOW) == 0;
 
-		if (unlinkat(dir, entry->name, 0) == 0) {
-			folder->changed_cur |= entry->dir == ENTRY_CUR;
-			folder->changed_new |= entry->dir == ENTRY_NEW;
-			return twin ? remove_twins(folder, entry, &st) : 0;
+		if (unlinkat(dir, index_name(message), 0) == 0) {
+			folder->changed_cur |= message->record.dir == ENTRY_CUR;
+			folder->changed_new |= message->record.dir == ENTRY_NEW;
+			return twin ? remove_twins(folder, message, &st) : 0;
 		}
 		if (errno != ENOENT)
 			return -1;
-		if (entry_locate(folder, entry) < 0)
+		if (message_locate(folder, message->record.uid, message) < 0)
 			return errno == ENOENT ? 0 : -1;
 	}
 	errno = EBUSY;
@@ -148,46 +174,48 @@ maildir_change_begin(struct maildir_folder *folder)
 	if (mdlock_folder(folder) < 0)
 		return -1;
 	/* New mail that cannot get UIDs, on a full disk, must not keep anybody from deleting. */
-	if (!folder_unchanged(folder))
-		(void)!sync_now(folder);
+	(void)!sync_now(folder);
+	if (folder->index == NULL || folder_open_dirs(folder) < 0 || own_change_begin(folder) < 0) {
+		mdlock_unfolder(folder);
+		return -1;
+	}
 	folder->changing = true;
 	return 0;
 }
 
-/* Messages that were removed leave the list. */
+/* Tells all sessions, in the log.  That it cannot be is no error: they will look. */
 static void
-list_compact(struct maildir_folder *folder)
+change_tell(struct maildir_folder *folder)
 {
-	struct list *list = &folder->list;
-	size_t kept = 0;
+	struct index_state state;
 
-	for (size_t i = 0; i < list->count; i++) {
-		const struct entry *entry = &list->entry[i];
-
-		if (entry->known & ENTRY_REMOVED)
-			entry_tell(folder, MAILDIR_GONE, entry->pub.uid);
-		else
-			list->entry[kept++] = *entry;
-	}
-	list->count = kept;
+	if (!folder->index->open || folder->index->log.pending.len == 0)
+		return;
+	state = folder->index->state;
+	own_change_end(folder, &state);
+	if (folder->changed_new)
+		state.doubt |= INDEX_NEW;
+	(void)!index_commit(folder, &state);
 }
 
 int
 maildir_change_end(struct maildir_folder *folder)
 {
-	int r = 0;
+	int r = 0, saved = 0;
 
 	if (!folder->changing) {
 		errno = EINVAL;
 		return -1;
 	}
-	list_compact(folder);
-	if (folder->changed_cur && fsync(folder->dir[ENTRY_CUR]) < 0)
+	if ((folder->changed_cur && fsync(folder->dir[ENTRY_CUR]) < 0) ||
+	    (folder->changed_new && fsync(folder->dir[ENTRY_NEW]) < 0)) {
+		saved = errno;
 		r = -1;
-	if (folder->changed_new && fsync(folder->dir[ENTRY_NEW]) < 0)
-		r = -1;
+	}
+	change_tell(folder);
 	folder->changed_cur = folder->changed_new = folder->changing = false;
 	mdlock_unfolder(folder);
+	errno = saved;
 	return r;
 }
 
@@ -195,13 +223,13 @@ maildir_change_end(struct maildir_folder *folder)
 static int
 begin_alone(struct maildir_folder *folder)
 {
-	uint32_t validity = folder->list.validity;
+	uint32_t validity = maildir_uidvalidity(folder);
 
 	if (folder->changing)
 		return 0;
 	if (maildir_change_begin(folder) < 0)
 		return -1;
-	if (validity == 0 || validity == folder->list.validity)
+	if (validity == 0 || validity == maildir_uidvalidity(folder))
 		return 1;
 	(void)maildir_change_end(folder);
 	errno = ENOENT;
@@ -225,21 +253,13 @@ maildir_flags(struct maildir_folder *folder, uint32_t uid, const struct maildir_
 	const struct mdname_change name = {change->add, change->remove,
 	    (uint32_t)change->add_keywords, (uint32_t)change->remove_keywords};
 	int alone = begin_alone(folder), r;
-	struct maildir_message before;
-	struct entry *entry;
+	struct index_message message;
 
 	if (alone < 0)
 		return -1;
-	entry = entry_find(folder, uid);
-	if (entry == NULL)
-		return end_alone(folder, alone, -1);
-	before = entry->pub;
-	r = entry_flags(folder, entry, &name);
-	if (before.flags != entry->pub.flags || before.keywords != entry->pub.keywords) {
-		entry->pub.modseq = ++folder->list.modseq;
-		folder->changed_cur = true;
-		entry_tell(folder, MAILDIR_CHANGED, uid);
-	}
+	r = message_find(folder, uid, &message);
+	if (r == 0)
+		r = message_flags(folder, &message, &name);
 	return end_alone(folder, alone, r);
 }
 
@@ -247,15 +267,14 @@ int
 maildir_remove(struct maildir_folder *folder, uint32_t uid)
 {
 	int alone = begin_alone(folder), r = 0;
-	struct entry *entry;
+	struct index_message message;
 
 	if (alone < 0)
 		return errno == ENOENT ? 0 : -1;
-	entry = entry_find(folder, uid);
-	if (entry != NULL) {
-		r = entry_remove(folder, entry);
-		if (r == 0)
-			entry->known |= ENTRY_REMOVED;
+	if (message_find(folder, uid, &message) == 0) {
+		r = message_remove(folder, &message);
+		if (r == 0 && folder->index->open)
+			r = index_put_gone(folder, uid, index_modseq(folder->index));
 	}
 	return end_alone(folder, alone, r);
 }

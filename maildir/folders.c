@@ -15,7 +15,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "maildir/index.h"
 #include "maildir/internal.h"
+#include "maildir/keywords.h"
+#include "maildir/learn.h"
 
 #define INBOX "INBOX"
 
@@ -252,13 +255,15 @@ maildir_folder_close(struct maildir_folder **folderp)
 	*folderp = NULL;
 	if (folder == NULL)
 		return;
+	maildir_remember(folder);
 	close_if_open(folder->dir[ENTRY_CUR]);
 	close_if_open(folder->dir[ENTRY_NEW]);
 	close_if_open(folder->lock_fd);
 	close_if_open(folder->session_fd);
 	close_if_open(folder->fd);
-	list_clear(&folder->list);
-	free(folder->keywords);
+	index_close(folder);
+	learning_free(&folder->learning);
+	keywords_forget(folder);
 	free(folder->name);
 	free(folder);
 }

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "maildir/ids.h"
+#include "maildir/index.h"
 #include "maildir/internal.h"
 
 /* Two hashes of 64 bits; FNV-1a, which needs no table and will not change. */
@@ -77,9 +78,11 @@ guid_of(const char *guid, const char *name, char guid_r[GUID_SIZE])
 }
 
 void
-entry_guid(const struct entry *entry, char guid_r[GUID_SIZE])
+message_guid(const struct index_message *message, char guid_r[GUID_SIZE])
 {
-	guid_of(entry->guid, entry->name, guid_r);
+	const char *guid = index_guid(message);
+
+	guid_of(*guid != '\0' ? guid : NULL, index_name(message), guid_r);
 }
 
 static bool
@@ -132,12 +135,12 @@ name_save_date(const char *name, time_t *date_r)
 int
 maildir_message_id(struct maildir_folder *folder, uint32_t uid, char id_r[MAILDIR_ID_SIZE])
 {
-	const struct entry *entry = entry_find(folder, uid);
+	struct index_message message;
 	char guid[GUID_SIZE];
 
-	if (entry == NULL)
+	if (message_find(folder, uid, &message) < 0)
 		return -1;
-	entry_guid(entry, guid);
+	message_guid(&message, guid);
 	id_of_guid(guid, id_r);
 	return 0;
 }
@@ -145,21 +148,19 @@ maildir_message_id(struct maildir_folder *folder, uint32_t uid, char id_r[MAILDI
 int
 maildir_folder_id(struct maildir_folder *folder, char id_r[MAILDIR_ID_SIZE])
 {
-	const char *guid = folder->list.guid;
-
-	if (*guid == '\0' && maildir_sync(folder) < 0)
+	if (folder->index == NULL && maildir_sync(folder) < 0)
 		return -1;
-	id_of_guid(guid, id_r);
+	id_of_guid(folder->index->snap.head.guid, id_r);
 	return 0;
 }
 
 bool
 maildir_pop3_uidl(struct maildir_folder *folder, uint32_t uid, char uidl_r[MAILDIR_UIDL_SIZE])
 {
-	const struct entry *entry = entry_find(folder, uid);
+	struct index_message message;
 
-	if (entry == NULL || entry->uidl == NULL)
+	if (message_find(folder, uid, &message) < 0 || message.record.uidl_len == 0)
 		return false;
-	snprintf(uidl_r, MAILDIR_UIDL_SIZE, "%s", entry->uidl);
+	memcpy(uidl_r, index_uidl(&message), (size_t)message.record.uidl_len + 1);
 	return true;
 }

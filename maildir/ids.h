@@ -11,7 +11,7 @@
 #include "maildir/maildir.h"
 #include "maildir/name.h"
 
-struct entry;
+struct index_message;
 
 /*
  * The text that a message's id is made of, as a field of dovecot-uidlist can hold it (G): a copy gets
@@ -19,7 +19,7 @@ struct entry;
  */
 enum { GUID_SIZE = NAME_SIZE };
 void guid_of(const char *guid, const char *name, char guid_r[GUID_SIZE]);
-void entry_guid(const struct entry *entry, char guid_r[GUID_SIZE]);
+void message_guid(const struct index_message *message, char guid_r[GUID_SIZE]);
 
 /* The id that is told to clients. */
 void id_of_guid(const char *guid, char id_r[MAILDIR_ID_SIZE]);

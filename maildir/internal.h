@@ -55,25 +55,16 @@ enum entry_dir {
 	ENTRY_DIRS,
 };
 
-enum entry_known {
-	ENTRY_SIZES = 1 << 0,	 /* size and wire are known */
-	ENTRY_LINE_END = 1 << 1, /* and the message is known to end in a line end */
-	ENTRY_TWIN = 1 << 2,	 /* its file has a second name with the same base */
-	ENTRY_GONE = 1 << 3,	 /* looked for, and not found */
-	ENTRY_NOTICED = 1 << 4,	 /* that it cannot be read was told */
-	ENTRY_REMOVED = 1 << 5,	 /* by us, in the batch that is going on */
-};
-
-/* A message: what others may see, and where its file is. */
+/* A message that a sync found, and where its file is. */
 struct entry {
-	struct maildir_message pub;
+	uint32_t uid, flags, pop3_order;
+	uint64_t keywords;
 	const char *name; /* as last seen */
 	const char *uidl; /* P of its line in dovecot-uidlist, or NULL */
 	const char *guid; /* G of it, or NULL */
 	uint64_t size, wire;
-	uint16_t base_len;
 	uint8_t dir;   /* enum entry_dir */
-	uint8_t known; /* enum entry_known */
+	uint8_t known; /* enum index_known */
 };
 
 struct list {
@@ -81,14 +72,7 @@ struct list {
 	size_t count;
 	struct mdarena arena; /* holds the names, UIDLs and ids */
 	uint32_t validity, next;
-	uint64_t modseq; /* the highest */
-	char guid[33];	 /* the folder's id, of the head of dovecot-uidlist */
-};
-
-/* How a folder looked to a pass that saw all of it. */
-struct folder_stamp {
-	struct file_stamp dir[ENTRY_DIRS], uidlist;
-	bool valid;
+	char guid[33]; /* the folder's id, of the head of dovecot-uidlist */
 };
 
 struct maildir_folder {
@@ -101,12 +85,14 @@ struct maildir_folder {
 	bool changing;		   /* between maildir_change_begin and maildir_change_end */
 	int session_fd;		   /* holds the session's lock, or -1 */
 	struct file_stamp dotlock; /* of dovecot-uidlist.lock while we hold it */
-	struct list list;
-	struct folder_stamp seen;
-	bool odd_told;	  /* what lies in it and is no message was told */
-	bool changed_cur; /* by the batch: to be fsynced */
+	struct index *index;	   /* what is known of it, or NULL */
+	struct learning *learning; /* what was learned of messages and is not in the index, or NULL */
+	struct file_stamp cur_before; /* of cur/, before a batch changed it */
+	bool odd_told;		      /* what lies in it and is no message was told */
+	bool changed_cur;	      /* by the batch: to be fsynced */
 	bool changed_new;
-	struct keywords *keywords;
+	struct keywords *keywords; /* NULL: not read yet */
+	struct more_keywords *more;
 	void (*change)(void *ctx, enum maildir_change change, uint32_t uid);
 	void *change_ctx;
 };
@@ -135,8 +121,17 @@ int sync_delivered(struct maildir_folder *folder, struct delivery_set *set);
 
 /* Brings the list up to date, as maildir_sync; under the folder's lock. */
 int sync_now(struct maildir_folder *folder);
-/* Whether nothing that a sync would take in has changed, as far as times tell. */
-bool folder_unchanged(struct maildir_folder *folder);
+/* The same, by looking at everything, whatever the times say. */
+int sync_all(struct maildir_folder *folder);
+
+/* What of a folder may not be as the index has it. */
+enum {
+	LOOK_CUR = 1 << 0,
+	LOOK_NEW = 1 << 1,
+	LOOK_LINES = 1 << 2, /* dovecot-uidlist */
+	LOOK_ALL = 1 << 3,   /* there is no index */
+};
+unsigned folder_look(struct maildir_folder *folder);
 
 /* The size of the file that is being read. */
 uint64_t reader_file_size(const struct maildir_reader *reader);
@@ -144,11 +139,25 @@ uint64_t reader_file_size(const struct maildir_reader *reader);
 /* How many LF in data have no CR before them; *after_cr carries over from piece to piece. */
 uint64_t wire_added(const char *data, size_t len, bool *after_cr);
 
-void list_clear(struct list *list);
-/* The message with that UID; NULL with ENOENT. */
-struct entry *entry_find(struct maildir_folder *folder, uint32_t uid);
+/* The message of that UID, with its file's name; -1: ENOENT. */
+struct index_message;
+int message_find(
+    struct maildir_folder *folder, uint32_t uid, struct index_message *message_r);
+/*
+ * Its file is not where it was: looks where it is now.  ENOENT: it is gone.  The list may be another
+ * after.
+ */
+int message_locate(
+    struct maildir_folder *folder, uint32_t uid, struct index_message *message_r);
+/* Opens its file, wherever it is now.  -1: errno as maildir_size. */
+struct stat;
+int message_open(
+    struct maildir_folder *folder, struct index_message *message, struct stat *st_r);
+/* It has another name in cur/ now, and the flags that it says: into the index, in a batch. */
+int message_renamed(
+    struct maildir_folder *folder, const struct index_message *message, const char *name);
 /* Tells who listens what became of a message. */
-void entry_tell(const struct maildir_folder *folder, enum maildir_change change, uint32_t uid);
+void message_tell(const struct maildir_folder *folder, enum maildir_change change, uint32_t uid);
 
 /* The directory of a folder, "." for INBOX.  EINVAL for names that cannot be one. */
 int folder_path(const char *name, char path_r[NAME_SIZE]);
@@ -171,13 +180,5 @@ int folder_open_dirs(struct maildir_folder *folder);
 
 /* A UIDVALIDITY above all that this Maildir had and above the given one; recorded on disk. */
 int validity_next(struct maildir *md, uint32_t above, uint32_t *validity_r);
-
-/*
- * Finds the present name of a message whose file is not where it was, by base name; the other
- * messages' names are brought up to date on the way.  ENOENT: it is gone.
- */
-int entry_locate(struct maildir_folder *folder, struct entry *entry);
-/* Notes a new name for it. */
-int entry_rename(struct maildir_folder *folder, struct entry *entry, int dir, const char *name);
 
 #endif

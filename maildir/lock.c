@@ -141,6 +141,16 @@ mdlock_folder(struct maildir_folder *folder)
 	return 0;
 }
 
+int
+mdlock_folder_try(struct maildir_folder *folder)
+{
+	if (folder->locks == 0 &&
+	    mdlock_take(folder->fd, &folder->lock_fd, LOCK_FOLDER, 0) < 0)
+		return -1;
+	folder->locks++;
+	return 0;
+}
+
 void
 mdlock_unfolder(struct maildir_folder *folder)
 {

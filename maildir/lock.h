@@ -36,6 +36,8 @@ void mdlock_drop(int fd, enum lock_byte byte);
 
 /* The folder's lock, with the usual patience. */
 int mdlock_folder(struct maildir_folder *folder);
+/* Without waiting: EAGAIN. */
+int mdlock_folder_try(struct maildir_folder *folder);
 void mdlock_unfolder(struct maildir_folder *folder);
 
 /*

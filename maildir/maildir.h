@@ -137,6 +137,8 @@ size_t maildir_first_unseen(struct maildir_folder *folder);
 enum maildir_change {
 	MAILDIR_CHANGED, /* its flags or keywords */
 	MAILDIR_GONE,	 /* it is not in the list any more */
+	MAILDIR_BACK,	 /* it was gone, and is in the list again under its UID, among the others:
+			    its file came back */
 	MAILDIR_ANEW,	 /* uid is 0: all UIDs are other ones (a new UIDVALIDITY), or the list is
 			    not what it was in ways that cannot be told */
 };
@@ -180,6 +182,9 @@ bool maildir_pop3_uidl(struct maildir_folder *folder, uint32_t uid, char uidl_r[
  * EACCES; EINVAL: not a regular file; a notice was given).
  */
 int maildir_size(struct maildir_folder *folder, uint32_t uid, uint64_t *octets_r, bool *newline_r);
+/* The same of the file as it is at this moment: for who is going to send all of it. */
+int maildir_exact_size(
+    struct maildir_folder *folder, uint32_t uid, uint64_t *octets_r, bool *newline_r);
 
 /* Texts that are made from a message once. */
 enum maildir_text {
@@ -190,6 +195,8 @@ enum maildir_text {
 	MAILDIR_FIELDS, /* the header fields that maildir_fields_has, as they stand, in CRLF lines */
 	MAILDIR_TEXTS,
 };
+/* All of it is going to be asked for, of each message: then one is read once, and not for each thing. */
+void maildir_expect(struct maildir_folder *folder, bool all);
 /* Appends it to out.  -1 as maildir_size. */
 int maildir_text(
     struct maildir_folder *folder, uint32_t uid, enum maildir_text text, struct mdtext *out);

@@ -14,7 +14,9 @@
 #include <unistd.h>
 
 #include "maildir/ids.h"
+#include "maildir/index.h"
 #include "maildir/internal.h"
+#include "maildir/learn.h"
 #include "maildir/lock.h"
 #include "maildir/scan.h"
 #include "maildir/uidlist.h"
@@ -32,30 +34,38 @@ struct maildir_reader {
 	char data[READ_SIZE / 2];
 };
 
-/* Tells of a message that cannot be read, once in a session. */
+/* Tells of a message that cannot be read, once. */
 static void
-entry_notice(struct maildir_folder *folder, struct entry *entry)
+message_notice(struct maildir_folder *folder, const struct index_message *message)
 {
-	if (errno == ENOENT || (entry->known & ENTRY_NOTICED))
+	struct index_learned learned;
+	int saved = errno;
+
+	if (errno == ENOENT || (message->record.known & INDEX_UNREADABLE) != 0)
 		return;
-	entry->known |= ENTRY_NOTICED;
+	if (learn_recall(folder, message->record.uid, &learned) &&
+	    (learned.known & INDEX_UNREADABLE) != 0)
+		return;
 	maildir_notice(folder->md, "%s: message %u (%s) cannot be read: %s", folder->name,
-	    entry->pub.uid, entry->name, strerror(errno));
+	    message->record.uid, index_name(message), strerror(errno));
+	learn_unreadable(folder, message->record.uid);
+	errno = saved;
 }
 
-static int
-entry_open(struct maildir_folder *folder, struct entry *entry, struct stat *st_r)
+int
+message_open(struct maildir_folder *folder, struct index_message *message, struct stat *st_r)
 {
 	for (int tries = 0; tries < OPEN_TRIES; tries++) {
-		int fd = maildir_open_regular(folder->dir[entry->dir], entry->name, st_r);
+		int fd = maildir_open_regular(
+		    folder->dir[message->record.dir], index_name(message), st_r);
 
 		if (fd >= 0)
 			return fd;
 		if (errno != ENOENT) {
-			entry_notice(folder, entry);
+			message_notice(folder, message);
 			return -1;
 		}
-		if (entry_locate(folder, entry) < 0)
+		if (message_locate(folder, message->record.uid, message) < 0)
 			return -1;
 	}
 	errno = ENOENT;
@@ -96,13 +106,14 @@ read_some(int fd, char *buf, size_t size)
 
 /* Reads the message to find its size. */
 static int
-entry_measure(struct maildir_folder *folder, struct entry *entry)
+message_measure(
+    struct maildir_folder *folder, struct index_message *message, struct index_learned *learned)
 {
 	char *buffer = folder->md->buffer, last = 0;
 	bool after_cr = false;
 	uint64_t wire, left;
 	struct stat st;
-	int fd = entry_open(folder, entry, &st), saved;
+	int fd = message_open(folder, message, &st), saved;
 
 	if (fd < 0)
 		return -1;
@@ -114,7 +125,7 @@ entry_measure(struct maildir_folder *folder, struct entry *entry)
 			saved = n == 0 ? EIO : errno; /* shortened while we read */
 			close(fd);
 			errno = saved;
-			entry_notice(folder, entry);
+			message_notice(folder, message);
 			return -1;
 		}
 		wire += wire_added(buffer, (size_t)n, &after_cr);
@@ -122,73 +133,155 @@ entry_measure(struct maildir_folder *folder, struct entry *entry)
 		left -= (uint64_t)n;
 	}
 	close(fd);
-	entry->size = (uint64_t)st.st_size;
-	entry->wire = wire;
-	entry->known &= (uint8_t)~ENTRY_LINE_END;
-	entry->known |= ENTRY_SIZES | (last == '\n' ? ENTRY_LINE_END : 0);
+	learned->size = (uint64_t)st.st_size;
+	learned->wire = wire;
+	learned->known = INDEX_SIZES | (last == '\n' ? INDEX_LINE_END : 0);
 	return 0;
 }
 
 /* The size is known, but not from us: Dovecot does not say whether the last line ended. */
 static int
-entry_look_at_end(struct maildir_folder *folder, struct entry *entry, bool *newline_r)
+message_look_at_end(struct maildir_folder *folder, struct index_message *message)
 {
 	struct stat st;
 	char last = 0;
-	int fd = entry_open(folder, entry, &st);
+	int fd = message_open(folder, message, &st);
 
 	if (fd < 0)
 		return -1;
-	if ((uint64_t)st.st_size != entry->size || st.st_size == 0 ||
-	    pread(fd, &last, 1, st.st_size - 1) != 1) {
+	if ((uint64_t)st.st_size != message->record.size || st.st_size == 0 ||
+	    pread(fd, &last, 1, st.st_size - 1) != 1 || last != '\n') {
 		close(fd);
 		return 1;
 	}
 	close(fd);
-	*newline_r = last == '\n';
 	return 0;
+}
+
+/* Whether what is remembered of the size can be given: 1, it must be read. */
+static int
+message_remembered(
+    struct maildir_folder *folder, struct index_message *message, struct index_learned *learned)
+{
+	const struct index_record *record = &message->record;
+	int r;
+
+	*learned = (struct index_learned){.uid = record->uid,
+	    .size = record->size,
+	    .wire = record->wire,
+	    .known = record->known & (INDEX_SIZES | INDEX_LINE_END)};
+	if ((record->known & INDEX_SIZES) == 0)
+		return 1;
+	if ((record->known & INDEX_LINE_END) != 0)
+		return 0;
+	r = message_look_at_end(folder, message);
+	if (r == 0) {
+		learned->known |= INDEX_LINE_END;
+		learn(folder, learned);
+	}
+	return r;
+}
+
+/* By reading the message, as a whole when all of it will be asked for. */
+static int
+message_learn_size(
+    struct maildir_folder *folder, struct index_message *message, struct index_learned *learned)
+{
+	int r;
+
+	if (learn_expects_all(folder))
+		return learn_all(folder, message->record.uid, learned);
+	r = message_measure(folder, message, learned);
+	if (r == 0)
+		learn(folder, learned);
+	return r;
 }
 
 int
 maildir_size(struct maildir_folder *folder, uint32_t uid, uint64_t *octets_r, bool *newline_r)
 {
-	struct entry *entry = entry_find(folder, uid);
-	const uint8_t all = ENTRY_SIZES | ENTRY_LINE_END;
-	struct stat st;
-	int r = 1;
+	struct index_message message;
+	struct index_learned learned;
+	int r = 0;
 
-	if (entry == NULL)
+	if (!learn_recall(folder, uid, &learned) || (learned.known & INDEX_SIZES) == 0) {
+		r = message_find(folder, uid, &message);
+		if (r == 0)
+			r = message_remembered(folder, &message, &learned);
+		if (r > 0)
+			r = message_learn_size(folder, &message, &learned);
+	}
+	if (r < 0)
 		return -1;
-	/* Only a size that belongs to the file as it is now: its own size says so. */
-	if ((entry->known & ENTRY_SIZES) &&
-	    fstatat(folder->dir[entry->dir], entry->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    S_ISREG(st.st_mode) && (uint64_t)st.st_size == entry->size) {
-		*newline_r = (entry->known & all) == all;
-		r = *newline_r ? 0 : entry_look_at_end(folder, entry, newline_r);
-	}
-	if (r > 0) {
-		r = entry_measure(folder, entry);
-		*newline_r = (entry->known & ENTRY_LINE_END) != 0;
-	}
-	if (r == 0)
-		*octets_r = entry->wire;
-	return r;
+	*octets_r = learned.wire;
+	*newline_r = (learned.known & INDEX_LINE_END) != 0;
+	return 0;
+}
+
+/* Whether the file has the size that is remembered of it. */
+static bool
+size_is_still(struct maildir_folder *folder, uint32_t uid)
+{
+	struct index_message message;
+	struct index_learned learned;
+	struct stat st;
+	uint64_t size;
+
+	if (message_find(folder, uid, &message) < 0)
+		return false;
+	size = message.record.size;
+	if (learn_recall(folder, uid, &learned) && (learned.known & INDEX_SIZES) != 0)
+		size = learned.size;
+	return fstatat(folder->dir[message.record.dir], index_name(&message), &st,
+		   AT_SYMLINK_NOFOLLOW) == 0 &&
+	       S_ISREG(st.st_mode) && (uint64_t)st.st_size == size;
 }
 
 int
+maildir_exact_size(struct maildir_folder *folder, uint32_t uid, uint64_t *octets_r, bool *newline_r)
+{
+	struct index_message message;
+	struct index_learned learned;
+
+	if (maildir_size(folder, uid, octets_r, newline_r) < 0)
+		return -1;
+	if (size_is_still(folder, uid))
+		return 0;
+	learned = (struct index_learned){.uid = uid};
+	if (message_find(folder, uid, &message) < 0 ||
+	    message_measure(folder, &message, &learned) < 0)
+		return -1;
+	learned.known |= INDEX_OTHER;
+	learn(folder, &learned);
+	*octets_r = learned.wire;
+	*newline_r = (learned.known & INDEX_LINE_END) != 0;
+	return 0;
+}
+
+/* The file's times are asked for once: what INTERNALDATE was told stays. */
+int
 maildir_date(struct maildir_folder *folder, uint32_t uid, time_t *date_r)
 {
-	struct entry *entry = entry_find(folder, uid);
+	struct index_message message;
 	struct stat st;
 
-	if (entry == NULL)
+	if (message_find(folder, uid, &message) < 0)
 		return -1;
+	if ((message.record.known & INDEX_DATE) != 0) {
+		*date_r = (time_t)message.record.date;
+		return 0;
+	}
 	for (int tries = 0; tries < OPEN_TRIES; tries++) {
-		if (fstatat(folder->dir[entry->dir], entry->name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+		if (fstatat(folder->dir[message.record.dir], index_name(&message), &st,
+			AT_SYMLINK_NOFOLLOW) == 0) {
+			const struct index_learned learned = {
+			    .uid = uid, .date = st.st_mtime, .known = INDEX_DATE};
+
+			learn(folder, &learned);
 			*date_r = st.st_mtime;
 			return 0;
 		}
-		if (errno != ENOENT || entry_locate(folder, entry) < 0)
+		if (errno != ENOENT || message_locate(folder, uid, &message) < 0)
 			return -1;
 	}
 	errno = ENOENT;
@@ -198,11 +291,11 @@ maildir_date(struct maildir_folder *folder, uint32_t uid, time_t *date_r)
 int
 maildir_save_date(struct maildir_folder *folder, uint32_t uid, time_t *date_r)
 {
-	const struct entry *entry = entry_find(folder, uid);
+	struct index_message message;
 
-	if (entry == NULL)
+	if (message_find(folder, uid, &message) < 0)
 		return -1;
-	return name_save_date(entry->name, date_r) ? 0 : maildir_date(folder, uid, date_r);
+	return name_save_date(index_name(&message), date_r) ? 0 : maildir_date(folder, uid, date_r);
 }
 
 /* --- reading --- */
@@ -210,13 +303,14 @@ maildir_save_date(struct maildir_folder *folder, uint32_t uid, time_t *date_r)
 int
 maildir_reader_open(struct maildir_folder *folder, uint32_t uid, struct maildir_reader **r)
 {
-	struct entry *entry = entry_find(folder, uid);
+	struct index_message message;
 	struct maildir_reader *reader;
 	struct stat st;
 	int fd;
 
 	*r = NULL;
-	if (entry == NULL || (fd = entry_open(folder, entry, &st)) < 0)
+	if (message_find(folder, uid, &message) < 0 ||
+	    (fd = message_open(folder, &message, &st)) < 0)
 		return -1;
 	reader = malloc(sizeof(*reader));
 	if (reader == NULL) {

@@ -335,11 +335,8 @@ scan_stamps(struct scan *scan, struct file_stamp stamp_r[ENTRY_DIRS])
 	return 0;
 }
 
-/*
- * Whether a change after now must show in the directory's time: it was last changed before the
- * present tick.  A time in the future, of another machine's clock or a wrong one, must do as it is.
- */
-static bool
+/* A time in the future, of another machine's clock or a wrong one, must do as it is. */
+bool
 stamp_is_settled(const struct file_stamp *stamp)
 {
 	struct timespec now;
@@ -377,6 +374,23 @@ scan_pass(struct scan *scan)
 		return -1;
 	scan->still = settled && file_stamp_same(&scan->stamp[ENTRY_CUR], &after[ENTRY_CUR]) &&
 		      file_stamp_same(&scan->stamp[ENTRY_NEW], &after[ENTRY_NEW]);
+	return scan_resolve_all(scan);
+}
+
+int
+scan_pass_new(struct scan *scan)
+{
+	struct file_stamp after[ENTRY_DIRS];
+	bool settled;
+
+	if (scan_stamps(scan, scan->stamp) < 0)
+		return -1;
+	settled = stamp_is_settled(&scan->stamp[ENTRY_NEW]);
+	scan->passes++;
+	if (scan_dir(scan, ENTRY_NEW) < 0 || scan_stamps(scan, after) < 0)
+		return -1;
+	scan->still =
+	    settled && file_stamp_same(&scan->stamp[ENTRY_NEW], &after[ENTRY_NEW]);
 	return scan_resolve_all(scan);
 }
 

@@ -53,6 +53,13 @@ void scan_clear(struct scan *scan);
  */
 int scan_pass(struct scan *scan);
 
+/* The same with new/ alone. */
+int scan_pass_new(struct scan *scan);
+
+/* Whether a change from now on must show in a directory's times: it was last changed before the present
+ * tick of the kernel's clock. */
+bool stamp_is_settled(const struct file_stamp *stamp);
+
 /*
  * Passes until complete(ctx) says that nothing is missing, or until a second or later pass over
  * directories that stood still: *sure_r, then what is missing is gone.  Not sure after a bounded

@@ -68,41 +68,26 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "maildir/index.h"
 #include "maildir/internal.h"
 #include "maildir/lock.h"
+#include "maildir/own.h"
 #include "maildir/scan.h"
+#include "maildir/sync.h"
 #include "maildir/uidlist.h"
 
 /* Lines of vanished messages: below this many the file is not rewritten to be rid of them. */
 #define DEAD_MIN 100
+/* And above this it always is: the index remembers no more of those who vanished. */
+#define DEAD_MAX (SNAPSHOT_VANISHED_MAX / 2)
 
-/* A file that has no UID yet. */
-struct fresh {
-	uint64_t time;
-	const char *name;
-	size_t file;
-	uint32_t rank; /* those of a delivery come last, in its order */
-	uint32_t uid;
-};
-
-struct sync {
-	struct maildir_folder *folder;
-	struct delivery_set *set; /* or NULL */
-	struct scan scan;
-	struct uidfile uids;
-	struct uid_record record;
-	size_t *file_of; /* for each line of the uidlist the file of its name, or SCAN_NONE */
-	struct fresh *fresh;
-	size_t fresh_count;
-	size_t dead; /* lines without a file */
-	uint32_t validity, next;
-	char guid[33];
-	bool locked;	/* we hold Dovecot's lock file */
-	bool sure;	/* what was not found is gone */
-	bool renumber;	/* the uidlist is lost: everything gets a new UID */
-	bool unsettled; /* cur/ and new/ are not as they were scanned */
-	bool written;	/* and dovecot-uidlist */
-};
+static void
+list_clear(struct list *list)
+{
+	free(list->entry);
+	mdarena_clear(&list->arena);
+	memset(list, 0, sizeof(*list));
+}
 
 /* --- reading dovecot-uidlist --- */
 
@@ -160,7 +145,7 @@ uids_read(struct sync *sync)
 	return 0;
 }
 
-static int
+int
 sync_dotlock(struct sync *sync)
 {
 	if (sync->locked)
@@ -172,20 +157,21 @@ sync_dotlock(struct sync *sync)
 }
 
 /* What another process knows is in the record; what this one does is in its list. */
-static int
+int
 sync_read_record(struct sync *sync)
 {
-	const struct list *list = &sync->folder->list;
+	uint32_t validity = maildir_uidvalidity(sync->folder);
+	uint32_t next = maildir_uidnext(sync->folder);
 
 	if (uid_record_read(sync->folder, &sync->record) < 0)
 		return -1;
-	if (list->validity > sync->record.validity ||
-	    (list->validity == sync->record.validity && list->next > sync->record.next)) {
+	if (validity > sync->record.validity ||
+	    (validity == sync->record.validity && next > sync->record.next)) {
 		/* The record was lost; what we knew then was told. */
-		if (list->validity > sync->record.validity)
-			sync->record.recent = list->next;
-		sync->record.validity = list->validity;
-		sync->record.next = list->next;
+		if (validity > sync->record.validity)
+			sync->record.recent = next;
+		sync->record.validity = validity;
+		sync->record.next = next;
 	}
 	return 0;
 }
@@ -253,6 +239,12 @@ line_has_file(const struct sync *sync, size_t line)
 	return file != SCAN_NONE && sync->scan.file[file].line == line;
 }
 
+bool
+sync_line_is_dead(const struct sync *sync, size_t line)
+{
+	return !line_has_file(sync, line);
+}
+
 static void
 sync_claim(struct sync *sync)
 {
@@ -282,7 +274,7 @@ fresh_compare(const void *a, const void *b)
 }
 
 /* The files without a UID, in the order in which they get them. */
-static int
+int
 sync_find_fresh(struct sync *sync)
 {
 	const struct scan *scan = &sync->scan;
@@ -346,7 +338,8 @@ sync_wants_rewrite(const struct sync *sync)
 
 	return sync->renumber || list->state != UIDLIST_GOOD || list->version != 3 ||
 	       list->guid[0] == '\0' ||
-	       (sync->sure && sync->dead > DEAD_MIN && sync->dead > alive / 3);
+	       (sync->sure && sync->dead > DEAD_MIN &&
+		   (sync->dead > alive / 3 || sync->dead > DEAD_MAX));
 }
 
 /* Under both locks: what Dovecot wrote since we read is read, and counts. */
@@ -370,7 +363,7 @@ sync_reload(struct sync *sync)
 }
 
 /* UIDs for the fresh files, from next on. */
-static int
+int
 sync_number(struct sync *sync)
 {
 	const struct uidlist *list = &sync->uids.list;
@@ -471,7 +464,7 @@ sync_rewrite(struct sync *sync)
 	return r;
 }
 
-static int
+int
 sync_append(struct sync *sync)
 {
 	struct mdtext text = {0};
@@ -502,6 +495,19 @@ sync_settle_foreign(struct sync *sync)
 	return fsync(sync->uids.fd);
 }
 
+/* How many lines the file will have. */
+static size_t
+sync_lines_after(const struct sync *sync, bool rewrite)
+{
+	size_t lines = sync->uids.list.count;
+
+	if (sync->renumber)
+		lines = 0;
+	else if (rewrite && sync->sure)
+		lines -= sync->dead;
+	return lines + sync->fresh_count;
+}
+
 static int
 sync_write(struct sync *sync)
 {
@@ -515,6 +521,7 @@ sync_write(struct sync *sync)
 	if (sync_number(sync) < 0)
 		return -1;
 	memcpy(sync->guid, sync->uids.list.guid, sizeof(sync->guid));
+	sync->lines = sync_lines_after(sync, rewrite);
 	if (!rewrite && !sync->renumber && sync->fresh_count == 0)
 		return sync_settle_foreign(sync);
 	sync->written = true;
@@ -561,16 +568,15 @@ entry_fields(struct list *list, struct entry *entry, const struct uidlist_line *
 	if (sizes.known) {
 		entry->size = sizes.size;
 		entry->wire = sizes.wire;
-		entry->known |= ENTRY_SIZES | (sizes.line_end ? ENTRY_LINE_END : 0);
+		entry->known |= INDEX_SIZES | (sizes.line_end ? INDEX_LINE_END : 0);
 	}
 	entry->uidl = sync_uidl(list, line);
-	entry->pub.has_pop3_uidl = entry->uidl != NULL;
 	entry->guid = sync_entry_guid(list, line);
 	order = uidlist_field(line, 'O', &len);
 	for (size_t i = 0; order != NULL && i < len && i < 9; i++) {
 		if (order[i] < '0' || order[i] > '9')
 			break;
-		entry->pub.pop3_order = entry->pub.pop3_order * 10 + (uint32_t)(order[i] - '0');
+		entry->pop3_order = entry->pop3_order * 10 + (uint32_t)(order[i] - '0');
 	}
 }
 
@@ -582,52 +588,35 @@ entry_fill(
 	uint32_t letters;
 
 	memset(entry, 0, sizeof(*entry));
-	entry->pub.uid = uid;
+	entry->uid = uid;
 	entry->name = file->name;
-	entry->base_len = file->base_len;
 	entry->dir = file->dir;
-	entry->known = file->twin ? ENTRY_TWIN : 0;
-	mdname_flags(file->name, &entry->pub.flags, &letters);
-	entry->pub.keywords = letters;
+	entry->known = file->twin ? INDEX_TWIN : 0;
+	mdname_flags(file->name, &entry->flags, &letters);
+	entry->keywords = letters;
 	if (line != NULL)
 		entry_fields(list, entry, line);
 }
 
-/* The entry with that UID in the list that we have, searched from *at on. */
-static const struct entry *
-old_entry(const struct list *old, size_t *at, uint32_t uid)
-{
-	while (*at < old->count && old->entry[*at].pub.uid < uid)
-		(*at)++;
-	return *at < old->count && old->entry[*at].pub.uid == uid ? &old->entry[*at] : NULL;
-}
-
 /* One that no pass found, and of which it is not sure that it is gone: it stays as it was. */
 static int
-entry_keep(struct list *list, const struct entry *old, const struct uidlist_line *line)
+entry_keep(struct list *list, const struct index_message *was, const struct uidlist_line *line)
 {
 	struct entry *entry = &list->entry[list->count];
 
-	*entry = *old;
-	entry->uidl = sync_uidl(list, line);
-	entry->guid = sync_entry_guid(list, line);
-	entry->name = mdarena_add(&list->arena, old->name, strlen(old->name));
+	memset(entry, 0, sizeof(*entry));
+	entry->uid = was->record.uid;
+	entry->flags = was->record.flags;
+	entry->keywords = was->record.keywords;
+	entry->dir = was->record.dir;
+	entry->known = was->record.known & INDEX_TWIN;
+	if (line->ext_len > 0)
+		entry_fields(list, entry, line);
+	entry->name = mdarena_add(&list->arena, index_name(was), was->record.name_len);
 	if (entry->name == NULL)
 		return -1;
 	list->count++;
 	return 0;
-}
-
-/* Sizes that this session has computed; whether they are of the file as it is, its size says. */
-static void
-entry_inherit(struct entry *entry, const struct entry *old)
-{
-	if (!(old->known & ENTRY_SIZES))
-		return;
-	entry->size = old->size;
-	entry->wire = old->wire;
-	entry->known &= (uint8_t)~ENTRY_LINE_END;
-	entry->known |= old->known & (ENTRY_SIZES | ENTRY_LINE_END);
 }
 
 static void
@@ -635,26 +624,24 @@ build_delivered(struct list *list, struct delivered *message)
 {
 	struct entry *entry = &list->entry[list->count - 1];
 
-	message->uid = entry->pub.uid;
+	message->uid = entry->uid;
 	if (message->guid != NULL && entry->guid == NULL)
 		entry->guid = mdarena_add(&list->arena, message->guid, strlen(message->guid));
 	if (!message->sizes.known)
 		return;
 	entry->size = message->sizes.size;
 	entry->wire = message->sizes.wire;
-	entry->known |= ENTRY_SIZES | (message->sizes.line_end ? ENTRY_LINE_END : 0);
+	entry->known |= INDEX_SIZES | (message->sizes.line_end ? INDEX_LINE_END : 0);
 }
 
 static int
 build_lines(struct sync *sync, struct list *list)
 {
 	const struct uidlist *uids = &sync->uids.list;
-	const struct list *old = &sync->folder->list;
-	size_t at = old->validity == sync->validity ? 0 : old->count;
+	struct index_message was;
 
 	for (size_t i = 0; i < uids->count; i++) {
 		const struct uidlist_line *line = &uids->line[i];
-		const struct entry *was = old_entry(old, &at, line->uid);
 
 		if (line_has_file(sync, i)) {
 			const struct scan_file *file = &sync->scan.file[sync->file_of[i]];
@@ -663,10 +650,10 @@ build_lines(struct sync *sync, struct list *list)
 			/* A line for it already: somebody who knows no locks has written it. */
 			if (file->rank > 0)
 				build_delivered(list, &sync->set->message[file->rank - 1]);
-			if (was != NULL)
-				entry_inherit(&list->entry[list->count - 1], was);
-		} else if (sync->file_of[i] == SCAN_NONE && was != NULL && !sync->sure) {
-			if (entry_keep(list, was, line) < 0)
+		} else if (sync->file_of[i] == SCAN_NONE && !sync->sure &&
+			   maildir_uidvalidity(sync->folder) == sync->validity &&
+			   message_find(sync->folder, line->uid, &was) == 0) {
+			if (entry_keep(list, &was, line) < 0)
 				return -1;
 		}
 	}
@@ -701,85 +688,29 @@ sync_build(struct sync *sync, struct list *list)
 	return 0;
 }
 
-/* --- what has changed --- */
-
-/* Above all that were given, also by other sessions: nobody changes more often than microseconds go. */
-static uint64_t
-modseq_next(const struct list *old)
-{
-	struct timespec now;
-	uint64_t modseq;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	modseq = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-	return modseq > old->modseq ? modseq : old->modseq + 1;
-}
-
-static bool
-entry_same(const struct entry *a, const struct entry *b)
-{
-	return a->pub.flags == b->pub.flags && a->pub.keywords == b->pub.keywords;
-}
-
-static void
-list_stamp(struct list *list, const struct list *old)
-{
-	uint64_t modseq = modseq_next(old);
-	size_t at = old->validity == list->validity ? 0 : old->count;
-	bool changed = list->count != old->count || at != 0;
-
-	for (size_t i = 0; i < list->count; i++) {
-		struct entry *entry = &list->entry[i];
-		const struct entry *was = old_entry(old, &at, entry->pub.uid);
-		bool same = was != NULL && entry_same(entry, was);
-
-		entry->pub.modseq = same ? was->pub.modseq : modseq;
-		changed |= !same;
-	}
-	list->modseq = changed || old->modseq == 0 ? modseq : old->modseq;
-}
-
-/* Tells of what was in the old list. */
-static void
-list_tell(const struct maildir_folder *folder, const struct list *old)
-{
-	const struct list *list = &folder->list;
-	size_t at = 0;
-
-	if (old->validity == 0)
-		return;
-	if (old->validity != list->validity) {
-		entry_tell(folder, MAILDIR_ANEW, 0);
-		return;
-	}
-	for (size_t i = 0; i < old->count; i++) {
-		const struct entry *was = &old->entry[i];
-		const struct entry *now = old_entry(list, &at, was->pub.uid);
-
-		if (now == NULL)
-			entry_tell(folder, MAILDIR_GONE, was->pub.uid);
-		else if (!entry_same(now, was))
-			entry_tell(folder, MAILDIR_CHANGED, was->pub.uid);
-	}
-}
-
 /* --- the whole --- */
 
-/* Remembers how the folder looked, so that a sync of an unchanged one is four calls. */
+/* How the folder looks now that all of it is known. */
 static void
-sync_remember(struct sync *sync)
+sync_state(struct sync *sync, struct index_state *state)
 {
-	struct folder_stamp *seen = &sync->folder->seen;
-
-	memcpy(seen->dir, sync->scan.stamp, sizeof(seen->dir));
-	seen->uidlist = sync->uids.stamp;
+	memset(state, 0, sizeof(*state));
+	memcpy(state->dir, sync->scan.stamp, sizeof(state->dir));
+	state->uidlist = sync->uids.stamp;
+	state->next = sync->next;
+	state->lines = (uint32_t)(sync->lines < UINT32_MAX ? sync->lines : UINT32_MAX);
 	/* What only an earlier pass saw may be gone: then the next sync must look again. */
-	seen->valid = sync->scan.still && !sync->unsettled && (sync->sure || sync->dead == 0) &&
-		      scan_saw_all(&sync->scan);
+	if (!sync->scan.still || sync->unsettled || (!sync->sure && sync->dead > 0) ||
+	    !scan_saw_all(&sync->scan))
+		state->doubt |= INDEX_CUR | INDEX_NEW;
+	if (sync->moved) {
+		own_change_end(sync->folder, state);
+		state->doubt |= INDEX_NEW;
+	}
 }
 
 /* The first UID that no IMAP session was told of. */
-static uint32_t
+uint32_t
 sync_recent(const struct sync *sync)
 {
 	const struct uid_record *record = &sync->record;
@@ -797,7 +728,9 @@ sync_finish(struct sync *sync)
 {
 	struct maildir_folder *folder = sync->folder;
 	struct uid_record record = {sync->validity, sync->next, sync_recent(sync)};
-	struct list list = {0}, old;
+	struct list list = {0};
+	struct index_state state;
+	int r;
 
 	if (sync_build(sync, &list) < 0) {
 		list_clear(&list);
@@ -807,13 +740,10 @@ sync_finish(struct sync *sync)
 	if (record.validity != sync->record.validity || record.next != sync->record.next ||
 	    sync->written)
 		(void)!uid_record_write(folder, &record);
-	old = folder->list;
-	list_stamp(&list, &old);
-	folder->list = list;
-	sync_remember(sync);
-	list_tell(folder, &old);
-	list_clear(&old);
-	return 0;
+	sync_state(sync, &state);
+	r = sync_take(sync, &list, &state);
+	list_clear(&list);
+	return r;
 }
 
 static int
@@ -829,28 +759,11 @@ sync_locked(struct sync *sync)
 		if (scan_separate(&sync->scan) < 0)
 			return -1;
 	}
-	if (sync_rank(sync) < 0 || scan_move_new(&sync->scan, &sync->unsettled) < 0 ||
-	    sync_match(sync) < 0 || sync_write(sync) < 0)
+	if (sync_rank(sync) < 0 || own_change_begin(sync->folder) < 0 ||
+	    scan_move_new(&sync->scan, &sync->moved) < 0 || sync_match(sync) < 0 ||
+	    sync_write(sync) < 0)
 		return -1;
 	return sync_finish(sync);
-}
-
-bool
-folder_unchanged(struct maildir_folder *folder)
-{
-	static const char *const name[ENTRY_DIRS] = {"cur", "new"};
-	const struct folder_stamp *seen = &folder->seen;
-	struct file_stamp now;
-
-	if (!seen->valid)
-		return false;
-	for (int i = 0; i < ENTRY_DIRS; i++) {
-		if (file_stamp_at(folder->fd, name[i], &now) < 0 ||
-		    !file_stamp_same(&now, &seen->dir[i]))
-			return false;
-	}
-	return file_stamp_at(folder->fd, UIDLIST_NAME, &now) == 0 &&
-	       file_stamp_same(&now, &seen->uidlist);
 }
 
 /* Under the folder's lock. */
@@ -874,25 +787,12 @@ sync_run(struct sync *sync)
 }
 
 int
-sync_now(struct maildir_folder *folder)
+sync_all(struct maildir_folder *folder)
 {
 	struct sync sync = {.folder = folder};
 
+	(void)index_is_current(folder);
 	return sync_run(&sync);
-}
-
-int
-maildir_sync(struct maildir_folder *folder)
-{
-	int r;
-
-	if (folder_unchanged(folder))
-		return 0;
-	if (mdlock_folder(folder) < 0)
-		return -1;
-	r = sync_now(folder);
-	mdlock_unfolder(folder);
-	return r;
 }
 
 int
@@ -900,5 +800,6 @@ sync_delivered(struct maildir_folder *folder, struct delivery_set *set)
 {
 	struct sync sync = {.folder = folder, .set = set, .locked = true};
 
+	(void)index_is_current(folder);
 	return sync_run(&sync);
 }

@@ -88,6 +88,17 @@ fail:
 	return -1;
 }
 
+int
+uidfile_join(struct maildir_folder *folder, struct uidfile *file)
+{
+	struct stat st;
+
+	if (uidfile_open(folder, file) < 0 || fstat(file->fd, &st) < 0)
+		return -1;
+	file_stamp_of(&st, &file->stamp);
+	return 0;
+}
+
 void
 uidfile_close(struct uidfile *file)
 {

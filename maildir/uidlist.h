@@ -88,6 +88,8 @@ struct uidfile {
 
 /* Reads it; a missing one is UIDLIST_NONE, not an error.  uidfile must be zero or closed. */
 int uidfile_load(struct maildir_folder *folder, struct uidfile *file);
+/* Opens it for appending without reading it; its stamp is what there is to compare. */
+int uidfile_join(struct maildir_folder *folder, struct uidfile *file);
 void uidfile_close(struct uidfile *file);
 
 /* Both return when it is on disk.  Called with dovecot-uidlist.lock held. */

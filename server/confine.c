@@ -13,6 +13,7 @@
 #include <linux/filter.h>
 #include <linux/landlock.h>
 #include <linux/seccomp.h>
+#include <signal.h>
 #include <stddef.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -295,6 +296,8 @@ confine_seccomp(enum confine_role role)
 		allow(&program, reader_calls, sizeof(reader_calls) / sizeof(reader_calls[0]));
 		/* Whether the holder of a lock file lives: signal 0 and no other. */
 		give_when(&program, SYS_kill, 1, 0xffffffff, 0, SECCOMP_RET_ALLOW);
+		/* A mapped file that is cut short: maildir/mapping.c. */
+		give_when(&program, SYS_rt_sigaction, 0, 0xffffffff, SIGBUS, SECCOMP_RET_ALLOW);
 	}
 	/* Shared memory without a file is not counted by RLIMIT_DATA; nobody here needs it. */
 	give_when(&program, SYS_mmap, 3, SHARED_MEMORY, SHARED_MEMORY, refuse);

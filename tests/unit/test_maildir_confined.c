@@ -71,6 +71,9 @@ static const int calls[] = {
     SYS_munmap,
     SYS_mremap,
     SYS_madvise,
+    /* SIGBUS, when a mapped file is cut short */
+    SYS_rt_sigaction,
+    SYS_rt_sigreturn,
     /* the end of this test */
     SYS_exit_group,
 #ifdef SYS_mkdir /* older architectures have it besides mkdirat: maildir_create */

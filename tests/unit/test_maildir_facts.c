@@ -104,7 +104,7 @@ texts_and_sizes(void **state)
 		put(f, "cur/1.m:2,", rows[i].file);
 		facts_of(f, false, &facts);
 		facts_of(f, true, &head);
-		assert_int_equal(maildir_size(f->inbox, 1, &wire, &newline), 0);
+		assert_int_equal(maildir_exact_size(f->inbox, 1, &wire, &newline), 0);
 		assert_int_equal(facts.wire, wire);
 		assert_int_equal(facts.line_end, newline);
 		assert_int_equal(facts.size, strlen(rows[i].file));

@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "maildir/index.h"
 #include "maildir/internal.h"
 
 #define STORM_MS  5000
@@ -170,6 +171,20 @@ struct seen {
 	uint32_t validity;
 };
 
+/* The message at a place; it may be gone by now. */
+static void
+stored_at(struct maildir_folder *folder, size_t place, struct index_message *message_r)
+{
+	if (message_find(folder, uid_at(folder, place), message_r) < 0)
+		die("place", "");
+}
+
+static void
+base_of(const struct index_message *message, char base[BASE_SIZE])
+{
+	snprintf(base, BASE_SIZE, "%.*s", message->record.base_len, index_name(message));
+}
+
 static void
 session_compare(struct storm *s, struct seen *seen, struct maildir_folder *folder)
 {
@@ -177,16 +192,18 @@ session_compare(struct storm *s, struct seen *seen, struct maildir_folder *folde
 	uint32_t last = 0;
 
 	memset(now, 0, sizeof(now));
-	if (seen->validity != 0 && seen->validity != folder->list.validity)
+	if (seen->validity != 0 && seen->validity != maildir_uidvalidity(folder))
 		die("UIDVALIDITY changed", "");
-	seen->validity = folder->list.validity;
-	for (size_t i = 0; i < folder->list.count; i++) {
-		const struct entry *entry = &folder->list.entry[i];
-		uint32_t uid = entry->pub.uid;
+	seen->validity = maildir_uidvalidity(folder);
+	for (size_t i = 0; i < maildir_count(folder); i++) {
+		struct index_message message;
 		char base[BASE_SIZE];
+		uint32_t uid;
 
-		snprintf(base, sizeof(base), "%.*s", entry->base_len, entry->name);
-		if (uid <= last || uid >= UIDS || uid >= folder->list.next)
+		stored_at(folder, i, &message);
+		uid = message.record.uid;
+		base_of(&message, base);
+		if (uid <= last || uid >= UIDS || uid >= maildir_uidnext(folder))
 			die("UID out of order", base);
 		last = uid;
 		if (seen->base[uid][0] != '\0' && strcmp(seen->base[uid], base) != 0)
@@ -209,16 +226,18 @@ session_compare(struct storm *s, struct seen *seen, struct maildir_folder *folde
 static void
 session_read(struct storm *s, struct maildir_folder *folder, size_t index)
 {
-	const struct entry *entry = &folder->list.entry[index];
+	uint32_t uid = uid_at(folder, index);
 	struct maildir_reader *reader;
+	struct index_message message;
 	char text[300], base[BASE_SIZE];
 	bool newline;
 	uint64_t size;
 	ssize_t n;
 
-	snprintf(base, sizeof(base), "%.*s", entry->base_len, entry->name);
-	if (maildir_size(folder, uid_at(folder, index), &size, &newline) < 0 ||
-	    maildir_reader_open(folder, uid_at(folder, index), &reader) < 0) {
+	stored_at(folder, index, &message);
+	base_of(&message, base);
+	if (maildir_size(folder, uid, &size, &newline) < 0 ||
+	    maildir_reader_open(folder, uid, &reader) < 0) {
 		if (errno != ENOENT)
 			die("read", base);
 		log_base(s, 'G', base);
@@ -236,13 +255,15 @@ session_read(struct storm *s, struct maildir_folder *folder, size_t index)
 static void
 session_work(struct storm *s, struct maildir_folder *folder)
 {
-	for (int i = 0; i < 20 && folder->list.count > 0; i++) {
-		size_t index = storm_random(s, (unsigned)folder->list.count);
+	for (int i = 0; i < 20 && maildir_count(folder) > 0; i++) {
+		size_t index = storm_random(s, (unsigned)maildir_count(folder));
 		uint32_t uid = uid_at(folder, index);
 		unsigned what = storm_random(s, 40);
+		struct index_message message;
 		char name[NAME_SIZE];
 
-		snprintf(name, sizeof(name), "%s", folder->list.entry[index].name);
+		stored_at(folder, index, &message);
+		memcpy(name, index_name(&message), sizeof(name));
 		if (what == 0) {
 			if (maildir_remove(folder, uid) < 0)
 				die("remove", name);
@@ -383,19 +404,20 @@ book_check(struct book *book, struct fixture *f)
 	size_t left = 0;
 
 	assert_int_equal(maildir_sync(f->inbox), 0);
-	for (size_t i = 0; i < f->inbox->list.count; i++) {
-		const struct entry *entry = &f->inbox->list.entry[i];
+	for (size_t i = 0; i < maildir_count(f->inbox); i++) {
 		char name[BASE_SIZE], *line = first_line(f, i);
+		struct index_message message;
 		struct base *base;
 
-		snprintf(name, sizeof(name), "%.*s", entry->base_len, entry->name);
+		stored_at(f->inbox, i, &message);
+		base_of(&message, name);
 		base = book_find(book, name);
 		assert_string_equal(line, name);
 		assert_false(base->listed);
 		base->listed = true;
 		if (base->uid != 0)
-			assert_int_equal(base->uid, entry->pub.uid);
-		base->uid = entry->pub.uid;
+			assert_int_equal(base->uid, message.record.uid);
+		base->uid = message.record.uid;
 		free(line);
 	}
 	for (size_t i = 0; i < book->count; i++) {
@@ -407,7 +429,7 @@ book_check(struct book *book, struct fixture *f)
 			fail_msg("%s: was taken for gone", base->name);
 		left += base->listed;
 	}
-	assert_int_equal(left, f->inbox->list.count);
+	assert_int_equal(left, maildir_count(f->inbox));
 	if (book->validity != 0)
 		assert_int_equal(maildir_uidvalidity(f->inbox), book->validity);
 }
@@ -530,7 +552,7 @@ test_req33_storm(void **state)
 	assert_true(book.count > 300 && book.seen > 300);
 	assert_false(exists(s.f, "dovecot-uidlist.lock"));
 	print_message("storm: %zu delivered, %zu left, %zu observations of UIDs\n", book.count,
-	    s.f->inbox->list.count, book.seen);
+	    maildir_count(s.f->inbox), book.seen);
 	free(book.base);
 }
 
@@ -545,22 +567,25 @@ victim(struct storm *s)
 		fixture_open(&f);
 		if (maildir_sync(f.inbox) < 0)
 			die("sync", "");
-		for (size_t i = 0; i < f.inbox->list.count; i++) {
-			const struct entry *entry = &f.inbox->list.entry[i];
+		for (size_t i = 0; i < maildir_count(f.inbox); i++) {
+			struct index_message message;
+			char base[BASE_SIZE];
 
-			fprintf(s->log, "U %u %u %.*s\n", f.inbox->list.validity, entry->pub.uid,
-			    entry->base_len, entry->name);
+			stored_at(f.inbox, i, &message);
+			base_of(&message, base);
+			fprintf(s->log, "U %u %u %s\n", maildir_uidvalidity(f.inbox),
+			    message.record.uid, base);
 			/* Only what is in whole lines counts; this one is killed at any time. */
 			if (i % 10 == 0)
 				fflush(s->log);
 		}
 		fflush(s->log);
-		if (f.inbox->list.count > 0) {
+		if (maildir_count(f.inbox) > 0) {
 			uint64_t size;
 			bool newline;
 
 			(void)maildir_size(
-			    f.inbox, uid_at(f.inbox, f.inbox->list.count - 1), &size, &newline);
+			    f.inbox, uid_at(f.inbox, maildir_count(f.inbox) - 1), &size, &newline);
 			maildir_remember(f.inbox);
 			(void)change_flags(f.inbox, uid_at(f.inbox, 0), MAILDIR_SEEN, 0, 0, 0);
 		}
@@ -582,11 +607,12 @@ kill_prepare(struct storm *s, unsigned round)
 		log_base(s, 'D', base);
 	}
 	assert_int_equal(maildir_change_begin(s->f->inbox), 0);
-	for (size_t i = 0; i < 9 && s->f->inbox->list.count > 20; i++) {
-		const struct entry *entry = &s->f->inbox->list.entry[i];
+	for (size_t i = 0; i < 9 && maildir_count(s->f->inbox) > 20; i++) {
+		struct index_message message;
 
-		log_base(s, 'X', entry->name);
-		assert_int_equal(maildir_remove(s->f->inbox, entry->pub.uid), 0);
+		stored_at(s->f->inbox, 0, &message);
+		log_base(s, 'X', index_name(&message));
+		assert_int_equal(maildir_remove(s->f->inbox, message.record.uid), 0);
 	}
 	assert_int_equal(maildir_change_end(s->f->inbox), 0);
 }
@@ -648,11 +674,14 @@ test_req36_sigkill_anywhere(void **state)
 		begin = maildir_now_ms() - begin;
 		assert_true(begin < 2000);
 		slowest = begin > slowest ? begin : slowest;
-		for (size_t i = 0; i < s.f->inbox->list.count; i++) {
-			const struct entry *entry = &s.f->inbox->list.entry[i];
+		for (size_t i = 0; i < maildir_count(s.f->inbox); i++) {
+			struct index_message message;
+			char base[BASE_SIZE];
 
-			fprintf(s.log, "U %u %u %.*s\n", s.f->inbox->list.validity, entry->pub.uid,
-			    entry->base_len, entry->name);
+			stored_at(s.f->inbox, i, &message);
+			base_of(&message, base);
+			fprintf(s.log, "U %u %u %s\n", maildir_uidvalidity(s.f->inbox),
+			    message.record.uid, base);
 		}
 	}
 	assert_int_equal(fclose(s.log), 0);

@@ -1,0 +1,1142 @@
+/*
+ * index.c: what all sessions know of a folder together.
+ * Runs as: mail user.
+ *
+ * Three files of ours in the folder: sallyport.index, a snapshot of all messages (index_snapshot.c);
+ * sallyport.log, what has changed since (index_log.c); sallyport.texts, what was made of messages for
+ * FETCH and SEARCH (index_texts.c).  All that cannot be lost is elsewhere: flags and letters of keywords
+ * in file names, UIDs in dovecot-uidlist, other keywords in sallyport.keywords.
+ *
+ * Reading
+ *
+ * A session maps the snapshot, which all sessions share and nobody changes, and reads the log from
+ * where it was.  What it keeps of its own is small: for a message of which the log speaks, where it does
+ * so.  Places (sequence numbers, but for what a client was not told) are counted from the snapshot's
+ * order, less those that are gone, then the later ones in the order of the log, which is that of UIDs.
+ * Each record is copied and its checksum verified whenever it is looked at; so a file that is damaged
+ * underneath gives no wrong answer but none, and the next sync makes it anew.
+ *
+ * Writing
+ *
+ * Under the folder's lock, and only by one who has read the log to its end and has the snapshot that
+ * lies on the disk (index_is_current).  First the files of messages change, then the log says so, with the
+ * state of the folder (times of directories) behind it as the last record.  Who dies between leaves
+ * directories that are not as the last state has them, and the next one looks through them.  The log is
+ * not fsynced: after a power failure it lacks its end, or is damaged, and again the times differ.
+ *
+ * When the log has grown a new snapshot is made: written beside, fsynced, renamed, then an empty log in the
+ * same way.  Between the two renames the log is another snapshot's, which the id in its head tells:
+ * then the list is made anew, and what was learned of messages stays.  Sessions that have the old log
+ * open see that it has no name any more; the new snapshot says which log it continues and how
+ * far that was read, so that they go on without looking at a single message.
+ *
+ * When nothing can be written -- a full disk, a file system for reading only -- the session keeps log
+ * and snapshot in its own memory, and tries again with the next snapshot.
+ *
+ * Modification sequences
+ *
+ * are times (microseconds, about), but always above the last one; so they rise though all of the index is
+ * lost, and no client misses a change because a number was given twice.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "maildir/index.h"
+#include "maildir/internal.h"
+
+enum {
+	/* What is learned of more messages than this at once goes into a new snapshot. */
+	LEARN_BY_LOG = 256,
+	/* Octets of texts that nobody points to: so many, and as many as are pointed to, may be. */
+	TEXTS_WASTE = 1024 * 1024,
+	TEXTS_PIECE = 1024 * 1024, /* octets of texts that are copied at once */
+};
+
+/* --- sorted lists --- */
+
+/* The first of rising places that is not below. */
+static size_t
+place_find(const struct index_place *list, size_t count, uint32_t place)
+{
+	size_t low = 0;
+
+	while (low < count) {
+		size_t middle = low + (count - low) / 2;
+
+		if (list[middle].place < place)
+			low = middle + 1;
+		else
+			count = middle;
+	}
+	return low;
+}
+
+static bool
+place_set(struct index_place **list, size_t *count, size_t *room, uint32_t place, uint64_t at)
+{
+	size_t i = place_find(*list, *count, place);
+
+	if (i < *count && (*list)[i].place == place) {
+		(*list)[i].at = (uint32_t)at;
+		return true;
+	}
+	if (*count == *room) {
+		size_t more = *room == 0 ? 16 : *room * 2;
+		struct index_place *grown = reallocarray(*list, more, sizeof(*grown));
+
+		if (grown == NULL)
+			return false;
+		*list = grown;
+		*room = more;
+	}
+	memmove(*list + i + 1, *list + i, (*count - i) * sizeof(**list));
+	(*list)[i] = (struct index_place){place, (uint32_t)at};
+	++*count;
+	return true;
+}
+
+static void
+place_unset(struct index_place *list, size_t *count, uint32_t place)
+{
+	size_t i = place_find(list, *count, place);
+
+	if (i == *count || list[i].place != place)
+		return;
+	memmove(list + i, list + i + 1, (*count - i - 1) * sizeof(*list));
+	--*count;
+}
+
+/* The first of what is gone that is not below. */
+static size_t
+gone_find(const struct index *index, uint32_t place)
+{
+	size_t low = 0, high = index->goes;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (index->gone[middle] < place)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static bool
+is_gone(const struct index *index, uint32_t place)
+{
+	size_t i = gone_find(index, place);
+
+	return i < index->goes && index->gone[i] == place;
+}
+
+static bool
+gone_set(struct index *index, uint32_t place)
+{
+	size_t i = gone_find(index, place);
+
+	if (index->goes == index->go_room) {
+		size_t more = index->go_room == 0 ? 16 : index->go_room * 2;
+		uint32_t *grown = reallocarray(index->gone, more, sizeof(*grown));
+
+		if (grown == NULL)
+			return false;
+		index->gone = grown;
+		index->go_room = more;
+	}
+	memmove(index->gone + i + 1, index->gone + i, (index->goes - i) * sizeof(*index->gone));
+	index->gone[i] = place;
+	index->goes++;
+	return true;
+}
+
+static void
+gone_unset(struct index *index, uint32_t place)
+{
+	size_t i = gone_find(index, place);
+
+	memmove(index->gone + i, index->gone + i + 1, (index->goes - i - 1) * sizeof(*index->gone));
+	index->goes--;
+}
+
+/* --- where a message is --- */
+
+/* Of the snapshot, or of the log, whose record is at; false: there is no such. */
+struct where {
+	bool in_log;
+	uint32_t place; /* in the snapshot */
+	uint32_t at;
+};
+
+static void
+where_of_place(const struct index *index, uint32_t place, struct where *where_r)
+{
+	size_t i = place_find(index->changed, index->changes, place);
+
+	*where_r = (struct where){.place = place};
+	if (i < index->changes && index->changed[i].place == place) {
+		where_r->in_log = true;
+		where_r->at = index->changed[i].at;
+	}
+}
+
+static bool
+where_is_uid(const struct index *index, uint32_t uid, struct where *where_r)
+{
+	size_t place = snapshot_find(&index->snap, uid), i;
+
+	if (place < index->snap.head.count && snapshot_uid(&index->snap, place) == uid) {
+		where_of_place(index, (uint32_t)place, where_r);
+		return !is_gone(index, (uint32_t)place);
+	}
+	i = place_find(index->added, index->adds, uid);
+	if (i == index->adds || index->added[i].place != uid)
+		return false;
+	*where_r = (struct where){.in_log = true, .at = index->added[i].at};
+	return true;
+}
+
+static bool
+load_record(struct index *index, const struct where *where, struct index_record *record_r)
+{
+	if (where->in_log
+		? log_payload(&index->log, where->at, LOG_PUT, record_r, sizeof(*record_r))
+		: snapshot_record(&index->snap, where->place, record_r))
+		return true;
+	index->damaged = true;
+	return false;
+}
+
+static bool
+load_message(struct index *index, const struct where *where, struct index_message *message_r)
+{
+	bool good;
+
+	if (where->in_log)
+		good =
+		    log_payload(&index->log, where->at, LOG_PUT, message_r, sizeof(*message_r)) &&
+		    index_strings_size(&message_r->record) <= sizeof(message_r->strings);
+	else
+		good = snapshot_record(&index->snap, where->place, &message_r->record) &&
+		       snapshot_strings(&index->snap, message_r);
+	if (good)
+		return true;
+	index->damaged = true;
+	return false;
+}
+
+size_t
+index_count(const struct index *index)
+{
+	return index->open ? index->snap.head.count - index->goes + index->adds : 0;
+}
+
+/* Which of the snapshot is at that place, once those that are gone are left out. */
+static uint32_t
+living_place(const struct index *index, size_t place)
+{
+	size_t low = 0, high = index->goes;
+
+	/* Gone number k has k gone ones below it. */
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (index->gone[middle] - middle <= place)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return (uint32_t)(place + low);
+}
+
+bool
+index_record(struct index *index, size_t place, struct index_record *record_r)
+{
+	size_t living = index->snap.head.count - index->goes;
+	struct where where = {.in_log = true};
+
+	if (place >= index_count(index))
+		return false;
+	if (place < living)
+		where_of_place(index, living_place(index, place), &where);
+	else
+		where.at = index->added[place - living].at;
+	return load_record(index, &where, record_r);
+}
+
+bool
+index_message(struct index *index, uint32_t uid, struct index_message *message_r)
+{
+	struct where where;
+
+	if (!index->open || !where_is_uid(index, uid, &where) ||
+	    !load_message(index, &where, message_r))
+		return false;
+	if (message_r->record.uid == uid)
+		return true;
+	index->damaged = true;
+	return false;
+}
+
+size_t
+index_find(const struct index *index, uint32_t uid)
+{
+	size_t place;
+
+	if (!index->open)
+		return 0;
+	place = snapshot_find(&index->snap, uid);
+	if (place < index->snap.head.count)
+		return place - gone_find(index, (uint32_t)place);
+	return index->snap.head.count - index->goes + place_find(index->added, index->adds, uid);
+}
+
+struct base_search {
+	struct index *index;
+	const char *base;
+	size_t len;
+	uint32_t uid;
+};
+
+static bool
+is_base(struct base_search *search, const struct where *where)
+{
+	struct index_message message;
+
+	if (!load_message(search->index, where, &message) ||
+	    message.record.base_len != search->len ||
+	    memcmp(message.strings, search->base, search->len) != 0)
+		return false;
+	search->uid = message.record.uid;
+	return true;
+}
+
+static bool
+try_place(void *ctx, size_t place)
+{
+	struct base_search *search = ctx;
+	struct where where;
+
+	where_of_place(search->index, (uint32_t)place, &where);
+	return is_gone(search->index, (uint32_t)place) || !is_base(search, &where);
+}
+
+uint32_t
+index_by_base(struct index *index, const char *base, size_t len)
+{
+	uint32_t hash = hash32(index->snap.head.seed, base, len);
+	struct base_search search = {index, base, len, 0};
+	struct index_record record;
+
+	if (!index->open)
+		return 0;
+	snapshot_by_hash(&index->snap, hash, try_place, &search);
+	for (size_t i = 0; i < index->adds && search.uid == 0; i++) {
+		const struct where where = {.in_log = true, .at = index->added[i].at};
+
+		if (load_record(index, &where, &record) && record.base_hash == hash)
+			(void)is_base(&search, &where);
+	}
+	return search.uid;
+}
+
+size_t
+index_first_unseen(struct index *index)
+{
+	size_t count = index_count(index), place;
+	struct index_record record;
+
+	if (index->unseen == 0)
+		return count;
+	place =
+	    index->snap.head.unseen > 0 ? index->snap.head.first_unseen : index->snap.head.count;
+	for (size_t i = 0; i < index->changes && index->changed[i].place < place; i++) {
+		const struct where where = {.in_log = true, .at = index->changed[i].at};
+
+		if (load_record(index, &where, &record) && (record.flags & MAILDIR_SEEN) == 0)
+			place = index->changed[i].place;
+	}
+	place -= gone_find(index, (uint32_t)place);
+	for (; place < count; place++)
+		if (index_record(index, place, &record) && (record.flags & MAILDIR_SEEN) == 0)
+			break;
+	return place;
+}
+
+/* --- who vanished --- */
+
+struct vanish_walk {
+	struct index *index;
+	uint64_t since;
+	void (*each)(void *ctx, uint32_t uid);
+	void *ctx;
+	uint32_t hash; /* looked for instead of told, when each is NULL */
+	bool found;
+};
+
+static void
+vanish_see(struct vanish_walk *walk, const struct index_vanished *vanished)
+{
+	struct where where;
+
+	if (walk->each == NULL)
+		walk->found = walk->found || vanished->base_hash == walk->hash;
+	else if (vanished->modseq > walk->since &&
+		 !where_is_uid(walk->index, vanished->uid, &where))
+		walk->each(walk->ctx, vanished->uid);
+}
+
+static void
+vanish_take(void *ctx, enum log_type type, const void *payload, size_t size, uint64_t at)
+{
+	struct index_vanished vanished;
+
+	(void)at;
+	if (type != LOG_GONE || size < sizeof(vanished))
+		return;
+	memcpy(&vanished, payload, sizeof(vanished));
+	vanish_see(ctx, &vanished);
+}
+
+/* All of them, as they vanished. */
+static void
+vanish_walk(struct vanish_walk *walk)
+{
+	struct index *index = walk->index;
+	struct index_vanished vanished;
+
+	for (size_t i = 0; i < index->snap.head.vanished; i++) {
+		if (snapshot_vanished(&index->snap, i, &vanished))
+			vanish_see(walk, &vanished);
+		else
+			index->damaged = true;
+	}
+	if (!log_walk(&index->log, vanish_take, walk))
+		index->damaged = true;
+}
+
+bool
+index_knew_base(struct index *index, const char *base, size_t len)
+{
+	struct vanish_walk walk = {
+	    .index = index, .hash = hash32(index->snap.head.seed, base, len)};
+
+	vanish_walk(&walk);
+	return walk.found;
+}
+
+bool
+index_vanished(
+    struct index *index, uint64_t since, void (*each)(void *ctx, uint32_t uid), void *ctx)
+{
+	struct vanish_walk walk = {.index = index, .since = since, .each = each, .ctx = ctx};
+
+	if (!index->open || since < index->snap.head.vanished_since)
+		return false;
+	vanish_walk(&walk);
+	return true;
+}
+
+/* --- taking in the log --- */
+
+static void
+count_record(struct index *index, const struct index_record *record, int sign)
+{
+	uint64_t one = (uint64_t)(int64_t)sign;
+
+	if ((record->flags & MAILDIR_SEEN) == 0)
+		index->unseen += one;
+	if ((record->flags & MAILDIR_TRASHED) != 0)
+		index->deleted += one;
+	if ((record->known & INDEX_SIZES) != 0) {
+		index->sized += one;
+		index->octets += one * record->wire;
+	}
+}
+
+/* One of the snapshot's. */
+static void
+take_change(
+    struct maildir_folder *folder, uint32_t place, const struct index_record *now, uint64_t at)
+{
+	struct index *index = folder->index;
+	struct index_record was;
+	struct where where;
+	bool back = is_gone(index, place);
+
+	was = *now;
+	where_of_place(index, place, &where);
+	if (!back && load_record(index, &where, &was))
+		count_record(index, &was, -1);
+	if (back)
+		gone_unset(index, place);
+	count_record(index, now, 1);
+	if (!place_set(&index->changed, &index->changes, &index->change_room, place, at))
+		index->damaged = true;
+	else if (back)
+		message_tell(folder, MAILDIR_BACK, now->uid);
+	else if (was.flags != now->flags || was.keywords != now->keywords)
+		message_tell(folder, MAILDIR_CHANGED, now->uid);
+}
+
+/* A later one. */
+static void
+take_add(struct maildir_folder *folder, const struct index_record *now, uint64_t at)
+{
+	struct index *index = folder->index;
+	size_t i = place_find(index->added, index->adds, now->uid);
+	bool known = i < index->adds && index->added[i].place == now->uid;
+	struct index_record was = {.flags = now->flags, .keywords = now->keywords};
+	const struct where where = {.in_log = true, .at = known ? index->added[i].at : 0};
+
+	/* No writer puts one between others that was not there. */
+	if (!known && (i < index->adds || now->uid < index->state.next)) {
+		index->damaged = true;
+		return;
+	}
+	if (known && load_record(index, &where, &was))
+		count_record(index, &was, -1);
+	count_record(index, now, 1);
+	if (!place_set(&index->added, &index->adds, &index->add_room, now->uid, at))
+		index->damaged = true;
+	else if (was.flags != now->flags || was.keywords != now->keywords)
+		message_tell(folder, MAILDIR_CHANGED, now->uid);
+	if (!known)
+		index->state.next = now->uid + 1;
+}
+
+static void
+take_put(struct maildir_folder *folder, const struct index_record *now, uint64_t at)
+{
+	struct index *index = folder->index;
+	size_t place = snapshot_find(&index->snap, now->uid);
+
+	if (now->modseq > index->state.modseq)
+		index->state.modseq = now->modseq;
+	if (place < index->snap.head.count && snapshot_uid(&index->snap, place) == now->uid)
+		take_change(folder, (uint32_t)place, now, at);
+	else
+		take_add(folder, now, at);
+}
+
+static void
+take_gone(struct maildir_folder *folder, const struct index_vanished *vanished)
+{
+	struct index *index = folder->index;
+	struct index_record was;
+	struct where where;
+	size_t place;
+
+	if (vanished->modseq > index->state.modseq)
+		index->state.modseq = vanished->modseq;
+	if (!where_is_uid(index, vanished->uid, &where))
+		return;
+	if (load_record(index, &where, &was))
+		count_record(index, &was, -1);
+	place = snapshot_find(&index->snap, vanished->uid);
+	if (place < index->snap.head.count && snapshot_uid(&index->snap, place) == vanished->uid) {
+		place_unset(index->changed, &index->changes, (uint32_t)place);
+		if (!gone_set(index, (uint32_t)place))
+			index->damaged = true;
+	} else {
+		place_unset(index->added, &index->adds, vanished->uid);
+	}
+	message_tell(folder, MAILDIR_GONE, vanished->uid);
+}
+
+static void
+take(void *ctx, enum log_type type, const void *payload, size_t size, uint64_t at)
+{
+	struct maildir_folder *folder = ctx;
+	struct index_record record;
+	struct index_vanished vanished;
+
+	if (type == LOG_PUT && size >= sizeof(record)) {
+		memcpy(&record, payload, sizeof(record));
+		take_put(folder, &record, at);
+	} else if (type == LOG_GONE && size >= sizeof(vanished)) {
+		memcpy(&vanished, payload, sizeof(vanished));
+		take_gone(folder, &vanished);
+	} else if (type == LOG_STATE && size >= sizeof(folder->index->state)) {
+		memcpy(&folder->index->state, payload, sizeof(folder->index->state));
+	} else {
+		folder->index->damaged = true;
+	}
+}
+
+/* --- opening --- */
+
+static void
+index_clear(struct index *index)
+{
+	snapshot_close(&index->snap);
+	log_close(&index->log);
+	texts_close(&index->texts);
+	free(index->changed);
+	free(index->added);
+	free(index->gone);
+	memset(index, 0, sizeof(*index));
+	index->log.fd = index->texts.fd = -1;
+}
+
+void
+index_close(struct maildir_folder *folder)
+{
+	int saved = errno;
+
+	if (folder->index != NULL)
+		index_clear(folder->index);
+	free(folder->index);
+	folder->index = NULL;
+	errno = saved;
+}
+
+static void
+index_start(struct index *index)
+{
+	const struct snapshot_head *head = &index->snap.head;
+
+	index->state = head->state;
+	index->octets = head->octets;
+	index->sized = head->sized;
+	index->unseen = head->unseen;
+	index->deleted = head->deleted;
+	index->open = true;
+}
+
+/* The files as they are now, into an empty index; the log is not read yet. */
+static bool
+index_load(struct maildir_folder *folder, struct index *index)
+{
+	memset(index, 0, sizeof(*index));
+	index->log.fd = index->texts.fd = -1;
+	if (snapshot_open(folder->fd, &index->snap) < 0)
+		return false;
+	index_start(index);
+	if (log_open(folder->fd, index->snap.head.id, &index->log) == 0)
+		return true;
+	/* Without its log a snapshot is old, but what it knows of messages is true. */
+	if (log_own(index->snap.head.id, NULL, &index->log) < 0) {
+		index_clear(index);
+		return false;
+	}
+	index->own = true;
+	memset(&index->state.uidlist, 0, sizeof(index->state.uidlist));
+	index->state.doubt |= INDEX_CUR | INDEX_NEW | INDEX_LINES;
+	return true;
+}
+
+/* Compares two lists and tells what has become of the messages of the first. */
+static void
+index_compare(struct maildir_folder *folder, struct index *old, struct index *now)
+{
+	size_t olds = index_count(old), news = index_count(now), i = 0, j = 0;
+	uint32_t known = old->state.next;
+	struct index_record was, is;
+
+	if (!old->open)
+		return;
+	if (old->snap.head.validity != now->snap.head.validity) {
+		message_tell(folder, MAILDIR_ANEW, 0);
+		return;
+	}
+	while (i < olds || j < news) {
+		if ((i < olds && !index_record(old, i, &was)) ||
+		    (j < news && !index_record(now, j, &is))) {
+			message_tell(folder, MAILDIR_ANEW, 0);
+			return;
+		}
+		if (j == news || (i < olds && was.uid < is.uid)) {
+			message_tell(folder, MAILDIR_GONE, was.uid);
+			i++;
+		} else if (i == olds || is.uid < was.uid) {
+			if (is.uid < known)
+				message_tell(folder, MAILDIR_BACK, is.uid);
+			j++;
+		} else {
+			if (was.flags != is.flags || was.keywords != is.keywords)
+				message_tell(folder, MAILDIR_CHANGED, is.uid);
+			i++;
+			j++;
+		}
+	}
+}
+
+/* Puts another index in the place of the folder's, whose log was read as far as it goes. */
+static void
+index_switch(struct maildir_folder *folder, struct index *now)
+{
+	struct index *old = folder->index;
+	const struct snapshot_head *head = &now->snap.head;
+	bool follows = old->open && head->before == old->snap.head.id &&
+		       head->before_at == old->log.end && old->log.pending.len == 0 &&
+		       !old->damaged;
+
+	if (!follows)
+		index_compare(folder, old, now);
+	index_clear(old);
+	*old = *now;
+	/* The times of a log that was written later are in it, and taken in by its reader. */
+}
+
+static bool
+index_is_good(const struct index *index)
+{
+	return index->open && !index->damaged && !mapping_broken(&index->snap.map) &&
+	       !mapping_broken(&index->log.map);
+}
+
+bool
+index_open(struct maildir_folder *folder)
+{
+	if (folder->index == NULL) {
+		folder->index = calloc(1, sizeof(*folder->index));
+		if (folder->index == NULL)
+			return false;
+		folder->index->log.fd = folder->index->texts.fd = -1;
+	}
+	if (!folder->index->open) {
+		if (!index_load(folder, folder->index))
+			return false;
+		(void)!log_read_on(&folder->index->log, take, folder);
+	}
+	return index_is_good(folder->index);
+}
+
+bool
+index_refresh(struct maildir_folder *folder)
+{
+	struct index *index = folder->index, now;
+	bool replaced;
+
+	if (index == NULL || !index->open)
+		return index_open(folder);
+	if (!index_is_good(index))
+		return false;
+	if (index->log.pending.len > 0)
+		return true; /* in the middle of a batch, under the lock */
+	if (!log_grew(&index->log, &replaced))
+		return true;
+	if (log_read_on(&index->log, take, folder) < 0)
+		return false;
+	if (!replaced)
+		return index_is_good(index);
+	if (!index_load(folder, &now))
+		return false;
+	index_switch(folder, &now);
+	(void)!log_read_on(&index->log, take, folder);
+	return index_is_good(index);
+}
+
+bool
+index_is_current(struct maildir_folder *folder)
+{
+	const struct index *index;
+	struct file_stamp disk;
+
+	if (!index_refresh(folder))
+		return false;
+	index = folder->index;
+	if (index->own)
+		return true;
+	return file_stamp_at(folder->fd, SNAPSHOT_NAME, &disk) == 0 &&
+	       disk.ino == index->snap.stamp.ino && disk.dev == index->snap.stamp.dev;
+}
+
+/* --- changes --- */
+
+uint64_t
+index_modseq(const struct index *index)
+{
+	struct timespec now;
+	uint64_t modseq;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	modseq = (uint64_t)now.tv_sec << 20 | (uint64_t)now.tv_nsec / 1000;
+	if (index != NULL && modseq <= index->state.modseq)
+		modseq = index->state.modseq + 1;
+	return modseq;
+}
+
+/* From now on this process's own. */
+static int
+index_turn_own(struct index *index)
+{
+	struct log own;
+
+	if (index->own || log_own(index->log.id, &index->log, &own) < 0)
+		return -1;
+	log_close(&index->log);
+	index->log = own;
+	index->own = true;
+	return 0;
+}
+
+static int index_compact(
+    struct maildir_folder *folder, const struct index_learned *learned, size_t count);
+
+/* Writes what is pending, or keeps it in memory. */
+static int
+index_flush(struct index *index)
+{
+	return log_flush(&index->log) < 0 && index_turn_own(index) < 0 ? -1 : 0;
+}
+
+static int
+index_add(struct maildir_folder *folder, enum log_type type, const void *payload, size_t size)
+{
+	struct index *index = folder->index;
+
+	/* A batch of very many: what is in the list so far is a snapshot as good as any. */
+	if (index->log.end + index->log.pending.len > LOG_COMPACT &&
+	    index_compact(folder, NULL, 0) < 0)
+		return -1;
+	if (log_put(&folder->index->log, type, payload, size, take, folder) == 0)
+		return 0;
+	folder->index->damaged = true;
+	return -1;
+}
+
+int
+index_put(struct maildir_folder *folder, const struct index_message *message)
+{
+	size_t size = index_strings_size(&message->record);
+	struct index_message put;
+
+	put.record = message->record;
+	memcpy(put.strings, message->strings, size);
+	put.record.base_hash =
+	    hash32(folder->index->snap.head.seed, put.strings, put.record.base_len);
+	put.record.strings = put.record.strings_check = 0; /* the log's own checksum is of all */
+	put.record.check = 0;
+	return index_add(folder, LOG_PUT, &put, sizeof(put.record) + size);
+}
+
+int
+index_put_gone(struct maildir_folder *folder, uint32_t uid, uint64_t modseq)
+{
+	struct index_vanished vanished = {.uid = uid, .modseq = modseq};
+	struct index_record record;
+	struct where where;
+
+	if (!where_is_uid(folder->index, uid, &where))
+		return 0;
+	if (load_record(folder->index, &where, &record))
+		vanished.base_hash = record.base_hash;
+	return index_add(folder, LOG_GONE, &vanished, sizeof(vanished));
+}
+
+int
+index_commit(struct maildir_folder *folder, const struct index_state *state)
+{
+	struct index_state put = *state;
+
+	if (put.modseq < folder->index->state.modseq)
+		put.modseq = folder->index->state.modseq;
+	if (put.next < folder->index->state.next)
+		put.next = folder->index->state.next;
+	if (index_add(folder, LOG_STATE, &put, sizeof(put)) < 0 || index_flush(folder->index) < 0)
+		return -1;
+	/* A snapshot that cannot be made now is made after the next change. */
+	if (folder->index->log.end > LOG_COMPACT ||
+	    folder->index->log.records > LOG_COMPACT_RECORDS)
+		(void)!index_compact(folder, NULL, 0);
+	return 0;
+}
+
+/* Opens what the writer has just put on the disk; or keeps it, when that failed. */
+static int
+index_reopen(struct maildir_folder *folder, struct snapshot_writer *writer, struct index *now)
+{
+	memset(now, 0, sizeof(*now));
+	now->log.fd = now->texts.fd = -1;
+	if (snapshot_writer_store(writer, folder->fd) == 0 &&
+	    snapshot_open(folder->fd, &now->snap) == 0) {
+		if (log_create(folder->fd, writer->head.id, &now->log) == 0) {
+			index_start(now);
+			return 0;
+		}
+		snapshot_close(&now->snap);
+	}
+	if (snapshot_writer_keep(writer, &now->snap) < 0)
+		return -1;
+	if (log_own(writer->head.id, NULL, &now->log) < 0) {
+		snapshot_close(&now->snap);
+		return -1;
+	}
+	now->own = true;
+	index_start(now);
+	return 0;
+}
+
+int
+index_replace(struct maildir_folder *folder, struct snapshot_writer *writer)
+{
+	struct index now;
+
+	if (folder->index == NULL) {
+		folder->index = calloc(1, sizeof(*folder->index));
+		if (folder->index == NULL)
+			return -1;
+		folder->index->log.fd = folder->index->texts.fd = -1;
+	}
+	if (index_reopen(folder, writer, &now) < 0)
+		return -1;
+	index_switch(folder, &now);
+	return 0;
+}
+
+/* --- a new snapshot --- */
+
+struct vanish_list {
+	struct snapshot_writer *writer;
+	uint64_t skip;
+};
+
+static void
+keep_vanished(struct vanish_list *list, const struct index_vanished *vanished)
+{
+	if (list->skip == 0) {
+		snapshot_writer_vanished(list->writer, vanished);
+		return;
+	}
+	list->skip--;
+	if (vanished->modseq > list->writer->head.vanished_since)
+		list->writer->head.vanished_since = vanished->modseq;
+	list->writer->head.state.doubt |= INDEX_LINES;
+}
+
+static void
+keep_take(void *ctx, enum log_type type, const void *payload, size_t size, uint64_t at)
+{
+	struct index_vanished vanished;
+
+	(void)at;
+	if (type != LOG_GONE || size < sizeof(vanished))
+		return;
+	memcpy(&vanished, payload, sizeof(vanished));
+	keep_vanished(ctx, &vanished);
+}
+
+static void
+count_take(void *ctx, enum log_type type, const void *payload, size_t size, uint64_t at)
+{
+	uint64_t *count = ctx;
+
+	(void)payload;
+	(void)size;
+	(void)at;
+	*count += type == LOG_GONE;
+}
+
+static void
+writer_vanished(struct index *index, struct snapshot_writer *writer)
+{
+	struct vanish_list list = {.writer = writer};
+	uint64_t count = index->snap.head.vanished;
+	struct index_vanished vanished;
+
+	(void)!log_walk(&index->log, count_take, &count);
+	if (count > SNAPSHOT_VANISHED_MAX)
+		list.skip = count - SNAPSHOT_VANISHED_MAX / 2;
+	for (size_t i = 0; i < index->snap.head.vanished; i++)
+		if (snapshot_vanished(&index->snap, i, &vanished))
+			keep_vanished(&list, &vanished);
+	(void)!log_walk(&index->log, keep_take, &list);
+}
+
+int
+index_writer_begin(struct index *index, struct snapshot_writer *writer, uint64_t since)
+{
+	if (snapshot_writer_begin(writer) < 0 || texts_new_id(&writer->head.texts) < 0)
+		return -1;
+	writer->head.vanished_since = since;
+	if (index == NULL || !index->open)
+		return 0;
+	writer->head.texts = index->snap.head.texts;
+	writer->head.seed = index->snap.head.seed;
+	if (index->damaged)
+		return 0;
+	writer->head.validity = index->snap.head.validity;
+	memcpy(writer->head.guid, index->snap.head.guid, sizeof(writer->head.guid));
+	writer->head.state = index->state;
+	writer->head.vanished_since = index->snap.head.vanished_since;
+	writer_vanished(index, writer);
+	return 0;
+}
+
+/* The texts that messages still have, in a new file, when the old one is mostly waste. */
+struct move_texts {
+	struct texts *from, to;
+	struct mdtext batch;
+	bool active, failed;
+};
+
+static void
+texts_move_flush(struct move_texts *move)
+{
+	uint64_t at;
+
+	if (move->batch.len > 0 && texts_append(&move->to, &move->batch, &at) < 0)
+		move->failed = true;
+	move->batch.len = 0;
+}
+
+static void
+texts_move_one(struct move_texts *move, struct index_record *record)
+{
+	const void *octets;
+	size_t size;
+
+	if (!move->active || record->text == 0)
+		return;
+	if (move->failed || !texts_raw(move->from, record->text, record->uid, &octets, &size)) {
+		record->text = 0;
+		record->text_size = 0;
+		return;
+	}
+	record->text = move->to.size + move->batch.len;
+	mdtext_add(&move->batch, octets, size);
+	if (move->batch.len >= TEXTS_PIECE)
+		texts_move_flush(move);
+}
+
+static void
+texts_move_begin(
+    struct maildir_folder *folder, struct snapshot_writer *writer, struct move_texts *move)
+{
+	struct index *index = folder->index;
+	uint64_t used = 0, id;
+	struct index_record record;
+
+	memset(move, 0, sizeof(*move));
+	move->to.fd = -1;
+	move->from = index_texts(folder, false);
+	if (move->from == NULL || move->from->size < TEXTS_WASTE)
+		return;
+	for (size_t i = 0; i < index_count(index); i++)
+		if (index_record(index, i, &record))
+			used += record.text_size;
+	if (move->from->size < used * 2 + TEXTS_WASTE || texts_new_id(&id) < 0 ||
+	    texts_create(folder->fd, id, &move->to) < 0)
+		return;
+	move->active = true;
+	writer->head.texts = id;
+}
+
+static void
+texts_move_end(struct move_texts *move)
+{
+	if (move->active)
+		texts_move_flush(move);
+	texts_close(&move->to);
+	mdtext_clear(&move->batch);
+}
+
+static void
+message_learn(struct index_message *message, const struct index_learned *learned)
+{
+	struct index_record *record = &message->record;
+
+	if ((learned->known & INDEX_OTHER) != 0) {
+		record->text = record->text_size = 0;
+		record->known &= INDEX_TWIN;
+	}
+	if ((learned->known & INDEX_SIZES) != 0) {
+		record->size = learned->size;
+		record->wire = learned->wire;
+		record->known &= (uint8_t)~INDEX_LINE_END;
+	}
+	if ((learned->known & INDEX_DATE) != 0)
+		record->date = learned->date;
+	if (learned->text != 0) {
+		record->text = learned->text;
+		record->text_size = learned->text_size;
+	}
+	record->known |= learned->known & (uint8_t)~INDEX_OTHER;
+}
+
+static int
+index_compact(struct maildir_folder *folder, const struct index_learned *learned, size_t count)
+{
+	struct index *index = folder->index;
+	struct snapshot_writer writer;
+	struct index_message message;
+	struct index_record record;
+	struct move_texts move;
+	int r = -1;
+
+	if (index_writer_begin(index, &writer, 0) < 0)
+		return -1;
+	if (index_flush(index) < 0) {
+		snapshot_writer_end(&writer);
+		return -1;
+	}
+	/* A log of our own memory is nobody else's. */
+	writer.head.before = index->own ? 0 : index->snap.head.id;
+	writer.head.before_at = index->log.end;
+	texts_move_begin(folder, &writer, &move);
+	for (size_t i = 0; i < index_count(index); i++) {
+		if (!index_record(index, i, &record) || !index_message(index, record.uid, &message))
+			break;
+		while (count > 0 && learned->uid < record.uid) {
+			learned++;
+			count--;
+		}
+		if (count > 0 && learned->uid == record.uid)
+			message_learn(&message, learned);
+		texts_move_one(&move, &message.record);
+		snapshot_writer_add(&writer, &message);
+	}
+	texts_move_end(&move);
+	if (index->damaged)
+		errno = EINVAL;
+	else
+		r = index_replace(folder, &writer);
+	snapshot_writer_end(&writer);
+	return r;
+}
+
+/* --- what is learned --- */
+
+int
+index_learn(struct maildir_folder *folder, const struct index_learned *learned, size_t count)
+{
+	struct index *index = folder->index;
+	struct index_message message;
+
+	if (count > LEARN_BY_LOG)
+		return index_compact(folder, learned, count);
+	for (size_t i = 0; i < count; i++) {
+		if (!index_message(index, learned[i].uid, &message))
+			continue;
+		message_learn(&message, &learned[i]);
+		if (index_put(folder, &message) < 0)
+			return -1;
+	}
+	return index_flush(index);
+}
+
+struct texts *
+index_texts(struct maildir_folder *folder, bool make)
+{
+	struct index *index = folder->index;
+	uint64_t id = index->snap.head.texts;
+
+	if (!index->open)
+		return NULL;
+	if (index->texts.fd >= 0 && index->texts.id == id)
+		return &index->texts;
+	texts_close(&index->texts);
+	if (texts_open(folder->fd, id, &index->texts) == 0)
+		return &index->texts;
+	if (make && !index->own && texts_create(folder->fd, id, &index->texts) == 0)
+		return &index->texts;
+	return NULL;
+}

@@ -1,0 +1,107 @@
+/*
+ * index.h: what all sessions know of a folder together: the snapshot and the log, as one list.
+ *
+ * A cache: whoever finds it damaged, old or missing has sync.c make it anew from the files of the
+ * messages and dovecot-uidlist.  How it is read, written and lost is told at the head of index.c.
+ */
+#ifndef MAILDIR_INDEX_H
+#define MAILDIR_INDEX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "maildir/index_log.h"
+#include "maildir/index_record.h"
+#include "maildir/index_snapshot.h"
+#include "maildir/index_texts.h"
+
+struct maildir_folder;
+
+struct index {
+	struct snapshot snap;
+	struct log log;
+	struct texts texts;
+	bool open;    /* there is a list */
+	bool damaged; /* something did not have its checksum */
+	bool own;     /* in memory of this process, since it cannot be written */
+	/* What the log says of the snapshot's messages, and of later ones. */
+	struct index_place {
+		uint32_t place; /* in the snapshot, or the UID of a later one */
+		uint32_t at;	/* in the log */
+	} * changed, *added;
+	uint32_t *gone; /* places in the snapshot */
+	size_t changes, adds, goes, change_room, add_room, go_room;
+	struct index_state state;
+	uint64_t octets, sized, unseen, deleted;
+};
+
+/* Looks for the files.  false: there is no index that can be used; sync.c makes one. */
+bool index_open(struct maildir_folder *folder);
+void index_close(struct maildir_folder *folder);
+
+/* Takes in what other sessions wrote, by one fstat if nothing.  false: as index_open. */
+bool index_refresh(struct maildir_folder *folder);
+
+/* Under the folder's lock: whether what is open is what lies on the disk, read to its end. */
+bool index_is_current(struct maildir_folder *folder);
+
+/* --- the list --- */
+
+size_t index_count(const struct index *index);
+/* false: no such, or damaged. */
+bool index_record(struct index *index, size_t place, struct index_record *record_r);
+/* By UID, with strings. */
+bool index_message(struct index *index, uint32_t uid, struct index_message *message_r);
+/* The place of the first with that UID or above. */
+size_t index_find(const struct index *index, uint32_t uid);
+/* The UID of the message with that base name, or 0. */
+uint32_t index_by_base(struct index *index, const char *base, size_t len);
+/* Whether a message of that base name may have vanished. */
+bool index_knew_base(struct index *index, const char *base, size_t len);
+size_t index_first_unseen(struct index *index);
+/* As maildir_vanished. */
+bool index_vanished(
+    struct index *index, uint64_t since, void (*each)(void *ctx, uint32_t uid), void *ctx);
+
+/* --- changes, under the folder's lock --- */
+
+/* Above all that were given: the time since 1970 in 2^-20 s, or one more than the last. */
+uint64_t index_modseq(const struct index *index);
+
+/* What a message is now, or that it is gone: in the list at once, on the disk with index_commit.
+ * -1: ENOMEM. */
+int index_put(struct maildir_folder *folder, const struct index_message *message);
+int index_put_gone(struct maildir_folder *folder, uint32_t uid, uint64_t modseq);
+
+/*
+ * Writes what was put, and the state behind it; all sessions have it then.  When it cannot be written
+ * this session goes on in its own memory, and the others find out by themselves.  -1: ENOMEM.
+ */
+int index_commit(struct maildir_folder *folder, const struct index_state *state);
+
+/* A new snapshot in place of what there is, which is compared: changes are told. */
+int index_replace(struct maildir_folder *folder, struct snapshot_writer *writer);
+
+/*
+ * Begins a snapshot that goes on from what there is: ids, names' seed, vanished messages.  since: when
+ * there is nothing to go on from, who vanished before that modseq is not known.
+ */
+int index_writer_begin(struct index *index, struct snapshot_writer *writer, uint64_t since);
+
+/* What was learned of a message. */
+struct index_learned {
+	uint32_t uid;
+	uint32_t text_size;
+	uint64_t size, wire, text;
+	int64_t date;
+	uint8_t known; /* enum index_known: what to add */
+};
+/* Adds it to the index, by rising UID; of many messages at once in a new snapshot. */
+int index_learn(struct maildir_folder *folder, const struct index_learned *learned, size_t count);
+
+/* The file of texts, opened when needed; NULL: there is none.  make: then there is one, or -- still
+ * NULL -- none can be written. */
+struct texts *index_texts(struct maildir_folder *folder, bool make);
+
+#endif

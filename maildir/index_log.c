@@ -1,0 +1,348 @@
+/*
+ * index_log.c: the file sallyport.log.
+ * Runs as: mail user.
+ *
+ * A head (struct file_head), then records, each with its checksum, whose seed is the log's id and the
+ * place: what an older log had at another place is no record here.  Reading stops at the first that is
+ * none.  It is read with pread(2), since what lies behind the good part may be cut off at any moment;
+ * what was found good is read again through the mapping.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "maildir/index_log.h"
+#include "maildir/internal.h"
+
+static const char magic[8] = {'s', 'a', 'l', 'l', 'y', 'l', 'o', 'g'};
+
+enum { LOG_VERSION = 1, BYTE_ORDER_MARK = 0x01020304 };
+
+struct file_head {
+	char magic[8];
+	uint32_t version, byte_order;
+	uint64_t id;
+	uint64_t check;
+};
+
+static void
+file_head_make(struct file_head *head, uint64_t id)
+{
+	memset(head, 0, sizeof(*head));
+	memcpy(head->magic, magic, sizeof(magic));
+	head->version = LOG_VERSION;
+	head->byte_order = BYTE_ORDER_MARK;
+	head->id = id;
+	head->check = hash64(id, head, offsetof(struct file_head, check));
+}
+
+static uint64_t
+seed_at(const struct log *log, uint64_t at)
+{
+	return log->id ^ at * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+int
+log_open(int dirfd, uint64_t id, struct log *log)
+{
+	const int flags = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+	struct file_head head, wanted;
+	int saved;
+
+	memset(log, 0, sizeof(*log));
+	log->fd = openat(dirfd, LOG_NAME, O_RDWR | flags);
+	if (log->fd < 0)
+		return -1;
+	file_head_make(&wanted, id);
+	if (pread(log->fd, &head, sizeof(head), 0) != (ssize_t)sizeof(head) ||
+	    memcmp(&head, &wanted, sizeof(head)) != 0) {
+		errno = EINVAL;
+		goto fail;
+	}
+	if (mapping_open(&log->map, log->fd, LOG_MAP) < 0)
+		goto fail;
+	log->id = id;
+	log->end = sizeof(head);
+	return 0;
+fail:
+	saved = errno;
+	close(log->fd);
+	log->fd = -1;
+	errno = saved;
+	return -1;
+}
+
+int
+log_create(int dirfd, uint64_t id, struct log *log)
+{
+	const int create = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+	struct file_head head;
+	int saved;
+
+	memset(log, 0, sizeof(*log));
+	(void)unlinkat(dirfd, LOG_TMP, 0);
+	log->fd = openat(dirfd, LOG_TMP, create, 0600);
+	if (log->fd < 0)
+		return -1;
+	file_head_make(&head, id);
+	if (maildir_write_all(log->fd, &head, sizeof(head)) < 0 ||
+	    mapping_open(&log->map, log->fd, LOG_MAP) < 0)
+		goto fail;
+	if (renameat(dirfd, LOG_TMP, dirfd, LOG_NAME) < 0)
+		goto fail;
+	log->id = id;
+	log->end = sizeof(head);
+	return 0;
+fail:
+	saved = errno;
+	(void)unlinkat(dirfd, LOG_TMP, 0);
+	log_close(log);
+	errno = saved;
+	return -1;
+}
+
+int
+log_own(uint64_t id, const struct log *from, struct log *log)
+{
+	struct file_head head;
+
+	memset(log, 0, sizeof(*log));
+	log->fd = -1;
+	if (mapping_own(&log->map, LOG_MAP) < 0)
+		return -1;
+	file_head_make(&head, id);
+	memcpy(mapping_memory(&log->map), &head, sizeof(head));
+	log->id = id;
+	log->end = sizeof(head);
+	if (from != NULL && from->end + from->pending.len <= LOG_MAP) {
+		memcpy(mapping_memory(&log->map), from->map.at, from->end);
+		memcpy(
+		    mapping_memory(&log->map) + from->end, from->pending.data, from->pending.len);
+		log->end = from->end + from->pending.len;
+		log->records = from->records;
+	}
+	return 0;
+}
+
+void
+log_close(struct log *log)
+{
+	int saved = errno;
+
+	mapping_close(&log->map);
+	mdtext_clear(&log->pending);
+	if (log->fd >= 0)
+		close(log->fd);
+	memset(log, 0, sizeof(*log));
+	log->fd = -1;
+	errno = saved;
+}
+
+bool
+log_grew(const struct log *log, bool *replaced_r)
+{
+	struct stat st;
+
+	*replaced_r = false;
+	if (log->fd < 0)
+		return false;
+	if (fstat(log->fd, &st) < 0 || st.st_nlink == 0) {
+		*replaced_r = true;
+		return true;
+	}
+	return (uint64_t)st.st_size > log->end;
+}
+
+/* Whether a record is at data, of which there are left octets. */
+static bool
+record_is_good(
+    const struct log *log, const char *data, size_t left, uint64_t at, struct log_head *head_r)
+{
+	if (left < sizeof(*head_r))
+		return false;
+	memcpy(head_r, data, sizeof(*head_r));
+	return head_r->size >= sizeof(*head_r) && head_r->size <= left && head_r->size % 8 == 0 &&
+	       head_r->check == index_check(seed_at(log, at), data, head_r->size);
+}
+
+/* Takes what is good of len octets that lie at the log's end. */
+static void
+log_take_good(struct log *log, const char *data, size_t len, log_take *take, void *ctx)
+{
+	struct log_head head;
+
+	for (; record_is_good(log, data, len, log->end, &head);
+	     data += head.size, len -= head.size) {
+		uint64_t at = log->end;
+
+		log->end += head.size;
+		log->records++;
+		take(ctx, (enum log_type)head.type, data + sizeof(head), head.size - sizeof(head),
+		    at);
+	}
+}
+
+int
+log_read_on(struct log *log, log_take *take, void *ctx)
+{
+	struct stat st;
+	size_t len, done = 0;
+	char *data;
+
+	if (log->fd < 0)
+		return 0; /* what is in our own memory was taken when it was written */
+	if (fstat(log->fd, &st) < 0)
+		return -1;
+	if ((uint64_t)st.st_size <= log->end)
+		return 0;
+	len = (size_t)((uint64_t)(st.st_size > LOG_MAP ? LOG_MAP : st.st_size) - log->end);
+	data = malloc(len);
+	if (data == NULL)
+		return -1;
+	while (done < len) {
+		ssize_t n = pread(log->fd, data + done, len - done, (off_t)(log->end + done));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		done += (size_t)n;
+	}
+	log_take_good(log, data, done, take, ctx);
+	free(data);
+	return 0;
+}
+
+/* The octets at a place, written or pending, and how many there are. */
+static const char *
+log_octets(const struct log *log, uint64_t at, size_t *left_r)
+{
+	if (at < log->end) {
+		*left_r = (size_t)(log->end - at);
+		return log->map.at + at;
+	}
+	at -= log->end;
+	*left_r = at < log->pending.len ? log->pending.len - (size_t)at : 0;
+	return *left_r > 0 ? log->pending.data + at : NULL;
+}
+
+bool
+log_payload(const struct log *log, uint64_t at, enum log_type type, void *payload, size_t room)
+{
+	char copy[sizeof(struct log_head) + sizeof(struct index_message) + 8];
+	struct log_head head;
+	size_t size, left;
+	const char *data = log_octets(log, at, &left);
+
+	if (left < sizeof(head))
+		return false;
+	memcpy(&head, data, sizeof(head));
+	if (head.type != (uint32_t)type || head.size < sizeof(head) || head.size > sizeof(copy) ||
+	    head.size > left)
+		return false;
+	memcpy(copy, data, head.size);
+	if (head.check != index_check(seed_at(log, at), copy, head.size))
+		return false;
+	size = head.size - sizeof(head);
+	memcpy(payload, copy + sizeof(head), size < room ? size : room);
+	return true;
+}
+
+bool
+log_walk(const struct log *log, log_take *take, void *ctx)
+{
+	char payload[sizeof(struct index_message) + 8];
+	uint64_t at = sizeof(struct file_head), end = log->end + log->pending.len;
+	struct log_head head;
+	const char *data;
+	size_t left;
+
+	while (at < end) {
+		data = log_octets(log, at, &left);
+		if (left < sizeof(head))
+			return false;
+		memcpy(&head, data, sizeof(head));
+		if (!log_payload(log, at, (enum log_type)head.type, payload, sizeof(payload)))
+			return false;
+		take(ctx, (enum log_type)head.type, payload, head.size - sizeof(head), at);
+		at += head.size;
+	}
+	return true;
+}
+
+/* --- writing --- */
+
+int
+log_put(struct log *log, enum log_type type, const void *payload, size_t size, log_take *take,
+    void *ctx)
+{
+	static const char none[8];
+	struct mdtext *pending = &log->pending;
+	uint64_t at = log->end + pending->len;
+	size_t pad = -size % 8, begin = pending->len;
+	struct log_head head = {
+	    .size = (uint32_t)(sizeof(head) + size + pad), .type = (uint32_t)type};
+
+	if (head.size > LOG_MAP - at) {
+		errno = EFBIG;
+		return -1;
+	}
+	mdtext_add(pending, &head, sizeof(head));
+	mdtext_add(pending, payload, size);
+	mdtext_add(pending, none, pad);
+	if (pending->failed) {
+		errno = ENOMEM;
+		return -1;
+	}
+	head.check = index_check(seed_at(log, at), pending->data + begin, head.size);
+	memcpy(pending->data + begin, &head, sizeof(head));
+	log->records++;
+	take(ctx, type, payload, size, at);
+	return 0;
+}
+
+static int
+log_write(struct log *log, const struct mdtext *batch)
+{
+	struct stat st;
+	size_t done = 0;
+
+	if (log->fd < 0) {
+		memcpy(mapping_memory(&log->map) + log->end, batch->data, batch->len);
+		return 0;
+	}
+	/* The tail of somebody who died. */
+	if (fstat(log->fd, &st) < 0 ||
+	    ((uint64_t)st.st_size > log->end && ftruncate(log->fd, (off_t)log->end) < 0))
+		return -1;
+	while (done < batch->len) {
+		ssize_t n = pwrite(
+		    log->fd, batch->data + done, batch->len - done, (off_t)(log->end + done));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			int saved = n == 0 ? ENOSPC : errno;
+
+			(void)!ftruncate(log->fd, (off_t)log->end);
+			errno = saved;
+			return -1;
+		}
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+int
+log_flush(struct log *log)
+{
+	if (log_write(log, &log->pending) < 0)
+		return -1;
+	log->end += log->pending.len;
+	log->pending.len = 0;
+	return 0;
+}

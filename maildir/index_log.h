@@ -1,0 +1,82 @@
+/*
+ * index_log.h: the file sallyport.log: what has changed in a folder since its snapshot was made.
+ *
+ * Only ever appended to, under the folder's lock; read by everybody, without it.  A record counts when
+ * its checksum is right: what somebody left who died writing is not there, and is written over.
+ */
+#ifndef MAILDIR_INDEX_LOG_H
+#define MAILDIR_INDEX_LOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "maildir/index_record.h"
+#include "maildir/mapping.h"
+#include "maildir/text.h"
+
+#define LOG_NAME "sallyport.log"
+#define LOG_TMP	 "sallyport.log.tmp"
+
+enum {
+	LOG_COMPACT = 1024 * 1024,  /* octets: then a new snapshot takes its place; a session reads
+					   so much at most to catch up */
+	LOG_COMPACT_RECORDS = 2048, /* a session keeps some 12 octets of its own for each */
+	LOG_MAP = 4 * 1024 * 1024,  /* address space for one; its pages are there when written */
+};
+
+enum log_type {
+	LOG_PUT = 1, /* struct index_record and strings: the message is so now */
+	LOG_GONE,    /* struct index_vanished */
+	LOG_STATE,   /* struct index_state */
+};
+
+/* A record begins at a multiple of 8 with this; check is of all behind it, size counts all. */
+struct log_head {
+	uint32_t check;
+	uint32_t size;
+	uint32_t type;
+	uint32_t zero;
+};
+
+struct log {
+	int fd; /* or -1: it is in memory of our own */
+	struct mapping map;
+	uint64_t id;
+	uint64_t end;	       /* what was read and found good */
+	uint64_t records;      /* in it, and pending */
+	struct mdtext pending; /* put, and not written yet */
+};
+
+/* -1: there is none (ENOENT), or it is another's or damaged (EINVAL). */
+int log_open(int dirfd, uint64_t id, struct log *log);
+/* Makes an empty one in place of any other; under the folder's lock. */
+int log_create(int dirfd, uint64_t id, struct log *log);
+/* In memory: where none can be written.  With what from has, pending or not, if it is not NULL. */
+int log_own(uint64_t id, const struct log *from, struct log *log);
+void log_close(struct log *log);
+
+/* Whether something may have been appended.  *replaced_r: it is not the folder's log any more. */
+bool log_grew(const struct log *log, bool *replaced_r);
+
+/* Hears of a record; at is where it is in the log, for log_payload. */
+typedef void log_take(void *ctx, enum log_type type, const void *payload, size_t size, uint64_t at);
+
+/* Calls take for each record behind what was read, and counts it as read.  -1: it cannot be read. */
+int log_read_on(struct log *log, log_take *take, void *ctx);
+/* Once more all that was read, from the first.  false: damaged. */
+bool log_walk(const struct log *log, log_take *take, void *ctx);
+
+/* A record's payload again, copied and verified.  false: damaged, or not of that type. */
+bool log_payload(
+    const struct log *log, uint64_t at, enum log_type type, void *payload, size_t room);
+
+/*
+ * Puts a record behind all that was read, under the folder's lock: take hears of it and log_payload has it
+ * at once, and log_flush writes all that was put in one go.  -1: ENOMEM, or the log is full (EFBIG).
+ */
+int log_put(struct log *log, enum log_type type, const void *payload, size_t size, log_take *take,
+    void *ctx);
+int log_flush(struct log *log);
+
+#endif

@@ -1,0 +1,255 @@
+/*
+ * index_texts.c: the file sallyport.texts.
+ * Runs as: mail user.
+ *
+ * A head (struct texts_head), then records at multiples of 8: a struct texts_record and the texts one
+ * after the other.  The checksum's seed is the file's id.  Where a record is, is known from the index
+ * alone; what nobody points to any more goes when the file is made anew (index.c).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "maildir/index_record.h"
+#include "maildir/index_texts.h"
+#include "maildir/internal.h"
+
+static const char magic[8] = {'s', 'a', 'l', 'l', 'y', 't', 'x', 't'};
+
+enum { TEXTS_VERSION = 1, BYTE_ORDER_MARK = 0x01020304 };
+
+struct texts_head {
+	char magic[8];
+	uint32_t version, byte_order;
+	uint64_t id;
+	uint64_t check;
+};
+
+struct texts_record {
+	uint32_t check;
+	uint32_t uid;
+	uint32_t size; /* of it all, a multiple of 8 */
+	uint32_t len[MAILDIR_TEXTS];
+};
+
+static void
+head_make(struct texts_head *head, uint64_t id)
+{
+	memset(head, 0, sizeof(*head));
+	memcpy(head->magic, magic, sizeof(magic));
+	head->version = TEXTS_VERSION;
+	head->byte_order = BYTE_ORDER_MARK;
+	head->id = id;
+	head->check = hash64(id, head, offsetof(struct texts_head, check));
+}
+
+int
+texts_new_id(uint64_t *id_r)
+{
+	if (getrandom(id_r, sizeof(*id_r), 0) != sizeof(*id_r))
+		return -1;
+	*id_r |= 1;
+	return 0;
+}
+
+/* The file's size as it is now. */
+static int
+texts_measure(struct texts *texts)
+{
+	struct stat st;
+
+	if (fstat(texts->fd, &st) < 0)
+		return -1;
+	texts->size = (uint64_t)st.st_size & ~UINT64_C(7);
+	return 0;
+}
+
+int
+texts_open(int dirfd, uint64_t id, struct texts *texts)
+{
+	struct texts_head head, wanted;
+
+	memset(texts, 0, sizeof(*texts));
+	texts->fd =
+	    openat(dirfd, TEXTS_NAME, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (texts->fd < 0)
+		return -1;
+	head_make(&wanted, id);
+	if (pread(texts->fd, &head, sizeof(head), 0) == (ssize_t)sizeof(head) &&
+	    memcmp(&head, &wanted, sizeof(head)) == 0 && texts_measure(texts) == 0) {
+		texts->id = id;
+		return 0;
+	}
+	texts_close(texts);
+	errno = EINVAL;
+	return -1;
+}
+
+int
+texts_create(int dirfd, uint64_t id, struct texts *texts)
+{
+	const int create = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+	struct texts_head head;
+	int saved;
+
+	memset(texts, 0, sizeof(*texts));
+	(void)unlinkat(dirfd, TEXTS_TMP, 0);
+	texts->fd = openat(dirfd, TEXTS_TMP, create, 0600);
+	if (texts->fd < 0)
+		return -1;
+	head_make(&head, id);
+	if (maildir_write_all(texts->fd, &head, sizeof(head)) == 0 &&
+	    renameat(dirfd, TEXTS_TMP, dirfd, TEXTS_NAME) == 0) {
+		texts->id = id;
+		texts->size = sizeof(head);
+		return 0;
+	}
+	saved = errno;
+	(void)unlinkat(dirfd, TEXTS_TMP, 0);
+	texts_close(texts);
+	errno = saved;
+	return -1;
+}
+
+void
+texts_close(struct texts *texts)
+{
+	int saved = errno;
+
+	mapping_close(&texts->map);
+	if (texts->fd >= 0)
+		close(texts->fd);
+	memset(texts, 0, sizeof(*texts));
+	texts->fd = -1;
+	errno = saved;
+}
+
+/* Sees to it that the file is in memory to the end, and further than it is: it grows. */
+static bool
+texts_reach(struct texts *texts, uint64_t end)
+{
+	if (texts->fd < 0)
+		return false;
+	if (end > texts->size && (texts_measure(texts) < 0 || end > texts->size))
+		return false;
+	if (end <= texts->map.size && !mapping_broken(&texts->map))
+		return true;
+	mapping_close(&texts->map);
+	return mapping_open(&texts->map, texts->fd, (size_t)(texts->size + texts->size / 4)) == 0;
+}
+
+/* Whether a record that is the message's is there. */
+static bool
+texts_at(struct texts *texts, uint64_t at, uint32_t uid, struct texts_record *record_r)
+{
+	if (at % 8 != 0 || at < sizeof(struct texts_head) ||
+	    !texts_reach(texts, at + sizeof(*record_r)))
+		return false;
+	memcpy(record_r, texts->map.at + at, sizeof(*record_r));
+	if (record_r->uid != uid || record_r->size < sizeof(*record_r) ||
+	    record_r->size > TEXTS_RECORD_MAX || !texts_reach(texts, at + record_r->size))
+		return false;
+	return record_r->check == index_check(texts->id, texts->map.at + at, record_r->size);
+}
+
+bool
+texts_find(struct texts *texts, uint64_t at, uint32_t uid, struct texts_found *found_r)
+{
+	struct texts_record record;
+	size_t left;
+	const char *p;
+
+	memset(found_r, 0, sizeof(*found_r));
+	if (!texts_at(texts, at, uid, &record))
+		return false;
+	p = texts->map.at + at + sizeof(record);
+	left = record.size - sizeof(record);
+	for (int i = 0; i < MAILDIR_TEXTS; i++) {
+		uint32_t len = record.len[i];
+
+		if (len == TEXTS_UNKNOWN)
+			continue;
+		if (len == TEXTS_SAME && i > 0) {
+			found_r->text[i] = found_r->text[i - 1];
+			found_r->len[i] = found_r->len[i - 1];
+			continue;
+		}
+		if (len > left)
+			return false;
+		found_r->text[i] = p;
+		found_r->len[i] = len;
+		p += len;
+		left -= len;
+	}
+	return true;
+}
+
+bool
+texts_raw(struct texts *texts, uint64_t at, uint32_t uid, const void **record_r, size_t *size_r)
+{
+	struct texts_record record;
+
+	if (!texts_at(texts, at, uid, &record))
+		return false;
+	*record_r = texts->map.at + at;
+	*size_r = record.size;
+	return true;
+}
+
+/* The checksum has the file's id in it: it is set by texts_append. */
+void
+texts_put(struct mdtext *batch, uint32_t uid, const char *const text[MAILDIR_TEXTS],
+    const uint32_t len[MAILDIR_TEXTS])
+{
+	static const char none[8];
+	struct texts_record record = {.uid = uid, .size = sizeof(record)};
+	size_t pad;
+
+	for (int i = 0; i < MAILDIR_TEXTS; i++) {
+		record.len[i] = len[i];
+		if (len[i] < TEXTS_SAME)
+			record.size += len[i];
+	}
+	pad = -record.size % 8;
+	record.size += (uint32_t)pad;
+	mdtext_add(batch, &record, sizeof(record));
+	for (int i = 0; i < MAILDIR_TEXTS; i++)
+		if (len[i] < TEXTS_SAME)
+			mdtext_add(batch, text[i], len[i]);
+	mdtext_add(batch, none, pad);
+}
+
+int
+texts_append(struct texts *texts, const struct mdtext *batch, uint64_t *at_r)
+{
+	struct texts_record record;
+	size_t done = 0;
+
+	if (batch->failed || texts_measure(texts) < 0)
+		return -1;
+	for (size_t at = 0; at < batch->len; at += record.size) {
+		memcpy(&record, batch->data + at, sizeof(record));
+		record.check = index_check(texts->id, batch->data + at, record.size);
+		memcpy(batch->data + at, &record, sizeof(record));
+	}
+	while (done < batch->len) {
+		ssize_t n = pwrite(
+		    texts->fd, batch->data + done, batch->len - done, (off_t)(texts->size + done));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			(void)!ftruncate(texts->fd, (off_t)texts->size);
+			return -1;
+		}
+		done += (size_t)n;
+	}
+	*at_r = texts->size;
+	texts->size += batch->len;
+	return 0;
+}

@@ -206,7 +206,7 @@ static bool
 load_record(struct index *index, const struct where *where, struct index_record *record_r)
 {
 	if (where->in_log
-		? log_payload(&index->log, where->at, LOG_PUT, record_r, sizeof(*record_r))
+		? index_log_payload(&index->log, where->at, LOG_PUT, record_r, sizeof(*record_r))
 		: snapshot_record(&index->snap, where->place, record_r))
 		return true;
 	index->damaged = true;
@@ -219,9 +219,9 @@ load_message(struct index *index, const struct where *where, struct index_messag
 	bool good;
 
 	if (where->in_log)
-		good =
-		    log_payload(&index->log, where->at, LOG_PUT, message_r, sizeof(*message_r)) &&
-		    index_strings_size(&message_r->record) <= sizeof(message_r->strings);
+		good = index_log_payload(
+			   &index->log, where->at, LOG_PUT, message_r, sizeof(*message_r)) &&
+		       index_strings_size(&message_r->record) <= sizeof(message_r->strings);
 	else
 		good = snapshot_record(&index->snap, where->place, &message_r->record) &&
 		       snapshot_strings(&index->snap, message_r);
@@ -417,7 +417,7 @@ vanish_walk(struct vanish_walk *walk)
 		else
 			index->damaged = true;
 	}
-	if (!log_walk(&index->log, vanish_take, walk))
+	if (!index_log_walk(&index->log, vanish_take, walk))
 		index->damaged = true;
 }
 
@@ -576,7 +576,7 @@ static void
 index_clear(struct index *index)
 {
 	snapshot_close(&index->snap);
-	log_close(&index->log);
+	index_log_close(&index->log);
 	texts_close(&index->texts);
 	free(index->changed);
 	free(index->added);
@@ -619,10 +619,10 @@ index_load(struct maildir_folder *folder, struct index *index)
 	if (snapshot_open(folder->fd, &index->snap) < 0)
 		return false;
 	index_start(index);
-	if (log_open(folder->fd, index->snap.head.id, &index->log) == 0)
+	if (index_log_open(folder->fd, index->snap.head.id, &index->log) == 0)
 		return true;
 	/* Without its log a snapshot is old, but what it knows of messages is true. */
-	if (log_own(index->snap.head.id, NULL, &index->log) < 0) {
+	if (index_log_own(index->snap.head.id, NULL, &index->log) < 0) {
 		index_clear(index);
 		return false;
 	}
@@ -704,7 +704,7 @@ index_open(struct maildir_folder *folder)
 	if (!folder->index->open) {
 		if (!index_load(folder, folder->index))
 			return false;
-		(void)!log_read_on(&folder->index->log, take, folder);
+		(void)!index_log_read_on(&folder->index->log, take, folder);
 	}
 	return index_is_good(folder->index);
 }
@@ -721,16 +721,16 @@ index_refresh(struct maildir_folder *folder)
 		return false;
 	if (index->log.pending.len > 0)
 		return true; /* in the middle of a batch, under the lock */
-	if (!log_grew(&index->log, &replaced))
+	if (!index_log_grew(&index->log, &replaced))
 		return true;
-	if (log_read_on(&index->log, take, folder) < 0)
+	if (index_log_read_on(&index->log, take, folder) < 0)
 		return false;
 	if (!replaced)
 		return index_is_good(index);
 	if (!index_load(folder, &now))
 		return false;
 	index_switch(folder, &now);
-	(void)!log_read_on(&index->log, take, folder);
+	(void)!index_log_read_on(&index->log, take, folder);
 	return index_is_good(index);
 }
 
@@ -768,11 +768,11 @@ index_modseq(const struct index *index)
 static int
 index_turn_own(struct index *index)
 {
-	struct log own;
+	struct index_log own;
 
-	if (index->own || log_own(index->log.id, &index->log, &own) < 0)
+	if (index->own || index_log_own(index->log.id, &index->log, &own) < 0)
 		return -1;
-	log_close(&index->log);
+	index_log_close(&index->log);
 	index->log = own;
 	index->own = true;
 	return 0;
@@ -785,7 +785,7 @@ static int index_compact(
 static int
 index_flush(struct index *index)
 {
-	return log_flush(&index->log) < 0 && index_turn_own(index) < 0 ? -1 : 0;
+	return index_log_flush(&index->log) < 0 && index_turn_own(index) < 0 ? -1 : 0;
 }
 
 static int
@@ -797,7 +797,7 @@ index_add(struct maildir_folder *folder, enum log_type type, const void *payload
 	if (index->log.end + index->log.pending.len > LOG_COMPACT &&
 	    index_compact(folder, NULL, 0) < 0)
 		return -1;
-	if (log_put(&folder->index->log, type, payload, size, take, folder) == 0)
+	if (index_log_put(&folder->index->log, type, payload, size, take, folder) == 0)
 		return 0;
 	folder->index->damaged = true;
 	return -1;
@@ -858,7 +858,7 @@ index_reopen(struct maildir_folder *folder, struct snapshot_writer *writer, stru
 	now->log.fd = now->texts.fd = -1;
 	if (snapshot_writer_store(writer, folder->fd) == 0 &&
 	    snapshot_open(folder->fd, &now->snap) == 0) {
-		if (log_create(folder->fd, writer->head.id, &now->log) == 0) {
+		if (index_log_create(folder->fd, writer->head.id, &now->log) == 0) {
 			index_start(now);
 			return 0;
 		}
@@ -866,7 +866,7 @@ index_reopen(struct maildir_folder *folder, struct snapshot_writer *writer, stru
 	}
 	if (snapshot_writer_keep(writer, &now->snap) < 0)
 		return -1;
-	if (log_own(writer->head.id, NULL, &now->log) < 0) {
+	if (index_log_own(writer->head.id, NULL, &now->log) < 0) {
 		snapshot_close(&now->snap);
 		return -1;
 	}
@@ -942,13 +942,13 @@ writer_vanished(struct index *index, struct snapshot_writer *writer)
 	uint64_t count = index->snap.head.vanished;
 	struct index_vanished vanished;
 
-	(void)!log_walk(&index->log, count_take, &count);
+	(void)!index_log_walk(&index->log, count_take, &count);
 	if (count > SNAPSHOT_VANISHED_MAX)
 		list.skip = count - SNAPSHOT_VANISHED_MAX / 2;
 	for (size_t i = 0; i < index->snap.head.vanished; i++)
 		if (snapshot_vanished(&index->snap, i, &vanished))
 			keep_vanished(&list, &vanished);
-	(void)!log_walk(&index->log, keep_take, &list);
+	(void)!index_log_walk(&index->log, keep_take, &list);
 }
 
 int

@@ -20,7 +20,7 @@ struct maildir_folder;
 
 struct index {
 	struct snapshot snap;
-	struct log log;
+	struct index_log log;
 	struct texts texts;
 	bool open;    /* there is a list */
 	bool damaged; /* something did not have its checksum */

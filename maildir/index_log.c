@@ -41,13 +41,13 @@ file_head_make(struct file_head *head, uint64_t id)
 }
 
 static uint64_t
-seed_at(const struct log *log, uint64_t at)
+seed_at(const struct index_log *log, uint64_t at)
 {
 	return log->id ^ at * UINT64_C(0x9e3779b97f4a7c15);
 }
 
 int
-log_open(int dirfd, uint64_t id, struct log *log)
+index_log_open(int dirfd, uint64_t id, struct index_log *log)
 {
 	const int flags = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
 	struct file_head head, wanted;
@@ -77,7 +77,7 @@ fail:
 }
 
 int
-log_create(int dirfd, uint64_t id, struct log *log)
+index_log_create(int dirfd, uint64_t id, struct index_log *log)
 {
 	const int create = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
 	struct file_head head;
@@ -100,13 +100,13 @@ log_create(int dirfd, uint64_t id, struct log *log)
 fail:
 	saved = errno;
 	(void)unlinkat(dirfd, LOG_TMP, 0);
-	log_close(log);
+	index_log_close(log);
 	errno = saved;
 	return -1;
 }
 
 int
-log_own(uint64_t id, const struct log *from, struct log *log)
+index_log_own(uint64_t id, const struct index_log *from, struct index_log *log)
 {
 	struct file_head head;
 
@@ -129,7 +129,7 @@ log_own(uint64_t id, const struct log *from, struct log *log)
 }
 
 void
-log_close(struct log *log)
+index_log_close(struct index_log *log)
 {
 	int saved = errno;
 
@@ -143,7 +143,7 @@ log_close(struct log *log)
 }
 
 bool
-log_grew(const struct log *log, bool *replaced_r)
+index_log_grew(const struct index_log *log, bool *replaced_r)
 {
 	struct stat st;
 
@@ -159,8 +159,8 @@ log_grew(const struct log *log, bool *replaced_r)
 
 /* Whether a record is at data, of which there are left octets. */
 static bool
-record_is_good(
-    const struct log *log, const char *data, size_t left, uint64_t at, struct log_head *head_r)
+record_is_good(const struct index_log *log, const char *data, size_t left, uint64_t at,
+    struct index_log_head *head_r)
 {
 	if (left < sizeof(*head_r))
 		return false;
@@ -171,9 +171,9 @@ record_is_good(
 
 /* Takes what is good of len octets that lie at the log's end. */
 static void
-log_take_good(struct log *log, const char *data, size_t len, log_take *take, void *ctx)
+log_take_good(struct index_log *log, const char *data, size_t len, index_log_take *take, void *ctx)
 {
-	struct log_head head;
+	struct index_log_head head;
 
 	for (; record_is_good(log, data, len, log->end, &head);
 	     data += head.size, len -= head.size) {
@@ -187,7 +187,7 @@ log_take_good(struct log *log, const char *data, size_t len, log_take *take, voi
 }
 
 int
-log_read_on(struct log *log, log_take *take, void *ctx)
+index_log_read_on(struct index_log *log, index_log_take *take, void *ctx)
 {
 	struct stat st;
 	size_t len, done = 0;
@@ -219,7 +219,7 @@ log_read_on(struct log *log, log_take *take, void *ctx)
 
 /* The octets at a place, written or pending, and how many there are. */
 static const char *
-log_octets(const struct log *log, uint64_t at, size_t *left_r)
+log_octets(const struct index_log *log, uint64_t at, size_t *left_r)
 {
 	if (at < log->end) {
 		*left_r = (size_t)(log->end - at);
@@ -231,10 +231,11 @@ log_octets(const struct log *log, uint64_t at, size_t *left_r)
 }
 
 bool
-log_payload(const struct log *log, uint64_t at, enum log_type type, void *payload, size_t room)
+index_log_payload(
+    const struct index_log *log, uint64_t at, enum log_type type, void *payload, size_t room)
 {
-	char copy[sizeof(struct log_head) + sizeof(struct index_message) + 8];
-	struct log_head head;
+	char copy[sizeof(struct index_log_head) + sizeof(struct index_message) + 8];
+	struct index_log_head head;
 	size_t size, left;
 	const char *data = log_octets(log, at, &left);
 
@@ -253,11 +254,11 @@ log_payload(const struct log *log, uint64_t at, enum log_type type, void *payloa
 }
 
 bool
-log_walk(const struct log *log, log_take *take, void *ctx)
+index_log_walk(const struct index_log *log, index_log_take *take, void *ctx)
 {
 	char payload[sizeof(struct index_message) + 8];
 	uint64_t at = sizeof(struct file_head), end = log->end + log->pending.len;
-	struct log_head head;
+	struct index_log_head head;
 	const char *data;
 	size_t left;
 
@@ -266,7 +267,7 @@ log_walk(const struct log *log, log_take *take, void *ctx)
 		if (left < sizeof(head))
 			return false;
 		memcpy(&head, data, sizeof(head));
-		if (!log_payload(log, at, (enum log_type)head.type, payload, sizeof(payload)))
+		if (!index_log_payload(log, at, (enum log_type)head.type, payload, sizeof(payload)))
 			return false;
 		take(ctx, (enum log_type)head.type, payload, head.size - sizeof(head), at);
 		at += head.size;
@@ -277,14 +278,14 @@ log_walk(const struct log *log, log_take *take, void *ctx)
 /* --- writing --- */
 
 int
-log_put(struct log *log, enum log_type type, const void *payload, size_t size, log_take *take,
-    void *ctx)
+index_log_put(struct index_log *log, enum log_type type, const void *payload, size_t size,
+    index_log_take *take, void *ctx)
 {
 	static const char none[8];
 	struct mdtext *pending = &log->pending;
 	uint64_t at = log->end + pending->len;
 	size_t pad = -size % 8, begin = pending->len;
-	struct log_head head = {
+	struct index_log_head head = {
 	    .size = (uint32_t)(sizeof(head) + size + pad), .type = (uint32_t)type};
 
 	if (head.size > LOG_MAP - at) {
@@ -306,7 +307,7 @@ log_put(struct log *log, enum log_type type, const void *payload, size_t size, l
 }
 
 static int
-log_write(struct log *log, const struct mdtext *batch)
+log_write(struct index_log *log, const struct mdtext *batch)
 {
 	struct stat st;
 	size_t done = 0;
@@ -338,7 +339,7 @@ log_write(struct log *log, const struct mdtext *batch)
 }
 
 int
-log_flush(struct log *log)
+index_log_flush(struct index_log *log)
 {
 	if (log_write(log, &log->pending) < 0)
 		return -1;

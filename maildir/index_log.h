@@ -32,14 +32,14 @@ enum log_type {
 };
 
 /* A record begins at a multiple of 8 with this; check is of all behind it, size counts all. */
-struct log_head {
+struct index_log_head {
 	uint32_t check;
 	uint32_t size;
 	uint32_t type;
 	uint32_t zero;
 };
 
-struct log {
+struct index_log {
 	int fd; /* or -1: it is in memory of our own */
 	struct mapping map;
 	uint64_t id;
@@ -49,34 +49,35 @@ struct log {
 };
 
 /* -1: there is none (ENOENT), or it is another's or damaged (EINVAL). */
-int log_open(int dirfd, uint64_t id, struct log *log);
+int index_log_open(int dirfd, uint64_t id, struct index_log *log);
 /* Makes an empty one in place of any other; under the folder's lock. */
-int log_create(int dirfd, uint64_t id, struct log *log);
+int index_log_create(int dirfd, uint64_t id, struct index_log *log);
 /* In memory: where none can be written.  With what from has, pending or not, if it is not NULL. */
-int log_own(uint64_t id, const struct log *from, struct log *log);
-void log_close(struct log *log);
+int index_log_own(uint64_t id, const struct index_log *from, struct index_log *log);
+void index_log_close(struct index_log *log);
 
 /* Whether something may have been appended.  *replaced_r: it is not the folder's log any more. */
-bool log_grew(const struct log *log, bool *replaced_r);
+bool index_log_grew(const struct index_log *log, bool *replaced_r);
 
-/* Hears of a record; at is where it is in the log, for log_payload. */
-typedef void log_take(void *ctx, enum log_type type, const void *payload, size_t size, uint64_t at);
+/* Hears of a record; at is where it is in the log, for index_log_payload. */
+typedef void index_log_take(
+    void *ctx, enum log_type type, const void *payload, size_t size, uint64_t at);
 
 /* Calls take for each record behind what was read, and counts it as read.  -1: it cannot be read. */
-int log_read_on(struct log *log, log_take *take, void *ctx);
+int index_log_read_on(struct index_log *log, index_log_take *take, void *ctx);
 /* Once more all that was read, from the first.  false: damaged. */
-bool log_walk(const struct log *log, log_take *take, void *ctx);
+bool index_log_walk(const struct index_log *log, index_log_take *take, void *ctx);
 
 /* A record's payload again, copied and verified.  false: damaged, or not of that type. */
-bool log_payload(
-    const struct log *log, uint64_t at, enum log_type type, void *payload, size_t room);
+bool index_log_payload(
+    const struct index_log *log, uint64_t at, enum log_type type, void *payload, size_t room);
 
 /*
- * Puts a record behind all that was read, under the folder's lock: take hears of it and log_payload has it
- * at once, and log_flush writes all that was put in one go.  -1: ENOMEM, or the log is full (EFBIG).
+ * Puts a record behind all that was read, under the folder's lock: take hears of it and index_log_payload has it
+ * at once, and index_log_flush writes all that was put in one go.  -1: ENOMEM, or the log is full (EFBIG).
  */
-int log_put(struct log *log, enum log_type type, const void *payload, size_t size, log_take *take,
-    void *ctx);
-int log_flush(struct log *log);
+int index_log_put(struct index_log *log, enum log_type type, const void *payload, size_t size,
+    index_log_take *take, void *ctx);
+int index_log_flush(struct index_log *log);
 
 #endif

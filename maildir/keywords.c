@@ -5,7 +5,8 @@
  * dovecot-keywords has a line "<number> <name>" for each letter, 0 for 'a' to 25 for 'z'.  Dovecot
  * replaces it as a whole while it holds dovecot-uidlist.lock (of dovecot-keywords.lock it only makes
  * its temporary file), and so do we.  A letter that no line names it calls unknown-0 and so on, and
- * writes that into the file.
+ * writes that into the file.  When all letters are taken numbers go on in a file of our own
+ * (more_keywords.c), which Dovecot knows nothing of; so letters first.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,11 +20,16 @@
 #include "maildir/internal.h"
 #include "maildir/keywords.h"
 #include "maildir/lock.h"
+#include "maildir/more_keywords.h"
+#include "maildir/scan.h"
 
 /* 26 names; a file that is much larger is something else. */
 #define KEYWORDS_SIZE_MAX (64 * 1024)
 
-#define KEYWORDS_TMP "sallyport.keywords"
+#define KEYWORDS_TMP "sallyport.dovecot-keywords"
+
+/* How often a folder in which files are being renamed is looked through for letters in use. */
+#define LETTER_PASSES 3
 
 bool
 keyword_valid(const char *name)
@@ -137,7 +143,7 @@ keywords_load(struct maildir_folder *folder, struct keywords *keywords)
 
 /* Reads it again if it has changed; on errors what was read before stays. */
 static int
-keywords_refresh(struct maildir_folder *folder)
+letters_refresh(struct maildir_folder *folder)
 {
 	struct file_stamp now;
 	struct keywords fresh;
@@ -152,6 +158,80 @@ keywords_refresh(struct maildir_folder *folder)
 		return -1;
 	*folder->keywords = fresh;
 	return 0;
+}
+
+int
+keywords_refresh(struct maildir_folder *folder)
+{
+	if (folder->more == NULL && (folder->more = calloc(1, sizeof(*folder->more))) == NULL)
+		return -1;
+	return letters_refresh(folder) < 0 ? -1 : more_refresh(folder, folder->more);
+}
+
+void
+keywords_forget(struct maildir_folder *folder)
+{
+	if (folder->more != NULL)
+		more_clear(folder->more);
+	free(folder->more);
+	free(folder->keywords);
+	folder->more = NULL;
+	folder->keywords = NULL;
+}
+
+/* Whether there is anything to be told of, though not all could be read. */
+static bool
+keywords_known(struct maildir_folder *folder)
+{
+	return keywords_refresh(folder) == 0 || (folder->keywords != NULL && folder->more != NULL);
+}
+
+/* --- which a message has --- */
+
+/* The letter that has the name of a number beyond them, or -1. */
+static int
+letter_of(const struct maildir_folder *folder, int number)
+{
+	const char *name = folder->more->name[number - MORE_FIRST];
+
+	return name != NULL ? keywords_find(folder->keywords, name) : -1;
+}
+
+uint64_t
+keywords_of(
+    const struct maildir_folder *folder, const char *base, size_t base_len, uint32_t letters)
+{
+	uint64_t keywords = letters, more;
+
+	if (folder->keywords == NULL || folder->more == NULL)
+		return keywords;
+	more = more_mask(folder->more, base, base_len);
+	for (int i = MORE_FIRST; i < MAILDIR_KEYWORDS && more >> i != 0; i++) {
+		int letter = more & UINT64_C(1) << i ? letter_of(folder, i) : -1;
+
+		if (letter >= 0) {
+			more &= ~(UINT64_C(1) << i);
+			keywords |= UINT64_C(1) << letter;
+		}
+	}
+	return keywords | more;
+}
+
+bool
+keywords_split(const struct maildir_folder *folder, const char *base, size_t base_len, uint64_t now,
+    const struct maildir_flag_change *change, struct mdname_change *name_r, uint64_t *more_r)
+{
+	/* Letters in it are of numbers whose name has got one since; from now on that is what counts. */
+	uint64_t told = keywords_of(folder, base, base_len, 0);
+	uint64_t add = (change->add_keywords | (told & now)) & ~change->remove_keywords;
+
+	name_r->add = change->add;
+	name_r->remove = change->remove;
+	name_r->add_keywords = (uint32_t)(add & ~MORE_BITS);
+	name_r->remove_keywords = (uint32_t)(change->remove_keywords & ~MORE_BITS);
+	*more_r = (now | change->add_keywords) & ~change->remove_keywords & MORE_BITS;
+	return *more_r != (now & MORE_BITS) ||
+	       (folder->more != NULL && (more_mask(folder->more, base, base_len) & ~told) != 0);
 }
 
 /* Replaces the file; it is on disk then. */
@@ -184,37 +264,53 @@ keywords_store(struct maildir_folder *folder, const struct keywords *keywords)
 	return r;
 }
 
-/* A letter without a name, on no message of the list: one that is would get a keyword by that. */
+/* Letters on messages that the folder has now, whether it was synced or not. */
 static int
-keywords_free_letter(const struct maildir_folder *folder)
+letters_in_use(struct maildir_folder *folder, uint32_t *letters_r)
 {
-	uint64_t used = 0;
+	uint32_t flags, letters;
+	struct scan scan;
+	int r = 0;
 
-	for (size_t i = 0; i < folder->list.count; i++)
-		used |= folder->list.entry[i].pub.keywords;
+	*letters_r = 0;
+	scan_init(&scan, folder);
+	scan.notices = UINT32_MAX / 2; /* maildir_sync tells of odd names */
+	while (r == 0 && !scan.still && scan.passes < LETTER_PASSES)
+		r = scan_pass(&scan);
+	for (size_t i = 0; i < scan.count; i++) {
+		mdname_flags(scan.file[i].name, &flags, &letters);
+		*letters_r |= letters;
+	}
+	scan_clear(&scan);
+	return r;
+}
+
+/* A letter without a name, on no message: one that is would get a keyword by that.  -1: none. */
+static int
+letter_free(const struct maildir_folder *folder, uint32_t used)
+{
 	for (int i = 0; i < KEYWORD_LETTERS; i++) {
-		if (folder->keywords->name[i][0] == '\0' && !(used & UINT64_C(1) << i))
+		if (folder->keywords->name[i][0] == '\0' && !(used & UINT32_C(1) << i))
 			return i;
 	}
-	errno = ENOSPC;
 	return -1;
 }
 
-/* Under both locks: looks again, for another may have added it, then adds it. */
+/* Names a letter, under both locks: looks again, for Dovecot may have taken it. */
 static int
-keywords_add_locked(struct maildir_folder *folder, const char *name)
+letter_make(struct maildir_folder *folder, uint32_t used, const char *name)
 {
 	struct keywords changed;
 	int letter;
 
-	if (keywords_refresh(folder) < 0)
+	if (letters_refresh(folder) < 0)
 		return -1;
 	letter = keywords_find(folder->keywords, name);
 	if (letter >= 0)
 		return letter;
-	letter = keywords_free_letter(folder);
+	letter = letter_free(folder, used);
 	if (letter < 0)
-		return -1;
+		return KEYWORD_LETTERS;
 	changed = *folder->keywords;
 	memcpy(changed.name[letter], name, strlen(name) + 1);
 	if (keywords_store(folder, &changed) < 0 ||
@@ -224,17 +320,63 @@ keywords_add_locked(struct maildir_folder *folder, const char *name)
 	return letter;
 }
 
+static int
+number_make(struct maildir_folder *folder, const char *name)
+{
+	int number = more_free(folder->more);
+
+	if (number < 0) {
+		errno = ENOSPC;
+		return -1;
+	}
+	return more_name(folder, folder->more, number, name) < 0 ? -1 : number;
+}
+
+static int
+keyword_number(const struct maildir_folder *folder, const char *name)
+{
+	int letter = keywords_find(folder->keywords, name);
+
+	return letter >= 0 ? letter : more_find(folder->more, name);
+}
+
+/* Under the folder's lock: looks again, for another may have added it, then adds it. */
+static int
+keyword_add(struct maildir_folder *folder, const char *name)
+{
+	int number = KEYWORD_LETTERS;
+	uint32_t used;
+
+	if (keywords_refresh(folder) < 0)
+		return -1;
+	number = keyword_number(folder, name);
+	if (number >= 0)
+		return number;
+	if (letter_free(folder, 0) < 0)
+		return number_make(folder, name);
+	if (letters_in_use(folder, &used) < 0 || dotlock_take(folder) < 0)
+		return -1;
+	number = letter_make(folder, used, name);
+	dotlock_drop(folder);
+	return number < KEYWORD_LETTERS ? number : number_make(folder, name);
+}
+
 void
 maildir_keyword_names(struct maildir_folder *folder, const char *names_r[MAILDIR_KEYWORDS])
 {
-	/* When the file cannot be read now, what was read before holds. */
-	bool known = keywords_refresh(folder) == 0 || folder->keywords != NULL;
+	/* When the files cannot be read now, what was read before holds. */
+	bool known = keywords_known(folder);
 
-	for (size_t i = KEYWORD_LETTERS; i < MAILDIR_KEYWORDS; i++)
-		names_r[i] = NULL;
-	for (size_t i = 0; i < KEYWORD_LETTERS; i++) {
-		names_r[i] = known ? folder->keywords->name[i] : NULL;
-		if (known && !keyword_valid(names_r[i]))
+	for (int i = 0; i < MAILDIR_KEYWORDS; i++) {
+		if (!known)
+			names_r[i] = NULL;
+		else if (i < KEYWORD_LETTERS)
+			names_r[i] = folder->keywords->name[i];
+		else
+			/* Of a letter and a number with one name the letter counts. */
+			names_r[i] =
+			    letter_of(folder, i) < 0 ? folder->more->name[i - MORE_FIRST] : NULL;
+		if (names_r[i] != NULL && !keyword_valid(names_r[i]))
 			names_r[i] = NULL;
 	}
 }
@@ -242,15 +384,13 @@ maildir_keyword_names(struct maildir_folder *folder, const char *names_r[MAILDIR
 int
 maildir_keyword_find(struct maildir_folder *folder, const char *name)
 {
-	if (keywords_refresh(folder) < 0 && folder->keywords == NULL)
-		return -1;
-	return keywords_find(folder->keywords, name);
+	return keywords_known(folder) ? keyword_number(folder, name) : -1;
 }
 
 int
 maildir_keyword_make(struct maildir_folder *folder, const char *name)
 {
-	int letter;
+	int number;
 
 	if (!keyword_valid(name)) {
 		errno = EINVAL;
@@ -258,16 +398,12 @@ maildir_keyword_make(struct maildir_folder *folder, const char *name)
 	}
 	if (keywords_refresh(folder) < 0)
 		return -1;
-	letter = keywords_find(folder->keywords, name);
-	if (letter >= 0)
-		return letter;
+	number = keyword_number(folder, name);
+	if (number >= 0)
+		return number;
 	if (mdlock_folder(folder) < 0)
 		return -1;
-	letter = dotlock_take(folder);
-	if (letter == 0) {
-		letter = keywords_add_locked(folder, name);
-		dotlock_drop(folder);
-	}
+	number = keyword_add(folder, name);
 	mdlock_unfolder(folder);
-	return letter;
+	return number;
 }

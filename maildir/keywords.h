@@ -1,11 +1,13 @@
 /*
- * keywords.h: the file dovecot-keywords, which names the letters a to z of file names.
+ * keywords.h: the file dovecot-keywords, which names the letters a to z of file names; and which
+ * keywords a message has, those that are no letters too (more_keywords.h).
  */
 #ifndef MAILDIR_KEYWORDS_H
 #define MAILDIR_KEYWORDS_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "maildir/maildir.h"
 #include "maildir/stamp.h"
@@ -17,6 +19,7 @@
 #define KEYWORD_MAX 200
 
 enum { KEYWORD_LETTERS = 26 }; /* a to z */
+#define KEYWORD_LETTERS_MASK ((UINT64_C(1) << KEYWORD_LETTERS) - 1)
 
 struct keywords {
 	char name[KEYWORD_LETTERS][KEYWORD_MAX + 1]; /* "" where there is none */
@@ -32,5 +35,31 @@ int keywords_find(const struct keywords *keywords, const char *name);
 
 /* Whether it can be a keyword: an IMAP atom (RFC 3501 section 9, flag-keyword). */
 bool keyword_valid(const char *name);
+
+/* --- a folder's --- */
+
+struct maildir_folder;
+
+/* Reads what has changed in both files.  -1: what was read before stays. */
+int keywords_refresh(struct maildir_folder *folder);
+
+/*
+ * All keywords of a message: the letters of its name, and what sallyport.keywords has of it, as last
+ * read.  One that has got a letter since (by Dovecot) is told as that.
+ */
+uint64_t keywords_of(
+    const struct maildir_folder *folder, const char *base, size_t base_len, uint32_t letters);
+
+/*
+ * What a change is to a message's name, and the keywords that sallyport.keywords is to have of it then.
+ * now: its keywords, what the batch has changed already with them.  Whether they must be written
+ * (by more_store, for a batch at once).  Under the folder's lock.
+ */
+struct mdname_change;
+bool keywords_split(const struct maildir_folder *folder, const char *base, size_t base_len,
+    uint64_t now, const struct maildir_flag_change *change, struct mdname_change *name_r,
+    uint64_t *more_r);
+
+void keywords_forget(struct maildir_folder *folder);
 
 #endif

@@ -3,7 +3,7 @@
  * Runs as: mail user.
  *
  * Three directories are watched: cur and new for messages that come, go and change their flags, and
- * the folder's own for dovecot-uidlist and dovecot-keywords.  inotify knows directories by path only;
+ * the folder's own for dovecot-uidlist and names of keywords.  inotify knows directories by path only;
  * a path that has come to mean another directory meanwhile is found out and refused.
  */
 #include <errno.h>
@@ -18,6 +18,7 @@
 
 #include "maildir/internal.h"
 #include "maildir/keywords.h"
+#include "maildir/more_keywords.h"
 #include "maildir/uidlist.h"
 #include "maildir/watch.h"
 
@@ -113,7 +114,8 @@ event_counts(const struct maildir_watch *watch, const struct inotify_event *even
 {
 	if (event->wd != watch->own || event->len == 0)
 		return true;
-	return strcmp(event->name, UIDLIST_NAME) == 0 || strcmp(event->name, KEYWORDS_NAME) == 0;
+	return strcmp(event->name, UIDLIST_NAME) == 0 || strcmp(event->name, KEYWORDS_NAME) == 0 ||
+	       strcmp(event->name, MORE_KEYWORDS_NAME) == 0;
 }
 
 bool

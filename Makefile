@@ -6,6 +6,7 @@
 #   make check-asan   the same tests with AddressSanitizer and UBSan
 #   make lint         what no compiler sees: includes, layout, clang-tidy, cppcheck, manuals
 #   make fuzz         every fuzzer for FUZZ_SECONDS each
+#   make torture   every fault at every call; everybody at once, with kills, for SECONDS
 #   make bench        sallyport beside Dovecot: time, CPU, memory
 #   make install      DESTDIR, PREFIX
 #
@@ -94,6 +95,17 @@ $(BUILD)/unit/test_server_%: $(BUILD)/tests/unit/test_server_%.o \
 	@mkdir -p $(@D)
 	$(UNIT_LD) $(LIBS_tls) $(LIBS_auth) -lcmocka
 
+# Faults: libmaildir.a with its calls into the file system renamed, so that the layer is between.
+FAULT = $(BUILD)/fault
+fault: $(FAULT)/script
+$(FAULT)/libmaildir.a: $(BUILD)/libmaildir.a $(BUILD)/tests/fault/layer.o
+	@mkdir -p $(@D)
+	@nm $(BUILD)/tests/fault/layer.o | sed -n 's/.* [TW] fault_\(.*\)/\1 fault_\1/p' >$(FAULT)/names
+	@objcopy --redefine-syms=$(FAULT)/names $< $@
+$(FAULT)/script: $(BUILD)/tests/fault/script.o $(BUILD)/tests/fault/world.o \
+    $(BUILD)/tests/fault/layer.o $(FAULT)/libmaildir.a
+	$(UNIT_LD) $(LIBS_maildir)
+
 # --- the two commands, and the others ---
 
 demo:
@@ -103,13 +115,13 @@ demo:
 
 check:
 	@etc/need.sh build test
-	@$(MAKE) --no-print-directory all unit
+	@$(MAKE) --no-print-directory all unit fault
 	@CPATH=$(BUILD) tests/check.sh $(BUILD)
 
 SANITIZERS = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 check-asan:
 	@etc/need.sh build test
-	@$(MAKE) --no-print-directory BUILD=build-asan OPT='-O1 -g' SANITIZE='$(SANITIZERS)' all unit
+	@$(MAKE) --no-print-directory BUILD=build-asan OPT='-O1 -g' SANITIZE='$(SANITIZERS)' all unit fault
 	@tests/check.sh build-asan
 
 # CPATH: where clang-tidy finds the tables.
@@ -130,6 +142,16 @@ fuzz:
 	    SANITIZE='-fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all' fuzzers
 	@tests/fuzz/run.sh build-fuzz $(FUZZ_SECONDS)
 
+# Every fault, then everybody at once on one server, for SECONDS; SEED to have a run again.
+SECONDS = 600
+SEED =
+torture:
+	@etc/need.sh build test
+	@$(MAKE) --no-print-directory all fault
+	@$(FAULT)/script
+	@PYTHONDONTWRITEBYTECODE=1 SALLYPORT_BUILD=$(BUILD) /usr/bin/python3 tests/torture/torture.py \
+	    --seconds $(SECONDS) $(SEED:%=--seed %)
+
 bench:
 	@etc/need.sh build test
 	@$(MAKE) --no-print-directory all
@@ -148,5 +170,5 @@ clean:
 	rm -rf build build-*
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-.PHONY: all unit tables demo check check-asan lint fuzzers fuzz bench install clean
+.PHONY: all unit fault tables demo check check-asan lint fuzzers fuzz torture bench install clean
 .SECONDARY:

@@ -200,9 +200,9 @@ keywords_free_letter(const struct maildir_folder *folder)
 	return -1;
 }
 
-/* Under both locks: looks again, for another may have added it, then adds it. */
-static int
-keywords_add_locked(struct maildir_folder *folder, const char *name)
+/* Looks again, for another may have added it, then adds it. */
+int
+keywords_letter_locked(struct maildir_folder *folder, const char *name)
 {
 	struct keywords changed;
 	int letter;
@@ -263,7 +263,7 @@ maildir_keyword_letter(struct maildir_folder *folder, const char *name)
 		return -1;
 	letter = dotlock_take(folder);
 	if (letter == 0) {
-		letter = keywords_add_locked(folder, name);
+		letter = keywords_letter_locked(folder, name);
 		dotlock_drop(folder);
 	}
 	mdlock_unfolder(folder);

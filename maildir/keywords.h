@@ -28,6 +28,11 @@ void keywords_put(const struct keywords *keywords, struct mdtext *out);
 /* The letter of a name, without regard to case, or -1. */
 int keywords_find(const struct keywords *keywords, const char *name);
 
+struct maildir_folder;
+
+/* As maildir_keyword_letter, with the folder's lock and dovecot-uidlist.lock held. */
+int keywords_letter_locked(struct maildir_folder *folder, const char *name);
+
 /* Whether it can be a keyword: an IMAP atom (RFC 3501 section 9, flag-keyword). */
 bool keyword_valid(const char *name);
 

@@ -66,6 +66,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "maildir/courier.h"
 #include "maildir/internal.h"
 #include "maildir/lock.h"
 #include "maildir/scan.h"
@@ -139,6 +140,13 @@ uids_doubt(const struct sync *sync)
 	return NULL;
 }
 
+/* A folder that nobody but Courier has opened so far. */
+static bool
+uids_none(const struct sync *sync)
+{
+	return sync->uids.list.state == UIDLIST_NONE && sync->record.validity == 0;
+}
+
 static int
 uids_read(struct sync *sync)
 {
@@ -146,6 +154,9 @@ uids_read(struct sync *sync)
 
 	uidfile_close(&sync->uids);
 	if (uidfile_load(sync->folder, &sync->uids) < 0)
+		return -1;
+	if (sync->locked && uids_none(sync) &&
+	    courier_take_over(sync->folder, &sync->uids.list) < 0)
 		return -1;
 	count = sync->uids.list.count;
 	free(sync->file_of);

@@ -1,0 +1,1114 @@
+/*
+ * courier.c: what Courier knew of a Maildir: read, and told in Dovecot's words.
+ * Runs as: mail user; its parsers are fuzzed by tests/fuzz/fuzz_courier.c.
+ *
+ * The formats, as Courier 1.0 (courier-imap 5.0) of Debian 12 was seen to write and to read them:
+ *
+ * courierimapuiddb, in each folder, replaced as a whole: "1 <UIDVALIDITY> <next UID>", then a line
+ * "<UID> <base name>" for each message, UIDs rising.  It is what version 1 of dovecot-uidlist once was,
+ * and uidlist.c reads it.
+ *
+ * courierpop3dsizelist, in INBOX: "/3 <next number> <validity>", then for each message, in order of
+ * delivery, "<file name> <size> <number>:<validity>:<has 8-bit headers>".  Numbers and validities have
+ * nothing to do with IMAP's.  The UIDL is "UID<number>-<validity>".  Version 2 has no third number.
+ * Version 1 had no validity, and its UIDLs are "UID<number>", as they still are where the validity is
+ * 0; before it there was no first line and no number, and the UIDL was made of the base name, as it
+ * still is where the number is 0.  Sizes are Courier's opinion, and are not taken over.
+ *
+ * courierimapkeywords/:list: a line for each name, an empty line, then lines "<base name>:<n> <n>",
+ * the numbers counting the names from 0.  What changed since is in files beside it, which hold all
+ * names that a message has, a line each, or none: "<base name>" is the newest, else ".<n>.<base name>"
+ * with the highest number.
+ *
+ * courierimapsubscribed, in the Maildir itself: a line "INBOX.Sub.Folder" for each folder.
+ *
+ * A line that cannot be read is passed over, and a notice tells of it; the message gets a new UID then.
+ * No UID is given twice by that, for the header has the next one.  Where the header is gone nobody
+ * knows what was given, and everything gets new UIDs under a new UIDVALIDITY; UIDLs stay.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "maildir/courier.h"
+#include "maildir/internal.h"
+#include "maildir/keywords.h"
+
+#define COURIER_UIDS	      "courierimapuiddb"
+#define COURIER_UIDLS	      "courierpop3dsizelist"
+#define COURIER_KEYWORDS      "courierimapkeywords"
+#define COURIER_KEYWORDS_LIST ":list"
+#define COURIER_SUBSCRIBED    "courierimapsubscribed"
+
+/* About a million messages; what is larger is none of these files. */
+#define COURIER_SIZE_MAX (256 * 1024 * 1024)
+
+/* A message's own file of keywords. */
+#define COURIER_OWN_MAX (64 * 1024)
+
+/* Some ten thousand names. */
+#define COURIER_SUBSCRIBED_MAX (1024 * 1024)
+
+/* POP3's limit, RFC 1939 section 7. */
+#define UIDL_MAX 70
+
+/* A folder in which somebody renames all the time is given up on: flags that he sets are kept. */
+#define APPLY_PASSES 4
+
+/* --- lines --- */
+
+/* Takes the next line off the text, without its newline; one that has none was cut off. */
+static bool
+next_line(const char **text, const char *end, const char **line_r, size_t *len_r)
+{
+	const char *newline;
+
+	newline = *text < end ? memchr(*text, '\n', (size_t)(end - *text)) : NULL;
+	if (newline == NULL)
+		return false;
+	*line_r = *text;
+	*len_r = (size_t)(newline - *text);
+	*text = newline + 1;
+	return true;
+}
+
+/* Digits at the start of the line, taken off it. */
+static bool
+take_number(const char **line, size_t *len, uint64_t *value_r)
+{
+	uint64_t value = 0;
+	size_t i;
+
+	for (i = 0; i < *len && (*line)[i] >= '0' && (*line)[i] <= '9'; i++) {
+		if (value > UINT64_MAX / 10 - 1)
+			return false;
+		value = value * 10 + (uint64_t)((*line)[i] - '0');
+	}
+	*line += i;
+	*len -= i;
+	*value_r = value;
+	return i > 0;
+}
+
+static bool
+take_char(const char **line, size_t *len, char c)
+{
+	if (*len == 0 || **line != c)
+		return false;
+	++*line;
+	--*len;
+	return true;
+}
+
+/* Takes the last word off the line, which keeps what stands before the blank. */
+static bool
+take_last(const char *line, size_t *len, const char **word_r, size_t *word_len_r)
+{
+	const char *blank = memrchr(line, ' ', *len);
+
+	if (blank == NULL)
+		return false;
+	*word_r = blank + 1;
+	*word_len_r = *len - (size_t)(blank + 1 - line);
+	*len = (size_t)(blank - line);
+	return true;
+}
+
+/* The base of a file name that can be one; 0 when it cannot. */
+static size_t
+base_length(const char *name, size_t len)
+{
+	const char *colon = memchr(name, ':', len);
+	size_t base = colon != NULL ? (size_t)(colon - name) : len;
+
+	if (base == 0 || base >= NAME_SIZE || name[0] == '.')
+		return 0;
+	for (size_t i = 0; i < base; i++) {
+		if ((unsigned char)name[i] < 0x20 || name[i] == '/')
+			return 0;
+	}
+	return base;
+}
+
+static int
+base_compare(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+	int r = memcmp(a, b, a_len < b_len ? a_len : b_len);
+
+	return r != 0 ? r : (a_len > b_len) - (a_len < b_len);
+}
+
+/* Room for one more in an array that grows; -1: ENOMEM. */
+static int
+grow(void *array, size_t count, size_t *room, size_t size)
+{
+	size_t wanted = *room == 0 ? 64 : *room * 2;
+	void *old, *grown;
+
+	if (count < *room)
+		return 0;
+	memcpy(&old, array, sizeof(old));
+	grown = reallocarray(old, wanted, size);
+	if (grown == NULL)
+		return -1;
+	memcpy(array, &grown, sizeof(grown));
+	*room = wanted;
+	return 0;
+}
+
+/* --- courierpop3dsizelist --- */
+
+/* "<number>:<validity>", and whatever a later version puts behind a further colon. */
+static bool
+uidl_parse(unsigned version, const char *word, size_t len, struct courier_uidl *uidl)
+{
+	if (!take_number(&word, &len, &uidl->number))
+		return false;
+	if (version == 1)
+		return len == 0;
+	return take_char(&word, &len, ':') && take_number(&word, &len, &uidl->validity) &&
+	       (len == 0 || *word == ':');
+}
+
+static bool
+uidl_line(unsigned version, const char *line, size_t len, struct courier_uidl *uidl)
+{
+	const char *word;
+	uint64_t size;
+	size_t word_len;
+
+	uidl->number = uidl->validity = 0;
+	if (version > 0 && (!take_last(line, &len, &word, &word_len) ||
+			       !uidl_parse(version, word, word_len, uidl)))
+		return false;
+	if (!take_last(line, &len, &word, &word_len) || !take_number(&word, &word_len, &size) ||
+	    word_len != 0)
+		return false;
+	uidl->base = line;
+	uidl->base_len = base_length(line, len);
+	return uidl->base_len > 0;
+}
+
+/* The version of a text, whose first line is taken off; -1 when it is none that we know. */
+static int
+uidls_version(const char **text, const char *end)
+{
+	const char *line;
+	uint64_t version;
+	size_t len;
+
+	if (*text == end || **text != '/')
+		return 0;
+	if (!next_line(text, end, &line, &len) || !take_char(&line, &len, '/') ||
+	    !take_number(&line, &len, &version) || version < 1 || version > 3)
+		return -1;
+	return (int)version;
+}
+
+static int
+uidl_by_base(const void *a, const void *b)
+{
+	const struct courier_uidl *x = a, *y = b;
+	int r = base_compare(x->base, x->base_len, y->base, y->base_len);
+
+	return r != 0 ? r : (x->place > y->place) - (x->place < y->place);
+}
+
+/* By name; of two lines with one name the later counts. */
+static void
+uidls_sort(struct courier_uidls *uidls)
+{
+	size_t kept = 0;
+
+	if (uidls->count == 0)
+		return;
+	qsort(uidls->list, uidls->count, sizeof(*uidls->list), uidl_by_base);
+	for (size_t i = 1; i < uidls->count; i++) {
+		const struct courier_uidl *last = &uidls->list[kept], *next = &uidls->list[i];
+
+		if (base_compare(last->base, last->base_len, next->base, next->base_len) != 0)
+			kept++;
+		uidls->list[kept] = *next;
+	}
+	uidls->count = kept + 1;
+}
+
+int
+courier_uidls_parse(struct courier_uidls *uidls, const char *text, size_t size)
+{
+	const char *end = text + size, *line;
+	int version = uidls_version(&text, end);
+	size_t len, room = 0;
+
+	memset(uidls, 0, sizeof(*uidls));
+	if (version < 0) {
+		uidls->what = "not a version that we know";
+		return 0;
+	}
+	while (next_line(&text, end, &line, &len)) {
+		struct courier_uidl uidl = {.place = uidls->count};
+
+		if (!uidl_line((unsigned)version, line, len, &uidl)) {
+			uidls->what = "a line that cannot be read";
+			continue;
+		}
+		if (grow(&uidls->list, uidls->count, &room, sizeof(uidl)) < 0) {
+			courier_uidls_clear(uidls);
+			return -1;
+		}
+		uidls->list[uidls->count++] = uidl;
+	}
+	if (text != end)
+		uidls->what = "its last line has no end";
+	uidls_sort(uidls);
+	return 0;
+}
+
+void
+courier_uidls_clear(struct courier_uidls *uidls)
+{
+	free(uidls->list);
+	memset(uidls, 0, sizeof(*uidls));
+}
+
+static const struct courier_uidl *
+uidls_find(const struct courier_uidls *uidls, const char *base, size_t len)
+{
+	size_t from = 0, to = uidls->count;
+
+	while (from < to) {
+		size_t middle = from + (to - from) / 2;
+		const struct courier_uidl *uidl = &uidls->list[middle];
+		int r = base_compare(base, len, uidl->base, uidl->base_len);
+
+		if (r == 0)
+			return uidl;
+		if (r < 0)
+			to = middle;
+		else
+			from = middle + 1;
+	}
+	return NULL;
+}
+
+/* The oldest form: what is not for POP3, and quotes and "+", as "+" and two hex digits. */
+static size_t
+uidl_of_base(const struct courier_uidl *uidl, char out[3 * NAME_SIZE])
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < uidl->base_len; i++) {
+		unsigned char c = (unsigned char)uidl->base[i];
+
+		if (c < 0x21 || c > 0x7e || strchr("'\"+", c) != NULL)
+			len += (size_t)sprintf(out + len, "+%02X", c);
+		else
+			out[len++] = (char)c;
+	}
+	return len;
+}
+
+void
+courier_put_uidl(struct mdtext *out, const struct courier_uidl *uidl)
+{
+	char name[3 * NAME_SIZE];
+	size_t len;
+
+	if (uidl->number != 0 && uidl->validity != 0) {
+		mdtext_addf(out, "UID%llu-%llu", (unsigned long long)uidl->number,
+		    (unsigned long long)uidl->validity);
+	} else if (uidl->number != 0) {
+		mdtext_addf(out, "UID%llu", (unsigned long long)uidl->number);
+	} else if (uidl->base_len <= UIDL_MAX) {
+		len = uidl_of_base(uidl, name);
+		if (len <= UIDL_MAX)
+			mdtext_add(out, name, len);
+	}
+}
+
+/* --- courierimapuiddb --- */
+
+bool
+courier_uids_known(const struct uidlist *db)
+{
+	const char *text = db->text, *line;
+	uint64_t validity, next;
+	size_t len;
+
+	return db->state != UIDLIST_NONE && text != NULL &&
+	       next_line(&text, db->text + db->size, &line, &len) && take_char(&line, &len, '1') &&
+	       take_char(&line, &len, ' ') && take_number(&line, &len, &validity) &&
+	       take_char(&line, &len, ' ') && take_number(&line, &len, &next) && len == 0 &&
+	       validity == db->validity && validity > 0 && next > 0 && next <= UINT32_MAX;
+}
+
+static int
+line_by_uid(const void *a, const void *b)
+{
+	const struct uidlist_line *const *x = a, *const *y = b;
+
+	if ((*x)->uid != (*y)->uid)
+		return (*x)->uid < (*y)->uid ? -1 : 1;
+	return (*x)->base < (*y)->base ? -1 : 1;
+}
+
+/* The lines that can be used, by UID.  Who had a UID that stands twice nobody knows: none keeps it. */
+static size_t
+db_lines(const struct uidlist *db, const struct uidlist_line **lines)
+{
+	size_t count = 0, kept = 0;
+	uint32_t before = 0;
+
+	for (size_t i = 0; i < db->count; i++) {
+		const struct uidlist_line *line = &db->line[i];
+
+		if (db->version == 1 && base_length(line->base, line->base_len) == line->base_len)
+			lines[count++] = line;
+	}
+	qsort(lines, count, sizeof(*lines), line_by_uid);
+	for (size_t i = 0; i < count; i++) {
+		bool twice = lines[i]->uid == before ||
+			     (i + 1 < count && lines[i + 1]->uid == lines[i]->uid);
+
+		before = lines[i]->uid;
+		if (!twice)
+			lines[kept++] = lines[i];
+	}
+	return kept;
+}
+
+static int
+uidl_by_place(const void *a, const void *b)
+{
+	const struct courier_uidl *const *x = a, *const *y = b;
+
+	return ((*x)->place > (*y)->place) - ((*x)->place < (*y)->place);
+}
+
+/* Those of the POP3 server that have no line, in its order. */
+static size_t
+uidls_left(const struct courier_uidls *uidls, const struct uidlist_line *const *lines, size_t count,
+    const struct courier_uidl **left, bool *seen)
+{
+	size_t kept = 0;
+
+	memset(seen, 0, uidls->count * sizeof(*seen));
+	for (size_t i = 0; i < count; i++) {
+		const struct courier_uidl *uidl =
+		    uidls_find(uidls, lines[i]->base, lines[i]->base_len);
+
+		if (uidl != NULL)
+			seen[uidl - uidls->list] = true;
+	}
+	for (size_t i = 0; i < uidls->count; i++) {
+		if (!seen[i])
+			left[kept++] = &uidls->list[i];
+	}
+	qsort(left, kept, sizeof(*left), uidl_by_place);
+	return kept;
+}
+
+static void
+put_line(struct mdtext *out, uint32_t uid, const char *base, size_t base_len,
+    const struct courier_uidl *uidl)
+{
+	struct uidlist_line line = {.base = base, .base_len = base_len};
+	struct mdtext ext = {0};
+
+	if (uidl != NULL) {
+		mdtext_add(&ext, "P", 1);
+		courier_put_uidl(&ext, uidl);
+	}
+	if (ext.failed) {
+		out->failed = true;
+	} else if (ext.len > 1) {
+		line.ext = ext.data;
+		line.ext_len = (uint32_t)ext.len;
+		uidlist_put_line(out, &line, uid, NULL);
+	} else {
+		uidlist_put_new(out, uid, base, base_len);
+	}
+	mdtext_clear(&ext);
+}
+
+/* Room for all that put_uids sorts; an array of none is one all the same. */
+struct uid_order {
+	const struct uidlist_line **line;
+	const struct courier_uidl **left;
+	bool *seen;
+	size_t lines, lefts;
+};
+
+static int
+order_uids(struct uid_order *order, const struct uidlist *db, const struct courier_uidls *uidls)
+{
+	order->line = calloc(db->count + 1, sizeof(*order->line));
+	order->left = calloc(uidls->count + 1, sizeof(*order->left));
+	order->seen = calloc(uidls->count + 1, sizeof(*order->seen));
+	if (order->line == NULL || order->left == NULL || order->seen == NULL)
+		return -1;
+	order->lines = db_lines(db, order->line);
+	order->lefts = uidls_left(uidls, order->line, order->lines, order->left, order->seen);
+	return 0;
+}
+
+static void
+put_uids(struct mdtext *out, const struct uid_order *order, const struct uidlist *db,
+    const struct courier_uidls *uidls, uint32_t validity)
+{
+	const bool anew = validity != 0;
+	uint32_t next = anew ? 1 : db->next;
+	struct mdtext lines = {0};
+
+	for (size_t i = 0; i < order->lines; i++) {
+		const struct uidlist_line *line = order->line[i];
+
+		put_line(&lines, anew ? next++ : line->uid, line->base, line->base_len,
+		    uidls_find(uidls, line->base, line->base_len));
+	}
+	/* At the end of all UIDs those that are left have to wait for the folder's new numbering. */
+	for (size_t i = 0; i < order->lefts && next <= UIDLIST_UID_MAX; i++) {
+		const struct courier_uidl *uidl = order->left[i];
+
+		put_line(&lines, next++, uidl->base, uidl->base_len, uidl);
+	}
+	mdtext_addf(out, "3 V%u N%u\n", anew ? validity : db->validity, next);
+	mdtext_add(out, lines.data != NULL ? lines.data : "", lines.len);
+	out->failed |= lines.failed;
+	mdtext_clear(&lines);
+}
+
+int
+courier_put_uids(struct mdtext *out, const struct uidlist *db, const struct courier_uidls *uidls,
+    uint32_t validity)
+{
+	struct uid_order order = {0};
+
+	if (order_uids(&order, db, uidls) < 0)
+		out->failed = true;
+	else
+		put_uids(out, &order, db, uidls, validity);
+	free(order.line);
+	free(order.left);
+	free(order.seen);
+	if (!out->failed)
+		return 0;
+	errno = ENOMEM;
+	return -1;
+}
+
+/* --- courierimapkeywords --- */
+
+/* The index of a name; COURIER_OWN when it is none, or one too many. */
+static int
+keyword_index(struct courier_keywords *keywords, const char *name, size_t len, uint16_t *index_r)
+{
+	*index_r = COURIER_OWN;
+	for (size_t i = 0; i < keywords->names; i++) {
+		if (strncmp(keywords->name[i], name, len) == 0 && keywords->name[i][len] == '\0') {
+			*index_r = (uint16_t)i;
+			return 0;
+		}
+	}
+	if (len == 0 || len > KEYWORD_MAX || memchr(name, '\0', len) != NULL ||
+	    keywords->names == COURIER_NAMES_MAX) {
+		keywords->what = "a keyword that cannot be one";
+		return 0;
+	}
+	keywords->name[keywords->names] = mdarena_add(&keywords->arena, name, len);
+	if (keywords->name[keywords->names] == NULL)
+		return -1;
+	*index_r = (uint16_t)keywords->names++;
+	return 0;
+}
+
+static int
+keyword_mark(struct courier_keywords *keywords, const char *base, uint16_t name)
+{
+	if (grow(&keywords->mark, keywords->marks, &keywords->room, sizeof(*keywords->mark)) < 0)
+		return -1;
+	keywords->mark[keywords->marks++] = (struct courier_mark){base, name};
+	return 0;
+}
+
+static int
+mark_compare(const void *a, const void *b)
+{
+	const struct courier_mark *x = a, *y = b;
+
+	return strcmp(x->base, y->base);
+}
+
+int
+courier_keywords_own(
+    struct courier_keywords *keywords, const char *base, const char *text, size_t size)
+{
+	const char *end = text + size, *line,
+		   *kept = mdarena_add(&keywords->arena, base, strlen(base));
+	uint16_t name;
+	size_t len;
+
+	if (kept == NULL || keyword_mark(keywords, kept, COURIER_OWN) < 0)
+		return -1;
+	while (next_line(&text, end, &line, &len)) {
+		if (len == 0)
+			continue;
+		if (keyword_index(keywords, line, len, &name) < 0 ||
+		    (name != COURIER_OWN && keyword_mark(keywords, kept, name) < 0))
+			return -1;
+	}
+	if (text != end)
+		keywords->what = "a last line that has no end";
+	return 0;
+}
+
+/* The names at the head of the list: what index each has here.  *count_r: how many there are. */
+static int
+list_names(struct courier_keywords *keywords, const char **text, const char *end,
+    uint16_t index[COURIER_NAMES_MAX], size_t *count_r)
+{
+	const char *line;
+	size_t len;
+
+	*count_r = 0;
+	while (next_line(text, end, &line, &len) && len > 0) {
+		if (*count_r == COURIER_NAMES_MAX)
+			keywords->what = "more keywords than can be";
+		else if (keyword_index(keywords, line, len, &index[(*count_r)++]) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* "<base name>:<n> <n>"; before own the marks are those of messages with a file of their own. */
+static int
+list_line(struct courier_keywords *keywords, size_t own, const char *line, size_t len,
+    const uint16_t *index, size_t count)
+{
+	struct courier_mark key;
+	size_t base = base_length(line, len);
+	uint64_t n;
+
+	if (base == 0 || base == len || memchr(line, '\0', base) != NULL) {
+		keywords->what = "a line that cannot be read";
+		return 0;
+	}
+	key.base = mdarena_add(&keywords->arena, line, base);
+	if (key.base == NULL)
+		return -1;
+	if (own > 0 && bsearch(&key, keywords->mark, own, sizeof(key), mark_compare) != NULL)
+		return 0;
+	line += base + 1;
+	len -= base + 1;
+	while (take_number(&line, &len, &n)) {
+		if (n >= count)
+			keywords->what = "a number that names no keyword";
+		else if (index[n] != COURIER_OWN && keyword_mark(keywords, key.base, index[n]) < 0)
+			return -1;
+		if (!take_char(&line, &len, ' '))
+			break;
+	}
+	if (len > 0)
+		keywords->what = "a line that cannot be read";
+	return 0;
+}
+
+static void
+marks_sort(struct courier_keywords *keywords)
+{
+	if (keywords->marks > 0)
+		qsort(keywords->mark, keywords->marks, sizeof(*keywords->mark), mark_compare);
+}
+
+int
+courier_keywords_list(struct courier_keywords *keywords, const char *text, size_t size)
+{
+	const char *end = text + size, *line;
+	uint16_t index[COURIER_NAMES_MAX];
+	size_t own = keywords->marks, count, len;
+
+	marks_sort(keywords);
+	if (list_names(keywords, &text, end, index, &count) < 0)
+		return -1;
+	while (next_line(&text, end, &line, &len)) {
+		if (list_line(keywords, own, line, len, index, count) < 0)
+			return -1;
+	}
+	if (text != end)
+		keywords->what = "a last line that has no end";
+	marks_sort(keywords);
+	return 0;
+}
+
+void
+courier_keywords_clear(struct courier_keywords *keywords)
+{
+	free(keywords->mark);
+	mdarena_clear(&keywords->arena);
+	memset(keywords, 0, sizeof(*keywords));
+}
+
+size_t
+courier_keywords_find(const struct courier_keywords *keywords, const char *base, size_t len)
+{
+	size_t from = 0, to = keywords->marks;
+
+	while (from < to) {
+		size_t middle = from + (to - from) / 2;
+		const char *name = keywords->mark[middle].base;
+
+		if (base_compare(name, strlen(name), base, len) < 0)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	if (from == keywords->marks || base_compare(keywords->mark[from].base,
+					   strlen(keywords->mark[from].base), base, len) != 0)
+		return keywords->marks;
+	return from;
+}
+
+/* --- courierimapsubscribed --- */
+
+#define SUBSCRIPTIONS_HEAD "V\t2\n\n"
+
+/* "INBOX.Sub.Folder" as "Sub<tab>Folder".  Folders of others ("shared.") are none of ours. */
+static bool
+put_subscribed(struct mdtext *out, const char *line, size_t len)
+{
+	const size_t inbox = strlen("INBOX");
+	char name[NAME_SIZE], path[NAME_SIZE];
+
+	if (len >= sizeof(name) || len < inbox || strncasecmp(line, "INBOX", inbox) != 0 ||
+	    (len > inbox && line[inbox] != '.') || memchr(line, '\0', len) != NULL ||
+	    memchr(line, '/', len) != NULL)
+		return false;
+	if (len > inbox) {
+		line += inbox + 1;
+		len -= inbox + 1;
+	}
+	for (size_t i = 0; i < len; i++)
+		name[i] = line[i] == '.' ? '/' : line[i];
+	name[len] = '\0';
+	if (folder_path(name, path) < 0)
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		if (name[i] == '/')
+			name[i] = '\t';
+	}
+	if (out->len == 0)
+		mdtext_add(out, SUBSCRIPTIONS_HEAD, strlen(SUBSCRIPTIONS_HEAD));
+	mdtext_add(out, name, len);
+	mdtext_add(out, "\n", 1);
+	return true;
+}
+
+void
+courier_put_subscriptions(struct mdtext *out, const char *text, size_t size)
+{
+	const char *end = text + size, *line;
+	size_t len;
+
+	while (next_line(&text, end, &line, &len))
+		(void)put_subscribed(out, line, len);
+}
+
+/* --- the files --- */
+
+/* All of a file; *text_r is NULL where there is none.  One that cannot be read is as one that is not. */
+static int
+courier_read(struct maildir_folder *folder, int dirfd, const char *name, size_t max, char **text_r,
+    size_t *size_r)
+{
+	struct stat st;
+	int fd = maildir_open_regular(dirfd, name, &st), r = -1, saved;
+
+	*text_r = NULL;
+	*size_r = 0;
+	if (fd >= 0)
+		r = maildir_read_all(fd, max, text_r, size_r);
+	if (r == 0) {
+		close(fd);
+		return 0;
+	}
+	saved = errno;
+	if (fd >= 0)
+		close(fd);
+	errno = saved;
+	if (errno == ENOENT)
+		return 0;
+	if (errno != EACCES && errno != EINVAL && errno != EFBIG && errno != EISDIR)
+		return -1;
+	maildir_notice(folder->md, "%s: Courier's %s: %s; it is not taken over", folder->name, name,
+	    errno == EFBIG ? "it is too large" : strerror(errno));
+	return 0;
+}
+
+static int
+read_uidls(struct maildir_folder *folder, struct courier_uidls *uidls, char **text_r)
+{
+	size_t size;
+
+	memset(uidls, 0, sizeof(*uidls));
+	if (courier_read(folder, folder->fd, COURIER_UIDLS, COURIER_SIZE_MAX, text_r, &size) < 0)
+		return -1;
+	if (*text_r == NULL)
+		return 0;
+	if (courier_uidls_parse(uidls, *text_r, size) < 0) {
+		free(*text_r);
+		*text_r = NULL;
+		return -1;
+	}
+	if (uidls->what != NULL)
+		maildir_notice(folder->md,
+		    "%s: Courier's " COURIER_UIDLS ": %s; some POP3 UIDLs change", folder->name,
+		    uidls->what);
+	return 0;
+}
+
+/* None is one without lines, whose UIDs are not known. */
+static int
+read_uids(struct maildir_folder *folder, struct uidlist *db)
+{
+	char *text;
+	size_t size;
+
+	memset(db, 0, sizeof(*db));
+	db->state = UIDLIST_NONE;
+	if (courier_read(folder, folder->fd, COURIER_UIDS, COURIER_SIZE_MAX, &text, &size) < 0)
+		return -1;
+	if (text == NULL)
+		return 0;
+	if (uidlist_parse(db, text, size) < 0)
+		return -1;
+	if (!courier_uids_known(db))
+		maildir_notice(folder->md,
+		    "%s: Courier's " COURIER_UIDS
+		    ": its head is damaged; all messages get new UIDs",
+		    folder->name);
+	else if (db->state != UIDLIST_GOOD)
+		maildir_notice(folder->md,
+		    "%s: Courier's " COURIER_UIDS ": %s; some messages get new UIDs", folder->name,
+		    db->what != NULL ? db->what : "its last line has no end");
+	return 0;
+}
+
+static int
+take_uids(struct maildir_folder *folder, const struct uidlist *db,
+    const struct courier_uidls *uidls, struct uidlist *list)
+{
+	struct mdtext text = {0};
+	uint32_t validity = 0;
+
+	if (!courier_uids_known(db) && validity_next(folder->md, db->validity, &validity) < 0)
+		return -1;
+	if (courier_put_uids(&text, db, uidls, validity) < 0) {
+		mdtext_clear(&text);
+		return -1;
+	}
+	return uidlist_parse(list, text.data, text.len);
+}
+
+/* --- keywords of files --- */
+
+/* A file of courierimapkeywords/: whose it is, and how new. */
+struct own_file {
+	char *name;
+	const char *base; /* in name */
+	uint64_t rank;	  /* the highest counts */
+};
+
+struct own_files {
+	struct own_file *list;
+	size_t count, room;
+};
+
+/* ".<n>.<base name>" or "<base name>"; false for what is neither. */
+static bool
+own_split(const char *name, const char **base_r, uint64_t *rank_r)
+{
+	size_t len = strlen(name);
+
+	*base_r = name;
+	*rank_r = UINT64_MAX;
+	if (name[0] == ':')
+		return false;
+	if (name[0] != '.')
+		return base_length(name, len) == len;
+	(void)take_char(&name, &len, '.');
+	if (!take_number(&name, &len, rank_r) || !take_char(&name, &len, '.'))
+		return false;
+	*base_r = name;
+	return len > 0 && base_length(name, len) == len;
+}
+
+static int
+own_compare(const void *a, const void *b)
+{
+	const struct own_file *x = a, *y = b;
+	int r = strcmp(x->base, y->base);
+
+	return r != 0 ? r : (x->rank < y->rank) - (x->rank > y->rank);
+}
+
+static void
+own_clear(struct own_files *files)
+{
+	int saved = errno;
+
+	for (size_t i = 0; i < files->count; i++)
+		free(files->list[i].name);
+	free(files->list);
+	errno = saved;
+}
+
+static int
+own_add(struct own_files *files, const char *name)
+{
+	struct own_file file;
+
+	if (!own_split(name, &file.base, &file.rank))
+		return 0;
+	if (grow(&files->list, files->count, &files->room, sizeof(file)) < 0)
+		return -1;
+	file.name = strdup(name);
+	if (file.name == NULL)
+		return -1;
+	file.base = file.name + (file.base - name);
+	files->list[files->count++] = file;
+	return 0;
+}
+
+/* Takes over fd. */
+static int
+own_scan(struct own_files *files, int fd)
+{
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	struct dirent *entry;
+	int r = 0, saved;
+
+	if (dir == NULL) {
+		saved = errno;
+		if (fd >= 0)
+			close(fd);
+		errno = saved;
+		return -1;
+	}
+	while (r == 0 && (errno = 0, entry = readdir(dir)) != NULL)
+		r = own_add(files, entry->d_name);
+	if (errno != 0)
+		r = -1;
+	saved = errno;
+	(void)closedir(dir);
+	errno = saved;
+	if (files->count > 0)
+		qsort(files->list, files->count, sizeof(*files->list), own_compare);
+	return r;
+}
+
+/* The newest of each message. */
+static int
+own_read(struct maildir_folder *folder, int dirfd, const struct own_files *files,
+    struct courier_keywords *keywords)
+{
+	char *text;
+	size_t size;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < files->count; i++) {
+		const struct own_file *file = &files->list[i];
+
+		if (i > 0 && strcmp(files->list[i - 1].base, file->base) == 0)
+			continue;
+		if (courier_read(folder, dirfd, file->name, COURIER_OWN_MAX, &text, &size) < 0)
+			return -1;
+		if (text != NULL)
+			r = courier_keywords_own(keywords, file->base, text, size);
+		free(text);
+	}
+	return r;
+}
+
+static int
+read_keywords_in(struct maildir_folder *folder, int dirfd, struct courier_keywords *keywords)
+{
+	struct own_files files = {0};
+	char *text = NULL;
+	size_t size = 0;
+	int r = own_scan(&files, maildir_open_dir(dirfd, "."));
+
+	if (r == 0)
+		r = own_read(folder, dirfd, &files, keywords);
+	own_clear(&files);
+	if (r == 0)
+		r = courier_read(
+		    folder, dirfd, COURIER_KEYWORDS_LIST, COURIER_SIZE_MAX, &text, &size);
+	if (r == 0)
+		r = courier_keywords_list(keywords, text != NULL ? text : "", size);
+	free(text);
+	return r;
+}
+
+static int
+read_keywords(struct maildir_folder *folder, struct courier_keywords *keywords)
+{
+	int fd = maildir_open_dir(folder->fd, COURIER_KEYWORDS), r, saved;
+
+	if (fd < 0)
+		return errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == EACCES
+			   ? 0
+			   : -1;
+	r = read_keywords_in(folder, fd, keywords);
+	saved = errno;
+	close(fd);
+	errno = saved;
+	if (r == 0 && keywords->what != NULL)
+		maildir_notice(folder->md, "%s: Courier's " COURIER_KEYWORDS ": %s", folder->name,
+		    keywords->what);
+	return r;
+}
+
+/* The letter that each name gets, as a bit; 0 for those that cannot have one. */
+static int
+name_letters(struct maildir_folder *folder, const struct courier_keywords *keywords,
+    uint32_t letters[COURIER_NAMES_MAX])
+{
+	for (size_t i = 0; i < keywords->names; i++) {
+		int letter = -1;
+
+		errno = EINVAL;
+		if (keyword_valid(keywords->name[i]))
+			letter = keywords_letter_locked(folder, keywords->name[i]);
+		if (letter < 0 && errno != EINVAL && errno != ENOSPC)
+			return -1;
+		letters[i] = letter >= 0 ? UINT32_C(1) << letter : 0;
+		if (letter < 0)
+			maildir_notice(folder->md, "%s: Courier's keyword %s is not taken over: %s",
+			    folder->name, keywords->name[i],
+			    errno == ENOSPC ? "all letters have names" : "it cannot be one");
+	}
+	return 0;
+}
+
+/* Gives a file the letters that it lacks.  1: somebody renamed it meanwhile; it is to be looked for. */
+static int
+apply_name(struct maildir_folder *folder, const struct courier_keywords *keywords,
+    const uint32_t *letters, const char *name)
+{
+	struct mdname_change change = {0};
+	uint32_t flags, has;
+	char changed[NAME_SIZE];
+	size_t len = mdname_base(name), i = courier_keywords_find(keywords, name, len);
+
+	for (; i < keywords->marks && strncmp(keywords->mark[i].base, name, len) == 0 &&
+	       keywords->mark[i].base[len] == '\0';
+	     i++) {
+		if (keywords->mark[i].name != COURIER_OWN)
+			change.add_keywords |= letters[keywords->mark[i].name];
+	}
+	mdname_flags(name, &flags, &has);
+	if ((change.add_keywords & ~has) == 0)
+		return 0;
+	if (mdname_apply(name, &change, changed) == 0 &&
+	    maildir_move(folder->dir[ENTRY_CUR], name, folder->dir[ENTRY_CUR], changed) == 0)
+		return 0;
+	if (errno == ENOENT)
+		return 1;
+	if (errno != ENAMETOOLONG && errno != EEXIST)
+		return -1;
+	maildir_notice(folder->md, "%s: cur/%s: Courier's keywords are not taken over: %s",
+	    folder->name, name, strerror(errno));
+	return 0;
+}
+
+static int
+apply_pass(
+    struct maildir_folder *folder, const struct courier_keywords *keywords, const uint32_t *letters)
+{
+	int fd = maildir_open_dir(folder->dir[ENTRY_CUR], "."), r = 0, again = 0, saved;
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	struct dirent *entry;
+
+	if (dir == NULL) {
+		saved = errno;
+		if (fd >= 0)
+			close(fd);
+		errno = saved;
+		return -1;
+	}
+	while (r >= 0 && (errno = 0, entry = readdir(dir)) != NULL) {
+		r = apply_name(folder, keywords, letters, entry->d_name);
+		again |= r > 0;
+	}
+	if (errno != 0)
+		r = -1;
+	saved = errno;
+	(void)closedir(dir);
+	errno = saved;
+	return r < 0 ? -1 : again;
+}
+
+/*
+ * Keywords go into the file names before dovecot-uidlist is written: who dies in between does it all
+ * once more.
+ */
+static int
+take_keywords(struct maildir_folder *folder, const struct courier_keywords *keywords)
+{
+	uint32_t letters[COURIER_NAMES_MAX];
+	int r = 1;
+
+	if (keywords->names == 0)
+		return 0;
+	if (name_letters(folder, keywords, letters) < 0)
+		return -1;
+	for (int pass = 0; r > 0 && pass < APPLY_PASSES; pass++)
+		r = apply_pass(folder, keywords, letters);
+	return r < 0 ? -1 : fsync(folder->dir[ENTRY_CUR]);
+}
+
+int
+courier_take_over(struct maildir_folder *folder, struct uidlist *list)
+{
+	struct courier_keywords *keywords = calloc(1, sizeof(*keywords));
+	struct courier_uidls uidls = {0};
+	struct uidlist db = {.state = UIDLIST_NONE};
+	char *uidl_text = NULL;
+	int r = -1, saved;
+
+	if (keywords != NULL && read_uids(folder, &db) == 0 &&
+	    read_uidls(folder, &uidls, &uidl_text) == 0 && read_keywords(folder, keywords) == 0)
+		r = take_keywords(folder, keywords);
+	if (r == 0 && (db.state != UIDLIST_NONE || uidls.count > 0))
+		r = take_uids(folder, &db, &uidls, list);
+	saved = errno;
+	if (keywords != NULL)
+		courier_keywords_clear(keywords);
+	free(keywords);
+	courier_uidls_clear(&uidls);
+	free(uidl_text);
+	uidlist_clear(&db);
+	errno = saved;
+	return r;
+}
+
+int
+courier_subscriptions(struct maildir *md, struct mdtext *out)
+{
+	char *text;
+	size_t size;
+
+	if (root_read(md, COURIER_SUBSCRIBED, COURIER_SUBSCRIBED_MAX, &text, &size) < 0)
+		return errno == EACCES || errno == EINVAL || errno == EFBIG ? 0 : -1;
+	courier_put_subscriptions(out, text, size);
+	free(text);
+	if (!out->failed)
+		return 0;
+	errno = ENOMEM;
+	return -1;
+}

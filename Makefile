@@ -7,7 +7,7 @@
 #   make lint         what no compiler sees: includes, layout, clang-tidy, cppcheck, manuals
 #   make fuzz         every fuzzer for FUZZ_SECONDS each
 #   make torture   every fault at every call; everybody at once, with kills, for SECONDS
-#   make bench        sallyport beside Dovecot: time, CPU, memory
+#   make bench        sallyport beside Dovecot, Courier and solid-pop3d: time, CPU, memory
 #   make install      DESTDIR, PREFIX
 #
 # BUILD names the build folder, so that builds with other flags lie side by side.
@@ -152,10 +152,21 @@ torture:
 	@PYTHONDONTWRITEBYTECODE=1 SALLYPORT_BUILD=$(BUILD) /usr/bin/python3 tests/torture/torture.py \
 	    --seconds $(SECONDS) $(SEED:%=--seed %)
 
+# PEERS: whom to measure beside sallyport, made in BENCH_DIR when missing; PEERS= for none.
+# ROWS: only rows with this word.  QUICK=1: small folders, one round.  README=1: the table goes there.
+PEERS = dovecot24 dovecot23 courier solid
+BENCH_DIR = /var/cache/sallyport-bench
+$(BUILD)/bench/client: $(patsubst %,$(BUILD)/tests/bench/%.o,client conn imap pop3)
+	@mkdir -p $(@D)
+	@$(CC) $(LDFLAGS) -o $@ $^ -lssl -lcrypto
+$(BUILD)/bench/mail: $(BUILD)/tests/bench/mail.o
+	@mkdir -p $(@D)
+	@$(CC) $(LDFLAGS) -o $@ $^
 bench:
-	@etc/need.sh build test
-	@$(MAKE) --no-print-directory all
-	@PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 tests/bench/bench.py $(BUILD)/sallyport
+	@etc/need.sh build bench
+	@$(MAKE) --no-print-directory all $(BUILD)/bench/client $(BUILD)/bench/mail
+	@PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 tests/bench/bench.py $(if $(QUICK),--quick) \
+	    $(if $(README),--readme) --dir '$(BENCH_DIR)' --rows '$(ROWS)' --peers '$(PEERS)' $(BUILD)
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(SYSCONFDIR)/sallyport \

@@ -11,10 +11,13 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 
 import pytest
 
 from conftest import BUILD, IS_ROOT, Talk
+from test_clients import home, needs, own, private, run
+from test_imap_clients import box_files, flags_of
 
 PACKAGES = ("courier-imap", "courier-pop", "courier-base", "courier-authlib")
 
@@ -100,8 +103,29 @@ class Courier:
                 return talk
         raise AssertionError("no greeting")
 
+    def serve_one(self, listener):
+        """A session for the next client that connects, without the notices before the greeting."""
+        client, _ = listener.accept()
+        talk = self.imap()
+        client.sendall(b"* PREAUTH ready\r\n")
+
+        def answers():
+            while piece := talk.file.read1(65536):
+                client.sendall(piece)
+            client.shutdown(socket.SHUT_WR)
+
+        pump = threading.Thread(target=answers, daemon=True)
+        pump.start()
+        with client:
+            while piece := client.recv(65536):
+                talk.sock.sendall(piece)
+            talk.sock.shutdown(socket.SHUT_WR)
+            pump.join(30)
+        talk.process.wait(30)
+        talk.close()
+
     def uidls(self):
-        """file's number -> UIDL, as POP3 tells them."""
+        """UIDLs, as POP3 tells them."""
         process, sock = self.start(self.pop3d)
         with sock, sock.makefile("rb") as lines:
             sock.sendall(b"UIDL\r\nQUIT\r\n")
@@ -217,3 +241,91 @@ def test_nothing_changes_for_clients_of_courier(tree):
     assert {ours(f): look(talk, f) for f in FOLDERS} == before
     leave(talk)
     assert courier.uidls() == uidls
+
+
+# --- an offline client ---
+
+
+class Mbsync:
+    """One store on anna's machine, synchronised with one server now and with another then."""
+
+    def __init__(self, server, home, folders=("INBOX",)):
+        self.server, self.home, self.folders = server, home, folders
+        version = run("mbsync", "--version", cwd=home).stdout.decode()
+        new = tuple(map(int, re.search(r"(\d+)\.(\d+)", version).groups())) >= (1, 5)
+        self.tls = "TLSType" if new else "SSLType"
+        self.mine = home / "mine"
+        self.mine.mkdir()
+        own(self.mine)
+
+    def sync(self, port=None, name=str):
+        """Synchronises with what listens there in the clear, or with sallyport; how many messages it fetched.
+        name: what the server calls a folder."""
+        door = f"{self.tls} None" if port else (
+            f"{self.tls} STARTTLS\nSystemCertificates no\nCertificateFile {self.server.ca}")
+        channels = "".join(f"""
+Channel {n}
+Far ":server:{name(folder)}"
+Near ":mine:{folder}"
+Create Both
+Expunge Both
+SyncState *
+""" for n, folder in enumerate(self.folders))
+        private(self.home / "mbsyncrc", f"""FSync no
+
+IMAPAccount anna
+Host localhost
+Port {port or self.server.imap}
+User anna
+Pass sesame
+AuthMechs LOGIN
+{door}
+
+IMAPStore server
+Account anna
+
+MaildirStore mine
+Path {self.mine}/
+Inbox {self.mine}/INBOX
+SubFolders Verbatim
+{channels}""")
+        command = ("mbsync", "-c", self.home / "mbsyncrc", "-D", *(str(n) for n in range(len(self.folders))))
+        said = run(*command, cwd=self.home, timeout=120).stdout
+        return len(re.findall(rb">>> \d+ UID FETCH \d+ \([^)]*BODY\.PEEK\[\]", said))
+
+    def numbers(self, folder="INBOX"):
+        """number -> flags of the local messages; one that is there twice fails."""
+        told = [(number(p.read_bytes()), flags_of(p)) for p in box_files(self.mine / folder)]
+        assert len({n for n, _ in told}) == len(told), sorted(told)
+        return dict(told)
+
+
+def number(content):
+    return int(re.search(rb"(?m)^Message-ID: <(\d+)@x>", content)[1])
+
+
+@needs("mbsync")
+def test_an_offline_client_fetches_nothing_twice_after_courier(tree, home):
+    server, courier = tree
+    client = Mbsync(server, home, [ours(f) for f in FOLDERS])
+
+    def with_courier():
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            thread = threading.Thread(target=courier.serve_one, args=(listener,), daemon=True)
+            thread.start()
+            said = client.sync(listener.getsockname()[1], lambda f: f if f == "INBOX" else "INBOX/" + f)
+            thread.join(30)
+            return said
+
+    def here():
+        return {f: client.numbers(f) for f in client.folders}
+
+    assert with_courier() == 7 + 3 + 3
+    before = here()
+    assert with_courier() == 0 == client.sync() and here() == before
+    courier.account.deliver(letter(20))
+    talk = server.imap_talk()
+    assert talk.cmd("SELECT INBOX").ok and talk.cmd(r"UID STORE 1 +FLAGS (\Flagged)").ok
+    leave(talk)
+    assert client.sync() == 1
+    assert client.numbers() == {**before["INBOX"], 0: "FS", 20: ""}

@@ -6,8 +6,10 @@ its servers are run as its login process runs them: a session's socket as their 
 
 import os
 import pathlib
+import random
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -15,9 +17,11 @@ import threading
 
 import pytest
 
-from conftest import BUILD, IS_ROOT, Talk
+from conftest import BUILD, IS_ROOT, Talk, until
 from test_clients import home, needs, own, private, run
-from test_imap_clients import box_files, flags_of
+from test_dovecot import Dovecot as DovecotPop3
+from test_imap_clients import box_files, flags_of, put, refile
+from test_imap_dovecot import Dovecot
 
 PACKAGES = ("courier-imap", "courier-pop", "courier-base", "courier-authlib")
 
@@ -150,7 +154,7 @@ def look(talk, folder="INBOX"):
     answer = talk.cmd("UID FETCH 1:* (UID FLAGS BODY.PEEK[HEADER.FIELDS (SUBJECT)])")
     told = {}
     for line in answer.untagged:
-        if m := re.match(rb"\* \d+ FETCH ", line):
+        if re.match(rb"\* \d+ FETCH .*Subject: ", line, re.S):
             uid, flags, subject = (re.search(p, line) for p in (rb"UID (\d+)", rb"FLAGS \(([^)]*)\)", rb"Subject: (\S+)"))
             told[int(uid[1])] = (frozenset(flags[1].decode().split()) - {"\\Recent"}, subject[1].decode())
     return validity, following, told
@@ -329,3 +333,227 @@ def test_an_offline_client_fetches_nothing_twice_after_courier(tree, home):
     leave(talk)
     assert client.sync() == 1
     assert client.numbers() == {**before["INBOX"], 0: "FS", 20: ""}
+
+
+# --- Dovecot and sallyport on one tree ---
+
+needs_dovecot = pytest.mark.skipif(not os.access("/usr/lib/dovecot/imap", os.X_OK), reason="no Dovecot here")
+LETTERS = {"S": "\\Seen", "F": "\\Flagged", "R": "\\Answered"}  # what mbsync carries
+
+
+@pytest.fixture
+def pair(serve):
+    server = serve()
+    dovecot = Dovecot(server)
+    yield server, dovecot
+    dovecot.stop()
+    dovecot.check()
+
+
+def agree(pair, folder="INBOX"):
+    """What both tell of a folder: number -> flags and keywords."""
+    told = []
+    for peer in pair:
+        talk = peer.imap_talk()
+        told.append(look(talk, folder))
+        leave(talk)
+    assert told[0] == told[1]
+    flags = {int(subject.partition("-")[2]): flags for flags, subject in told[0][2].values()}
+    assert len(flags) == len(told[0][2]), "no message is there twice"
+    return flags
+
+
+def mail_flags(flags):
+    return "".join(sorted(letter for letter, flag in LETTERS.items() if flag in flags))
+
+
+class Model:
+    """number -> flags and keywords, as all that was done to INBOX makes them."""
+
+    def __init__(self, seed):
+        self.mail, self.next, self.random = {}, 1, random.Random(seed)
+
+    def fresh(self, count):
+        numbers = range(self.next, self.next + count)
+        self.next += count
+        self.mail.update((n, set()) for n in numbers)
+        return numbers
+
+    def some(self, count):
+        return self.random.sample(sorted(self.mail), min(count, len(self.mail)))
+
+
+def change(talk, model, keyword):
+    """A session's worth: flags and keywords come and go, messages are expunged."""
+    at = {int(subject.partition("-")[2]): uid for uid, (_, subject) in look(talk)[2].items()}
+    assert set(at) == set(model.mail)
+    for flag in (*LETTERS.values(), keyword, "$Shared"):
+        for n in model.some(3):
+            assert talk.cmd(f"UID STORE {at[n]} +FLAGS.SILENT ({flag})").ok
+            model.mail[n].add(flag)
+        for n in model.some(1):
+            assert talk.cmd(f"UID STORE {at[n]} -FLAGS.SILENT ({flag})").ok
+            model.mail[n].discard(flag)
+    for n in model.some(2):
+        assert talk.cmd(f"UID STORE {at[n]} +FLAGS.SILENT (\\Deleted)").ok
+        del model.mail[n]
+    assert talk.cmd("EXPUNGE").ok
+
+
+def change_at_home(client, model):
+    """The same in the client's Maildir, and a letter that is written there."""
+    for path in sorted(box_files(client.mine / "INBOX"), key=lambda p: number(p.read_bytes())):
+        n = number(path.read_bytes())
+        if model.random.random() < 0.1:
+            path.unlink()
+            del model.mail[n]
+        elif model.random.random() < 0.2:
+            letters = set(flags_of(path)) ^ {model.random.choice("SFR")}
+            refile(path, "".join(sorted(letters)))
+            model.mail[n] = {f for f in model.mail[n] if f not in LETTERS.values()} | {LETTERS[c] for c in letters}
+    for n in model.fresh(2):
+        put(client.mine / "INBOX" / "new" / f"{n}.mine", letter(n))
+
+
+@pytest.mark.root
+@needs("mbsync")
+@needs_dovecot
+def test_by_turns_nothing_is_fetched_twice_and_no_flag_is_lost(pair, home):
+    server, dovecot = pair
+    client, model = Mbsync(server, home), Model(4)
+    for turn in range(6):
+        new = model.fresh(8)
+        for n in new:
+            server.accounts["anna"].deliver(letter(n))
+        peer, port = ((dovecot, None), (server, dovecot.port))[turn % 2]
+        talk = peer.imap_talk()
+        gone = set(model.mail)
+        change(talk, model, f"Turn{turn % 3}")
+        leave(talk)
+        gone -= set(model.mail)
+        # Changed by one, fetched from the other.
+        assert client.sync(port) == len(set(new) - gone)
+        assert client.numbers() == {n: mail_flags(f) for n, f in model.mail.items()}
+        change_at_home(client, model)
+        assert client.sync((None, dovecot.port)[turn % 2]) == 0
+        assert client.sync(port) == 0
+        assert agree(pair) == model.mail
+        assert client.numbers() == {n: mail_flags(f) for n, f in model.mail.items()}
+    assert {k for f in model.mail.values() for k in f} >= {"Turn0", "Turn1", "Turn2", "$Shared"}
+
+
+class Busy(threading.Thread):
+    """A session that changes its own share of the messages, again and again."""
+
+    def __init__(self, talk, mine, seed):
+        super().__init__(daemon=True)
+        self.talk, self.mine, self.random, self.failed = talk, mine, random.Random(seed), None
+        self.flags = {n: set() for n in mine}
+
+    def run(self):
+        try:
+            at = {int(subject.partition("-")[2]): uid for uid, (_, subject) in look(self.talk)[2].items()}
+            for _ in range(150):
+                n = self.random.choice(sorted(self.flags))
+                if len(self.flags) > len(self.mine) / 2 and self.random.random() < 0.2:
+                    assert self.talk.cmd(f"UID STORE {at[n]} +FLAGS (\\Deleted)").ok
+                    assert self.talk.cmd("EXPUNGE").ok
+                    del self.flags[n]
+                    continue
+                flag = self.random.choice((*LETTERS.values(), "$One", "$Two", "$Three"))
+                sign, _ = ("-", self.flags[n].discard(flag)) if flag in self.flags[n] else ("+", self.flags[n].add(flag))
+                assert self.talk.cmd(f"UID STORE {at[n]} {sign}FLAGS ({flag})").ok
+            leave(self.talk)
+        except Exception as e:  # told by the test
+            self.failed = e
+
+
+@pytest.mark.root
+@needs("mbsync")
+@needs_dovecot
+def test_at_the_same_time_nothing_is_fetched_twice_and_no_flag_is_lost(pair, home):
+    server, dovecot = pair
+    client, delivered, fetched = Mbsync(server, home), 40, 0
+    for n in range(delivered):
+        server.accounts["anna"].deliver(letter(n))
+    agree(pair)
+    # Dovecot reads dovecot-keywords and then the names: a keyword that is new in between it calls unknown-1.
+    talk = server.imap_talk()
+    assert talk.cmd("SELECT INBOX").ok and talk.cmd("STORE 1 +FLAGS ($One $Two $Three)").ok
+    assert talk.cmd("STORE 1 -FLAGS ($One $Two $Three)").ok
+    leave(talk)
+    fetched += client.sync()
+    busy = [Busy(peer.imap_talk(), range(first, delivered, 4), first)
+            for first, peer in enumerate((server, dovecot, server, dovecot))]
+    for thread in busy:
+        thread.start()
+    for turn in range(40):
+        for n in range(delivered, delivered + 2):
+            server.accounts["anna"].deliver(letter(n))
+        delivered += 2
+        fetched += client.sync((None, dovecot.port)[turn % 2])
+        if not any(thread.is_alive() for thread in busy):
+            break
+    for thread in busy:
+        thread.join(60)
+        assert not thread.is_alive() and thread.failed is None, thread.failed
+    expected = {n: set() for n in range(40, delivered)}
+    for thread in busy:
+        expected.update(thread.flags)
+    fetched += client.sync() + client.sync(dovecot.port)
+    assert agree(pair) == expected
+    assert client.numbers() == {n: mail_flags(f) for n, f in expected.items()}
+    assert fetched == delivered and client.sync() == client.sync(dovecot.port) == 0
+
+
+# --- POP3's ids ---
+
+FORMS = {  # as both have it, and as Dovecot has it from 2.4 on
+    "%08Xu%08Xv": "%{uid | hex(8)}%{uidvalidity | hex(8)}",
+    "%08Xv%08Xu": "%{uidvalidity | hex(8)}%{uid | hex(8)}",
+    "%v.%u": "%{uidvalidity}.%{uid}",
+    "%u.%v": "%{uid}.%{uidvalidity}",
+    "%v-%u": "%{uidvalidity}-%{uid}",
+    "UID%u-%v": "UID%{uid}-%{uidvalidity}",
+    "%u": "%{uid}",
+}
+
+
+def uidls(login):
+    p = login()
+    told = [u.split()[1] for u in p.uidl()[1]]
+    p.quit()
+    return told
+
+
+@pytest.mark.root
+@needs_dovecot
+def test_pop3_ids_have_dovecots_forms(serve):
+    server = serve()
+    dovecot = DovecotPop3(server)
+    try:
+        for n in range(12):
+            server.accounts["anna"].deliver(letter(n))
+        standard, conf, seen = uidls(dovecot.login), dovecot.conf.read_text(), set()
+        assert uidls(server.login) == standard and len(standard) == 12
+        for turn, (form, new) in enumerate(FORMS.items(), 1):
+            dovecot.conf.write_text(f"{conf}\npop3_uidl_format = {new if 'dovecot_config_version' in conf else form}\n")
+            dovecot.process.send_signal(signal.SIGHUP)
+            until(lambda: dovecot.log.read_text().count("SIGHUP received") == turn, 10, "Dovecot reads its settings")
+            server.settings["pop3_uidl_format"] = form
+            server.write_conf()
+            server.stop()
+            server.start()
+            told = uidls(dovecot.login)
+            assert uidls(server.login) == told, form
+            seen.add(told[1])
+            assert (told == standard) == (form == "%08Xu%08Xv")
+        assert len(seen) == len(FORMS)
+    finally:
+        dovecot.stop()
+
+
+def test_the_manual_has_all_forms_and_no_other():
+    page = (pathlib.Path(__file__).parents[2] / "server" / "sallyport.conf.5").read_text()
+    rows = page.partition("pop3_uidl_format No")[2].partition(".El")[0]
+    assert set(re.findall(r"^\.It Li (\S+) Ta ", rows, re.M)) == set(FORMS)

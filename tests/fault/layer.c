@@ -71,13 +71,15 @@ applies(enum fault_kind kind, int does)
 static enum fault_kind
 happens(const char *call, int does)
 {
+	uint32_t count;
+
 	if (plan == NULL || !plan->armed || !applies(plan->kind, does))
 		return FAULT_NONE;
-	plan->count++;
-	if (plan->at == 0 || plan->count < plan->at)
+	count = __atomic_add_fetch(&plan->count, 1, __ATOMIC_RELAXED);
+	if (plan->at == 0 || count < plan->at)
 		return FAULT_NONE;
-	if (plan->count == plan->at) {
-		plan->happened = true;
+	if (count == plan->at) {
+		plan->happened = 1;
 		snprintf(plan->call, sizeof(plan->call), "%s", call);
 	} else if (plan->kind != FAULT_FILLED && plan->kind != FAULT_FILES) {
 		return FAULT_NONE;
@@ -88,6 +90,8 @@ happens(const char *call, int does)
 static _Noreturn void
 die(void)
 {
+	if (plan->confined)
+		__builtin_trap();
 	(void)kill(getpid(), SIGKILL);
 	_exit(1);
 }

@@ -25,12 +25,13 @@ enum fault_kind {
 
 /* In memory that the processes share, so that it outlives the one that dies. */
 struct fault_plan {
-	enum fault_kind kind;
-	bool armed;
+	uint32_t kind;	/* enum fault_kind */
+	uint32_t armed; /* set last */
 	uint32_t at;	/* which call, from 1, of those that the kind can happen to; 0: none */
 	uint32_t count; /* of such calls so far */
-	bool happened;
-	char call[32]; /* the name of the one it happened to */
+	uint32_t happened;
+	uint32_t confined; /* the process may not call kill(2): it dies of an instruction */
+	char call[32];	   /* the name of the one it happened to */
 };
 
 /* Follows the plan from now on (while it is armed), in this process and its children. */

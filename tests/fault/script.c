@@ -20,7 +20,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "maildir/deliver.h"
 #include "tests/fault/world.h"
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
@@ -65,21 +64,6 @@ do_sync(struct session *s, int f)
 		step(s, "sync", session_sync(s, f));
 }
 
-static size_t
-index_of(const struct session *s, int f, unsigned id)
-{
-	uint32_t uid = world_uid(s->world, f, id);
-	size_t index;
-
-	if (s->folder[f] == NULL || uid == 0)
-		return SIZE_MAX;
-	index = maildir_find(s->folder[f], uid);
-	if (index >= maildir_count(s->folder[f]) ||
-	    maildir_message(s->folder[f], index)->uid != uid)
-		return SIZE_MAX;
-	return index;
-}
-
 static void
 change_flags(struct known *known, uint32_t add, uint32_t remove, bool sure)
 {
@@ -95,12 +79,11 @@ static void
 do_flags(struct session *s, int f, unsigned id, uint32_t add, uint32_t remove)
 {
 	struct known *known = &s->world->message[f][id];
-	size_t index = index_of(s, f, id);
 
-	if (index == SIZE_MAX)
+	if (!session_has(s, f, id))
 		return;
 	change_flags(known, add, remove, false);
-	if (step(s, "flags", maildir_flags(s->folder[f], index, add, remove, 0, 0)))
+	if (step(s, "flags", session_mark(s, f, id, add, remove)))
 		change_flags(known, add, remove, true);
 }
 
@@ -108,18 +91,12 @@ static void
 do_keyword(struct session *s, int f, unsigned id, unsigned keyword, bool on)
 {
 	uint8_t *known = &s->world->message[f][id].keyword[keyword];
-	size_t index = index_of(s, f, id);
-	int letter, r;
 
-	if (index == SIZE_MAX)
-		return;
-	letter = maildir_keyword_letter(s->folder[f], world_keyword(keyword));
-	if (!step(s, "keyword name", letter < 0 ? -1 : 0))
+	if (!session_has(s, f, id))
 		return;
 	if (*known != (on ? IS : IS_NOT))
 		*known = MAY_BE;
-	r = maildir_flags(s->folder[f], index, 0, 0, on ? 1U << letter : 0, on ? 0 : 1U << letter);
-	if (step(s, "keyword", r))
+	if (step(s, "keyword", session_keyword(s, f, id, keyword, on)))
 		*known = on ? IS : IS_NOT;
 }
 
@@ -145,73 +122,48 @@ arrived(struct session *s, int f, const unsigned *ids, size_t count, const uint3
 	}
 }
 
-static int
-write_message(struct maildir_delivery *delivery, unsigned id, uint32_t flags)
-{
-	const struct maildir_label label = {.flags = flags, .date = 1700000000 + id};
-	static char text[WORLD_TEXT];
-	size_t size = world_text(id, text);
-
-	if (maildir_delivery_message(delivery, &label) < 0 ||
-	    maildir_delivery_write(delivery, text, size / 2) < 0)
-		return -1;
-	return maildir_delivery_write(delivery, text + size / 2, size - size / 2);
-}
-
 /* Two messages at once, as one APPEND may have them: both arrive or none. */
 static void
 do_append(struct session *s, int f, unsigned id)
 {
 	const unsigned ids[2] = {id, id + 1};
-	struct maildir_delivery *delivery = NULL;
-	const uint32_t *uids = NULL;
-	uint32_t validity;
-	int r;
+	uint32_t uids[2];
 
 	if (s->folder[f] == NULL)
 		return;
 	for (int i = 0; i < 2; i++)
 		world_arriving(s->world, f, ids[i], MAILDIR_SEEN);
-	r = maildir_delivery_begin(s->folder[f], &delivery);
-	for (int i = 0; i < 2 && r == 0; i++)
-		r = write_message(delivery, ids[i], MAILDIR_SEEN);
-	if (r == 0)
-		r = maildir_delivery_commit(delivery, &validity, &uids);
-	arrived(s, f, ids, 2, step(s, "append", r) ? uids : NULL);
-	maildir_delivery_end(&delivery);
+	if (step(s, "append", session_append(s, f, ids, 2, MAILDIR_SEEN, uids)))
+		arrived(s, f, ids, 2, uids);
+	else
+		arrived(s, f, ids, 2, NULL);
 }
 
 static void
 do_copy(struct session *s, int from, unsigned id, int to)
 {
-	struct maildir_delivery *delivery = NULL;
-	size_t index = index_of(s, from, id);
-	const uint32_t *uids = NULL;
-	uint32_t validity;
-	int r;
+	struct known *known = s->world->message[from];
+	uint32_t uid;
 
-	if (index == SIZE_MAX || s->folder[to] == NULL)
+	if (!session_has(s, from, id) || s->folder[to] == NULL)
 		return;
-	world_arriving(s->world, to, id, maildir_message(s->folder[from], index)->flags);
-	r = maildir_delivery_begin(s->folder[to], &delivery);
-	if (r == 0)
-		r = maildir_delivery_copy(delivery, s->folder[from], index, 0);
-	if (r == 0)
-		r = maildir_delivery_commit(delivery, &validity, &uids);
-	arrived(s, to, &id, 1, step(s, "copy", r) ? uids : NULL);
-	maildir_delivery_end(&delivery);
+	s->world->message[to][id] = known[id];
+	s->world->message[to][id].there = MAY_BE;
+	if (step(s, "copy", session_copy(s, from, id, to, &uid)))
+		arrived(s, to, &id, 1, &uid);
+	else
+		arrived(s, to, &id, 1, NULL);
 }
 
 static void
 do_remove(struct session *s, int f, unsigned id)
 {
 	struct known *known = &s->world->message[f][id];
-	size_t index = index_of(s, f, id);
 
-	if (index == SIZE_MAX || known->there != IS)
+	if (!session_has(s, f, id) || known->there != IS)
 		return;
 	known->there = MAY_BE;
-	if (step(s, "remove", maildir_remove(s->folder[f], index)))
+	if (step(s, "remove", session_remove(s, f, id)))
 		known->there = IS_NOT;
 }
 
@@ -227,14 +179,15 @@ do_move(struct session *s, int from, unsigned id, int to)
 static void
 do_sizes(struct session *s, int f)
 {
-	bool newline;
-	uint64_t size;
+	struct facts facts;
 	int r = 0;
 
 	if (s->folder[f] == NULL)
 		return;
-	for (size_t i = 0; i < maildir_count(s->folder[f]); i++)
-		r |= maildir_size(s->folder[f], i, &size, &newline);
+	for (size_t i = 0; i < maildir_count(s->folder[f]); i++) {
+		session_facts(s, f, maildir_message(s->folder[f], i)->uid, &facts);
+		r |= facts.failed ? -1 : 0;
+	}
 	step(s, "sizes", r);
 	step(s, "save sizes", maildir_save_sizes(s->folder[f]));
 }
@@ -456,9 +409,9 @@ act(struct world *world, const struct scenario *scenario)
 		return 1;
 	}
 	layer_follow(&world->plan);
-	world->plan.armed = true;
+	world->plan.armed = 1;
 	scenario->script(&session);
-	world->plan.armed = false;
+	world->plan.armed = 0;
 	if (session.folder[WORK] != NULL)
 		good = own_view(&session);
 	session_close(&session);

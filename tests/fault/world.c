@@ -22,7 +22,7 @@ static const char *const folder_dir[WORLD_FOLDERS] = {".", ".Work"};
 /* In the order of enum maildir_flag. */
 static const char letters[] = "PRSTDF";
 
-static _Noreturn void
+_Noreturn void
 world_die(const char *what, const char *name)
 {
 	fprintf(stderr, "the test itself: %s %s: %s\n", what, name, strerror(errno));
@@ -38,7 +38,7 @@ wrong(const char *what, const char *folder, long number)
 
 /* --- the tree --- */
 
-static void
+void
 world_path(const struct world *world, char path[PATH_MAX], int folder, const char *name)
 {
 	snprintf(path, PATH_MAX, "%s/%s/%s", world->path, folder_dir[folder], name);
@@ -162,8 +162,8 @@ struct disk {
 };
 
 /* Which message this is, or -1 when it is none of ours to the last octet. */
-static int
-text_id(const char *text, size_t size)
+int
+world_which(const char *text, size_t size)
 {
 	static char expected[WORLD_TEXT];
 	char head[WORLD_TEXT > 256 ? 256 : WORLD_TEXT];
@@ -189,7 +189,7 @@ file_id(const char *path)
 		world_die("open", path);
 	n = read(fd, text, sizeof(text));
 	close(fd);
-	return n < 0 ? -1 : text_id(text, (size_t)n);
+	return n < 0 ? -1 : world_which(text, (size_t)n);
 }
 
 static uint32_t
@@ -269,92 +269,7 @@ world_rename(struct world *world, int folder, unsigned id, const char *set)
 	memset(known->keyword, IS_NOT, sizeof(known->keyword));
 }
 
-/* --- sessions --- */
-
-int
-session_open(struct session *session, struct world *world)
-{
-	memset(session, 0, sizeof(*session));
-	session->world = world;
-	if (maildir_open(world->path, "world", &session->md) < 0)
-		return -1;
-	for (int f = 0; f < WORLD_FOLDERS; f++) {
-		if (maildir_folder_open(session->md, world_folder[f], &session->folder[f]) < 0)
-			return -1;
-	}
-	return 0;
-}
-
-void
-session_close(struct session *session)
-{
-	for (int f = 0; f < WORLD_FOLDERS; f++)
-		maildir_folder_close(&session->folder[f]);
-	maildir_close(&session->md);
-}
-
-/* The octets of a message as they would go out, CRLF made LF again; their number, or -1. */
-static ssize_t
-session_read(struct maildir_folder *folder, size_t index, char text[WORLD_TEXT])
-{
-	struct maildir_reader *reader;
-	size_t n = 0, out = 0;
-	ssize_t r;
-
-	if (maildir_reader_open(folder, index, &reader) < 0)
-		return -1;
-	do {
-		r = maildir_reader_read(reader, text + n, WORLD_TEXT - n);
-		n += r > 0 ? (size_t)r : 0;
-	} while (r > 0);
-	maildir_reader_close(&reader);
-	if (r < 0)
-		return -1;
-	for (size_t i = 0; i < n; i++) {
-		if (text[i] != '\r')
-			text[out++] = text[i];
-	}
-	return (ssize_t)out;
-}
-
-/* Which message is behind an index: WORLD_SOME when it cannot be read now. */
-static int
-session_id(struct maildir_folder *folder, size_t index)
-{
-	static char text[WORLD_TEXT];
-	ssize_t n = session_read(folder, index, text);
-
-	return n < 0 ? WORLD_SOME : text_id(text, (size_t)n);
-}
-
-int
-session_sync(struct session *session, int f)
-{
-	struct world *world = session->world;
-	struct maildir_folder *folder = session->folder[f];
-
-	if (maildir_sync(folder) < 0)
-		return -1;
-	world->validity[f] = maildir_uidvalidity(folder);
-	for (size_t i = 0; i < maildir_count(folder); i++) {
-		uint32_t uid = maildir_message(folder, i)->uid;
-
-		if (uid >= WORLD_UIDS)
-			world_die("UID out of range", world->path);
-		if (world->told[f][uid] == 0)
-			world->told[f][uid] = WORLD_SOME;
-	}
-	if (maildir_uidnext(folder) > world->next[f])
-		world->next[f] = maildir_uidnext(folder);
-	for (size_t i = 0; i < maildir_count(folder); i++) {
-		uint8_t *told = &world->told[f][maildir_message(folder, i)->uid];
-		int id = *told == WORLD_SOME ? session_id(folder, i) : WORLD_SOME;
-
-		if (id != WORLD_SOME)
-			*told = (uint8_t)(id + 1);
-	}
-	return 0;
-}
+/* --- names --- */
 
 const char *
 world_keyword(unsigned keyword)
@@ -383,30 +298,12 @@ may(uint8_t known, bool is)
 	return known == MAY_BE || (known == IS) == is;
 }
 
-static uint32_t
-message_keywords(struct maildir_folder *folder, const struct maildir_message *message)
-{
-	const char *names[MAILDIR_KEYWORDS];
-	uint32_t keywords = 0;
-	unsigned keyword;
-
-	maildir_keyword_names(folder, names);
-	for (int i = 0; i < MAILDIR_KEYWORDS; i++) {
-		if (!(message->keywords >> i & 1))
-			continue;
-		if (names[i] != NULL && sscanf(names[i], "$Key%u", &keyword) == 1 &&
-		    keyword < WORLD_KEYWORDS)
-			keywords |= 1U << keyword;
-	}
-	return keywords;
-}
-
 static bool
 check_marks(
     struct session *session, int f, int id, const struct maildir_message *message, uint32_t on_disk)
 {
 	const struct known *known = &session->world->message[f][id];
-	uint32_t keywords = message_keywords(session->folder[f], message);
+	uint32_t keywords = session_keywords(session->folder[f], message);
 
 	if (message->flags != on_disk)
 		return wrong("flags are not those of the file name", world_folder[f], id);
@@ -439,17 +336,14 @@ check_uid(struct world *world, int f, int id, uint32_t uid)
 static void
 listing_add(FILE *out, struct session *session, int f, size_t index, int id)
 {
-	struct maildir_folder *folder = session->folder[f];
-	const struct maildir_message *message = maildir_message(folder, index);
-	uint64_t size = 0;
-	bool newline = false;
-	time_t date = 0;
+	const struct maildir_message *message = maildir_message(session->folder[f], index);
+	struct facts facts;
 
-	(void)maildir_size(folder, index, &size, &newline);
-	(void)maildir_date(folder, index, &date);
-	fprintf(out, "%s %u: message %d flags %x keywords %x size %llu %d date %lld\n",
-	    world_folder[f], message->uid, id, message->flags, message_keywords(folder, message),
-	    (unsigned long long)size, newline, (long long)date);
+	session_facts(session, f, message->uid, &facts);
+	fprintf(out, "%s %u: message %d flags %x keywords %x size %llu %d date %lld%s\n",
+	    world_folder[f], message->uid, id, message->flags,
+	    session_keywords(session->folder[f], message), (unsigned long long)facts.size,
+	    facts.newline, (long long)facts.date, facts.failed ? " NOT READ" : "");
 }
 
 static bool

@@ -9,9 +9,11 @@
 #ifndef TESTS_FAULT_WORLD_H
 #define TESTS_FAULT_WORLD_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "maildir/maildir.h"
 #include "tests/fault/layer.h"
@@ -63,8 +65,12 @@ extern const char *const world_index[]; /* the files that are only a cache; NULL
 /* Makes the tree, with both folders; in dir. */
 void world_make(struct world *world, const char *dir);
 void world_remove(struct world *world);
+void world_path(const struct world *world, char path_r[PATH_MAX], int folder, const char *name);
+_Noreturn void world_die(const char *what, const char *name);
 /* The text of a message with bare LF, in buf of WORLD_TEXT octets; its length. */
 size_t world_text(unsigned id, char *buf);
+/* Which message this is, or -1 when it is none to the last octet. */
+int world_which(const char *text, size_t size);
 /* A message is being put into the folder, by whoever; and it was, or was not. */
 void world_arriving(struct world *world, int folder, unsigned id, uint32_t flags);
 /* What another program does: a file in new/, or in cur/ with these letters behind its name. */
@@ -73,13 +79,7 @@ void world_deliver(struct world *world, int folder, unsigned id, const char *let
 void world_rename(struct world *world, int folder, unsigned id, const char *letters);
 void world_forget_index(struct world *world);
 
-/* These give 0, or -1 with errno. */
-int session_open(struct session *session, struct world *world);
-void session_close(struct session *session);
-/* Syncs the folder and notes what it says. */
-int session_sync(struct session *session, int folder);
-
-/* The number of the keyword's name, or -1; and the name. */
+/* The name of a keyword, until the next call. */
 const char *world_keyword(unsigned keyword);
 
 /* The UID that was told for a message, or 0. */
@@ -94,5 +94,33 @@ char *world_listing(struct session *session);
 char *world_fresh(struct world *world);
 /* All that must hold after whatever happened; false, and why on stderr. */
 bool world_check(struct world *world);
+
+/* --- what a session does; 0, or -1 with errno --- */
+
+int session_open(struct session *session, struct world *world);
+void session_close(struct session *session);
+/* Syncs the folder and notes what it says. */
+int session_sync(struct session *session, int folder);
+bool session_has(const struct session *session, int folder, unsigned id);
+int session_mark(struct session *session, int folder, unsigned id, uint32_t add, uint32_t remove);
+int session_keyword(struct session *session, int folder, unsigned id, unsigned keyword, bool on);
+int session_remove(struct session *session, int folder, unsigned id);
+/* The messages with these numbers as one set, with its UIDs. */
+int session_append(struct session *session, int folder, const unsigned *ids, size_t count,
+    uint32_t flags, uint32_t *uids_r);
+int session_copy(struct session *session, int from, unsigned id, int to, uint32_t *uid_r);
+/* Which message is at that place of the list: WORLD_SOME when it cannot be read, -1 when its octets
+ * are not those of any. */
+int session_id(struct maildir_folder *folder, size_t index);
+/* Those of the world's keywords that it has, as bits. */
+uint32_t session_keywords(struct maildir_folder *folder, const struct maildir_message *message);
+
+/* What a message's text and file tell, computed or remembered. */
+struct facts {
+	bool failed, newline;
+	uint64_t size;
+	time_t date;
+};
+void session_facts(struct session *session, int folder, uint32_t uid, struct facts *facts_r);
 
 #endif

@@ -143,22 +143,19 @@ base_compare(const char *a, size_t a_len, const char *b, size_t b_len)
 	return r != 0 ? r : (a_len > b_len) - (a_len < b_len);
 }
 
-/* Room for one more in an array that grows; -1: ENOMEM. */
-static int
-grow(void *array, size_t count, size_t *room, size_t size)
+/* The array with room for one more; NULL: ENOMEM, and it is as it was. */
+static void *
+room_for_one(void *array, size_t count, size_t *room, size_t size)
 {
 	size_t wanted = *room == 0 ? 64 : *room * 2;
-	void *old, *grown;
+	void *grown;
 
 	if (count < *room)
-		return 0;
-	memcpy(&old, array, sizeof(old));
-	grown = reallocarray(old, wanted, size);
-	if (grown == NULL)
-		return -1;
-	memcpy(array, &grown, sizeof(grown));
-	*room = wanted;
-	return 0;
+		return array;
+	grown = reallocarray(array, wanted, size);
+	if (grown != NULL)
+		*room = wanted;
+	return grown;
 }
 
 /* --- courierpop3dsizelist --- */
@@ -251,17 +248,19 @@ courier_uidls_parse(struct courier_uidls *uidls, const char *text, size_t size)
 		return 0;
 	}
 	while (next_line(&text, end, &line, &len)) {
-		struct courier_uidl uidl = {.place = uidls->count};
+		struct courier_uidl uidl = {.place = uidls->count}, *list;
 
 		if (!uidl_line((unsigned)version, line, len, &uidl)) {
 			uidls->what = "a line that cannot be read";
 			continue;
 		}
-		if (grow(&uidls->list, uidls->count, &room, sizeof(uidl)) < 0) {
+		list = room_for_one(uidls->list, uidls->count, &room, sizeof(uidl));
+		if (list == NULL) {
 			courier_uidls_clear(uidls);
 			return -1;
 		}
-		uidls->list[uidls->count++] = uidl;
+		uidls->list = list;
+		list[uidls->count++] = uidl;
 	}
 	if (text != end)
 		uidls->what = "its last line has no end";
@@ -300,15 +299,19 @@ uidls_find(const struct courier_uidls *uidls, const char *base, size_t len)
 static size_t
 uidl_of_base(const struct courier_uidl *uidl, char out[3 * NAME_SIZE])
 {
+	const char *digits = "0123456789ABCDEF";
 	size_t len = 0;
 
 	for (size_t i = 0; i < uidl->base_len; i++) {
 		unsigned char c = (unsigned char)uidl->base[i];
 
-		if (c < 0x21 || c > 0x7e || strchr("'\"+", c) != NULL)
-			len += (size_t)sprintf(out + len, "+%02X", c);
-		else
+		if (c >= 0x21 && c <= 0x7e && strchr("'\"+", c) == NULL) {
 			out[len++] = (char)c;
+			continue;
+		}
+		out[len++] = '+';
+		out[len++] = digits[c >> 4];
+		out[len++] = digits[c & 15];
 	}
 	return len;
 }
@@ -530,9 +533,13 @@ keyword_index(struct courier_keywords *keywords, const char *name, size_t len, u
 static int
 keyword_mark(struct courier_keywords *keywords, const char *base, uint16_t name)
 {
-	if (grow(&keywords->mark, keywords->marks, &keywords->room, sizeof(*keywords->mark)) < 0)
+	struct courier_mark *mark =
+	    room_for_one(keywords->mark, keywords->marks, &keywords->room, sizeof(*mark));
+
+	if (mark == NULL)
 		return -1;
-	keywords->mark[keywords->marks++] = (struct courier_mark){base, name};
+	keywords->mark = mark;
+	mark[keywords->marks++] = (struct courier_mark){base, name};
 	return 0;
 }
 
@@ -870,17 +877,19 @@ own_clear(struct own_files *files)
 static int
 own_add(struct own_files *files, const char *name)
 {
-	struct own_file file;
+	struct own_file file, *list;
 
 	if (!own_split(name, &file.base, &file.rank))
 		return 0;
-	if (grow(&files->list, files->count, &files->room, sizeof(file)) < 0)
+	list = room_for_one(files->list, files->count, &files->room, sizeof(file));
+	if (list == NULL)
 		return -1;
+	files->list = list;
 	file.name = strdup(name);
 	if (file.name == NULL)
 		return -1;
 	file.base = file.name + (file.base - name);
-	files->list[files->count++] = file;
+	list[files->count++] = file;
 	return 0;
 }
 

@@ -1,8 +1,5 @@
 /*
- * courier.h: what Courier knew of a Maildir, taken over when we open it first: UIDs, POP3 UIDLs,
- * keywords, subscriptions.  Courier's files are only read, so that one may go back to it.
- *
- * The first half is the texts, without any file; the second is the files in their folder.
+ * courier.h: the texts of Courier's files, without any file: UIDs, POP3 UIDLs, keywords, subscriptions.
  */
 #ifndef MAILDIR_COURIER_H
 #define MAILDIR_COURIER_H
@@ -25,8 +22,7 @@ struct courier_uidl {
 struct courier_uidls {
 	struct courier_uidl *list; /* by base name, each once */
 	size_t count;
-	const char
-	    *what; /* is wrong with the text, or NULL; the lines that are good are in the list */
+	const char *what; /* is wrong with the text, or NULL; the good lines are in the list */
 };
 
 /* Reads a courierpop3dsizelist.  -1: ENOMEM. */
@@ -64,7 +60,12 @@ struct courier_keywords {
 	const char *what;     /* is wrong with the texts, or NULL */
 };
 
-/* Adds a message's own file of courierimapkeywords/.  -1: ENOMEM. */
+/*
+ * Whether that is the name of a message's own file in courierimapkeywords/: its base name (in name),
+ * and a rank: of several the highest counts.
+ */
+bool courier_keywords_file(const char *name, const char **base_r, uint64_t *rank_r);
+/* Adds a message's own file.  -1: ENOMEM. */
 int courier_keywords_own(
     struct courier_keywords *keywords, const char *base, const char *text, size_t size);
 /* Adds what its file :list says of all others; called once, and last.  -1: ENOMEM. */
@@ -76,20 +77,5 @@ size_t courier_keywords_find(const struct courier_keywords *keywords, const char
 /* Writes a file subscriptions (version 2 of Dovecot's) that names the folders which a
  * courierimapsubscribed does; nothing when there are none. */
 void courier_put_subscriptions(struct mdtext *out, const char *text, size_t size);
-
-/* --- the files --- */
-
-struct maildir;
-struct maildir_folder;
-
-/*
- * For a folder that has neither a dovecot-uidlist nor a record: makes list what Courier says, to be
- * written then; where Courier says nothing list stays as it is.  Keywords are in the file names and
- * in dovecot-keywords when this returns.  Called with the folder's lock and dovecot-uidlist.lock held.
- */
-int courier_take_over(struct maildir_folder *folder, struct uidlist *list);
-
-/* Writes what a file subscriptions would say; nothing where Courier has none. */
-int courier_subscriptions(struct maildir *md, struct mdtext *out);
 
 #endif

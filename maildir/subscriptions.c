@@ -26,9 +26,9 @@
 #include <strings.h>
 #include <sys/stat.h>
 
-#include "maildir/courier.h"
 #include "maildir/internal.h"
 #include "maildir/lock.h"
+#include "maildir/takeover.h"
 #include "maildir/tree.h"
 
 #define SUBSCRIPTIONS	    "subscriptions"
@@ -62,7 +62,7 @@ subscriptions_take_over(struct maildir *md, struct subscriptions *subs)
 		return 0;
 	if (errno != ENOENT)
 		return -1;
-	r = courier_subscriptions(md, &text);
+	r = takeover_subscriptions(md, &text);
 	if (r < 0 || text.len == 0) {
 		mdtext_clear(&text);
 		return r;

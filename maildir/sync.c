@@ -66,10 +66,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "maildir/courier.h"
 #include "maildir/internal.h"
 #include "maildir/lock.h"
 #include "maildir/scan.h"
+#include "maildir/takeover.h"
 #include "maildir/uidlist.h"
 
 /* Lines of vanished messages: below this many the file is not rewritten to be rid of them. */
@@ -155,8 +155,7 @@ uids_read(struct sync *sync)
 	uidfile_close(&sync->uids);
 	if (uidfile_load(sync->folder, &sync->uids) < 0)
 		return -1;
-	if (sync->locked && uids_none(sync) &&
-	    courier_take_over(sync->folder, &sync->uids.list) < 0)
+	if (sync->locked && uids_none(sync) && takeover_folder(sync->folder, &sync->uids.list) < 0)
 		return -1;
 	count = sync->uids.list.count;
 	free(sync->file_of);

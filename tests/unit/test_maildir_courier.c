@@ -314,6 +314,43 @@ names_without_end(void **state)
 	free(k);
 }
 
+static void
+names_of_own_files(void **state)
+{
+	static const struct {
+		const char *name, *base; /* NULL: none */
+		uint64_t rank;
+	} rows[] = {
+	    {"1.a,S=6", "1.a,S=6", UINT64_MAX},
+	    {".5984190.1.a", "1.a", 5984190},
+	    {".1.x", "x", 1},
+	    {":list"},
+	    {"."},
+	    {".."},
+	    {".tmp.1795256403.x"},
+	    {".12"},
+	    {".12."},
+	    {".12..x"},
+	    {".18446744073709551616.x"},
+	    {"1.a:2,S"},
+	    {".1.a:2,S"},
+	    {""},
+	};
+	const char *base;
+	uint64_t rank;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		bool is = courier_keywords_file(rows[i].name, &base, &rank);
+
+		assert_int_equal(is, rows[i].base != NULL);
+		if (!is)
+			continue;
+		assert_string_equal(base, rows[i].base);
+		assert_true(rank == rows[i].rank);
+	}
+}
+
 /* --- courierimapsubscribed --- */
 
 static const struct {
@@ -586,6 +623,7 @@ main(void)
 	    cmocka_unit_test(own_files_count_before_the_list),
 	    cmocka_unit_test(list_cut_anywhere),
 	    cmocka_unit_test(names_without_end),
+	    cmocka_unit_test(names_of_own_files),
 	    cmocka_unit_test(subscribed_folders),
 	    WITH(subscriptions_are_taken_over_once),
 	    WITH(a_folder_is_taken_over),

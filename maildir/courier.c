@@ -536,7 +536,7 @@ courier_keywords_file(const char *name, const char **base_r, uint64_t *rank_r)
 
 	*base_r = name;
 	*rank_r = UINT64_MAX;
-	if (name[0] == ':')
+	if (len == 0 || name[0] == ':')
 		return false;
 	if (name[0] != '.')
 		return base_length(name, len) == len;

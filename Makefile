@@ -6,7 +6,8 @@
 #   make check-asan   the same tests with AddressSanitizer and UBSan
 #   make lint         what no compiler sees: includes, layout, clang-tidy, cppcheck, manuals
 #   make fuzz         every fuzzer for FUZZ_SECONDS each
-#   make bench        sallyport beside Dovecot: time, CPU, memory
+#   make torture   every fault at every call; everybody at once, with kills, for SECONDS
+#   make bench        sallyport beside Dovecot, Courier and solid-pop3d: time, CPU, memory
 #   make install      DESTDIR, PREFIX
 #
 # BUILD names the build folder, so that builds with other flags lie side by side.
@@ -94,6 +95,20 @@ $(BUILD)/unit/test_server_%: $(BUILD)/tests/unit/test_server_%.o \
 	@mkdir -p $(@D)
 	$(UNIT_LD) $(LIBS_tls) $(LIBS_auth) -lcmocka
 
+# Faults: libmaildir.a with its calls into the file system renamed, so that the layer is between.
+FAULT = $(BUILD)/fault
+fault: $(FAULT)/script $(FAULT)/damage $(FAULT)/sallyport
+$(FAULT)/libmaildir.a: $(BUILD)/libmaildir.a $(BUILD)/tests/fault/layer.o
+	@mkdir -p $(@D)
+	@nm $(BUILD)/tests/fault/layer.o | sed -n 's/.* [TW] fault_\(.*\)/\1 fault_\1/p' >$(FAULT)/names
+	@objcopy --redefine-syms=$(FAULT)/names $< $@
+$(FAULT)/script $(FAULT)/damage: $(FAULT)/%: $(BUILD)/tests/fault/%.o \
+    $(patsubst %,$(BUILD)/tests/fault/%.o,session world layer) $(FAULT)/libmaildir.a
+	$(UNIT_LD) $(LIBS_maildir)
+$(FAULT)/sallyport: $(SERVER) $(BUILD)/tests/fault/arm.o $(BUILD)/tests/fault/layer.o \
+    $(FAULT)/libmaildir.a $(BUILD)/libauth.a $(BUILD)/libtls.a
+	$(UNIT_LD) $(LIBS_tls) $(LIBS_auth)
+
 # --- the two commands, and the others ---
 
 demo:
@@ -103,13 +118,13 @@ demo:
 
 check:
 	@etc/need.sh build test
-	@$(MAKE) --no-print-directory all unit
+	@$(MAKE) --no-print-directory all unit fault
 	@CPATH=$(BUILD) tests/check.sh $(BUILD)
 
 SANITIZERS = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 check-asan:
 	@etc/need.sh build test
-	@$(MAKE) --no-print-directory BUILD=build-asan OPT='-O1 -g' SANITIZE='$(SANITIZERS)' all unit
+	@$(MAKE) --no-print-directory BUILD=build-asan OPT='-O1 -g' SANITIZE='$(SANITIZERS)' all unit fault
 	@tests/check.sh build-asan
 
 # CPATH: where clang-tidy finds the tables.
@@ -130,10 +145,32 @@ fuzz:
 	    SANITIZE='-fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all' fuzzers
 	@tests/fuzz/run.sh build-fuzz $(FUZZ_SECONDS)
 
-bench:
+# Every fault, then everybody at once on one server, for SECONDS; SEED to have a run again.
+SECONDS = 600
+SEED =
+torture:
 	@etc/need.sh build test
-	@$(MAKE) --no-print-directory all
-	@PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 tests/bench/bench.py $(BUILD)/sallyport
+	@$(MAKE) --no-print-directory all fault
+	@$(FAULT)/script
+	@$(FAULT)/damage || [ $$? = 77 ]
+	@PYTHONDONTWRITEBYTECODE=1 SALLYPORT_BUILD=$(BUILD) /usr/bin/python3 tests/torture/torture.py \
+	    --seconds $(SECONDS) $(SEED:%=--seed %)
+
+# PEERS: whom to measure beside sallyport, made in BENCH_DIR when missing; PEERS= for none.
+# ROWS: only rows with this word.  QUICK=1: small folders, one round.  README=1: the table goes there.
+PEERS = dovecot24 dovecot23 courier solid
+BENCH_DIR = /var/cache/sallyport-bench
+$(BUILD)/bench/client: $(patsubst %,$(BUILD)/tests/bench/%.o,client conn imap pop3)
+	@mkdir -p $(@D)
+	@$(CC) $(LDFLAGS) -o $@ $^ -lssl -lcrypto
+$(BUILD)/bench/mail: $(BUILD)/tests/bench/mail.o
+	@mkdir -p $(@D)
+	@$(CC) $(LDFLAGS) -o $@ $^
+bench:
+	@etc/need.sh build bench
+	@$(MAKE) --no-print-directory all $(BUILD)/bench/client $(BUILD)/bench/mail
+	@PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 tests/bench/bench.py $(if $(QUICK),--quick) \
+	    $(if $(README),--readme) --dir '$(BENCH_DIR)' --rows '$(ROWS)' --peers '$(PEERS)' $(BUILD)
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(SYSCONFDIR)/sallyport \
@@ -148,5 +185,5 @@ clean:
 	rm -rf build build-*
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-.PHONY: all unit tables demo check check-asan lint fuzzers fuzz bench install clean
+.PHONY: all unit fault tables demo check check-asan lint fuzzers fuzz torture bench install clean
 .SECONDARY:

@@ -2,6 +2,7 @@
 # need.sh KIND...: installs the Debian packages of each kind that are missing.
 #   build  what sallyport is built with
 #   test   what the tests use besides
+#   bench  what the benchmark uses besides; its peers are installed in a place of their own
 # Does nothing, and needs no privilege, where all are there.
 set -eu
 
@@ -15,6 +16,7 @@ packages() {
 		# the compiler's own run time for the sanitizers and fuzzers
 		dpkg-query -W -f '${Version}' clang 2>/dev/null | sed -n 's/^[0-9]*:\([0-9]*\)\..*/libclang-rt-\1-dev/p'
 		;;
+	bench) echo python3 libssl-dev debootstrap util-linux ;;
 	*) echo "need.sh: there is no kind $1" >&2; exit 2 ;;
 	esac
 }

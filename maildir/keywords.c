@@ -320,6 +320,21 @@ letter_make(struct maildir_folder *folder, uint32_t used, const char *name)
 	return letter;
 }
 
+int
+keywords_letter_locked(struct maildir_folder *folder, const char *name)
+{
+	uint32_t used;
+	int letter;
+
+	if (letters_in_use(folder, &used) < 0)
+		return -1;
+	letter = letter_make(folder, used, name);
+	if (letter < KEYWORD_LETTERS)
+		return letter;
+	errno = ENOSPC;
+	return -1;
+}
+
 static int
 number_make(struct maildir_folder *folder, const char *name)
 {

@@ -16,15 +16,19 @@
  * Both are read, and each is written as it was found; a new file is of version 2, as Dovecot makes it.
  * No part of a name of ours has a dot in it, so a dot and a slash are both a separator wherever they
  * stand.  Lines that are no folder of a Maildir++ stay as they are.  Dovecot holds subscriptions.lock
- * from before it reads until it has replaced the file, and so do we.
+ * from before it reads until it has replaced the file, and so do we.  Where there is no such file what
+ * Courier has for it is taken over (courier.c), and written at once for Dovecot to see.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 #include "maildir/internal.h"
 #include "maildir/lock.h"
+#include "maildir/takeover.h"
 #include "maildir/tree.h"
 
 #define SUBSCRIPTIONS	    "subscriptions"
@@ -43,7 +47,32 @@ struct subscriptions {
 	size_t size;
 	size_t at;     /* of the next line */
 	bool version2; /* else a name a line */
+	bool taken;    /* from Courier's, and not written yet */
 };
+
+/* Where there is no file; an empty one says that nothing is subscribed to. */
+static int
+subscriptions_take_over(struct maildir *md, struct subscriptions *subs)
+{
+	struct mdtext text = {0};
+	struct stat st;
+	int r;
+
+	if (subs->size > 0 || fstatat(md->fd, SUBSCRIPTIONS, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return 0;
+	if (errno != ENOENT)
+		return -1;
+	r = takeover_subscriptions(md, &text);
+	if (r < 0 || text.len == 0) {
+		mdtext_clear(&text);
+		return r;
+	}
+	free(subs->text);
+	subs->text = text.data;
+	subs->size = text.len;
+	subs->taken = true;
+	return 0;
+}
 
 static int
 subscriptions_load(struct maildir *md, struct subscriptions *subs)
@@ -53,6 +82,10 @@ subscriptions_load(struct maildir *md, struct subscriptions *subs)
 	memset(subs, 0, sizeof(*subs));
 	if (root_read(md, SUBSCRIPTIONS, SUBSCRIPTIONS_MAX, &subs->text, &subs->size) < 0)
 		return -1;
+	if (subscriptions_take_over(md, subs) < 0) {
+		free(subs->text);
+		return -1;
+	}
 	subs->version2 =
 	    subs->size == 0 || (subs->size >= len && memcmp(subs->text, VERSION_2, len) == 0);
 	subs->at = subs->version2 && subs->size > 0 ? len : 0;
@@ -93,24 +126,6 @@ line_name(const struct subscriptions *subs, const char *line, size_t len, char n
 	if (strcmp(path, ".") == 0)
 		memcpy(name_r, "INBOX", sizeof("INBOX"));
 	return true;
-}
-
-int
-maildir_subscriptions(struct maildir *md, bool (*each)(void *ctx, const char *name), void *ctx)
-{
-	struct subscriptions subs;
-	char name[NAME_SIZE];
-	const char *line;
-	size_t len;
-
-	if (subscriptions_load(md, &subs) < 0)
-		return -1;
-	while (subscriptions_line(&subs, &line, &len)) {
-		if (line_name(&subs, line, len, name) && !each(ctx, name))
-			break;
-	}
-	free(subs.text);
-	return 0;
 }
 
 /* --- changing it --- */
@@ -160,7 +175,7 @@ put_without(struct subscriptions *subs, const char *name, struct mdtext *out)
 	return was;
 }
 
-/* Under the lock file. */
+/* Under the lock file.  name: NULL when only what is taken from Courier is to be written. */
 static int
 subscribe_locked(struct maildir *md, const char *name, bool yes, const struct dotlock *lock)
 {
@@ -170,8 +185,10 @@ subscribe_locked(struct maildir *md, const char *name, bool yes, const struct do
 
 	if (subscriptions_load(md, &subs) < 0)
 		return -1;
-	if (put_without(&subs, name, &text) != yes) {
-		if (yes)
+	if (name == NULL)
+		mdtext_add(&text, subs.text, subs.size);
+	if (name == NULL ? subs.taken : put_without(&subs, name, &text) != yes) {
+		if (yes && name != NULL)
 			put_name(&subs, name, &text);
 		r = -1;
 		if (yes && text.len > SUBSCRIPTIONS_MAX)
@@ -186,8 +203,8 @@ subscribe_locked(struct maildir *md, const char *name, bool yes, const struct do
 	return r;
 }
 
-int
-maildir_subscribe(struct maildir *md, const char *name, bool yes)
+static int
+subscriptions_change(struct maildir *md, const char *name, bool yes)
 {
 	struct dotlock dotlock = {
 	    .md = md,
@@ -197,19 +214,46 @@ maildir_subscribe(struct maildir *md, const char *name, bool yes)
 	    .tmp = SUBSCRIPTIONS_MINE,
 	    .aside = SUBSCRIPTIONS_ASIDE,
 	};
-	char path[NAME_SIZE];
-	int lock, r;
+	int lock = root_lock(md), r;
 
-	if (folder_path(name, path) < 0)
-		return -1;
-	lock = root_lock(md);
 	if (lock < 0)
 		return -1;
 	r = dotlock_file_take(&dotlock);
 	if (r == 0) {
-		r = subscribe_locked(md, strcmp(path, ".") == 0 ? "INBOX" : name, yes, &dotlock);
+		r = subscribe_locked(md, name, yes, &dotlock);
 		dotlock_file_drop(&dotlock);
 	}
 	root_unlock(lock);
 	return r;
+}
+
+int
+maildir_subscribe(struct maildir *md, const char *name, bool yes)
+{
+	char path[NAME_SIZE];
+
+	if (folder_path(name, path) < 0)
+		return -1;
+	return subscriptions_change(md, strcmp(path, ".") == 0 ? "INBOX" : name, yes);
+}
+
+int
+maildir_subscriptions(struct maildir *md, bool (*each)(void *ctx, const char *name), void *ctx)
+{
+	struct subscriptions subs;
+	char name[NAME_SIZE];
+	const char *line;
+	size_t len;
+
+	if (subscriptions_load(md, &subs) < 0)
+		return -1;
+	/* That it cannot be written costs nothing: it is taken over again the next time. */
+	if (subs.taken)
+		(void)!subscriptions_change(md, NULL, true);
+	while (subscriptions_line(&subs, &line, &len)) {
+		if (line_name(&subs, line, len, name) && !each(ctx, name))
+			break;
+	}
+	free(subs.text);
+	return 0;
 }

@@ -74,6 +74,7 @@
 #include "maildir/own.h"
 #include "maildir/scan.h"
 #include "maildir/sync.h"
+#include "maildir/takeover.h"
 #include "maildir/uidlist.h"
 
 /* Lines of vanished messages: below this many the file is not rewritten to be rid of them. */
@@ -127,6 +128,13 @@ uids_doubt(const struct sync *sync)
 	return NULL;
 }
 
+/* A folder that nobody but Courier has opened so far. */
+static bool
+uids_none(const struct sync *sync)
+{
+	return sync->uids.list.state == UIDLIST_NONE && sync->record.validity == 0;
+}
+
 static int
 uids_read(struct sync *sync)
 {
@@ -134,6 +142,8 @@ uids_read(struct sync *sync)
 
 	uidfile_close(&sync->uids);
 	if (uidfile_load(sync->folder, &sync->uids) < 0)
+		return -1;
+	if (sync->locked && uids_none(sync) && takeover_folder(sync->folder, &sync->uids.list) < 0)
 		return -1;
 	count = sync->uids.list.count;
 	free(sync->file_of);

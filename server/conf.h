@@ -26,6 +26,16 @@ enum {
 
 enum conf_accounts { CONF_ACCOUNTS_SYSTEM, CONF_ACCOUNTS_FILE };
 enum conf_clear { CONF_CLEAR_NEVER, CONF_CLEAR_LOOPBACK };
+/* Dovecot's words for UIDLs, in the order of the setting's words. */
+enum conf_uidl {
+	CONF_UIDL_HEX_UID,	/* %08Xu%08Xv */
+	CONF_UIDL_HEX_VALIDITY, /* %08Xv%08Xu */
+	CONF_UIDL_DOT,		/* %v.%u */
+	CONF_UIDL_DOT_UID,	/* %u.%v */
+	CONF_UIDL_DASH,		/* %v-%u */
+	CONF_UIDL_COURIER,	/* UID%u-%v */
+	CONF_UIDL_UID,		/* %u */
+};
 enum conf_log_tls { CONF_LOG_TLS_BRIEF, CONF_LOG_TLS_FULL };
 
 /* A place to listen: which protocol, and whether TLS begins at once. */
@@ -54,6 +64,7 @@ struct conf {
 	int64_t min_uid;
 	char *maildir; /* "~/Maildir", with %u, %n, %d */
 	bool mark_seen;
+	int pop3_uidl_format; /* enum conf_uidl */
 
 	char *worker_user, *key_user, *empty_dir;
 	int log;	    /* enum log_target */

@@ -259,7 +259,7 @@ pop3_open(struct reader *reader)
 {
 	struct maildrop *drop;
 
-	if (maildrop_open(reader->maildir, &drop) == 0) {
+	if (maildrop_open(reader->maildir, reader->start.conf->pop3_uidl_format, &drop) == 0) {
 		reader->session = drop;
 		return IPC_ACCEPTED;
 	}

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "maildir/maildir.h"
+#include "server/conf.h"
 #include "server/pop3/maildrop.h"
 
 enum {
@@ -26,6 +27,7 @@ struct drop_message {
 
 struct maildrop {
 	struct maildir_folder *folder;
+	int uidl_format; /* enum conf_uidl */
 	size_t len;
 	struct drop_message *messages;
 };
@@ -167,7 +169,7 @@ lock_session(struct maildir_folder *folder)
 }
 
 int
-maildrop_open(struct maildir *maildir, struct maildrop **drop_r)
+maildrop_open(struct maildir *maildir, int uidl_format, struct maildrop **drop_r)
 {
 	struct maildrop *drop = calloc(1, sizeof(*drop));
 	int saved;
@@ -175,6 +177,7 @@ maildrop_open(struct maildir *maildir, struct maildrop **drop_r)
 	*drop_r = NULL;
 	if (drop == NULL)
 		return -1;
+	drop->uidl_format = uidl_format;
 	if (maildir_folder_open(maildir, "INBOX", &drop->folder) == -1 ||
 	    lock_session(drop->folder) == -1 || maildir_sync(drop->folder) == -1 ||
 	    take_messages(drop) == -1) {
@@ -234,6 +237,37 @@ maildrop_octets(const struct maildrop *drop, uint32_t number)
 	return drop->messages[number - 1].octets;
 }
 
+/* Of the UID and UIDVALIDITY, as Dovecot and its forebears do, so that clients notice no change. */
+static void
+make_uidl(int format, unsigned uid, unsigned validity, char uidl_r[POP3_UIDL_MAX + 1])
+{
+	const size_t size = POP3_UIDL_MAX + 1;
+
+	switch ((enum conf_uidl)format) {
+	case CONF_UIDL_HEX_UID:
+		snprintf(uidl_r, size, "%08x%08x", uid, validity);
+		break;
+	case CONF_UIDL_HEX_VALIDITY:
+		snprintf(uidl_r, size, "%08x%08x", validity, uid);
+		break;
+	case CONF_UIDL_DOT:
+		snprintf(uidl_r, size, "%u.%u", validity, uid);
+		break;
+	case CONF_UIDL_DOT_UID:
+		snprintf(uidl_r, size, "%u.%u", uid, validity);
+		break;
+	case CONF_UIDL_DASH:
+		snprintf(uidl_r, size, "%u-%u", validity, uid);
+		break;
+	case CONF_UIDL_COURIER:
+		snprintf(uidl_r, size, "UID%u-%u", uid, validity);
+		break;
+	case CONF_UIDL_UID:
+		snprintf(uidl_r, size, "%u", uid);
+		break;
+	}
+}
+
 void
 maildrop_uidl(const struct maildrop *drop, uint32_t number, char uidl_r[POP3_UIDL_MAX + 1])
 {
@@ -241,9 +275,9 @@ maildrop_uidl(const struct maildrop *drop, uint32_t number, char uidl_r[POP3_UID
 
 	if (m->saved_uidl != NULL)
 		snprintf(uidl_r, POP3_UIDL_MAX + 1, "%s", m->saved_uidl);
-	else /* Dovecot's default form, so that clients notice no change of server */
-		snprintf(uidl_r, POP3_UIDL_MAX + 1, "%08x%08x", (unsigned)m->uid,
-		    (unsigned)maildir_uidvalidity(drop->folder));
+	else
+		make_uidl(drop->uidl_format, (unsigned)m->uid,
+		    (unsigned)maildir_uidvalidity(drop->folder), uidl_r);
 }
 
 int

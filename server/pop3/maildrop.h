@@ -18,9 +18,9 @@ enum { POP3_UIDL_MAX = 70 }; /* octets, RFC 1939 section 7 */
 
 /*
  * Opens and locks INBOX.  Messages that cannot be read are left out (maildir/ gives a notice).
- * 0; -1 with errno: EAGAIN when another session has the lock.
+ * uidl_format: enum conf_uidl.  0; -1 with errno: EAGAIN when another session has the lock.
  */
-int maildrop_open(struct maildir *maildir, struct maildrop **drop_r);
+int maildrop_open(struct maildir *maildir, int uidl_format, struct maildrop **drop_r);
 void maildrop_close(struct maildrop **drop);
 
 /* Messages there are, marked ones included: the highest number. */

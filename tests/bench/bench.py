@@ -1,104 +1,188 @@
-"""bench.py PROGRAM: sallyport beside Debian's Dovecot, in one run, alternating: the same certificate, users,
-passwords and mail, POP3 and IMAP over TLS on loopback.
+"""bench.py: sallyport beside other servers, the same work on each in turn; see README.md here.
 
-    make bench            or: /usr/bin/python3 tests/bench/bench.py build/sallyport
-    --tls 1.2             both with TLS 1.2 at most; otherwise each as it comes
-    --shared              Dovecot with processes that serve many connections, as its manual suggests for speed
-    --only WORD           only measures whose name has this word: imap, pop3, or as pop3.py and imap.py call them
-
-wall: what the client waited.  CPU: user and system time of all of the server's processes; the client's own is
-in neither.  The ratio is sallyport to Dovecot: below 1.00 sallyport needs less.  No figure makes this fail; a
-wrong answer does.  As root the processes have their real uids; otherwise sallyport is measured alone.
+    make bench [PEERS="dovecot24 ..."] [ROWS=word] [QUICK=1] [README=1] [BENCH_DIR=folder]
 """
 
 import argparse
 import os
 import pathlib
+import platform
 import shutil
 import signal
-import ssl
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 
-import imap
-import pop3
-from client import Imap, Misbehaved, Pop3, expect
-from measure import IDLE_USERS, ORDINARY, Table, fill
-from servers import IS_ROOT, Dovecot, Sallyport
+import rows
+from servers import HERE, IS_ROOT, Bench, Lacks, Misbehaved, Peer, Sallyport
 
-PASSWORD = "sesame"
-USERS = [*IDLE_USERS, "bulk", "big", "many", "new", "idle", "sync", "append", "gone", "folders"]
+SLOW = 15.0  # s: what takes a server longer is not repeated
+MARKS = "<!-- results: written by make bench README=1 -->\n", "<!-- end of results -->\n"
 
 
-def introduce(servers, directory):
-    kind = subprocess.run(["stat", "-f", "-c", "%T", directory], capture_output=True, text=True).stdout.strip()
-    print(f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.2f}, Linux {os.uname().release}, {directory} on {kind},"
-          f" client {ssl.OPENSSL_VERSION}")
-    for s in servers:
-        with Pop3(s) as session:
-            tls = f"{session.tls.version()} {session.tls.cipher()[0]}"
-            session.quit()
-        print(f"{s.name}: {s.version()}; {tls}")
+class Output:
+    """What is printed, and kept for the README."""
+
+    def __init__(self):
+        self.lines = []
+
+    def say(self, line=""):
+        self.lines.append(line.rstrip())
+        print(line.rstrip(), flush=True)
+
+    def write_readme(self):
+        path = HERE / "README.md"
+        head, rest = path.read_text().split(MARKS[0])
+        tail = rest.split(MARKS[1])[1]
+        path.write_text(head + MARKS[0] + "```\n" + "\n".join(self.lines) + "\n```\n" + MARKS[1] + tail)
 
 
-def run(options):
-    directory = pathlib.Path(tempfile.mkdtemp(prefix="sallyport-bench."))
-    directory.chmod(0o755)
-    servers = []
+class Results:
+    """The figures of one group: for each server and row the rounds that counted, or why there are none."""
+
+    def __init__(self, group, servers):
+        self.group, self.figures, self.lacking = group, {s: [] for s in servers}, {}
+
+    def median(self, server, row, what):
+        values = [getattr(f[row], what) for f in self.figures[server] if len(f) > row]
+        values = [v for v in values if v is not None]
+        return statistics.median(values) if values else None
+
+
+def turn(server, group, size, number):
+    """One round on one server: its figures, as far as they come, and why no more."""
+    figures = []
     try:
-        certificates = directory / "certificates"
-        certificates.mkdir()
-        for words in (["ca"], ["server", "localhost", "127.0.0.1"]):
-            subprocess.run([options.program, "cert", *words], cwd=certificates, check=True, capture_output=True)
-        common = certificates, USERS, PASSWORD
-        servers.append(Sallyport(options.program, directory / "sallyport", *common))
-        if not Dovecot.installed():
-            print("Dovecot is not installed (dovecot-pop3d): sallyport alone")
-        elif not IS_ROOT:
-            print("not root: sallyport alone, without its changes of uid")
-        else:
-            servers.append(Dovecot(options.shared, directory / "dovecot", *common))
-        for s in servers:
-            s.octets = {}
-            if options.tls == "1.2":
-                s.context.maximum_version = ssl.TLSVersion.TLSv1_2
-            s.start()
-        introduce(servers, directory)
-        for user in IDLE_USERS:
-            fill(servers, user, ORDINARY, 2000)
-        table = Table(servers)
-        for room, protocol in ((pop3, Pop3), (imap, Imap)):
-            table.servers = [s for s in servers if s.serves(protocol)]
-            for measure in room.MEASURES:
-                if options.only in f"{room.__name__} {measure.__name__}":
-                    measure(table.servers, table)
-        for s in servers:
-            expect(s.process.poll() is None, f"{s.name} has ended\n{s.log()}")
+        for figure in group.one(server, size, number):
+            figures.append(figure)
+    except Lacks as e:
+        return figures, str(e)
     except Misbehaved as e:
-        print(f"bench: {e}", file=sys.stderr)
+        server.forget_client()
+        server.filled.clear()
+        return figures, f"wrong: {e}"
+    return figures, None
+
+
+def measure(group, servers, size):
+    results = Results(group, servers)
+    left = list(servers)
+    for number in range(group.before + group.rounds):
+        for server in left[::-1] if number % 2 else list(left):
+            began = time.monotonic()
+            figures, why = turn(server, group, size, number)
+            slow = time.monotonic() - began > SLOW
+            if number >= group.before or slow:
+                results.figures[server].append(figures)
+            if why:
+                results.lacking[server] = why
+            if why and len(figures) == 0 or slow or why and why.startswith("wrong"):
+                left.remove(server)
+    return results
+
+
+def text(value):
+    return "" if value is None else f"{value:,.0f}" if value >= 1000 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def verdict(row, value, ratio, note):
+    """Whether sallyport is where it should be; None where there is nothing to compare with."""
+    measured = value if row.what == "ms" else ratio
+    return None if measured is None else measured <= row.goal and ", not" not in note
+
+
+def show(out, results, servers, score):
+    for number, row in enumerate(results.group.rows):
+        out.say(row.name)
+        value = {s: results.median(s, number, {"ms": "wall"}.get(row.what, row.what)) for s in servers}
+        base = next((value[s] for s in servers[1:] if value[s]), None)
         for s in servers:
-            print(f"--- {s.name}'s log\n{s.log()}", file=sys.stderr)
-        return 1
+            notes = [f[number].note for f in results.figures[s] if len(f) > number]
+            if not notes:
+                out.say(f"  {s.name:12} {results.lacking.get(s, '-')}")
+                if s is servers[0]:
+                    score.append((row.name, False))
+                continue
+            ratio = value[s] / base if base and value[s] is not None else None
+            cells = [text(results.median(s, number, what)) for what in ("wall", "cpu", "memory")]
+            line = f"  {s.name:12}" + "".join(f"{c:>11}" for c in cells) + f"{text(ratio):>8}  "
+            if s is servers[0]:
+                reached = verdict(row, value[s], ratio, notes[-1])
+                score.append((row.name, reached))
+                line += f"{text(row.goal)}{' ms' if row.what == 'ms' else '':4}"
+                line += {None: "", True: "reached ", False: "missed "}[reached]
+            out.say(line + notes[-1])
+
+
+def introduce(out, servers, size, quick):
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 30
+    model = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")
+    system = platform.freedesktop_os_release().get("PRETTY_NAME", "?")
+    kind = subprocess.run(["stat", "-f", "-c", "%T", servers[0].bench.dir], capture_output=True, text=True)
+    commit = subprocess.run(["git", "-C", HERE, "describe", "--always", "--dirty"], capture_output=True, text=True)
+    out.say(f"{time.strftime('%d %B %Y')}, {system}, Linux {platform.release()}, {os.cpu_count()} CPUs ({model}), "
+            f"{memory} GB, {kind.stdout.strip()}, load {os.getloadavg()[0]:.1f}")
+    out.say(f"commit {commit.stdout.strip()}{', quick: these sizes say little' if quick else ''}")
+    for s in servers:
+        out.say(f"{s.name}: {s.version()}")
+    out.say()
+    out.say(f"{'':14}{'wall ms':>11}{'CPU ms':>11}{'private KiB':>12}{'ratio':>7}  {'to reach'}")
+
+
+def run(options, directory):
+    size = rows.QUICK if options.quick else rows.Size()
+    peers = options.peers.split() if IS_ROOT else []
+    if options.peers and not IS_ROOT:
+        print("not root: sallyport alone")
+    bench = Bench(directory, options.build.resolve(), rows.USERS)
+    if peers:
+        subprocess.run([HERE / "peers.sh", "make", *peers], check=True, env={**os.environ, "BENCH_DIR": str(directory)},
+                       stdout=open(directory / "make.log", "wb"), stderr=subprocess.STDOUT)
+    servers, score, out = [], [], Output()
+    try:
+        for make in [lambda: Sallyport(bench)] + [lambda n=n: Peer(n, bench) for n in peers]:
+            servers.append(make())
+            servers[-1].start()
+        introduce(out, servers, size, options.quick)
+        for group in rows.groups(size):
+            if not any(options.rows.lower() in row.name.lower() for row in group.rows):
+                continue
+            took_part = [s for s in servers if group.protocol in s.protocols]
+            show(out, measure(group, took_part, size), took_part, score)
     finally:
         for s in servers:
             s.stop()
-        shutil.rmtree(directory, ignore_errors=True)
+    known = [reached for _, reached in score if reached is not None]
+    out.say()
+    out.say(f"{sum(known)} of {len(known)} rows reached; missed: "
+            + ("; ".join(name.strip() for name, reached in score if reached is False) or "none"))
+    if options.readme:
+        out.write_readme()
     return 0
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("program", type=lambda p: str(pathlib.Path(p).resolve()))
-    parser.add_argument("--tls", choices=["1.2"])
-    parser.add_argument("--shared", action="store_true")
-    parser.add_argument("--only", default="", metavar="WORD")
+    parser.add_argument("build", type=pathlib.Path)
+    parser.add_argument("--dir", type=pathlib.Path, required=True)
+    parser.add_argument("--peers", default="")
+    parser.add_argument("--rows", default="")
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--readme", action="store_true")
     options = parser.parse_args()
     begin = time.monotonic()
-    status = run(options)
-    print(f"\n{time.monotonic() - begin:.0f} s")
-    return status
+    directory = options.dir if IS_ROOT else pathlib.Path(tempfile.mkdtemp(prefix="sallyport-bench."))
+    try:
+        return run(options, directory)
+    except Misbehaved as e:
+        print(f"bench: {e}", file=sys.stderr)
+        return 1
+    finally:
+        if not IS_ROOT:
+            shutil.rmtree(directory, ignore_errors=True)
+        print(f"\n{time.monotonic() - begin:.0f} s")
 
 
 if __name__ == "__main__":

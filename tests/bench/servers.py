@@ -1,29 +1,34 @@
-"""servers.py: the servers of the benchmark, sallyport and Dovecot, set up alike: certificate, users, log
-file, mail in a folder of their own, two ports of loopback with POP3 and IMAP over TLS.
+"""servers.py: the servers of the benchmark, and what of them is measured from outside: CPU time and memory.
 
-Dovecot's processes are as Debian configures them: every connection has a login process of its own and a
-mail process of its own, which end with it.  shared=True is what its manual calls the high-performance
-mode: login processes serve many connections, mail processes one after the other.
+Each server's processes are in a control group of their own, so that its CPU time is exact and holds those that
+came and went.  Its Maildirs are hard links to one copy of the messages, the same for all: nobody writes to a
+message, and the page cache treats all alike.
 """
 
-import base64
-import contextlib
 import os
 import pathlib
 import shutil
 import signal
 import socket
-import ssl
 import subprocess
+import sys
 import time
 
-from client import Imap, Misbehaved, Pop3
-
+HERE = pathlib.Path(__file__).resolve().parent
 IS_ROOT = os.geteuid() == 0
 UID = 61001 if IS_ROOT else os.geteuid()
 GID = 61001 if IS_ROOT else os.getegid()
+PASSWORD = "sesame"
 TICK = os.sysconf("SC_CLK_TCK")
-LINE = b"The quick brown fox jumps over the lazy dog and runs home, as always.\r\n"
+STILL, STILL_TIMEOUT = 0.06, 30.0  # s: without CPU time used a server is at rest
+
+
+class Misbehaved(Exception):
+    """A server gave a wrong answer or none."""
+
+
+class Lacks(Exception):
+    """A server cannot do what a row asks for."""
 
 
 def free_port():
@@ -32,324 +37,365 @@ def free_port():
         return s.getsockname()[1]
 
 
-def message(i, size):
-    """Message i of a mailbox as it goes over the wire, of about so many octets."""
-    head = (f"Return-Path: <sender{i % 97}@example.org>\r\nReceived: from mx.example.org by mail.example.net;"
-            f" Thu, 1 Jan 2026 12:00:00 +0000\r\nFrom: Sender <sender{i % 97}@example.org>\r\n"
-            f"To: bench@example.net\r\nSubject: message {i}\r\nMessage-ID: <{i}@example.org>\r\n"
-            f"Date: Thu, 1 Jan 2026 12:00:00 +0000\r\n\r\n").encode()
-    return head + LINE * ((size - len(head)) // len(LINE))
+class Cgroup:
+    """A control group, of version 1 (cpuacct) or 2, below the one that we are in."""
 
+    def __init__(self, name):
+        self.path = None
+        lines = pathlib.Path("/proc/self/mountinfo").read_text().splitlines()
+        ours = [line.split(":", 2) for line in pathlib.Path("/proc/self/cgroup").read_text().splitlines()]
+        for kind in ("cpuacct", "cgroup2"):
+            for words in (line.split() for line in lines):
+                at = words.index("-")
+                if words[at + 1] != "cgroup2" if kind == "cgroup2" else "cpuacct" not in words[at + 3].split(","):
+                    continue
+                below = [w[2] for w in ours if kind in w[1].split(",") or kind == "cgroup2" and not w[1]]
+                root = pathlib.Path(words[4])
+                parent = root / below[0].lstrip("/") if below else root
+                self.usage_name = "cpu.stat" if kind == "cgroup2" else "cpuacct.usage"
+                self.path = (parent if parent.is_dir() else root) / f"sallyport-bench.{os.getpid()}.{name}"
+                try:
+                    self.path.mkdir()
+                    self.usage()
+                    return
+                except OSError:
+                    self.path = None
+        raise Misbehaved("no control group can be made: no cgroup2 or cpuacct hierarchy is writable")
 
-def letter(i, size):
-    """The same with what a mail program makes of it: an encoded subject, text, HTML, an attachment."""
-    subject = base64.b64encode(f"Grüße, die Nummer {i}".encode()).decode()
-    text = b"Viele Gr=C3=BC=C3=9Fe von Nummer %d=\r\n!\r\n" % i + LINE * 3
-    file = base64.encodebytes(LINE * ((size - 1400) * 3 // 4 // len(LINE))).replace(b"\n", b"\r\n")
-    return (f"Return-Path: <sender{i % 97}@example.org>\r\nReceived: from mx.example.org by mail.example.net;"
-            f" Thu, 1 Jan 2026 12:00:00 +0000\r\nFrom: =?utf-8?Q?J=C3=B6rg?= <sender{i % 97}@example.org>\r\n"
-            f"To: bench@example.net, \"A. Nother\" <another@example.net>\r\n"
-            f"Cc: Third Party <third{i % 13}@example.com>\r\nSubject: =?utf-8?B?{subject}?= =?utf-8?Q?_no{i}?=\r\n"
-            f"Message-ID: <{i}@example.org>\r\nIn-Reply-To: <{i // 2}@example.org>\r\n"
-            f"Date: Thu, 1 Jan 2026 12:00:00 +0000\r\nMIME-Version: 1.0\r\n"
-            f"Content-Type: multipart/mixed; boundary=\"mixed{i}\"\r\n\r\n--mixed{i}\r\n"
-            f"Content-Type: multipart/alternative; boundary=alternative{i}\r\n\r\n--alternative{i}\r\n"
-            f"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
-            ).encode() + text + (
-            f"--alternative{i}\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<p>Nummer {i}</p>\r\n"
-            f"--alternative{i}--\r\n--mixed{i}\r\nContent-Type: application/pdf; name=\"{i}.pdf\"\r\n"
-            f"Content-Disposition: attachment; filename=\"{i}.pdf\"\r\nContent-Transfer-Encoding: base64\r\n\r\n"
-            ).encode() + file + f"--mixed{i}--\r\n".encode()
+    def enter(self):
+        (self.path / "cgroup.procs").write_text(str(os.getpid()))
 
+    def usage(self):
+        """Seconds of CPU time."""
+        text = (self.path / self.usage_name).read_text().split()
+        return int(text[1]) / 1e6 if self.usage_name == "cpu.stat" else int(text[0]) / 1e9
 
-@contextlib.contextmanager
-def as_user():
-    os.setegid(GID), os.seteuid(UID)
-    try:
-        yield
-    finally:
-        os.seteuid(os.getuid()), os.setegid(os.getgid())
+    def pids(self):
+        return [int(pid) for pid in (self.path / "cgroup.procs").read_text().split()]
 
-
-def write(path, octets):
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    os.write(fd, octets.replace(b"\r\n", b"\n"))
-    os.close(fd)
-
-
-class Watch:
-    """Wall time of what is done inside `with`, and the CPU time of all of the server's processes."""
-
-    def __init__(self, server):
-        self.server, self.wall, self.cpu = server, 0.0, 0.0
-
-    def __enter__(self):
-        self.server.settle()
-        self.cpu_before, self.before = self.server.cpu(), time.perf_counter()
-        return self
-
-    def __exit__(self, *_):
-        self.wall += time.perf_counter() - self.before
-        self.server.settle()
-        self.cpu += self.server.cpu() - self.cpu_before
-
-
-class Server:
-    name = "?"
-
-    def __init__(self, directory, certificates, users, password):
-        self.dir = directory
-        self.dir.mkdir()
-        self.dir.chmod(0o755)
-        self.certificate, self.key = certificates / "localhost.crt", certificates / "localhost.key"
-        self.port = {"pop3": free_port(), "imap": free_port()}
-        self.filled = {}  # user: what fill() was asked for last
-        self.password = password
-        self.users_file = directory / "users"
-        self.log_path = directory / "log"
-        self.process = None
-        self.context = ssl.create_default_context(cafile=str(certificates / "ca.crt"))
-        # The fewest rounds: what crypt(3) costs is the same for both, and not what is measured.
-        hashed = subprocess.run(["openssl", "passwd", "-6", "-salt", "rounds=1000$benchsalt", password],
-                                capture_output=True, text=True, check=True).stdout.strip()
-        self.users_file.touch(0o600)
-        self.users_file.write_text("".join(
-            f"{u}:{{CRYPT}}{hashed}:{UID}:{GID}::{directory}/home/{u}::\n" for u in users))
-        (directory / "home").mkdir()
-        for user in users:
-            self.fill(user, 0, 0)
-
-    def fill(self, user, count, size, sub="cur", make=message, flags="", folders=()):
-        """A Maildir with nothing but so many messages, their names like Postfix's; in INBOX or in each folder."""
-        self.filled[user] = count, size, sub, make, flags, folders
-        home = self.dir / "home" / user
-        shutil.rmtree(home, ignore_errors=True)
-        home.mkdir()
-        if IS_ROOT:
-            os.chown(home, UID, GID)
-        info = ":2," + flags if sub == "cur" else ""
-        with as_user():
-            for folder in ("", *folders):
-                for s in ("cur", "new", "tmp"):
-                    (home / "Maildir" / folder / s).mkdir(mode=0o700, parents=True)
-            for folder in folders or ("",):
-                for i in range(count):
-                    name = f"{1700000000 + i}.V801I{i:x}M{i * 7919 % 1000000:06}.bench{info}"
-                    write(f"{home}/Maildir/{folder}/{sub}/{name}", make(i, size))
-
-    def deliver(self, user, n, size):
-        """Message n as a delivery agent does it; the time at which it is there."""
-        maildir = self.dir / "home" / user / "Maildir"
-        name = f"{1800000000 + n}.V801I{n:x}M{n:06}.bench"
-        with as_user():
-            write(maildir / "tmp" / name, message(n, size))
-            before = time.perf_counter()
-            (maildir / "tmp" / name).rename(maildir / "new" / name)
-        return before
-
-    def forget(self, user):
-        """Removes what a server keeps beside the mail: UIDs, sizes, caches."""
-        for path in (self.dir / "home" / user / "Maildir").iterdir():
-            if path.is_file():
-                path.unlink()
-
-    def start(self):
-        with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        end = time.monotonic() + 20
-        while True:
+    def remove(self):
+        for _ in range(100):
             try:
-                for session in (Pop3, Imap):
-                    if self.serves(session):
-                        session(self).tls.close()
-                break
-            except (OSError, Misbehaved) as e:
-                if time.monotonic() > end or self.process.poll() is not None:
-                    raise Misbehaved(f"{self.name} does not start: {e}\n{self.log()}") from None
+                return self.path.rmdir()
+            except OSError:  # the last process is still ending
                 time.sleep(0.05)
-        self.settle()
 
-    def stop(self):
-        if self.process is None:
-            return
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-            raise Misbehaved(f"{self.name} does not end") from None
-        finally:
-            self.process = None
 
-    def log(self):
-        return self.log_path.read_text(errors="replace")[-3000:] if self.log_path.exists() else ""
+class Tree:
+    """Instead of a control group where there is none to be had: a process and all that descends from it.
+    What ended is counted by whoever reaped it, in ticks of the clock."""
 
-    def serves(self, session):
-        return True
+    root = None
 
-    def login(self, session, user, resume=None):
-        return session(self, resume).login(user, self.password)
+    def enter(self):
+        pass
 
     def processes(self):
-        """pid -> fields of /proc/PID/stat behind the name, of master and all that descends from it."""
         stats = {}
         for pid in filter(str.isdigit, os.listdir("/proc")):
             try:
                 stats[int(pid)] = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
             except OSError:
                 pass  # has ended
-        mine, left = {self.process.pid}, True
+        mine, left = {self.root}, True
         while left:
             left = [pid for pid, s in stats.items() if int(s[1]) in mine and pid not in mine]
             mine.update(left)
         return {pid: stats[pid] for pid in mine if pid in stats}
 
+    def usage(self):
+        return sum(sum(map(int, s[11:15])) for s in self.processes().values()) / TICK
+
+    def pids(self):
+        return list(self.processes())
+
+    def remove(self):
+        pass
+
+
+class Client:
+    """The C client as a process: say("command ...") gives its figures."""
+
+    def __init__(self, program, what):
+        self.what = what
+        self.process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def say(self, *words):
+        self.process.stdin.write(" ".join(map(str, words)) + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline().strip()
+        if not line.startswith("ok"):
+            raise Misbehaved(f"{self.what}: {' '.join(map(str, words))[:80]}: {line[4:] or 'the client has ended'}")
+        return {name: int(value) for name, value in (word.split("=") for word in line.split()[1:])}
+
+    def end(self):
+        self.process.stdin.close()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process.stdout.close()
+
+
+class Watch:
+    """CPU time of the server during `with`, until it is at rest again."""
+
+    def __init__(self, server):
+        self.server, self.cpu = server, 0.0
+
+    def __enter__(self):
+        self.server.settle()
+        self.cpu = -self.server.cgroup.usage()
+        return self
+
+    def __exit__(self, kind, *_):
+        if kind is None:
+            self.server.settle()
+            self.cpu += self.server.cgroup.usage()
+
+
+class Server:
+    """One server with its homes.  bench: what is common to all (directory, programs, certificate, users)."""
+
+    prefix = ""  # of folders' names beside INBOX
+    protocols = "imap", "pop3"
+
+    def __init__(self, name, bench):
+        self.name, self.bench = name, bench
+        self.port = {kind: free_port() for kind in ("imap", "imaps", "pop3", "pop3s")}
+        self.cgroup = Cgroup(name) if IS_ROOT else Tree()
+        self.process = self.talker = None
+        self.filled = {}  # user: what is there
+        self.log = bench.dir / f"{name}.log"
+
+    def start(self):
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            preexec_fn=self.cgroup.enter, env={**os.environ, **self.environment()})
+        self.cgroup.root = self.process.pid
+        end = time.monotonic() + 30
+        for kind in [k for k in self.port if k.rstrip("s") in self.protocols]:
+            while True:
+                try:
+                    socket.create_connection(("127.0.0.1", self.port[kind]), 5).close()
+                    break
+                except OSError as e:
+                    if time.monotonic() > end or self.process.poll() is not None:
+                        raise Misbehaved(f"{self.name} does not start: {kind}: {e}\n{self.last_words()}") from None
+                    time.sleep(0.1)
+        time.sleep(0.5)
+        self.settle()
+
+    def stop(self):
+        if self.talker:
+            self.talker.end()
+        if self.process:
+            self.end_process()
+            self.process.wait()
+        self.cgroup.remove()
+
+    def last_words(self):
+        return self.log.read_text(errors="replace")[-2000:] if self.log.exists() else ""
+
     def settle(self):
-        """Waits until no process comes, goes or runs any more."""
-        last, since, end = None, 0.0, time.monotonic() + 20
+        """Waits until no CPU time is used any more."""
+        last, since, end = -1.0, 0.0, time.monotonic() + STILL_TIMEOUT
         while time.monotonic() < end:
-            now = {pid: s[0] for pid, s in self.processes().items()}
-            if now != last or "R" in now.values() or "Z" in now.values() or "D" in now.values():
+            now = self.cgroup.usage()
+            if now != last:
                 last, since = now, time.monotonic()
-            elif time.monotonic() - since > 0.15:
+            elif time.monotonic() - since > STILL:
                 return
-            time.sleep(0.02)
-        raise Misbehaved(f"{self.name} does not come to rest: {last}")
+            time.sleep(0.01)
+        raise Misbehaved(f"{self.name} does not come to rest")
 
-    def cpu(self):
-        """Seconds of CPU, user and system, of the processes that are and of those that they reaped."""
-        total = 0.0
-        for pid, s in self.processes().items():
-            total += (int(s[13]) + int(s[14])) / TICK  # reaped children
+    def private(self):
+        """KiB that nobody shares, of all processes, and how many these are."""
+        total, pids = 0, self.cgroup.pids()
+        for pid in pids:
             try:
-                total += int(pathlib.Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
+                for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+                    if line.startswith(("Private_Clean:", "Private_Dirty:")):
+                        total += int(line.split()[1])
             except OSError:
-                total += (int(s[11]) + int(s[12])) / TICK
-        return total
+                pass  # has just ended, or is a zombie
+        return total, len(pids)
 
-    def memory(self):
-        """KiB, by kind, of all processes, from smaps_rollup."""
-        total = {}
-        for pid in self.processes():
-            for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]:
-                kind, value = line.split()[:2]
-                total[kind.rstrip(":")] = total.get(kind.rstrip(":"), 0) + int(value)
-        return total
+    # --- its client ---
+
+    def client(self, protocol, mode, user):
+        """The client, told where to go.  After an error it is a new one."""
+        if self.talker is None or self.talker.process.poll() is not None:
+            if self.talker:
+                self.talker.end()
+            self.talker = Client(self.bench.build / "bench/client", self.name)
+        port = self.port[protocol if mode == "plain" else protocol + "s"]
+        self.talker.say("target", port, mode, user, PASSWORD)
+        return self.talker.say
+
+    def forget_client(self):
+        if self.talker:
+            self.talker.process.kill()
+
+    # --- its mail ---
+
+    def maildir(self, user):
+        return self.home / user / "Maildir"
+
+    def fill(self, user, count, folders=(), fresh=False):
+        """The user's Maildir with nothing but so many messages, in INBOX or in each of the folders."""
+        if not fresh and self.filled.get(user) == (count, folders):
+            return
+        home = self.home / user
+        shutil.rmtree(home, ignore_errors=True)
+        root = home / "Maildir"
+        for folder in ("", *folders):
+            for sub in ("new", "tmp") if folder or not folders else ("cur", "new", "tmp"):
+                (root / folder / sub).mkdir(parents=True)
+            if folder or not folders:
+                self.bench.copy(count, root / folder)
+        for path in (home, *(p for p in home.rglob("*") if p.is_dir())):
+            path.chmod(0o700)
+            if IS_ROOT:
+                os.chown(path, UID, GID)
+        self.filled[user] = count, folders
+
+    def changed(self, user):
+        """The next fill makes it anew."""
+        self.filled.pop(user, None)
+
+    def forget(self, user):
+        """Removes what a server keeps beside the mail: UIDs, sizes, caches."""
+        for path in self.maildir(user).iterdir():
+            if path.is_file():
+                path.unlink()
+
+    def deliver(self, user, n):
+        """A message as a delivery agent brings it; when it was there, in ns."""
+        root, name = self.maildir(user), f"{1800000000 + n}.V801I{n:x}M{n:06}.bench"
+        path = root / "tmp" / name
+        path.write_bytes(b"From: a@example.org\nSubject: delivered\n\n" + b"The quick brown fox.\n" * 100)
+        if IS_ROOT:
+            os.chown(path, UID, GID)
+        before = time.monotonic_ns()
+        path.rename(root / "new" / name)
+        return before
 
 
 class Sallyport(Server):
-    name = "sallyport"
-
-    def __init__(self, program, *args):
-        super().__init__(*args)
-        self.program = program
-        self.conf = self.dir / "sallyport.conf"
-        self.conf.write_text(f"""
-listen_pop3 = off
-listen_pop3s = 127.0.0.1:{self.port["pop3"]}
-listen_imap = off
-listen_imaps = 127.0.0.1:{self.port["imap"]}
-certificate = {self.certificate} {self.key}
+    def __init__(self, bench):
+        super().__init__("sallyport", bench)
+        self.home = bench.dir / "own/home"
+        shutil.rmtree(bench.dir / "own", ignore_errors=True)
+        self.home.mkdir(parents=True)
+        own = bench.dir / "own"
+        users = own / "users"
+        users.touch(0o600)
+        users.write_text("".join(f"{u}:{{CRYPT}}{bench.hash}:{UID}:{GID}::{self.home}/{u}::\n" for u in bench.users))
+        self.conf = own / "sallyport.conf"
+        self.conf.write_text("".join(f"listen_{k} = 127.0.0.1:{p}\n" for k, p in self.port.items()) + f"""
+certificate = {bench.cert} {bench.key}
+login_in_clear = loopback
 accounts = file
-users_file = {self.users_file}
+users_file = {users}
 min_uid = 1
 maildir = ~/Maildir
+mark_seen = no
 log = stderr
 worker_user = nobody
 key_user = daemon
-empty_dir = {self.dir}/empty
-max_per_address = 1000
+empty_dir = {own}/empty
+max_connections = 4000
+max_per_address = 4000
 max_before_login = 1000
-max_per_user = 1000
+max_per_user = 4000
 """)
 
-    def command(self):
-        return [self.program, "run", "-c", self.conf]
-
-    def version(self):
-        return " / ".join(subprocess.run([self.program, "version"], capture_output=True, text=True,
-                                         check=True).stdout.split("\n")).strip(" /")
-
-
-class Dovecot(Server):
-    name = "Dovecot"
-    PROGRAM = "/usr/sbin/dovecot"
-
-    @classmethod
-    def installed(cls):
-        return os.access(cls.PROGRAM, os.X_OK) and os.access("/usr/lib/dovecot/pop3", os.X_OK)
-
-    def serves(self, session):
-        return os.access(f"/usr/lib/dovecot/{session.protocol}", os.X_OK)
-
-    def __init__(self, shared, *args):
-        super().__init__(*args)
-        self.conf = self.dir / "dovecot.conf"
-        self.conf.write_text(self.settings(shared))
-
-    def settings(self, shared):
-        new = tuple(int(n) for n in self.version().split()[0].split(".")[:2]) >= (2, 4)
-        serves = "restart_request_count" if new else "service_count"
-        login = f"{serves} = {'unlimited' if new else 0}\n  process_min_avail = 2" if shared else f"{serves} = 1"
-        mail = f"{serves} = {100 if shared else 1}"
-        protocols = [s.protocol for s in (Pop3, Imap) if self.serves(s)]
-        return ("""
-dovecot_config_version = 2.4.0
-dovecot_storage_version = 2.4.0
-""" if new else "") + f"""
-protocols = {' '.join(protocols)}
-base_dir = {self.dir}/run
-log_path = {self.log_path}
-listen = 127.0.0.1
-ssl = required
-""" + (f"""
-ssl_server_cert_file = {self.certificate}
-ssl_server_key_file = {self.key}
-mail_driver = maildir
-mail_path = ~/Maildir
-passdb passwd-file {{
-  passwd_file_path = {self.users_file}
-}}
-userdb passwd-file {{
-  passwd_file_path = {self.users_file}
-}}
-""" if new else f"""
-state_dir = {self.dir}/run
-ssl_cert = <{self.certificate}
-ssl_key = <{self.key}
-mail_location = maildir:~/Maildir
-passdb {{
-  driver = passwd-file
-  args = {self.users_file}
-}}
-userdb {{
-  driver = passwd-file
-  args = {self.users_file}
-}}
-""") + "".join(f"""
-service {protocol}-login {{
-  {login}
-  inet_listener {protocol} {{
-    port = 0
-  }}
-  inet_listener {protocol}s {{
-    port = {self.port[protocol]}
-    ssl = yes
-  }}
-}}
-service {protocol} {{
-  {mail}
-}}
-protocol {protocol} {{
-  mail_max_userip_connections = 1000
-}}
-""" for protocol in protocols)
+    def environment(self):
+        return {}
 
     def command(self):
-        # The auth process must be able to read the users, and is not root.
-        shutil.chown(self.users_file, "dovecot")
-        return [self.PROGRAM, "-F", "-c", str(self.conf)]
+        return [self.bench.build / "sallyport", "run", "-c", self.conf]
+
+    def end_process(self):
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
 
     def version(self):
-        return subprocess.run([self.PROGRAM, "--version"], capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run([self.bench.build / "sallyport", "version"], capture_output=True, text=True,
+                              check=True).stdout.strip().replace("\n", ", ")
+
+
+class Peer(Server):
+    def __init__(self, name, bench):
+        super().__init__(name, bench)
+        self.root = bench.dir / name
+        self.home = self.root / "home"
+        self.package = {"courier": "courier-imap", "solid": "solid-pop3d"}.get(name, "dovecot-imapd")
+        self.prefix = "INBOX." if name == "courier" else ""
+        if name == "solid":
+            self.protocols = ("pop3",)
+        for user in bench.users:
+            shutil.rmtree(self.home / user, ignore_errors=True)
+
+    def environment(self):
+        b = self.bench
+        return {"BENCH_DIR": str(b.dir), "BENCH_CERT": str(b.cert), "BENCH_KEY": str(b.key), "BENCH_HASH": b.hash,
+                "BENCH_USERS": " ".join(b.users), "BENCH_UID": str(UID)}
+
+    def command(self):
+        return [HERE / "peers.sh", "run", self.name, *(str(p) for p in self.port.values())]
+
+    def end_process(self):
+        self.process.kill()  # and with it all of its namespace, see peers.sh
+
+    def last_words(self):
+        logs = [self.root / "var/log/dovecot.log", self.root / "var/log/stunnel.log"]
+        return super().last_words() + "".join(p.read_text(errors="replace")[-1500:] for p in logs if p.exists())
+
+    def version(self):
+        return subprocess.run(["chroot", self.root, "dpkg-query", "-W", "-f", "${Package} ${Version}", self.package],
+                              capture_output=True, text=True, check=True).stdout
+
+
+class Bench:
+    """What all servers have in common: folder, programs, certificate, users, messages."""
+
+    def __init__(self, directory, build, users):
+        self.dir, self.build, self.users = directory, build, users
+        directory.mkdir(parents=True, exist_ok=True)
+        directory.chmod(0o755)
+        self.hash = subprocess.run(["openssl", "passwd", "-6", "-salt", "rounds=1000$benchsalt", PASSWORD],
+                                   capture_output=True, text=True, check=True).stdout.strip()
+        certificates = directory / "certificates"
+        shutil.rmtree(certificates, ignore_errors=True)
+        certificates.mkdir()
+        for words in (["ca"], ["server", "localhost", "127.0.0.1"]):
+            subprocess.run([build / "sallyport", "cert", *words], cwd=certificates, check=True, capture_output=True)
+        self.cert, self.key = certificates / "localhost.crt", certificates / "localhost.key"
+
+    def mail(self, count):
+        """The folder with the one copy of so many messages, and their octets on the wire; kept between runs."""
+        path = self.dir / f"mail/{count}"
+        program = self.build / "bench/mail"
+        made_by = path / "made-by"
+        key = subprocess.run(["sha256sum", HERE / "mail.c"], capture_output=True, text=True, check=True).stdout[:64]
+        if not made_by.exists() or made_by.read_text().split()[0] != key:
+            print(f"making {count:,} messages", file=sys.stderr, flush=True)
+            shutil.rmtree(path, ignore_errors=True)
+            (path / "cur").mkdir(parents=True)
+            octets = subprocess.run([program, path, str(count)], capture_output=True, text=True, check=True).stdout
+            if IS_ROOT:
+                subprocess.run(["chown", "-R", f"{UID}:{GID}", path / "cur"], check=True)
+            made_by.write_text(f"{key} {octets.strip()}\n")
+        return path, int(made_by.read_text().split()[1])
+
+    def octets(self, count):
+        return self.mail(count)[1]
+
+    def copy(self, count, target):
+        subprocess.run(["cp", "-al", self.mail(count)[0] / "cur", target], check=True)

@@ -804,6 +804,42 @@ uidls_stay(void **state)
 	conf_free(&conf);
 }
 
+/* The forms are Dovecot's words; a saved UIDL counts before them all. */
+static void
+uidls_have_the_form_that_is_set(void **state)
+{
+	static const struct {
+		const char *form, *uidls;
+	} rows[] = {
+	    {"%08Xu%08Xv", "1 00000007000012ab\r\n2 saved\r\n3 000000ff000012ab\r\n"},
+	    {"%08Xv%08Xu", "1 000012ab00000007\r\n2 saved\r\n3 000012ab000000ff\r\n"},
+	    {"%v.%u", "1 4779.7\r\n2 saved\r\n3 4779.255\r\n"},
+	    {"%u.%v", "1 7.4779\r\n2 saved\r\n3 255.4779\r\n"},
+	    {"%v-%u", "1 4779-7\r\n2 saved\r\n3 4779-255\r\n"},
+	    {"UID%u-%v", "1 UID7-4779\r\n2 saved\r\n3 UID255-4779\r\n"},
+	    {"%u", "1 7\r\n2 saved\r\n3 255\r\n"},
+	};
+	static const char list[] = "3 V4779 N256 G0123456789abcdef0123456789abcdef\n"
+				   "7 :1700000000.M0P1.host\n8 Psaved :1700000001.M1P1.host\n"
+				   "255 :1700000002.M2P1.host\n";
+	char setting[64], out[1024], expected[1024];
+
+	(void)state;
+	deliver_three();
+	fixture_write(fixture_path("mail/dovecot-uidlist"), list, strlen(list), 0600);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct conf *conf;
+
+		snprintf(setting, sizeof(setting), "pop3_uidl_format = %s\n", rows[i].form);
+		conf = session_conf(setting);
+		assert_int_equal(open_session(conf), IPC_ACCEPTED);
+		serve("UIDL\r\nQUIT\r\n", 12, out, sizeof(out));
+		snprintf(expected, sizeof(expected), "+OK\r\n%s.\r\n", rows[i].uidls);
+		assert_int_equal(strncmp(out, expected, strlen(expected)), 0);
+		conf_free(&conf);
+	}
+}
+
 /* --- before login --- */
 
 static struct worker worker;
@@ -1064,6 +1100,7 @@ main(void)
 	    cmocka_unit_test(hundreds_of_commands_in_flight),
 	    cmocka_unit_test(a_second_session_is_refused),
 	    cmocka_unit_test(uidls_stay),
+	    cmocka_unit_test(uidls_have_the_form_that_is_set),
 	    cmocka_unit_test(dialogues_before_login),
 	    cmocka_unit_test(impossible_names_are_tried_too),
 	    cmocka_unit_test(an_endless_line_ends_it),

@@ -27,6 +27,7 @@
 #include <time.h>
 
 #include "maildir/maildir.h"
+#include "maildir/text.h"
 #include "server/confine.h"
 #include "server/conf.h"
 #include "server/privdrop.h"
@@ -1099,8 +1100,10 @@ workers_and_keys_can_work(void **state)
 static int
 reader_work(void)
 {
+	const struct maildir_flag_change seen = {.add = MAILDIR_SEEN};
 	struct maildir_reader *reader;
 	struct maildir_folder *folder;
+	struct mdtext text = {0};
 	struct maildir *md;
 	char buffer[4096];
 	uint64_t octets;
@@ -1112,20 +1115,22 @@ reader_work(void)
 		return 2;
 	if (maildir_session_lock(folder) == -1 || maildir_sync(folder) == -1)
 		return 3;
-	if (maildir_count(folder) != 1 || maildir_size(folder, 0, &octets, &newline) == -1)
+	if (maildir_count(folder) != 1 || maildir_size(folder, 1, &octets, &newline) == -1)
 		return 4;
-	if (maildir_reader_open(folder, 0, &reader) == -1)
+	if (maildir_reader_open(folder, 1, &reader) == -1)
 		return 5;
 	while (maildir_reader_read(reader, buffer, sizeof(buffer)) > 0)
 		;
 	maildir_reader_close(&reader);
-	if (maildir_save_sizes(folder) == -1)
+	if (maildir_text(folder, 1, MAILDIR_BODYSTRUCTURE, &text) == -1)
 		return 6;
-	if (maildir_flags(folder, 0, MAILDIR_SEEN, 0, 0, 0) == -1)
+	mdtext_clear(&text);
+	maildir_remember(folder);
+	if (maildir_flags(folder, 1, &seen) == -1)
 		return 7;
-	if (maildir_keyword_letter(folder, "$Junk") == -1)
+	if (maildir_keyword_make(folder, "$Junk") == -1)
 		return 8;
-	if (maildir_remove(folder, 0) == -1 || maildir_settle(folder) == -1)
+	if (maildir_remove(folder, 1) == -1)
 		return 9;
 	maildir_folder_close(&folder);
 	maildir_close(&md);

@@ -651,19 +651,27 @@ struct text_field {
 	size_t name_len;	      /* 0: it has none */
 };
 
-/* The field that begins there. */
+/* Where the field that begins there ends: behind its last line. */
+static const char *
+field_after(const char *at, const char *end)
+{
+	const char *newline;
+
+	do {
+		newline = memchr(at, '\n', (size_t)(end - at));
+		at = newline != NULL ? newline + 1 : end;
+	} while (at < end && (*at == ' ' || *at == '\t'));
+	return at;
+}
+
+/* Its name, with blanks before the colon as in field_name. */
 static void
 text_field(const char *at, const char *end, struct text_field *field_r)
 {
-	const char *line = at, *newline, *colon;
+	const char *colon = memchr(at, ':', (size_t)(end - at));
 
-	do {
-		newline = memchr(line, '\n', (size_t)(end - line));
-		line = newline != NULL ? newline + 1 : end;
-	} while (line < end && (*line == ' ' || *line == '\t'));
 	field_r->at = field_r->value = at;
-	field_r->end = line;
-	colon = memchr(at, ':', (size_t)(line - at));
+	field_r->end = end;
 	field_r->name_len = colon != NULL ? (size_t)(colon - at) : 0;
 	if (colon != NULL)
 		field_r->value = colon + 1;
@@ -672,7 +680,7 @@ text_field(const char *at, const char *end, struct text_field *field_r)
 		field_r->name_len--;
 }
 
-/* Whether it begins as the name does, which says no to most. */
+/* Whether what begins so may have that name: no to most. */
 static bool
 may_be(const char *name, char first)
 {
@@ -682,44 +690,87 @@ may_be(const char *name, char first)
 static bool
 is_named(const struct text_field *field, const char *name)
 {
-	return may_be(name, *field->at) && field->name_len > 0 &&
-	       strncasecmp(field->at, name, field->name_len) == 0 && name[field->name_len] == '\0';
+	return field->name_len > 0 && strncasecmp(field->at, name, field->name_len) == 0 &&
+	       name[field->name_len] == '\0';
 }
 
+/* How plain a value is. */
+enum plain {
+	PLAIN_ASCII, /* neither encoded words nor octets that are no ASCII */
+	PLAIN_WORDS, /* either, or both */
+	PLAIN_NOT,   /* controls, or it is long */
+};
+
 /*
- * What the long way makes of a value that is ASCII without encoded words: folds and blanks become one
- * blank, letters are capitals.  Gives its length, or SIZE_MAX: it is not that plain, or too long.
+ * The value as a line, as header_line and header_text make it: without folds.  In out it has capitals and
+ * one blank for many when it is PLAIN_ASCII; else it is as it was.
  */
-static size_t
-plain_value(const struct text_field *field, char out[PLAIN_MAX])
+static enum plain
+plain_value(const struct text_field *field, char out[PLAIN_MAX], size_t *len_r)
 {
 	const char *end = field->end;
+	unsigned char c, high = 0;
 	size_t len = 0;
-	bool blank = false;
+	bool word = false;
 
 	if (end > field->value && end[-1] == '\n')
 		end--;
 	if (end > field->value && end[-1] == '\r')
 		end--;
 	if (end - field->value > PLAIN_MAX)
-		return SIZE_MAX;
+		return PLAIN_NOT;
 	for (const char *at = field->value; at < end; at++) {
-		unsigned char c = (unsigned char)*at;
-
-		if (c == '\r' && at + 1 < end && at[1] == '\n')
-			continue;
-		if (c == ' ' || c == '\t' || c == '\n') {
-			if (!blank)
-				out[len++] = ' ';
-			blank = true;
-			continue;
+		c = (unsigned char)*at;
+		if (c == '\r' && at + 2 < end && at[1] == '\n') {
+			at += 2; /* the blank that begins the next line */
+			c = ' ';
 		}
-		if (c < 0x20 || c > 0x7e || (c == '=' && at + 1 < end && at[1] == '?'))
-			return SIZE_MAX;
-		blank = false;
-		out[len++] = (char)(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
+		if ((c < 0x20 && c != '\t') || c == 0x7f)
+			return PLAIN_NOT;
+		word = word || (c == '?' && at > field->value && at[-1] == '=');
+		high |= c;
+		out[len++] = (char)c;
 	}
-	return len;
+	*len_r = len;
+	return word || high > 0x7f ? PLAIN_WORDS : PLAIN_ASCII;
+}
+
+/* Capitals, and one blank for many: what casemap_add and squeeze_blanks make of ASCII. */
+static size_t
+map_plain(char *text, size_t len)
+{
+	size_t to = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		char c = text[i];
+
+		if (c == '\t')
+			c = ' ';
+		if (c == ' ' && to > 0 && text[to - 1] == ' ')
+			continue;
+		text[to++] = (char)(c - ((c >= 'a' && c <= 'z') ? 'a' - 'A' : 0));
+	}
+	return to;
+}
+
+/* A value as it is searched.  -1: ENOMEM; text is the caller's to clear. */
+static int
+map_words(const char *value, size_t len, struct mdtext *mapped)
+{
+	struct header header = {.blank = false};
+	struct mdtext utf8 = {0};
+	int r = 0;
+
+	words_feed(&header.words, value, len, &utf8);
+	words_end(&header.words, &utf8);
+	squeeze_blanks(&header, &utf8);
+	casemap_add(utf8.data, utf8.len, mapped);
+	if (utf8.failed || mapped->failed) {
+		errno = ENOMEM;
+		r = -1;
+	}
+	mdtext_clear(&utf8);
+	return r;
 }
 
 /* The long way, for one field. */
@@ -750,54 +801,86 @@ match_field(const struct text_field *field, struct match *matches, size_t count)
 	return r;
 }
 
-/* Asks all questions about one field.  *open: those that have no answer yet. */
-static int
-ask_field(const struct text_field *field, struct match *matches, size_t count, size_t *open)
+/* Asks those about the field for its text. */
+static void
+ask_text(const struct text_field *field, const char *text, size_t len, struct match *matches,
+    size_t count)
 {
-	char plain[PLAIN_MAX];
-	size_t len = SIZE_MAX;
-	bool made = false, hard = false;
-
 	for (size_t i = 0; i < count; i++) {
 		struct match *match = &matches[i];
 
-		if (match->found || !is_named(field, match->field))
-			continue;
-		if (!made && match->len > 0)
-			len = plain_value(field, plain);
-		made = made || match->len > 0;
-		if (match->len > 0 && len == SIZE_MAX) {
-			hard = true;
-			continue;
-		}
-		match->found =
-		    match->len == 0 || memmem(plain, len, match->text, match->len) != NULL;
-		*open -= match->found;
+		if (!match->found && may_be(match->field, *field->at) &&
+		    is_named(field, match->field))
+			match->found =
+			    match->len == 0 || memmem(text, len, match->text, match->len) != NULL;
 	}
-	if (!hard)
+}
+
+/* Asks all questions about one field. */
+static int
+ask_field(const struct text_field *field, struct match *matches, size_t count)
+{
+	struct mdtext mapped = {0};
+	char plain[PLAIN_MAX];
+	size_t len;
+	int r = 0;
+
+	switch (plain_value(field, plain, &len)) {
+	case PLAIN_ASCII:
+		ask_text(field, plain, map_plain(plain, len), matches, count);
 		return 0;
-	if (match_field(field, matches, count) < 0)
-		return -1;
-	*open = 0;
+	case PLAIN_WORDS:
+		r = map_words(plain, len, &mapped);
+		if (r == 0)
+			ask_text(field, mapped.data, mapped.len, matches, count);
+		mdtext_clear(&mapped);
+		return r;
+	case PLAIN_NOT:
+	default:
+		return match_field(field, matches, count);
+	}
+}
+
+/* Whether a field that begins so may be one of those that have no answer yet. */
+static bool
+any_may_be(const struct match *matches, size_t count, char first, bool *open_r)
+{
+	*open_r = false;
+	for (size_t i = 0; i < count; i++) {
+		if (matches[i].found)
+			continue;
+		*open_r = true;
+		if (may_be(matches[i].field, first))
+			return true;
+	}
+	return false;
+}
+
+static bool
+any_named(const struct match *matches, size_t count, const struct text_field *field)
+{
 	for (size_t i = 0; i < count; i++)
-		*open += !matches[i].found;
-	return 0;
+		if (!matches[i].found && is_named(field, matches[i].field))
+			return true;
+	return false;
 }
 
 int
 match_header(const char *text, size_t len, struct match *matches, size_t count)
 {
-	const char *end = text + len;
+	const char *end = text + len, *after;
 	struct text_field field;
-	size_t open = count;
+	bool open = true;
 
 	for (size_t i = 0; i < count; i++)
 		matches[i].found = false;
-	while (text < end && open > 0) {
-		text_field(text, end, &field);
-		if (ask_field(&field, matches, count, &open) < 0)
+	for (; text < end && open; text = after) {
+		after = field_after(text, end);
+		if (!any_may_be(matches, count, *text, &open))
+			continue;
+		text_field(text, after, &field);
+		if (any_named(matches, count, &field) && ask_field(&field, matches, count) < 0)
 			return -1;
-		text = field.end;
 	}
 	return 0;
 }
@@ -805,17 +888,18 @@ match_header(const char *text, size_t len, struct match *matches, size_t count)
 bool
 match_sent_day(const char *text, size_t len, int64_t *day_r)
 {
-	const char *end = text + len;
-	struct text_field field;
+	const char *end = text + len, *after;
+	struct text_field field = {.name_len = 0};
 	struct mime *mime;
 	bool found;
 
-	do {
-		if (text >= end)
-			return false;
-		text_field(text, end, &field);
-		text = field.end;
-	} while (!is_named(&field, "Date"));
+	for (; text < end && !is_named(&field, "Date"); text = after) {
+		after = field_after(text, end);
+		if (may_be("Date", *text))
+			text_field(text, after, &field);
+	}
+	if (!is_named(&field, "Date"))
+		return false;
 	mime = mime_new();
 	if (mime == NULL)
 		return false;

@@ -244,6 +244,16 @@ fetch_one(struct fetching *f, size_t place)
 	fetched_clear(&one.message);
 }
 
+/* Whether so much is asked for that a message is better read once, for all of it. */
+static bool
+expects_all(const struct fetch_plan *plan)
+{
+	const unsigned whole = FETCH_SIZE | FETCH_BODYSTRUCTURE;
+	unsigned asked = plan->items & (whole | FETCH_ENVELOPE);
+
+	return (asked & whole) != 0 && (asked & (asked - 1)) != 0;
+}
+
 static enum imap_result
 fetch_all(struct fetching *f, struct picked *picked)
 {
@@ -253,6 +263,7 @@ fetch_all(struct fetching *f, struct picked *picked)
 		resync_enable(f->session);
 	if (f->plan.vanished)
 		resync_vanished(f->session, &picked->set, f->plan.changed_since, 0);
+	maildir_expect(f->session->box->folder, expects_all(&f->plan));
 	f->content = calloc(f->plan.sections + 1, sizeof(*f->content));
 	if (f->content == NULL)
 		return imap_failed(f->session, "fetch");
@@ -261,6 +272,7 @@ fetch_all(struct fetching *f, struct picked *picked)
 	while (f->session->channel->end == CHANNEL_OPEN &&
 	       picked_next(f->session->box, picked, &place))
 		fetch_one(f, place);
+	maildir_expect(f->session->box->folder, false);
 	free(f->content);
 	mdtext_clear(&f->text);
 	if (f->failed)

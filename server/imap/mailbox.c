@@ -3,8 +3,8 @@
  * Runs as: mail user.
  *
  * The number of messages that the client knows is also what its view sums up to: the folder's below
- * next, and those that are gone.  When it does not (a message came back whose expunge was told), no
- * number is safe any more, and the session ends.
+ * next, and those that are gone, less those that are hidden.  When it does not, no number is safe any
+ * more, and the session ends.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -23,6 +23,40 @@ enum {
 /* --- what the folder says --- */
 
 static void
+note_changed(struct mailbox *box, uint32_t uid)
+{
+	if (box->all_changed || uidset_has(&box->hidden, uid))
+		return;
+	if (box->changed.count == CHANGED_MAX || uidset_add(&box->changed, uid) == -1) {
+		uidset_clear(&box->changed);
+		box->all_changed = true;
+	}
+}
+
+static void
+note_gone(struct mailbox *box, uint32_t uid)
+{
+	uidset_remove(&box->changed, uid);
+	if (uidset_has(&box->hidden, uid))
+		uidset_remove(&box->hidden, uid);
+	else if (uidset_add(&box->gone, uid) == -1)
+		box->failed = true;
+}
+
+/* Who was not told that it was gone sees it as if it had always been there. */
+static void
+note_back(struct mailbox *box, uint32_t uid)
+{
+	if (!uidset_has(&box->gone, uid)) {
+		if (uidset_add(&box->hidden, uid) == -1)
+			box->failed = true;
+		return;
+	}
+	uidset_remove(&box->gone, uid);
+	note_changed(box, uid);
+}
+
+static void
 on_change(void *ctx, enum maildir_change change, uint32_t uid)
 {
 	struct mailbox *box = ctx;
@@ -30,19 +64,14 @@ on_change(void *ctx, enum maildir_change change, uint32_t uid)
 	box->names_stale = true;
 	if (change == MAILDIR_ANEW)
 		box->anew = true;
-	if (uid >= box->next) /* the client does not know it */
+	if (uid == 0 || uid >= box->next) /* the client does not know it */
 		return;
-	if (change == MAILDIR_GONE) {
-		uidset_remove(&box->changed, uid);
-		if (uidset_add(&box->gone, uid) == -1)
-			box->failed = true;
-	}
-	if (change != MAILDIR_CHANGED || box->all_changed)
-		return;
-	if (box->changed.count == CHANGED_MAX || uidset_add(&box->changed, uid) == -1) {
-		uidset_clear(&box->changed);
-		box->all_changed = true;
-	}
+	if (change == MAILDIR_CHANGED)
+		note_changed(box, uid);
+	else if (change == MAILDIR_GONE)
+		note_gone(box, uid);
+	else if (change == MAILDIR_BACK)
+		note_back(box, uid);
 }
 
 static void
@@ -55,7 +84,7 @@ add_vanished(void *ctx, uint32_t uid)
 static size_t
 expected(const struct mailbox *box)
 {
-	return maildir_find(box->folder, box->next) + box->gone.count;
+	return maildir_find(box->folder, box->next) + box->gone.count - box->hidden.count;
 }
 
 /* Messages that are gone here and are back in the folder were never gone for the client. */
@@ -181,6 +210,7 @@ mailbox_close(struct mailbox **box)
 	}
 	uidset_clear(&(*box)->gone);
 	uidset_clear(&(*box)->changed);
+	uidset_clear(&(*box)->hidden);
 	sequence_clear(&(*box)->recent);
 	flag_names_clear(&(*box)->names);
 	free((*box)->name);
@@ -203,7 +233,24 @@ mailbox_find(const struct mailbox *box, uint32_t uid)
 {
 	if (uid >= box->next)
 		return box->count;
-	return maildir_find(box->folder, uid) + uidset_below(&box->gone, uid);
+	return maildir_find(box->folder, uid) + uidset_below(&box->gone, uid) -
+	       uidset_below(&box->hidden, uid);
+}
+
+/* The UID at a place: the lowest with as many up to it.  Few sessions ever have hidden ones. */
+static uint32_t
+uid_beside_hidden(const struct mailbox *box, size_t place)
+{
+	uint32_t low = 1, high = box->next, middle;
+
+	while (low < high) {
+		middle = low + (high - low) / 2;
+		if (mailbox_find(box, middle + 1) > place)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return low < box->next ? low : 0;
 }
 
 uint32_t
@@ -212,6 +259,8 @@ mailbox_uid(const struct mailbox *box, size_t place)
 	struct maildir_message message;
 	size_t low = 0, high = box->gone.count, middle, at;
 
+	if (box->hidden.count > 0)
+		return uid_beside_hidden(box, place);
 	/* Of those that are gone the first that is at the place or behind it. */
 	while (low < high) {
 		middle = low + (high - low) / 2;
@@ -237,7 +286,7 @@ mailbox_message(const struct mailbox *box, size_t place, struct maildir_message 
 {
 	uint32_t uid;
 
-	if (box->gone.count == 0)
+	if (box->gone.count == 0 && box->hidden.count == 0)
 		return maildir_message(box->folder, place, message_r);
 	uid = mailbox_uid(box, place);
 	return uid != 0 && !uidset_has(&box->gone, uid) &&
@@ -283,7 +332,8 @@ tell_expunges(struct session *session, struct mailbox *box)
 		tell_vanished(session, &box->gone);
 	for (size_t i = 0; !session->qresync && i < box->gone.count; i++)
 		channel_printf(session->channel, "* %zu EXPUNGE\r\n",
-		    maildir_find(box->folder, box->gone.uid[i]) + 1);
+		    maildir_find(box->folder, box->gone.uid[i]) -
+			uidset_below(&box->hidden, box->gone.uid[i]) + 1);
 	box->count -= box->gone.count;
 	uidset_clear(&box->gone);
 }
@@ -391,7 +441,8 @@ tell_all_changed(struct session *session, struct mdtext *text)
 	struct maildir_message message;
 
 	for (size_t i = 0; i < end && session->channel->end == CHANNEL_OPEN; i++)
-		if (maildir_message(box->folder, i, &message) && message.modseq > box->modseq)
+		if (maildir_message(box->folder, i, &message) && message.modseq > box->modseq &&
+		    !uidset_has(&box->hidden, message.uid))
 			tell_one(session, &message, text);
 	box->all_changed = false;
 }
@@ -437,6 +488,11 @@ mailbox_news(struct session *session, bool expunges)
 		/* Errors that may pass are no news; the next command tries again. */
 		if (errno == ESTALE)
 			session->leaving = "The selected mailbox is gone or was made anew";
+		return;
+	}
+	/* A client that asks by mod-sequence would never hear of a message that was hidden from it. */
+	if (session->condstore && session->box->hidden.count > 0) {
+		session->leaving = "Messages came back; please select the mailbox again";
 		return;
 	}
 	mailbox_tell(session, expunges);

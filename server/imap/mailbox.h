@@ -5,8 +5,8 @@
  * The folder (maildir.h) is as it is now; the client hears of changes only when the protocol lets it.
  * What the client knows is the folder's list up to the last UID that was told to it, and with it the
  * messages that are gone from there and not told as expunged yet.  So only the differences are kept
- * here, and numbers are found by search: a message's place, counted from 0, is that in the folder and
- * the number of UIDs below it that are gone.
+ * here, and numbers are found by search: a message's place, counted from 0, is that in the folder, with
+ * the UIDs below it that are gone and without those that are hidden.
  */
 #ifndef SERVER_IMAP_MAILBOX_H
 #define SERVER_IMAP_MAILBOX_H
@@ -27,10 +27,11 @@ struct mailbox {
 	char *name; /* of the folder */
 	bool read_only;
 	uint32_t validity;
-	size_t count;		/* messages that the client knows of */
-	uint32_t next;		/* above their UIDs */
-	uint64_t modseq;	/* of the folder when the client knew all of it last */
-	struct uidset gone;	/* the client has not heard of it */
+	size_t count;	      /* messages that the client knows of */
+	uint32_t next;	      /* above their UIDs */
+	uint64_t modseq;      /* of the folder when the client knew all of it last */
+	struct uidset hidden; /* came back after their expunge was told: not there for the client */
+	struct uidset gone;   /* the client has not heard of it */
 	struct uidset changed;	/* messages with flags to be told */
 	bool all_changed;	/* they were too many: all that changed after modseq */
 	bool anew;		/* the folder's list is another one */

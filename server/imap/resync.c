@@ -103,10 +103,10 @@ absent_in(const struct mailbox *box, uint32_t first, uint32_t last, struct seque
 		add_absent(box, first, last, absent);
 }
 
-/* Calls absent_in for each range that both have. */
+/* Calls absent_in for what is above that UID of each range that both have. */
 static void
 absent_in_both(const struct mailbox *box, const struct sequence *a, const struct sequence *b,
-    struct sequence *absent)
+    uint32_t above, struct sequence *absent)
 {
 	size_t i = 0, j = 0;
 
@@ -115,6 +115,8 @@ absent_in_both(const struct mailbox *box, const struct sequence *a, const struct
 		uint32_t first = x->first > y->first ? x->first : y->first;
 		uint32_t last = x->last < y->last ? x->last : y->last;
 
+		if (first <= above)
+			first = above + 1;
 		if (first <= last)
 			absent_in(box, first, last, absent);
 		if (x->last < y->last)
@@ -133,14 +135,11 @@ resync_vanished(
 	struct sequence among = {0}, absent = {0};
 	struct mdtext text = {0};
 
-	if (maildir_vanished(box->folder, modseq, add_uid, &among)) {
+	if (maildir_vanished(box->folder, modseq, add_uid, &among))
 		sequence_sort(&among);
-	} else {
-		sequence_clear(&among);
-		if (above < last)
-			sequence_add_range(&among, above + 1, last);
-	}
-	absent_in_both(box, known, &among, &absent);
+	else if (last > 0)
+		sequence_add_range(&among, 1, last);
+	absent_in_both(box, known, &among, above, &absent);
 	if (among.failed || absent.failed) {
 		text.failed = true;
 	} else if (absent.count > 0) {

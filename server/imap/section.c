@@ -117,8 +117,8 @@ find_in_message(struct fetched *message, const struct section *section, struct c
 		content->size = message->head.len;
 		return 0;
 	}
-	if (maildir_size(message->session->box->folder, message->uid, &content->size, &newline) ==
-	    -1)
+	if (maildir_exact_size(
+		message->session->box->folder, message->uid, &content->size, &newline) == -1)
 		return -1;
 	if (section->part == SECTION_TEXT) {
 		content->at = message->head.len;

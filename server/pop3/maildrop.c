@@ -84,13 +84,16 @@ unique_uidls(struct maildrop *drop)
 	return 0;
 }
 
-/* What RETR will send: it ends the last line if the message does not (RFC 1939 section 3). */
+/* What RETR will send: it ends the last line if the message does not (RFC 1939 section 3).  exact: it is
+ * going to; else what is remembered will do. */
 static int
-measure(struct maildrop *drop, struct drop_message *message)
+measure(struct maildrop *drop, struct drop_message *message, bool exact)
 {
 	bool newline;
+	int r = exact ? maildir_exact_size(drop->folder, message->uid, &message->octets, &newline)
+		      : maildir_size(drop->folder, message->uid, &message->octets, &newline);
 
-	if (maildir_size(drop->folder, message->uid, &message->octets, &newline) == -1)
+	if (r == -1)
 		return -1;
 	if (!newline && message->octets > 0)
 		message->octets += 2;
@@ -132,7 +135,7 @@ take_messages(struct maildrop *drop)
 		if (!maildir_message(drop->folder, i, &m))
 			continue;
 		one->uid = m.uid;
-		if (measure(drop, one) == -1)
+		if (measure(drop, one, false) == -1)
 			continue;
 		all[n++].order = m.pop3_order;
 	}
@@ -286,7 +289,7 @@ maildrop_read(struct maildrop *drop, uint32_t number, struct maildir_reader **re
 	struct drop_message *message = &drop->messages[number - 1];
 
 	/* Another program may have put another file there: what is announced is what will come. */
-	if (measure(drop, message) == -1)
+	if (measure(drop, message, true) == -1)
 		return -1;
 	return maildir_reader_open(drop->folder, message->uid, reader_r);
 }

@@ -383,6 +383,7 @@ class Copy:
         self.server, self.rng = server, rng
         self.talk = None
         self.flags, self.validity, self.modseq = {}, 0, 0
+        self.top = 0  # up to this UID it has asked for all; what it hears of those above it asks for later
 
     def cmd(self, command):
         answer = self.talk.cmd(command)
@@ -397,7 +398,7 @@ class Copy:
                 for uid in uid_set(m[1]):
                     self.flags.pop(uid, None)
             elif m := re.match(rb"\* \d+ FETCH \(UID (\d+)(?: FLAGS \(([^)]*)\))?(?: MODSEQ \((\d+)\))?\)$", line):
-                if m[2] is not None:
+                if m[2] is not None and int(m[1]) <= self.top:
                     self.flags[int(m[1])] = set(m[2].decode().split()) - {"\\Recent"}
                 seen.append(int(m[3] or 0))
         told = highest(answer)
@@ -424,10 +425,12 @@ class Copy:
         """Sometimes the client says what it has."""
         if not self.flags or self.rng.random() < 0.5:
             return ""
-        return f" 1:{max(self.flags)}"
+        return f" 1:{self.top}"
 
     def fetch_new(self):
-        self.cmd(f"UID FETCH {max(self.flags, default=0) + 1}:* (FLAGS)")
+        first, self.top = self.top + 1, 2 ** 32
+        self.cmd(f"UID FETCH {first}:* (FLAGS)")
+        self.top = max(self.flags, default=0)
 
     def cut(self):
         self.talk.close()

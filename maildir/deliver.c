@@ -22,7 +22,9 @@
 #include "maildir/ids.h"
 #include "maildir/index.h"
 #include "maildir/internal.h"
+#include "maildir/keywords.h"
 #include "maildir/lock.h"
+#include "maildir/more_keywords.h"
 #include "maildir/own.h"
 #include "maildir/scan.h"
 #include "maildir/sync.h"
@@ -121,6 +123,7 @@ delivery_add(struct maildir_delivery *d, uint32_t flags, uint64_t keywords, char
 	if (message->name == NULL)
 		return NULL;
 	message->base_len = mdname_base(name);
+	message->keywords = keywords;
 	delivered_base(message, base_r);
 	return message;
 }
@@ -320,8 +323,8 @@ copy_file(struct maildir_delivery *d, const struct maildir_folder *from,
     const struct index_message *message, uint32_t flags, uint64_t keywords)
 {
 	struct stat st;
-	int in = maildir_open_regular(
-	    from->dir[message->record.dir], index_name(message), &st), out, r, saved;
+	int in = maildir_open_regular(from->dir[message->record.dir], index_name(message), &st),
+	    out, r, saved;
 
 	if (in < 0)
 		return -1;
@@ -486,6 +489,29 @@ set_move(struct maildir_delivery *d)
 	return fsync(folder->dir[ENTRY_CUR]);
 }
 
+/* What is no letter: on disk before the messages have UIDs. */
+static int
+set_keywords(struct maildir_delivery *d)
+{
+	struct more_change *change = calloc(d->set.count + 1, sizeof(*change));
+	size_t count = 0;
+	int r = 0;
+
+	if (change == NULL)
+		return -1;
+	for (size_t i = 0; i < d->set.count; i++) {
+		const struct delivered *message = &d->set.message[i];
+
+		if (message->keywords & MORE_BITS)
+			change[count++] = (struct more_change){
+			    message->name, message->base_len, message->keywords};
+	}
+	if (count > 0)
+		r = keywords_save(d->folder, change, count);
+	free(change);
+	return r;
+}
+
 /* Under both locks. */
 static int
 commit_locked(struct maildir_delivery *d)
@@ -494,7 +520,9 @@ commit_locked(struct maildir_delivery *d)
 
 	if (folder_open_dirs(d->folder) < 0 || own_change_begin(d->folder) < 0)
 		return delivery_fail(d);
-	r = set_move(d);
+	r = set_keywords(d);
+	if (r == 0)
+		r = set_move(d);
 	if (r == 0)
 		r = sync_quick_delivered(d->folder, &d->set);
 	if (r > 0)

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 #include "maildir/internal.h"
 #include "maildir/keywords.h"
 #include "maildir/lock.h"
+#include "maildir/more_keywords.h"
 #include "maildir/own.h"
 #include "maildir/scan.h"
 
@@ -174,12 +176,41 @@ maildir_change_begin(struct maildir_folder *folder)
 	if (mdlock_folder(folder) < 0)
 		return -1;
 	/* New mail that cannot get UIDs, on a full disk, must not keep anybody from deleting. */
-	(void)!sync_now(folder);
+	folder->synced = sync_now(folder) == 0;
 	if (folder->index == NULL || folder_open_dirs(folder) < 0 || own_change_begin(folder) < 0) {
 		mdlock_unfolder(folder);
 		return -1;
 	}
 	folder->changing = true;
+	return 0;
+}
+
+static bool
+base_is_live(void *ctx, const char *base, size_t len)
+{
+	struct maildir_folder *folder = ctx;
+
+	return index_by_base(folder->index, base, len) != 0;
+}
+
+/* What the batch noted of sallyport.keywords; it forgets messages that are gone, when it has grown. */
+static int
+more_write(struct maildir_folder *folder)
+{
+	struct index *index = folder->index;
+	bool same;
+	int r;
+
+	if (folder->more_changes == 0)
+		return 0;
+	r = keywords_save(folder, folder->more_change, folder->more_changes);
+	folder->more_changes = 0;
+	mdarena_clear(&folder->more_bases);
+	if (r < 0 || !folder->synced || !index->open)
+		return r;
+	same = file_stamp_same(&index->state.more, &folder->more->stamp);
+	if (more_trim(folder, folder->more, index_count(index), base_is_live, folder) == 0 && same)
+		index->state.more = folder->more->stamp;
 	return 0;
 }
 
@@ -209,6 +240,10 @@ maildir_change_end(struct maildir_folder *folder)
 	}
 	if ((folder->changed_cur && fsync(folder->dir[ENTRY_CUR]) < 0) ||
 	    (folder->changed_new && fsync(folder->dir[ENTRY_NEW]) < 0)) {
+		saved = errno;
+		r = -1;
+	}
+	if (more_write(folder) < 0) {
 		saved = errno;
 		r = -1;
 	}
@@ -247,11 +282,69 @@ end_alone(struct maildir_folder *folder, int alone, int r)
 	return r;
 }
 
+/* Notes what sallyport.keywords is to have of a message; written at the end of the batch. */
+static int
+more_note(struct maildir_folder *folder, const struct index_message *message, uint64_t keywords)
+{
+	struct more_change *grown;
+
+	if (folder->more_changes == folder->more_room) {
+		size_t room = folder->more_room == 0 ? 16 : folder->more_room * 2;
+
+		grown = reallocarray(folder->more_change, room, sizeof(*grown));
+		if (grown == NULL)
+			return -1;
+		folder->more_change = grown;
+		folder->more_room = room;
+	}
+	grown = &folder->more_change[folder->more_changes];
+	grown->base_len = message->record.base_len;
+	grown->base = mdarena_add(&folder->more_bases, index_name(message), grown->base_len);
+	if (grown->base == NULL)
+		return -1;
+	grown->keywords = keywords;
+	folder->more_changes++;
+	return 0;
+}
+
+/* The index has them at once. */
+static int
+message_more(struct maildir_folder *folder, uint32_t uid, uint64_t more)
+{
+	struct index_message message;
+
+	if (message_find(folder, uid, &message) < 0)
+		return -1;
+	if (more_note(folder, &message, more) < 0)
+		return -1;
+	if ((message.record.keywords & MORE_BITS) == more)
+		return 0;
+	message.record.keywords = (message.record.keywords & ~MORE_BITS) | more;
+	message.record.modseq = index_modseq(folder->index);
+	return index_put(folder, &message);
+}
+
+static int
+message_change(struct maildir_folder *folder, struct index_message *message,
+    const struct maildir_flag_change *change)
+{
+	uint32_t uid = message->record.uid;
+	struct mdname_change name;
+	uint64_t more;
+	bool save;
+
+	if (keywords_refresh(folder) < 0)
+		return -1;
+	save = keywords_split(folder, index_name(message), message->record.base_len,
+	    message->record.keywords, change, &name, &more);
+	if (message_flags(folder, message, &name) < 0)
+		return -1;
+	return save ? message_more(folder, uid, more) : 0;
+}
+
 int
 maildir_flags(struct maildir_folder *folder, uint32_t uid, const struct maildir_flag_change *change)
 {
-	const struct mdname_change name = {change->add, change->remove,
-	    (uint32_t)change->add_keywords, (uint32_t)change->remove_keywords};
 	int alone = begin_alone(folder), r;
 	struct index_message message;
 
@@ -259,7 +352,7 @@ maildir_flags(struct maildir_folder *folder, uint32_t uid, const struct maildir_
 		return -1;
 	r = message_find(folder, uid, &message);
 	if (r == 0)
-		r = message_flags(folder, &message, &name);
+		r = message_change(folder, &message, change);
 	return end_alone(folder, alone, r);
 }
 

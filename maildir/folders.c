@@ -264,6 +264,8 @@ maildir_folder_close(struct maildir_folder **folderp)
 	index_close(folder);
 	learning_free(&folder->learning);
 	keywords_forget(folder);
+	free(folder->more_change);
+	mdarena_clear(&folder->more_bases);
 	free(folder->name);
 	free(folder);
 }

@@ -24,6 +24,7 @@ enum index_known {
 	INDEX_DATE = 1 << 2,	   /* date is known */
 	INDEX_TWIN = 1 << 3,	   /* its file has a second name with the same base */
 	INDEX_UNREADABLE = 1 << 4, /* that it cannot be read was told */
+	INDEX_HEARSAY = 1 << 6,	 /* sizes are another program's, and to be compared with the file */
 	INDEX_OTHER = 1 << 5, /* of what is learned: the file is another, and nothing else holds */
 };
 
@@ -86,6 +87,13 @@ index_strings_size(const struct index_record *record)
 	return (size_t)record->name_len + record->uidl_len + record->guid_len + 3;
 }
 
+/* Whether sizes are known for sure. */
+static inline bool
+index_is_sized(const struct index_record *record)
+{
+	return (record->known & (INDEX_SIZES | INDEX_HEARSAY)) == INDEX_SIZES;
+}
+
 /* Sets the strings; NULL is "".  false: they are too long. */
 bool index_set_strings(
     struct index_message *message, const char *name, const char *uidl, const char *guid);
@@ -119,6 +127,8 @@ struct index_state {
 	uint32_t check;
 	uint32_t doubt; /* enum index_doubt */
 	struct file_stamp dir[2], uidlist;
+	struct file_stamp more;	   /* sallyport.keywords */
+	struct file_stamp letters; /* dovecot-keywords, which matters when there is the former */
 	uint64_t own_since; /* ms since 1970: cur/ was changed by ourselves from then on; or 0 */
 	uint64_t modseq;    /* the highest */
 	uint32_t next;	    /* UID */

@@ -93,6 +93,10 @@ struct maildir_folder {
 	bool changed_new;
 	struct keywords *keywords; /* NULL: not read yet */
 	struct more_keywords *more;
+	struct more_change *more_change; /* of the batch, not written yet */
+	size_t more_changes, more_room;
+	struct mdarena more_bases;
+	bool synced; /* the batch began with all of the folder known */
 	void (*change)(void *ctx, enum maildir_change change, uint32_t uid);
 	void *change_ctx;
 };
@@ -103,6 +107,7 @@ struct delivered {
 	size_t base_len;
 	struct uidlist_sizes sizes;
 	char *guid; /* of the message that it is a copy of, or NULL */
+	uint64_t keywords;
 	bool moved; /* to cur/ */
 	uint32_t uid;
 };
@@ -130,6 +135,7 @@ enum {
 	LOOK_NEW = 1 << 1,
 	LOOK_LINES = 1 << 2, /* dovecot-uidlist */
 	LOOK_ALL = 1 << 3,   /* there is no index */
+	LOOK_MORE = 1 << 4,  /* sallyport.keywords */
 };
 unsigned folder_look(struct maildir_folder *folder);
 

@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "maildir/index.h"
 #include "maildir/internal.h"
 #include "maildir/keywords.h"
 #include "maildir/lock.h"
@@ -232,6 +233,25 @@ keywords_split(const struct maildir_folder *folder, const char *base, size_t bas
 	*more_r = (now | change->add_keywords) & ~change->remove_keywords & MORE_BITS;
 	return *more_r != (now & MORE_BITS) ||
 	       (folder->more != NULL && (more_mask(folder->more, base, base_len) & ~told) != 0);
+}
+
+int
+keywords_save(struct maildir_folder *folder, const struct more_change *change, size_t count)
+{
+	struct file_stamp *seen = folder->index != NULL ? &folder->index->state.more : NULL;
+	bool same;
+	int r;
+
+	if (keywords_refresh(folder) < 0)
+		return -1;
+	same = seen != NULL && file_stamp_same(&folder->more->stamp, seen);
+	r = more_store(folder, folder->more, change, count);
+	/* What could not be written, all of it or half, is for the next sync to find. */
+	if (same && r == 0)
+		*seen = folder->more->stamp;
+	else if (r < 0 && seen != NULL)
+		memset(seen, 0xff, sizeof(*seen));
+	return r;
 }
 
 /* Replaces the file; it is on disk then. */

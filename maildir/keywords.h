@@ -64,6 +64,13 @@ bool keywords_split(const struct maildir_folder *folder, const char *base, size_
     uint64_t now, const struct maildir_flag_change *change, struct mdname_change *name_r,
     uint64_t *more_r);
 
+/*
+ * Writes keywords of messages down, as more_store.  What the index says of the file goes along, if it
+ * was the same before.
+ */
+struct more_change;
+int keywords_save(struct maildir_folder *folder, const struct more_change *change, size_t count);
+
 void keywords_forget(struct maildir_folder *folder);
 
 #endif

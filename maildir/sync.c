@@ -70,7 +70,9 @@
 
 #include "maildir/index.h"
 #include "maildir/internal.h"
+#include "maildir/keywords.h"
 #include "maildir/lock.h"
+#include "maildir/more_keywords.h"
 #include "maildir/own.h"
 #include "maildir/scan.h"
 #include "maildir/sync.h"
@@ -578,7 +580,8 @@ entry_fields(struct list *list, struct entry *entry, const struct uidlist_line *
 	if (sizes.known) {
 		entry->size = sizes.size;
 		entry->wire = sizes.wire;
-		entry->known |= INDEX_SIZES | (sizes.line_end ? INDEX_LINE_END : 0);
+		entry->known |=
+		    INDEX_SIZES | INDEX_HEARSAY | (sizes.line_end ? INDEX_LINE_END : 0);
 	}
 	entry->uidl = sync_uidl(list, line);
 	entry->guid = sync_entry_guid(list, line);
@@ -591,8 +594,8 @@ entry_fields(struct list *list, struct entry *entry, const struct uidlist_line *
 }
 
 static void
-entry_fill(
-    struct list *list, const struct scan_file *file, uint32_t uid, const struct uidlist_line *line)
+entry_fill(const struct sync *sync, struct list *list, const struct scan_file *file, uint32_t uid,
+    const struct uidlist_line *line)
 {
 	struct entry *entry = &list->entry[list->count++];
 	uint32_t letters;
@@ -603,7 +606,7 @@ entry_fill(
 	entry->dir = file->dir;
 	entry->known = file->twin ? INDEX_TWIN : 0;
 	mdname_flags(file->name, &entry->flags, &letters);
-	entry->keywords = letters;
+	entry->keywords = keywords_of(sync->folder, file->name, file->base_len, letters);
 	if (line != NULL)
 		entry_fields(list, entry, line);
 }
@@ -641,6 +644,7 @@ build_delivered(struct list *list, struct delivered *message)
 		return;
 	entry->size = message->sizes.size;
 	entry->wire = message->sizes.wire;
+	entry->known &= (uint8_t)~INDEX_HEARSAY;
 	entry->known |= INDEX_SIZES | (message->sizes.line_end ? INDEX_LINE_END : 0);
 }
 
@@ -656,7 +660,7 @@ build_lines(struct sync *sync, struct list *list)
 		if (line_has_file(sync, i)) {
 			const struct scan_file *file = &sync->scan.file[sync->file_of[i]];
 
-			entry_fill(list, file, line->uid, line);
+			entry_fill(sync, list, file, line->uid, line);
 			/* A line for it already: somebody who knows no locks has written it. */
 			if (file->rank > 0)
 				build_delivered(list, &sync->set->message[file->rank - 1]);
@@ -687,7 +691,7 @@ sync_build(struct sync *sync, struct list *list)
 	for (size_t i = 0; i < sync->fresh_count; i++) {
 		const struct scan_file *file = &sync->scan.file[sync->fresh[i].file];
 
-		entry_fill(list, file, sync->fresh[i].uid,
+		entry_fill(sync, list, file, sync->fresh[i].uid,
 		    file->line != SCAN_NONE ? &uids->line[file->line] : NULL);
 		if (file->rank > 0)
 			build_delivered(list, &sync->set->message[file->rank - 1]);
@@ -707,6 +711,8 @@ sync_state(struct sync *sync, struct index_state *state)
 	memset(state, 0, sizeof(*state));
 	memcpy(state->dir, sync->scan.stamp, sizeof(state->dir));
 	state->uidlist = sync->uids.stamp;
+	state->more = sync->folder->more->stamp;
+	state->letters = sync->folder->keywords->stamp;
 	state->next = sync->next;
 	state->lines = (uint32_t)(sync->lines < UINT32_MAX ? sync->lines : UINT32_MAX);
 	/* What only an earlier pass saw may be gone: then the next sync must look again. */
@@ -759,7 +765,8 @@ sync_finish(struct sync *sync)
 static int
 sync_locked(struct sync *sync)
 {
-	if (folder_open_dirs(sync->folder) < 0 || sync_read_record(sync) < 0 || sync_load(sync) < 0)
+	if (folder_open_dirs(sync->folder) < 0 || keywords_refresh(sync->folder) < 0 ||
+	    sync_read_record(sync) < 0 || sync_load(sync) < 0)
 		return -1;
 	if (scan_collect(&sync->scan, sync_complete, sync, &sync->sure) < 0)
 		return -1;

@@ -16,7 +16,9 @@
 #include <unistd.h>
 
 #include "maildir/index.h"
+#include "maildir/keywords.h"
 #include "maildir/lock.h"
+#include "maildir/more_keywords.h"
 #include "maildir/own.h"
 #include "maildir/sync.h"
 
@@ -60,6 +62,20 @@ new_changed(struct maildir_folder *folder, const struct file_stamp *now)
 	return (state->doubt & INDEX_NEW) != 0 && (stamp_is_settled(now) || !new_is_empty(folder));
 }
 
+/* A number's keyword may have got a letter since: then the letter is what messages have. */
+static bool
+more_changed(struct maildir_folder *folder)
+{
+	const struct index_state *state = &folder->index->state;
+	struct file_stamp now;
+
+	if (file_stamp_at(folder->fd, MORE_KEYWORDS_NAME, &now) < 0 ||
+	    !file_stamp_same(&now, &state->more))
+		return true;
+	return now.ino != 0 && (file_stamp_at(folder->fd, KEYWORDS_NAME, &now) < 0 ||
+				   !file_stamp_same(&now, &state->letters));
+}
+
 unsigned
 folder_look(struct maildir_folder *folder)
 {
@@ -79,6 +95,8 @@ folder_look(struct maildir_folder *folder)
 		look |= LOOK_NEW;
 	if (!file_stamp_same(&lines, &state->uidlist))
 		look |= LOOK_LINES;
+	if (more_changed(folder))
+		look |= LOOK_MORE;
 	return look;
 }
 
@@ -209,7 +227,8 @@ put_fresh(struct sync *sync)
 		message.record.dir = file->dir;
 		mdname_flags(file->name, &flags, &letters);
 		message.record.flags = (uint8_t)flags;
-		message.record.keywords = letters;
+		message.record.keywords =
+		    keywords_of(sync->folder, file->name, file->base_len, letters);
 		if (!index_set_strings(&message, file->name, NULL, NULL) ||
 		    index_put(sync->folder, &message) < 0)
 			return -1;
@@ -257,7 +276,7 @@ quick_locked(struct sync *sync, unsigned look)
 		return NOT_ENOUGH;
 	if ((look & LOOK_CUR) != 0 && (r = compare_known(sync, false)) != 0)
 		return r;
-	if (sync_find_fresh(sync) < 0)
+	if (sync_find_fresh(sync) < 0 || (sync->fresh_count > 0 && keywords_refresh(folder) < 0))
 		return -1;
 	if (!fresh_are_plain(sync))
 		return NOT_ENOUGH;
@@ -295,7 +314,7 @@ sync_quick(struct maildir_folder *folder, unsigned look)
 {
 	struct sync sync = {.folder = folder, .uids = {.fd = -1}};
 
-	if ((look & (LOOK_ALL | LOOK_LINES)) != 0 || folder->index->own)
+	if ((look & (LOOK_ALL | LOOK_LINES | LOOK_MORE)) != 0 || folder->index->own)
 		return NOT_ENOUGH;
 	scan_init(&sync.scan, folder);
 	return quick_end(&sync, quick_locked(&sync, look));
@@ -339,7 +358,7 @@ put_delivered(struct sync *sync)
 		message.record.modseq = index_modseq(sync->folder->index);
 		mdname_flags(delivered->name, &flags, &letters);
 		message.record.flags = (uint8_t)flags;
-		message.record.keywords = letters;
+		message.record.keywords = letters | (delivered->keywords & MORE_BITS);
 		message.record.dir = ENTRY_CUR;
 		if (delivered->sizes.known) {
 			message.record.size = delivered->sizes.size;

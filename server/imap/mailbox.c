@@ -13,6 +13,7 @@
 #include "maildir/maildir.h"
 #include "server/imap/answer.h"
 #include "server/imap/mailbox.h"
+#include "server/imap/resync.h"
 #include "server/imap/session.h"
 
 enum {
@@ -477,7 +478,7 @@ mailbox_tell(struct session *session, bool expunges)
 	mailbox_tell_flags(session, false);
 	if (box->all_changed || box->changed.count > 0)
 		tell_changed(session);
-	if (box->gone.count == 0)
+	if (box->gone.count == 0 && box->hidden.count == 0)
 		box->modseq = maildir_highest_modseq(box->folder);
 }
 
@@ -492,6 +493,7 @@ mailbox_news(struct session *session, bool expunges)
 	}
 	/* A client that asks by mod-sequence would never hear of a message that was hidden from it. */
 	if (session->condstore && session->box->hidden.count > 0) {
+		resync_tell_highest(session);
 		session->leaving = "Messages came back; please select the mailbox again";
 		return;
 	}

@@ -239,7 +239,7 @@ news_after(struct session *session, const struct imap_row *row)
 	}
 	mailbox_tell(session, false); /* what the command has come across */
 	/* RFC 7162 section 3.2: a client that is lost now must ask for the expunges again. */
-	if (session->condstore && session->box->gone.count > 0)
+	if (session->condstore && session->box->gone.count + session->box->hidden.count > 0)
 		resync_tell_highest(session);
 }
 

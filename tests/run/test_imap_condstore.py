@@ -6,6 +6,8 @@ import re
 
 import pytest
 
+from conftest import Answer
+
 MESSAGE = b"From: a@example.org\r\nSubject: message\r\n\r\nbody\r\n"
 QRESYNC = "ENABLE QRESYNC"
 
@@ -353,6 +355,33 @@ def test_examine_resyncs_too_and_changes_nothing(talks):
     assert talk.cmd("STORE 1 (UNCHANGEDSINCE 1) FLAGS ()").no
 
 
+def test_a_message_that_comes_back(talks, server):
+    """Its number was given away: it is there again for who selects again, and a client of CONDSTORE is sent to do so."""
+    plain, talk, third = talks
+    talk.cmd(QRESYNC)
+    before = highest(talk.cmd("SELECT INBOX"))
+    validity = int(talk.last.find(rb"UIDVALIDITY (\d+)")[0][1])
+    cur = server.accounts["anna"].maildir / "cur"
+    path = sorted(cur.iterdir())[1]
+    path.rename(server.dir / "away")
+    assert numbers(plain.cmd("NOOP"), b"EXPUNGE") == [2] and vanished(talk.cmd("NOOP")) == {2}
+    (server.dir / "away").rename(path)
+    answer = plain.cmd("NOOP")
+    assert answer.ok and not answer.find(rb"EXISTS"), "nothing that it could be told"
+    assert plain.cmd("FETCH 1:* UID").untagged == [b"* 1 FETCH (UID 1)", b"* 2 FETCH (UID 3)", b"* 3 FETCH (UID 4)", b"* 4 FETCH (UID 5)"]
+    assert plain.cmd("FETCH 5 UID").bad and plain.cmd("UID FETCH 2 UID").untagged == [] and plain.cmd("SEARCH ALL").untagged == [b"* SEARCH 1 2 3 4"]
+    plain.cmd("UID STORE 4 +FLAGS (\\Deleted)")
+    assert numbers(plain.cmd("EXPUNGE"), b"EXPUNGE") == [3]
+    assert plain.append("INBOX", MESSAGE).ok and plain.last.find(rb"^\* 4 EXISTS$") and plain.cmd("FETCH 4 UID").untagged == [b"* 4 FETCH (UID 6)"]
+    assert plain.cmd("SELECT INBOX").find(rb"^\* 5 EXISTS$") and plain.cmd("FETCH 2 UID").untagged == [b"* 2 FETCH (UID 2)"]
+    tag = talk.start("NOOP")
+    lines = [talk.line() for _ in range(3)]
+    assert lines[0].startswith(b"* OK [HIGHESTMODSEQ ") and lines[1].startswith(tag) and lines[2].startswith(b"* BYE") and not talk.line(), lines
+    third.cmd(QRESYNC)
+    answer = third.cmd(f"SELECT INBOX (QRESYNC ({validity} {before}))")
+    assert vanished(answer, earlier=True) == {4} and answer.find(rb"FETCH \(UID 2 FLAGS"), "told as changed"
+
+
 def test_kept_over_a_restart(server):
     """Mod-sequences and expunged UIDs are the folder's, not a session's."""
     talk = server.imap_talk()
@@ -386,7 +415,17 @@ class Copy:
         self.top = 0  # up to this UID it has asked for all; what it hears of those above it asks for later
 
     def cmd(self, command):
-        answer = self.talk.cmd(command)
+        """The answer; None when the server has ended the session before, as it may where a message came back."""
+        tag = self.talk.start(command)
+        lines = []
+        while not (line := self.talk.line()).startswith(tag):
+            if not line or line.startswith(b"* BYE"):
+                self.server.wait_log("Messages came back")
+                self.cut()
+                return None
+            lines.append(line)
+        status, text = line.decode().split(" ", 2)[1:]
+        answer = Answer(status, text, lines)
         assert answer.ok or answer.no, (command, answer)
         self.hear(answer)
         return answer
@@ -407,7 +446,7 @@ class Copy:
     def silent_store(self, uid, sign, flag):
         """What is set silently is not told again."""
         answer = self.cmd(f"UID STORE {uid} {sign}FLAGS.SILENT ({flag})")
-        if answer.find(rb"UID %d MODSEQ" % uid) and uid in self.flags:
+        if answer and answer.find(rb"UID %d MODSEQ" % uid) and uid in self.flags:
             (self.flags[uid].add if sign == "+" else self.flags[uid].discard)(flag)
 
     def resync(self):
@@ -429,11 +468,22 @@ class Copy:
 
     def fetch_new(self):
         first, self.top = self.top + 1, 2 ** 32
-        self.cmd(f"UID FETCH {first}:* (FLAGS)")
-        self.top = max(self.flags, default=0)
+        told = self.cmd(f"UID FETCH {first}:* (FLAGS)")
+        self.top = max(self.flags, default=0) if told else first - 1
+        self.flags = {uid: flags for uid, flags in self.flags.items() if uid <= self.top}
+
+    def catch_up(self):
+        for _ in range(5):
+            if self.talk is None:
+                self.resync()
+            if self.talk is not None and self.cmd("NOOP"):
+                self.fetch_new()
+            if self.talk is not None:
+                return
 
     def cut(self):
-        self.talk.close()
+        if self.talk is not None:
+            self.talk.close()
         self.talk = None
 
     def act(self):
@@ -467,10 +517,10 @@ def truth(server):
     return found
 
 
-def disturb(rng, account, talk):
-    """Another client without QRESYNC, and other programs."""
-    n = rng.randrange(9)
-    names = account.files()
+def disturb(rng, account, talk, away):
+    """Another client without QRESYNC, and other programs; what is away may come back."""
+    n = rng.randrange(10)
+    names = [p.name for p in (account.maildir / "cur").iterdir()]
     if n <= 1:
         talk.append("INBOX", MESSAGE, rng.choice(["", "(\\Seen) ", "(kept) "]))
     elif n == 2:
@@ -488,6 +538,13 @@ def disturb(rng, account, talk):
             os.rename(account.maildir / "cur" / name, account.maildir / "cur" / (name.split(":")[0] + ":2," + rng.choice(["", "S", "FS", "ST"])))
         except FileNotFoundError:
             pass
+    elif n == 7 and names:
+        name = rng.choice(names)
+        (account.maildir / "cur" / name).rename(account.home / name)
+        away.append(name)
+    elif n == 8 and away:
+        name = away.pop()
+        (account.home / name).rename(account.maildir / "cur" / name)
     else:
         talk.cmd("NOOP")
 
@@ -499,11 +556,11 @@ def test_whoever_resyncs_has_what_is_there(server, seed):
     for _ in range(12):
         talk.append("INBOX", MESSAGE)
     talk.cmd("SELECT INBOX")
-    copies = [Copy(server, rng) for _ in range(3)]
+    copies, away = [Copy(server, rng) for _ in range(3)], []
     for step in range(150):
         copy = rng.choice(copies)
         if rng.random() < 0.5:
-            disturb(rng, server.accounts["anna"], talk)
+            disturb(rng, server.accounts["anna"], talk, away)
         elif copy.talk is None:
             copy.resync()
         else:
@@ -512,8 +569,5 @@ def test_whoever_resyncs_has_what_is_there(server, seed):
             for i, copy in enumerate(copies):
                 if copy.talk is not None and rng.random() < 0.5:
                     copy.cut()
-                if copy.talk is None:
-                    copy.resync()
-                copy.cmd("NOOP")
-                copy.fetch_new()
+                copy.catch_up()
                 assert copy.flags == truth(server), (seed, step, i)

@@ -454,7 +454,7 @@ count_record(struct index *index, const struct index_record *record, int sign)
 		index->unseen += one;
 	if ((record->flags & MAILDIR_TRASHED) != 0)
 		index->deleted += one;
-	if ((record->known & INDEX_SIZES) != 0) {
+	if (index_is_sized(record)) {
 		index->sized += one;
 		index->octets += one * record->wire;
 	}
@@ -1051,7 +1051,7 @@ message_learn(struct index_message *message, const struct index_learned *learned
 	if ((learned->known & INDEX_SIZES) != 0) {
 		record->size = learned->size;
 		record->wire = learned->wire;
-		record->known &= (uint8_t)~INDEX_LINE_END;
+		record->known &= (uint8_t) ~(INDEX_LINE_END | INDEX_HEARSAY | INDEX_UNREADABLE);
 	}
 	if ((learned->known & INDEX_DATE) != 0)
 		record->date = learned->date;

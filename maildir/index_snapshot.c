@@ -249,7 +249,7 @@ writer_count(struct snapshot_head *head, const struct index_record *record)
 	if ((record->flags & MAILDIR_SEEN) == 0 && head->unseen++ == 0)
 		head->first_unseen = head->count;
 	head->deleted += (record->flags & MAILDIR_TRASHED) != 0;
-	if ((record->known & INDEX_SIZES) != 0) {
+	if (index_is_sized(record)) {
 		head->sized++;
 		head->octets += record->wire;
 	}

@@ -139,7 +139,7 @@ message_measure(
 	return 0;
 }
 
-/* The size is known, but not from us: Dovecot does not say whether the last line ended. */
+/* The size is known, but not from us; and Dovecot does not say whether the last line ended. */
 static int
 message_look_at_end(struct maildir_folder *folder, struct index_message *message)
 {
@@ -170,9 +170,9 @@ message_remembered(
 	    .size = record->size,
 	    .wire = record->wire,
 	    .known = record->known & (INDEX_SIZES | INDEX_LINE_END)};
-	if ((record->known & INDEX_SIZES) == 0)
+	if ((record->known & INDEX_SIZES) == 0 || (record->known & INDEX_UNREADABLE) != 0)
 		return 1;
-	if ((record->known & INDEX_LINE_END) != 0)
+	if ((record->known & INDEX_HEARSAY) == 0)
 		return 0;
 	r = message_look_at_end(folder, message);
 	if (r == 0) {

@@ -26,7 +26,7 @@ record_sizes(struct index_record *record, const struct entry *entry)
 		return;
 	record->size = entry->size;
 	record->wire = entry->wire;
-	record->known |= entry->known & (INDEX_SIZES | INDEX_LINE_END);
+	record->known |= entry->known & (INDEX_SIZES | INDEX_LINE_END | INDEX_HEARSAY);
 }
 
 /* The message as it is now, with all that was known of it; was NULL: nothing. */

@@ -66,19 +66,18 @@ def turn(server, group, size, number):
     return figures, None
 
 
-def measure(group, servers, size):
+def measure(group, servers, size, rounds):
     results = Results(group, servers)
     left = list(servers)
-    for number in range(group.before + group.rounds):
+    for number in range(group.before + rounds):
         for server in left[::-1] if number % 2 else list(left):
-            began = time.monotonic()
             figures, why = turn(server, group, size, number)
-            slow = time.monotonic() - began > SLOW
+            slow = sum(f.wall or 0.0 for f in figures) > SLOW * 1e3
             if number >= group.before or slow:
                 results.figures[server].append(figures)
             if why:
                 results.lacking[server] = why
-            if why and len(figures) == 0 or slow or why and why.startswith("wrong"):
+            if slow or why and (not figures or why.startswith("wrong")):
                 left.remove(server)
     return results
 
@@ -87,10 +86,10 @@ def text(value):
     return "" if value is None else f"{value:,.0f}" if value >= 1000 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
-def verdict(row, value, ratio, note):
+def verdict(row, value, ratio, figure):
     """Whether sallyport is where it should be; None where there is nothing to compare with."""
     measured = value if row.what == "ms" else ratio
-    return None if measured is None else measured <= row.goal and ", not" not in note
+    return None if measured is None else measured <= row.goal and not figure.wrong
 
 
 def show(out, results, servers, score):
@@ -99,21 +98,23 @@ def show(out, results, servers, score):
         value = {s: results.median(s, number, {"ms": "wall"}.get(row.what, row.what)) for s in servers}
         base = next((value[s] for s in servers[1:] if value[s]), None)
         for s in servers:
-            notes = [f[number].note for f in results.figures[s] if len(f) > number]
-            if not notes:
+            rounds = [f[number] for f in results.figures[s] if len(f) > number]
+            if not rounds:
                 out.say(f"  {s.name:12} {results.lacking.get(s, '-')}")
                 if s is servers[0]:
                     score.append((row.name, False))
                 continue
             ratio = value[s] / base if base and value[s] is not None else None
-            cells = [text(results.median(s, number, what)) for what in ("wall", "cpu", "memory")]
+            cells = [text(results.median(s, number, what)) for what in ("wall", "cpu", "client", "memory")]
             line = f"  {s.name:12}" + "".join(f"{c:>11}" for c in cells) + f"{text(ratio):>8}  "
             if s is servers[0]:
-                reached = verdict(row, value[s], ratio, notes[-1])
+                reached = verdict(row, value[s], ratio, rounds[-1])
                 score.append((row.name, reached))
                 line += f"{text(row.goal)}{' ms' if row.what == 'ms' else '':4}"
                 line += {None: "", True: "reached ", False: "missed "}[reached]
-            out.say(line + notes[-1])
+            out.say(line + rounds[-1].note)
+            if row is results.group.rows[-1] and results.lacking.get(s, "").startswith("wrong"):
+                out.say(f"  {'':12} then {results.lacking[s]}")
 
 
 def introduce(out, servers, size, quick):
@@ -126,9 +127,9 @@ def introduce(out, servers, size, quick):
             f"{memory} GB, {kind.stdout.strip()}, load {os.getloadavg()[0]:.1f}")
     out.say(f"commit {commit.stdout.strip()}{', quick: these sizes say little' if quick else ''}")
     for s in servers:
-        out.say(f"{s.name}: {s.version()}")
+        out.say(f"{s.name}: {s.version()}; {s.cipher()}")
     out.say()
-    out.say(f"{'':14}{'wall ms':>11}{'CPU ms':>11}{'private KiB':>12}{'ratio':>7}  {'to reach'}")
+    out.say(f"{'':14}{'wall ms':>11}{'CPU ms':>11}{'client ms':>11}{'private KiB':>12}{'ratio':>7}  {'to reach'}")
 
 
 def run(options, directory):
@@ -137,10 +138,11 @@ def run(options, directory):
     if options.peers and not IS_ROOT:
         print("not root: sallyport alone")
     bench = Bench(directory, options.build.resolve(), rows.USERS)
-    if peers:
+    if not all((directory / p).is_dir() for p in peers):
+        print(f"making {options.peers}: see {directory}/make.log", file=sys.stderr, flush=True)
         subprocess.run([HERE / "peers.sh", "make", *peers], check=True, env={**os.environ, "BENCH_DIR": str(directory)},
                        stdout=open(directory / "make.log", "wb"), stderr=subprocess.STDOUT)
-    servers, score, out = [], [], Output()
+    servers, score, out, failed = [], [], Output(), False
     try:
         for make in [lambda: Sallyport(bench)] + [lambda n=n: Peer(n, bench) for n in peers]:
             servers.append(make())
@@ -150,7 +152,9 @@ def run(options, directory):
             if not any(options.rows.lower() in row.name.lower() for row in group.rows):
                 continue
             took_part = [s for s in servers if group.protocol in s.protocols]
-            show(out, measure(group, took_part, size), took_part, score)
+            results = measure(group, took_part, size, 1 if options.quick else group.rounds)
+            show(out, results, took_part, score)
+            failed = failed or results.lacking.get(servers[0], "").startswith("wrong")
     finally:
         for s in servers:
             s.stop()
@@ -160,7 +164,7 @@ def run(options, directory):
             + ("; ".join(name.strip() for name, reached in score if reached is False) or "none"))
     if options.readme:
         out.write_readme()
-    return 0
+    return int(failed)
 
 
 def main():

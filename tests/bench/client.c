@@ -16,7 +16,7 @@
 enum {
 	LINE_MAX_OCTETS = 4096,
 	CROWD_MAX = 2000,  /* idling clients */
-	TOLD_TIMEOUT = 60, /* seconds until each of them has heard: Courier looks once a minute */
+	TOLD_TIMEOUT = 40, /* seconds until each of them has heard; some servers look every 30 */
 	EVENTS = 64,
 };
 
@@ -316,7 +316,8 @@ do_told(char *rest)
 
 		now = conn_now();
 		if (now - since > (uint64_t)TOLD_TIMEOUT * 1000000000)
-			bad("%u of %u were not told", crowd_size - told, crowd_size);
+			bad("%u of %u were not told in %d s", crowd_size - told, crowd_size,
+			    TOLD_TIMEOUT);
 		for (int i = 0; i < n; i++) {
 			struct imap *s = &crowd[events[i].data.u32];
 			bool before = s->count.exists == messages;

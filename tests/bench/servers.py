@@ -83,7 +83,7 @@ class Cgroup:
 
 class Tree:
     """Instead of a control group where there is none to be had: a process and all that descends from it.
-    What ended is counted by whoever reaped it, in ticks of the clock."""
+    What has ended is counted by whoever reaped it, in ticks of the clock."""
 
     root = None
 
@@ -104,7 +104,14 @@ class Tree:
         return {pid: stats[pid] for pid in mine if pid in stats}
 
     def usage(self):
-        return sum(sum(map(int, s[11:15])) for s in self.processes().values()) / TICK
+        total = 0.0
+        for pid, s in self.processes().items():
+            total += (int(s[13]) + int(s[14])) / TICK  # reaped children
+            try:
+                total += int(pathlib.Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
+            except OSError:
+                total += (int(s[11]) + int(s[12])) / TICK
+        return total
 
     def pids(self):
         return list(self.processes())
@@ -128,6 +135,10 @@ class Client:
             raise Misbehaved(f"{self.what}: {' '.join(map(str, words))[:80]}: {line[4:] or 'the client has ended'}")
         return {name: int(value) for name, value in (word.split("=") for word in line.split()[1:])}
 
+    def cpu(self):
+        """Seconds of CPU time that it has used."""
+        return int(pathlib.Path(f"/proc/{self.process.pid}/schedstat").read_text().split()[0]) / 1e9
+
     def end(self):
         self.process.stdin.close()
         try:
@@ -139,20 +150,21 @@ class Client:
 
 
 class Watch:
-    """CPU time of the server during `with`, until it is at rest again."""
+    """CPU time of the server during `with`, until it is at rest again, and of its client."""
 
     def __init__(self, server):
-        self.server, self.cpu = server, 0.0
+        self.server, self.cpu, self.client = server, 0.0, 0.0
 
     def __enter__(self):
         self.server.settle()
-        self.cpu = -self.server.cgroup.usage()
+        self.cpu, self.client = -self.server.cgroup.usage(), -self.server.talker.cpu()
         return self
 
     def __exit__(self, kind, *_):
         if kind is None:
             self.server.settle()
             self.cpu += self.server.cgroup.usage()
+            self.client += self.server.talker.cpu()
 
 
 class Server:
@@ -171,7 +183,9 @@ class Server:
 
     def start(self):
         with open(self.log, "wb") as log:
-            self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            # However the benchmark ends, the server does, too.
+            command = ["setpriv", "--pdeathsig", "KILL", *self.command()]
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             preexec_fn=self.cgroup.enter, env={**os.environ, **self.environment()})
         self.cgroup.root = self.process.pid
         end = time.monotonic() + 30
@@ -221,6 +235,14 @@ class Server:
             except OSError:
                 pass  # has just ended, or is a zombie
         return total, len(pids)
+
+    def cipher(self):
+        """What TLS is spoken with a client that can do all."""
+        port = self.port["pop3s"]
+        out = subprocess.run(["openssl", "s_client", "-brief", "-connect", f"127.0.0.1:{port}"], input="QUIT\r\n",
+                             capture_output=True, text=True, timeout=20).stderr
+        found = dict(line.split(": ", 1) for line in out.splitlines() if ": " in line)
+        return f"{found.get('Protocol version', '?')} {found.get('Ciphersuite', '?')}"
 
     # --- its client ---
 

@@ -12,15 +12,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "maildir/fnv.h"
 #include "maildir/ids.h"
 #include "maildir/index.h"
 #include "maildir/internal.h"
 
-/* Two hashes of 64 bits; FNV-1a, which needs no table and will not change. */
+/* Two hashes of 64 bits that will not change. */
 enum { HASH_DIGITS = 32 };
-#define FNV_START UINT64_C(0xcbf29ce484222325)
 #define FNV_OTHER UINT64_C(0x9ae16a3b2f90404f)
-#define FNV_PRIME UINT64_C(0x100000001b3)
 
 /* 2001, when clocks got ten digits: what is below is no time. */
 #define SAVE_DATE_MIN 1000000000
@@ -28,20 +27,12 @@ enum { HASH_DIGITS = 32 };
 /* A name may come from a machine whose clock is a bit ahead. */
 #define SAVE_DATE_AHEAD (24 * 60 * 60)
 
-static uint64_t
-hash_text(uint64_t hash, const char *text)
-{
-	for (; *text != '\0'; text++)
-		hash = (hash ^ (unsigned char)*text) * FNV_PRIME;
-	return hash;
-}
-
 static void
 hash_digits(const char *text, char digits_r[HASH_DIGITS + 1])
 {
 	snprintf(digits_r, HASH_DIGITS + 1, "%016llx%016llx",
-	    (unsigned long long)hash_text(FNV_START, text),
-	    (unsigned long long)hash_text(FNV_OTHER, text));
+	    (unsigned long long)fnv64(FNV_START, text, strlen(text)),
+	    (unsigned long long)fnv64(FNV_OTHER, text, strlen(text)));
 }
 
 /* A field of dovecot-uidlist is a word, and Dovecot's lines are text. */

@@ -702,6 +702,37 @@ enum plain {
 };
 
 /*
+ * A value of one line of ASCII without encoded words, as nearly all are, in capitals and with one blank for
+ * many: what the long way makes of it.  Gives its length, or SIZE_MAX: it is not that plain.
+ */
+static size_t
+plainest_value(const struct text_field *field, char out[PLAIN_MAX])
+{
+	const char *at = field->value, *end = field->end, *mark;
+	bool blank = false, was_blank = false;
+	size_t len = 0;
+
+	end -= end - at >= 2 && end[-1] == '\n' && end[-2] == '\r' ? 2 : 0;
+	if (end - at > PLAIN_MAX)
+		return SIZE_MAX;
+	mark = memchr(at, '?', (size_t)(end - at));
+	if (mark != NULL && memmem(at, (size_t)(end - at), "=?", 2) != NULL)
+		return SIZE_MAX;
+	for (; at < end; at++) {
+		unsigned c = (unsigned char)*at;
+
+		if (c - 0x20U > 0x5eU)
+			return SIZE_MAX;
+		c -= (unsigned)(c - 'a' < 26U) << 5;
+		blank = c == ' ';
+		out[len] = (char)c;
+		len += !(blank && was_blank);
+		was_blank = blank;
+	}
+	return len;
+}
+
+/*
  * The value as a line, as header_line and header_text make it: without folds.  In out it has capitals and
  * one blank for many when it is PLAIN_ASCII; else it is as it was.
  */
@@ -822,9 +853,13 @@ ask_field(const struct text_field *field, struct match *matches, size_t count)
 {
 	struct mdtext mapped = {0};
 	char plain[PLAIN_MAX];
-	size_t len;
+	size_t len = plainest_value(field, plain);
 	int r = 0;
 
+	if (len != SIZE_MAX) {
+		ask_text(field, plain, len, matches, count);
+		return 0;
+	}
 	switch (plain_value(field, plain, &len)) {
 	case PLAIN_ASCII:
 		ask_text(field, plain, map_plain(plain, len), matches, count);
@@ -885,26 +920,71 @@ match_header(const char *text, size_t len, struct match *matches, size_t count)
 	return 0;
 }
 
+/* As many digits as that, all of them; -1: they are not there. */
+static int
+plain_number(const char *at, int digits)
+{
+	int number = 0;
+
+	for (; digits > 0; digits--, at++) {
+		if (*at < '0' || *at > '9')
+			return -1;
+		number = number * 10 + (*at - '0');
+	}
+	return number;
+}
+
+/* "Mon, 3 Jan 2022 ", as nearly all dates are.  false: the long way will tell. */
+static bool
+plain_day(const struct text_field *field, int64_t *day_r)
+{
+	static const char names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+	static const short before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
+	const char *at = field->value;
+	int month = 0, day, year, digits;
+
+	if (field->end - at < 24 || at[0] != ' ' || at[4] != ',' || at[5] != ' ')
+		return false;
+	digits = at[7] == ' ' ? 1 : 2;
+	day = plain_number(at + 6, digits);
+	at += 6 + digits;
+	while (month < 12 && memcmp(at + 1, names + (size_t)month * 3, 3) != 0)
+		month++;
+	year = plain_number(at + 5, 4);
+	if (day < 1 || day > 28 || month == 12 || year < 1900 || at[0] != ' ' || at[4] != ' ' ||
+	    at[9] != ' ')
+		return false; /* also the days that not every month has */
+	year -= month < 2;    /* the leap days until then */
+	*day_r = (int64_t)(year + (month < 2) - 1970) * 365 + before[month] + day - 1 +
+		 (year / 4 - year / 100 + year / 400) - (1969 / 4 - 1969 / 100 + 1969 / 400);
+	return true;
+}
+
+/* The long way, which knows comments and obsolete forms. */
+static bool
+parsed_day(const struct text_field *field, int64_t *day_r)
+{
+	struct mime *mime = mime_new();
+	bool found;
+
+	if (mime == NULL)
+		return false;
+	mime_feed(mime, field->at, (size_t)(field->end - field->at));
+	found = mime_end(mime) == 0 && mime_sent_day(mime, day_r);
+	mime_free(&mime);
+	return found;
+}
+
 bool
 match_sent_day(const char *text, size_t len, int64_t *day_r)
 {
 	const char *end = text + len, *after;
 	struct text_field field = {.name_len = 0};
-	struct mime *mime;
-	bool found;
 
 	for (; text < end && !is_named(&field, "Date"); text = after) {
 		after = field_after(text, end);
 		if (may_be("Date", *text))
 			text_field(text, after, &field);
 	}
-	if (!is_named(&field, "Date"))
-		return false;
-	mime = mime_new();
-	if (mime == NULL)
-		return false;
-	mime_feed(mime, field.at, (size_t)(field.end - field.at));
-	found = mime_end(mime) == 0 && mime_sent_day(mime, day_r);
-	mime_free(&mime);
-	return found;
+	return is_named(&field, "Date") && (plain_day(&field, day_r) || parsed_day(&field, day_r));
 }

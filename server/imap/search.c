@@ -264,6 +264,8 @@ matches(const struct asking *a)
 	for (size_t i = 0; i < program->steps; i++)
 		program->step[i].answer = SEARCH_OPEN;
 	for (price = PRICE_KNOWN; price < PRICES && answer == SEARCH_OPEN; price++) {
+		if ((program->prices & 1U << price) == 0)
+			continue;
 		if (price == PRICE_FIELDS)
 			ask_fields(a);
 		if (price == PRICE_TEXT)
@@ -436,6 +438,9 @@ look(struct searching *s)
 	struct picked picked = {.by_uid = false};
 
 	s->started = s->looked = clock_now();
+	for (size_t i = 0; i < s->program.steps; i++)
+		if (s->program.step[i].key < SEARCH_NOT)
+			s->program.prices |= 1U << price_of(s->program.step[i].key);
 	if (step == NULL) {
 		mailbox_pick_all(s->session->box, &picked);
 		look_at(s, &picked);

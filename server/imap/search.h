@@ -76,7 +76,8 @@ struct search_program {
 	/* What to look for in the whole message, and in MAILDIR_FIELDS; names and texts are owned. */
 	struct match *text, *field;
 	size_t texts, fields;
-	bool modseq; /* MODSEQ was asked for, and so is told */
+	bool modseq;	 /* MODSEQ was asked for, and so is told */
+	unsigned prices; /* which there are, a bit for each: see search.c */
 };
 
 /* RETURN (...): RFC 4731, RFC 5182. */

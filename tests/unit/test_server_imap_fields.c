@@ -4,6 +4,8 @@
  */
 #include "server_fixture.h"
 
+#include <time.h>
+
 #include "maildir/casemap.h"
 #include "maildir/maildir.h"
 #include "maildir/match.h"
@@ -182,6 +184,36 @@ days_of_the_first_date(void **state)
 	}
 }
 
+/* Every day of some years, written as mail has it and in a way that is parsed at length. */
+static void
+every_day(void **state)
+{
+	static const int years[] = {1899, 1900, 1970, 1999, 2000, 2023, 2024, 2100, 9998};
+	char text[96];
+	int64_t plain, parsed;
+	int len;
+
+	(void)state;
+	for (size_t y = 0; y < COUNT(years); y++) {
+		for (int d = 0; d < 366; d++) {
+			struct tm tm = {.tm_year = years[y] - 1900, .tm_mday = d + 1};
+
+			assert_true(timegm(&tm) != -1 || d == 365);
+			len = (int)strftime(
+			    text, sizeof(text), "Date: Mon, %e %b %Y 23:59:59 +0100\r\n", &tm);
+			if (text[11] == ' ') /* of one digit */
+				memmove(text + 11, text + 12, (size_t)(len-- - 11));
+			assert_true(match_sent_day(text, (size_t)len, &plain));
+			len = (int)strftime(
+			    text, sizeof(text), "Date: (a comment) %e %b %Y 23:59 +0100\r\n", &tm);
+			assert_true(match_sent_day(text, (size_t)len, &parsed));
+			assert_int_equal(plain, parsed);
+		}
+	}
+	len = snprintf(text, sizeof(text), "Date: Mon, 30 Feb 2022 23:59:59 +0100\r\n");
+	assert_false(match_sent_day(text, (size_t)len, &plain));
+}
+
 /* Fields of any length go the long way. */
 static void
 long_fields(void **state)
@@ -216,6 +248,7 @@ main(void)
 	    cmocka_unit_test(fields_answer_as_the_message_does),
 	    cmocka_unit_test(texts_cut_anywhere),
 	    cmocka_unit_test(days_of_the_first_date),
+	    cmocka_unit_test(every_day),
 	    cmocka_unit_test(long_fields),
 	};
 

@@ -177,7 +177,8 @@ maildir_change_begin(struct maildir_folder *folder)
 		return -1;
 	/* New mail that cannot get UIDs, on a full disk, must not keep anybody from deleting. */
 	folder->synced = sync_now(folder) == 0;
-	if (folder->index == NULL || folder_open_dirs(folder) < 0 || own_change_begin(folder) < 0) {
+	if (folder->index == NULL || folder_open_dirs(folder) < 0 ||
+	    keywords_refresh(folder) < 0 || own_change_begin(folder) < 0) {
 		mdlock_unfolder(folder);
 		return -1;
 	}
@@ -333,8 +334,6 @@ message_change(struct maildir_folder *folder, struct index_message *message,
 	uint64_t more;
 	bool save;
 
-	if (keywords_refresh(folder) < 0)
-		return -1;
 	save = keywords_split(folder, index_name(message), message->record.base_len,
 	    message->record.keywords, change, &name, &more);
 	if (message_flags(folder, message, &name) < 0)

@@ -228,8 +228,9 @@ maildir_folder_open(struct maildir *md, const char *name, struct maildir_folder 
 	if (folder->fd < 0 || folder->name == NULL)
 		goto fail;
 	/* Backups leave out empty directories. */
-	(void)!mkdirat(folder->fd, "new", 0700);
-	if (folder_open_dirs(folder) < 0)
+	if (folder_open_dirs(folder) < 0 &&
+	    (errno != ENOENT || mkdirat(folder->fd, "new", 0700) < 0 ||
+		folder_open_dirs(folder) < 0))
 		goto fail;
 	*folder_r = folder;
 	return 0;

@@ -330,7 +330,7 @@ try_place(void *ctx, size_t place)
 uint32_t
 index_by_base(struct index *index, const char *base, size_t len)
 {
-	uint32_t hash = hash32(index->snap.head.seed, base, len);
+	uint32_t hash = index_base_hash(index, base, len);
 	struct base_search search = {index, base, len, 0};
 	struct index_record record;
 
@@ -376,9 +376,18 @@ struct vanish_walk {
 	uint64_t since;
 	void (*each)(void *ctx, uint32_t uid);
 	void *ctx;
-	uint32_t hash; /* looked for instead of told, when each is NULL */
+	const uint32_t *hashes; /* looked for instead, sorted, when each is NULL */
+	size_t count;
 	bool found;
 };
+
+static int
+hash_compare(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
 
 static void
 vanish_see(struct vanish_walk *walk, const struct index_vanished *vanished)
@@ -386,7 +395,9 @@ vanish_see(struct vanish_walk *walk, const struct index_vanished *vanished)
 	struct where where;
 
 	if (walk->each == NULL)
-		walk->found = walk->found || vanished->base_hash == walk->hash;
+		walk->found =
+		    walk->found || bsearch(&vanished->base_hash, walk->hashes, walk->count,
+				       sizeof(*walk->hashes), hash_compare) != NULL;
 	else if (vanished->modseq > walk->since &&
 		 !where_is_uid(walk->index, vanished->uid, &where))
 		walk->each(walk->ctx, vanished->uid);
@@ -421,12 +432,20 @@ vanish_walk(struct vanish_walk *walk)
 		index->damaged = true;
 }
 
-bool
-index_knew_base(struct index *index, const char *base, size_t len)
+uint32_t
+index_base_hash(const struct index *index, const char *base, size_t len)
 {
-	struct vanish_walk walk = {
-	    .index = index, .hash = hash32(index->snap.head.seed, base, len)};
+	return hash32(index->snap.head.seed, base, len);
+}
 
+bool
+index_knew_any(struct index *index, uint32_t *hashes, size_t count)
+{
+	struct vanish_walk walk = {.index = index, .hashes = hashes, .count = count};
+
+	if (count == 0)
+		return false;
+	qsort(hashes, count, sizeof(*hashes), hash_compare);
 	vanish_walk(&walk);
 	return walk.found;
 }
@@ -811,8 +830,7 @@ index_put(struct maildir_folder *folder, const struct index_message *message)
 
 	put.record = message->record;
 	memcpy(put.strings, message->strings, size);
-	put.record.base_hash =
-	    hash32(folder->index->snap.head.seed, put.strings, put.record.base_len);
+	put.record.base_hash = index_base_hash(folder->index, put.strings, put.record.base_len);
 	put.record.strings = put.record.strings_check = 0; /* the log's own checksum is of all */
 	put.record.check = 0;
 	return index_add(folder, LOG_PUT, &put, sizeof(put.record) + size);
@@ -829,6 +847,15 @@ index_put_gone(struct maildir_folder *folder, uint32_t uid, uint64_t modseq)
 		return 0;
 	if (load_record(folder->index, &where, &record))
 		vanished.base_hash = record.base_hash;
+	return index_add(folder, LOG_GONE, &vanished, sizeof(vanished));
+}
+
+int
+index_put_dead(struct maildir_folder *folder, uint32_t uid, const char *base, size_t len)
+{
+	struct index_vanished vanished = {.uid = uid, .modseq = folder->index->state.modseq};
+
+	vanished.base_hash = index_base_hash(folder->index, base, len);
 	return index_add(folder, LOG_GONE, &vanished, sizeof(vanished));
 }
 

@@ -57,8 +57,10 @@ bool index_message(struct index *index, uint32_t uid, struct index_message *mess
 size_t index_find(const struct index *index, uint32_t uid);
 /* The UID of the message with that base name, or 0. */
 uint32_t index_by_base(struct index *index, const char *base, size_t len);
-/* Whether a message of that base name may have vanished. */
-bool index_knew_base(struct index *index, const char *base, size_t len);
+/* How the index knows base names. */
+uint32_t index_base_hash(const struct index *index, const char *base, size_t len);
+/* Whether a message with one of these hashes may have vanished.  They are sorted here. */
+bool index_knew_any(struct index *index, uint32_t *hashes, size_t count);
 size_t index_first_unseen(struct index *index);
 /* As maildir_vanished. */
 bool index_vanished(
@@ -73,6 +75,8 @@ uint64_t index_modseq(const struct index *index);
  * -1: ENOMEM. */
 int index_put(struct maildir_folder *folder, const struct index_message *message);
 int index_put_gone(struct maildir_folder *folder, uint32_t uid, uint64_t modseq);
+/* Of one that vanished before this index had heard of it: its base name is taken. */
+int index_put_dead(struct maildir_folder *folder, uint32_t uid, const char *base, size_t len);
 
 /*
  * Writes what was put, and the state behind it; all sessions have it then.  When it cannot be written

@@ -63,8 +63,6 @@ index_log_open(int dirfd, uint64_t id, struct index_log *log)
 		errno = EINVAL;
 		goto fail;
 	}
-	if (mapping_open(&log->map, log->fd, LOG_MAP) < 0)
-		goto fail;
 	log->id = id;
 	log->end = sizeof(head);
 	return 0;
@@ -89,8 +87,7 @@ index_log_create(int dirfd, uint64_t id, struct index_log *log)
 	if (log->fd < 0)
 		return -1;
 	file_head_make(&head, id);
-	if (maildir_write_all(log->fd, &head, sizeof(head)) < 0 ||
-	    mapping_open(&log->map, log->fd, LOG_MAP) < 0)
+	if (maildir_write_all(log->fd, &head, sizeof(head)) < 0)
 		goto fail;
 	if (renameat(dirfd, LOG_TMP, dirfd, LOG_NAME) < 0)
 		goto fail;
@@ -119,7 +116,8 @@ index_log_own(uint64_t id, const struct index_log *from, struct index_log *log)
 	log->id = id;
 	log->end = sizeof(head);
 	if (from != NULL && from->end + from->pending.len <= LOG_MAP) {
-		memcpy(mapping_memory(&log->map), from->map.at, from->end);
+		if (from->map.at != NULL)
+			memcpy(mapping_memory(&log->map), from->map.at, from->end);
 		memcpy(
 		    mapping_memory(&log->map) + from->end, from->pending.data, from->pending.len);
 		log->end = from->end + from->pending.len;
@@ -186,6 +184,13 @@ log_take_good(struct index_log *log, const char *data, size_t len, index_log_tak
 	}
 }
 
+/* Most folders are looked at while their log is empty: it is mapped when there is something in it. */
+static int
+index_log_map(struct index_log *log)
+{
+	return log->map.at != NULL ? 0 : mapping_open(&log->map, log->fd, LOG_MAP);
+}
+
 int
 index_log_read_on(struct index_log *log, index_log_take *take, void *ctx)
 {
@@ -199,6 +204,8 @@ index_log_read_on(struct index_log *log, index_log_take *take, void *ctx)
 		return -1;
 	if ((uint64_t)st.st_size <= log->end)
 		return 0;
+	if (index_log_map(log) < 0)
+		return -1;
 	len = (size_t)((uint64_t)(st.st_size > LOG_MAP ? LOG_MAP : st.st_size) - log->end);
 	data = malloc(len);
 	if (data == NULL)
@@ -316,6 +323,8 @@ log_write(struct index_log *log, const struct mdtext *batch)
 		memcpy(mapping_memory(&log->map) + log->end, batch->data, batch->len);
 		return 0;
 	}
+	if (index_log_map(log) < 0)
+		return -1;
 	/* The tail of somebody who died. */
 	if (fstat(log->fd, &st) < 0 ||
 	    ((uint64_t)st.st_size > log->end && ftruncate(log->fd, (off_t)log->end) < 0))

@@ -2,7 +2,7 @@
  * mapping.c: a file in memory that may be shortened underneath.
  * Runs as: mail user.
  *
- * The handler of SIGBUS is the process's; it is installed with each mapping.  It looks the address
+ * The handler of SIGBUS is the process's; it is installed with the first mapping.  It looks the address
  * up in a table of all mappings, puts a page of zeros there and goes on; a SIGBUS that is not of a
  * mapping gets the default action, and ends the process.
  */
@@ -55,10 +55,13 @@ handler_install(void)
 {
 	struct sigaction action = {.sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO};
 
+	if (page_size != 0)
+		return 0;
 	sigemptyset(&action.sa_mask);
-	if (page_size == 0)
-		page_size = (uintptr_t)sysconf(_SC_PAGESIZE);
-	return sigaction(SIGBUS, &action, NULL);
+	if (sigaction(SIGBUS, &action, NULL) < 0)
+		return -1;
+	page_size = (uintptr_t)sysconf(_SC_PAGESIZE);
+	return 0;
 }
 
 int

@@ -137,22 +137,39 @@ compare_known(struct sync *sync, bool put)
 	return 0;
 }
 
-/* Whether all files without a line can simply be numbered. */
+/* Whether a fresh file's base name is known, of a message that is there or of one that vanished. */
 static bool
-fresh_are_plain(struct sync *sync)
+fresh_are_known(struct sync *sync, uint32_t *hashes)
 {
 	struct index *index = sync->folder->index;
-	bool tombs = (index->state.doubt & INDEX_LINES) == 0;
 
 	for (size_t i = 0; i < sync->fresh_count; i++) {
 		const struct scan_file *file = &sync->scan.file[sync->fresh[i].file];
 
-		if (!tombs || index_by_base(index, file->name, file->base_len) != 0 ||
-		    index_knew_base(index, file->name, file->base_len))
-			return false;
+		if (index_by_base(index, file->name, file->base_len) != 0)
+			return true;
+		hashes[i] = index_base_hash(index, file->name, file->base_len);
 	}
-	return index->state.next <= UIDLIST_UID_MAX &&
-	       sync->fresh_count <= UIDLIST_UID_MAX - index->state.next + 1;
+	return index_knew_any(index, hashes, sync->fresh_count);
+}
+
+/* Whether all files without a line can simply be numbered. */
+static bool
+fresh_are_plain(struct sync *sync)
+{
+	const struct index_state *state = &sync->folder->index->state;
+	uint32_t *hashes;
+	bool known;
+
+	if (sync->fresh_count == 0)
+		return true;
+	hashes = calloc(sync->fresh_count, sizeof(*hashes));
+	if (hashes == NULL)
+		return false;
+	known = fresh_are_known(sync, hashes);
+	free(hashes);
+	return !known && (state->doubt & INDEX_LINES) == 0 && state->next <= UIDLIST_UID_MAX &&
+	       sync->fresh_count <= UIDLIST_UID_MAX - state->next + 1;
 }
 
 /* --- writing --- */

@@ -73,7 +73,40 @@ known_message(const struct taking *taking, uint32_t uid, struct index_message *w
 	return taking->same && index_message(taking->index, uid, was_r);
 }
 
+/* --- lines without a file --- */
+
+/*
+ * Lines of messages that are not there and that the index has not heard of: should a file of that name
+ * come, it gets the line's UID.  each is called for them; false: they are too many to be remembered.
+ */
+static bool
+dead_lines(
+    const struct taking *taking, int (*each)(void *ctx, const struct uidlist_line *line), void *ctx)
+{
+	const struct sync *sync = taking->sync;
+	const struct uidlist *uids = &sync->uids.list;
+	uint32_t from = taking->same ? taking->index->state.next : 0;
+
+	/* A file that was just written anew has none. */
+	if (sync->renumber || sync->lines < uids->count)
+		return true;
+	if (sync->dead > SNAPSHOT_VANISHED_MAX / 2)
+		return false;
+	for (size_t i = 0; i < uids->count; i++) {
+		if (uids->line[i].uid >= from && sync_line_is_dead(sync, i) &&
+		    each(ctx, &uids->line[i]) < 0)
+			return false;
+	}
+	return true;
+}
+
 /* --- by the log --- */
+
+static int
+put_dead_line(void *ctx, const struct uidlist_line *line)
+{
+	return index_put_dead(ctx, line->uid, line->base, line->base_len);
+}
 
 /* How much differs; SIZE_MAX: more than a log can say. */
 static size_t
@@ -125,10 +158,13 @@ put_gone(const struct taking *taking, const struct list *list)
 }
 
 static int
-take_by_log(struct taking *taking, const struct list *list, const struct index_state *state)
+take_by_log(struct taking *taking, const struct list *list, struct index_state *state)
 {
 	struct maildir_folder *folder = taking->sync->folder;
 	struct index_message was, now;
+
+	if (!dead_lines(taking, put_dead_line, folder))
+		state->doubt |= INDEX_LINES;
 
 	for (size_t i = 0; i < list->count; i++) {
 		bool known = known_message(taking, list->entry[i].uid, &was);
@@ -170,30 +206,15 @@ writer_gone(const struct taking *taking, const struct list *list, struct snapsho
 	}
 }
 
-/* Lines of messages that are not there: should a file of that name come, it gets the line's UID. */
-static void
-writer_dead(const struct taking *taking, struct snapshot_writer *writer)
+static int
+writer_dead_line(void *ctx, const struct uidlist_line *line)
 {
-	const struct sync *sync = taking->sync;
-	const struct uidlist *uids = &sync->uids.list;
+	struct snapshot_writer *writer = ctx;
+	struct index_vanished vanished = {.uid = line->uid, .modseq = writer->head.vanished_since};
 
-	/* The index has them already, or the file is new and has none. */
-	if (taking->same || sync->renumber || sync->lines < uids->count)
-		return;
-	if (sync->dead > SNAPSHOT_VANISHED_MAX / 2) {
-		writer->head.state.doubt |= INDEX_LINES;
-		return;
-	}
-	for (size_t i = 0; i < uids->count; i++) {
-		const struct uidlist_line *line = &uids->line[i];
-		struct index_vanished vanished = {
-		    .uid = line->uid, .modseq = writer->head.vanished_since};
-
-		if (!sync_line_is_dead(sync, i))
-			continue;
-		vanished.base_hash = hash32(writer->head.seed, line->base, line->base_len);
-		snapshot_writer_vanished(writer, &vanished);
-	}
+	vanished.base_hash = hash32(writer->head.seed, line->base, line->base_len);
+	snapshot_writer_vanished(writer, &vanished);
+	return 0;
 }
 
 static void
@@ -234,7 +255,10 @@ take_by_snapshot(
 	if (taking->same && taking->index->damaged)
 		writer.head.vanished_since = taking->modseq;
 	writer_gone(taking, list, &writer);
-	writer_dead(taking, &writer);
+	if (taking->same)
+		writer.head.state.doubt |= taking->index->state.doubt & INDEX_LINES;
+	if (!dead_lines(taking, writer_dead_line, &writer))
+		writer.head.state.doubt |= INDEX_LINES;
 	writer_messages(taking, list, &writer);
 	r = index_replace(folder, &writer);
 	snapshot_writer_end(&writer);

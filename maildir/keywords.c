@@ -340,21 +340,6 @@ letter_make(struct maildir_folder *folder, uint32_t used, const char *name)
 	return letter;
 }
 
-int
-keywords_letter_locked(struct maildir_folder *folder, const char *name)
-{
-	uint32_t used;
-	int letter;
-
-	if (letters_in_use(folder, &used) < 0)
-		return -1;
-	letter = letter_make(folder, used, name);
-	if (letter < KEYWORD_LETTERS)
-		return letter;
-	errno = ENOSPC;
-	return -1;
-}
-
 static int
 number_make(struct maildir_folder *folder, const char *name)
 {
@@ -375,9 +360,12 @@ keyword_number(const struct maildir_folder *folder, const char *name)
 	return letter >= 0 ? letter : more_find(folder->more, name);
 }
 
-/* Under the folder's lock: looks again, for another may have added it, then adds it. */
+/*
+ * Under the folder's lock: looks again, for another may have added it, then adds it.  locked: with
+ * dovecot-uidlist.lock held already.
+ */
 static int
-keyword_add(struct maildir_folder *folder, const char *name)
+keyword_add(struct maildir_folder *folder, const char *name, bool locked)
 {
 	int number = KEYWORD_LETTERS;
 	uint32_t used;
@@ -389,11 +377,18 @@ keyword_add(struct maildir_folder *folder, const char *name)
 		return number;
 	if (letter_free(folder, 0) < 0)
 		return number_make(folder, name);
-	if (letters_in_use(folder, &used) < 0 || dotlock_take(folder) < 0)
+	if (letters_in_use(folder, &used) < 0 || (!locked && dotlock_take(folder) < 0))
 		return -1;
 	number = letter_make(folder, used, name);
-	dotlock_drop(folder);
+	if (!locked)
+		dotlock_drop(folder);
 	return number < KEYWORD_LETTERS ? number : number_make(folder, name);
+}
+
+int
+keywords_make_locked(struct maildir_folder *folder, const char *name)
+{
+	return keyword_add(folder, name, true);
 }
 
 void
@@ -438,7 +433,7 @@ maildir_keyword_make(struct maildir_folder *folder, const char *name)
 		return number;
 	if (mdlock_folder(folder) < 0)
 		return -1;
-	number = keyword_add(folder, name);
+	number = keyword_add(folder, name, false);
 	mdlock_unfolder(folder);
 	return number;
 }

@@ -40,9 +40,8 @@ bool keyword_valid(const char *name);
 
 struct maildir_folder;
 
-/* A letter for a name, with the folder's lock and dovecot-uidlist.lock held.  -1: ENOSPC when all
- * are taken, or the file cannot be written. */
-int keywords_letter_locked(struct maildir_folder *folder, const char *name);
+/* As maildir_keyword_make, with the folder's lock and dovecot-uidlist.lock held. */
+int keywords_make_locked(struct maildir_folder *folder, const char *name);
 
 /* Reads what has changed in both files.  -1: what was read before stays. */
 int keywords_refresh(struct maildir_folder *folder);

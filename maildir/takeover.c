@@ -12,6 +12,7 @@
 #include "maildir/courier.h"
 #include "maildir/internal.h"
 #include "maildir/keywords.h"
+#include "maildir/more_keywords.h"
 #include "maildir/takeover.h"
 
 #define COURIER_UIDS	      "courierimapuiddb"
@@ -271,44 +272,55 @@ read_keywords(struct maildir_folder *folder, struct courier_keywords *keywords)
 	return r;
 }
 
-/* The letter that each name gets, as a bit; 0 for those that cannot have one. */
+/* The bit of the number that each name gets; 0 for those that cannot have one. */
 static int
-name_letters(struct maildir_folder *folder, const struct courier_keywords *keywords,
-    uint32_t letters[COURIER_NAMES_MAX])
+name_bits(struct maildir_folder *folder, const struct courier_keywords *keywords,
+    uint64_t bits[COURIER_NAMES_MAX])
 {
 	for (size_t i = 0; i < keywords->names; i++) {
-		int letter = -1;
+		int number = -1;
 
 		errno = EINVAL;
 		if (keyword_valid(keywords->name[i]))
-			letter = keywords_letter_locked(folder, keywords->name[i]);
-		if (letter < 0 && errno != EINVAL && errno != ENOSPC)
+			number = keywords_make_locked(folder, keywords->name[i]);
+		if (number < 0 && errno != EINVAL && errno != ENOSPC)
 			return -1;
-		letters[i] = letter >= 0 ? UINT32_C(1) << letter : 0;
-		if (letter < 0)
+		bits[i] = number >= 0 ? UINT64_C(1) << number : 0;
+		if (number < 0)
 			maildir_notice(folder->md, "%s: Courier's keyword %s is not taken over: %s",
 			    folder->name, keywords->name[i],
-			    errno == ENOSPC ? "all letters have names" : "it cannot be one");
+			    errno == ENOSPC ? "there are too many" : "it cannot be one");
 	}
 	return 0;
+}
+
+/* The keywords of the message whose marks begin at *i, which moves on to the next message. */
+static uint64_t
+mark_bits(const struct courier_keywords *keywords, const uint64_t *bits, size_t *i)
+{
+	const char *base = keywords->mark[*i].base;
+	uint64_t all = 0;
+
+	for (; *i < keywords->marks && strcmp(keywords->mark[*i].base, base) == 0; ++*i) {
+		if (keywords->mark[*i].name != COURIER_OWN)
+			all |= bits[keywords->mark[*i].name];
+	}
+	return all;
 }
 
 /* Gives a file the letters that it lacks.  1: somebody renamed it meanwhile; it is to be looked for. */
 static int
 apply_name(struct maildir_folder *folder, const struct courier_keywords *keywords,
-    const uint32_t *letters, const char *name)
+    const uint64_t *bits, const char *name)
 {
 	struct mdname_change change = {0};
 	uint32_t flags, has;
 	char changed[NAME_SIZE];
-	size_t len = mdname_base(name), i = courier_keywords_find(keywords, name, len);
+	size_t i = courier_keywords_find(keywords, name, mdname_base(name));
 
-	for (; i < keywords->marks && strncmp(keywords->mark[i].base, name, len) == 0 &&
-	       keywords->mark[i].base[len] == '\0';
-	     i++) {
-		if (keywords->mark[i].name != COURIER_OWN)
-			change.add_keywords |= letters[keywords->mark[i].name];
-	}
+	if (i == keywords->marks)
+		return 0;
+	change.add_keywords = (uint32_t)(mark_bits(keywords, bits, &i) & KEYWORD_LETTERS_MASK);
 	mdname_flags(name, &flags, &has);
 	if ((change.add_keywords & ~has) == 0)
 		return 0;
@@ -326,7 +338,7 @@ apply_name(struct maildir_folder *folder, const struct courier_keywords *keyword
 
 static int
 apply_pass(
-    struct maildir_folder *folder, const struct courier_keywords *keywords, const uint32_t *letters)
+    struct maildir_folder *folder, const struct courier_keywords *keywords, const uint64_t *bits)
 {
 	int fd = maildir_open_dir(folder->dir[ENTRY_CUR], "."), r = 0, again = 0, saved;
 	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
@@ -340,7 +352,7 @@ apply_pass(
 		return -1;
 	}
 	while (r >= 0 && (errno = 0, entry = readdir(dir)) != NULL) {
-		r = apply_name(folder, keywords, letters, entry->d_name);
+		r = apply_name(folder, keywords, bits, entry->d_name);
 		again |= r > 0;
 	}
 	if (errno != 0)
@@ -351,22 +363,45 @@ apply_pass(
 	return r < 0 ? -1 : again;
 }
 
+/* Those that are no letters, written down at once. */
+static int
+apply_more(
+    struct maildir_folder *folder, const struct courier_keywords *keywords, const uint64_t *bits)
+{
+	struct more_change *change = calloc(keywords->marks + 1, sizeof(*change));
+	size_t count = 0, i = 0;
+	int r = 0;
+
+	if (change == NULL)
+		return -1;
+	while (i < keywords->marks) {
+		const char *base = keywords->mark[i].base;
+		uint64_t more = mark_bits(keywords, bits, &i) & MORE_BITS;
+
+		if (more != 0)
+			change[count++] = (struct more_change){base, strlen(base), more};
+	}
+	if (count > 0)
+		r = keywords_save(folder, change, count);
+	free(change);
+	return r;
+}
+
 /*
- * Keywords go into the file names before dovecot-uidlist is written: who dies in between does it all
- * once more.
+ * Keywords are on disk before dovecot-uidlist is written: who dies in between does it all once more.
  */
 static int
 take_keywords(struct maildir_folder *folder, const struct courier_keywords *keywords)
 {
-	uint32_t letters[COURIER_NAMES_MAX];
+	uint64_t bits[COURIER_NAMES_MAX];
 	int r = 1;
 
 	if (keywords->names == 0)
 		return 0;
-	if (name_letters(folder, keywords, letters) < 0)
+	if (name_bits(folder, keywords, bits) < 0 || apply_more(folder, keywords, bits) < 0)
 		return -1;
 	for (int pass = 0; r > 0 && pass < APPLY_PASSES; pass++)
-		r = apply_pass(folder, keywords, letters);
+		r = apply_pass(folder, keywords, bits);
 	return r < 0 ? -1 : fsync(folder->dir[ENTRY_CUR]);
 }
 

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -29,13 +30,14 @@ enum {
 	WRITES = 1 << 3, /* so does this */
 	LOCKS = 1 << 4,	 /* ENOLCK */
 	MAPS = 1 << 5,	 /* ENOMEM */
+	ALLOCATES = 1 << 6,
 	OTHER = 0,
 };
 
 static struct fault_plan *plan;
 
 static const char *const names[FAULT_KINDS] = {
-    "none", "eio", "full", "filled", "files", "short", "torn", "death"};
+    "none", "eio", "full", "filled", "files", "short", "torn", "death", "power", "memory"};
 
 const char *
 layer_kind(enum fault_kind kind)
@@ -62,8 +64,10 @@ applies(enum fault_kind kind, int does)
 		return (does & (READS | WRITES)) != 0;
 	case FAULT_TORN:
 		return (does & WRITES) != 0;
+	case FAULT_MEMORY:
+		return (does & ALLOCATES) != 0;
 	default:
-		return true;
+		return (does & ALLOCATES) == 0;
 	}
 }
 
@@ -87,9 +91,95 @@ happens(const char *call, int does)
 	return plan->kind;
 }
 
+/* --- what is not on disk yet --- */
+
+/* More files than a script writes before it calls fsync. */
+#define DIRTY_MAX 64
+
+static struct dirty {
+	dev_t dev;
+	ino_t ino;
+	int fd;	    /* of our own */
+	off_t safe; /* so many octets are on disk */
+	bool dirty;
+} dirty[DIRTY_MAX];
+static unsigned dirty_count;
+
+static struct dirty *
+dirty_find(const struct stat *st)
+{
+	for (unsigned i = 0; i < dirty_count; i++) {
+		if (dirty[i].ino == st->st_ino && dirty[i].dev == st->st_dev)
+			return &dirty[i];
+	}
+	return NULL;
+}
+
+/*
+ * Before a write.  A lock file is left out: a second descriptor would hold the lock, and what
+ * is in it may be lost.
+ */
+static void
+dirty_add(int fd)
+{
+	char link[64], path[PATH_MAX];
+	struct dirty *file;
+	struct stat st;
+	ssize_t n;
+
+	if (plan == NULL || !plan->armed || plan->kind != FAULT_POWER || fstat(fd, &st) < 0)
+		return;
+	file = dirty_find(&st);
+	if (file != NULL) {
+		file->dirty = true;
+		return;
+	}
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, sizeof(path) - 1);
+	if (n < 4 || memcmp(path + n - 4, "lock", 4) == 0 || dirty_count == DIRTY_MAX)
+		return;
+	dirty[dirty_count++] =
+	    (struct dirty){st.st_dev, st.st_ino, fcntl(fd, F_DUPFD_CLOEXEC, 100), st.st_size, true};
+}
+
+static void
+dirty_synced(int fd)
+{
+	struct dirty *file;
+	struct stat st;
+
+	if (dirty_count == 0 || fstat(fd, &st) < 0)
+		return;
+	file = dirty_find(&st);
+	if (file == NULL)
+		return;
+	file->safe = st.st_size;
+	file->dirty = false;
+}
+
+static void
+dirty_lose(void)
+{
+	for (unsigned i = 0; i < dirty_count; i++) {
+		if (dirty[i].dirty)
+			(void)!ftruncate(dirty[i].fd, dirty[i].safe);
+	}
+}
+
+/* A script that has come to its end closes what the layer kept open. */
+void
+layer_forget(void)
+{
+	for (unsigned i = 0; i < dirty_count; i++)
+		(void)close(dirty[i].fd);
+	dirty_count = 0;
+}
+
 static _Noreturn void
 die(void)
 {
+	if (plan->kind == FAULT_POWER)
+		dirty_lose();
 	if (plan->confined)
 		__builtin_trap();
 	(void)kill(getpid(), SIGKILL);
@@ -111,7 +201,11 @@ fails(const char *call, int does)
 	case FAULT_FILES:
 		errno = EMFILE;
 		return true;
+	case FAULT_MEMORY:
+		errno = ENOMEM;
+		return true;
 	case FAULT_DEATH:
+	case FAULT_POWER:
 		die();
 	default:
 		return false;
@@ -132,7 +226,7 @@ fails_part(const char *call, int does, size_t *size, bool *dies_after)
 		*dies_after = kind == FAULT_TORN;
 		return false;
 	}
-	if (kind == FAULT_DEATH)
+	if (kind == FAULT_DEATH || kind == FAULT_POWER)
 		die();
 	if (kind == FAULT_NONE)
 		return false;
@@ -160,6 +254,8 @@ fails_part(const char *call, int does, size_t *size, bool *dies_after)
                                                                                                    \
 		if (fails_part(#name, does, &size, &dies))                                         \
 			return -1;                                                                 \
+		if ((does)&WRITES)                                                                 \
+			dirty_add(fd);                                                             \
 		n = name arguments;                                                                \
 		if (dies)                                                                          \
 			die();                                                                     \
@@ -182,8 +278,6 @@ CALL64(GROWS, ssize_t, -1, sendfile, (int to, int from, off_t *at, size_t n), (t
 CALL(GROWS, ssize_t, -1, copy_file_range,
     (int from, off_t *at, int to, off_t *to_at, size_t n, unsigned flags),
     (from, at, to, to_at, n, flags))
-CALL(GROWS, int, -1, fsync, (int fd), (fd))
-CALL(GROWS, int, -1, fdatasync, (int fd), (fd))
 CALL64(GROWS, int, -1, ftruncate, (int fd, off_t size), (fd, size))
 CALL64(GROWS, int, -1, fallocate, (int fd, int mode, off_t at, off_t n), (fd, mode, at, n))
 CALL(GROWS, int, -1, rename, (const char *old, const char *new), (old, new))
@@ -228,6 +322,29 @@ CALL64(MAPS, void *, MAP_FAILED, mmap,
     (void *where, size_t size, int protection, int flags, int fd, off_t at),
     (where, size, protection, flags, fd, at))
 CALL64(OTHER, struct dirent *, NULL, readdir, (DIR * dir), (dir))
+
+/* --- those that are not just called --- */
+
+int fault_fsync(int fd);
+int
+fault_fsync(int fd)
+{
+	int r = fails("fsync", GROWS) ? -1 : fsync(fd);
+
+	if (r == 0)
+		dirty_synced(fd);
+	return r;
+}
+int fault_fdatasync(int fd) __attribute__((alias("fault_fsync")));
+
+#define ALLOCATE(name, parameters, arguments)                                                      \
+	CALL(ALLOCATES, void *, NULL, name, parameters, arguments)
+ALLOCATE(malloc, (size_t size), (size))
+ALLOCATE(calloc, (size_t n, size_t size), (n, size))
+ALLOCATE(realloc, (void *old, size_t size), (old, size))
+ALLOCATE(reallocarray, (void *old, size_t n, size_t size), (old, n, size))
+CALL(ALLOCATES, char *, NULL, strdup, (const char *text), (text))
+CALL(ALLOCATES, char *, NULL, strndup, (const char *text, size_t n), (text, n))
 
 /* The descriptor is closed whatever close says. */
 int fault_close(int fd);

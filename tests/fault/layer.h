@@ -20,6 +20,8 @@ enum fault_kind {
 	FAULT_SHORT,  /* reads or writes half of what was asked for */
 	FAULT_TORN,   /* writes half and dies */
 	FAULT_DEATH,  /* dies before the call */
+	FAULT_POWER,  /* and what was written and not fsynced is lost */
+	FAULT_MEMORY, /* there is no memory, once; these calls are counted apart */
 	FAULT_KINDS,
 };
 
@@ -36,6 +38,8 @@ struct fault_plan {
 
 /* Follows the plan from now on (while it is armed), in this process and its children. */
 void layer_follow(struct fault_plan *plan);
+/* Lets go of what it kept for FAULT_POWER. */
+void layer_forget(void);
 const char *layer_kind(enum fault_kind kind);
 
 #endif

@@ -100,11 +100,18 @@ do_keyword(struct session *s, int f, unsigned id, unsigned keyword, bool on)
 		*known = on ? IS : IS_NOT;
 }
 
-static void
-do_settle(struct session *s, int f)
+/* What comes between is one batch; without the lock there is none. */
+static bool
+do_begin(struct session *s, int f)
 {
-	if (s->folder[f] != NULL)
-		step(s, "settle", maildir_settle(s->folder[f]));
+	return s->folder[f] != NULL && step(s, "begin", maildir_change_begin(s->folder[f]));
+}
+
+static void
+do_end(struct session *s, int f, bool begun)
+{
+	if (begun)
+		step(s, "end", maildir_change_end(s->folder[f]));
 }
 
 /* What a set of messages has become: there, or (when it was refused) not. */
@@ -177,19 +184,22 @@ do_move(struct session *s, int from, unsigned id, int to)
 }
 
 static void
-do_sizes(struct session *s, int f)
+do_facts(struct session *s, int f)
 {
+	struct maildir_message message;
 	struct facts facts;
 	int r = 0;
 
 	if (s->folder[f] == NULL)
 		return;
 	for (size_t i = 0; i < maildir_count(s->folder[f]); i++) {
-		session_facts(s, f, maildir_message(s->folder[f], i)->uid, &facts);
+		if (!maildir_message(s->folder[f], i, &message))
+			continue;
+		session_facts(s, f, message.uid, &facts);
 		r |= facts.failed ? -1 : 0;
 	}
-	step(s, "sizes", r);
-	step(s, "save sizes", maildir_save_sizes(s->folder[f]));
+	step(s, "facts", r);
+	maildir_remember(s->folder[f]);
 }
 
 static void
@@ -228,7 +238,7 @@ script_first(struct session *s)
 	do_open(s);
 	do_sync(s, INBOX);
 	do_recent(s, INBOX);
-	do_sizes(s, INBOX);
+	do_facts(s, INBOX);
 	do_sync(s, WORK);
 }
 
@@ -249,19 +259,23 @@ before_daily(struct session *s)
 static void
 script_changes(struct session *s)
 {
+	bool begun;
+
 	do_open(s);
 	do_sync(s, INBOX);
+	begun = do_begin(s, INBOX);
 	do_flags(s, INBOX, 0, MAILDIR_SEEN | MAILDIR_FLAGGED, 0);
 	do_flags(s, INBOX, 1, MAILDIR_REPLIED, MAILDIR_FLAGGED);
+	do_end(s, INBOX, begun);
 	do_keyword(s, INBOX, 1, 0, true);
 	do_keyword(s, INBOX, 3, 0, true);
 	do_keyword(s, INBOX, 3, 1, true);
-	do_settle(s, INBOX);
 	do_sync(s, INBOX);
 	do_keyword(s, INBOX, 1, 0, false);
 	do_flags(s, INBOX, 5, MAILDIR_TRASHED, 0);
+	begun = do_begin(s, INBOX);
 	do_remove(s, INBOX, 5);
-	do_settle(s, INBOX);
+	do_end(s, INBOX, begun);
 	do_sync(s, INBOX);
 }
 
@@ -276,7 +290,7 @@ script_arrivals(struct session *s)
 	do_sync(s, INBOX);
 	do_append(s, WORK, 10);
 	do_sync(s, WORK);
-	do_sizes(s, WORK);
+	do_facts(s, WORK);
 }
 
 static void
@@ -288,8 +302,6 @@ script_moves(struct session *s)
 	do_copy(s, INBOX, 0, WORK);
 	do_move(s, INBOX, 1, WORK);
 	do_move(s, WORK, 2, INBOX);
-	do_settle(s, WORK);
-	do_settle(s, INBOX);
 	do_sync(s, INBOX);
 	do_sync(s, WORK);
 }
@@ -331,6 +343,32 @@ script_two(struct session *s)
 	do_sync(s, INBOX);
 }
 
+/* More keywords than a file name has letters for. */
+static void
+before_keywords(struct session *s)
+{
+	before_daily(s);
+	do_open(s);
+	do_sync(s, INBOX);
+	for (unsigned i = 0; i < 26; i++)
+		do_keyword(s, INBOX, 0, i, true);
+	session_close(s);
+}
+
+static void
+script_keywords(struct session *s)
+{
+	do_open(s);
+	do_sync(s, INBOX);
+	do_keyword(s, INBOX, 0, 27, true);
+	do_keyword(s, INBOX, 1, 28, true);
+	do_keyword(s, INBOX, 1, 3, true);
+	do_keyword(s, INBOX, 0, 27, false);
+	do_sync(s, WORK);
+	do_copy(s, INBOX, 1, WORK);
+	do_sync(s, INBOX);
+}
+
 /* The index is lost while all the rest is there. */
 static void
 before_rebuild(struct session *s)
@@ -357,6 +395,7 @@ static const struct scenario scenarios[] = {
     {"moves", before_daily, script_moves},
     {"others", before_daily, script_others},
     {"two", before_daily, script_two},
+    {"keywords", before_keywords, script_keywords},
     {"rebuild", before_rebuild, script_first},
 };
 
@@ -412,6 +451,7 @@ act(struct world *world, const struct scenario *scenario)
 	world->plan.armed = 1;
 	scenario->script(&session);
 	world->plan.armed = 0;
+	layer_forget();
 	if (session.folder[WORK] != NULL)
 		good = own_view(&session);
 	session_close(&session);
@@ -491,7 +531,7 @@ static bool
 run(struct world *world, const char *dir, const struct scenario *scenario, enum fault_kind kind,
     uint32_t at, uint32_t *calls_r)
 {
-	bool dies = kind == FAULT_DEATH || kind == FAULT_TORN;
+	bool dies = kind == FAULT_DEATH || kind == FAULT_TORN || kind == FAULT_POWER;
 	int end;
 
 	memset(world, 0, sizeof(*world));

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "maildir/deliver.h"
+#include "maildir/text.h"
 
 int
 session_open(struct session *session, struct world *world)
@@ -34,13 +35,13 @@ session_close(struct session *session)
 
 /* The octets of a message as they would go out, CRLF made LF again; their number, or -1. */
 static ssize_t
-session_read(struct maildir_folder *folder, size_t index, char text[WORLD_TEXT])
+session_read(struct maildir_folder *folder, uint32_t uid, char text[WORLD_TEXT])
 {
 	struct maildir_reader *reader;
 	size_t n = 0, out = 0;
 	ssize_t r;
 
-	if (maildir_reader_open(folder, index, &reader) < 0)
+	if (maildir_reader_open(folder, uid, &reader) < 0)
 		return -1;
 	do {
 		r = maildir_reader_read(reader, text + n, WORLD_TEXT - n);
@@ -56,12 +57,11 @@ session_read(struct maildir_folder *folder, size_t index, char text[WORLD_TEXT])
 	return (ssize_t)out;
 }
 
-/* Which message is behind an index: WORLD_SOME when it cannot be read now. */
 int
-session_id(struct maildir_folder *folder, size_t index)
+session_id(struct maildir_folder *folder, uint32_t uid)
 {
 	static char text[WORLD_TEXT];
-	ssize_t n = session_read(folder, index, text);
+	ssize_t n = session_read(folder, uid, text);
 
 	return n < 0 ? WORLD_SOME : world_which(text, (size_t)n);
 }
@@ -71,26 +71,30 @@ session_sync(struct session *session, int f)
 {
 	struct world *world = session->world;
 	struct maildir_folder *folder = session->folder[f];
+	struct maildir_message message;
 
 	if (maildir_sync(folder) < 0)
 		return -1;
 	world->validity[f] = maildir_uidvalidity(folder);
 	for (size_t i = 0; i < maildir_count(folder); i++) {
-		uint32_t uid = maildir_message(folder, i)->uid;
-
-		if (uid >= WORLD_UIDS)
+		if (!maildir_message(folder, i, &message))
+			continue;
+		if (message.uid >= WORLD_UIDS)
 			world_die("UID out of range", world->path);
-		if (world->told[f][uid] == 0)
-			world->told[f][uid] = WORLD_SOME;
+		if (world->told[f][message.uid] == 0)
+			world->told[f][message.uid] = WORLD_SOME;
 	}
 	if (maildir_uidnext(folder) > world->next[f])
 		world->next[f] = maildir_uidnext(folder);
-	for (size_t i = 0; i < maildir_count(folder); i++) {
-		uint8_t *told = &world->told[f][maildir_message(folder, i)->uid];
-		int id = *told == WORLD_SOME ? session_id(folder, i) : WORLD_SOME;
+	if (maildir_highest_modseq(folder) > world->modseq[f])
+		world->modseq[f] = maildir_highest_modseq(folder);
+	for (uint32_t uid = 1; uid < WORLD_UIDS; uid++) {
+		int id = WORLD_SOME;
 
+		if (world->told[f][uid] == WORLD_SOME && maildir_lookup(folder, uid, &message))
+			id = session_id(folder, uid);
 		if (id != WORLD_SOME)
-			*told = (uint8_t)(id + 1);
+			world->told[f][uid] = (uint8_t)(id + 1);
 	}
 	return 0;
 }
@@ -115,72 +119,92 @@ session_keywords(struct maildir_folder *folder, const struct maildir_message *me
 
 /* --- messages by their numbers --- */
 
-/* Its place in the list; SIZE_MAX and ENOENT when the session has none. */
-static size_t
-session_index(const struct session *session, int f, unsigned id)
+/* Its UID; 0 and ENOENT when the session has none. */
+static uint32_t
+session_uid(const struct session *session, int f, unsigned id)
 {
 	uint32_t uid = world_uid(session->world, f, id);
-	struct maildir_folder *folder = session->folder[f];
-	size_t index;
+	struct maildir_message message;
 
+	if (session->folder[f] != NULL && uid != 0 &&
+	    maildir_lookup(session->folder[f], uid, &message))
+		return uid;
 	errno = ENOENT;
-	if (folder == NULL || uid == 0)
-		return SIZE_MAX;
-	index = maildir_find(folder, uid);
-	if (index >= maildir_count(folder) || maildir_message(folder, index)->uid != uid)
-		return SIZE_MAX;
-	return index;
+	return 0;
 }
 
 bool
 session_has(const struct session *session, int f, unsigned id)
 {
-	return session_index(session, f, id) != SIZE_MAX;
+	return session_uid(session, f, id) != 0;
 }
 
 int
 session_mark(struct session *session, int f, unsigned id, uint32_t add, uint32_t remove)
 {
-	size_t index = session_index(session, f, id);
+	const struct maildir_flag_change change = {.add = add, .remove = remove};
+	uint32_t uid = session_uid(session, f, id);
 
-	if (index == SIZE_MAX)
-		return -1;
-	return maildir_flags(session->folder[f], index, add, remove, 0, 0);
+	return uid == 0 ? -1 : maildir_flags(session->folder[f], uid, &change);
 }
 
 int
 session_keyword(struct session *session, int f, unsigned id, unsigned keyword, bool on)
 {
-	size_t index = session_index(session, f, id);
-	int letter;
+	struct maildir_flag_change change = {0};
+	uint32_t uid = session_uid(session, f, id);
+	int number;
 
-	if (index == SIZE_MAX)
+	if (uid == 0)
 		return -1;
-	letter = maildir_keyword_letter(session->folder[f], world_keyword(keyword));
-	if (letter < 0)
+	number = maildir_keyword_make(session->folder[f], world_keyword(keyword));
+	if (number < 0)
 		return -1;
-	return maildir_flags(
-	    session->folder[f], index, 0, 0, on ? 1U << letter : 0, on ? 0 : 1U << letter);
+	if (on)
+		change.add_keywords = 1ULL << number;
+	else
+		change.remove_keywords = 1ULL << number;
+	return maildir_flags(session->folder[f], uid, &change);
 }
 
 int
 session_remove(struct session *session, int f, unsigned id)
 {
-	size_t index = session_index(session, f, id);
+	uint32_t uid = session_uid(session, f, id);
 
-	return index == SIZE_MAX ? -1 : maildir_remove(session->folder[f], index);
+	return uid == 0 ? -1 : maildir_remove(session->folder[f], uid);
+}
+
+/* A number that stands for all that the texts say. */
+static uint64_t
+texts_sum(struct maildir_folder *folder, uint32_t uid, bool *failed)
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < MAILDIR_TEXTS; i++) {
+		struct mdtext text = {0};
+
+		if (maildir_text(folder, uid, (enum maildir_text)i, &text) < 0 || text.failed)
+			*failed = true;
+		for (size_t n = 0; n < text.len; n++)
+			sum = sum * 31 + (unsigned char)text.data[n];
+		mdtext_clear(&text);
+	}
+	return sum;
 }
 
 void
 session_facts(struct session *session, int f, uint32_t uid, struct facts *facts)
 {
-	size_t index = maildir_find(session->folder[f], uid);
+	struct maildir_folder *folder = session->folder[f];
+	struct maildir_message message;
 
 	memset(facts, 0, sizeof(*facts));
-	facts->failed =
-	    index >= maildir_count(session->folder[f]) ||
-	    maildir_size(session->folder[f], index, &facts->size, &facts->newline) < 0 ||
-	    maildir_date(session->folder[f], index, &facts->date) < 0;
+	facts->failed = !maildir_lookup(folder, uid, &message) ||
+			maildir_size(folder, uid, &facts->size, &facts->newline) < 0 ||
+			maildir_date(folder, uid, &facts->date) < 0 ||
+			maildir_message_id(folder, uid, facts->id) < 0;
+	facts->texts = texts_sum(folder, uid, &facts->failed);
 }
 
 /* --- arrivals --- */
@@ -225,18 +249,45 @@ session_append(struct session *session, int f, const unsigned *ids, size_t count
 	return r;
 }
 
+/* The message's keywords as the other folder numbers them.  -1: it cannot have all of them. */
+static int
+copied_keywords(struct session *session, int from, uint32_t uid, int to, uint64_t *numbers_r)
+{
+	struct maildir_message message;
+	uint32_t keywords;
+
+	*numbers_r = 0;
+	if (!maildir_lookup(session->folder[from], uid, &message))
+		return -1;
+	keywords = session_keywords(session->folder[from], &message);
+	if (__builtin_popcount(keywords) != __builtin_popcountll(message.keywords))
+		return -1; /* their names cannot be read now */
+	for (unsigned i = 0; i < WORLD_KEYWORDS; i++) {
+		int number;
+
+		if (!(keywords >> i & 1))
+			continue;
+		number = maildir_keyword_make(session->folder[to], world_keyword(i));
+		if (number < 0)
+			return -1;
+		*numbers_r |= 1ULL << number;
+	}
+	return 0;
+}
+
 int
 session_copy(struct session *session, int from, unsigned id, int to, uint32_t *uid_r)
 {
 	struct maildir_delivery *delivery = NULL;
-	size_t index = session_index(session, from, id);
+	uint32_t uid = session_uid(session, from, id);
+	uint64_t keywords;
 	int r;
 
-	if (index == SIZE_MAX)
+	if (uid == 0 || copied_keywords(session, from, uid, to, &keywords) < 0)
 		return -1;
 	r = maildir_delivery_begin(session->folder[to], &delivery);
 	if (r == 0)
-		r = maildir_delivery_copy(delivery, session->folder[from], index, 0);
+		r = maildir_delivery_copy(delivery, session->folder[from], uid, keywords);
 	if (r == 0)
 		r = commit(delivery, 1, uid_r);
 	maildir_delivery_end(&delivery);

@@ -334,32 +334,40 @@ check_uid(struct world *world, int f, int id, uint32_t uid)
 }
 
 static void
-listing_add(FILE *out, struct session *session, int f, size_t index, int id)
+listing_add(
+    FILE *out, struct session *session, int f, const struct maildir_message *message, int id)
 {
-	const struct maildir_message *message = maildir_message(session->folder[f], index);
 	struct facts facts;
 
 	session_facts(session, f, message->uid, &facts);
-	fprintf(out, "%s %u: message %d flags %x keywords %x size %llu %d date %lld%s\n",
+	fprintf(out,
+	    "%s %u: message %d flags %x keywords %x size %llu %d date %lld id %s texts %llx%s\n",
 	    world_folder[f], message->uid, id, message->flags,
 	    session_keywords(session->folder[f], message), (unsigned long long)facts.size,
-	    facts.newline, (long long)facts.date, facts.failed ? " NOT READ" : "");
+	    facts.newline, (long long)facts.date, facts.id, (unsigned long long)facts.texts,
+	    facts.failed ? " NOT READ" : "");
 }
 
 static bool
-listing_message(FILE *out, struct session *session, int f, size_t index, struct disk *disk)
+listing_message(FILE *out, struct session *session, int f, size_t place, struct disk *disk)
 {
-	const struct maildir_message *message = maildir_message(session->folder[f], index);
-	int id = session_id(session->folder[f], index);
+	struct maildir_folder *folder = session->folder[f];
+	struct maildir_message message;
+	int id;
 
+	if (!maildir_message(folder, place, &message))
+		return wrong("is damaged in the list", world_folder[f], (long)place);
+	id = session_id(folder, message.uid);
 	if (id < 0 || id == WORLD_SOME)
-		return wrong("cannot be read", world_folder[f], message->uid);
+		return wrong("cannot be read", world_folder[f], message.uid);
 	if (disk->count[id] != 1)
 		return wrong("is there more than once", world_folder[f], id);
 	disk->count[id] = 0;
-	listing_add(out, session, f, index, id);
-	return check_marks(session, f, id, message, disk->flags[id]) &&
-	       check_uid(session->world, f, id, message->uid);
+	if (message.modseq == 0 || message.modseq > maildir_highest_modseq(folder))
+		return wrong("MODSEQ out of range", world_folder[f], (long)message.modseq);
+	listing_add(out, session, f, &message, id);
+	return check_marks(session, f, id, &message, disk->flags[id]) &&
+	       check_uid(session->world, f, id, message.uid);
 }
 
 static bool
@@ -381,6 +389,9 @@ listing_folder(FILE *out, struct session *session, int f)
 		return wrong("UIDVALIDITY has changed", world_folder[f], world->validity[f]);
 	if (maildir_uidnext(folder) < world->next[f])
 		return wrong("UIDNEXT has fallen", world_folder[f], maildir_uidnext(folder));
+	if (maildir_highest_modseq(folder) < world->modseq[f])
+		return wrong(
+		    "HIGHESTMODSEQ has fallen from", world_folder[f], (long)world->modseq[f]);
 	for (size_t i = 0; i < maildir_count(folder); i++) {
 		if (!listing_message(out, session, f, i, &disk))
 			return false;

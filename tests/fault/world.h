@@ -49,6 +49,7 @@ struct world {
 	struct known message[WORLD_FOLDERS][WORLD_MESSAGES];
 	uint32_t validity[WORLD_FOLDERS]; /* as they were told, 0: not yet */
 	uint32_t next[WORLD_FOLDERS];
+	uint64_t modseq[WORLD_FOLDERS];
 	uint8_t told[WORLD_FOLDERS][WORLD_UIDS]; /* the message behind a UID + 1, 0: not told */
 };
 
@@ -109,9 +110,9 @@ int session_remove(struct session *session, int folder, unsigned id);
 int session_append(struct session *session, int folder, const unsigned *ids, size_t count,
     uint32_t flags, uint32_t *uids_r);
 int session_copy(struct session *session, int from, unsigned id, int to, uint32_t *uid_r);
-/* Which message is at that place of the list: WORLD_SOME when it cannot be read, -1 when its octets
- * are not those of any. */
-int session_id(struct maildir_folder *folder, size_t index);
+/* Which message has that UID: WORLD_SOME when it cannot be read, -1 when its octets are not those of
+ * any. */
+int session_id(struct maildir_folder *folder, uint32_t uid);
 /* Those of the world's keywords that it has, as bits. */
 uint32_t session_keywords(struct maildir_folder *folder, const struct maildir_message *message);
 
@@ -119,6 +120,8 @@ uint32_t session_keywords(struct maildir_folder *folder, const struct maildir_me
 struct facts {
 	bool failed, newline;
 	uint64_t size;
+	uint64_t texts; /* ENVELOPE and so on, as a sum */
+	char id[MAILDIR_ID_SIZE];
 	time_t date;
 };
 void session_facts(struct session *session, int folder, uint32_t uid, struct facts *facts_r);

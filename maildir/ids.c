@@ -155,3 +155,29 @@ maildir_pop3_uidl(struct maildir_folder *folder, uint32_t uid, char uidl_r[MAILD
 	memcpy(uidl_r, index_uidl(&message), (size_t)message.record.uidl_len + 1);
 	return true;
 }
+
+bool
+maildir_name_uidl(
+    struct maildir_folder *folder, uint32_t uid, bool guid, char uidl_r[MAILDIR_UIDL_SIZE])
+{
+	struct index_message message;
+	char name[GUID_SIZE];
+	size_t len;
+
+	if (message_find(folder, uid, &message) < 0)
+		return false;
+	if (guid)
+		message_guid(&message, name);
+	else
+		guid_of(NULL, index_name(&message), name);
+	len = strlen(name);
+	if (len == 0 || len >= MAILDIR_UIDL_SIZE)
+		return false;
+	/* RFC 1939 section 7. */
+	for (size_t i = 0; i < len; i++) {
+		if (name[i] < 0x21 || name[i] > 0x7e)
+			return false;
+	}
+	memcpy(uidl_r, name, len + 1);
+	return true;
+}

@@ -174,6 +174,10 @@ int maildir_folder_id(struct maildir_folder *folder, char id_r[MAILDIR_ID_SIZE])
 /* What dovecot-uidlist has for POP3 (P): one to 70 characters of RFC 1939.  false: nothing. */
 enum { MAILDIR_UIDL_SIZE = 71 };
 bool maildir_pop3_uidl(struct maildir_folder *folder, uint32_t uid, char uidl_r[MAILDIR_UIDL_SIZE]);
+/* What other servers tell there: the base name of the message's file; guid: that of the message that it
+ * is a copy of, which then several have.  false: POP3 does not allow it. */
+bool maildir_name_uidl(
+    struct maildir_folder *folder, uint32_t uid, bool guid, char uidl_r[MAILDIR_UIDL_SIZE]);
 
 /*
  * The exact number of octets that maildir_reader will give for the message: its file with every

@@ -577,7 +577,7 @@ const struct setting conf_settings[] = {
     {"maildir", CONF_STRING, FIELD(maildir), "~/Maildir"},
     {"mark_seen", CONF_BOOL, FIELD(mark_seen), "yes"},
     {"pop3_uidl_format", CONF_WORD, FIELD(pop3_uidl_format), "%08Xu%08Xv",
-	.words = "%08Xu%08Xv %08Xv%08Xu %v.%u %u.%v %v-%u UID%u-%v %u"},
+	.words = "%08Xu%08Xv %08Xv%08Xu %v.%u %u.%v %v-%u UID%u-%v %u %f %g"},
     {"worker_user", CONF_STRING, FIELD(worker_user), "sallyport"},
     {"key_user", CONF_STRING, FIELD(key_user), "sallyport-key"},
     {"empty_dir", CONF_PATH, FIELD(empty_dir), "/run/sallyport/empty"},

@@ -35,6 +35,8 @@ enum conf_uidl {
 	CONF_UIDL_DASH,		/* %v-%u */
 	CONF_UIDL_COURIER,	/* UID%u-%v */
 	CONF_UIDL_UID,		/* %u */
+	CONF_UIDL_FILE,		/* %f */
+	CONF_UIDL_GUID,		/* %g */
 };
 enum conf_log_tls { CONF_LOG_TLS_BRIEF, CONF_LOG_TLS_FULL };
 

@@ -32,13 +32,23 @@ struct maildrop {
 	struct drop_message *messages;
 };
 
+/* Names are not unique for certain: they are taken as those that were saved. */
+static bool
+name_uidl(struct maildrop *drop, uint32_t uid, char uidl_r[MAILDIR_UIDL_SIZE])
+{
+	if (drop->uidl_format != CONF_UIDL_FILE && drop->uidl_format != CONF_UIDL_GUID)
+		return false;
+	return maildir_name_uidl(drop->folder, uid, drop->uidl_format == CONF_UIDL_GUID, uidl_r);
+}
+
 /* -1: memory was short. */
 static int
 take_uidl(struct maildrop *drop, struct drop_message *message)
 {
 	char uidl[MAILDIR_UIDL_SIZE];
 
-	if (!maildir_pop3_uidl(drop->folder, message->uid, uidl))
+	if (!maildir_pop3_uidl(drop->folder, message->uid, uidl) &&
+	    !name_uidl(drop, message->uid, uidl))
 		return 0;
 	message->saved_uidl = strdup(uidl);
 	return message->saved_uidl != NULL ? 0 : -1;
@@ -247,6 +257,8 @@ make_uidl(int format, unsigned uid, unsigned validity, char uidl_r[POP3_UIDL_MAX
 	const size_t size = POP3_UIDL_MAX + 1;
 
 	switch ((enum conf_uidl)format) {
+	case CONF_UIDL_FILE: /* of a name that cannot be one */
+	case CONF_UIDL_GUID:
 	case CONF_UIDL_HEX_UID:
 		snprintf(uidl_r, size, "%08x%08x", uid, validity);
 		break;

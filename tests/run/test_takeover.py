@@ -516,6 +516,8 @@ FORMS = {  # as both have it, and as Dovecot has it from 2.4 on
     "%v-%u": "%{uidvalidity}-%{uid}",
     "UID%u-%v": "UID%{uid}-%{uidvalidity}",
     "%u": "%{uid}",
+    "%f": "%{filename}",
+    "%g": "%{guid}",
 }
 
 
@@ -548,7 +550,7 @@ def test_pop3_ids_have_dovecots_forms(serve):
             assert uidls(server.login) == told, form
             seen.add(told[1])
             assert (told == standard) == (form == "%08Xu%08Xv")
-        assert len(seen) == len(FORMS)
+        assert len(seen) == len(FORMS) - 1, "%f and %g are one where nothing is a copy"
     finally:
         dovecot.stop()
 

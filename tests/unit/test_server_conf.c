@@ -111,6 +111,8 @@ static const struct good {
     {"pop3_uidl_format = %v-%u", WORD, FIELD(pop3_uidl_format), CONF_UIDL_DASH},
     {"pop3_uidl_format = UID%u-%v", WORD, FIELD(pop3_uidl_format), CONF_UIDL_COURIER},
     {"pop3_uidl_format = %u", WORD, FIELD(pop3_uidl_format), CONF_UIDL_UID},
+    {"pop3_uidl_format = %f", WORD, FIELD(pop3_uidl_format), CONF_UIDL_FILE},
+    {"pop3_uidl_format = %g", WORD, FIELD(pop3_uidl_format), CONF_UIDL_GUID},
     {"worker_user = nobody", TEXT, FIELD(worker_user), 0, "nobody"},
     {"key_user = daemon", TEXT, FIELD(key_user), 0, "daemon"},
     {"empty_dir = /var/empty", TEXT, FIELD(empty_dir), 0, "/var/empty"},

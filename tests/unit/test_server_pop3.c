@@ -818,10 +818,13 @@ uidls_have_the_form_that_is_set(void **state)
 	    {"%v-%u", "1 4779-7\r\n2 saved\r\n3 4779-255\r\n"},
 	    {"UID%u-%v", "1 UID7-4779\r\n2 saved\r\n3 UID255-4779\r\n"},
 	    {"%u", "1 7\r\n2 saved\r\n3 255\r\n"},
+	    {"%f", "1 1700000000.M0P1.host\r\n2 saved\r\n3 1700000002.M2P1.host\r\n"},
+	    /* A copy of the first: only one may keep it. */
+	    {"%g", "1 1700000000.M0P1.host\r\n2 saved\r\n3 000000ff000012ab\r\n"},
 	};
 	static const char list[] = "3 V4779 N256 G0123456789abcdef0123456789abcdef\n"
 				   "7 :1700000000.M0P1.host\n8 Psaved :1700000001.M1P1.host\n"
-				   "255 :1700000002.M2P1.host\n";
+				   "255 G1700000000.M0P1.host :1700000002.M2P1.host\n";
 	char setting[64], out[1024], expected[1024];
 
 	(void)state;

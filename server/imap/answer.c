@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "maildir/tree.h"
 #include "server/imap/answer.h"
+#include "server/imap/name.h"
 #include "server/imap/session.h"
 #include "server/log.h"
 #include "server/reader.h"
@@ -137,14 +139,28 @@ imap_add_date(struct mdtext *out, time_t date)
 	mdtext_add(out, text, sizeof(text) - 1);
 }
 
+/* Courier 5 has names on disk in UTF-8: where there is none in modified UTF-7 that counts. */
+static void
+folder_on_disk(struct session *session, char folder[IMAP_NAME_MAX])
+{
+	char utf8[IMAP_NAME_MAX];
+
+	if (strchr(folder, '&') != NULL && !maildir_folder_exists(session->maildir, folder) &&
+	    imap_utf7_to_utf8(folder, strlen(folder), utf8, sizeof(utf8)) == 0 &&
+	    maildir_folder_exists(session->maildir, utf8))
+		memcpy(folder, utf8, strlen(utf8) + 1);
+}
+
 bool
 imap_folder_of(struct session *session, struct word mailbox, char folder_r[IMAP_NAME_MAX],
     enum imap_result *result_r)
 {
 	const char *why = imap_name_folder(mailbox.at, mailbox.len, imap_utf8(session), folder_r);
 
-	if (why == NULL)
+	if (why == NULL) {
+		folder_on_disk(session, folder_r);
 		return true;
+	}
 	*result_r = imap_say(session, IMAP_NO, "[CANNOT] %s", why);
 	return false;
 }

@@ -403,6 +403,11 @@ imap_name_folder(const char *name, size_t len, bool utf8, char folder_r[IMAP_NAM
 void
 imap_name_client(const char *folder, bool utf8, char name_r[IMAP_NAME_MAX])
 {
-	if (!utf8 || imap_utf7_to_utf8(folder, strlen(folder), name_r, IMAP_NAME_MAX) < 0)
-		(void)snprintf(name_r, IMAP_NAME_MAX, "%s", folder);
+	char decoded[IMAP_NAME_MAX];
+	bool utf7 = imap_utf7_to_utf8(folder, strlen(folder), decoded, sizeof(decoded)) == 0;
+
+	/* Courier 5 has names on disk in UTF-8; imap_folder_of finds them again. */
+	if (!utf7 && !utf8 && imap_utf8_to_utf7(folder, strlen(folder), name_r, IMAP_NAME_MAX) == 0)
+		return;
+	(void)snprintf(name_r, IMAP_NAME_MAX, "%s", utf7 && utf8 ? decoded : folder);
 }

@@ -20,8 +20,8 @@ enum { IMAP_NAME_MAX = 1024 }; /* octets of a name in any form; what a file name
  */
 const char *imap_name_folder(const char *name, size_t len, bool utf8, char folder_r[IMAP_NAME_MAX]);
 
-/* A folder's name for a client: as it is, or as UTF-8.  One on disk that is no modified UTF-7 stays as
- * it is. */
+/* A folder's name for a client: in modified UTF-7, or as UTF-8.  One on disk that is neither stays as it
+ * is. */
 void imap_name_client(const char *folder, bool utf8, char name_r[IMAP_NAME_MAX]);
 
 /* The two encodings, written with a NUL behind.  -1: malformed (controls are, in both, and any but the

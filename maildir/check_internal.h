@@ -1,0 +1,23 @@
+/*
+ * check_internal.h: what check.c, check_tree.c and check_mend.c share.
+ */
+#ifndef MAILDIR_CHECK_INTERNAL_H
+#define MAILDIR_CHECK_INTERNAL_H
+
+#include <stdbool.h>
+#include <time.h>
+
+struct maildir;
+
+/* Lock files of Dovecot's, of a folder and of the Maildir. */
+#define CHECK_DOTLOCK	"dovecot-uidlist.lock"
+#define CHECK_SUBS_LOCK "subscriptions.lock"
+
+/* Whether the lock file's process is dead, or it is so old that it counts as dead. */
+bool check_lock_is_dead(const struct maildir *md, int dirfd, const char *name, time_t now);
+/* Whether a temporary file of ours is there and nobody can still be writing it. */
+bool check_is_left(int dirfd, const char *name, time_t now);
+/* "a directory", of a mode that stat(2) gave. */
+const char *check_kind(unsigned mode);
+
+#endif

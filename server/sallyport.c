@@ -10,6 +10,7 @@
 
 #include "server/cmd_cert.h"
 #include "server/cmd_check.h"
+#include "server/cmd_maildir.h"
 #include "server/cmd_passwd.h"
 #include "server/cmd_run.h"
 #include "server/process.h"
@@ -35,6 +36,8 @@ static const struct command {
     {"passwd", "[-u UID] [-g GID] [-h HOME] NAME", "print a line for the users file", cmd_passwd},
     {"cert", "ca | server NAME... | request NAME... | show FILE", "make and show certificates",
 	cmd_cert},
+    {"maildir", "check PATH [--repair] | index PATH",
+	"explain a Maildir and mend it, build its index ahead", cmd_maildir},
     {"version", "", "say which", cmd_version},
     {"help", "", "say this", cmd_help},
 };

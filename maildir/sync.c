@@ -564,7 +564,10 @@ sync_entry_guid(struct list *list, const struct uidlist_line *line)
 	size_t len;
 	const char *value = uidlist_field(line, 'G', &len);
 
-	return value != NULL && len > 0 ? mdarena_add(&list->arena, value, len) : NULL;
+	/* One that no client could be told is none. */
+	return value != NULL && len > 0 && len < MAILDIR_ID_SIZE
+		   ? mdarena_add(&list->arena, value, len)
+		   : NULL;
 }
 
 static void
@@ -580,8 +583,7 @@ entry_fields(struct list *list, struct entry *entry, const struct uidlist_line *
 	if (sizes.known) {
 		entry->size = sizes.size;
 		entry->wire = sizes.wire;
-		entry->known |=
-		    INDEX_SIZES | INDEX_HEARSAY | (sizes.line_end ? INDEX_LINE_END : 0);
+		entry->known |= INDEX_SIZES | INDEX_HEARSAY | (sizes.line_end ? INDEX_LINE_END : 0);
 	}
 	entry->uidl = sync_uidl(list, line);
 	entry->guid = sync_entry_guid(list, line);

@@ -83,7 +83,9 @@ def measure(group, servers, size, rounds):
 
 
 def text(value):
-    return "" if value is None else f"{value:,.0f}" if value >= 1000 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
 def verdict(row, value, ratio, figure):
@@ -106,7 +108,8 @@ def show(out, results, servers, score):
                 continue
             ratio = value[s] / base if base and value[s] is not None else None
             cells = [text(results.median(s, number, what)) for what in ("wall", "cpu", "client", "memory")]
-            line = f"  {s.name:12}" + "".join(f"{c:>11}" for c in cells) + f"{text(ratio):>8}  "
+            line = f"  {s.name:12}" + "".join(f"{c:>11}" for c in cells)
+            line += f"{text(ratio) if ratio is None or ratio >= 1 else f'{ratio:.3f}':>8}  "
             if s is servers[0]:
                 reached = verdict(row, value[s], ratio, rounds[-1])
                 score.append((row.name, reached))
@@ -159,9 +162,12 @@ def run(options, directory):
         for s in servers:
             s.stop()
     known = [reached for _, reached in score if reached is not None]
-    out.say()
-    out.say(f"{sum(known)} of {len(known)} rows reached; missed: "
-            + ("; ".join(name.strip() for name, reached in score if reached is False) or "none"))
+    if known:
+        out.say()
+        out.say(f"{sum(known)} of {len(known)} rows reached; missed:")
+        for name, reached in score:
+            if reached is False:
+                out.say(f"  {name.strip()}")
     if options.readme:
         out.write_readme()
     return int(failed)

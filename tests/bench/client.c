@@ -1,7 +1,7 @@
 /*
- * client.c: the benchmark's client.  Reads commands from its input, one a line, its words between single
- * spaces, and answers each with one line: "ok" with figures as name=number, or "bad" with what is wrong, after
- * which it ends.  ns is the wall time of what it measures.
+ * client.c: the benchmark's client.  Reads commands from its input, one a line, its words between
+ * single spaces, and answers each with one line: "ok" with figures as name=number, or "bad" with
+ * what is wrong, after which it ends.  ns is the wall time of what it measures.
  * Runs as: whoever measures.
  */
 #include <errno.h>
@@ -67,7 +67,7 @@ do_target(char *rest)
 	printf("ok");
 }
 
-/* logins imap|pop3 N MESSAGES: from connect to end of stream; in POP3 with STAT, which tells MESSAGES. */
+/* logins imap|pop3 N MESSAGES: from connect to end of stream; POP3's STAT tells MESSAGES. */
 static void
 do_logins(char *rest)
 {

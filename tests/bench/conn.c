@@ -143,7 +143,7 @@ moved(const struct conn *conn, int n, const char *what)
 	bad("%s: %s", what, ERR_error_string(ERR_get_error(), NULL));
 }
 
-/* What is left of a line goes to the front, so that reads are large and the buffer stays in the cache. */
+/* What is left of a line goes to the front: reads are large, and the buffer stays in the cache. */
 static void
 compact(struct conn *conn)
 {

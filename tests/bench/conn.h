@@ -48,7 +48,7 @@ void conn_talk(struct conn *conn, const char *out, size_t len, conn_take *take, 
 /* Feeds take what is there, without waiting. */
 void conn_look(struct conn *conn, conn_take *take, void *ctx);
 
-/* Reads until the server closes, from which nothing more may come; frees what the connection holds. */
+/* Reads until the server closes; nothing more may come.  Frees what the connection holds. */
 void conn_end(struct conn *conn);
 
 /* Nanoseconds of CLOCK_MONOTONIC. */

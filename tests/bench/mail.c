@@ -1,10 +1,11 @@
 /*
- * mail.c: makes a Maildir for the benchmark: mail DIRECTORY COUNT fills DIRECTORY/cur and prints how many octets
- * the messages are on the wire.  The same COUNT gives the same messages everywhere.
+ * mail.c: makes a Maildir for the benchmark: mail DIRECTORY COUNT fills DIRECTORY/cur and prints
+ * how many octets the messages are on the wire.  The same COUNT gives the same messages everywhere.
  *
  * Of 100 messages 40 are plain text, 35 text beside HTML, 15 have an attachment and 10 come from a
  * list with many References and much trace in the header: a few kB, some tens of kB, and a tail of
- * hundreds, 20 kB on average, 8 kB in the middle.  Names are as Postfix's local(8) gives them, without sizes.
+ * hundreds, 20 kB on average, 8 kB in the middle.  Names are as Postfix's local(8) gives them,
+ * without sizes.
  * Runs as: whoever measures.
  */
 #include <errno.h>

@@ -5,6 +5,7 @@ came and went.  Its Maildirs are hard links to one copy of the messages, the sam
 message, and the page cache treats all alike.
 """
 
+import hashlib
 import os
 import pathlib
 import shutil
@@ -391,6 +392,7 @@ class Bench:
         self.dir, self.build, self.users = directory, build, users
         directory.mkdir(parents=True, exist_ok=True)
         directory.chmod(0o755)
+        self.maker = hashlib.sha256((HERE / "mail.c").read_bytes()).hexdigest()
         self.hash = subprocess.run(["openssl", "passwd", "-6", "-salt", "rounds=1000$benchsalt", PASSWORD],
                                    capture_output=True, text=True, check=True).stdout.strip()
         certificates = directory / "certificates"
@@ -405,15 +407,14 @@ class Bench:
         path = self.dir / f"mail/{count}"
         program = self.build / "bench/mail"
         made_by = path / "made-by"
-        key = subprocess.run(["sha256sum", HERE / "mail.c"], capture_output=True, text=True, check=True).stdout[:64]
-        if not made_by.exists() or made_by.read_text().split()[0] != key:
+        if not made_by.exists() or made_by.read_text().split()[0] != self.maker:
             print(f"making {count:,} messages", file=sys.stderr, flush=True)
             shutil.rmtree(path, ignore_errors=True)
             (path / "cur").mkdir(parents=True)
             octets = subprocess.run([program, path, str(count)], capture_output=True, text=True, check=True).stdout
             if IS_ROOT:
                 subprocess.run(["chown", "-R", f"{UID}:{GID}", path / "cur"], check=True)
-            made_by.write_text(f"{key} {octets.strip()}\n")
+            made_by.write_text(f"{self.maker} {octets.strip()}\n")
         return path, int(made_by.read_text().split()[1])
 
     def octets(self, count):

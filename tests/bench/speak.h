@@ -1,6 +1,6 @@
 /*
  * speak.h: what the benchmark's client says in IMAP and POP3, and what it counts in the answers.
- * Each function returns when everything was answered, and ends the program where an answer is wrong.
+ * Each function returns when all was answered, and ends the program where an answer is wrong.
  */
 #ifndef BENCH_SPEAK_H
 #define BENCH_SPEAK_H

@@ -107,6 +107,7 @@ class Torture:
         self.server, self.seed, self.say = server, seed, say
         self.plan = Plan(server.dir / "plan")
         self.faults = 0        # odd while one may happen
+        self.broken = 0.0      # when somebody broke the index
         self.account = server.accounts["anna"]
         self.model = Model(FOLDERS)
         self.stop, self.resume, self.pausing = threading.Event(), threading.Event(), threading.Event()
@@ -119,9 +120,13 @@ class Torture:
     def troubles(self):
         return self.full, self.faults
 
+    def lately_broken(self):
+        """An index broken under a session may end it, or a command: it is not known any more what it was told."""
+        return time.monotonic() < self.broken + 3
+
     def calm_since(self, before):
         """Whether there was neither a full disk nor a fault since then."""
-        return before == self.troubles() and self.full % 2 == self.faults % 2 == 0
+        return before == self.troubles() and self.full % 2 == self.faults % 2 == 0 and not self.lately_broken()
 
     def nobody_killed(self, kills):
         """Since there were so many; an odd number while somebody is being killed."""
@@ -503,6 +508,8 @@ class Breaker(Actor):
         except OSError:
             return  # there is none just now, or the disk is full
         self.torture.done[what] += 1
+        if what != "keep":
+            self.torture.broken = time.monotonic()
 
 
 class Killer(Actor):
@@ -573,7 +580,9 @@ class Session(Actor):
         """A NO is for a full disk or for a message that is gone; a BAD never."""
         if answer.ok:
             return True
-        if answer.bad or self.torture.calm_since(self.calm) and not re.search(GONE, answer.text):
+        # A session to which messages came back that it cannot be told of is about to end.
+        ending = self.torture.returned and "That cannot be done" in answer.text
+        if answer.bad or not ending and self.torture.calm_since(self.calm) and not re.search(GONE, answer.text):
             raise Broken(f"{what}: {answer}")
         self.torture.done["NO"] += 1
         return False
@@ -583,7 +592,12 @@ class Session(Actor):
             raise Broken("no answer in 30 s") from error
         t = self.torture
         talk = self.talk
-        if talk is not None and t.nobody_killed(talk.kills) and t.faults == talk.faults and t.faults % 2 == 0:
+        # The reason may have been said while nobody listened.
+        said = "BYE" in str(error)
+        anew = ("made anew" in str(error) or not said) and t.lately_broken()
+        anew = anew or ("came back" in str(error) or not said) and t.returned
+        if (talk is not None and not anew and t.nobody_killed(talk.kills)
+                and t.faults == talk.faults and t.faults % 2 == 0):
             raise Broken(f"the connection ended, and nobody was killed: {error}") from error
         try:
             if self.talk is not None:

@@ -671,12 +671,15 @@ look_index(const struct look *look)
 	struct maildir_facts *facts = look->facts;
 
 	for (int pass = 0; pass < LOOK_PASSES; pass++) {
+		struct file_stamp before, after;
+
+		(void)!file_stamp_at(look->folder->fd, SNAPSHOT_NAME, &before);
 		facts->index = index_state(look);
-		if (facts->index != MAILDIR_INDEX_DAMAGED)
+		(void)!file_stamp_at(look->folder->fd, SNAPSHOT_NAME, &after);
+		/* Another has made a new one meanwhile. */
+		if (file_stamp_same(&before, &after))
 			break;
-		/* A session may be making a new one at this moment. */
 		index_close(look->folder);
-		maildir_sleep_ms(LOOK_AGAIN_MS);
 	}
 	facts->snapshot = size_of(look, SNAPSHOT_NAME);
 	facts->log = size_of(look, LOG_NAME);

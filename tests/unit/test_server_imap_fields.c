@@ -35,12 +35,10 @@ static const char *const headers[] = {
 };
 
 static const char *const texts[] = {"", "plain", "PLAIN WORDS", "two blanks", "tab ", "folded here",
-    "here and", "obsolete",
-    "gr\xc3\xbc\xc3\x9f"
-    "e aus wien",
-    "=?", "not =? a", "= 2?", "in =", "caf", "na\xc3\xafve", "\a", "one", "two", "one two",
-    "behind", " behind", "@[`{~", "^_", "\x7f", "a@example.org", "b@example.org, c@", "example",
-    " ", "at once", "zebra", "other\""};
+    "here and", "obsolete", "gr\xc3\xbc\xc3\x9f\145 aus wien", "=?", "not =? a", "= 2?",
+    "in =", "caf", "na\xc3\xafve", "\a", "one", "two", "one two", "behind", " behind", "@[`{~",
+    "^_", "\x7f", "a@example.org", "b@example.org, c@", "example", " ", "at once", "zebra",
+    "other\""};
 
 static const char *const names[] = {
     "Subject", "subject", "From", "To", "Date", "Subjec", "Subject2"};

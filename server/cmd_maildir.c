@@ -157,7 +157,7 @@ struct checking {
 	struct maildir *md;
 	struct maildir_check check;
 	FILE *to;
-	unsigned long odd, mended;
+	unsigned long odd;
 	bool repair; /* we are mending, and only tell of that */
 	bool failed; /* it was said */
 };
@@ -238,7 +238,6 @@ tell(void *ctx, const struct maildir_finding *finding)
 	FILE *to = checking->to;
 
 	if (finding->mended) {
-		checking->mended++;
 		tell_mended(to, finding);
 		return;
 	}
@@ -371,10 +370,13 @@ mend_all(struct checking *checking)
 {
 	checking->repair = true;
 	maildir_on_notice(checking->md, notice, NULL);
-	if (maildir_mend_tree(checking->md, &checking->check) < 0 ||
-	    maildir_folders(checking->md, mend_folder, checking) < 0) {
+	if (maildir_mend_tree(checking->md, &checking->check) < 0) {
 		checking->failed = true;
-		(void)failure("the Maildir cannot be mended", strerror(errno));
+		(void)failure("what is not of one folder", strerror(errno));
+	}
+	if (maildir_folders(checking->md, mend_folder, checking) < 0) {
+		checking->failed = true;
+		(void)failure("the folders", strerror(errno));
 	}
 	maildir_on_notice(checking->md, NULL, NULL);
 	checking->repair = false;

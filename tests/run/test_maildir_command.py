@@ -1,0 +1,326 @@
+"""sallyport maildir: check explains a tree and changes nothing, --repair loses nothing, index may be interrupted."""
+
+import os
+import pathlib
+import pty
+import re
+import select
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+
+import pytest
+
+from conftest import IS_ROOT, PROGRAM, Account
+
+MESSAGE = b"From: a@example.org\nTo: b@example.org\nSubject: number %d\n\nbody\n"
+UID = 61001 if IS_ROOT else os.geteuid()
+
+
+def maildir(*arguments, cwd=None, timeout=60):
+    done = subprocess.run([PROGRAM, "maildir", *map(str, arguments)], cwd=cwd, text=True, capture_output=True,
+                          timeout=timeout)
+    assert "Sanitizer" not in done.stderr and "runtime error" not in done.stderr, done.stderr
+    return done
+
+
+@pytest.fixture
+def anna():
+    home = pathlib.Path(tempfile.mkdtemp(prefix="sallyport-test."))
+    home.chmod(0o755)
+    account = Account("anna", "sesame", UID, home)
+    account.make()
+    account.own(home)
+    account.make_folder("Sub")
+    for i in range(10):
+        account.deliver(MESSAGE % i, f"{1000 + i}.M{i}.test:2,{'S' if i % 2 else ''}", sub="cur")
+    account.deliver(MESSAGE % 10, folder="Sub")
+    yield account
+    shutil.rmtree(home)
+
+
+def everything(top):
+    """All there is below, with what would show any change."""
+    found = {}
+    for where, dirs, files in os.walk(top):
+        for name in [".", *dirs, *files]:
+            st = os.lstat(os.path.join(where, name))
+            found[os.path.relpath(os.path.join(where, name), top)] = (st.st_ino, st.st_mode, st.st_uid, st.st_size,
+                                                                      st.st_mtime_ns, st.st_ctime_ns)
+    return found
+
+
+def contents(account):
+    """The messages themselves, whatever they are called."""
+    return sorted(p.read_bytes() for f in (None, "Sub") for s in ("cur", "new")
+                  for p in (account.folder(f) / s).iterdir() if p.is_file())
+
+
+def texts_of(said, folder):
+    return int(re.search(rf"^{folder}: .*?^  index: .*?of (\d+) message", said, re.S | re.M)[1])
+
+
+# --- check ---
+
+
+def test_check_explains_and_changes_nothing(anna):
+    before = everything(anna.maildir)
+    done = maildir("check", anna.maildir)
+    assert done.returncode == 0 and done.stderr == "", done
+    assert everything(anna.maildir) == before
+    assert "INBOX: 10 messages, 5 unseen, 0 in new" in done.stdout
+    assert "Sub: 1 message, 1 unseen, 1 in new" in done.stdout
+    assert "index: none" in done.stdout and done.stdout.endswith(f"{anna.maildir}: nothing odd\n")
+    assert maildir("index", anna.maildir).returncode == 0
+    before = everything(anna.maildir)
+    done = maildir("check", "Maildir", cwd=anna.home)
+    assert done.returncode == 0 and everything(anna.maildir) == before
+    assert "UIDNEXT 11; 0 messages without a UID yet" in done.stdout
+    assert "of 10 messages" in done.stdout and "Sub: 1 message, 1 unseen, 0 in new" in done.stdout
+
+
+def spoil(anna):
+    """Many odd things at once; those that repair mends, and those that it leaves."""
+    m = anna.maildir
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    assert maildir("index", m).returncode == 0
+    (m / "cur/1000.M0.test:2,F").write_bytes(b"Subject: another\n\n")
+    (m / "dovecot-uidlist.lock").write_text(f"{ended.pid}:{os.uname().nodename}")
+    (m / "sallyport.index").write_bytes(b"x" * 5000)
+    with open(m / "dovecot-uidlist", "a") as f:
+        f.write("99 :half")
+    (m / "tmp").rmdir()
+    (m / ".Half").mkdir()
+    (m / ".Half/maildirfolder").touch()
+    for path in m.rglob("*"):
+        anna.own(path)
+    mended = ["has the base name of another", "dovecot-uidlist.lock is the lock", "sallyport.index is damaged",
+              "dovecot-uidlist ends in half a line", "tmp is missing", "cur is missing in Half"]
+    os.mkfifo(m / "cur/1.\x1b[2Jfifo")
+    (m / "cur/1006.M6.test:2,").chmod(0)
+    (m / "maildirsize").write_text("1000S\n")
+    (m / "subscriptions").write_text("Nowhere\n")
+    for value in ("00000001", "00000002"):
+        (m / f"dovecot-uidvalidity.{value}").touch()
+    stay = [r"cur/1.\x1b[2Jfifo is no message (a FIFO)", "cur/1006.M6.test:2, cannot be read", "maildirsize is a quota",
+            "Nowhere is subscribed to", "dovecot-uidvalidity.* is there more than once; the highest counts (3 files)"]
+    for path in m.rglob("*"):
+        anna.own(path)
+    return mended, stay
+
+
+def test_check_finds_and_repair_mends(anna):
+    mended, stay = spoil(anna)
+    messages, before = contents_as_root(anna), everything(anna.maildir)
+    validity = (anna.maildir / "dovecot-uidlist").read_text().split()[1]
+    done = maildir("check", anna.maildir)
+    assert done.returncode == 1, done
+    assert everything(anna.maildir) == before, "without --repair nothing is changed"
+    for text in mended + stay:
+        assert text in done.stdout, (text, done.stdout)
+    assert f"{len(mended) + len(stay)} odd things" in done.stdout, done.stdout
+    assert "\x1b" not in done.stdout
+
+    done = maildir("check", "--repair", anna.maildir)
+    assert done.returncode == 1 and done.stderr == "", done
+    for text in mended:
+        assert text not in done.stdout, (text, done.stdout)
+    for text in stay:
+        assert text in done.stdout, (text, done.stdout)
+    for text in ("made tmp in INBOX", "made cur in Half", "removed dovecot-uidlist.lock", "made anew: sallyport.index",
+                 "gave names of their own to 1 message", "gave UIDs to 1 message"):
+        assert f"mended: {text}" in done.stdout, (text, done.stdout)
+    assert contents_as_root(anna) == messages, "no message is lost"
+    assert (anna.maildir / "dovecot-uidlist").read_text().split()[1] == validity
+    assert not [p for p in anna.maildir.rglob("*") if p.lstat().st_uid != UID], "nothing is root's"
+    again = maildir("check", anna.maildir, "--repair")
+    assert again.returncode == 1 and "mended" not in again.stdout.replace("mended: made anew", ""), again.stdout
+
+
+def contents_as_root(account):
+    """As contents, also of what its owner cannot read."""
+    closed = account.maildir / "cur/1006.M6.test:2,"
+    mode = closed.stat().st_mode & 0o777
+    closed.chmod(0o600)
+    try:
+        return contents(account)
+    finally:
+        closed.chmod(mode)
+
+
+def test_a_lost_uidlist_is_said_before_and_after(anna):
+    assert maildir("index", anna.maildir).returncode == 0
+    lines = (anna.maildir / "dovecot-uidlist").read_text()
+    validity = int(re.match(r"3 V(\d+) ", lines)[1])
+    (anna.maildir / "dovecot-uidlist").write_text("3 no such thing\n" + lines)
+    done = maildir("check", anna.maildir)
+    assert done.returncode == 1 and "all messages will get new UIDs" in done.stdout
+    assert (anna.maildir / "dovecot-uidlist").read_text().startswith("3 no"), "not by looking"
+    done = maildir("check", anna.maildir, "--repair")
+    assert done.returncode == 0, done
+    new = int(re.search(r"mended: gave all messages new UIDs, under UIDVALIDITY (\d+)", done.stdout)[1])
+    assert new > validity and f"UIDVALIDITY {new}, UIDNEXT 11" in done.stdout
+
+
+@pytest.mark.root
+def test_files_of_root_are_found(anna):
+    """What a command that was typed as root has left; its owner cannot mend that."""
+    assert maildir("index", anna.maildir).returncode == 0
+    os.chown(anna.maildir / "sallyport.lock", 0, 0)
+    os.chown(anna.maildir / "cur" / "1001.M1.test:2,S", 0, 0)
+    (anna.maildir / "cur" / "1001.M1.test:2,S").chmod(0o644)
+    done = maildir("check", anna.maildir)
+    assert done.returncode == 1
+    assert "sallyport.lock belongs to another user (uid 0)" in done.stdout
+    assert "cur/1001.M1.test:2,S belongs to another user (uid 0)" in done.stdout
+    done = maildir("check", anna.maildir, "--repair")
+    assert done.returncode == 2 and "INBOX: Permission denied" in done.stderr, done
+
+
+# --- index ---
+
+
+def test_index_is_what_a_session_finds(serve):
+    server = serve()
+    anna = server.accounts["anna"]
+    for i in range(50):
+        anna.deliver(MESSAGE % i)
+    done = maildir("index", anna.maildir)
+    assert done.returncode == 0 and done.stderr == "", done
+    assert re.search(r"^INBOX: 50 messages, 50 read, index \d", done.stdout, re.M)
+    assert re.search(r"^1 folder, 50 messages, 50 read, \d+\.\d seconds$", done.stdout, re.M)
+    assert not [p for p in anna.maildir.rglob("*") if p.lstat().st_uid != anna.uid], "nothing is root's"
+    snapshot = os.stat(anna.maildir / "sallyport.index").st_ino
+    i = server.imap_login()
+    assert i.select()[1] == [b"50"]
+    got = i.uid("FETCH", "1:*", "(ENVELOPE BODYSTRUCTURE RFC822.SIZE)")[1]
+    assert len(got) == 50 and all(b'"number ' in line for line in got)
+    i.logout()
+    assert os.stat(anna.maildir / "sallyport.index").st_ino == snapshot, "and did not have to make it again"
+    assert "50 messages, 0 read" in maildir("index", anna.maildir).stdout
+
+
+def many(anna, n=15000):
+    """Many messages, at the price of links."""
+    (anna.maildir / "cur/1.M0.many:2,").write_bytes(MESSAGE % 0 + b"x" * 72 + b"\n" * 20000)
+    anna.own(anna.maildir / "cur/1.M0.many:2,")
+    for i in range(1, n):
+        os.link(anna.maildir / "cur/1.M0.many:2,", anna.maildir / f"cur/{1 + i}.M{i}.many:2,")
+    return n + 10
+
+
+@pytest.mark.parametrize("sig", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_index_interrupted_loses_nothing(anna, sig):
+    n = many(anna)
+    master, slave = pty.openpty()
+    p = subprocess.Popen([PROGRAM, "maildir", "index", anna.maildir], stdin=slave, stdout=slave, stderr=slave)
+    os.close(slave)
+    said = b""
+    deadline = time.monotonic() + 60
+    try:
+        while p.poll() is None or select.select([master], [], [], 0)[0]:
+            assert time.monotonic() < deadline, said
+            if not select.select([master], [], [], 0.2)[0]:
+                continue
+            try:
+                said += os.read(master, 65536)
+            except OSError:  # the other end is closed
+                break
+            if b" of " in said and p.poll() is None:
+                p.send_signal(sig)
+        assert p.wait(60) == -sig, said
+    finally:
+        if p.poll() is None:
+            p.kill()
+            p.wait()
+        os.close(master)
+    assert re.search(rb"\r\x1b\[KINBOX: \d+ of %d messages" % n, said), said
+    done = maildir("check", anna.maildir)
+    assert done.returncode == 0, done.stdout
+    first = texts_of(done.stdout, "INBOX")
+    if sig != signal.SIGKILL:
+        assert 0 < first < n and b"interrupted, nothing is lost" in said
+    done = maildir("index", anna.maildir)
+    assert done.returncode == 0
+    assert int(re.search(r"^INBOX: \d+ messages, (\d+) read", done.stdout, re.M)[1]) == n - first
+    assert texts_of(maildir("check", anna.maildir).stdout, "INBOX") == n
+
+
+# --- beside sessions ---
+
+
+def test_beside_sessions_nothing_is_odd_and_nothing_lost(serve):
+    server = serve()
+    anna = server.accounts["anna"]
+    for i in range(200):
+        anna.deliver(MESSAGE % i)
+    i = server.imap_login()
+    i.select()
+    uids = i.uid("SEARCH", "ALL")[1][0].split()
+    stop = threading.Event()
+
+    def work():
+        n = 0
+        while not stop.is_set():
+            i.uid("STORE", f"{1 + n % 200}", "+FLAGS" if n % 400 < 200 else "-FLAGS", r"(\Flagged)")
+            if n % 10 == 0:
+                anna.deliver(MESSAGE % n)
+            n += 1
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        for command in (["check"], ["check", "--repair"], ["index"]) * 4:
+            done = maildir(*command, anna.maildir)
+            assert done.returncode == 0 and done.stderr == "", (command, done)
+    finally:
+        stop.set()
+        worker.join()
+    assert i.uid("SEARCH", "ALL")[1][0].split()[:200] == uids
+    i.logout()
+
+
+# --- what was typed ---
+
+
+@pytest.mark.parametrize("arguments, says", [
+    ([], "check or index is wanted"),
+    (["check"], "one PATH is wanted"),
+    (["index"], "one PATH is wanted"),
+    (["check", "{maildir}", "{maildir}"], "one PATH is wanted"),
+    (["mend", "{maildir}"], "there is no such thing: mend"),
+    (["index", "--repair", "{maildir}"], "--repair is for check"),
+    (["check", "--force", "{maildir}"], "unknown option: --force"),
+    (["check", "{home}/none"], "No such file or directory"),
+    (["check", "{home}/file"], "it is no directory"),
+    (["index", "{home}/file"], "it is no directory"),
+    (["check", "{home}"], "it is no Maildir"),
+    (["index", "{home}"], "it is no Maildir"),
+])
+def test_usage(anna, arguments, says):
+    (anna.home / "file").write_text("")
+    before = everything(anna.home)
+    done = maildir(*(a.format(home=anna.home, maildir=anna.maildir) for a in arguments))
+    assert done.returncode == 2 and done.stdout == "" and says in done.stderr, done
+    assert ("usage:" in done.stderr) == (str(anna.home) not in done.stderr), done.stderr
+    assert everything(anna.home) == before
+
+
+@pytest.mark.root
+def test_the_mail_of_root_is_refused(anna):
+    os.chown(anna.maildir, 0, 0)
+    for command in ("check", "index"):
+        done = maildir(command, anna.maildir)
+        assert done.returncode == 2 and "belongs to root" in done.stderr, done
+
+
+@pytest.mark.root
+def test_others_are_refused(anna):
+    anna.home.chmod(0o755)
+    done = subprocess.run([PROGRAM, "maildir", "check", anna.maildir], user=UID + 1, group=UID + 1, text=True,
+                          capture_output=True, timeout=20)
+    assert done.returncode == 2 and "belongs to another user" in done.stderr, done

@@ -571,12 +571,23 @@ run_index(const char *path)
 	(void)fflush(stdout);
 	if (caught != 0) {
 		catch_signals(SIG_DFL);
-		(void)raise(caught);
+		(void)raise(caught); /* so that a shell's loop ends too */
 	}
 	return indexing.failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 /* --- what was typed --- */
+
+/* The process ends here: bound to the Maildir as it is, it could not do what libraries do at exit. */
+_Noreturn static void
+end(int status)
+{
+	if (fflush(stdout) == EOF && status == EXIT_SUCCESS) {
+		(void)failure("standard output", strerror(errno));
+		status = EXIT_USAGE;
+	}
+	_exit(status);
+}
 
 int
 cmd_maildir(int argc, char **argv)
@@ -602,5 +613,5 @@ cmd_maildir(int argc, char **argv)
 		return usage("--repair is for check", NULL);
 	if (argc - optind != 2)
 		return usage("one PATH is wanted", NULL);
-	return check ? run_check(argv[optind + 1], repair) : run_index(argv[optind + 1]);
+	end(check ? run_check(argv[optind + 1], repair) : run_index(argv[optind + 1]));
 }

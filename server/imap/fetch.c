@@ -16,12 +16,15 @@
 #include "server/imap/session.h"
 #include "server/reader.h"
 
+enum { MARK_AHEAD = 50 }; /* messages whose content is sent, marked as \Seen in one change */
+
 struct fetching {
 	struct session *session;
 	struct fetch_plan plan;
 	struct content *content; /* one for each section */
 	struct mdtext text;	 /* of the present answer */
-	bool marks;		 /* some section makes messages \Seen */
+	struct uidset marked; /* messages that are \Seen since this command, and not told as that */
+	bool marks;	      /* some section makes messages \Seen */
 	bool gone, failed, unknown_encoding;
 };
 
@@ -186,26 +189,58 @@ say(struct fetching *f, struct fetched *message)
 	channel_put(session->channel, ")\r\n", 3);
 }
 
-/* \Seen, for a message whose content is asked for; its flags are to be told then. */
-static int
-mark_seen(struct fetching *f, struct one *one)
+/* Whether an answer for the message is wanted at all. */
+static bool
+is_asked(const struct fetching *f, const struct maildir_message *message)
+{
+	return f->plan.changed_since == 0 || message->modseq > f->plan.changed_since;
+}
+
+/* Which of the next messages are to be \Seen; how many. */
+static size_t
+find_unseen(struct fetching *f, struct picked ahead, uint32_t uids_r[MARK_AHEAD])
+{
+	const struct mailbox *box = f->session->box;
+	struct maildir_message now;
+	size_t count = 0, place;
+
+	for (int i = 0; i < MARK_AHEAD && picked_next(box, &ahead, &place); i++)
+		if (mailbox_message(box, place, &now) && (now.flags & MAILDIR_SEEN) == 0 &&
+		    is_asked(f, &now))
+			uids_r[count++] = now.uid;
+	return count;
+}
+
+/*
+ * \Seen for the next messages whose content is asked for, in one change.  Not for all: a client that goes
+ * away has not seen the others.  That it fails (a full disk) is no reason not to read.
+ */
+static void
+mark_ahead(struct fetching *f, const struct picked *picked)
 {
 	static const struct maildir_flag_change seen = {.add = MAILDIR_SEEN};
-	struct mailbox *box = f->session->box;
+	struct maildir_folder *folder = f->session->box->folder;
+	uint32_t uids[MARK_AHEAD];
+	size_t count = find_unseen(f, *picked, uids);
 
-	if (!f->marks || box->read_only || (one->now.flags & MAILDIR_SEEN) != 0)
-		return 0;
-	if (maildir_flags(box->folder, one->now.uid, &seen) == -1)
-		return errno == ENOENT ? -1 : 0; /* a full disk is no reason not to read */
-	if (!maildir_lookup(box->folder, one->now.uid, &one->now)) {
-		errno = ENOENT;
-		return -1;
-	}
+	if (count == 0 || maildir_change_begin(folder) == -1)
+		return;
+	for (size_t i = 0; i < count; i++)
+		if (maildir_flags(folder, uids[i], &seen) == 0 &&
+		    uidset_add(&f->marked, uids[i]) == -1)
+			break; /* they are told with the news */
+	(void)!maildir_change_end(folder);
+}
+
+/* A message that was marked is told with its flags, and for RFC 7162 section 3.2.4 with these too. */
+static void
+add_marked_items(struct fetching *f, struct one *one)
+{
+	if (!uidset_has(&f->marked, one->now.uid))
+		return;
 	one->items |= FETCH_FLAGS;
-	/* RFC 7162 section 3.2.4. */
 	if (f->session->condstore)
 		one->items |= FETCH_UID | FETCH_MODSEQ;
-	return 0;
 }
 
 static void
@@ -229,10 +264,11 @@ fetch_one(struct fetching *f, size_t place)
 		f->gone = true;
 		return;
 	}
-	if (f->plan.changed_since != 0 && one.now.modseq <= f->plan.changed_since)
+	if (!is_asked(f, &one.now))
 		return;
 	one.message.uid = one.now.uid;
-	if (mark_seen(f, &one) == 0 && prepare(f, &one) == 0) {
+	add_marked_items(f, &one);
+	if (prepare(f, &one) == 0) {
 		if ((one.items & FETCH_FLAGS) != 0)
 			mailbox_told(box, one.now.uid);
 		say(f, &one.message);
@@ -269,12 +305,18 @@ fetch_all(struct fetching *f, struct picked *picked)
 		return imap_failed(f->session, "fetch");
 	for (size_t i = 0; i < f->plan.sections; i++)
 		f->marks = f->marks || !f->plan.section[i].peek;
-	while (f->session->channel->end == CHANNEL_OPEN &&
-	       picked_next(f->session->box, picked, &place))
+	f->marks = f->marks && !f->session->box->read_only;
+	for (int n = 0; f->session->channel->end == CHANNEL_OPEN; n++) {
+		if (f->marks && n % MARK_AHEAD == 0)
+			mark_ahead(f, picked);
+		if (!picked_next(f->session->box, picked, &place))
+			break;
 		fetch_one(f, place);
+	}
 	maildir_expect(f->session->box->folder, false);
 	free(f->content);
 	mdtext_clear(&f->text);
+	uidset_clear(&f->marked);
 	if (f->failed)
 		return imap_say(
 		    f->session, IMAP_NO, "[UNAVAILABLE] Some messages could not be read");

@@ -22,6 +22,7 @@ struct drop_message {
 	uint32_t uid;
 	uint64_t octets;
 	char *saved_uidl; /* of dovecot-uidlist, if there is one; else NULL */
+	bool has_saved;
 	bool deleted, seen;
 };
 
@@ -47,7 +48,7 @@ take_uidl(struct maildrop *drop, struct drop_message *message)
 {
 	char uidl[MAILDIR_UIDL_SIZE];
 
-	if (!maildir_pop3_uidl(drop->folder, message->uid, uidl) &&
+	if (!(message->has_saved && maildir_pop3_uidl(drop->folder, message->uid, uidl)) &&
 	    !name_uidl(drop, message->uid, uidl))
 		return 0;
 	message->saved_uidl = strdup(uidl);
@@ -145,6 +146,7 @@ take_messages(struct maildrop *drop)
 		if (!maildir_message(drop->folder, i, &m))
 			continue;
 		one->uid = m.uid;
+		one->has_saved = m.has_pop3_uidl;
 		if (measure(drop, one, false) == -1)
 			continue;
 		all[n++].order = m.pop3_order;

@@ -509,7 +509,9 @@ put_done(struct indexing *indexing, const char *name, size_t before, size_t all)
 	static struct maildir_facts facts;
 	size_t learned = 0;
 
-	if (maildir_check_index(indexing->md, name, &facts) == 0 && facts.with_texts > before)
+	if (maildir_check_index(indexing->md, name, &facts) < 0)
+		memset(&facts, 0, sizeof(facts));
+	if (facts.with_texts > before)
 		learned = facts.with_texts - before;
 	indexing->folders++;
 	indexing->messages += all;
@@ -519,6 +521,9 @@ put_done(struct indexing *indexing, const char *name, size_t before, size_t all)
 	put_name(stdout, name);
 	printf(": %zu message%s, %zu read, index ", all, plural(all), learned);
 	put_octets(stdout, facts.snapshot + facts.log + facts.texts);
+	/* Unreadable, or the disk is full; or we were interrupted. */
+	if (all > facts.with_texts)
+		printf(", %zu left to be read", all - facts.with_texts);
 	(void)putchar('\n');
 	(void)fflush(stdout);
 }

@@ -329,8 +329,11 @@ tell_vanished(struct session *session, const struct uidset *gone)
 static void
 tell_expunges(struct session *session, struct mailbox *box)
 {
-	if (session->qresync)
+	/* With its OK the client may count them as heard: RFC 7162 section 6. */
+	if (session->qresync) {
 		tell_vanished(session, &box->gone);
+		session->say_modseq = true;
+	}
 	for (size_t i = 0; !session->qresync && i < box->gone.count; i++)
 		channel_printf(session->channel, "* %zu EXPUNGE\r\n",
 		    maildir_find(box->folder, box->gone.uid[i]) -

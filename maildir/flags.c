@@ -173,12 +173,17 @@ maildir_change_begin(struct maildir_folder *folder)
 		errno = EBUSY;
 		return -1;
 	}
+	if (folder->held) {
+		folder->held = false;
+		folder->changing = true;
+		return 0;
+	}
 	if (mdlock_folder(folder) < 0)
 		return -1;
 	/* New mail that cannot get UIDs, on a full disk, must not keep anybody from deleting. */
 	folder->synced = sync_now(folder) == 0;
-	if (folder->index == NULL || folder_open_dirs(folder) < 0 ||
-	    keywords_refresh(folder) < 0 || own_change_begin(folder) < 0) {
+	if (folder->index == NULL || folder_open_dirs(folder) < 0 || keywords_refresh(folder) < 0 ||
+	    own_change_begin(folder) < 0) {
 		mdlock_unfolder(folder);
 		return -1;
 	}
@@ -239,6 +244,11 @@ maildir_change_end(struct maildir_folder *folder)
 		errno = EINVAL;
 		return -1;
 	}
+	if (folder->hold) {
+		folder->changing = false;
+		folder->held = true;
+		return 0;
+	}
 	if ((folder->changed_cur && fsync(folder->dir[ENTRY_CUR]) < 0) ||
 	    (folder->changed_new && fsync(folder->dir[ENTRY_NEW]) < 0)) {
 		saved = errno;
@@ -253,6 +263,23 @@ maildir_change_end(struct maildir_folder *folder)
 	mdlock_unfolder(folder);
 	errno = saved;
 	return r;
+}
+
+void
+maildir_change_hold(struct maildir_folder *folder)
+{
+	folder->hold = true;
+}
+
+int
+maildir_change_settle(struct maildir_folder *folder)
+{
+	folder->hold = false;
+	if (!folder->held)
+		return 0;
+	folder->held = false;
+	folder->changing = true;
+	return maildir_change_end(folder);
 }
 
 /* A batch of one: whether it was begun for it.  -1: UIDs do not mean any more what they did. */

@@ -24,7 +24,7 @@ enum index_known {
 	INDEX_DATE = 1 << 2,	   /* date is known */
 	INDEX_TWIN = 1 << 3,	   /* its file has a second name with the same base */
 	INDEX_UNREADABLE = 1 << 4, /* that it cannot be read was told */
-	INDEX_HEARSAY = 1 << 6,	 /* sizes are another program's, and to be compared with the file */
+	INDEX_HEARSAY = 1 << 6, /* sizes are another program's, and to be compared with the file */
 	INDEX_OTHER = 1 << 5, /* of what is learned: the file is another, and nothing else holds */
 };
 

@@ -86,9 +86,12 @@ struct maildir_folder {
 	int session_fd;		   /* holds the session's lock, or -1 */
 	struct file_stamp dotlock; /* of dovecot-uidlist.lock while we hold it */
 	struct index *index;	   /* what is known of it, or NULL */
-	struct learning *learning; /* what was learned of messages and is not in the index, or NULL */
+	struct learning
+	    *learning; /* what was learned of messages and is not in the index, or NULL */
 	struct file_stamp cur_before; /* of cur/, before a batch changed it */
 	bool odd_told;		      /* what lies in it and is no message was told */
+	bool hold;		      /* ends of batches wait for maildir_change_settle */
+	bool held;		      /* and one does */
 	bool changed_cur;	      /* by the batch: to be fsynced */
 	bool changed_new;
 	struct keywords *keywords; /* NULL: not read yet */
@@ -147,18 +150,15 @@ uint64_t wire_added(const char *data, size_t len, bool *after_cr);
 
 /* The message of that UID, with its file's name; -1: ENOENT. */
 struct index_message;
-int message_find(
-    struct maildir_folder *folder, uint32_t uid, struct index_message *message_r);
+int message_find(struct maildir_folder *folder, uint32_t uid, struct index_message *message_r);
 /*
  * Its file is not where it was: looks where it is now.  ENOENT: it is gone.  The list may be another
  * after.
  */
-int message_locate(
-    struct maildir_folder *folder, uint32_t uid, struct index_message *message_r);
+int message_locate(struct maildir_folder *folder, uint32_t uid, struct index_message *message_r);
 /* Opens its file, wherever it is now.  -1: errno as maildir_size. */
 struct stat;
-int message_open(
-    struct maildir_folder *folder, struct index_message *message, struct stat *st_r);
+int message_open(struct maildir_folder *folder, struct index_message *message, struct stat *st_r);
 /* It has another name in cur/ now, and the flags that it says: into the index, in a batch. */
 int message_renamed(
     struct maildir_folder *folder, const struct index_message *message, const char *name);

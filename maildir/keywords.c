@@ -164,6 +164,9 @@ letters_refresh(struct maildir_folder *folder)
 int
 keywords_refresh(struct maildir_folder *folder)
 {
+	/* Read when the batch began. */
+	if ((folder->changing || folder->held) && folder->keywords != NULL && folder->more != NULL)
+		return 0;
 	if (folder->more == NULL && (folder->more = calloc(1, sizeof(*folder->more))) == NULL)
 		return -1;
 	return letters_refresh(folder) < 0 ? -1 : more_refresh(folder, folder->more);

@@ -131,8 +131,6 @@ learn(struct maildir_folder *folder, const struct index_learned *learned)
 
 	if (l == NULL)
 		return;
-	if (l->count >= LEARN_SAVE)
-		maildir_remember(folder);
 	entry = learned_entry(l, learned->uid);
 	if (entry == NULL)
 		return;
@@ -232,7 +230,7 @@ maildir_remember(struct maildir_folder *folder)
 		return;
 	facts_clear(&l->facts);
 	l->facts_uid = 0;
-	if (l->count == 0 || folder->changing)
+	if (l->count == 0 || folder->changing || folder->held)
 		return;
 	if (l->validity != maildir_uidvalidity(folder)) {
 		l->count = l->texts.len = 0;
@@ -310,6 +308,9 @@ facts_load(struct maildir_folder *folder, struct learning *l, uint32_t uid, bool
 	struct facts facts;
 	int r, saved;
 
+	/* Before there is anything of this message that it would throw away. */
+	if (l->count >= LEARN_SAVE)
+		maildir_remember(folder);
 	if (maildir_reader_open(folder, uid, &reader) < 0)
 		return -1;
 	r = facts_read(reader, head_only, &facts);

@@ -144,8 +144,7 @@ mdlock_folder(struct maildir_folder *folder)
 int
 mdlock_folder_try(struct maildir_folder *folder)
 {
-	if (folder->locks == 0 &&
-	    mdlock_take(folder->fd, &folder->lock_fd, LOCK_FOLDER, 0) < 0)
+	if (folder->locks == 0 && mdlock_take(folder->fd, &folder->lock_fd, LOCK_FOLDER, 0) < 0)
 		return -1;
 	folder->locks++;
 	return 0;

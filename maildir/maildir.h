@@ -248,6 +248,14 @@ void maildir_reader_close(struct maildir_reader **reader);
 int maildir_change_begin(struct maildir_folder *folder);
 int maildir_change_end(struct maildir_folder *folder);
 
+/*
+ * After hold the ends of batches wait for settle, which ends them all as one: for changes that come one
+ * by one in a burst.  The lock is held meanwhile; other calls for the folder are as within a batch.  -1:
+ * as maildir_change_end, of any of them.
+ */
+void maildir_change_hold(struct maildir_folder *folder);
+int maildir_change_settle(struct maildir_folder *folder);
+
 struct maildir_flag_change {
 	uint32_t add, remove; /* enum maildir_flag */
 	uint64_t add_keywords, remove_keywords;

@@ -389,8 +389,7 @@ scan_pass_new(struct scan *scan)
 	scan->passes++;
 	if (scan_dir(scan, ENTRY_NEW) < 0 || scan_stamps(scan, after) < 0)
 		return -1;
-	scan->still =
-	    settled && file_stamp_same(&scan->stamp[ENTRY_NEW], &after[ENTRY_NEW]);
+	scan->still = settled && file_stamp_same(&scan->stamp[ENTRY_NEW], &after[ENTRY_NEW]);
 	return scan_resolve_all(scan);
 }
 

@@ -448,6 +448,10 @@ maildir_sync(struct maildir_folder *folder)
 	unsigned wait = WAIT_FIRST_MS;
 	int r;
 
+	/* Within a batch, which began with a sync; nobody else of ours can have changed anything. */
+	if (folder->changing || folder->held)
+		return 0;
+
 	for (;;) {
 		if (folder_look(folder) == 0)
 			return 0;

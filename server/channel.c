@@ -342,6 +342,8 @@ channel_flush(struct channel *channel)
 	size_t sent = 0;
 	ssize_t n;
 
+	if (channel->out_len > 0 && channel->before_send != NULL)
+		channel->before_send(channel->ctx);
 	while (channel->end == CHANNEL_OPEN && sent < channel->out_len) {
 		n = lower_write(channel, channel->out + sent, channel->out_len - sent);
 		if (n > 0) {

@@ -46,6 +46,9 @@ struct channel {
 	size_t in_at, in_end; /* what of in[] is not used yet */
 	size_t out_len;
 	size_t scanned; /* octets from in_at known to hold no newline */
+	/* Called before collected octets are sent, to make true what they say; or NULL. */
+	void (*before_send)(void *ctx);
+	void *ctx;
 	char in[CHANNEL_IN];
 	char out[CHANNEL_OUT];
 };

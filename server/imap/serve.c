@@ -157,14 +157,14 @@ static const struct imap_row rows[] = {
     {"UNSELECT", IN_SELECTED | TELLS_NOTHING, run_unselect},
     {"EXPUNGE", IN_SELECTED, run_expunge},
     {"SEARCH", IN_SELECTED | BY_NUMBER, run_search},
-    {"FETCH", IN_SELECTED | BY_NUMBER, run_fetch},
-    {"STORE", IN_SELECTED | BY_NUMBER, run_store},
+    {"FETCH", IN_SELECTED | BY_NUMBER | HOLDS, run_fetch},
+    {"STORE", IN_SELECTED | BY_NUMBER | HOLDS, run_store},
     {"COPY", IN_SELECTED, run_copy},
     {"MOVE", IN_SELECTED, run_move},
     {"UID EXPUNGE", IN_SELECTED, run_uid_expunge},
     {"UID SEARCH", IN_SELECTED, run_uid_search},
-    {"UID FETCH", IN_SELECTED, run_uid_fetch},
-    {"UID STORE", IN_SELECTED, run_uid_store},
+    {"UID FETCH", IN_SELECTED | HOLDS, run_uid_fetch},
+    {"UID STORE", IN_SELECTED | HOLDS, run_uid_store},
     {"UID COPY", IN_SELECTED, run_uid_copy},
     {"UID MOVE", IN_SELECTED, run_uid_move},
 };
@@ -243,6 +243,23 @@ news_after(struct session *session, const struct imap_row *row)
 		resync_tell_highest(session);
 }
 
+/*
+ * Flags that are changed in a burst -- a client that sends many STOREs without waiting, a FETCH that marks
+ * what it sends as \\Seen -- are put on disk together, before the first octet that tells of them
+ * leaves.  If that fails nothing of it is said.
+ */
+static void
+settle(void *ctx)
+{
+	struct session *session = ctx;
+
+	if (session->box == NULL || maildir_change_settle(session->box->folder) == 0)
+		return;
+	session->leaving = "Changes could not be put on disk";
+	session->channel->out_len = 0;
+	session->channel->end = CHANNEL_FAILED;
+}
+
 static enum imap_result
 run_row(struct session *session, const struct imap_row *row, struct args *args)
 {
@@ -250,6 +267,8 @@ run_row(struct session *session, const struct imap_row *row, struct args *args)
 
 	if (session->box == NULL && (row->flags & IN_AUTHENTICATED) == 0)
 		return imap_say(session, IMAP_BAD, "No mailbox is selected");
+	if ((row->flags & HOLDS) == 0)
+		settle(session);
 	news_before(session, row);
 	if (session->leaving != NULL)
 		return IMAP_NO;
@@ -394,6 +413,8 @@ imap_serve(struct reader *reader)
 	enum imap_result result;
 	unsigned bad = 0;
 
+	reader->channel.before_send = settle;
+	reader->channel.ctx = session;
 	while (session->leaving == NULL && reader->channel.end == CHANNEL_OPEN) {
 		result = next_command(session);
 		if (result == IMAP_GONE)

@@ -67,6 +67,7 @@ enum {
 	/* What a command does to sequence numbers, and so what may be told with its answer. */
 	BY_NUMBER = 1 << 2,	/* it names messages by number: no EXPUNGE with its answer */
 	TELLS_NOTHING = 1 << 3, /* it changes or leaves the mailbox: no news of it at all */
+	HOLDS = 1 << 4, /* its changes of flags may wait for those of the commands behind it */
 };
 
 struct imap_row {

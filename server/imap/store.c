@@ -151,12 +151,14 @@ store_batch(struct session *session, struct picked *picked, struct storing *stor
 	int done;
 
 	*more_r = false;
+	maildir_change_hold(box->folder);
 	if (maildir_change_begin(box->folder) == -1)
 		return -1;
 	for (done = 0; done < BATCH && (*more_r = picked_next(box, picked, &place)); done++)
 		store_one(session, place, picked->by_uid, storing);
-	/* An OK says that it is on disk. */
-	if (maildir_change_end(box->folder) == -1)
+	/* An OK says that it is on disk: see settle in serve.c.  Others get a turn between two batches. */
+	if (maildir_change_end(box->folder) == -1 ||
+	    (*more_r && maildir_change_settle(box->folder) == -1))
 		storing->failed = true;
 	tell_batch(session, picked->by_uid, storing);
 	return 0;

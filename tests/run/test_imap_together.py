@@ -296,6 +296,7 @@ def test_everybody_at_once(serve):
                 on_disk[folder][id_] = {MARKS[c] for c in path.name.partition(":2,")[2] if c in MARKS}
     assert collections.Counter(i for f in on_disk.values() for i in f) == +expected, "none lost, none doubled"
 
+    time.sleep(1.2)  # what the MUA did in the moment of a change of ours is seen within a second
     # Everybody's view: told step by step, it is what a new session reads, and what the disk has.
     views = [*watchers, *(c.view for c in clients)]
     for folder in FOLDERS:

@@ -276,7 +276,8 @@ test_req31_unreadable(void **state)
 		if (maildir_exact_size(f->inbox, uid_at(f->inbox, 0), &size, &newline) != -1 ||
 		    f->notices != 1)
 			_exit(3);
-		if (maildir_exact_size(f->inbox, uid_at(f->inbox, 1), &size, &newline) != 0 || size != 5)
+		if (maildir_exact_size(f->inbox, uid_at(f->inbox, 1), &size, &newline) != 0 ||
+		    size != 5)
 			_exit(4);
 		_exit(0);
 	}

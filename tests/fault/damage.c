@@ -318,6 +318,17 @@ run(struct truth *truth, const struct job *job)
 	return good;
 }
 
+static void
+truth_free(struct truth *truth)
+{
+	for (int f = 0; f < WORLD_FOLDERS; f++) {
+		for (int i = 0; i < INDEX_MAX; i++)
+			free(truth->data[f][i]);
+	}
+	free(truth->listing);
+	free(truth->world);
+}
+
 /* --- all of them --- */
 
 static size_t
@@ -412,5 +423,7 @@ main(int argc, char **argv)
 	    now() - start, seed);
 	if (failed == 0)
 		world_remove(truth.world);
+	free(jobs);
+	truth_free(&truth);
 	return failed == 0 && ran > 0 ? 0 : 1;
 }

@@ -10,7 +10,7 @@ import pytest
 from conftest import ASAN, BUILD
 
 FAULT = BUILD / "fault"
-SECONDS = 25
+SECONDS = 20
 
 # What maildir/ uses of libc that does not go into the file system, and fails only for want of memory.
 HARMLESS = re.compile(r"""_*(

@@ -1,6 +1,6 @@
 """Everybody at once on one Maildir, everybody killed, the disk full, the index broken; see model.py for what must hold.
 
-    torture.py [--seconds N] [--seed N]
+    torture.py [--seconds N] [--seed N] [--only Rsync,Killer]
 
 Every actor takes its decisions from a random stream of its own, made of the seed and its name; what comes first among
 them is up to the machine.  Every few seconds all stand still and everything is compared: the files, what a new session
@@ -114,6 +114,7 @@ class Torture:
         self.parked, self.lock = 0, threading.Lock()
         self.failure, self.kills, self.full, self.restarting = None, 0, 0, threading.Lock()
         self.returned = set()  # (folder, name): open sessions need not show these
+        self.only = None       # names of the troubles that there are, or all in turn
         self.actors, self.done = [], collections.Counter()
         self.states = {f: [] for f in FOLDERS}  # (modseq, {UID: flags}) to resync from
 
@@ -298,6 +299,8 @@ class Torture:
     def choose_weather(self, rng):
         """Which troubles there are until the next look; with all of them all the time each would excuse the others."""
         self.weather = [a.name for a in self.actors if a.trouble and rng.random() < 0.5]
+        if self.only is not None:
+            self.weather = [a.name for a in self.actors if type(a).__name__ in self.only]
 
     def learn_capabilities(self):
         talk = self.connect()
@@ -619,15 +622,22 @@ class Session(Actor):
             self.dropped(e)
             return
         now = fresh[self.view.folder]
+        difference = self.difference(now)
+        if difference is not None:
+            time.sleep(1.5)
+            self.view.cmd("NOOP")
+            late = self.difference(now) is None
+            heard = " ".join(map(repr, list(self.talk.lines)[-30:]))
+            raise Broken(f"{self.name} in {now.folder}{' for a second' if late else ''}: {difference}: {heard}")
+        self.torture.done["views"] += 1
+
+    def difference(self, now):
         missing = [u for u in now.uids if u not in self.view.uids
                    and (now.folder, now.name(u)) not in self.torture.returned]
         extra = [u for u in self.view.uids if u not in now.uids]
         other = {u: (self.view.flags.get(u), now.flags[u]) for u in now.uids
                  if u in self.view.uids and self.view.flags.get(u) != now.flags[u]}
-        if missing or extra or other:
-            raise Broken(f"{self.name} in {now.folder}: missing {missing}, too much {extra}, flags {other}: "
-                         + " ".join(map(repr, self.talk.lines)))
-        self.torture.done["views"] += 1
+        return f"missing {missing}, too much {extra}, flags {other}" if missing or extra or other else None
 
 
 class Watcher(Session):
@@ -839,7 +849,7 @@ def populate(torture):
         torture.add(actor)
 
 
-def run(server, seconds, seed, say=print):
+def run(server, seconds, seed, say=print, only=None):
     """On a server that is not started yet.  None, or what is wrong, told in words; the tree is kept then."""
     account = server.accounts["anna"]
     mounted = mount(account)
@@ -847,6 +857,7 @@ def run(server, seconds, seed, say=print):
         for folder in FOLDERS[1:]:
             account.make_folder(folder)
         torture = Torture(server, seed, say)
+        torture.only = only
         populate(torture)
         if mounted:
             torture.add(Filler)
@@ -874,6 +885,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 31))
+    parser.add_argument("--only", type=lambda s: s.split(","), help="troubles: Rsync,Breaker,Killer,Faulter,Filler")
     args = parser.parse_args()
     print(f"torture: seed {args.seed}, {args.seconds:g} s", flush=True)
     directory = pathlib.Path(tempfile.mkdtemp(prefix="sallyport-test."))
@@ -885,7 +897,7 @@ def main():
         subprocess.run([PROGRAM, "cert", *what], cwd=certificates, check=True, capture_output=True)
     server = Server(directory, settings(), {"anna": "sesame"}, certificates)
     try:
-        failure = run(server, args.seconds, args.seed)
+        failure = run(server, args.seconds, args.seed, only=args.only)
     finally:
         server.stop()
         shutil.rmtree(certificates)

@@ -629,6 +629,14 @@ index_start(struct index *index)
 	index->open = true;
 }
 
+void
+index_distrust(struct index *index)
+{
+	index->stale = true;
+	memset(&index->state.uidlist, 0, sizeof(index->state.uidlist));
+	index->state.doubt |= INDEX_CUR | INDEX_NEW | INDEX_LINES;
+}
+
 /* The files as they are now, into an empty index; the log is not read yet. */
 static bool
 index_load(struct maildir_folder *folder, struct index *index)
@@ -646,8 +654,7 @@ index_load(struct maildir_folder *folder, struct index *index)
 		return false;
 	}
 	index->own = true;
-	memset(&index->state.uidlist, 0, sizeof(index->state.uidlist));
-	index->state.doubt |= INDEX_CUR | INDEX_NEW | INDEX_LINES;
+	index_distrust(index);
 	return true;
 }
 
@@ -687,21 +694,26 @@ index_compare(struct maildir_folder *folder, struct index *old, struct index *no
 	}
 }
 
-/* Puts another index in the place of the folder's, whose log was read as far as it goes. */
+/* Whether a new snapshot is what the old one was when its log, which was read to its end, ended. */
+static bool
+index_follows(const struct index *old, const struct index *now)
+{
+	const struct snapshot_head *head = &now->snap.head;
+
+	return old->open && !old->damaged && old->log.pending.len == 0 &&
+	       head->before == old->snap.head.id && head->before_at == old->log.end;
+}
+
+/* Puts another index in the place of the folder's, and tells what is different. */
 static void
 index_switch(struct maildir_folder *folder, struct index *now)
 {
-	struct index *old = folder->index;
-	const struct snapshot_head *head = &now->snap.head;
-	bool follows = old->open && head->before == old->snap.head.id &&
-		       head->before_at == old->log.end && old->log.pending.len == 0 &&
-		       !old->damaged;
+	struct index old = *folder->index;
 
-	if (!follows)
-		index_compare(folder, old, now);
-	index_clear(old);
-	*old = *now;
-	/* The times of a log that was written later are in it, and taken in by its reader. */
+	*folder->index = *now;
+	if (!index_follows(&old, now))
+		index_compare(folder, &old, folder->index);
+	index_clear(&old);
 }
 
 static bool
@@ -728,10 +740,33 @@ index_open(struct maildir_folder *folder)
 	return index_is_good(folder->index);
 }
 
+/* The files are others than those that are open. */
+static bool
+index_reload(struct maildir_folder *folder)
+{
+	void (*change)(void *ctx, enum maildir_change change, uint32_t uid) = folder->change;
+	struct index *index = folder->index, old = *index, now;
+	bool follows;
+
+	if (!index_load(folder, &now))
+		return false;
+	follows = index_follows(&old, &now);
+	*index = now;
+	/* What its log says is told as it is read, or else by comparing. */
+	if (!follows)
+		folder->change = NULL;
+	(void)!index_log_read_on(&index->log, take, folder);
+	folder->change = change;
+	if (!follows)
+		index_compare(folder, &old, index);
+	index_clear(&old);
+	return index_is_good(index);
+}
+
 bool
 index_refresh(struct maildir_folder *folder)
 {
-	struct index *index = folder->index, now;
+	struct index *index = folder->index;
 	bool replaced;
 
 	if (index == NULL || !index->open)
@@ -746,11 +781,7 @@ index_refresh(struct maildir_folder *folder)
 		return false;
 	if (!replaced)
 		return index_is_good(index);
-	if (!index_load(folder, &now))
-		return false;
-	index_switch(folder, &now);
-	(void)!index_log_read_on(&index->log, take, folder);
-	return index_is_good(index);
+	return index_reload(folder);
 }
 
 bool
@@ -783,10 +814,21 @@ index_modseq(const struct index *index)
 	return modseq;
 }
 
-/* From now on this process's own. */
-static int
-index_turn_own(struct index *index)
+/*
+ * From now on this process's own.  What lies on the disk is older than what is told from here, and might
+ * still look true to the next session: away with it, if that at least is possible.
+ */
+static void
+index_leave_disk(const struct maildir_folder *folder)
 {
+	(void)unlinkat(folder->fd, SNAPSHOT_NAME, 0);
+	(void)unlinkat(folder->fd, LOG_NAME, 0);
+}
+
+static int
+index_turn_own(struct maildir_folder *folder)
+{
+	struct index *index = folder->index;
 	struct index_log own;
 
 	if (index->own || index_log_own(index->log.id, &index->log, &own) < 0)
@@ -794,7 +836,19 @@ index_turn_own(struct index *index)
 	index_log_close(&index->log);
 	index->log = own;
 	index->own = true;
+	index_leave_disk(folder);
 	return 0;
+}
+
+/* In the record, which tells an old index that was put back from the one that was last used. */
+static void
+index_note_modseq(struct maildir_folder *folder)
+{
+	struct index *index = folder->index;
+
+	if (index->state.modseq > index->noted &&
+	    uid_record_modseq(folder, index->state.modseq) == 0)
+		index->noted = index->state.modseq;
 }
 
 static int index_compact(
@@ -802,9 +856,9 @@ static int index_compact(
 
 /* Writes what is pending, or keeps it in memory. */
 static int
-index_flush(struct index *index)
+index_flush(struct maildir_folder *folder)
 {
-	return index_log_flush(&index->log) < 0 && index_turn_own(index) < 0 ? -1 : 0;
+	return index_log_flush(&folder->index->log) < 0 && index_turn_own(folder) < 0 ? -1 : 0;
 }
 
 static int
@@ -868,8 +922,9 @@ index_commit(struct maildir_folder *folder, const struct index_state *state)
 		put.modseq = folder->index->state.modseq;
 	if (put.next < folder->index->state.next)
 		put.next = folder->index->state.next;
-	if (index_add(folder, LOG_STATE, &put, sizeof(put)) < 0 || index_flush(folder->index) < 0)
+	if (index_add(folder, LOG_STATE, &put, sizeof(put)) < 0 || index_flush(folder) < 0)
 		return -1;
+	index_note_modseq(folder);
 	/* A snapshot that cannot be made now is made after the next change. */
 	if (folder->index->log.end > LOG_COMPACT ||
 	    folder->index->log.records > LOG_COMPACT_RECORDS)
@@ -898,6 +953,7 @@ index_reopen(struct maildir_folder *folder, struct snapshot_writer *writer, stru
 		return -1;
 	}
 	now->own = true;
+	index_leave_disk(folder);
 	index_start(now);
 	return 0;
 }
@@ -916,6 +972,7 @@ index_replace(struct maildir_folder *folder, struct snapshot_writer *writer)
 	if (index_reopen(folder, writer, &now) < 0)
 		return -1;
 	index_switch(folder, &now);
+	index_note_modseq(folder);
 	return 0;
 }
 
@@ -1101,7 +1158,7 @@ index_compact(struct maildir_folder *folder, const struct index_learned *learned
 
 	if (index_writer_begin(index, &writer, 0) < 0)
 		return -1;
-	if (index_flush(index) < 0) {
+	if (index_flush(folder) < 0) {
 		snapshot_writer_end(&writer);
 		return -1;
 	}
@@ -1147,7 +1204,7 @@ index_learn(struct maildir_folder *folder, const struct index_learned *learned, 
 		if (index_put(folder, &message) < 0)
 			return -1;
 	}
-	return index_flush(index);
+	return index_flush(folder);
 }
 
 struct texts *

@@ -25,6 +25,7 @@ struct index {
 	bool open;    /* there is a list */
 	bool damaged; /* something did not have its checksum */
 	bool own;     /* in memory of this process, since it cannot be written */
+	bool stale;   /* flags may have changed and changed back since: all count as changed */
 	/* What the log says of the snapshot's messages, and of later ones. */
 	struct index_place {
 		uint32_t place; /* in the snapshot, or the UID of a later one */
@@ -34,6 +35,7 @@ struct index {
 	size_t changes, adds, goes, change_room, add_room, go_room;
 	struct index_state state;
 	uint64_t octets, sized, unseen, deleted;
+	uint64_t noted; /* modification sequence that we have noted in the record */
 };
 
 /* Looks for the files.  false: there is no index that can be used; sync.c makes one. */
@@ -45,6 +47,9 @@ bool index_refresh(struct maildir_folder *folder);
 
 /* Under the folder's lock: whether what is open is what lies on the disk, read to its end. */
 bool index_is_current(struct maildir_folder *folder);
+
+/* It is older than what was told to clients. */
+void index_distrust(struct index *index);
 
 /* --- the list --- */
 

@@ -328,9 +328,10 @@ writer_lay_out(struct snapshot_writer *writer, struct piece piece[PIECES], uint3
 
 	while (writer->heap.len % 8 != 0)
 		mdtext_add(&writer->heap, none, 1);
-	*table_r = writer_hash(writer);
-	if (writer->heap.failed || writer->records.failed || writer->vanished.failed ||
-	    *table_r == NULL) {
+	*table_r = NULL;
+	if (!writer->heap.failed && !writer->records.failed && !writer->vanished.failed)
+		*table_r = writer_hash(writer);
+	if (*table_r == NULL) {
 		errno = ENOMEM;
 		return -1;
 	}

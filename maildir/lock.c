@@ -31,6 +31,9 @@
 /* Dovecot's own rule: a lock file that old is nobody's. */
 #define DOTLOCK_STALE_SECONDS 120
 
+/* Who makes one writes into it at once, or puts a whole one in its place. */
+#define DOTLOCK_EMPTY_SECONDS 1
+
 #define DOTLOCK_NAME  "dovecot-uidlist.lock"
 #define DOTLOCK_TMP   "sallyport.dotlock"
 #define DOTLOCK_STALE "sallyport.stale"
@@ -233,6 +236,9 @@ dotlock_is_stale(const struct dotlock *lock, struct file_stamp *stamp_r)
 	file_stamp_of(&st, stamp_r);
 	age = time(NULL) - st.st_mtime;
 	if (age > DOTLOCK_STALE_SECONDS || age < -DOTLOCK_STALE_SECONDS)
+		return true;
+	/* Of nobody: after a power failure a file that was not on disk yet is empty. */
+	if (n == 0 && (age > DOTLOCK_EMPTY_SECONDS || age < -DOTLOCK_EMPTY_SECONDS))
 		return true;
 	text[n > 0 ? n : 0] = '\0';
 	text[strcspn(text, "\r\n")] = '\0';

@@ -175,8 +175,13 @@ sync_read_record(struct sync *sync)
 	uint32_t validity = maildir_uidvalidity(sync->folder);
 	uint32_t next = maildir_uidnext(sync->folder);
 
+	struct index *index = sync->folder->index;
+
 	if (uid_record_read(sync->folder, &sync->record) < 0)
 		return -1;
+	/* An old index that was put back, or the rest of one after a power failure. */
+	if (index != NULL && index->open && sync->record.modseq > index->state.modseq)
+		index_distrust(index);
 	if (validity > sync->record.validity ||
 	    (validity == sync->record.validity && next > sync->record.next)) {
 		/* The record was lost; what we knew then was told. */
@@ -745,7 +750,8 @@ static int
 sync_finish(struct sync *sync)
 {
 	struct maildir_folder *folder = sync->folder;
-	struct uid_record record = {sync->validity, sync->next, sync_recent(sync)};
+	struct uid_record record = {
+	    sync->validity, sync->next, sync_recent(sync), sync->record.modseq};
 	struct list list = {0};
 	struct index_state state;
 	int r;

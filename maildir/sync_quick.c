@@ -45,8 +45,9 @@ new_is_empty(struct maildir_folder *folder)
 		close(fd);
 		return false;
 	}
-	while (empty && (entry = readdir(dir)) != NULL)
+	while (empty && (errno = 0, entry = readdir(dir)) != NULL)
 		empty = entry->d_name[0] == '.';
+	empty = empty && errno == 0;
 	(void)closedir(dir);
 	return empty;
 }
@@ -189,7 +190,8 @@ quick_begin(struct sync *sync)
 	if (sync_read_record(sync) < 0)
 		return -1;
 	/* Somebody knows of more than this index. */
-	return sync->record.validity == list->validity && sync->record.next == list->next
+	return !index->stale && sync->record.validity == list->validity &&
+		       sync->record.next == list->next
 		   ? 0
 		   : NOT_ENOUGH;
 }
@@ -214,7 +216,8 @@ quick_append(struct sync *sync)
 
 	if (sync_number(sync) < 0 || sync_append(sync) < 0)
 		return -1;
-	record = (struct uid_record){sync->validity, sync->next, sync_recent(sync)};
+	record =
+	    (struct uid_record){sync->validity, sync->next, sync_recent(sync), sync->record.modseq};
 	(void)!uid_record_write(sync->folder, &record);
 	return 0;
 }

@@ -40,7 +40,7 @@ message_make(const struct taking *taking, const struct entry *entry,
 		*record = was->record;
 	else
 		memset(record, 0, sizeof(*record));
-	if (was == NULL || was->record.flags != entry->flags ||
+	if (was == NULL || taking->index->stale || was->record.flags != entry->flags ||
 	    was->record.keywords != entry->keywords)
 		record->modseq = taking->modseq;
 	record->uid = entry->uid;
@@ -252,7 +252,7 @@ take_by_snapshot(
 	writer.head.state.modseq = modseq > 0 ? modseq : taking->modseq;
 	writer.head.validity = list->validity;
 	memcpy(writer.head.guid, list->guid, sizeof(list->guid));
-	if (taking->same && taking->index->damaged)
+	if (taking->same && (taking->index->damaged || taking->index->stale))
 		writer.head.vanished_since = taking->modseq;
 	writer_gone(taking, list, &writer);
 	if (taking->same)
@@ -273,8 +273,10 @@ sync_take(struct sync *sync, const struct list *list, const struct index_state *
 	bool usable;
 
 	taking.modseq = index_modseq(index);
+	if (taking.modseq <= sync->record.modseq)
+		taking.modseq = sync->record.modseq + 1;
 	taking.same = index != NULL && index->open && index->snap.head.validity == list->validity;
-	usable = taking.same && !index->own && index_is_current(sync->folder) &&
+	usable = taking.same && !index->own && !index->stale && index_is_current(sync->folder) &&
 		 strcmp(index->snap.head.guid, list->guid) == 0;
 	if (usable && count_changes(&taking, list) <= TAKE_BY_LOG) {
 		struct index_state now = *state;

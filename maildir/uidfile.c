@@ -20,8 +20,10 @@
 /* Fixed, for the folder's lock is held: whoever died before us left at most this one behind. */
 #define UIDLIST_TMP "sallyport.uidlist"
 
-#define RECORD_FORMAT "V%010u N%010u R%010u\n"
-#define RECORD_SIZE   36
+#define RECORD_FORMAT "V%010u N%010u R%010u M%020llu\n"
+#define RECORD_SIZE   58
+/* Without M, as it was before there was an index. */
+#define RECORD_SIZE_PLAIN 36
 /* Without R, as POP3 alone once wrote it. */
 #define RECORD_SIZE_OLD 24
 
@@ -185,37 +187,67 @@ fail:
 	return -1;
 }
 
-/* A letter and 10 digits; 0 when it is not. */
-static uint32_t
-record_number(const char *text, char letter)
+/* A letter and digits; 0 when it is not. */
+static uint64_t
+record_number(const char *text, char letter, size_t digits)
 {
 	uint64_t value = 0;
 
 	if (text[0] != letter)
 		return 0;
-	for (size_t i = 1; i <= 10; i++) {
-		if (text[i] < '0' || text[i] > '9')
+	for (size_t i = 1; i <= digits; i++) {
+		if (text[i] < '0' || text[i] > '9' || value > UINT64_MAX / 10 - 1)
 			return 0;
 		value = value * 10 + (uint64_t)(text[i] - '0');
 	}
+	return value;
+}
+
+static uint32_t
+record_number32(const char *text, char letter)
+{
+	uint64_t value = record_number(text, letter, 10);
+
 	return value <= UINT32_MAX ? (uint32_t)value : 0;
+}
+
+/* As much of it as there is. */
+static ssize_t
+record_octets(int fd, char *text, size_t size)
+{
+	size_t done = 0;
+
+	while (done < size) {
+		ssize_t n = pread(fd, text + done, size - done, (off_t)done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		if (n == 0)
+			break;
+		done += (size_t)n;
+	}
+	return (ssize_t)done;
 }
 
 int
 uid_record_read(struct maildir_folder *folder, struct uid_record *record_r)
 {
 	char text[RECORD_SIZE + 1];
-	ssize_t n = pread(folder->lock_fd, text, RECORD_SIZE, 0);
+	ssize_t n = record_octets(folder->lock_fd, text, RECORD_SIZE);
 
 	memset(record_r, 0, sizeof(*record_r));
 	if (n < 0)
 		return -1;
 	if (n < RECORD_SIZE_OLD)
 		return 0;
-	record_r->validity = record_number(text, 'V');
-	record_r->next = record_number(text + 12, 'N');
+	record_r->validity = record_number32(text, 'V');
+	record_r->next = record_number32(text + 12, 'N');
+	if (n >= RECORD_SIZE_PLAIN)
+		record_r->recent = record_number32(text + 24, 'R');
 	if (n == RECORD_SIZE)
-		record_r->recent = record_number(text + 24, 'R');
+		record_r->modseq = record_number(text + 36, 'M', 20);
 	/* Who knew nothing of recent messages has shown all that there were. */
 	if (record_r->recent == 0)
 		record_r->recent = record_r->next;
@@ -227,6 +259,17 @@ uid_record_write(struct maildir_folder *folder, const struct uid_record *record)
 {
 	char text[RECORD_SIZE + 1];
 
-	snprintf(text, sizeof(text), RECORD_FORMAT, record->validity, record->next, record->recent);
+	snprintf(text, sizeof(text), RECORD_FORMAT, record->validity, record->next, record->recent,
+	    (unsigned long long)record->modseq);
 	return pwrite(folder->lock_fd, text, RECORD_SIZE, 0) == RECORD_SIZE ? 0 : -1;
+}
+
+int
+uid_record_modseq(struct maildir_folder *folder, uint64_t modseq)
+{
+	char text[RECORD_SIZE - RECORD_SIZE_PLAIN + 1];
+	const size_t size = sizeof(text) - 1;
+
+	snprintf(text, sizeof(text), "M%020llu\n", (unsigned long long)modseq);
+	return pwrite(folder->lock_fd, text, size, RECORD_SIZE_PLAIN) == (ssize_t)size ? 0 : -1;
 }

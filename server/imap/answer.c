@@ -28,6 +28,12 @@ imap_say(struct session *session, enum imap_result result, const char *format, .
 	return result;
 }
 
+enum imap_result
+imap_leave(struct session *session)
+{
+	return imap_say(session, IMAP_NO, "[UNAVAILABLE] %s", session->leaving);
+}
+
 void
 imap_put_string(struct session *session, const char *string, size_t len)
 {

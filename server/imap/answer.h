@@ -16,6 +16,9 @@
 enum imap_result __attribute__((format(printf, 3, 4)))
 imap_say(struct session *session, enum imap_result result, const char *format, ...);
 
+/* NO, for the reason that the session has to leave. */
+enum imap_result imap_leave(struct session *session);
+
 /* A string in an answer: quoted, or a literal where it must be one. */
 void imap_put_string(struct session *session, const char *string, size_t len);
 /* A folder's name in an answer. */

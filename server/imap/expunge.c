@@ -38,6 +38,7 @@ expunge_batch(struct session *session, struct picked *picked, bool marked, bool 
 	*more_r = false;
 	if (maildir_change_begin(box->folder) == -1)
 		return -1;
+	/* A batch begins with a look: picked_next stops when the UIDs are not what they were. */
 	while (removed < BATCH && (*more_r = picked_next(box, picked, &place)))
 		if (expunge_one(session, place, marked, &removed) == -1)
 			r = -1;

@@ -200,7 +200,7 @@ is_asked(const struct fetching *f, const struct maildir_message *message)
 static size_t
 find_unseen(struct fetching *f, struct picked ahead, uint32_t uids_r[MARK_AHEAD])
 {
-	const struct mailbox *box = f->session->box;
+	struct mailbox *box = f->session->box;
 	struct maildir_message now;
 	size_t count = 0, place;
 
@@ -225,7 +225,7 @@ mark_ahead(struct fetching *f, const struct picked *picked)
 
 	if (count == 0 || maildir_change_begin(folder) == -1)
 		return;
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count && !f->session->box->anew; i++)
 		if (maildir_flags(folder, uids[i], &seen) == 0 &&
 		    uidset_add(&f->marked, uids[i]) == -1)
 			break; /* they are told with the news */
@@ -268,7 +268,8 @@ fetch_one(struct fetching *f, size_t place)
 		return;
 	one.message.uid = one.now.uid;
 	add_marked_items(f, &one);
-	if (prepare(f, &one) == 0) {
+	/* What was found while the list became another may be another message's. */
+	if (prepare(f, &one) == 0 && !box->anew) {
 		if ((one.items & FETCH_FLAGS) != 0)
 			mailbox_told(box, one.now.uid);
 		say(f, &one.message);

@@ -91,7 +91,7 @@ run_idle(struct session *session, struct args *args)
 	event = session->leaving == NULL ? watch(session, events) : CHANNEL_OVER;
 	maildir_watch_close(&events);
 	if (session->leaving != NULL)
-		return IMAP_NO;
+		return imap_leave(session);
 	if (event == CHANNEL_OVER || !channel_line(session->channel, IDLE_DONE_MAX, &line, &len))
 		return IMAP_GONE;
 	if (len != 4 || strncasecmp(line, "DONE", 4) != 0)

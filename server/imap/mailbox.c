@@ -113,9 +113,11 @@ static bool
 consistent(struct mailbox *box)
 {
 	if (box->anew) {
+		/* That the sum is right is not enough: one may be gone, and another back. */
+		if (!maildir_vanished(box->folder, box->modseq, add_vanished, box))
+			return false;
 		box->anew = false;
 		box->all_changed = true;
-		(void)maildir_vanished(box->folder, box->modseq, add_vanished, box);
 	}
 	if (expected(box) != box->count)
 		take_returned(box);
@@ -173,6 +175,21 @@ take_new(struct mailbox *box)
 	return true;
 }
 
+/* All that is there; what is found damaged is mended by a second look. */
+static int
+take_all(struct mailbox *box)
+{
+	for (int look = 0; look < 2; look++) {
+		if (maildir_sync(box->folder) == -1)
+			return -1;
+		(void)take_new(box);
+		if (box->count == maildir_count(box->folder))
+			return 0;
+	}
+	errno = EIO;
+	return -1;
+}
+
 struct mailbox *
 mailbox_open(struct session *session, const char *folder, bool read_only)
 {
@@ -185,11 +202,10 @@ mailbox_open(struct session *session, const char *folder, bool read_only)
 	box->name = strdup(folder);
 	if (box->name == NULL ||
 	    maildir_folder_open(session->maildir, folder, &box->folder) == -1 ||
-	    maildir_sync(box->folder) == -1)
+	    take_all(box) == -1)
 		goto fail;
 	box->validity = maildir_uidvalidity(box->folder);
 	box->modseq = maildir_highest_modseq(box->folder);
-	(void)take_new(box);
 	mailbox_load_names(box);
 	maildir_on_change(box->folder, on_change, box);
 	return box;
@@ -228,6 +244,22 @@ mailbox_load_names(struct mailbox *box)
 }
 
 /* --- places --- */
+
+/*
+ * Whether the place of that UID is right: searching believes what UIDs it meets, and the index may be
+ * damaged underneath.  A message is verified when it is looked at; so the two beside it tell.
+ */
+static bool
+is_sure(const struct mailbox *box, uint32_t uid)
+{
+	size_t at = maildir_find(box->folder, uid);
+	struct maildir_message beside;
+
+	if (at > 0 && (!maildir_message(box->folder, at - 1, &beside) || beside.uid >= uid))
+		return false;
+	return at == maildir_count(box->folder) ||
+	       (maildir_message(box->folder, at, &beside) && beside.uid >= uid);
+}
 
 size_t
 mailbox_find(const struct mailbox *box, uint32_t uid)
@@ -277,21 +309,35 @@ mailbox_uid(const struct mailbox *box, size_t place)
 }
 
 uint32_t
-mailbox_last_uid(const struct mailbox *box)
+mailbox_last_uid(struct mailbox *box)
 {
-	return box->count > 0 ? mailbox_uid(box, box->count - 1) : 0;
+	uint32_t uid = box->count > 0 ? mailbox_uid(box, box->count - 1) : 0;
+
+	box->anew = box->anew || (uid == 0 && box->count > 0);
+	return uid;
 }
 
+/*
+ * What the folder has no record of, though it is not gone, was damaged underneath.  To pass over it would
+ * tell a client that it was expunged.
+ */
 bool
-mailbox_message(const struct mailbox *box, size_t place, struct maildir_message *message_r)
+mailbox_message(struct mailbox *box, size_t place, struct maildir_message *message_r)
 {
-	uint32_t uid;
+	uint32_t uid = 0;
 
-	if (box->gone.count == 0 && box->hidden.count == 0)
-		return maildir_message(box->folder, place, message_r);
+	if (box->anew)
+		return false;
+	if (box->gone.count == 0 && box->hidden.count == 0) {
+		box->anew = !maildir_message(box->folder, place, message_r);
+		return !box->anew;
+	}
 	uid = mailbox_uid(box, place);
-	return uid != 0 && !uidset_has(&box->gone, uid) &&
-	       maildir_lookup(box->folder, uid, message_r);
+	box->anew = uid == 0 || !is_sure(box, uid) || mailbox_find(box, uid) != place;
+	if (box->anew || uidset_has(&box->gone, uid))
+		return false;
+	box->anew = !maildir_lookup(box->folder, uid, message_r);
+	return !box->anew;
 }
 
 bool
@@ -307,6 +353,22 @@ mailbox_told(struct mailbox *box, uint32_t uid)
 }
 
 /* --- what the client hears --- */
+
+bool
+mailbox_holds(struct session *session)
+{
+	const struct mailbox *box = session->box;
+
+	if (box->anew || box->failed) {
+		session->leaving = "The selected mailbox was made anew";
+	} else if (session->condstore && box->hidden.count > 0) {
+		/* A client that asks by mod-sequence would never hear of a message that was hidden
+		 * from it. */
+		resync_tell_highest(session);
+		session->leaving = "Messages came back; please select the mailbox again";
+	}
+	return session->leaving == NULL;
+}
 
 /* RFC 7162 section 3.2.10: instead of EXPUNGE. */
 static void
@@ -329,6 +391,10 @@ tell_vanished(struct session *session, const struct uidset *gone)
 static void
 tell_expunges(struct session *session, struct mailbox *box)
 {
+	for (size_t i = 0; i < box->gone.count && !box->anew; i++)
+		box->anew = !is_sure(box, box->gone.uid[i]);
+	if (!mailbox_holds(session))
+		return;
 	/* With its OK the client may count them as heard: RFC 7162 section 6. */
 	if (session->qresync) {
 		tell_vanished(session, &box->gone);
@@ -444,10 +510,13 @@ tell_all_changed(struct session *session, struct mdtext *text)
 	size_t end = maildir_find(box->folder, box->next);
 	struct maildir_message message;
 
-	for (size_t i = 0; i < end && session->channel->end == CHANNEL_OPEN; i++)
-		if (maildir_message(box->folder, i, &message) && message.modseq > box->modseq &&
-		    !uidset_has(&box->hidden, message.uid))
+	for (size_t i = 0; i < end && session->channel->end == CHANNEL_OPEN; i++) {
+		box->anew = !maildir_message(box->folder, i, &message);
+		if (box->anew)
+			return; /* damaged: the next command finds it out */
+		if (message.modseq > box->modseq && !uidset_has(&box->hidden, message.uid))
 			tell_one(session, &message, text);
+	}
 	box->all_changed = false;
 }
 
@@ -472,8 +541,12 @@ mailbox_tell(struct session *session, bool expunges)
 {
 	struct mailbox *box = session->box;
 
+	if (box->anew)
+		return;
 	if (expunges && box->gone.count > 0)
 		tell_expunges(session, box);
+	if (session->leaving != NULL)
+		return;
 	if (take_new(box))
 		mailbox_tell_exists(session);
 	if (box->names_stale)
@@ -494,13 +567,8 @@ mailbox_news(struct session *session, bool expunges)
 			session->leaving = "The selected mailbox is gone or was made anew";
 		return;
 	}
-	/* A client that asks by mod-sequence would never hear of a message that was hidden from it. */
-	if (session->condstore && session->box->hidden.count > 0) {
-		resync_tell_highest(session);
-		session->leaving = "Messages came back; please select the mailbox again";
-		return;
-	}
-	mailbox_tell(session, expunges);
+	if (mailbox_holds(session))
+		mailbox_tell(session, expunges);
 }
 
 /* --- what a command names --- */
@@ -515,7 +583,7 @@ pick_saved(struct session *session, struct picked *picked)
 bool
 mailbox_pick(struct session *session, struct word set, bool by_uid, struct picked *picked_r)
 {
-	const struct mailbox *box = session->box;
+	struct mailbox *box = session->box;
 	const struct sequence *s = &picked_r->set;
 	uint32_t star;
 
@@ -539,7 +607,7 @@ mailbox_pick_all(const struct mailbox *box, struct picked *picked_r)
 
 /* The places that a range stands for: from *first_r up to, but not with, the result. */
 static size_t
-range_places(const struct mailbox *box, const struct picked *picked, size_t *first_r)
+range_places(struct mailbox *box, const struct picked *picked, size_t *first_r)
 {
 	const struct sequence_range *range = &picked->set.range[picked->range];
 	size_t end;
@@ -548,16 +616,22 @@ range_places(const struct mailbox *box, const struct picked *picked, size_t *fir
 		*first_r = range->first - 1;
 		return range->last < box->count ? range->last : box->count;
 	}
+	box->anew = !is_sure(box, range->first) ||
+		    (range->last != UINT32_MAX && !is_sure(box, range->last + 1));
+	if (box->anew)
+		return *first_r = 0;
 	*first_r = mailbox_find(box, range->first);
 	end = range->last == UINT32_MAX ? box->count : mailbox_find(box, range->last + 1);
 	return end;
 }
 
 bool
-picked_next(const struct mailbox *box, struct picked *picked, size_t *place_r)
+picked_next(struct mailbox *box, struct picked *picked, size_t *place_r)
 {
 	size_t first;
 
+	if (box->anew)
+		return false;
 	while (picked->place == picked->end) {
 		if (picked->range == picked->set.count)
 			return false;

@@ -34,7 +34,7 @@ struct mailbox {
 	struct uidset gone;   /* the client has not heard of it */
 	struct uidset changed;	/* messages with flags to be told */
 	bool all_changed;	/* they were too many: all that changed after modseq */
-	bool anew;		/* the folder's list is another one */
+	bool anew;		/* the folder's list is another one: no number or UID is safe */
 	bool failed;		/* memory was short, and something is not noted */
 	struct sequence recent; /* UIDs that are \Recent in this session */
 	struct flag_names names;
@@ -46,8 +46,10 @@ struct mailbox {
 struct mailbox *mailbox_open(struct session *session, const char *folder, bool read_only);
 void mailbox_close(struct mailbox **box);
 
-/* Looks at the disk.  -1: errno; ESTALE when the mailbox is not the same any more (deleted, or its
- * UIDVALIDITY is another one): the session must end. */
+/*
+ * Looks at the disk.  -1: errno; ESTALE when the mailbox is not the same any more (deleted, or its
+ * UIDVALIDITY is another one): the session must end.
+ */
 int mailbox_refresh(struct mailbox *box);
 
 /* Tells what is new: EXPUNGE only where it may be told, then EXISTS and RECENT, then flags. */
@@ -55,6 +57,12 @@ void mailbox_tell(struct session *session, bool expunges);
 
 /* mailbox_refresh and mailbox_tell; when the mailbox is gone the session leaves. */
 void mailbox_news(struct session *session, bool expunges);
+
+/*
+ * Whether the client's numbers still are what they were; else the session leaves.  A command that looks at
+ * messages may find it out at any of them: then there is none any more, and it says nothing of them.
+ */
+bool mailbox_holds(struct session *session);
 
 /* EXISTS, and RECENT. */
 void mailbox_tell_exists(struct session *session);
@@ -69,10 +77,10 @@ size_t mailbox_find(const struct mailbox *box, uint32_t uid);
 /* The UID at a place, also of a message that is gone; 0 when it cannot be told just now. */
 uint32_t mailbox_uid(const struct mailbox *box, size_t place);
 /* The highest; 0: there is none. */
-uint32_t mailbox_last_uid(const struct mailbox *box);
+uint32_t mailbox_last_uid(struct mailbox *box);
 
-/* The message as it is in the folder now; false: it is gone. */
-bool mailbox_message(const struct mailbox *box, size_t place, struct maildir_message *message_r);
+/* The message as it is in the folder now; false: it is gone, or all are: see mailbox_holds. */
+bool mailbox_message(struct mailbox *box, size_t place, struct maildir_message *message_r);
 bool mailbox_is_recent(const struct mailbox *box, uint32_t uid);
 
 /* Notes that the client is told the flags that the folder has now (in an answer of its own). */
@@ -103,8 +111,8 @@ struct picked {
 bool mailbox_pick(struct session *session, struct word set, bool by_uid, struct picked *picked_r);
 /* All that there are. */
 void mailbox_pick_all(const struct mailbox *box, struct picked *picked_r);
-/* The next place, rising; false: that was the last. */
-bool picked_next(const struct mailbox *box, struct picked *picked, size_t *place_r);
+/* The next place, rising; false: that was the last, or see mailbox_holds. */
+bool picked_next(struct mailbox *box, struct picked *picked, size_t *place_r);
 void picked_clear(struct picked *picked);
 
 #endif

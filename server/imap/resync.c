@@ -85,14 +85,15 @@ add_absent(const struct mailbox *box, uint32_t first, uint32_t last, struct sequ
 
 /* All of a range that is not in the folder. */
 static void
-absent_in(const struct mailbox *box, uint32_t first, uint32_t last, struct sequence *absent)
+absent_in(struct mailbox *box, uint32_t first, uint32_t last, struct sequence *absent)
 {
 	size_t count = maildir_count(box->folder);
 	struct maildir_message message;
 
 	for (size_t i = maildir_find(box->folder, first); i < count; i++) {
-		if (!maildir_message(box->folder, i, &message))
-			continue;
+		box->anew = box->anew || !maildir_message(box->folder, i, &message);
+		if (box->anew)
+			return; /* damaged: it must not count as expunged */
 		if (message.uid > last)
 			break;
 		if (message.uid > first)
@@ -105,7 +106,7 @@ absent_in(const struct mailbox *box, uint32_t first, uint32_t last, struct seque
 
 /* Calls absent_in for what is above that UID of each range that both have. */
 static void
-absent_in_both(const struct mailbox *box, const struct sequence *a, const struct sequence *b,
+absent_in_both(struct mailbox *box, const struct sequence *a, const struct sequence *b,
     uint32_t above, struct sequence *absent)
 {
 	size_t i = 0, j = 0;
@@ -130,7 +131,7 @@ void
 resync_vanished(
     struct session *session, const struct sequence *known, uint64_t modseq, uint32_t above)
 {
-	const struct mailbox *box = session->box;
+	struct mailbox *box = session->box;
 	uint32_t last = maildir_uidnext(box->folder) - 1;
 	struct sequence among = {0}, absent = {0};
 	struct mdtext text = {0};
@@ -142,7 +143,7 @@ resync_vanished(
 	absent_in_both(box, known, &among, above, &absent);
 	if (among.failed || absent.failed) {
 		text.failed = true;
-	} else if (absent.count > 0) {
+	} else if (absent.count > 0 && !box->anew) {
 		mdtext_addf(&text, "* VANISHED (EARLIER) ");
 		sequence_put(&absent, &text);
 		mdtext_addf(&text, "\r\n");
@@ -184,7 +185,7 @@ matching(const struct mailbox *box, const struct resync *resync)
 static void
 tell_changed(struct session *session, const struct sequence *known, uint64_t modseq)
 {
-	const struct mailbox *box = session->box;
+	struct mailbox *box = session->box;
 	struct maildir_message message;
 	struct mdtext text = {0};
 

@@ -419,7 +419,7 @@ bound(const struct search_program *program)
 static void
 look_at(struct searching *s, struct picked *picked)
 {
-	const struct mailbox *box = s->session->box;
+	struct mailbox *box = s->session->box;
 	struct asking a = {.s = s};
 	unsigned n = 0;
 
@@ -463,6 +463,8 @@ run_program(struct searching *s)
 			s->session->channel->end = CHANNEL_CLOSED;
 		return IMAP_GONE;
 	}
+	if (s->session->box->anew)
+		return IMAP_NO;
 	if (s->found.failed || s->uids.failed) {
 		errno = ENOMEM;
 		return imap_failed(s->session, "search");

@@ -168,7 +168,7 @@ add_keyword(struct parsing *p, bool set)
 static bool
 add_set(struct parsing *p, enum search_key key)
 {
-	const struct mailbox *box = p->session->box;
+	struct mailbox *box = p->session->box;
 	struct search_step *step;
 	uint32_t star = (uint32_t)box->count;
 	struct word set;

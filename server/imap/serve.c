@@ -237,9 +237,11 @@ news_after(struct session *session, const struct imap_row *row)
 		mailbox_news(session, true);
 		return;
 	}
+	if (!mailbox_holds(session))
+		return;
 	mailbox_tell(session, false); /* what the command has come across */
 	/* RFC 7162 section 3.2: a client that is lost now must ask for the expunges again. */
-	if (session->condstore && session->box->gone.count + session->box->hidden.count > 0)
+	if (session->condstore && session->box->gone.count > 0)
 		resync_tell_highest(session);
 }
 
@@ -271,12 +273,15 @@ run_row(struct session *session, const struct imap_row *row, struct args *args)
 		settle(session);
 	news_before(session, row);
 	if (session->leaving != NULL)
-		return IMAP_NO;
+		return imap_leave(session);
 	result = row->run(session, args);
+	if (result == IMAP_GONE)
+		return result;
+	if (session->box != NULL && session->box->anew && !mailbox_holds(session))
+		return imap_leave(session); /* whatever was done, not all of it was */
 	if (session->box != NULL)
 		maildir_remember(session->box->folder);
-	if (result != IMAP_GONE)
-		news_after(session, row);
+	news_after(session, row);
 	return result;
 }
 

@@ -128,7 +128,7 @@ tell_batch(struct session *session, bool by_uid, struct storing *storing)
 	struct mdtext text = {0};
 	bool silent;
 
-	for (size_t i = 0; i < storing->tell; i++) {
+	for (size_t i = 0; i < storing->tell && !box->anew; i++) {
 		if (!maildir_lookup(box->folder, storing->told[i].uid, &now))
 			continue;
 		mailbox_told(box, now.uid);

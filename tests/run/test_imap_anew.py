@@ -1,0 +1,122 @@
+"""The list of messages becomes another one under an open session: by a damaged index, by new UIDs, by a message that
+comes back.  A number or a UID never stands for another message than the client knows: the session ends instead, at once."""
+
+import re
+
+import pytest
+
+COUNT = 60
+BODY = b"a line that is not short at all, so that a few of them are many octets\n" * 4000  # more than sockets hold, together
+
+
+def message(n):
+    return b"From: a@example.org\nSubject: number %d\n\n" % n
+
+
+def name(n):
+    return f"{1000000000 + n}.M{n}.test:2,S"
+
+
+def fill(server, body=b"short\n"):
+    for n in range(1, COUNT + 1):
+        server.accounts["anna"].deliver(message(n) + body, name(n), sub="cur")
+    return server.accounts["anna"].maildir
+
+
+def garble(maildir):
+    """In place, as a broken disk does it; heads stay, so that it is found out at the messages."""
+    with open(maildir / "sallyport.index", "r+b") as f:
+        size = len(f.read())
+        f.seek(size // 4)
+        f.write(b"\xa5" * (size // 2))
+
+
+def cut(maildir):
+    with open(maildir / "sallyport.index", "r+b") as f:
+        f.truncate(100)
+
+
+def rest(talk):
+    """All lines to the end of the connection."""
+    lines = []
+    while line := talk.line():
+        lines.append(line)
+    return lines
+
+
+def ends(lines, tag, reason=rb"made anew"):
+    """The tagged NO that says why, BYE, and nothing behind it."""
+    assert re.match(tag + rb" NO \[UNAVAILABLE\] .*" + reason, lines[-2]) and re.match(rb"\* BYE .*" + reason, lines[-1]), lines[-3:]
+
+
+def no_other(lines):
+    """What is told of a number is the message of that number."""
+    for line in lines:
+        if m := re.match(rb"\* (\d+) FETCH \(UID (\d+)", line):
+            assert m[1] == m[2], line
+            if subject := re.search(rb"Subject: number (\d+)", line):
+                assert subject[1] == m[1], line[:200]
+
+
+@pytest.mark.parametrize("command", [
+    "FETCH 1:* UID", "UID FETCH 1:* FLAGS", "STORE 1:* +FLAGS (\\Flagged)", "UID STORE 1:* FLAGS.SILENT (\\Draft)", "SEARCH SEEN",
+    "UID SEARCH SUBJECT number", "UID COPY 1:* Box", "UID EXPUNGE 1:*", "UID FETCH 1:* (FLAGS) (CHANGEDSINCE 1 VANISHED)"])
+@pytest.mark.parametrize("damage", [garble, cut])
+def test_a_damaged_index_under_a_session(server, command, damage):
+    """A message whose record is lost is not told as if it were expunged."""
+    maildir = fill(server)
+    talk = server.imap_talk()
+    assert talk.cmd("CREATE Box").ok and talk.cmd("ENABLE QRESYNC").ok and talk.cmd("SELECT INBOX").ok
+    damage(maildir)
+    tag = talk.start(command)
+    lines = []
+    while (line := talk.line()) and not line.startswith(tag):
+        lines.append(line)
+    no_other(lines)
+    assert not any(x.startswith(b"* VANISHED") for x in lines), lines
+    if line.startswith(tag + b" NO"):
+        ends([line] + rest(talk), tag)
+    else:  # it was mended before it mattered: then the answer is whole
+        assert line.startswith(tag + b" OK") and ("FETCH" not in command or len(lines) >= COUNT), (line, len(lines))
+    talk = server.imap_talk()
+    assert talk.cmd("SELECT INBOX").find(rb"^\* %d EXISTS" % COUNT), talk.last
+
+
+def in_the_middle(server, command, before, within, enable="NOOP"):
+    """The lines of a long FETCH whose client reads on only after something has happened.  The last message is renamed
+    besides, so that it must be looked for."""
+    maildir = fill(server, BODY)
+    talk = server.imap_talk(timeout=60)
+    assert talk.cmd(enable).ok and talk.cmd("SELECT INBOX").ok
+    before(maildir / "cur", talk)
+    tag = talk.start(command)
+    lines = [talk.line()]
+    within(maildir)
+    last = maildir / "cur" / name(COUNT)
+    last.rename(f"{last}F")
+    lines += rest(talk)
+    no_other(lines)
+    assert lines[0].startswith(b"* 1 FETCH")
+    return tag, lines
+
+
+@pytest.mark.parametrize("command", ["FETCH 1:* (UID BODY.PEEK[])", "UID FETCH 1:* BODY[]"])
+def test_new_uids_within_a_command(server, command):
+    """dovecot-uidlist is gone, and a message that is looked for brings new UIDs: nothing is said of them."""
+    def within(maildir):
+        (maildir / "dovecot-uidlist").unlink()
+        (maildir / "cur" / name(1)).unlink()
+    tag, lines = in_the_middle(server, command, lambda *_: None, within)
+    ends(lines, tag)
+
+
+def test_a_message_that_comes_back_within_a_command(server):
+    """RFC 7162: a client of mod-sequences that was told of the expunge is sent to select again, at once."""
+    def before(cur, talk):
+        (cur / name(3)).rename(server.dir / "away")
+        assert talk.cmd("NOOP").find(rb"VANISHED 3$")
+
+    def within(maildir):
+        (server.dir / "away").rename(maildir / "cur" / name(3))
+    tag, lines = in_the_middle(server, "FETCH 1:* BODY.PEEK[TEXT]", before, within, "ENABLE QRESYNC")
+    assert lines[-2].startswith(tag + b" OK") and re.match(rb"\* BYE .*came back", lines[-1]), lines[-3:]

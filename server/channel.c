@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -49,6 +50,45 @@ channel_init(struct channel *channel, int fd, int64_t deadline, int64_t idle)
 	channel->idle = idle;
 }
 
+/* --- what is collected --- */
+
+static char *
+out_buffer(struct channel *channel)
+{
+	return channel->large != NULL ? channel->large : channel->out;
+}
+
+static size_t
+out_size(const struct channel *channel)
+{
+	return channel->large != NULL ? CHANNEL_OUT_LARGE : CHANNEL_OUT;
+}
+
+/* For more of the same.  TLS would cut it in records anyway; and without memory it goes on as before. */
+static void
+out_enlarge(struct channel *channel)
+{
+	void *large;
+
+	if (channel->large != NULL || channel->tls != NULL || channel->out_len > 0)
+		return;
+	large = mmap(
+	    NULL, CHANNEL_OUT_LARGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (large != MAP_FAILED)
+		channel->large = large;
+}
+
+/* Before a wait for the client, which may be long. */
+static void
+out_reduce(struct channel *channel)
+{
+	if (channel->large == NULL || channel->out_len > 0)
+		return;
+	if (munmap(channel->large, CHANNEL_OUT_LARGE) == -1)
+		fatal("channel", "munmap");
+	channel->large = NULL;
+}
+
 /*
  * A socket that is closed with input unread resets the connection, and our last words may be lost on
  * the way: so what comes is dropped for a moment, within bounds.
@@ -83,6 +123,8 @@ channel_clear(struct channel *channel)
 		close(channel->fd);
 	}
 	channel->fd = -1;
+	channel->out_len = 0;
+	out_reduce(channel);
 	explicit_bzero(channel->in, sizeof(channel->in)); /* it may have held a password */
 }
 
@@ -104,6 +146,7 @@ channel_wait(struct channel *channel, short events)
 	struct timespec ts;
 	int left, n;
 
+	out_reduce(channel);
 	while (channel->end == CHANNEL_OPEN && !end_when_late(channel)) {
 		left = clock_left(until);
 		ts = (struct timespec){left / 1000, left % 1000 * 1000000L};
@@ -262,6 +305,7 @@ channel_wait_either(struct channel *channel, int fd, int ms, int64_t idle_since)
 	if (channel->in_at != channel->in_end ||
 	    (channel->tls != NULL && tls_pending(channel->tls)))
 		return CHANNEL_INPUT;
+	out_reduce(channel);
 	while (may_read(channel)) {
 		left = clock_left(until);
 		ts = (struct timespec){left / 1000, left % 1000 * 1000000L};
@@ -345,7 +389,7 @@ channel_flush(struct channel *channel)
 	if (channel->out_len > 0 && channel->before_send != NULL)
 		channel->before_send(channel->ctx);
 	while (channel->end == CHANNEL_OPEN && sent < channel->out_len) {
-		n = lower_write(channel, channel->out + sent, channel->out_len - sent);
+		n = lower_write(channel, out_buffer(channel) + sent, channel->out_len - sent);
 		if (n > 0) {
 			sent += (size_t)n;
 			channel->octets_out += (uint64_t)n;
@@ -364,16 +408,18 @@ channel_flush(struct channel *channel)
 size_t
 channel_room(struct channel *channel, char **at_r)
 {
-	if (channel->out_len == CHANNEL_OUT)
+	if (channel->out_len == out_size(channel)) {
 		channel_flush(channel);
-	*at_r = channel->out + channel->out_len;
-	return CHANNEL_OUT - channel->out_len;
+		out_enlarge(channel);
+	}
+	*at_r = out_buffer(channel) + channel->out_len;
+	return out_size(channel) - channel->out_len;
 }
 
 void
 channel_wrote(struct channel *channel, size_t len)
 {
-	if (len > CHANNEL_OUT - channel->out_len)
+	if (len > out_size(channel) - channel->out_len)
 		bug("channel_wrote beyond the buffer");
 	channel->out_len += len;
 }

@@ -3,8 +3,9 @@
  * was encrypted, and is used on both sides of a login: in the worker over TLS, in the reader over
  * the stream to the worker.
  *
- * Memory is two fixed buffers whatever the client sends or does not read.  Output is collected and
- * goes out when the buffer is full or when there is nothing left to read (pipelining).
+ * Memory is two fixed buffers whatever the client sends or does not read, and a larger one while much is
+ * sent.  Output is collected and goes out when the buffer is full or when there is nothing left to read
+ * (pipelining).
  */
 #ifndef SERVER_CHANNEL_H
 #define SERVER_CHANNEL_H
@@ -23,6 +24,9 @@ enum {
 	CHANNEL_LINGER = 1000, /* ms in which unread input is dropped at the end */
 	CHANNEL_LINGER_OCTETS = 262144, /* and how much of it */
 	CHANNEL_OUT = 16384,		/* octets: one TLS record at its largest */
+	/* Octets collected once more than that was sent without a pause, in the clear: each write wakes
+	 * the other side up, which costs more than the octets. */
+	CHANNEL_OUT_LARGE = 131072,
 };
 
 enum channel_end {
@@ -49,6 +53,7 @@ struct channel {
 	/* Called before collected octets are sent, to make true what they say; or NULL. */
 	void (*before_send)(void *ctx);
 	void *ctx;
+	char *large; /* CHANNEL_OUT_LARGE octets that are used instead of out[], or NULL; owned */
 	char in[CHANNEL_IN];
 	char out[CHANNEL_OUT];
 };

@@ -488,13 +488,37 @@ room_is_for_filling(void **state)
 	assert_int_equal(channel_room(&channel, &at), 1);
 	*at = 'b';
 	channel_wrote(&channel, 1);
-	assert_int_equal(channel_room(&channel, &at), CHANNEL_OUT); /* it was sent */
+	assert_int_equal(channel_room(&channel, &at), CHANNEL_OUT_LARGE); /* it was sent */
 	assert_int_equal(recv(peer, out, sizeof(out), MSG_WAITALL), CHANNEL_OUT);
 	assert_int_equal(out[CHANNEL_OUT - 2], 'a');
 	assert_int_equal(out[CHANNEL_OUT - 1], 'b');
 }
 
-/* A client that reads nothing: the end comes, and until then one buffer is all it costs. */
+/* Who waits for the client has only the small buffer; nothing of what was collected is lost by that. */
+static void
+the_large_buffer_is_given_back(void **state)
+{
+	static const char octets[CHANNEL_OUT + 1], zero[3];
+	char got[sizeof(octets) + 3], *at;
+	int fd = -1;
+
+	(void)state;
+	channel_put(&channel, octets, sizeof(octets));
+	assert_non_null(channel.large);
+	channel_puts(&channel, "end");
+	assert_int_equal(channel_wait_either(&channel, fd, 1, clock_now()), CHANNEL_QUIET);
+	assert_null(channel.large);
+	assert_int_equal(recv(peer, got, sizeof(got), MSG_WAITALL), sizeof(got));
+	assert_memory_equal(got + sizeof(got) - 3, "end", 3);
+	channel_put(&channel, octets, sizeof(octets));
+	assert_non_null(channel.large);
+	assert_int_equal(send(peer, zero, sizeof(zero), 0), sizeof(zero));
+	assert_true(channel_flush(&channel) && channel_wait(&channel, POLLIN));
+	assert_null(channel.large);
+	assert_int_equal(channel_room(&channel, &at), CHANNEL_OUT);
+}
+
+/* A client that reads nothing: the end comes, and until then a buffer is all it costs. */
 static void
 a_client_that_reads_nothing(void **state)
 {
@@ -507,9 +531,9 @@ a_client_that_reads_nothing(void **state)
 	channel_put(&channel, octets, sizeof(octets));
 	assert_int_equal(channel.end, CHANNEL_TIMEOUT);
 	assert_true(channel.octets_out < sizeof(octets) / 4);
-	assert_true(channel.out_len <= CHANNEL_OUT);
+	assert_true(channel.out_len <= CHANNEL_OUT_LARGE);
 	channel_put(&channel, octets, sizeof(octets)); /* goes nowhere */
-	assert_true(channel.out_len <= CHANNEL_OUT);
+	assert_true(channel.out_len <= CHANNEL_OUT_LARGE);
 }
 
 static void
@@ -877,6 +901,7 @@ main(void)
 	    CHANNEL_TEST(output_is_sent_at_the_end),
 	    CHANNEL_TEST(output_in_pieces_of_any_size),
 	    CHANNEL_TEST(room_is_for_filling),
+	    CHANNEL_TEST(the_large_buffer_is_given_back),
 	    CHANNEL_TEST(a_client_that_reads_nothing),
 	    CHANNEL_TEST(a_client_that_reads_nothing_meets_the_deadline),
 	    CHANNEL_TEST(a_client_that_is_gone),

@@ -8,11 +8,11 @@
 #include "maildir/maildir.h"
 #include "server/pop3/send.h"
 
-enum { SEND_BUFFER = 16384 }; /* octets read at a time; as much as one TLS record takes */
+enum { SEND_BUFFER = 16384 }; /* octets read at a time */
 
 struct sending {
 	struct channel *channel;
-	uint64_t lines;	 /* of the body that may still go */
+	uint64_t lines;	 /* of the body that may still go, when not all may */
 	bool body;	 /* the blank line is behind us */
 	size_t line_len; /* octets of the present line so far */
 };
@@ -27,7 +27,7 @@ put_piece(struct sending *s, const char *piece, size_t len, bool ends)
 	s->line_len += len;
 	if (!ends)
 		return;
-	if (s->body && s->lines != POP3_ALL_LINES)
+	if (s->body)
 		s->lines--;
 	if (s->line_len == 2) /* only CRLF: every LF has its CR here */
 		s->body = true;
@@ -53,17 +53,89 @@ put_buffer(struct sending *s, const char *at, size_t len)
 	return true;
 }
 
+/* TOP: line by line. */
+static ssize_t
+send_lines(struct sending *s, struct maildir_reader *reader)
+{
+	char buffer[SEND_BUFFER];
+	ssize_t n = 0;
+
+	while (s->channel->end == CHANNEL_OPEN &&
+	       (n = maildir_reader_read(reader, buffer, sizeof(buffer))) > 0)
+		if (!put_buffer(s, buffer, (size_t)n))
+			break;
+	return n;
+}
+
+/* The first dot that begins a line, or NULL. */
+static const char *
+stuffed_dot(const char *at, size_t len, bool begins)
+{
+	const char *dot = at, *end = at + len;
+
+	if (begins && len > 0 && at[0] == '.')
+		return at;
+	for (; (dot = memchr(dot, '.', (size_t)(end - dot))) != NULL; dot++)
+		if (dot > at && dot[-1] == '\n')
+			return dot;
+	return NULL;
+}
+
+/* From a dot on that was doubled already. */
+static void
+put_stuffed(struct channel *channel, const char *at, size_t len)
+{
+	const char *dot;
+
+	while ((dot = stuffed_dot(at, len, false)) != NULL) {
+		channel_put(channel, at, (size_t)(dot - at));
+		channel_put(channel, ".", 1);
+		/* The dot itself goes with what follows. */
+		len -= (size_t)(dot - at);
+		at = dot;
+	}
+	channel_put(channel, at, len);
+}
+
+/*
+ * RETR: read to where it is sent from.  Few lines begin with a dot: what is behind the first in a piece is
+ * taken out again and put there once more.
+ */
+static ssize_t
+send_all(struct sending *s, struct maildir_reader *reader)
+{
+	struct channel *channel = s->channel;
+	char rest[SEND_BUFFER], *at;
+	const char *dot;
+	size_t room, len;
+	ssize_t n = 0;
+
+	while (channel->end == CHANNEL_OPEN) {
+		room = channel_room(channel, &at);
+		n = maildir_reader_read(reader, at, room < SEND_BUFFER ? room : SEND_BUFFER);
+		if (n <= 0)
+			break;
+		dot = stuffed_dot(at, (size_t)n, s->line_len == 0);
+		s->line_len = at[n - 1] != '\n';
+		if (dot == NULL) {
+			channel_wrote(channel, (size_t)n);
+			continue;
+		}
+		len = (size_t)(at + n - dot);
+		memcpy(rest, dot, len);
+		channel_wrote(channel, (size_t)(dot - at));
+		channel_put(channel, ".", 1);
+		put_stuffed(channel, rest, len);
+	}
+	return n;
+}
+
 int
 pop3_send(struct channel *channel, struct maildir_reader *reader, uint64_t lines)
 {
 	struct sending s = {.channel = channel, .lines = lines};
-	char buffer[SEND_BUFFER];
-	ssize_t n = 0;
+	ssize_t n = lines == POP3_ALL_LINES ? send_all(&s, reader) : send_lines(&s, reader);
 
-	while (channel->end == CHANNEL_OPEN &&
-	       (n = maildir_reader_read(reader, buffer, sizeof(buffer))) > 0)
-		if (!put_buffer(&s, buffer, (size_t)n))
-			break;
 	if (n == -1)
 		return -1;
 	if (s.line_len > 0)

@@ -48,6 +48,7 @@
 
 #include "maildir/index.h"
 #include "maildir/internal.h"
+#include "maildir/uidlist.h"
 
 enum {
 	/* What is learned of more messages than this at once goes into a new snapshot. */
@@ -740,6 +741,29 @@ index_open(struct maildir_folder *folder)
 	return index_is_good(folder->index);
 }
 
+/*
+ * What lies on the disk is going to be older than what is told from our own memory, and might still look
+ * true to the next session: away with it, if that at least is possible.
+ */
+static bool
+index_leave_disk(const struct maildir_folder *folder)
+{
+	bool left = unlinkat(folder->fd, SNAPSHOT_NAME, 0) == 0 || errno == ENOENT;
+
+	(void)unlinkat(folder->fd, LOG_NAME, 0);
+	return left;
+}
+
+/* Whether another session could write, and has made one for all. */
+static bool
+index_is_back(const struct maildir_folder *folder)
+{
+	struct stat st;
+
+	return folder->index->own && folder->index->left &&
+	       fstatat(folder->fd, SNAPSHOT_NAME, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 /* The files are others than those that are open. */
 static bool
 index_reload(struct maildir_folder *folder)
@@ -763,6 +787,18 @@ index_reload(struct maildir_folder *folder)
 	return index_is_good(index);
 }
 
+/* Sessions that have each their own in memory tell no lower modification sequence than the others. */
+static void
+index_rise(struct maildir_folder *folder)
+{
+	struct index *index = folder->index;
+	struct uid_record record;
+
+	if (folder->lock_fd >= 0 && uid_record_read(folder, &record) == 0 &&
+	    record.validity == index->snap.head.validity && record.modseq > index->state.modseq)
+		index->state.modseq = record.modseq;
+}
+
 bool
 index_refresh(struct maildir_folder *folder)
 {
@@ -775,6 +811,10 @@ index_refresh(struct maildir_folder *folder)
 		return false;
 	if (index->log.pending.len > 0)
 		return true; /* in the middle of a batch, under the lock */
+	if (index_is_back(folder))
+		return index_reload(folder);
+	if (index->own)
+		index_rise(folder);
 	if (!index_log_grew(&index->log, &replaced))
 		return true;
 	if (index_log_read_on(&index->log, take, folder) < 0)
@@ -814,17 +854,7 @@ index_modseq(const struct index *index)
 	return modseq;
 }
 
-/*
- * From now on this process's own.  What lies on the disk is older than what is told from here, and might
- * still look true to the next session: away with it, if that at least is possible.
- */
-static void
-index_leave_disk(const struct maildir_folder *folder)
-{
-	(void)unlinkat(folder->fd, SNAPSHOT_NAME, 0);
-	(void)unlinkat(folder->fd, LOG_NAME, 0);
-}
-
+/* From now on this process's own. */
 static int
 index_turn_own(struct maildir_folder *folder)
 {
@@ -836,7 +866,7 @@ index_turn_own(struct maildir_folder *folder)
 	index_log_close(&index->log);
 	index->log = own;
 	index->own = true;
-	index_leave_disk(folder);
+	index->left = index_leave_disk(folder);
 	return 0;
 }
 
@@ -953,7 +983,7 @@ index_reopen(struct maildir_folder *folder, struct snapshot_writer *writer, stru
 		return -1;
 	}
 	now->own = true;
-	index_leave_disk(folder);
+	now->left = index_leave_disk(folder);
 	index_start(now);
 	return 0;
 }

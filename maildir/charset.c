@@ -49,7 +49,7 @@ static const uint16_t windows_1252[32] = {0x20ac, 0, 0x201a, 0x0192, 0x201e, 0x2
     0x02c6, 0x2030, 0x0160, 0x2039, 0x0152, 0, 0x017d, 0, 0, 0x2018, 0x2019, 0x201c, 0x201d, 0x2022,
     0x2013, 0x2014, 0x02dc, 0x2122, 0x0161, 0x203a, 0x0153, 0, 0x017e, 0x0178};
 
-/* The first is charset_unmarked's.  In the order that charset_name tells. */
+/* The first is charset_unmarked's, the second UTF-8.  In the order that charset_name tells. */
 static const struct charset charsets[] = {
     {"us-ascii", CHARSET_UNMARKED},
     {"utf-8", CHARSET_UTF8},
@@ -260,9 +260,9 @@ charset_find(const char *name, size_t len)
 {
 	unsigned page;
 
-	if (name_same(
-		name, len, charsets[0].name)) /* UTF-8, as nearly all of today's mail has it */
-		return &charsets[0];
+	/* UTF-8, as nearly all of today's mail has it. */
+	if (name_same(name, len, charsets[1].name))
+		return &charsets[1];
 	page = name_page(name, len);
 	for (size_t i = 0; i < sizeof(aliases) / sizeof(aliases[0]); i++) {
 		const char *alias = aliases[i].alias;

@@ -3,7 +3,10 @@
  * Runs as: mail user.
  *
  * A head (struct texts_head), then records at multiples of 8: a struct texts_record and the texts one
- * after the other.  The checksum's seed is the file's id.  Where a record is, is known from the index
+ * after the other.  The seed of the record's checksum is the file's id; those of the texts, whose seed is
+ * the UID, are in the record and so go with it to another file.  All that is given to a caller was
+ * verified at that moment, on a file that may be damaged at any: nothing is believed for having been right
+ * before.  Where a record is, is known from the index
  * alone; what nobody points to any more goes when the file is made anew (index.c).
  */
 #include <errno.h>
@@ -21,7 +24,7 @@
 
 static const char magic[8] = {'s', 'a', 'l', 'l', 'y', 't', 'x', 't'};
 
-enum { TEXTS_VERSION = 1, BYTE_ORDER_MARK = 0x01020304 };
+enum { TEXTS_VERSION = 2, BYTE_ORDER_MARK = 0x01020304 };
 
 struct texts_head {
 	char magic[8];
@@ -31,10 +34,11 @@ struct texts_head {
 };
 
 struct texts_record {
-	uint32_t check;
+	uint32_t check; /* of the fields below */
 	uint32_t uid;
-	uint32_t size; /* of it all, a multiple of 8 */
+	uint32_t size; /* of it all with its texts, a multiple of 8 */
 	uint32_t len[MAILDIR_TEXTS];
+	uint32_t text_check[MAILDIR_TEXTS];
 };
 
 static void
@@ -143,7 +147,7 @@ texts_reach(struct texts *texts, uint64_t end)
 	return mapping_open(&texts->map, texts->fd, (size_t)(texts->size + texts->size / 4)) == 0;
 }
 
-/* Whether a record that is the message's is there. */
+/* Whether a record that is the message's is there; of its texts only where they are is verified. */
 static bool
 texts_at(struct texts *texts, uint64_t at, uint32_t uid, struct texts_record *record_r)
 {
@@ -154,38 +158,66 @@ texts_at(struct texts *texts, uint64_t at, uint32_t uid, struct texts_record *re
 	if (record_r->uid != uid || record_r->size < sizeof(*record_r) ||
 	    record_r->size > TEXTS_RECORD_MAX || !texts_reach(texts, at + record_r->size))
 		return false;
-	return record_r->check == index_check(texts->id, texts->map.at + at, record_r->size);
+	return record_r->check == index_check(texts->id, record_r, sizeof(*record_r));
+}
+
+/* Which text stands for that one: the one before where both are the same. */
+static int
+text_of(const struct texts_record *record, int text)
+{
+	return text > 0 && record->len[text] == TEXTS_SAME ? text - 1 : text;
+}
+
+/* Where a text is; false: it is not known, or damaged. */
+static bool
+text_at(struct texts *texts, uint64_t at, const struct texts_record *record, int text,
+    const char **text_r, size_t *len_r)
+{
+	size_t before = sizeof(*record);
+	uint32_t len;
+
+	text = text_of(record, text);
+	len = record->len[text];
+	for (int i = 0; i < text; i++)
+		before += record->len[i] < TEXTS_SAME ? record->len[i] : 0;
+	if (len >= TEXTS_SAME || before > record->size || len > record->size - before)
+		return false;
+	*text_r = texts->map.at + at + before;
+	*len_r = len;
+	return record->text_check[text] == hash32(record->uid, *text_r, len);
+}
+
+bool
+texts_get(struct texts *texts, uint64_t at, uint32_t uid, enum maildir_text text,
+    const char **text_r, size_t *len_r)
+{
+	struct texts_record record;
+
+	return texts_at(texts, at, uid, &record) &&
+	       text_at(texts, at, &record, (int)text, text_r, len_r);
+}
+
+bool
+texts_has(struct texts *texts, uint64_t at, uint32_t uid, enum maildir_text text)
+{
+	struct texts_record record;
+
+	return texts_at(texts, at, uid, &record) &&
+	       record.len[text_of(&record, (int)text)] < TEXTS_SAME;
 }
 
 bool
 texts_find(struct texts *texts, uint64_t at, uint32_t uid, struct texts_found *found_r)
 {
 	struct texts_record record;
-	size_t left;
-	const char *p;
 
 	memset(found_r, 0, sizeof(*found_r));
 	if (!texts_at(texts, at, uid, &record))
 		return false;
-	p = texts->map.at + at + sizeof(record);
-	left = record.size - sizeof(record);
-	for (int i = 0; i < MAILDIR_TEXTS; i++) {
-		uint32_t len = record.len[i];
-
-		if (len == TEXTS_UNKNOWN)
-			continue;
-		if (len == TEXTS_SAME && i > 0) {
-			found_r->text[i] = found_r->text[i - 1];
-			found_r->len[i] = found_r->len[i - 1];
-			continue;
-		}
-		if (len > left)
+	for (int i = 0; i < MAILDIR_TEXTS; i++)
+		if (record.len[text_of(&record, i)] < TEXTS_SAME &&
+		    !text_at(texts, at, &record, i, &found_r->text[i], &found_r->len[i]))
 			return false;
-		found_r->text[i] = p;
-		found_r->len[i] = len;
-		p += len;
-		left -= len;
-	}
 	return true;
 }
 
@@ -212,8 +244,10 @@ texts_put(struct mdtext *batch, uint32_t uid, const char *const text[MAILDIR_TEX
 
 	for (int i = 0; i < MAILDIR_TEXTS; i++) {
 		record.len[i] = len[i];
-		if (len[i] < TEXTS_SAME)
-			record.size += len[i];
+		if (len[i] >= TEXTS_SAME)
+			continue;
+		record.size += len[i];
+		record.text_check[i] = hash32(uid, text[i], len[i]);
 	}
 	pad = -record.size % 8;
 	record.size += (uint32_t)pad;
@@ -234,7 +268,7 @@ texts_append(struct texts *texts, const struct mdtext *batch, uint64_t *at_r)
 		return -1;
 	for (size_t at = 0; at < batch->len; at += record.size) {
 		memcpy(&record, batch->data + at, sizeof(record));
-		record.check = index_check(texts->id, batch->data + at, record.size);
+		record.check = index_check(texts->id, &record, sizeof(record));
 		memcpy(batch->data + at, &record, sizeof(record));
 	}
 	while (done < batch->len) {

@@ -2,7 +2,8 @@
  * index_texts.h: the file sallyport.texts: what was made from messages once, for FETCH and SEARCH.
  *
  * Records are appended under the folder's lock and never changed; the index says where a message's is.
- * A record says itself whose it is, and has a checksum.
+ * A record says itself whose it is, and has checksums: of itself, and of each text, so that who wants one
+ * need not read them all.
  */
 #ifndef MAILDIR_INDEX_TEXTS_H
 #define MAILDIR_INDEX_TEXTS_H
@@ -25,7 +26,7 @@
 #define TEXTS_UNKNOWN UINT32_MAX
 #define TEXTS_SAME    (UINT32_MAX - 1) /* as the text of the kind before */
 
-/* A message's texts, verified, as they lie in memory until the next call about texts. */
+/* A message's texts, all verified, as they lie in memory until the next call about texts. */
 struct texts_found {
 	const char *text[MAILDIR_TEXTS]; /* NULL: not known */
 	size_t len[MAILDIR_TEXTS];
@@ -47,7 +48,12 @@ void texts_close(struct texts *texts);
 
 /* false: there is nothing that can be used at that place. */
 bool texts_find(struct texts *texts, uint64_t at, uint32_t uid, struct texts_found *found_r);
-/* Its record as it lies there, for another file. */
+/* One text, in the same way; false also when it is not known. */
+bool texts_get(struct texts *texts, uint64_t at, uint32_t uid, enum maildir_text text,
+    const char **text_r, size_t *len_r);
+/* Whether a record of the message is there that has that text; it is not verified. */
+bool texts_has(struct texts *texts, uint64_t at, uint32_t uid, enum maildir_text text);
+/* Its record as it lies there, for another file; the texts are verified by who asks for them. */
 bool texts_raw(
     struct texts *texts, uint64_t at, uint32_t uid, const void **record_r, size_t *size_r);
 

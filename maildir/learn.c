@@ -346,23 +346,34 @@ is_structure(enum maildir_text text)
 	return text == MAILDIR_BODYSTRUCTURE || text == MAILDIR_BODYSTRUCTURE_UTF8;
 }
 
+/* The message's record, without its strings. */
+static bool
+record_find(struct maildir_folder *folder, uint32_t uid, struct index_record *record_r)
+{
+	return folder->index != NULL &&
+	       index_record(folder->index, index_find(folder->index, uid), record_r) &&
+	       record_r->uid == uid;
+}
+
 /* From the index.  1: it has it not. */
 static int
 text_recall(struct maildir_folder *folder, uint32_t uid, enum maildir_text text, struct mdtext *out)
 {
-	struct index_message message;
-	struct texts_found found;
+	struct index_record record;
 	struct texts *texts;
+	const char *found;
+	size_t len;
 
-	if (message_find(folder, uid, &message) < 0)
+	if (!record_find(folder, uid, &record)) {
+		errno = ENOENT;
 		return -1;
-	if (message.record.text == 0)
+	}
+	if (record.text == 0)
 		return 1;
 	texts = index_texts(folder, false);
-	if (texts == NULL || !texts_find(texts, message.record.text, uid, &found) ||
-	    found.text[text] == NULL)
+	if (texts == NULL || !texts_get(texts, record.text, uid, text, &found, &len))
 		return 1;
-	mdtext_add(out, found.text[text], found.len[text]);
+	mdtext_add(out, found, len);
 	return 0;
 }
 
@@ -392,7 +403,6 @@ maildir_text(
 static bool
 is_unlearned(struct maildir_folder *folder, const struct index_record *record)
 {
-	struct texts_found found;
 	struct texts *texts;
 
 	if ((record->known & INDEX_UNREADABLE) != 0)
@@ -401,8 +411,7 @@ is_unlearned(struct maildir_folder *folder, const struct index_record *record)
 	    record->text == 0)
 		return true;
 	texts = index_texts(folder, false);
-	return texts == NULL || !texts_find(texts, record->text, record->uid, &found) ||
-	       found.text[MAILDIR_BODYSTRUCTURE] == NULL;
+	return texts == NULL || !texts_has(texts, record->text, record->uid, MAILDIR_BODYSTRUCTURE);
 }
 
 ssize_t

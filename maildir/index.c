@@ -377,7 +377,7 @@ struct vanish_walk {
 	uint64_t since;
 	void (*each)(void *ctx, uint32_t uid);
 	void *ctx;
-	const uint32_t *hashes; /* looked for instead, sorted, when each is NULL */
+	const uint32_t *hashes; /* looked for instead, sorted; or NULL */
 	size_t count;
 	bool found;
 };
@@ -395,7 +395,7 @@ vanish_see(struct vanish_walk *walk, const struct index_vanished *vanished)
 {
 	struct where where;
 
-	if (walk->each == NULL)
+	if (walk->hashes != NULL)
 		walk->found =
 		    walk->found || bsearch(&vanished->base_hash, walk->hashes, walk->count,
 				       sizeof(*walk->hashes), hash_compare) != NULL;

@@ -262,10 +262,20 @@ fails_part(const char *call, int does, size_t *size, bool *dies_after)
 		return n;                                                                          \
 	}
 
+/* What lies in the file already is written over in its place, on a full disk too. */
+static int
+pwrite_does(int fd, off_t end)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && st.st_size >= end ? WRITES : WRITES | GROWS;
+}
+
 PART(READS, read, (int fd, void *buf, size_t size), (fd, buf, size))
 PART(READS, pread, (int fd, void *buf, size_t size, off_t at), (fd, buf, size, at))
 PART(WRITES | GROWS, write, (int fd, const void *buf, size_t size), (fd, buf, size))
-PART(WRITES | GROWS, pwrite, (int fd, const void *buf, size_t size, off_t at), (fd, buf, size, at))
+PART(pwrite_does(fd, at + (off_t)size), pwrite, (int fd, const void *buf, size_t size, off_t at),
+    (fd, buf, size, at))
 ssize_t fault_pread64(int fd, void *buf, size_t size, off_t at)
     __attribute__((alias("fault_pread")));
 ssize_t fault_pwrite64(int fd, const void *buf, size_t size, off_t at)

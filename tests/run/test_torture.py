@@ -1,5 +1,6 @@
 """A short run of tests/torture: everybody at once on one Maildir, with kills, a full disk and a broken index."""
 
+import os
 import pathlib
 import random
 import sys
@@ -9,7 +10,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "torture"))
 import torture  # noqa: E402
 
-SECONDS = 45
+SECONDS = int(os.environ.get("TORTURE_SECONDS", "45"))
 
 
 @pytest.mark.root  # who kills readers must be root, and so must who makes a small disk

@@ -583,8 +583,9 @@ class Session(Actor):
         """A NO is for a full disk or for a message that is gone; a BAD never."""
         if answer.ok:
             return True
-        # A session to which messages came back that it cannot be told of is about to end.
-        ending = self.torture.returned and "That cannot be done" in answer.text
+        # A session is about to end that cannot be told what became of its mailbox.
+        ending = (self.torture.returned and "came back" in answer.text
+                  or self.torture.lately_broken() and "made anew" in answer.text)
         if answer.bad or not ending and self.torture.calm_since(self.calm) and not re.search(GONE, answer.text):
             raise Broken(f"{what}: {answer}")
         self.torture.done["NO"] += 1

@@ -179,8 +179,8 @@ text_at(struct texts *texts, uint64_t at, const struct texts_record *record, int
 	text = text_of(record, text);
 	len = record->len[text];
 	for (int i = 0; i < text; i++)
-		before += record->len[i] < TEXTS_SAME ? record->len[i] : 0;
-	if (len >= TEXTS_SAME || before > record->size || len > record->size - before)
+		before += record->len[i] < TEXTS_LONG ? record->len[i] : 0;
+	if (len >= TEXTS_LONG || before > record->size || len > record->size - before)
 		return false;
 	*text_r = texts->map.at + at + before;
 	*len_r = len;
@@ -197,13 +197,14 @@ texts_get(struct texts *texts, uint64_t at, uint32_t uid, enum maildir_text text
 	       text_at(texts, at, &record, (int)text, text_r, len_r);
 }
 
-bool
-texts_has(struct texts *texts, uint64_t at, uint32_t uid, enum maildir_text text)
+uint32_t
+texts_len(struct texts *texts, uint64_t at, uint32_t uid, enum maildir_text text)
 {
 	struct texts_record record;
 
-	return texts_at(texts, at, uid, &record) &&
-	       record.len[text_of(&record, (int)text)] < TEXTS_SAME;
+	if (!texts_at(texts, at, uid, &record))
+		return TEXTS_UNKNOWN;
+	return record.len[text_of(&record, (int)text)];
 }
 
 bool
@@ -215,7 +216,7 @@ texts_find(struct texts *texts, uint64_t at, uint32_t uid, struct texts_found *f
 	if (!texts_at(texts, at, uid, &record))
 		return false;
 	for (int i = 0; i < MAILDIR_TEXTS; i++)
-		if (record.len[text_of(&record, i)] < TEXTS_SAME &&
+		if (record.len[text_of(&record, i)] < TEXTS_LONG &&
 		    !text_at(texts, at, &record, i, &found_r->text[i], &found_r->len[i]))
 			return false;
 	return true;
@@ -244,7 +245,7 @@ texts_put(struct mdtext *batch, uint32_t uid, const char *const text[MAILDIR_TEX
 
 	for (int i = 0; i < MAILDIR_TEXTS; i++) {
 		record.len[i] = len[i];
-		if (len[i] >= TEXTS_SAME)
+		if (len[i] >= TEXTS_LONG)
 			continue;
 		record.size += len[i];
 		record.text_check[i] = hash32(uid, text[i], len[i]);
@@ -253,7 +254,7 @@ texts_put(struct mdtext *batch, uint32_t uid, const char *const text[MAILDIR_TEX
 	record.size += (uint32_t)pad;
 	mdtext_add(batch, &record, sizeof(record));
 	for (int i = 0; i < MAILDIR_TEXTS; i++)
-		if (len[i] < TEXTS_SAME)
+		if (len[i] < TEXTS_LONG)
 			mdtext_add(batch, text[i], len[i]);
 	mdtext_add(batch, none, pad);
 }

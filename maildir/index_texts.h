@@ -19,12 +19,14 @@
 #define TEXTS_NAME "sallyport.texts"
 #define TEXTS_TMP  "sallyport.texts.tmp"
 
-/* A message whose texts are longer than this is read each time: nobody asks for such often. */
 #define TEXTS_RECORD_MAX (256 * 1024)
+/* A text that is longer is made each time: nobody asks for such often.  All of a message fit. */
+#define TEXTS_TEXT_MAX (TEXTS_RECORD_MAX / 8)
 
 /* Lengths that are none. */
 #define TEXTS_UNKNOWN UINT32_MAX
 #define TEXTS_SAME    (UINT32_MAX - 1) /* as the text of the kind before */
+#define TEXTS_LONG    (UINT32_MAX - 2) /* known to be too long to be kept */
 
 /* A message's texts, all verified, as they lie in memory until the next call about texts. */
 struct texts_found {
@@ -51,13 +53,14 @@ bool texts_find(struct texts *texts, uint64_t at, uint32_t uid, struct texts_fou
 /* One text, in the same way; false also when it is not known. */
 bool texts_get(struct texts *texts, uint64_t at, uint32_t uid, enum maildir_text text,
     const char **text_r, size_t *len_r);
-/* Whether a record of the message is there that has that text; it is not verified. */
-bool texts_has(struct texts *texts, uint64_t at, uint32_t uid, enum maildir_text text);
+/* The length of a text, which is not verified, or what stands for one; TEXTS_UNKNOWN also when there is no
+ * record of the message. */
+uint32_t texts_len(struct texts *texts, uint64_t at, uint32_t uid, enum maildir_text text);
 /* Its record as it lies there, for another file; the texts are verified by who asks for them. */
 bool texts_raw(
     struct texts *texts, uint64_t at, uint32_t uid, const void **record_r, size_t *size_r);
 
-/* Makes the record of a message; text with len TEXTS_UNKNOWN or TEXTS_SAME are not read. */
+/* Makes the record of a message; texts whose length is none are not read. */
 void texts_put(struct mdtext *batch, uint32_t uid, const char *const text[MAILDIR_TEXTS],
     const uint32_t len[MAILDIR_TEXTS]);
 /* Appends; *at_r is where the batch begins.  Under the folder's lock. */

@@ -16,10 +16,12 @@
 #include "maildir/lock.h"
 
 enum {
-	LEARN_SAVE = 20000,	  /* messages: then it is put into the index in the middle of a
+	LEARN_SAVE = 20000, /* messages: then it is put into the index in the middle of a
 					command, so that not all is lost with a client that goes */
-	LEARN_WORTH = 500,	  /* so many are worth waiting for the lock */
+	LEARN_WORTH = 500,  /* so many are worth waiting for the lock */
+	LEARN_LOOK = 1000,  /* messages looked at in a step of learning ahead: a millisecond */
 	TEXTS_SAVE = 1024 * 1024, /* octets of texts written at once */
+	TEXTS_KEEP = 16 * 1024,	  /* octets of memory for texts that a session keeps */
 };
 
 /* Of a place of texts: it is counted from the beginning of what was not written yet. */
@@ -220,25 +222,40 @@ texts_save(struct maildir_folder *folder, struct learning *l)
 	mdlock_unfolder(folder);
 }
 
-void
+/* What a burst has needed is not kept for the next. */
+static void
+learning_shrink(struct learning *l)
+{
+	if (l->room > LEARN_WORTH) {
+		free(l->learned);
+		l->learned = NULL;
+		l->room = 0;
+	}
+	if (l->texts.size > TEXTS_KEEP)
+		mdtext_clear(&l->texts);
+}
+
+bool
 maildir_remember(struct maildir_folder *folder)
 {
 	struct learning *l = folder->learning;
 	int r;
 
 	if (l == NULL)
-		return;
+		return true;
 	facts_clear(&l->facts);
 	l->facts_uid = 0;
-	if (l->count == 0 || folder->changing || folder->held)
-		return;
+	if (l->count == 0)
+		return true;
+	if (folder->changing || folder->held)
+		return false;
 	if (l->validity != maildir_uidvalidity(folder)) {
 		l->count = l->texts.len = 0;
-		return;
+		return true;
 	}
 	r = l->count < LEARN_WORTH ? mdlock_folder_try(folder) : mdlock_folder(folder);
 	if (r < 0)
-		return;
+		return false;
 	/* When the index is old the next sync comes first, and then this. */
 	if (index_is_current(folder) && l->validity == maildir_uidvalidity(folder)) {
 		texts_write(folder, l);
@@ -246,12 +263,9 @@ maildir_remember(struct maildir_folder *folder)
 		l->count = 0;
 	}
 	mdlock_unfolder(folder);
-	if (l->count == 0 && l->room > LEARN_WORTH) {
-		free(l->learned);
-		l->learned = NULL;
-		l->room = 0;
-		mdtext_clear(&l->texts);
-	}
+	if (l->count == 0)
+		learning_shrink(l);
+	return l->count == 0;
 }
 
 /* --- reading messages --- */
@@ -266,7 +280,7 @@ text_len(const struct facts *facts, int i)
 	if ((i == MAILDIR_ENVELOPE_UTF8 && facts->same_envelope) ||
 	    (i == MAILDIR_BODYSTRUCTURE_UTF8 && facts->same_structure))
 		return TEXTS_SAME;
-	return (uint32_t)facts->text[i].len;
+	return facts->text[i].len <= TEXTS_TEXT_MAX ? (uint32_t)facts->text[i].len : TEXTS_LONG;
 }
 
 static void
@@ -276,18 +290,15 @@ learn_facts(struct maildir_folder *folder, uint32_t uid, const struct facts *fac
 	struct index_learned learned = {.uid = uid};
 	const char *text[MAILDIR_TEXTS];
 	uint32_t len[MAILDIR_TEXTS];
-	size_t before = l->texts.len, size = 0;
+	size_t before = l->texts.len;
 
 	for (int i = 0; i < MAILDIR_TEXTS; i++) {
 		text[i] = facts->text[i].data;
 		len[i] = text_len(facts, i);
-		size += facts->text[i].len;
 	}
-	if (size < TEXTS_RECORD_MAX / 2) {
-		texts_put(&l->texts, uid, text, len);
-		learned.text = TEXT_PENDING | before;
-		learned.text_size = (uint32_t)(l->texts.len - before);
-	}
+	texts_put(&l->texts, uid, text, len);
+	learned.text = TEXT_PENDING | before;
+	learned.text_size = (uint32_t)(l->texts.len - before);
 	if (facts->whole) {
 		learned.size = facts->size;
 		learned.wire = facts->wire;
@@ -300,9 +311,10 @@ learn_facts(struct maildir_folder *folder, uint32_t uid, const struct facts *fac
 		texts_save(folder, l);
 }
 
-/* Reads a message; what it tells is in l->facts then. */
+/* Reads a message; what it tells is in l->facts then, and to be remembered if it is not known already. */
 static int
-facts_load(struct maildir_folder *folder, struct learning *l, uint32_t uid, bool head_only)
+facts_load(
+    struct maildir_folder *folder, struct learning *l, uint32_t uid, bool head_only, bool is_new)
 {
 	struct maildir_reader *reader;
 	struct facts facts;
@@ -322,7 +334,8 @@ facts_load(struct maildir_folder *folder, struct learning *l, uint32_t uid, bool
 	facts_clear(&l->facts);
 	l->facts = facts;
 	l->facts_uid = uid;
-	learn_facts(folder, uid, &l->facts);
+	if (is_new)
+		learn_facts(folder, uid, &l->facts);
 	return 0;
 }
 
@@ -331,7 +344,7 @@ learn_all(struct maildir_folder *folder, uint32_t uid, struct index_learned *lea
 {
 	struct learning *l = learning_of(folder);
 
-	if (l == NULL || facts_load(folder, l, uid, false) < 0)
+	if (l == NULL || facts_load(folder, l, uid, false, true) < 0)
 		return -1;
 	learned_r->uid = uid;
 	learned_r->size = l->facts.size;
@@ -355,8 +368,10 @@ record_find(struct maildir_folder *folder, uint32_t uid, struct index_record *re
 	       record_r->uid == uid;
 }
 
-/* From the index.  1: it has it not. */
-static int
+/* What the index has of a text. */
+enum recalled { RECALL_GONE, RECALL_DONE, RECALL_NONE, RECALL_DAMAGED, RECALL_LONG };
+
+static enum recalled
 text_recall(struct maildir_folder *folder, uint32_t uid, enum maildir_text text, struct mdtext *out)
 {
 	struct index_record record;
@@ -366,15 +381,17 @@ text_recall(struct maildir_folder *folder, uint32_t uid, enum maildir_text text,
 
 	if (!record_find(folder, uid, &record)) {
 		errno = ENOENT;
-		return -1;
+		return RECALL_GONE;
 	}
-	if (record.text == 0)
-		return 1;
-	texts = index_texts(folder, false);
-	if (texts == NULL || !texts_get(texts, record.text, uid, text, &found, &len))
-		return 1;
-	mdtext_add(out, found, len);
-	return 0;
+	texts = record.text != 0 ? index_texts(folder, false) : NULL;
+	if (texts == NULL)
+		return RECALL_NONE;
+	if (texts_get(texts, record.text, uid, text, &found, &len)) {
+		mdtext_add(out, found, len);
+		return RECALL_DONE;
+	}
+	return texts_len(texts, record.text, uid, text) == TEXTS_LONG ? RECALL_LONG
+								      : RECALL_DAMAGED;
 }
 
 int
@@ -383,15 +400,18 @@ maildir_text(
 {
 	struct learning *l = learning_of(folder);
 	const struct mdtext *found;
-	int r;
+	enum recalled recalled;
+	bool head_only;
 
 	if (l == NULL)
 		return -1;
 	if (l->facts_uid != uid || (is_structure(text) && !l->facts.whole)) {
-		r = text_recall(folder, uid, text, out);
-		if (r <= 0)
-			return r;
-		if (facts_load(folder, l, uid, !is_structure(text) && !l->expects_all) < 0)
+		recalled = text_recall(folder, uid, text, out);
+		if (recalled <= RECALL_DONE)
+			return recalled == RECALL_DONE ? 0 : -1;
+		/* What is learned of the head alone is not put in the place of more. */
+		head_only = !is_structure(text) && !l->expects_all && recalled != RECALL_DAMAGED;
+		if (facts_load(folder, l, uid, head_only, recalled != RECALL_LONG) < 0)
 			return -1;
 	}
 	found = facts_text(&l->facts, text);
@@ -411,7 +431,8 @@ is_unlearned(struct maildir_folder *folder, const struct index_record *record)
 	    record->text == 0)
 		return true;
 	texts = index_texts(folder, false);
-	return texts == NULL || !texts_has(texts, record->text, record->uid, MAILDIR_BODYSTRUCTURE);
+	return texts == NULL ||
+	       texts_len(texts, record->text, record->uid, MAILDIR_BODYSTRUCTURE) == TEXTS_UNKNOWN;
 }
 
 ssize_t
@@ -422,12 +443,22 @@ maildir_learn(struct maildir_folder *folder, size_t count)
 	struct index_learned learned;
 	time_t date;
 
-	if (l == NULL)
+	if (l == NULL || folder->index == NULL)
 		return -1;
-	for (size_t place = maildir_find(folder, l->looked);
-	     count > 0 && place < maildir_count(folder); place++) {
-		if (!index_record(folder->index, place, &record))
+	if (folder->index->own) {
+		errno = EROFS;
+		return -1;
+	}
+	for (int looked = 0; looked < LEARN_LOOK && count > 0; looked++) {
+		/* Reading a message may change the list. */
+		size_t place = maildir_find(folder, l->looked);
+
+		if (place == maildir_count(folder))
+			return 0;
+		if (!index_record(folder->index, place, &record)) {
+			errno = EIO;
 			return -1;
+		}
 		l->looked = record.uid + 1;
 		if (!is_unlearned(folder, &record))
 			continue;

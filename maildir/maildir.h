@@ -209,12 +209,13 @@ bool maildir_fields_has(const char *name, size_t len);
 
 /*
  * Remembers what was learned of messages since, for all sessions to come.  To be called after each
- * command; cheap when nothing was learned.  That it cannot be written costs only time.
+ * command; cheap when nothing was learned.  That it cannot be written costs only time.  false: others have
+ * the folder, and it is kept in memory for the next call.
  */
-void maildir_remember(struct maildir_folder *folder);
+bool maildir_remember(struct maildir_folder *folder);
 /*
- * Learns ahead: up to count messages of which something is not known yet are read.  Gives how many
- * are left, or -1.
+ * Learns ahead: up to count messages of which something is not known yet are read, and some more looked
+ * at.  Gives how many are left, or -1 (EROFS: nothing can be kept here).
  */
 ssize_t maildir_learn(struct maildir_folder *folder, size_t count);
 

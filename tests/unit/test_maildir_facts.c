@@ -4,6 +4,7 @@
 #include "maildir_fixture.h"
 
 #include "maildir/facts.h"
+#include "maildir/index_texts.h"
 #include "maildir/mime.h"
 
 static void
@@ -184,6 +185,124 @@ large_messages(void **state)
 	}
 }
 
+/* Texts that are too long to be kept are known to be so, and the message is not read again for them. */
+static void
+too_long_texts(void **state)
+{
+	struct fixture *f = *state;
+	char *file = malloc(TEXTS_RECORD_MAX + 100);
+	struct mdtext text = {0};
+	struct stat before, after;
+	size_t len = 0;
+
+	assert_non_null(file);
+	while (len < TEXTS_RECORD_MAX)
+		len += (size_t)sprintf(file + len, "To: a%zu@b.c\n", len);
+	len += (size_t)sprintf(file + len, "Subject: last\n\nx\n");
+	put_bytes(f, "cur/1.m:2,", file, len);
+	free(file);
+	for (int session = 0; session < 2; session++) {
+		assert_int_equal(maildir_sync(f->inbox), 0);
+		assert_int_equal(maildir_learn(f->inbox, 10), 0);
+		assert_true(maildir_remember(f->inbox));
+		assert_int_equal(fstatat(f->fd, TEXTS_NAME, session == 0 ? &before : &after, 0), 0);
+		assert_int_equal(maildir_text(f->inbox, 1, MAILDIR_FIELDS, &text), 0);
+		assert_true(text.len > TEXTS_RECORD_MAX);
+		mdtext_clear(&text);
+		fixture_reopen(f);
+	}
+	assert_int_equal(after.st_size, before.st_size);
+}
+
+/* --- the file of texts --- */
+
+static const struct {
+	const char *text[MAILDIR_TEXTS];
+	uint32_t len[MAILDIR_TEXTS];
+} kept[] = {
+    {{"envelope", NULL, "structure", "other", "A: b\r\n"}, {8, TEXTS_SAME, 9, 5, 6}},
+    {{"", "e", NULL, NULL, ""}, {0, 1, TEXTS_UNKNOWN, TEXTS_SAME, 0}},
+    {{NULL, NULL, "s", NULL, "F"}, {TEXTS_LONG, TEXTS_SAME, 1, TEXTS_SAME, 1}},
+};
+
+/* Which of a message's texts should be found as what: NULL, it is not known. */
+static const char *
+kept_text(size_t i, int text, size_t *len_r)
+{
+	if (kept[i].len[text] == TEXTS_SAME)
+		text--;
+	*len_r = kept[i].len[text] < TEXTS_LONG ? kept[i].len[text] : 0;
+	return kept[i].len[text] < TEXTS_LONG ? kept[i].text[text] : NULL;
+}
+
+/* What of them is found, all of it as it was written. */
+static size_t
+count_kept(struct texts *texts, const uint64_t *at)
+{
+	size_t count = 0, len, expected_len;
+	const char *text, *expected;
+
+	for (size_t i = 0; i < COUNT(kept); i++) {
+		for (int n = 0; n < MAILDIR_TEXTS; n++) {
+			if (!texts_get(texts, at[i], (uint32_t)i + 1, n, &text, &len))
+				continue;
+			expected = kept_text(i, n, &expected_len);
+			assert_non_null(expected);
+			assert_int_equal(len, expected_len);
+			assert_memory_equal(text, expected, len);
+			count++;
+		}
+	}
+	return count;
+}
+
+/* Whatever octet of the file changes or is missing: a text is found as it was, or not at all. */
+static void
+damaged_texts(void **state)
+{
+	struct fixture *f = *state;
+	struct texts texts;
+	struct mdtext batch = {0};
+	uint64_t at[COUNT(kept)], start, size;
+	size_t all, fewer = 0;
+	char octet, other;
+
+	assert_int_equal(texts_create(f->fd, 77, &texts), 0);
+	for (size_t i = 0; i < COUNT(kept); i++) {
+		at[i] = batch.len;
+		texts_put(&batch, (uint32_t)i + 1, kept[i].text, kept[i].len);
+	}
+	assert_int_equal(texts_append(&texts, &batch, &start), 0);
+	mdtext_clear(&batch);
+	for (size_t i = 0; i < COUNT(kept); i++)
+		at[i] += start;
+	all = count_kept(&texts, at);
+	assert_int_equal(all, 5 + 3 + 3);
+	assert_int_equal(texts_len(&texts, at[2], 3, MAILDIR_ENVELOPE_UTF8), TEXTS_LONG);
+	assert_int_equal(texts_len(&texts, at[1], 2, MAILDIR_BODYSTRUCTURE), TEXTS_UNKNOWN);
+	assert_int_equal(texts_len(&texts, at[1], 1, MAILDIR_ENVELOPE), TEXTS_UNKNOWN);
+	size = texts.size;
+	for (uint64_t i = start; i < size; i++) {
+		assert_int_equal(pread(texts.fd, &octet, 1, (off_t)i), 1);
+		for (int bit = 0; bit < 8; bit++) {
+			other = (char)(octet ^ 1 << bit);
+			assert_int_equal(pwrite(texts.fd, &other, 1, (off_t)i), 1);
+			fewer += count_kept(&texts, at) < all;
+		}
+		assert_int_equal(pwrite(texts.fd, &octet, 1, (off_t)i), 1);
+		assert_int_equal(count_kept(&texts, at), all);
+	}
+	assert_true(fewer > (size - start) * 8 / 2);
+	while (size-- > start) {
+		/* Without the part of the mapping that has no file any more: that is cmocka's SIGBUS. */
+		mapping_close(&texts.map);
+		assert_int_equal(ftruncate(texts.fd, (off_t)size), 0);
+		texts.size = 0;
+		assert_true(count_kept(&texts, at) <= all);
+	}
+	texts_close(&texts);
+}
+
 static void
 gone(void **state)
 {
@@ -209,6 +328,8 @@ main(void)
 	    WITH(texts_and_sizes),
 	    WITH(cut_anywhere),
 	    WITH(large_messages),
+	    WITH(too_long_texts),
+	    WITH(damaged_texts),
 	    WITH(gone),
 	};
 

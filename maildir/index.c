@@ -833,6 +833,9 @@ index_is_current(struct maildir_folder *folder)
 	if (!index_refresh(folder))
 		return false;
 	index = folder->index;
+	/* A log that was missing may have been about to be put in its place. */
+	if (index->own && index->stale && !index_reload(folder))
+		return false;
 	if (index->own)
 		return true;
 	return file_stamp_at(folder->fd, SNAPSHOT_NAME, &disk) == 0 &&

@@ -8,6 +8,9 @@
  * the UIDs are on disk: no other session numbers one part of a set before the rest is there.  If that
  * fails every file of the set is removed again.
  *
+ * A link to the file of a message that is there already is complete as soon as it is made, and is on disk
+ * when the directory is: it needs no tmp/.  So those are made under the locks, one call for each.
+ *
  * A file holds LF where the client sent CRLF.  A CR before CRLF stays, with the CRLF behind it as it
  * is: then message.c gives back exactly what came, for all but bare LFs.
  */
@@ -37,6 +40,7 @@
 
 struct maildir_delivery {
 	struct maildir_folder *folder;
+	struct maildir_folder *from; /* of messages that are to be linked, or NULL */
 	struct delivery_set set;
 	size_t room;
 	uint32_t *uids;
@@ -310,8 +314,10 @@ delivery_drop_last(struct maildir_delivery *d)
 	int saved = errno;
 
 	delivered_base(message, base);
-	(void)unlinkat(d->tmp, base, 0);
+	if (message->source == NULL)
+		(void)unlinkat(d->tmp, base, 0);
 	free(message->name);
+	free(message->source);
 	free(message->guid);
 	d->set.count--;
 	errno = saved;
@@ -319,14 +325,13 @@ delivery_drop_last(struct maildir_delivery *d)
 
 /* Where no link can be made: the message is read and written. */
 static int
-copy_file(struct maildir_delivery *d, const struct maildir_folder *from,
+copy_file(struct maildir_delivery *d, struct maildir_folder *from,
     const struct index_message *message, uint32_t flags, uint64_t keywords)
 {
 	struct stat st;
-	int in = maildir_open_regular(from->dir[message->record.dir], index_name(message), &st),
-	    out, r, saved;
+	int dir = folder_dir(from, message->record.dir), in, out, r, saved;
 
-	if (in < 0)
+	if (dir < 0 || (in = maildir_open_regular(dir, index_name(message), &st)) < 0)
 		return -1;
 	out = delivery_create(d, flags, keywords);
 	if (out < 0) {
@@ -378,20 +383,22 @@ link_impossible(int error)
 
 /* One attempt, by the name that we know. */
 static int
-copy_try(struct maildir_delivery *d, const struct maildir_folder *from,
+copy_try(struct maildir_delivery *d, struct maildir_folder *from,
     const struct index_message *original, uint64_t keywords)
 {
+	int dir = folder_dir(from, original->record.dir);
 	uint32_t flags, letters;
 	char base[NAME_SIZE];
 
+	if (dir < 0)
+		return -1;
 	mdname_flags(index_name(original), &flags, &letters);
 	for (int tries = 0; tries < NAME_TRIES; tries++) {
 		struct delivered *message = delivery_add(d, flags, keywords, base);
 
 		if (message == NULL)
 			return -1;
-		if (linkat(from->dir[original->record.dir], index_name(original), d->tmp, base,
-			0) == 0) {
+		if (linkat(dir, index_name(original), d->tmp, base, 0) == 0) {
 			d->set.count++;
 			return link_check(d, &original->record, base);
 		}
@@ -436,6 +443,48 @@ maildir_delivery_copy(
 	return -1;
 }
 
+/* What is known of a message's size, when we have it from its octets. */
+static void
+link_sizes(struct delivered *message, const struct index_record *record)
+{
+	message->sizes.known = (record->known & INDEX_SIZES) != 0 &&
+			       (record->known & (INDEX_HEARSAY | INDEX_UNREADABLE)) == 0;
+	message->sizes.size = record->size;
+	message->sizes.wire = record->wire;
+	message->sizes.line_end = (record->known & INDEX_LINE_END) != 0;
+}
+
+int
+maildir_delivery_link(
+    struct maildir_delivery *d, struct maildir_folder *from, uint32_t uid, uint64_t keywords)
+{
+	struct index_message original;
+	struct delivered *message;
+	uint32_t flags, letters;
+	char base[NAME_SIZE];
+
+	if (d->from != NULL && d->from != from) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (delivery_finish(d) < 0 || message_find(from, uid, &original) < 0)
+		return -1;
+	mdname_flags(index_name(&original), &flags, &letters);
+	message = delivery_add(d, flags, keywords, base);
+	if (message == NULL)
+		return -1;
+	message->source = strdup(index_name(&original));
+	if (message->source == NULL) {
+		free(message->name);
+		return -1;
+	}
+	message->source_dir = original.record.dir;
+	link_sizes(message, &original.record);
+	d->from = from;
+	d->set.count++;
+	return copy_guid(d, &original);
+}
+
 /* --- the end --- */
 
 /* One that another program has renamed already. */
@@ -472,17 +521,39 @@ set_remove(struct maildir_delivery *d)
 	errno = saved;
 }
 
+/* Whatever is the matter with one, maildir_delivery_copy will find out: it waits for no lock here. */
+static int
+delivered_link(struct maildir_delivery *d, const struct delivered *message)
+{
+	int from = folder_dir(d->from, message->source_dir);
+
+	if (from >= 0 &&
+	    linkat(from, message->source, d->folder->dir[ENTRY_CUR], message->name, 0) == 0)
+		return 0;
+	if (from < 0 || errno == ENOENT || errno == EEXIST || link_impossible(errno))
+		errno = ESTALE;
+	return -1;
+}
+
+static int
+delivered_move(struct maildir_delivery *d, const struct delivered *message)
+{
+	char base[NAME_SIZE];
+
+	delivered_base(message, base);
+	return maildir_move(d->tmp, base, d->folder->dir[ENTRY_CUR], message->name);
+}
+
 static int
 set_move(struct maildir_delivery *d)
 {
 	struct maildir_folder *folder = d->folder;
-	char base[NAME_SIZE];
 
 	for (size_t i = 0; i < d->set.count; i++) {
 		struct delivered *message = &d->set.message[i];
 
-		delivered_base(message, base);
-		if (maildir_move(d->tmp, base, folder->dir[ENTRY_CUR], message->name) < 0)
+		if ((message->source != NULL ? delivered_link(d, message)
+					     : delivered_move(d, message)) < 0)
 			return -1;
 		message->moved = true;
 	}
@@ -573,11 +644,14 @@ maildir_delivery_end(struct maildir_delivery **delivery)
 	if (d->fd >= 0)
 		close(d->fd);
 	for (size_t i = 0; i < d->set.count; i++) {
-		delivered_base(&d->set.message[i], base);
-		if (!d->set.message[i].moved)
+		struct delivered *message = &d->set.message[i];
+
+		delivered_base(message, base);
+		if (!message->moved && message->source == NULL)
 			(void)unlinkat(d->tmp, base, 0);
-		free(d->set.message[i].name);
-		free(d->set.message[i].guid);
+		free(message->name);
+		free(message->source);
+		free(message->guid);
 	}
 	close(d->tmp);
 	free(d->set.message);

@@ -35,6 +35,14 @@ int maildir_delivery_copy(struct maildir_delivery *delivery, struct maildir_fold
     uint32_t uid, uint64_t keywords);
 
 /*
+ * The same, but the link is made with maildir_delivery_commit only, straight into the folder.  It fails with
+ * ESTALE when one of the set cannot be linked from where it was known to be: then the whole set is to be
+ * begun anew with maildir_delivery_copy.  from, one for all of the set, stays open until then.
+ */
+int maildir_delivery_link(struct maildir_delivery *delivery, struct maildir_folder *from,
+    uint32_t uid, uint64_t keywords);
+
+/*
  * Puts the whole set on disk: files fsynced, in cur/ (or new/), UIDs in dovecot-uidlist, the
  * directories fsynced.  The UIDs rise in the order of the set; *uids_r (one for each message) belongs
  * to the delivery.  -1: nothing of it is in the folder.

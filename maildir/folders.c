@@ -196,6 +196,9 @@ folder_open_dirs(struct maildir_folder *folder)
 	if (fresh[ENTRY_CUR] < 0)
 		return -1;
 	fresh[ENTRY_NEW] = maildir_open_dir(folder->fd, "new");
+	/* Backups leave out empty directories. */
+	if (fresh[ENTRY_NEW] < 0 && errno == ENOENT && mkdirat(folder->fd, "new", 0700) == 0)
+		fresh[ENTRY_NEW] = maildir_open_dir(folder->fd, "new");
 	if (fresh[ENTRY_NEW] < 0) {
 		saved = errno;
 		close(fresh[ENTRY_CUR]);
@@ -211,10 +214,19 @@ folder_open_dirs(struct maildir_folder *folder)
 }
 
 int
+folder_dir(struct maildir_folder *folder, unsigned dir)
+{
+	if (folder->dir[dir] < 0 && folder_open_dirs(folder) < 0)
+		return -1;
+	return folder->dir[dir];
+}
+
+int
 maildir_folder_open(struct maildir *md, const char *name, struct maildir_folder **folder_r)
 {
 	struct maildir_folder *folder = NULL;
 	char path[NAME_SIZE];
+	struct stat st;
 	int saved;
 
 	*folder_r = NULL;
@@ -225,13 +237,14 @@ maildir_folder_open(struct maildir *md, const char *name, struct maildir_folder 
 	folder->lock_fd = folder->session_fd = -1;
 	folder->fd = maildir_open_dir(md->fd, path);
 	folder->name = strdup(name);
-	if (folder->fd < 0 || folder->name == NULL)
+	/* Its directories are opened when they are needed: for STATUS the index mostly does. */
+	if (folder->fd < 0 || folder->name == NULL ||
+	    fstatat(folder->fd, "cur", &st, AT_SYMLINK_NOFOLLOW) < 0)
 		goto fail;
-	/* Backups leave out empty directories. */
-	if (folder_open_dirs(folder) < 0 &&
-	    (errno != ENOENT || mkdirat(folder->fd, "new", 0700) < 0 ||
-		folder_open_dirs(folder) < 0))
+	if (!S_ISDIR(st.st_mode)) {
+		errno = ENOTDIR;
 		goto fail;
+	}
 	*folder_r = folder;
 	return 0;
 fail:

@@ -79,7 +79,7 @@ struct maildir_folder {
 	struct maildir *md;
 	char *name;
 	int fd;
-	int dir[ENTRY_DIRS];	   /* cur, new */
+	int dir[ENTRY_DIRS];	   /* cur, new; -1 until first needed, see folder_dir */
 	int lock_fd;		   /* -1 until first locked */
 	unsigned locks;		   /* how often it was taken and not given back */
 	bool changing;		   /* between maildir_change_begin and maildir_change_end */
@@ -113,6 +113,8 @@ struct delivered {
 	uint64_t keywords;
 	bool moved; /* to cur/ */
 	uint32_t uid;
+	char *source; /* a file of another folder that is to be linked, or NULL: it is in tmp/ */
+	uint8_t source_dir; /* enum entry_dir */
 };
 
 struct delivery_set {
@@ -183,6 +185,8 @@ int special_use_follow(struct maildir *md, const char *from, const char *to);
 
 /* Opens cur and new again, as they are called now. */
 int folder_open_dirs(struct maildir_folder *folder);
+/* One of them, opened if it is not yet; enum entry_dir.  Its descriptor is the folder's. */
+int folder_dir(struct maildir_folder *folder, unsigned dir);
 
 /* A UIDVALIDITY above all that this Maildir had and above the given one; recorded on disk. */
 int validity_next(struct maildir *md, uint32_t above, uint32_t *validity_r);

@@ -31,7 +31,7 @@ struct maildir_reader {
 	size_t at, len; /* of data */
 	bool after_cr;	/* the last octet given was CR */
 	bool owe_lf;	/* CR of a bare LF was given, LF is next */
-	char data[READ_SIZE / 2];
+	char data[READ_SIZE];
 };
 
 /* Tells of a message that cannot be read, once. */
@@ -56,8 +56,8 @@ int
 message_open(struct maildir_folder *folder, struct index_message *message, struct stat *st_r)
 {
 	for (int tries = 0; tries < OPEN_TRIES; tries++) {
-		int fd = maildir_open_regular(
-		    folder->dir[message->record.dir], index_name(message), st_r);
+		int dir = folder_dir(folder, message->record.dir);
+		int fd = dir < 0 ? -1 : maildir_open_regular(dir, index_name(message), st_r);
 
 		if (fd >= 0)
 			return fd;
@@ -226,14 +226,15 @@ size_is_still(struct maildir_folder *folder, uint32_t uid)
 	struct index_learned learned;
 	struct stat st;
 	uint64_t size;
+	int dir;
 
-	if (message_find(folder, uid, &message) < 0)
+	if (message_find(folder, uid, &message) < 0 ||
+	    (dir = folder_dir(folder, message.record.dir)) < 0)
 		return false;
 	size = message.record.size;
 	if (learn_recall(folder, uid, &learned) && (learned.known & INDEX_SIZES) != 0)
 		size = learned.size;
-	return fstatat(folder->dir[message.record.dir], index_name(&message), &st,
-		   AT_SYMLINK_NOFOLLOW) == 0 &&
+	return fstatat(dir, index_name(&message), &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 	       S_ISREG(st.st_mode) && (uint64_t)st.st_size == size;
 }
 
@@ -272,8 +273,11 @@ maildir_date(struct maildir_folder *folder, uint32_t uid, time_t *date_r)
 		return 0;
 	}
 	for (int tries = 0; tries < OPEN_TRIES; tries++) {
-		if (fstatat(folder->dir[message.record.dir], index_name(&message), &st,
-			AT_SYMLINK_NOFOLLOW) == 0) {
+		int dir = folder_dir(folder, message.record.dir);
+
+		if (dir < 0)
+			return -1;
+		if (fstatat(dir, index_name(&message), &st, AT_SYMLINK_NOFOLLOW) == 0) {
 			const struct index_learned learned = {
 			    .uid = uid, .date = st.st_mtime, .known = INDEX_DATE};
 
@@ -368,37 +372,41 @@ reader_fill(struct maildir_reader *reader)
 }
 
 /*
- * Copies up to the next LF that needs a CR, or as much as fits.  A bare LF is left for the caller;
- * the result is how many octets were copied.
+ * Copies what there is and fits, line by line, with CRs where they are missing; the result is how many
+ * octets that gave.  Where a CR was the last that fitted its LF is owed.
  */
 static size_t
-reader_copy(struct maildir_reader *reader, char *out, size_t size)
+reader_convert(struct maildir_reader *reader, char *out, size_t size)
 {
-	const char *data = reader->data + reader->at;
-	size_t len = reader->len - reader->at, n = 0;
+	const char *data = reader->data;
+	size_t at = reader->at, n = 0;
+	bool after_cr = reader->after_cr;
 
-	if (len > size)
-		len = size;
-	while (n < len) {
-		const char *newline = memchr(data + n, '\n', len - n);
-		size_t stop = newline != NULL ? (size_t)(newline - data) : len;
-		bool bare;
+	while (at < reader->len && n < size) {
+		size_t most = reader->len - at < size - n ? reader->len - at : size - n;
+		const char *newline = memchr(data + at, '\n', most);
+		size_t run = newline != NULL ? (size_t)(newline - data) - at : most;
 
-		if (newline == NULL) {
-			n = len;
+		if (run > 0) {
+			memcpy(out + n, data + at, run);
+			n += run;
+			at += run;
+			after_cr = data[at - 1] == '\r';
+		}
+		if (newline == NULL)
+			break;
+		if (!after_cr)
+			out[n++] = '\r';
+		if (n == size) {
+			reader->owe_lf = true;
 			break;
 		}
-		bare = stop > 0 ? data[stop - 1] != '\r' : !reader->after_cr;
-		n = stop;
-		if (bare)
-			break;
-		n++;
+		out[n++] = '\n';
+		after_cr = false;
+		at++;
 	}
-	if (n > 0) {
-		memcpy(out, data, n);
-		reader->after_cr = data[n - 1] == '\r';
-		reader->at += n;
-	}
+	reader->at = at;
+	reader->after_cr = after_cr;
 	return n;
 }
 
@@ -424,11 +432,7 @@ maildir_reader_read(struct maildir_reader *reader, void *buf, size_t size)
 			if (r == 0)
 				break;
 		}
-		n += reader_copy(reader, out + n, size - n);
-		if (n < size && reader->at < reader->len) {
-			out[n++] = '\r'; /* reader_copy stopped at a bare LF */
-			reader->owe_lf = true;
-		}
+		n += reader_convert(reader, out + n, size - n);
 	}
 	return (ssize_t)n;
 }

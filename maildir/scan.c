@@ -328,7 +328,9 @@ scan_stamps(struct scan *scan, struct file_stamp stamp_r[ENTRY_DIRS])
 	struct stat st;
 
 	for (int i = 0; i < ENTRY_DIRS; i++) {
-		if (fstat(scan->folder->dir[i], &st) < 0)
+		int dir = folder_dir(scan->folder, (unsigned)i);
+
+		if (dir < 0 || fstat(dir, &st) < 0)
 			return -1;
 		file_stamp_of(&st, &stamp_r[i]);
 	}

@@ -415,6 +415,65 @@ copy_within(void **state)
 	assert_line(f, last, "one");
 }
 
+/* Links that are made at the end: the set is there as a whole, or not at all and can be tried otherwise. */
+static void
+links_at_the_end(void **state)
+{
+	static const struct {
+		int error;
+		const char *renamed;
+	} cases[] = {{0, NULL}, {0, "2.b:2,R"}, {EXDEV, NULL}, {ENOSPC, NULL}};
+	struct fixture *f = *state;
+	struct fixture sub = *f;
+
+	put(f, "cur/1.a:2,Sa", "one\n");
+	put(f, "cur/2.b:2,", "two\n");
+	assert_int_equal(maildir_sync(f->inbox), 0);
+	assert_int_equal(maildir_folder_create(f->md, "Sub"), 0);
+	assert_int_equal(maildir_folder_open(f->md, "Sub", &sub.inbox), 0);
+	assert_int_equal(maildir_sync(sub.inbox), 0);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		bool good = cases[i].error == 0 && cases[i].renamed == NULL;
+		size_t before = maildir_count(sub.inbox);
+		uint32_t validity, next = maildir_uidnext(sub.inbox);
+		struct maildir_delivery *d;
+		const uint32_t *uids;
+
+		assert_int_equal(maildir_delivery_begin(sub.inbox, &d), 0);
+		assert_int_equal(maildir_delivery_link(d, f->inbox, 1, 4), 0);
+		assert_int_equal(maildir_delivery_link(d, f->inbox, 2, 0), 0);
+		assert_int_equal(maildir_delivery_link(d, f->inbox, 7, 0), -1);
+		assert_int_equal(errno, ENOENT);
+		assert_int_equal(maildir_delivery_link(d, sub.inbox, 1, 0), -1);
+		assert_int_equal(errno, EINVAL);
+		link_fails = cases[i].error;
+		rename_dir = openat(f->fd, "cur", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		rename_old = cases[i].renamed != NULL ? "2.b:2," : NULL;
+		rename_new = cases[i].renamed;
+		assert_int_equal(maildir_delivery_commit(d, &validity, &uids), good ? 0 : -1);
+		if (!good)
+			assert_int_equal(errno, cases[i].error == ENOSPC ? ENOSPC : ESTALE);
+		calls_reset();
+		maildir_delivery_end(&d);
+		if (cases[i].renamed != NULL)
+			assert_int_equal(renameat(rename_dir, "2.b:2,R", rename_dir, "2.b:2,"), 0);
+		close(rename_dir);
+		assert_int_equal(maildir_sync(sub.inbox), 0);
+		assert_int_equal(maildir_count(sub.inbox), before + (good ? 2 : 0));
+		assert_int_equal(maildir_uidnext(sub.inbox), next + (good ? 2 : 0));
+		assert_int_equal(count_in(f, ".Sub/tmp"), 0);
+		assert_int_equal(count_in(f, ".Sub/cur"), 2);
+	}
+	assert_line(&sub, 1, "one");
+	assert_line(&sub, 2, "two");
+	assert_int_equal(message_at(sub.inbox, 0).flags, MAILDIR_SEEN);
+	assert_int_equal(message_at(sub.inbox, 0).keywords, 4);
+	maildir_folder_close(&sub.inbox);
+	assert_int_equal(maildir_sync(f->inbox), 0);
+	assert_int_equal(maildir_count(f->inbox), 2);
+	assert_int_equal(f->notices, 0);
+}
+
 /* --- what goes wrong --- */
 
 /* Every call in turn fails: then nothing is there, and nothing is lost. */
@@ -566,6 +625,7 @@ main(void)
 	    WITH(copy_by_link),
 	    WITH(copy_without_links),
 	    WITH(copy_within),
+	    WITH(links_at_the_end),
 	    WITH(test_req34_req37_every_call_fails),
 	    WITH(test_req37_killed_anywhere),
 	    WITH(deliveries_side_by_side),

@@ -50,7 +50,10 @@ int
 index_log_open(int dirfd, uint64_t id, struct index_log *log)
 {
 	const int flags = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
-	struct file_head head, wanted;
+	/* One octet more than the head tells whether there is something to read on. */
+	char begin[sizeof(struct file_head) + 1];
+	struct file_head wanted;
+	ssize_t n;
 	int saved;
 
 	memset(log, 0, sizeof(*log));
@@ -58,13 +61,14 @@ index_log_open(int dirfd, uint64_t id, struct index_log *log)
 	if (log->fd < 0)
 		return -1;
 	file_head_make(&wanted, id);
-	if (pread(log->fd, &head, sizeof(head), 0) != (ssize_t)sizeof(head) ||
-	    memcmp(&head, &wanted, sizeof(head)) != 0) {
+	n = pread(log->fd, begin, sizeof(begin), 0);
+	if (n < (ssize_t)sizeof(wanted) || memcmp(begin, &wanted, sizeof(wanted)) != 0) {
 		errno = EINVAL;
 		goto fail;
 	}
 	log->id = id;
-	log->end = sizeof(head);
+	log->end = sizeof(wanted);
+	log->empty = n == (ssize_t)sizeof(wanted);
 	return 0;
 fail:
 	saved = errno;
@@ -196,8 +200,12 @@ index_log_read_on(struct index_log *log, index_log_take *take, void *ctx)
 {
 	struct stat st;
 	size_t len, done = 0;
+	bool empty = log->empty;
 	char *data;
 
+	log->empty = false;
+	if (empty)
+		return 0;
 	if (log->fd < 0)
 		return 0; /* what is in our own memory was taken when it was written */
 	if (fstat(log->fd, &st) < 0)

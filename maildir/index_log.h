@@ -46,6 +46,7 @@ struct index_log {
 	uint64_t end;	       /* what was read and found good */
 	uint64_t records;      /* in it, and pending */
 	struct mdtext pending; /* put, and not written yet */
+	bool empty;	       /* there was nothing behind its head just now, when it was opened */
 };
 
 /* -1: there is none (ENOENT), or it is another's or damaged (EINVAL). */

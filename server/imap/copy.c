@@ -2,7 +2,8 @@
  * copy.c: COPY and MOVE, by number and by UID.
  * Runs as: mail user.
  *
- * The whole set or nothing: a delivery (deliver.h) of links.  MOVE removes the messages here after the
+ * The whole set or nothing: a delivery (deliver.h) of links; when that does not go, because a message was
+ * renamed just then or lies on another file system, one of copies.  MOVE removes the messages here after the
  * delivery is on disk: killed between, they are in both mailboxes, and never in none.
  */
 #include <errno.h>
@@ -24,6 +25,7 @@ struct copying {
 	struct sequence from;	      /* UIDs that are copied */
 	int letter[MAILDIR_KEYWORDS]; /* of a keyword here, there; -2 not asked yet */
 	bool gone;
+	bool link; /* all with the end of it; else each as it comes */
 };
 
 /* The letters in the other mailbox for those of this one; false: it can have no more. */
@@ -64,7 +66,8 @@ copy_one(struct copying *c, size_t place, enum imap_result *result_r)
 		    c->session, IMAP_NO, "[LIMIT] The other mailbox can have no more keywords");
 		return false;
 	}
-	if (maildir_delivery_copy(c->delivery, box->folder, now.uid, keywords) == 0) {
+	if ((c->link ? maildir_delivery_link : maildir_delivery_copy)(
+		c->delivery, box->folder, now.uid, keywords) == 0) {
 		sequence_add(&c->from, now.uid);
 		return true;
 	}
@@ -106,7 +109,7 @@ remove_copied(struct copying *c)
 }
 
 static enum imap_result
-commit(struct copying *c, bool move)
+commit(struct copying *c, bool move, bool *again_r)
 {
 	struct session *session = c->session;
 	struct mdtext code = {0};
@@ -119,8 +122,12 @@ commit(struct copying *c, bool move)
 		    session, IMAP_NO, "[EXPUNGEISSUED] Some are expunged; none is copied");
 	if (c->from.count == 0)
 		return IMAP_OK;
-	if (c->from.failed || maildir_delivery_commit(c->delivery, &validity, &uids) == -1)
+	if (c->from.failed)
 		return imap_failed(session, "copy");
+	if (maildir_delivery_commit(c->delivery, &validity, &uids) == -1) {
+		*again_r = c->link && errno == ESTALE;
+		return *again_r ? IMAP_OK : imap_failed(session, "copy");
+	}
 	put_code(c, validity, uids, &code);
 	if (!move) {
 		session->reply.len = 0;
@@ -147,13 +154,16 @@ open_target(struct copying *c, const char *folder)
 	return IMAP_OK;
 }
 
+/* *again_r: whether to try with links; and then whether that went wrong, and nothing is said yet. */
 static enum imap_result
-copy_all(struct session *session, struct picked *picked, const char *folder, bool move)
+copy_all(
+    struct session *session, struct picked *picked, const char *folder, bool move, bool *again_r)
 {
-	struct copying c = {.session = session};
+	struct copying c = {.session = session, .link = *again_r};
 	enum imap_result result;
 	size_t place;
 
+	*again_r = false;
 	for (int i = 0; i < MAILDIR_KEYWORDS; i++)
 		c.letter[i] = -2;
 	result = open_target(&c, folder);
@@ -161,13 +171,30 @@ copy_all(struct session *session, struct picked *picked, const char *folder, boo
 		if (!copy_one(&c, place, &result))
 			break;
 	c.gone = c.gone && !picked->by_uid;
+	/* Places that do not hold any more name messages that nobody meant. */
+	if (result == IMAP_OK && session->box->anew)
+		result = IMAP_NO;
 	if (result == IMAP_OK)
-		result = commit(&c, move);
+		result = commit(&c, move, again_r);
 	maildir_delivery_end(&c.delivery);
 	if (c.to != NULL)
 		maildir_folder_close(&c.to);
 	sequence_clear(&c.from);
 	return result;
+}
+
+static enum imap_result
+copy_picked(struct session *session, const struct picked *picked, const char *folder, bool move)
+{
+	struct picked walk = *picked; /* the set is the same; where we are in it is not */
+	enum imap_result result;
+	bool again = true;
+
+	result = copy_all(session, &walk, folder, move, &again);
+	if (!again)
+		return result;
+	walk = *picked;
+	return copy_all(session, &walk, folder, move, &again);
 }
 
 static enum imap_result
@@ -189,7 +216,7 @@ copy(struct session *session, struct args *args, bool uid, bool move)
 		result =
 		    imap_say(session, IMAP_NO, "[READ-ONLY] The mailbox was opened with EXAMINE");
 	else
-		result = copy_all(session, &picked, folder, move);
+		result = copy_picked(session, &picked, folder, move);
 	picked_clear(&picked);
 	return result;
 }

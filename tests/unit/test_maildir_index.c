@@ -1,0 +1,236 @@
+/*
+ * test_maildir_index.c: what sessions know together: one's changes reach another through the log and over
+ * new snapshots; losing any of the files costs nothing but time.
+ */
+#include "maildir_fixture.h"
+
+#include "maildir/index.h"
+#include "maildir/internal.h"
+
+enum { MANY = 300, ROUNDS = 12 };
+
+struct heard {
+	unsigned changed, gone, back, anew;
+};
+
+static void
+hear(void *ctx, enum maildir_change change, uint32_t uid)
+{
+	struct heard *heard = ctx;
+
+	(void)uid;
+	heard->changed += change == MAILDIR_CHANGED;
+	heard->gone += change == MAILDIR_GONE;
+	heard->back += change == MAILDIR_BACK;
+	heard->anew += change == MAILDIR_ANEW;
+}
+
+static void
+fill(struct fixture *f, unsigned count)
+{
+	char name[60];
+
+	for (unsigned i = 1; i <= count; i++) {
+		snprintf(name, sizeof(name), "cur/%u.m.h:2,", 100000 + i);
+		put(f, name, "m\n");
+	}
+	assert_int_equal(maildir_sync(f->inbox), 0);
+	assert_int_equal(maildir_count(f->inbox), count);
+}
+
+/* Both show the same, by place and by UID. */
+static void
+assert_alike(struct maildir_folder *a, struct maildir_folder *b)
+{
+	struct maildir_message x, y;
+
+	assert_int_equal(maildir_count(a), maildir_count(b));
+	for (size_t place = 0; place < maildir_count(a); place++) {
+		assert_true(maildir_message(a, place, &x) && maildir_message(b, place, &y));
+		assert_int_equal(x.uid, y.uid);
+		assert_int_equal(x.flags, y.flags);
+		assert_true(x.modseq == y.modseq);
+		assert_int_equal(maildir_find(b, x.uid), place);
+	}
+	assert_int_equal(maildir_first_unseen(a), maildir_first_unseen(b));
+	assert_true(maildir_highest_modseq(a) == maildir_highest_modseq(b));
+}
+
+/* A session follows another's changes over several snapshots, and is told of each once. */
+static void
+over_snapshots(void **state)
+{
+	struct fixture *f = *state, other = *f;
+	const struct maildir_flag_change change[2] = {
+	    {.add = MAILDIR_SEEN | MAILDIR_FLAGGED}, {.remove = MAILDIR_SEEN}};
+	struct heard heard = {0};
+	uint64_t first, id;
+
+	fill(f, MANY);
+	fixture_open(&other);
+	assert_int_equal(maildir_sync(other.inbox), 0);
+	maildir_on_change(other.inbox, hear, &heard);
+	first = id = other.inbox->index->snap.head.id;
+	for (int round = 0; round < ROUNDS; round++) {
+		assert_int_equal(maildir_change_begin(f->inbox), 0);
+		for (uint32_t uid = 2; uid <= MANY; uid++)
+			assert_int_equal(maildir_flags(f->inbox, uid, &change[round % 2]), 0);
+		assert_int_equal(maildir_change_end(f->inbox), 0);
+		assert_int_equal(maildir_sync(other.inbox), 0);
+		assert_int_equal(heard.changed, (MANY - 1) * (unsigned)(round + 1));
+		assert_alike(f->inbox, other.inbox);
+		id = other.inbox->index->snap.head.id;
+	}
+	assert_true(id != first);
+	assert_int_equal(heard.gone + heard.back + heard.anew, 0);
+	/* Places hold while some go, and who vanished is remembered. */
+	first = maildir_highest_modseq(other.inbox);
+	assert_int_equal(maildir_change_begin(f->inbox), 0);
+	for (uint32_t uid = 3; uid <= MANY; uid += 3)
+		assert_int_equal(maildir_remove(f->inbox, uid), 0);
+	assert_int_equal(maildir_change_end(f->inbox), 0);
+	assert_int_equal(maildir_sync(other.inbox), 0);
+	assert_int_equal(heard.gone, MANY / 3);
+	assert_alike(f->inbox, other.inbox);
+	assert_true(maildir_highest_modseq(other.inbox) > first);
+	maildir_on_change(other.inbox, NULL, NULL);
+	fixture_close(&other);
+}
+
+static void
+count_vanished(void *ctx, uint32_t uid)
+{
+	assert_int_equal(uid % 2, 0);
+	++*(unsigned *)ctx;
+}
+
+static void
+vanished_are_remembered(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t before;
+	unsigned count = 0;
+
+	fill(f, 20);
+	before = maildir_highest_modseq(f->inbox);
+	for (uint32_t uid = 2; uid <= 20; uid += 2)
+		assert_int_equal(maildir_remove(f->inbox, uid), 0);
+	assert_true(maildir_vanished(f->inbox, before, count_vanished, &count));
+	assert_int_equal(count, 10);
+	fixture_reopen(f);
+	assert_int_equal(maildir_sync(f->inbox), 0);
+	count = 0;
+	assert_true(maildir_vanished(f->inbox, before, count_vanished, &count));
+	assert_int_equal(count, 10);
+	/* Without the index nothing is known of that time. */
+	unlinkat(f->fd, "sallyport.index", 0);
+	fixture_reopen(f);
+	assert_int_equal(maildir_sync(f->inbox), 0);
+	assert_false(maildir_vanished(f->inbox, before, count_vanished, &count));
+	assert_true(maildir_highest_modseq(f->inbox) > before);
+}
+
+/* Whatever becomes of the files between two sessions: UIDs, flags and UIDVALIDITY are the same, and
+ * modification sequences never fall. */
+static void
+lost_between_sessions(void **state)
+{
+	static const struct {
+		const char *name, *content; /* NULL: it is removed */
+	} rows[] = {
+	    {"sallyport.index", NULL},
+	    {"sallyport.log", NULL},
+	    {"sallyport.texts", NULL},
+	    {"sallyport.index", ""},
+	    {"sallyport.log", ""},
+	    {"sallyport.index",
+		"sallyidx and then something else, for long enough to be a head, or so it "
+		"looks; but it is not one, whatever one may think of it.................."},
+	    {"sallyport.log", "sallylog, the same in short........."},
+	};
+	const struct maildir_flag_change flag = {.add = MAILDIR_FLAGGED};
+	struct fixture *f = *state;
+	struct maildir_message message;
+
+	fill(f, 9);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		uint32_t validity = maildir_uidvalidity(f->inbox);
+		uint64_t modseq;
+
+		assert_int_equal(maildir_flags(f->inbox, (uint32_t)i + 1, &flag), 0);
+		modseq = maildir_highest_modseq(f->inbox);
+		unlinkat(f->fd, rows[i].name, 0);
+		if (rows[i].content != NULL)
+			put(f, rows[i].name, rows[i].content);
+		fixture_reopen(f);
+		assert_int_equal(maildir_sync(f->inbox), 0);
+		assert_int_equal(maildir_uidvalidity(f->inbox), validity);
+		assert_int_equal(maildir_count(f->inbox), 9);
+		assert_true(maildir_highest_modseq(f->inbox) >= modseq);
+		for (uint32_t uid = 1; uid <= 9; uid++) {
+			assert_true(maildir_lookup(f->inbox, uid, &message));
+			assert_int_equal(message.flags, uid <= i + 1 ? MAILDIR_FLAGGED : 0);
+		}
+	}
+}
+
+/* A file that was gone comes back under its UID; who was told so is told that it is back. */
+static void
+back_under_its_uid(void **state)
+{
+	struct fixture *f = *state;
+	struct heard heard = {0};
+
+	fill(f, 5);
+	maildir_on_change(f->inbox, hear, &heard);
+	rename_file(f, "cur/100003.m.h:2,", "100003.away");
+	assert_int_equal(maildir_sync(f->inbox), 0);
+	assert_int_equal(maildir_count(f->inbox), 4);
+	assert_int_equal(heard.gone, 1);
+	rename_file(f, "100003.away", "cur/100003.m.h:2,S");
+	assert_int_equal(maildir_sync(f->inbox), 0);
+	assert_int_equal(maildir_count(f->inbox), 5);
+	assert_int_equal(heard.back, 1);
+	assert_int_equal(uid_at(f->inbox, 2), 3);
+	assert_int_equal(message_at(f->inbox, 2).flags, MAILDIR_SEEN);
+	maildir_on_change(f->inbox, NULL, NULL);
+}
+
+/* What was learned once is not read again: the file may even be gone. */
+static void
+learned_for_ever(void **state)
+{
+	struct fixture *f = *state;
+	struct mdtext text = {0};
+	uint64_t octets;
+	bool newline;
+
+	put(f, "cur/1.m:2,", "Subject: remembered\n\nbody\n");
+	assert_int_equal(maildir_sync(f->inbox), 0);
+	while (maildir_learn(f->inbox, 10) > 0)
+		;
+	maildir_remember(f->inbox);
+	fixture_reopen(f);
+	assert_int_equal(maildir_sync(f->inbox), 0);
+	unlinkat(f->fd, "cur/1.m:2,", 0);
+	assert_int_equal(maildir_size(f->inbox, 1, &octets, &newline), 0);
+	assert_int_equal(octets, 29);
+	assert_int_equal(maildir_text(f->inbox, 1, MAILDIR_FIELDS, &text), 0);
+	assert_int_equal(text.len, 21);
+	assert_memory_equal(text.data, "Subject: remembered\r\n", 21);
+	mdtext_clear(&text);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    WITH(over_snapshots),
+	    WITH(vanished_are_remembered),
+	    WITH(lost_between_sessions),
+	    WITH(back_under_its_uid),
+	    WITH(learned_for_ever),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -196,6 +196,14 @@ is_asked(const struct fetching *f, const struct maildir_message *message)
 	return f->plan.changed_since == 0 || message->modseq > f->plan.changed_since;
 }
 
+/* Many ask for what has changed when nothing has. */
+static bool
+any_asked(const struct fetching *f)
+{
+	return f->plan.changed_since == 0 ||
+	       maildir_highest_modseq(f->session->box->folder) > f->plan.changed_since;
+}
+
 /* Which of the next messages are to be \Seen; how many. */
 static size_t
 find_unseen(struct fetching *f, struct picked ahead, uint32_t uids_r[MARK_AHEAD])
@@ -307,7 +315,7 @@ fetch_all(struct fetching *f, struct picked *picked)
 	for (size_t i = 0; i < f->plan.sections; i++)
 		f->marks = f->marks || !f->plan.section[i].peek;
 	f->marks = f->marks && !f->session->box->read_only;
-	for (int n = 0; f->session->channel->end == CHANNEL_OPEN; n++) {
+	for (int n = 0; f->session->channel->end == CHANNEL_OPEN && any_asked(f); n++) {
 		if (f->marks && n % MARK_AHEAD == 0)
 			mark_ahead(f, picked);
 		if (!picked_next(f->session->box, picked, &place))

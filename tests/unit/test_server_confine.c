@@ -719,12 +719,15 @@ map_too_much_shared(int prepared)
 static int
 allocate_too_much(int prepared)
 {
+	void *volatile piece; /* else clang leaves the call away, and says that there is enough */
 	size_t have;
 
 	(void)prepared;
-	for (have = 0; have < 2 * (size_t)MEMORY; have += 65536)
-		if (malloc(65536) == NULL) /* it lives as long as this child */
+	for (have = 0; have < 2 * (size_t)MEMORY; have += 65536) {
+		piece = malloc(65536); /* it lives as long as this child */
+		if (piece == NULL)
 			return -1;
+	}
 	return 0;
 }
 

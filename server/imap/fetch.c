@@ -279,7 +279,7 @@ fetch_one(struct fetching *f, size_t place)
 	/* What was found while the list became another may be another message's. */
 	if (prepare(f, &one) == 0 && !box->anew) {
 		if ((one.items & FETCH_FLAGS) != 0)
-			mailbox_told(box, one.now.uid);
+			mailbox_told(box, &one.now);
 		say(f, &one.message);
 	} else {
 		note_failure(f);

@@ -347,9 +347,17 @@ mailbox_is_recent(const struct mailbox *box, uint32_t uid)
 }
 
 void
-mailbox_told(struct mailbox *box, uint32_t uid)
+mailbox_told(struct mailbox *box, const struct maildir_message *told)
 {
-	uidset_remove(&box->changed, uid);
+	struct maildir_message now;
+
+	if (!uidset_has(&box->changed, told->uid))
+		return;
+	/* It may have changed once more while the answer was made. */
+	if (maildir_lookup(box->folder, told->uid, &now) &&
+	    (now.flags != told->flags || now.keywords != told->keywords))
+		return;
+	uidset_remove(&box->changed, told->uid);
 }
 
 /* --- what the client hears --- */

@@ -83,8 +83,8 @@ uint32_t mailbox_last_uid(struct mailbox *box);
 bool mailbox_message(struct mailbox *box, size_t place, struct maildir_message *message_r);
 bool mailbox_is_recent(const struct mailbox *box, uint32_t uid);
 
-/* Notes that the client is told the flags that the folder has now (in an answer of its own). */
-void mailbox_told(struct mailbox *box, uint32_t uid);
+/* Notes that the client was told these flags, in an answer of its own. */
+void mailbox_told(struct mailbox *box, const struct maildir_message *told);
 
 /* "FLAGS (\Seen)" */
 void mailbox_put_flags(

@@ -131,7 +131,7 @@ tell_batch(struct session *session, bool by_uid, struct storing *storing)
 	for (size_t i = 0; i < storing->tell && !box->anew; i++) {
 		if (!maildir_lookup(box->folder, storing->told[i].uid, &now))
 			continue;
-		mailbox_told(box, now.uid);
+		mailbox_told(box, &now);
 		silent = storing->silent && storing->told[i].done;
 		/* RFC 7162 section 3.1.3: its new mod-sequence is told also of a silent one. */
 		if (!silent || session->condstore)

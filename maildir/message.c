@@ -48,7 +48,9 @@ message_notice(struct maildir_folder *folder, const struct index_message *messag
 		return;
 	maildir_notice(folder->md, "%s: message %u (%s) cannot be read: %s", folder->name,
 	    message->record.uid, index_name(message), strerror(errno));
-	learn_unreadable(folder, message->record.uid);
+	/* What passes is no fact about the message. */
+	if (errno != EMFILE && errno != ENFILE && errno != ENOMEM)
+		learn_unreadable(folder, message->record.uid);
 	errno = saved;
 }
 
@@ -158,6 +160,17 @@ message_look_at_end(struct maildir_folder *folder, struct index_message *message
 	return 0;
 }
 
+/* What the index has of the size; whether that can be given as it is. */
+static bool
+record_sizes(const struct index_record *record, struct index_learned *learned)
+{
+	*learned = (struct index_learned){.uid = record->uid,
+	    .size = record->size,
+	    .wire = record->wire,
+	    .known = record->known & (INDEX_SIZES | INDEX_LINE_END)};
+	return (record->known & (INDEX_SIZES | INDEX_HEARSAY | INDEX_UNREADABLE)) == INDEX_SIZES;
+}
+
 /* Whether what is remembered of the size can be given: 1, it must be read. */
 static int
 message_remembered(
@@ -166,14 +179,10 @@ message_remembered(
 	const struct index_record *record = &message->record;
 	int r;
 
-	*learned = (struct index_learned){.uid = record->uid,
-	    .size = record->size,
-	    .wire = record->wire,
-	    .known = record->known & (INDEX_SIZES | INDEX_LINE_END)};
+	if (record_sizes(record, learned))
+		return 0;
 	if ((record->known & INDEX_SIZES) == 0 || (record->known & INDEX_UNREADABLE) != 0)
 		return 1;
-	if ((record->known & INDEX_HEARSAY) == 0)
-		return 0;
 	r = message_look_at_end(folder, message);
 	if (r == 0) {
 		learned->known |= INDEX_LINE_END;
@@ -213,47 +222,6 @@ maildir_size(struct maildir_folder *folder, uint32_t uid, uint64_t *octets_r, bo
 	}
 	if (r < 0)
 		return -1;
-	*octets_r = learned.wire;
-	*newline_r = (learned.known & INDEX_LINE_END) != 0;
-	return 0;
-}
-
-/* Whether the file has the size that is remembered of it. */
-static bool
-size_is_still(struct maildir_folder *folder, uint32_t uid)
-{
-	struct index_message message;
-	struct index_learned learned;
-	struct stat st;
-	uint64_t size;
-	int dir;
-
-	if (message_find(folder, uid, &message) < 0 ||
-	    (dir = folder_dir(folder, message.record.dir)) < 0)
-		return false;
-	size = message.record.size;
-	if (learn_recall(folder, uid, &learned) && (learned.known & INDEX_SIZES) != 0)
-		size = learned.size;
-	return fstatat(dir, index_name(&message), &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       S_ISREG(st.st_mode) && (uint64_t)st.st_size == size;
-}
-
-int
-maildir_exact_size(struct maildir_folder *folder, uint32_t uid, uint64_t *octets_r, bool *newline_r)
-{
-	struct index_message message;
-	struct index_learned learned;
-
-	if (maildir_size(folder, uid, octets_r, newline_r) < 0)
-		return -1;
-	if (size_is_still(folder, uid))
-		return 0;
-	learned = (struct index_learned){.uid = uid};
-	if (message_find(folder, uid, &message) < 0 ||
-	    message_measure(folder, &message, &learned) < 0)
-		return -1;
-	learned.known |= INDEX_OTHER;
-	learn(folder, &learned);
 	*octets_r = learned.wire;
 	*newline_r = (learned.known & INDEX_LINE_END) != 0;
 	return 0;
@@ -304,17 +272,16 @@ maildir_save_date(struct maildir_folder *folder, uint32_t uid, time_t *date_r)
 
 /* --- reading --- */
 
-int
-maildir_reader_open(struct maildir_folder *folder, uint32_t uid, struct maildir_reader **r)
+static int
+reader_begin(
+    struct maildir_folder *folder, struct index_message *message, struct maildir_reader **r)
 {
-	struct index_message message;
 	struct maildir_reader *reader;
 	struct stat st;
-	int fd;
+	int fd = message_open(folder, message, &st);
 
 	*r = NULL;
-	if (message_find(folder, uid, &message) < 0 ||
-	    (fd = message_open(folder, &message, &st)) < 0)
+	if (fd < 0)
 		return -1;
 	reader = malloc(sizeof(*reader));
 	if (reader == NULL) {
@@ -330,6 +297,23 @@ maildir_reader_open(struct maildir_folder *folder, uint32_t uid, struct maildir_
 	return 0;
 }
 
+int
+maildir_reader_open(struct maildir_folder *folder, uint32_t uid, struct maildir_reader **r)
+{
+	struct index_message message;
+
+	*r = NULL;
+	if (folder->ahead != NULL && folder->ahead_uid == uid &&
+	    folder->ahead_validity == maildir_uidvalidity(folder)) {
+		*r = folder->ahead;
+		folder->ahead = NULL;
+		return 0;
+	}
+	if (message_find(folder, uid, &message) < 0)
+		return -1;
+	return reader_begin(folder, &message, r);
+}
+
 void
 maildir_reader_close(struct maildir_reader **readerp)
 {
@@ -340,6 +324,51 @@ maildir_reader_close(struct maildir_reader **readerp)
 		return;
 	close(reader->fd);
 	free(reader);
+}
+
+/* Another file is there than what is remembered was found in. */
+static int
+measure_anew(struct maildir_folder *folder, uint32_t uid, struct index_learned *learned)
+{
+	struct index_message message;
+
+	*learned = (struct index_learned){.uid = uid};
+	if (message_find(folder, uid, &message) < 0 ||
+	    message_measure(folder, &message, learned) < 0)
+		return -1;
+	learned->known |= INDEX_OTHER;
+	learn(folder, learned);
+	return 0;
+}
+
+/* What is remembered is true of a file of that size: it is opened, and stays so for who reads it. */
+int
+maildir_exact_size(struct maildir_folder *folder, uint32_t uid, uint64_t *octets_r, bool *newline_r)
+{
+	struct index_message message;
+	struct index_learned learned;
+	struct maildir_reader *reader;
+
+	maildir_reader_close(&folder->ahead);
+	if (message_find(folder, uid, &message) < 0)
+		return -1;
+	if ((!learn_recall(folder, uid, &learned) || (learned.known & INDEX_SIZES) == 0) &&
+	    !record_sizes(&message.record, &learned))
+		return maildir_size(folder, uid, octets_r, newline_r);
+	if (reader_begin(folder, &message, &reader) < 0)
+		return -1;
+	if (reader->size == learned.size) {
+		folder->ahead = reader;
+		folder->ahead_uid = uid;
+		folder->ahead_validity = maildir_uidvalidity(folder);
+	} else {
+		maildir_reader_close(&reader);
+		if (measure_anew(folder, uid, &learned) < 0)
+			return -1;
+	}
+	*octets_r = learned.wire;
+	*newline_r = (learned.known & INDEX_LINE_END) != 0;
+	return 0;
 }
 
 uint64_t

@@ -25,6 +25,8 @@ maildir_count(const struct maildir_folder *folder)
 static void
 message_of(const struct index_record *record, struct maildir_message *message_r)
 {
+	const unsigned plain = INDEX_SIZES | INDEX_HEARSAY | INDEX_UNREADABLE;
+
 	*message_r = (struct maildir_message){
 	    .uid = record->uid,
 	    .flags = record->flags,
@@ -32,6 +34,9 @@ message_of(const struct index_record *record, struct maildir_message *message_r)
 	    .modseq = record->modseq,
 	    .pop3_order = record->pop3_order,
 	    .has_pop3_uidl = record->uidl_len > 0,
+	    .octets_known = (record->known & plain) == INDEX_SIZES,
+	    .newline = (record->known & INDEX_LINE_END) != 0,
+	    .octets = record->wire,
 	};
 }
 

@@ -90,6 +90,9 @@ struct maildir_message {
 	uint64_t modseq;     /* RFC 7162: of its last change */
 	uint32_t pop3_order; /* saved in dovecot-uidlist (O), or 0 */
 	bool has_pop3_uidl;  /* maildir_pop3_uidl has one */
+	bool octets_known;   /* else ask maildir_size */
+	bool newline;
+	uint64_t octets; /* with newline: what maildir_size would give */
 };
 
 /*

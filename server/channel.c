@@ -449,6 +449,18 @@ channel_puts(struct channel *channel, const char *text)
 }
 
 void
+channel_number(struct channel *channel, uint64_t number)
+{
+	char digits[20], *at = digits + sizeof(digits); /* of 2^64 - 1 */
+
+	do {
+		*--at = (char)('0' + number % 10);
+		number /= 10;
+	} while (number > 0);
+	channel_put(channel, at, (size_t)(digits + sizeof(digits) - at));
+}
+
+void
 channel_printf(struct channel *channel, const char *format, ...)
 {
 	char text[1024]; /* replies are a line with at most one value of a bounded kind */

@@ -101,6 +101,7 @@ bool channel_input_waits(struct channel *channel);
 /* Collects octets; sends when the buffer is full.  Errors show in channel->end. */
 void channel_put(struct channel *channel, const void *octets, size_t len);
 void channel_puts(struct channel *channel, const char *text);
+void channel_number(struct channel *channel, uint64_t number);
 void channel_printf(struct channel *channel, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

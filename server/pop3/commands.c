@@ -82,8 +82,11 @@ tell(struct session *s, const char *argument, void (*one)(struct session *, cons
 static void
 tell_octets(struct session *s, const char *before, uint32_t n)
 {
-	channel_printf(
-	    s->channel, "%s%" PRIu32 " %" PRIu64 "\r\n", before, n, maildrop_octets(s->drop, n));
+	channel_puts(s->channel, before);
+	channel_number(s->channel, n);
+	channel_puts(s->channel, " ");
+	channel_number(s->channel, maildrop_octets(s->drop, n));
+	channel_puts(s->channel, "\r\n");
 }
 
 static void
@@ -92,7 +95,11 @@ tell_uidl(struct session *s, const char *before, uint32_t n)
 	char uidl[POP3_UIDL_MAX + 1];
 
 	maildrop_uidl(s->drop, n, uidl);
-	channel_printf(s->channel, "%s%" PRIu32 " %s\r\n", before, n, uidl);
+	channel_puts(s->channel, before);
+	channel_number(s->channel, n);
+	channel_puts(s->channel, " ");
+	channel_puts(s->channel, uidl);
+	channel_puts(s->channel, "\r\n");
 }
 
 static enum step

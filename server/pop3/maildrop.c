@@ -20,6 +20,7 @@ enum {
 
 struct drop_message {
 	uint32_t uid;
+	uint32_t order; /* 0: none, behind those that have one */
 	uint64_t octets;
 	char *saved_uidl; /* of dovecot-uidlist, if there is one; else NULL */
 	bool has_saved;
@@ -95,8 +96,14 @@ unique_uidls(struct maildrop *drop)
 	return 0;
 }
 
-/* What RETR will send: it ends the last line if the message does not (RFC 1939 section 3).  exact: it is
- * going to; else what is remembered will do. */
+/* What RETR will send: it ends the last line if the message does not (RFC 1939 section 3). */
+static uint64_t
+wire_octets(uint64_t octets, bool newline)
+{
+	return newline || octets == 0 ? octets : octets + 2;
+}
+
+/* exact: it is going to; else what is remembered will do. */
 static int
 measure(struct maildrop *drop, struct drop_message *message, bool exact)
 {
@@ -106,60 +113,61 @@ measure(struct maildrop *drop, struct drop_message *message, bool exact)
 
 	if (r == -1)
 		return -1;
-	if (!newline && message->octets > 0)
-		message->octets += 2;
+	message->octets = wire_octets(message->octets, newline);
 	return 0;
 }
-
-struct ordered {
-	uint32_t order; /* 0: none, behind those that have one */
-	struct drop_message message;
-};
 
 static int
 by_order(const void *a, const void *b)
 {
-	const struct ordered *x = a, *y = b;
+	const struct drop_message *x = a, *y = b;
 	uint32_t i = x->order - 1, j = y->order - 1; /* 0 becomes the largest */
 
 	if (i != j)
 		return i < j ? -1 : 1;
-	return x->message.uid < y->message.uid ? -1 : x->message.uid > y->message.uid;
+	return x->uid < y->uid ? -1 : x->uid > y->uid;
+}
+
+/* false: it cannot be read. */
+static bool
+take_message(struct maildrop *drop, const struct maildir_message *m, struct drop_message *one)
+{
+	one->uid = m->uid;
+	one->order = m->pop3_order;
+	one->has_saved = m->has_pop3_uidl;
+	if (!m->octets_known)
+		return measure(drop, one, false) == 0;
+	one->octets = wire_octets(m->octets, m->newline);
+	return true;
 }
 
 /* Numbers the readable messages: saved POP3 order first, then by UID. */
 static int
 take_messages(struct maildrop *drop)
 {
-	size_t count = maildir_count(drop->folder), i, n = 0;
-	struct ordered *all = calloc(count + 1, sizeof(*all));
+	size_t count = maildir_count(drop->folder), i;
 	struct maildir_message m;
+	bool ordered = false, named = false;
 
 	drop->messages = calloc(count + 1, sizeof(*drop->messages));
-	if (all == NULL || drop->messages == NULL) {
-		free(all);
+	if (drop->messages == NULL)
 		return -1;
-	}
 	for (i = 0; i < count; i++) {
-		struct drop_message *one = &all[n].message;
-
-		if (!maildir_message(drop->folder, i, &m))
+		if (!maildir_message(drop->folder, i, &m) ||
+		    !take_message(drop, &m, &drop->messages[drop->len]))
 			continue;
-		one->uid = m.uid;
-		one->has_saved = m.has_pop3_uidl;
-		if (measure(drop, one, false) == -1)
-			continue;
-		all[n++].order = m.pop3_order;
+		ordered = ordered || m.pop3_order != 0;
+		drop->len++;
 	}
-	qsort(all, n, sizeof(all[0]), by_order);
-	for (i = 0; i < n; i++)
-		drop->messages[i] = all[i].message;
-	drop->len = n;
-	free(all);
-	for (i = 0; i < n; i++)
+	/* Most have no order of their own: they come by UID. */
+	if (ordered)
+		qsort(drop->messages, drop->len, sizeof(drop->messages[0]), by_order);
+	for (i = 0; i < drop->len; i++) {
 		if (take_uidl(drop, &drop->messages[i]) == -1)
 			return -1;
-	return unique_uidls(drop);
+		named = named || drop->messages[i].saved_uidl != NULL;
+	}
+	return named ? unique_uidls(drop) : 0;
 }
 
 /*
@@ -252,6 +260,22 @@ maildrop_octets(const struct maildrop *drop, uint32_t number)
 	return drop->messages[number - 1].octets;
 }
 
+static void
+put_hex(uint32_t value, char digits_r[8])
+{
+	for (int i = 7; i >= 0; i--, value >>= 4)
+		digits_r[i] = "0123456789abcdef"[value & 15];
+}
+
+/* The common form, of which a client may ask for a hundred thousand. */
+static void
+hex_uidl(uint32_t first, uint32_t second, char uidl_r[POP3_UIDL_MAX + 1])
+{
+	put_hex(first, uidl_r);
+	put_hex(second, uidl_r + 8);
+	uidl_r[16] = '\0';
+}
+
 /* Of the UID and UIDVALIDITY, as Dovecot and its forebears do, so that clients notice no change. */
 static void
 make_uidl(int format, unsigned uid, unsigned validity, char uidl_r[POP3_UIDL_MAX + 1])
@@ -262,10 +286,10 @@ make_uidl(int format, unsigned uid, unsigned validity, char uidl_r[POP3_UIDL_MAX
 	case CONF_UIDL_FILE: /* of a name that cannot be one */
 	case CONF_UIDL_GUID:
 	case CONF_UIDL_HEX_UID:
-		snprintf(uidl_r, size, "%08x%08x", uid, validity);
+		hex_uidl(uid, validity, uidl_r);
 		break;
 	case CONF_UIDL_HEX_VALIDITY:
-		snprintf(uidl_r, size, "%08x%08x", validity, uid);
+		hex_uidl(validity, uid, uidl_r);
 		break;
 	case CONF_UIDL_DOT:
 		snprintf(uidl_r, size, "%u.%u", validity, uid);

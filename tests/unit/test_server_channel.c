@@ -494,6 +494,25 @@ room_is_for_filling(void **state)
 	assert_int_equal(out[CHANNEL_OUT - 1], 'b');
 }
 
+static void
+numbers(void **state)
+{
+	static const struct {
+		uint64_t number;
+		const char *text;
+	} cases[] = {{0, "0"}, {9, "9"}, {10, "10"}, {4294967295, "4294967295"},
+	    {UINT64_MAX, "18446744073709551615"}};
+	char got[32];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		channel_number(&channel, cases[i].number);
+		assert_true(channel_flush(&channel));
+		assert_int_equal(recv(peer, got, sizeof(got), 0), strlen(cases[i].text));
+		assert_memory_equal(got, cases[i].text, strlen(cases[i].text));
+	}
+}
+
 /* Who waits for the client has only the small buffer; nothing of what was collected is lost by that. */
 static void
 the_large_buffer_is_given_back(void **state)
@@ -902,6 +921,7 @@ main(void)
 	    CHANNEL_TEST(output_in_pieces_of_any_size),
 	    CHANNEL_TEST(room_is_for_filling),
 	    CHANNEL_TEST(the_large_buffer_is_given_back),
+	    CHANNEL_TEST(numbers),
 	    CHANNEL_TEST(a_client_that_reads_nothing),
 	    CHANNEL_TEST(a_client_that_reads_nothing_meets_the_deadline),
 	    CHANNEL_TEST(a_client_that_is_gone),

@@ -269,6 +269,7 @@ maildir_folder_close(struct maildir_folder **folderp)
 	*folderp = NULL;
 	if (folder == NULL)
 		return;
+	maildir_reader_close(&folder->ahead);
 	(void)!maildir_change_settle(folder);
 	maildir_remember(folder);
 	close_if_open(folder->dir[ENTRY_CUR]);

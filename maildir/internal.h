@@ -100,6 +100,9 @@ struct maildir_folder {
 	size_t more_changes, more_room;
 	struct mdarena more_bases;
 	bool synced; /* the batch began with all of the folder known */
+	/* A message that was opened to find its size, for who will read it; or NULL. */
+	struct maildir_reader *ahead;
+	uint32_t ahead_uid, ahead_validity;
 	void (*change)(void *ctx, enum maildir_change change, uint32_t uid);
 	void *change_ctx;
 };

@@ -165,7 +165,7 @@ texts_at(struct texts *texts, uint64_t at, uint32_t uid, struct texts_record *re
 static int
 text_of(const struct texts_record *record, int text)
 {
-	return text > 0 && record->len[text] == TEXTS_SAME ? text - 1 : text;
+	return record->len[text] == TEXTS_SAME && text != 0 ? text - 1 : text;
 }
 
 /* Where a text is; false: it is not known, or damaged. */

@@ -4,6 +4,7 @@ Courier is Debian's.  Its packages exclude other IMAP servers, so they are unpac
 its servers are run as its login process runs them: a session's socket as their standard input.
 """
 
+import base64
 import os
 import pathlib
 import random
@@ -250,14 +251,21 @@ def test_nothing_changes_for_clients_of_courier(tree):
 # --- an offline client ---
 
 
+def utf8(name):
+    """A folder's name, of IMAP's modified UTF-7 (RFC 3501, 5.1.3)."""
+    return re.sub("&([^-]*)-", lambda m: base64.b64decode(m[1].replace(",", "/") + "==").decode("utf-16-be") or "&",
+                  name)
+
+
 class Mbsync:
     """One store on anna's machine, synchronised with one server now and with another then."""
 
     def __init__(self, server, home, folders=("INBOX",)):
-        self.server, self.home, self.folders = server, home, folders
+        self.server, self.home = server, home
         version = run("mbsync", "--version", cwd=home).stdout.decode()
         new = tuple(map(int, re.search(r"(\d+)\.(\d+)", version).groups())) >= (1, 5)
         self.tls = "TLSType" if new else "SSLType"
+        self.folders = [utf8(f) if new else f for f in folders]  # as its configuration has them
         self.mine = home / "mine"
         self.mine.mkdir()
         own(self.mine)

@@ -71,6 +71,7 @@ message_find(struct maildir_folder *folder, uint32_t uid, struct index_message *
 int
 message_locate(struct maildir_folder *folder, uint32_t uid, struct index_message *message_r)
 {
+	uint32_t validity = maildir_uidvalidity(folder);
 	int r, saved;
 
 	if (mdlock_folder(folder) < 0)
@@ -79,7 +80,14 @@ message_locate(struct maildir_folder *folder, uint32_t uid, struct index_message
 	saved = errno;
 	mdlock_unfolder(folder);
 	errno = saved;
-	return r < 0 ? -1 : message_find(folder, uid, message_r);
+	if (r < 0)
+		return -1;
+	/* All UIDs are other ones: this one may be another message's now. */
+	if (maildir_uidvalidity(folder) != validity) {
+		errno = ENOENT;
+		return -1;
+	}
+	return message_find(folder, uid, message_r);
 }
 
 void

@@ -189,6 +189,24 @@ new_uidvalidity_changes_nothing(void **state)
 	assert_int_equal(message_at(f->inbox, 0).flags, 0);
 }
 
+/* The same when it is found out in the middle of a batch. */
+static void
+new_uidvalidity_in_a_batch(void **state)
+{
+	struct fixture *f = *state;
+
+	five(f);
+	assert_int_equal(maildir_change_begin(f->inbox), 0);
+	put(f, "cur/1000.first:2,", "x\n");
+	unlinkat(f->fd, "dovecot-uidlist", 0);
+	unlinkat(f->fd, "cur/1001.m:2,", 0);
+	assert_int_equal(change_flags(f->inbox, 1, MAILDIR_FLAGGED, 0, 0, 0), -1);
+	assert_int_equal(errno, ENOENT);
+	for (size_t place = 0; place < maildir_count(f->inbox); place++)
+		assert_false(message_at(f->inbox, place).flags & MAILDIR_FLAGGED);
+	assert_int_equal(maildir_change_end(f->inbox), 0);
+}
+
 int
 main(void)
 {
@@ -198,6 +216,7 @@ main(void)
 	    WITH(modseqs_rise),
 	    WITH(batches_exclude_each_other),
 	    WITH(new_uidvalidity_changes_nothing),
+	    WITH(new_uidvalidity_in_a_batch),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

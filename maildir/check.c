@@ -520,37 +520,6 @@ name_keywords(const struct look *look)
 
 /* --- dovecot-uidlist --- */
 
-/* The UID of a last line without end; 0 when not even that is whole.  As sync.c. */
-static uint32_t
-torn_uid(const struct uidlist *list)
-{
-	const char *newline = memrchr(list->text, '\n', list->size);
-	const char *p = newline != NULL ? newline + 1 : list->text, *end = list->text + list->size;
-	uint64_t uid = 0;
-
-	for (; p < end && *p >= '0' && *p <= '9' && uid <= UIDLIST_UID_MAX; p++)
-		uid = uid * 10 + (uint64_t)(*p - '0');
-	return p < end && *p == ' ' && uid <= UIDLIST_UID_MAX ? (uint32_t)uid : 0;
-}
-
-/* Why the next session will give new UIDs, or NULL: by the rules of sync.c. */
-static const char *
-uidlist_doubt(const struct uidlist *list, const struct uid_record *record)
-{
-	if (list->state == UIDLIST_NONE)
-		return record->validity != 0 ? "it is missing" : NULL;
-	if (list->state == UIDLIST_DAMAGED)
-		return list->what;
-	if (list->validity < record->validity)
-		return "it is older than what was given out";
-	if (list->validity == record->validity && list->next < record->next)
-		return "lines are missing at its end";
-	if (list->state == UIDLIST_TORN &&
-	    (list->validity != record->validity || torn_uid(list) < record->next))
-		return "its last line has no end";
-	return NULL;
-}
-
 static int
 load_uids(struct look *look, struct uidfile *uids, struct uid_record *record)
 {
@@ -598,7 +567,10 @@ look_uids(struct look *look)
 	}
 	if (r != 0)
 		return r < 0 ? -1 : 0;
-	doubt = uidlist_doubt(&uids.list, &record);
+	/* A folder that nobody has opened yet has lost nothing. */
+	doubt = uids.list.state == UIDLIST_NONE && record.validity == 0
+		    ? NULL
+		    : uidlist_doubt(&uids.list, &record);
 	if (doubt != NULL)
 		tell(look, ODD_UIDLIST_LOST, UIDLIST_NAME, doubt);
 	else if (uids.list.state == UIDLIST_TORN)

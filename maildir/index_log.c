@@ -2,7 +2,7 @@
  * index_log.c: the file sallyport.log.
  * Runs as: mail user.
  *
- * A head (struct file_head), then records, each with its checksum, whose seed is the log's id and the
+ * A head (struct index_head), then records, each with its checksum, whose seed is the log's id and the
  * place: what an older log had at another place is no record here.  Reading stops at the first that is
  * none.  It is read with pread(2), since what lies behind the good part may be cut off at any moment;
  * what was found good is read again through the mapping.
@@ -15,30 +15,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "maildir/index_head.h"
 #include "maildir/index_log.h"
 #include "maildir/internal.h"
 
-static const char magic[8] = {'s', 'a', 'l', 'l', 'y', 'l', 'o', 'g'};
-
-enum { LOG_VERSION = 1, BYTE_ORDER_MARK = 0x01020304 };
-
-struct file_head {
-	char magic[8];
-	uint32_t version, byte_order;
-	uint64_t id;
-	uint64_t check;
+static const struct index_kind kind = {
+    .name = LOG_NAME,
+    .tmp = LOG_TMP,
+    .magic = {'s', 'a', 'l', 'l', 'y', 'l', 'o', 'g'},
+    .version = 1,
 };
-
-static void
-file_head_make(struct file_head *head, uint64_t id)
-{
-	memset(head, 0, sizeof(*head));
-	memcpy(head->magic, magic, sizeof(magic));
-	head->version = LOG_VERSION;
-	head->byte_order = BYTE_ORDER_MARK;
-	head->id = id;
-	head->check = hash64(id, head, offsetof(struct file_head, check));
-}
 
 static uint64_t
 seed_at(const struct index_log *log, uint64_t at)
@@ -51,8 +37,8 @@ index_log_open(int dirfd, uint64_t id, struct index_log *log)
 {
 	const int flags = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
 	/* One octet more than the head tells whether there is something to read on. */
-	char begin[sizeof(struct file_head) + 1];
-	struct file_head wanted;
+	char begin[sizeof(struct index_head) + 1];
+	struct index_head wanted;
 	ssize_t n;
 	int saved;
 
@@ -60,7 +46,7 @@ index_log_open(int dirfd, uint64_t id, struct index_log *log)
 	log->fd = openat(dirfd, LOG_NAME, O_RDWR | flags);
 	if (log->fd < 0)
 		return -1;
-	file_head_make(&wanted, id);
+	index_head_make(&kind, id, &wanted);
 	n = pread(log->fd, begin, sizeof(begin), 0);
 	if (n < (ssize_t)sizeof(wanted) || memcmp(begin, &wanted, sizeof(wanted)) != 0) {
 		errno = EINVAL;
@@ -81,41 +67,25 @@ fail:
 int
 index_log_create(int dirfd, uint64_t id, struct index_log *log)
 {
-	const int create = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-	struct file_head head;
-	int saved;
-
 	memset(log, 0, sizeof(*log));
-	(void)unlinkat(dirfd, LOG_TMP, 0);
-	log->fd = openat(dirfd, LOG_TMP, create, 0600);
+	log->fd = index_file_create(dirfd, &kind, id);
 	if (log->fd < 0)
 		return -1;
-	file_head_make(&head, id);
-	if (maildir_write_all(log->fd, &head, sizeof(head)) < 0)
-		goto fail;
-	if (renameat(dirfd, LOG_TMP, dirfd, LOG_NAME) < 0)
-		goto fail;
 	log->id = id;
-	log->end = sizeof(head);
+	log->end = sizeof(struct index_head);
 	return 0;
-fail:
-	saved = errno;
-	(void)unlinkat(dirfd, LOG_TMP, 0);
-	index_log_close(log);
-	errno = saved;
-	return -1;
 }
 
 int
 index_log_own(uint64_t id, const struct index_log *from, struct index_log *log)
 {
-	struct file_head head;
+	struct index_head head;
 
 	memset(log, 0, sizeof(*log));
 	log->fd = -1;
 	if (mapping_own(&log->map, LOG_MAP) < 0)
 		return -1;
-	file_head_make(&head, id);
+	index_head_make(&kind, id, &head);
 	memcpy(mapping_memory(&log->map), &head, sizeof(head));
 	log->id = id;
 	log->end = sizeof(head);
@@ -199,7 +169,8 @@ int
 index_log_read_on(struct index_log *log, index_log_take *take, void *ctx)
 {
 	struct stat st;
-	size_t len, done = 0;
+	ssize_t n;
+	size_t len;
 	bool empty = log->empty;
 	char *data;
 
@@ -218,16 +189,9 @@ index_log_read_on(struct index_log *log, index_log_take *take, void *ctx)
 	data = malloc(len);
 	if (data == NULL)
 		return -1;
-	while (done < len) {
-		ssize_t n = pread(log->fd, data + done, len - done, (off_t)(log->end + done));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-		done += (size_t)n;
-	}
-	log_take_good(log, data, done, take, ctx);
+	n = maildir_pread_all(log->fd, data, len, (off_t)log->end);
+	if (n > 0)
+		log_take_good(log, data, (size_t)n, take, ctx);
 	free(data);
 	return 0;
 }
@@ -272,7 +236,7 @@ bool
 index_log_walk(const struct index_log *log, index_log_take *take, void *ctx)
 {
 	char payload[sizeof(struct index_message) + 8];
-	uint64_t at = sizeof(struct file_head), end = log->end + log->pending.len;
+	uint64_t at = sizeof(struct index_head), end = log->end + log->pending.len;
 	struct index_log_head head;
 	const char *data;
 	size_t left;
@@ -325,7 +289,7 @@ static int
 log_write(struct index_log *log, const struct mdtext *batch)
 {
 	struct stat st;
-	size_t done = 0;
+	int saved;
 
 	if (log->fd < 0) {
 		memcpy(mapping_memory(&log->map) + log->end, batch->data, batch->len);
@@ -337,22 +301,12 @@ log_write(struct index_log *log, const struct mdtext *batch)
 	if (fstat(log->fd, &st) < 0 ||
 	    ((uint64_t)st.st_size > log->end && ftruncate(log->fd, (off_t)log->end) < 0))
 		return -1;
-	while (done < batch->len) {
-		ssize_t n = pwrite(
-		    log->fd, batch->data + done, batch->len - done, (off_t)(log->end + done));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0) {
-			int saved = n == 0 ? ENOSPC : errno;
-
-			(void)!ftruncate(log->fd, (off_t)log->end);
-			errno = saved;
-			return -1;
-		}
-		done += (size_t)n;
-	}
-	return 0;
+	if (maildir_pwrite_all(log->fd, batch->data, batch->len, (off_t)log->end) == 0)
+		return 0;
+	saved = errno;
+	(void)!ftruncate(log->fd, (off_t)log->end);
+	errno = saved;
+	return -1;
 }
 
 int

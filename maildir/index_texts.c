@@ -2,7 +2,7 @@
  * index_texts.c: the file sallyport.texts.
  * Runs as: mail user.
  *
- * A head (struct texts_head), then records at multiples of 8: a struct texts_record and the texts one
+ * A head (struct index_head), then records at multiples of 8: a struct texts_record and the texts one
  * after the other.  The seed of the record's checksum is the file's id; those of the texts, whose seed is
  * the UID, are in the record and so go with it to another file.  All that is given to a caller was
  * verified at that moment, on a file that may be damaged at any: nothing is believed for having been right
@@ -18,19 +18,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "maildir/index_head.h"
 #include "maildir/index_record.h"
 #include "maildir/index_texts.h"
 #include "maildir/internal.h"
 
-static const char magic[8] = {'s', 'a', 'l', 'l', 'y', 't', 'x', 't'};
-
-enum { TEXTS_VERSION = 2, BYTE_ORDER_MARK = 0x01020304 };
-
-struct texts_head {
-	char magic[8];
-	uint32_t version, byte_order;
-	uint64_t id;
-	uint64_t check;
+static const struct index_kind kind = {
+    .name = TEXTS_NAME,
+    .tmp = TEXTS_TMP,
+    .magic = {'s', 'a', 'l', 'l', 'y', 't', 'x', 't'},
+    .version = 2,
 };
 
 struct texts_record {
@@ -40,17 +37,6 @@ struct texts_record {
 	uint32_t len[MAILDIR_TEXTS];
 	uint32_t text_check[MAILDIR_TEXTS];
 };
-
-static void
-head_make(struct texts_head *head, uint64_t id)
-{
-	memset(head, 0, sizeof(*head));
-	memcpy(head->magic, magic, sizeof(magic));
-	head->version = TEXTS_VERSION;
-	head->byte_order = BYTE_ORDER_MARK;
-	head->id = id;
-	head->check = hash64(id, head, offsetof(struct texts_head, check));
-}
 
 int
 texts_new_id(uint64_t *id_r)
@@ -76,14 +62,14 @@ texts_measure(struct texts *texts)
 int
 texts_open(int dirfd, uint64_t id, struct texts *texts)
 {
-	struct texts_head head, wanted;
+	struct index_head head, wanted;
 
 	memset(texts, 0, sizeof(*texts));
 	texts->fd =
 	    openat(dirfd, TEXTS_NAME, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (texts->fd < 0)
 		return -1;
-	head_make(&wanted, id);
+	index_head_make(&kind, id, &wanted);
 	if (pread(texts->fd, &head, sizeof(head), 0) == (ssize_t)sizeof(head) &&
 	    memcmp(&head, &wanted, sizeof(head)) == 0 && texts_measure(texts) == 0) {
 		texts->id = id;
@@ -97,27 +83,13 @@ texts_open(int dirfd, uint64_t id, struct texts *texts)
 int
 texts_create(int dirfd, uint64_t id, struct texts *texts)
 {
-	const int create = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-	struct texts_head head;
-	int saved;
-
 	memset(texts, 0, sizeof(*texts));
-	(void)unlinkat(dirfd, TEXTS_TMP, 0);
-	texts->fd = openat(dirfd, TEXTS_TMP, create, 0600);
+	texts->fd = index_file_create(dirfd, &kind, id);
 	if (texts->fd < 0)
 		return -1;
-	head_make(&head, id);
-	if (maildir_write_all(texts->fd, &head, sizeof(head)) == 0 &&
-	    renameat(dirfd, TEXTS_TMP, dirfd, TEXTS_NAME) == 0) {
-		texts->id = id;
-		texts->size = sizeof(head);
-		return 0;
-	}
-	saved = errno;
-	(void)unlinkat(dirfd, TEXTS_TMP, 0);
-	texts_close(texts);
-	errno = saved;
-	return -1;
+	texts->id = id;
+	texts->size = sizeof(struct index_head);
+	return 0;
 }
 
 void
@@ -151,7 +123,7 @@ texts_reach(struct texts *texts, uint64_t end)
 static bool
 texts_at(struct texts *texts, uint64_t at, uint32_t uid, struct texts_record *record_r)
 {
-	if (at % 8 != 0 || at < sizeof(struct texts_head) ||
+	if (at % 8 != 0 || at < sizeof(struct index_head) ||
 	    !texts_reach(texts, at + sizeof(*record_r)))
 		return false;
 	memcpy(record_r, texts->map.at + at, sizeof(*record_r));
@@ -263,7 +235,6 @@ int
 texts_append(struct texts *texts, const struct mdtext *batch, uint64_t *at_r)
 {
 	struct texts_record record;
-	size_t done = 0;
 
 	if (batch->failed || texts_measure(texts) < 0)
 		return -1;
@@ -272,17 +243,9 @@ texts_append(struct texts *texts, const struct mdtext *batch, uint64_t *at_r)
 		record.check = index_check(texts->id, &record, sizeof(record));
 		memcpy(batch->data + at, &record, sizeof(record));
 	}
-	while (done < batch->len) {
-		ssize_t n = pwrite(
-		    texts->fd, batch->data + done, batch->len - done, (off_t)(texts->size + done));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0) {
-			(void)!ftruncate(texts->fd, (off_t)texts->size);
-			return -1;
-		}
-		done += (size_t)n;
+	if (maildir_pwrite_all(texts->fd, batch->data, batch->len, (off_t)texts->size) < 0) {
+		(void)!ftruncate(texts->fd, (off_t)texts->size);
+		return -1;
 	}
 	*at_r = texts->size;
 	texts->size += batch->len;

@@ -38,6 +38,9 @@ int maildir_open_regular(int dirfd, const char *name, struct stat *st_r);
 /* All of a file of ours or Dovecot's, malloc'd, at most max octets (else EFBIG). */
 int maildir_read_all(int fd, size_t max, char **data_r, size_t *size_r);
 int maildir_write_all(int fd, const void *data, size_t size);
+int maildir_pwrite_all(int fd, const void *data, size_t size, off_t at);
+/* Up to size octets; fewer at the end of the file only. */
+ssize_t maildir_pread_all(int fd, void *buf, size_t size, off_t at);
 void maildir_sleep_ms(unsigned ms);
 /* Milliseconds of a clock that never jumps. */
 uint64_t maildir_now_ms(void);

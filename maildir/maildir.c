@@ -217,6 +217,46 @@ maildir_write_all(int fd, const void *data, size_t size)
 	return 0;
 }
 
+int
+maildir_pwrite_all(int fd, const void *data, size_t size, off_t at)
+{
+	const char *from = data;
+	size_t done = 0;
+
+	while (done < size) {
+		ssize_t n = pwrite(fd, from + done, size - done, at + (off_t)done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n == 0)
+			errno = ENOSPC;
+		if (n <= 0)
+			return -1;
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+ssize_t
+maildir_pread_all(int fd, void *buf, size_t size, off_t at)
+{
+	char *to = buf;
+	size_t done = 0;
+
+	while (done < size) {
+		ssize_t n = pread(fd, to + done, size - done, at + (off_t)done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		if (n == 0)
+			break;
+		done += (size_t)n;
+	}
+	return (ssize_t)done;
+}
+
 void
 maildir_sleep_ms(unsigned ms)
 {

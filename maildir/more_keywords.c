@@ -329,26 +329,6 @@ more_put(const struct more_keywords *more, bool (*live)(void *ctx, const char *b
 
 /* --- reading the file --- */
 
-/* Octets from offset on, as many as there are up to size. */
-static ssize_t
-read_at(int fd, char *buf, size_t size, off_t offset)
-{
-	size_t len = 0;
-
-	while (len < size) {
-		ssize_t n = pread(fd, buf + len, size - len, offset + (off_t)len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -1;
-		if (n == 0)
-			break;
-		len += (size_t)n;
-	}
-	return (ssize_t)len;
-}
-
 static size_t
 tail_size(off_t end)
 {
@@ -364,7 +344,7 @@ goes_on(const struct more_keywords *more, int fd, const struct stat *st)
 
 	return more->end > 0 && st->st_ino == more->stamp.ino && st->st_dev == more->stamp.dev &&
 	       st->st_size >= more->end &&
-	       read_at(fd, tail, size, more->end - (off_t)size) == (ssize_t)size &&
+	       maildir_pread_all(fd, tail, size, more->end - (off_t)size) == (ssize_t)size &&
 	       memcmp(tail, more->tail, size) == 0;
 }
 
@@ -378,7 +358,7 @@ read_on(struct more_keywords *more, int fd, const struct stat *st)
 
 	if (text == NULL)
 		return -1;
-	n = read_at(fd, text, size, more->end);
+	n = maildir_pread_all(fd, text, size, more->end);
 	if (n >= 0)
 		n = more_parse(more, text, (size_t)n);
 	free(text);
@@ -386,7 +366,7 @@ read_on(struct more_keywords *more, int fd, const struct stat *st)
 		return -1;
 	more->end += n;
 	size = tail_size(more->end);
-	if (read_at(fd, more->tail, size, more->end - (off_t)size) != (ssize_t)size)
+	if (maildir_pread_all(fd, more->tail, size, more->end - (off_t)size) != (ssize_t)size)
 		return -1;
 	/* What was appended while we read is not in this stamp, and so is found by the next look. */
 	file_stamp_of(st, &more->stamp);
@@ -450,7 +430,7 @@ ends_whole(int fd, off_t size)
 
 	if (size == 0)
 		return 1;
-	if (read_at(fd, &last, 1, size - 1) != 1)
+	if (maildir_pread_all(fd, &last, 1, size - 1) != 1)
 		return -1;
 	return last == '\n';
 }

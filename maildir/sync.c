@@ -94,42 +94,6 @@ list_clear(struct list *list)
 
 /* --- reading dovecot-uidlist --- */
 
-/* The UID of the last line, which has no end; 0 when not even that is whole. */
-static uint32_t
-torn_uid(const struct uidlist *list)
-{
-	const char *end = list->text + list->size;
-	const char *newline = memrchr(list->text, '\n', list->size);
-	const char *p = newline != NULL ? newline + 1 : list->text;
-	uint64_t uid = 0;
-
-	for (; p < end && *p >= '0' && *p <= '9' && uid <= UIDLIST_UID_MAX; p++)
-		uid = uid * 10 + (uint64_t)(*p - '0');
-	return p < end && *p == ' ' && uid <= UIDLIST_UID_MAX ? (uint32_t)uid : 0;
-}
-
-/* Why the uidlist cannot be trusted, or NULL. */
-static const char *
-uids_doubt(const struct sync *sync)
-{
-	const struct uidlist *list = &sync->uids.list;
-	const struct uid_record *record = &sync->record;
-
-	if (list->state == UIDLIST_NONE)
-		return "it is missing";
-	if (list->state == UIDLIST_DAMAGED)
-		return list->what;
-	if (list->validity < record->validity)
-		return "it is older than what was given out";
-	if (list->validity == record->validity && list->next < record->next)
-		return "lines are missing at its end";
-	/* An append that died was of a UID that nobody was told of: what is cut here was whole once. */
-	if (list->state == UIDLIST_TORN &&
-	    (list->validity != record->validity || torn_uid(list) < record->next))
-		return "its last line has no end";
-	return NULL;
-}
-
 /* A folder that nobody but Courier has opened so far. */
 static bool
 uids_none(const struct sync *sync)
@@ -202,12 +166,12 @@ sync_load(struct sync *sync)
 
 	if (uids_read(sync) < 0)
 		return -1;
-	doubt = uids_doubt(sync);
+	doubt = uidlist_doubt(&sync->uids.list, &sync->record);
 	if (doubt == NULL && sync->uids.list.state == UIDLIST_GOOD)
 		return 0;
 	if (sync_dotlock(sync) < 0 || uids_read(sync) < 0)
 		return -1;
-	doubt = uids_doubt(sync);
+	doubt = uidlist_doubt(&sync->uids.list, &sync->record);
 	sync->renumber = doubt != NULL;
 	/* A folder that nobody has opened before has lost nothing. */
 	if (doubt != NULL && (sync->uids.list.state != UIDLIST_NONE || sync->record.validity != 0))

@@ -211,31 +211,11 @@ record_number32(const char *text, char letter)
 	return value <= UINT32_MAX ? (uint32_t)value : 0;
 }
 
-/* As much of it as there is. */
-static ssize_t
-record_octets(int fd, char *text, size_t size)
-{
-	size_t done = 0;
-
-	while (done < size) {
-		ssize_t n = pread(fd, text + done, size - done, (off_t)done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -1;
-		if (n == 0)
-			break;
-		done += (size_t)n;
-	}
-	return (ssize_t)done;
-}
-
 int
 uid_record_read(struct maildir_folder *folder, struct uid_record *record_r)
 {
 	char text[RECORD_SIZE + 1];
-	ssize_t n = record_octets(folder->lock_fd, text, RECORD_SIZE);
+	ssize_t n = maildir_pread_all(folder->lock_fd, text, RECORD_SIZE, 0);
 
 	memset(record_r, 0, sizeof(*record_r));
 	if (n < 0)

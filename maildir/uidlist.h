@@ -106,6 +106,8 @@ struct uid_record {
 	uint32_t recent;	 /* UIDs from here on were told to no IMAP session yet */
 	uint64_t modseq;	 /* the highest that was told, or about */
 };
+/* Why a uidlist cannot be trusted, and everything gets new UIDs; NULL: it can. */
+const char *uidlist_doubt(const struct uidlist *list, const struct uid_record *record);
 int uid_record_read(struct maildir_folder *folder, struct uid_record *record_r);
 int uid_record_write(struct maildir_folder *folder, const struct uid_record *record);
 /* The modification sequence alone. */

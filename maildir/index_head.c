@@ -1,0 +1,49 @@
+/*
+ * index_head.c: the beginning of the index's files that grow.
+ * Runs as: mail user.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "maildir/hash.h"
+#include "maildir/index_head.h"
+#include "maildir/internal.h"
+
+enum { BYTE_ORDER_MARK = 0x01020304 };
+
+void
+index_head_make(const struct index_kind *kind, uint64_t id, struct index_head *head_r)
+{
+	memset(head_r, 0, sizeof(*head_r));
+	memcpy(head_r->magic, kind->magic, sizeof(head_r->magic));
+	head_r->version = kind->version;
+	head_r->byte_order = BYTE_ORDER_MARK;
+	head_r->id = id;
+	head_r->check = hash64(id, head_r, offsetof(struct index_head, check));
+}
+
+int
+index_file_create(int dirfd, const struct index_kind *kind, uint64_t id)
+{
+	const int create = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+	struct index_head head;
+	int fd, saved;
+
+	(void)unlinkat(dirfd, kind->tmp, 0);
+	fd = openat(dirfd, kind->tmp, create, 0600);
+	if (fd < 0)
+		return -1;
+	index_head_make(kind, id, &head);
+	if (maildir_write_all(fd, &head, sizeof(head)) == 0 &&
+	    renameat(dirfd, kind->tmp, dirfd, kind->name) == 0)
+		return fd;
+	saved = errno;
+	(void)unlinkat(dirfd, kind->tmp, 0);
+	close(fd);
+	errno = saved;
+	return -1;
+}

@@ -75,12 +75,6 @@ on_change(void *ctx, enum maildir_change change, uint32_t uid)
 		note_back(box, uid);
 }
 
-static void
-add_vanished(void *ctx, uint32_t uid)
-{
-	on_change(ctx, MAILDIR_GONE, uid);
-}
-
 /* How many of those that the client knows there should be by our account. */
 static size_t
 expected(const struct mailbox *box)
@@ -112,13 +106,9 @@ take_returned(struct mailbox *box)
 static bool
 consistent(struct mailbox *box)
 {
-	if (box->anew) {
-		/* That the sum is right is not enough: one may be gone, and another back. */
-		if (!maildir_vanished(box->folder, box->modseq, add_vanished, box))
-			return false;
-		box->anew = false;
-		box->all_changed = true;
-	}
+	/* That the sum is right is not enough: one may be gone, and another back. */
+	if (box->anew)
+		return false;
 	if (expected(box) != box->count)
 		take_returned(box);
 	return expected(box) == box->count;

@@ -126,7 +126,7 @@ index_log_grew(const struct index_log *log, bool *replaced_r)
 		*replaced_r = true;
 		return true;
 	}
-	return (uint64_t)st.st_size > log->end;
+	return (uint64_t)st.st_size != log->end;
 }
 
 /* Whether a record is at data, of which there are left octets. */
@@ -151,6 +151,8 @@ log_take_good(struct index_log *log, const char *data, size_t len, index_log_tak
 	     data += head.size, len -= head.size) {
 		uint64_t at = log->end;
 
+		log->last = at;
+		log->last_check = head.check;
 		log->end += head.size;
 		log->records++;
 		take(ctx, (enum log_type)head.type, data + sizeof(head), head.size - sizeof(head),
@@ -163,6 +165,28 @@ static int
 index_log_map(struct index_log *log)
 {
 	return log->map.at != NULL ? 0 : mapping_open(&log->map, log->fd, LOG_MAP);
+}
+
+/*
+ * Whether what was read is still there.  Nobody of ours takes back what others may have read; but an old
+ * copy may have been written over the file, or the disk got full in the middle of a batch.
+ */
+static bool
+log_is_ours(const struct index_log *log, uint64_t size)
+{
+	uint32_t check;
+
+	if (size < log->end) {
+		errno = EINVAL;
+		return false;
+	}
+	if (log->last == 0)
+		return true;
+	if (maildir_pread_all(log->fd, &check, sizeof(check), (off_t)log->last) !=
+	    (ssize_t)sizeof(check))
+		return false;
+	errno = EINVAL;
+	return check == log->last_check;
 }
 
 int
@@ -179,9 +203,9 @@ index_log_read_on(struct index_log *log, index_log_take *take, void *ctx)
 		return 0;
 	if (log->fd < 0)
 		return 0; /* what is in our own memory was taken when it was written */
-	if (fstat(log->fd, &st) < 0)
+	if (fstat(log->fd, &st) < 0 || !log_is_ours(log, (uint64_t)st.st_size))
 		return -1;
-	if ((uint64_t)st.st_size <= log->end)
+	if ((uint64_t)st.st_size == log->end)
 		return 0;
 	if (index_log_map(log) < 0)
 		return -1;
@@ -281,6 +305,8 @@ index_log_put(struct index_log *log, enum log_type type, const void *payload, si
 	head.check = index_check(seed_at(log, at), pending->data + begin, head.size);
 	memcpy(pending->data + begin, &head, sizeof(head));
 	log->records++;
+	log->last = at;
+	log->last_check = head.check;
 	take(ctx, type, payload, size, at);
 	return 0;
 }

@@ -46,7 +46,9 @@ struct index_log {
 	uint64_t end;	       /* what was read and found good */
 	uint64_t records;      /* in it, and pending */
 	struct mdtext pending; /* put, and not written yet */
-	bool empty;	       /* there was nothing behind its head just now, when it was opened */
+	uint64_t last;	       /* where the last record of it is, or 0; and its checksum */
+	uint32_t last_check;
+	bool empty; /* there was nothing behind its head just now, when it was opened */
 };
 
 /* -1: there is none (ENOENT), or it is another's or damaged (EINVAL). */
@@ -64,7 +66,8 @@ bool index_log_grew(const struct index_log *log, bool *replaced_r);
 typedef void index_log_take(
     void *ctx, enum log_type type, const void *payload, size_t size, uint64_t at);
 
-/* Calls take for each record behind what was read, and counts it as read.  -1: it cannot be read. */
+/* Calls take for each record behind what was read, and counts it as read.  -1: it cannot be read, or what
+ * was read is not there any more. */
 int index_log_read_on(struct index_log *log, index_log_take *take, void *ctx);
 /* Once more all that was read, from the first.  false: damaged. */
 bool index_log_walk(const struct index_log *log, index_log_take *take, void *ctx);

@@ -194,6 +194,7 @@ copy_picked(struct session *session, const struct picked *picked, const char *fo
 	if (!again)
 		return result;
 	walk = *picked;
+	again = false; /* this time octet by octet where no link can be */
 	return copy_all(session, &walk, folder, move, &again);
 }
 

@@ -119,6 +119,9 @@ class Model:
         """found: name -> number of files."""
         for (where, name), (least, most) in self.places.items():
             n = found.get(name, 0)
+            if where == folder and n == 1 and most == 0 and name in self.astray:
+                self.places[where, name] = [0, 1]  # it was away when it was expunged, and is back
+                continue
             if where == folder and not least <= n <= most:
                 raise Broken(f"{folder}: {name} is there {n} times, not {least} to {most}")
         unknown = [n for n in found if (folder, n) not in self.places]

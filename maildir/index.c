@@ -50,122 +50,6 @@
 #include "maildir/internal.h"
 #include "maildir/uidlist.h"
 
-enum {
-	/* What is learned of more messages than this at once goes into a new snapshot. */
-	LEARN_BY_LOG = 256,
-	/* Octets of texts that nobody points to: so many, and as many as are pointed to, may be. */
-	TEXTS_WASTE = 1024 * 1024,
-	TEXTS_PIECE = 1024 * 1024, /* octets of texts that are copied at once */
-};
-
-/* --- sorted lists --- */
-
-/* The first of rising places that is not below. */
-static size_t
-place_find(const struct index_place *list, size_t count, uint32_t place)
-{
-	size_t low = 0;
-
-	while (low < count) {
-		size_t middle = low + (count - low) / 2;
-
-		if (list[middle].place < place)
-			low = middle + 1;
-		else
-			count = middle;
-	}
-	return low;
-}
-
-static bool
-place_set(struct index_place **list, size_t *count, size_t *room, uint32_t place, uint64_t at)
-{
-	size_t i = place_find(*list, *count, place);
-
-	if (i < *count && (*list)[i].place == place) {
-		(*list)[i].at = (uint32_t)at;
-		return true;
-	}
-	if (*count == *room) {
-		size_t more = *room == 0 ? 16 : *room * 2;
-		struct index_place *grown = reallocarray(*list, more, sizeof(*grown));
-
-		if (grown == NULL)
-			return false;
-		*list = grown;
-		*room = more;
-	}
-	memmove(*list + i + 1, *list + i, (*count - i) * sizeof(**list));
-	(*list)[i] = (struct index_place){place, (uint32_t)at};
-	++*count;
-	return true;
-}
-
-static void
-place_unset(struct index_place *list, size_t *count, uint32_t place)
-{
-	size_t i = place_find(list, *count, place);
-
-	if (i == *count || list[i].place != place)
-		return;
-	memmove(list + i, list + i + 1, (*count - i - 1) * sizeof(*list));
-	--*count;
-}
-
-/* The first of what is gone that is not below. */
-static size_t
-gone_find(const struct index *index, uint32_t place)
-{
-	size_t low = 0, high = index->goes;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (index->gone[middle] < place)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-static bool
-is_gone(const struct index *index, uint32_t place)
-{
-	size_t i = gone_find(index, place);
-
-	return i < index->goes && index->gone[i] == place;
-}
-
-static bool
-gone_set(struct index *index, uint32_t place)
-{
-	size_t i = gone_find(index, place);
-
-	if (index->goes == index->go_room) {
-		size_t more = index->go_room == 0 ? 16 : index->go_room * 2;
-		uint32_t *grown = reallocarray(index->gone, more, sizeof(*grown));
-
-		if (grown == NULL)
-			return false;
-		index->gone = grown;
-		index->go_room = more;
-	}
-	memmove(index->gone + i + 1, index->gone + i, (index->goes - i) * sizeof(*index->gone));
-	index->gone[i] = place;
-	index->goes++;
-	return true;
-}
-
-static void
-gone_unset(struct index *index, uint32_t place)
-{
-	size_t i = gone_find(index, place);
-
-	memmove(index->gone + i, index->gone + i + 1, (index->goes - i - 1) * sizeof(*index->gone));
-	index->goes--;
-}
-
 /* --- where a message is --- */
 
 /* Of the snapshot, or of the log, whose record is at; false: there is no such. */
@@ -178,12 +62,12 @@ struct where {
 static void
 where_of_place(const struct index *index, uint32_t place, struct where *where_r)
 {
-	size_t i = place_find(index->changed, index->changes, place);
+	size_t i = places_find(&index->changed, place);
 
 	*where_r = (struct where){.place = place};
-	if (i < index->changes && index->changed[i].place == place) {
+	if (places_are(&index->changed, i, place)) {
 		where_r->in_log = true;
-		where_r->at = index->changed[i].at;
+		where_r->at = index->changed.list[i].at;
 	}
 }
 
@@ -194,12 +78,12 @@ where_is_uid(const struct index *index, uint32_t uid, struct where *where_r)
 
 	if (place < index->snap.head.count && snapshot_uid(&index->snap, place) == uid) {
 		where_of_place(index, (uint32_t)place, where_r);
-		return !is_gone(index, (uint32_t)place);
+		return !places_have(&index->gone, (uint32_t)place);
 	}
-	i = place_find(index->added, index->adds, uid);
-	if (i == index->adds || index->added[i].place != uid)
+	i = places_find(&index->added, uid);
+	if (!places_are(&index->added, i, uid))
 		return false;
-	*where_r = (struct where){.in_log = true, .at = index->added[i].at};
+	*where_r = (struct where){.in_log = true, .at = index->added.list[i].at};
 	return true;
 }
 
@@ -235,39 +119,21 @@ load_message(struct index *index, const struct where *where, struct index_messag
 size_t
 index_count(const struct index *index)
 {
-	return index->open ? index->snap.head.count - index->goes + index->adds : 0;
-}
-
-/* Which of the snapshot is at that place, once those that are gone are left out. */
-static uint32_t
-living_place(const struct index *index, size_t place)
-{
-	size_t low = 0, high = index->goes;
-
-	/* Gone number k has k gone ones below it. */
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (index->gone[middle] - middle <= place)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return (uint32_t)(place + low);
+	return index->open ? index->snap.head.count - index->gone.count + index->added.count : 0;
 }
 
 bool
 index_record(struct index *index, size_t place, struct index_record *record_r)
 {
-	size_t living = index->snap.head.count - index->goes;
+	size_t living = index->snap.head.count - index->gone.count;
 	struct where where = {.in_log = true};
 
 	if (place >= index_count(index))
 		return false;
 	if (place < living)
-		where_of_place(index, living_place(index, place), &where);
+		where_of_place(index, places_beside(&index->gone, place), &where);
 	else
-		where.at = index->added[place - living].at;
+		where.at = index->added.list[place - living].at;
 	return load_record(index, &where, record_r);
 }
 
@@ -294,8 +160,8 @@ index_find(const struct index *index, uint32_t uid)
 		return 0;
 	place = snapshot_find(&index->snap, uid);
 	if (place < index->snap.head.count)
-		return place - gone_find(index, (uint32_t)place);
-	return index->snap.head.count - index->goes + place_find(index->added, index->adds, uid);
+		return place - places_find(&index->gone, (uint32_t)place);
+	return index->snap.head.count - index->gone.count + places_find(&index->added, uid);
 }
 
 struct base_search {
@@ -325,7 +191,7 @@ try_place(void *ctx, size_t place)
 	struct where where;
 
 	where_of_place(search->index, (uint32_t)place, &where);
-	return is_gone(search->index, (uint32_t)place) || !is_base(search, &where);
+	return places_have(&search->index->gone, (uint32_t)place) || !is_base(search, &where);
 }
 
 uint32_t
@@ -338,8 +204,8 @@ index_by_base(struct index *index, const char *base, size_t len)
 	if (!index->open)
 		return 0;
 	snapshot_by_hash(&index->snap, hash, try_place, &search);
-	for (size_t i = 0; i < index->adds && search.uid == 0; i++) {
-		const struct where where = {.in_log = true, .at = index->added[i].at};
+	for (size_t i = 0; i < index->added.count && search.uid == 0; i++) {
+		const struct where where = {.in_log = true, .at = index->added.list[i].at};
 
 		if (load_record(index, &where, &record) && record.base_hash == hash)
 			(void)is_base(&search, &where);
@@ -350,6 +216,7 @@ index_by_base(struct index *index, const char *base, size_t len)
 size_t
 index_first_unseen(struct index *index)
 {
+	const struct index_place *changed = index->changed.list;
 	size_t count = index_count(index), place;
 	struct index_record record;
 
@@ -357,13 +224,13 @@ index_first_unseen(struct index *index)
 		return count;
 	place =
 	    index->snap.head.unseen > 0 ? index->snap.head.first_unseen : index->snap.head.count;
-	for (size_t i = 0; i < index->changes && index->changed[i].place < place; i++) {
-		const struct where where = {.in_log = true, .at = index->changed[i].at};
+	for (size_t i = 0; i < index->changed.count && changed[i].place < place; i++) {
+		const struct where where = {.in_log = true, .at = changed[i].at};
 
 		if (load_record(index, &where, &record) && (record.flags & MAILDIR_SEEN) == 0)
-			place = index->changed[i].place;
+			place = changed[i].place;
 	}
-	place -= gone_find(index, (uint32_t)place);
+	place -= places_find(&index->gone, (uint32_t)place);
 	for (; place < count; place++)
 		if (index_record(index, place, &record) && (record.flags & MAILDIR_SEEN) == 0)
 			break;
@@ -372,64 +239,39 @@ index_first_unseen(struct index *index)
 
 /* --- who vanished --- */
 
+/* What is done with each of them, as they vanished. */
 struct vanish_walk {
-	struct index *index;
-	uint64_t since;
-	void (*each)(void *ctx, uint32_t uid);
+	void (*see)(void *ctx, const struct index_vanished *vanished);
 	void *ctx;
-	const uint32_t *hashes; /* looked for instead, sorted; or NULL */
-	size_t count;
-	bool found;
 };
-
-static int
-hash_compare(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-static void
-vanish_see(struct vanish_walk *walk, const struct index_vanished *vanished)
-{
-	struct where where;
-
-	if (walk->hashes != NULL)
-		walk->found =
-		    walk->found || bsearch(&vanished->base_hash, walk->hashes, walk->count,
-				       sizeof(*walk->hashes), hash_compare) != NULL;
-	else if (vanished->modseq > walk->since &&
-		 !where_is_uid(walk->index, vanished->uid, &where))
-		walk->each(walk->ctx, vanished->uid);
-}
 
 static void
 vanish_take(void *ctx, enum log_type type, const void *payload, size_t size, uint64_t at)
 {
+	const struct vanish_walk *walk = ctx;
 	struct index_vanished vanished;
 
 	(void)at;
 	if (type != LOG_GONE || size < sizeof(vanished))
 		return;
 	memcpy(&vanished, payload, sizeof(vanished));
-	vanish_see(ctx, &vanished);
+	walk->see(walk->ctx, &vanished);
 }
 
-/* All of them, as they vanished. */
-static void
-vanish_walk(struct vanish_walk *walk)
+void
+index_each_vanished(
+    struct index *index, void (*see)(void *ctx, const struct index_vanished *vanished), void *ctx)
 {
-	struct index *index = walk->index;
+	struct vanish_walk walk = {see, ctx};
 	struct index_vanished vanished;
 
 	for (size_t i = 0; i < index->snap.head.vanished; i++) {
 		if (snapshot_vanished(&index->snap, i, &vanished))
-			vanish_see(walk, &vanished);
+			see(ctx, &vanished);
 		else
 			index->damaged = true;
 	}
-	if (!index_log_walk(&index->log, vanish_take, walk))
+	if (!index_log_walk(&index->log, vanish_take, &walk))
 		index->damaged = true;
 }
 
@@ -439,27 +281,68 @@ index_base_hash(const struct index *index, const char *base, size_t len)
 	return hash32(index->snap.head.seed, base, len);
 }
 
+static int
+hash_compare(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+struct hash_search {
+	const uint32_t *hashes; /* sorted */
+	size_t count;
+	bool found;
+};
+
+static void
+see_hash(void *ctx, const struct index_vanished *vanished)
+{
+	struct hash_search *search = ctx;
+
+	search->found =
+	    search->found || bsearch(&vanished->base_hash, search->hashes, search->count,
+				 sizeof(*search->hashes), hash_compare) != NULL;
+}
+
 bool
 index_knew_any(struct index *index, uint32_t *hashes, size_t count)
 {
-	struct vanish_walk walk = {.index = index, .hashes = hashes, .count = count};
+	struct hash_search search = {hashes, count, false};
 
 	if (count == 0)
 		return false;
 	qsort(hashes, count, sizeof(*hashes), hash_compare);
-	vanish_walk(&walk);
-	return walk.found;
+	index_each_vanished(index, see_hash, &search);
+	return search.found;
+}
+
+struct vanished_since {
+	const struct index *index;
+	uint64_t since;
+	void (*each)(void *ctx, uint32_t uid);
+	void *ctx;
+};
+
+static void
+see_since(void *ctx, const struct index_vanished *vanished)
+{
+	const struct vanished_since *since = ctx;
+	struct where where;
+
+	if (vanished->modseq > since->since && !where_is_uid(since->index, vanished->uid, &where))
+		since->each(since->ctx, vanished->uid);
 }
 
 bool
 index_vanished(
     struct index *index, uint64_t since, void (*each)(void *ctx, uint32_t uid), void *ctx)
 {
-	struct vanish_walk walk = {.index = index, .since = since, .each = each, .ctx = ctx};
+	struct vanished_since see = {index, since, each, ctx};
 
 	if (!index->open || since < index->snap.head.vanished_since)
 		return false;
-	vanish_walk(&walk);
+	index_each_vanished(index, see_since, &see);
 	return true;
 }
 
@@ -488,16 +371,16 @@ take_change(
 	struct index *index = folder->index;
 	struct index_record was;
 	struct where where;
-	bool back = is_gone(index, place);
+	bool back = places_have(&index->gone, place);
 
 	was = *now;
 	where_of_place(index, place, &where);
 	if (!back && load_record(index, &where, &was))
 		count_record(index, &was, -1);
 	if (back)
-		gone_unset(index, place);
+		places_unset(&index->gone, place);
 	count_record(index, now, 1);
-	if (!place_set(&index->changed, &index->changes, &index->change_room, place, at))
+	if (!places_set(&index->changed, place, at))
 		index->damaged = true;
 	else if (back)
 		message_tell(folder, MAILDIR_BACK, now->uid);
@@ -510,20 +393,20 @@ static void
 take_add(struct maildir_folder *folder, const struct index_record *now, uint64_t at)
 {
 	struct index *index = folder->index;
-	size_t i = place_find(index->added, index->adds, now->uid);
-	bool known = i < index->adds && index->added[i].place == now->uid;
+	size_t i = places_find(&index->added, now->uid);
+	bool known = places_are(&index->added, i, now->uid);
 	struct index_record was = {.flags = now->flags, .keywords = now->keywords};
-	const struct where where = {.in_log = true, .at = known ? index->added[i].at : 0};
+	const struct where where = {.in_log = true, .at = known ? index->added.list[i].at : 0};
 
 	/* No writer puts one between others that was not there. */
-	if (!known && (i < index->adds || now->uid < index->state.next)) {
+	if (!known && (i < index->added.count || now->uid < index->state.next)) {
 		index->damaged = true;
 		return;
 	}
 	if (known && load_record(index, &where, &was))
 		count_record(index, &was, -1);
 	count_record(index, now, 1);
-	if (!place_set(&index->added, &index->adds, &index->add_room, now->uid, at))
+	if (!places_set(&index->added, now->uid, at))
 		index->damaged = true;
 	else if (was.flags != now->flags || was.keywords != now->keywords)
 		message_tell(folder, MAILDIR_CHANGED, now->uid);
@@ -561,11 +444,11 @@ take_gone(struct maildir_folder *folder, const struct index_vanished *vanished)
 		count_record(index, &was, -1);
 	place = snapshot_find(&index->snap, vanished->uid);
 	if (place < index->snap.head.count && snapshot_uid(&index->snap, place) == vanished->uid) {
-		place_unset(index->changed, &index->changes, (uint32_t)place);
-		if (!gone_set(index, (uint32_t)place))
+		places_unset(&index->changed, (uint32_t)place);
+		if (!places_set(&index->gone, (uint32_t)place, 0))
 			index->damaged = true;
 	} else {
-		place_unset(index->added, &index->adds, vanished->uid);
+		places_unset(&index->added, vanished->uid);
 	}
 	message_tell(folder, MAILDIR_GONE, vanished->uid);
 }
@@ -593,16 +476,22 @@ take(void *ctx, enum log_type type, const void *payload, size_t size, uint64_t a
 /* --- opening --- */
 
 static void
+index_init(struct index *index)
+{
+	memset(index, 0, sizeof(*index));
+	index->log.fd = index->texts.fd = -1;
+}
+
+static void
 index_clear(struct index *index)
 {
 	snapshot_close(&index->snap);
 	index_log_close(&index->log);
 	texts_close(&index->texts);
-	free(index->changed);
-	free(index->added);
-	free(index->gone);
-	memset(index, 0, sizeof(*index));
-	index->log.fd = index->texts.fd = -1;
+	places_clear(&index->changed);
+	places_clear(&index->added);
+	places_clear(&index->gone);
+	index_init(index);
 }
 
 void
@@ -642,8 +531,7 @@ index_distrust(struct index *index)
 static bool
 index_load(struct maildir_folder *folder, struct index *index)
 {
-	memset(index, 0, sizeof(*index));
-	index->log.fd = index->texts.fd = -1;
+	index_init(index);
 	if (snapshot_open(folder->fd, &index->snap) < 0)
 		return false;
 	index_start(index);
@@ -705,14 +593,21 @@ index_follows(const struct index *old, const struct index *now)
 	       head->before == old->snap.head.id && head->before_at == old->log.end;
 }
 
-/* Puts another index in the place of the folder's, and tells what is different. */
+/* Puts another index, whose log is not read yet, in the place of the folder's, and tells what is
+ * different: as its log is read, when it goes on from the old one, or else by comparing the two. */
 static void
 index_switch(struct maildir_folder *folder, struct index *now)
 {
+	void (*change)(void *ctx, enum maildir_change change, uint32_t uid) = folder->change;
 	struct index old = *folder->index;
+	bool follows = index_follows(&old, now);
 
 	*folder->index = *now;
-	if (!index_follows(&old, now))
+	if (!follows)
+		folder->change = NULL;
+	(void)!index_log_read_on(&folder->index->log, take, folder);
+	folder->change = change;
+	if (!follows)
 		index_compare(folder, &old, folder->index);
 	index_clear(&old);
 }
@@ -724,15 +619,24 @@ index_is_good(const struct index *index)
 	       !mapping_broken(&index->log.map);
 }
 
+/* Sees to it that there is one, if only an empty one. */
+static bool
+index_have(struct maildir_folder *folder)
+{
+	if (folder->index != NULL)
+		return true;
+	folder->index = calloc(1, sizeof(*folder->index));
+	if (folder->index == NULL)
+		return false;
+	index_init(folder->index);
+	return true;
+}
+
 bool
 index_open(struct maildir_folder *folder)
 {
-	if (folder->index == NULL) {
-		folder->index = calloc(1, sizeof(*folder->index));
-		if (folder->index == NULL)
-			return false;
-		folder->index->log.fd = folder->index->texts.fd = -1;
-	}
+	if (!index_have(folder))
+		return false;
 	if (!folder->index->open) {
 		if (!index_load(folder, folder->index))
 			return false;
@@ -768,23 +672,12 @@ index_is_back(const struct maildir_folder *folder)
 static bool
 index_reload(struct maildir_folder *folder)
 {
-	void (*change)(void *ctx, enum maildir_change change, uint32_t uid) = folder->change;
-	struct index *index = folder->index, old = *index, now;
-	bool follows;
+	struct index now;
 
 	if (!index_load(folder, &now))
 		return false;
-	follows = index_follows(&old, &now);
-	*index = now;
-	/* What its log says is told as it is read, or else by comparing. */
-	if (!follows)
-		folder->change = NULL;
-	(void)!index_log_read_on(&index->log, take, folder);
-	folder->change = change;
-	if (!follows)
-		index_compare(folder, &old, index);
-	index_clear(&old);
-	return index_is_good(index);
+	index_switch(folder, &now);
+	return index_is_good(folder->index);
 }
 
 /* Sessions that have each their own in memory tell no lower modification sequence than the others. */
@@ -884,11 +777,7 @@ index_note_modseq(struct maildir_folder *folder)
 		index->noted = index->state.modseq;
 }
 
-static int index_compact(
-    struct maildir_folder *folder, const struct index_learned *learned, size_t count);
-
-/* Writes what is pending, or keeps it in memory. */
-static int
+int
 index_flush(struct maildir_folder *folder)
 {
 	return index_log_flush(&folder->index->log) < 0 && index_turn_own(folder) < 0 ? -1 : 0;
@@ -969,8 +858,7 @@ index_commit(struct maildir_folder *folder, const struct index_state *state)
 static int
 index_reopen(struct maildir_folder *folder, struct snapshot_writer *writer, struct index *now)
 {
-	memset(now, 0, sizeof(*now));
-	now->log.fd = now->texts.fd = -1;
+	index_init(now);
 	if (snapshot_writer_store(writer, folder->fd) == 0 &&
 	    snapshot_open(folder->fd, &now->snap) == 0) {
 		if (index_log_create(folder->fd, writer->head.id, &now->log) == 0) {
@@ -996,249 +884,14 @@ index_replace(struct maildir_folder *folder, struct snapshot_writer *writer)
 {
 	struct index now;
 
-	if (folder->index == NULL) {
-		folder->index = calloc(1, sizeof(*folder->index));
-		if (folder->index == NULL)
-			return -1;
-		folder->index->log.fd = folder->index->texts.fd = -1;
-	}
-	if (index_reopen(folder, writer, &now) < 0)
+	if (!index_have(folder) || index_reopen(folder, writer, &now) < 0)
 		return -1;
 	index_switch(folder, &now);
 	index_note_modseq(folder);
 	return 0;
 }
 
-/* --- a new snapshot --- */
-
-struct vanish_list {
-	struct snapshot_writer *writer;
-	uint64_t skip;
-};
-
-static void
-keep_vanished(struct vanish_list *list, const struct index_vanished *vanished)
-{
-	if (list->skip == 0) {
-		snapshot_writer_vanished(list->writer, vanished);
-		return;
-	}
-	list->skip--;
-	if (vanished->modseq > list->writer->head.vanished_since)
-		list->writer->head.vanished_since = vanished->modseq;
-	list->writer->head.state.doubt |= INDEX_LINES;
-}
-
-static void
-keep_take(void *ctx, enum log_type type, const void *payload, size_t size, uint64_t at)
-{
-	struct index_vanished vanished;
-
-	(void)at;
-	if (type != LOG_GONE || size < sizeof(vanished))
-		return;
-	memcpy(&vanished, payload, sizeof(vanished));
-	keep_vanished(ctx, &vanished);
-}
-
-static void
-count_take(void *ctx, enum log_type type, const void *payload, size_t size, uint64_t at)
-{
-	uint64_t *count = ctx;
-
-	(void)payload;
-	(void)size;
-	(void)at;
-	*count += type == LOG_GONE;
-}
-
-static void
-writer_vanished(struct index *index, struct snapshot_writer *writer)
-{
-	struct vanish_list list = {.writer = writer};
-	uint64_t count = index->snap.head.vanished;
-	struct index_vanished vanished;
-
-	(void)!index_log_walk(&index->log, count_take, &count);
-	if (count > SNAPSHOT_VANISHED_MAX)
-		list.skip = count - SNAPSHOT_VANISHED_MAX / 2;
-	for (size_t i = 0; i < index->snap.head.vanished; i++)
-		if (snapshot_vanished(&index->snap, i, &vanished))
-			keep_vanished(&list, &vanished);
-	(void)!index_log_walk(&index->log, keep_take, &list);
-}
-
-int
-index_writer_begin(struct index *index, struct snapshot_writer *writer, uint64_t since)
-{
-	if (snapshot_writer_begin(writer) < 0 || texts_new_id(&writer->head.texts) < 0)
-		return -1;
-	writer->head.vanished_since = since;
-	if (index == NULL || !index->open)
-		return 0;
-	writer->head.texts = index->snap.head.texts;
-	writer->head.seed = index->snap.head.seed;
-	if (index->damaged)
-		return 0;
-	writer->head.validity = index->snap.head.validity;
-	memcpy(writer->head.guid, index->snap.head.guid, sizeof(writer->head.guid));
-	writer->head.state = index->state;
-	writer->head.vanished_since = index->snap.head.vanished_since;
-	writer_vanished(index, writer);
-	return 0;
-}
-
-/* The texts that messages still have, in a new file, when the old one is mostly waste. */
-struct move_texts {
-	struct texts *from, to;
-	struct mdtext batch;
-	bool active, failed;
-};
-
-static void
-texts_move_flush(struct move_texts *move)
-{
-	uint64_t at;
-
-	if (move->batch.len > 0 && texts_append(&move->to, &move->batch, &at) < 0)
-		move->failed = true;
-	move->batch.len = 0;
-}
-
-static void
-texts_move_one(struct move_texts *move, struct index_record *record)
-{
-	const void *octets;
-	size_t size;
-
-	if (!move->active || record->text == 0)
-		return;
-	if (move->failed || !texts_raw(move->from, record->text, record->uid, &octets, &size)) {
-		record->text = 0;
-		record->text_size = 0;
-		return;
-	}
-	record->text = move->to.size + move->batch.len;
-	mdtext_add(&move->batch, octets, size);
-	if (move->batch.len >= TEXTS_PIECE)
-		texts_move_flush(move);
-}
-
-static void
-texts_move_begin(
-    struct maildir_folder *folder, struct snapshot_writer *writer, struct move_texts *move)
-{
-	struct index *index = folder->index;
-	uint64_t used = 0, id;
-	struct index_record record;
-
-	memset(move, 0, sizeof(*move));
-	move->to.fd = -1;
-	move->from = index_texts(folder, false);
-	if (move->from == NULL || move->from->size < TEXTS_WASTE)
-		return;
-	for (size_t i = 0; i < index_count(index); i++)
-		if (index_record(index, i, &record))
-			used += record.text_size;
-	if (move->from->size < used * 2 + TEXTS_WASTE || texts_new_id(&id) < 0 ||
-	    texts_create(folder->fd, id, &move->to) < 0)
-		return;
-	move->active = true;
-	writer->head.texts = id;
-}
-
-static void
-texts_move_end(struct move_texts *move)
-{
-	if (move->active)
-		texts_move_flush(move);
-	texts_close(&move->to);
-	mdtext_clear(&move->batch);
-}
-
-static void
-message_learn(struct index_message *message, const struct index_learned *learned)
-{
-	struct index_record *record = &message->record;
-
-	if ((learned->known & INDEX_OTHER) != 0) {
-		record->text = record->text_size = 0;
-		record->known &= INDEX_TWIN;
-	}
-	if ((learned->known & INDEX_SIZES) != 0) {
-		record->size = learned->size;
-		record->wire = learned->wire;
-		record->known &= (uint8_t) ~(INDEX_LINE_END | INDEX_HEARSAY | INDEX_UNREADABLE);
-	}
-	if ((learned->known & INDEX_DATE) != 0)
-		record->date = learned->date;
-	if (learned->text != 0) {
-		record->text = learned->text;
-		record->text_size = learned->text_size;
-	}
-	record->known |= learned->known & (uint8_t)~INDEX_OTHER;
-}
-
-static int
-index_compact(struct maildir_folder *folder, const struct index_learned *learned, size_t count)
-{
-	struct index *index = folder->index;
-	struct snapshot_writer writer;
-	struct index_message message;
-	struct index_record record;
-	struct move_texts move;
-	int r = -1;
-
-	if (index_writer_begin(index, &writer, 0) < 0)
-		return -1;
-	if (index_flush(folder) < 0) {
-		snapshot_writer_end(&writer);
-		return -1;
-	}
-	/* A log of our own memory is nobody else's. */
-	writer.head.before = index->own ? 0 : index->snap.head.id;
-	writer.head.before_at = index->log.end;
-	texts_move_begin(folder, &writer, &move);
-	for (size_t i = 0; i < index_count(index); i++) {
-		if (!index_record(index, i, &record) || !index_message(index, record.uid, &message))
-			break;
-		while (count > 0 && learned->uid < record.uid) {
-			learned++;
-			count--;
-		}
-		if (count > 0 && learned->uid == record.uid)
-			message_learn(&message, learned);
-		texts_move_one(&move, &message.record);
-		snapshot_writer_add(&writer, &message);
-	}
-	texts_move_end(&move);
-	if (index->damaged)
-		errno = EINVAL;
-	else
-		r = index_replace(folder, &writer);
-	snapshot_writer_end(&writer);
-	return r;
-}
-
-/* --- what is learned --- */
-
-int
-index_learn(struct maildir_folder *folder, const struct index_learned *learned, size_t count)
-{
-	struct index *index = folder->index;
-	struct index_message message;
-
-	if (count > LEARN_BY_LOG)
-		return index_compact(folder, learned, count);
-	for (size_t i = 0; i < count; i++) {
-		if (!index_message(index, learned[i].uid, &message))
-			continue;
-		message_learn(&message, &learned[i]);
-		if (index_put(folder, &message) < 0)
-			return -1;
-	}
-	return index_flush(folder);
-}
+/* --- texts --- */
 
 struct texts *
 index_texts(struct maildir_folder *folder, bool make)

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "maildir/index_log.h"
+#include "maildir/index_places.h"
 #include "maildir/index_record.h"
 #include "maildir/index_snapshot.h"
 #include "maildir/index_texts.h"
@@ -28,12 +29,9 @@ struct index {
 	bool left;    /* and nothing of it is on the disk */
 	bool stale;   /* flags may have changed and changed back since: all count as changed */
 	/* What the log says of the snapshot's messages, and of later ones. */
-	struct index_place {
-		uint32_t place; /* in the snapshot, or the UID of a later one */
-		uint32_t at;	/* in the log */
-	} * changed, *added;
-	uint32_t *gone; /* places in the snapshot */
-	size_t changes, adds, goes, change_room, add_room, go_room;
+	struct index_places changed; /* of the snapshot */
+	struct index_places added;   /* later ones, by UID */
+	struct index_places gone;    /* of the snapshot; the log need not be asked about them */
 	struct index_state state;
 	uint64_t octets, sized, unseen, deleted;
 	uint64_t noted; /* modification sequence that we have noted in the record */
@@ -63,6 +61,10 @@ bool index_message(struct index *index, uint32_t uid, struct index_message *mess
 size_t index_find(const struct index *index, uint32_t uid);
 /* The UID of the message with that base name, or 0. */
 uint32_t index_by_base(struct index *index, const char *base, size_t len);
+/* Each that is remembered, as they vanished; also those that came back. */
+void index_each_vanished(
+    struct index *index, void (*see)(void *ctx, const struct index_vanished *vanished), void *ctx);
+
 /* How the index knows base names. */
 uint32_t index_base_hash(const struct index *index, const char *base, size_t len);
 /* Whether a message with one of these hashes may have vanished.  They are sorted here. */
@@ -90,6 +92,9 @@ int index_put_dead(struct maildir_folder *folder, uint32_t uid, const char *base
  */
 int index_commit(struct maildir_folder *folder, const struct index_state *state);
 
+/* Writes what was put, or keeps it in memory. */
+int index_flush(struct maildir_folder *folder);
+
 /* A new snapshot in place of what there is, which is compared: changes are told. */
 int index_replace(struct maildir_folder *folder, struct snapshot_writer *writer);
 
@@ -107,6 +112,8 @@ struct index_learned {
 	int64_t date;
 	uint8_t known; /* enum index_known: what to add */
 };
+/* A new snapshot of what there is and what was learned, by rising UID: the log is empty then. */
+int index_compact(struct maildir_folder *folder, const struct index_learned *learned, size_t count);
 /* Adds it to the index, by rising UID; of many messages at once in a new snapshot. */
 int index_learn(struct maildir_folder *folder, const struct index_learned *learned, size_t count);
 

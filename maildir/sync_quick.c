@@ -24,7 +24,7 @@
 
 enum { NOT_ENOUGH = 1 };
 
-/* A line of dovecot-uidlist that is another file's than those which the index knows of. */
+/* Of a file that the index knows: it has a line in dovecot-uidlist, and which one is of no matter here. */
 #define KNOWN_LINE 0
 
 /* --- has anything changed? --- */
@@ -77,18 +77,18 @@ more_changed(struct maildir_folder *folder)
 				   !file_stamp_same(&now, &state->letters));
 }
 
-unsigned
-folder_look(struct maildir_folder *folder)
+/* What of the folder is not as the index, which is up to date, says. */
+static unsigned
+look_at_times(struct maildir_folder *folder)
 {
-	const struct index_state *state;
+	const struct index_state *state = &folder->index->state;
 	struct file_stamp cur, new, lines;
 	unsigned look = 0;
 
-	if (!index_refresh(folder) || file_stamp_at(folder->fd, "cur", &cur) < 0 ||
+	if (file_stamp_at(folder->fd, "cur", &cur) < 0 ||
 	    file_stamp_at(folder->fd, "new", &new) < 0 ||
 	    file_stamp_at(folder->fd, UIDLIST_NAME, &lines) < 0)
 		return LOOK_ALL;
-	state = &folder->index->state;
 	if (!file_stamp_same(&cur, &state->dir[ENTRY_CUR]) || (state->doubt & INDEX_CUR) != 0 ||
 	    own_change_is_old(state))
 		look |= LOOK_CUR;
@@ -101,19 +101,26 @@ folder_look(struct maildir_folder *folder)
 	return look;
 }
 
+unsigned
+folder_look(struct maildir_folder *folder)
+{
+	return index_refresh(folder) ? look_at_times(folder) : LOOK_ALL;
+}
+
 /* --- what is in the directories --- */
 
 /*
  * Compares what a pass over cur/ found with the index, and marks in the scan what is known.  Messages
- * whose names have changed are put.  NOT_ENOUGH: something is missing.
+ * whose names have changed are put, or only counted.  NOT_ENOUGH: something is missing.
  */
 static int
-compare_known(struct sync *sync, bool put)
+compare_known(struct sync *sync, bool put, size_t *renamed_r)
 {
 	struct index *index = sync->folder->index;
 	struct index_message message;
 	struct index_record record;
 
+	*renamed_r = 0;
 	for (size_t place = 0; place < index_count(index); place++) {
 		struct scan_file *file;
 		size_t at;
@@ -132,6 +139,7 @@ compare_known(struct sync *sync, bool put)
 			continue;
 		if (file->dir != ENTRY_CUR || file->twin)
 			return NOT_ENOUGH;
+		++*renamed_r;
 		if (put && message_renamed(sync->folder, &message, file->name) < 0)
 			return -1;
 	}
@@ -233,26 +241,45 @@ quick_state(const struct sync *sync, struct index_state *state)
 	state->lines += (uint32_t)sync->fresh_count;
 }
 
+/* A message that has just been numbered.  delivered: what its delivery knows of it, or NULL. */
 static int
-put_fresh(struct sync *sync)
+put_fresh(struct sync *sync, const struct fresh *fresh, const struct delivered *delivered)
 {
-	for (size_t i = 0; i < sync->fresh_count; i++) {
-		const struct scan_file *file = &sync->scan.file[sync->fresh[i].file];
-		struct index_message message;
-		uint32_t letters, flags;
+	const struct scan_file *file = &sync->scan.file[fresh->file];
+	struct index_message message;
+	struct index_record *record = &message.record;
+	uint32_t letters, flags;
 
-		memset(&message.record, 0, sizeof(message.record));
-		message.record.uid = sync->fresh[i].uid;
-		message.record.modseq = index_modseq(sync->folder->index);
-		message.record.dir = file->dir;
-		mdname_flags(file->name, &flags, &letters);
-		message.record.flags = (uint8_t)flags;
-		message.record.keywords =
-		    keywords_of(sync->folder, file->name, file->base_len, letters);
-		if (!index_set_strings(&message, file->name, NULL, NULL) ||
-		    index_put(sync->folder, &message) < 0)
-			return -1;
+	mdname_flags(file->name, &flags, &letters);
+	*record = (struct index_record){
+	    .uid = fresh->uid,
+	    .modseq = index_modseq(sync->folder->index),
+	    .dir = file->dir,
+	    .flags = (uint8_t)flags,
+	};
+	if (delivered == NULL) {
+		record->keywords = keywords_of(sync->folder, file->name, file->base_len, letters);
+	} else {
+		record->keywords = letters | (delivered->keywords & MORE_BITS);
+		if (delivered->sizes.known) {
+			record->size = delivered->sizes.size;
+			record->wire = delivered->sizes.wire;
+			record->known =
+			    INDEX_SIZES | (delivered->sizes.line_end ? INDEX_LINE_END : 0);
+		}
 	}
+	if (!index_set_strings(
+		&message, file->name, NULL, delivered != NULL ? delivered->guid : NULL))
+		return -1;
+	return index_put(sync->folder, &message);
+}
+
+static int
+put_all_fresh(struct sync *sync)
+{
+	for (size_t i = 0; i < sync->fresh_count; i++)
+		if (put_fresh(sync, &sync->fresh[i], NULL) < 0)
+			return -1;
 	return 0;
 }
 
@@ -285,6 +312,7 @@ quick_locked(struct sync *sync, unsigned look)
 {
 	struct maildir_folder *folder = sync->folder;
 	struct index_state state;
+	size_t renamed = 0;
 	int r = quick_begin(sync);
 
 	if (r != 0 || folder_open_dirs(folder) < 0)
@@ -294,7 +322,7 @@ quick_locked(struct sync *sync, unsigned look)
 	folder->odd_told = true;
 	if (sync->scan.pairs > 0)
 		return NOT_ENOUGH;
-	if ((look & LOOK_CUR) != 0 && (r = compare_known(sync, false)) != 0)
+	if ((look & LOOK_CUR) != 0 && (r = compare_known(sync, false, &renamed)) != 0)
 		return r;
 	if (sync_find_fresh(sync) < 0 || (sync->fresh_count > 0 && keywords_refresh(folder) < 0))
 		return -1;
@@ -305,9 +333,11 @@ quick_locked(struct sync *sync, unsigned look)
 	if (own_change_begin(folder) < 0 || scan_move_new(&sync->scan, &sync->moved) < 0 ||
 	    (sync->fresh_count > 0 && quick_append(sync) < 0))
 		return -1;
-	if ((look & LOOK_CUR) != 0 && compare_known(sync, true) < 0)
+	/* What lay in new/ has another name now, too. */
+	if ((look & LOOK_CUR) != 0 && (renamed > 0 || sync->moved) &&
+	    compare_known(sync, true, &renamed) < 0)
 		return -1;
-	if (put_fresh(sync) < 0)
+	if (put_all_fresh(sync) < 0)
 		return -1;
 	state = folder->index->state;
 	quick_state(sync, &state);
@@ -369,25 +399,9 @@ put_delivered(struct sync *sync)
 {
 	for (size_t i = 0; i < sync->set->count; i++) {
 		struct delivered *delivered = &sync->set->message[i];
-		struct index_message message;
-		uint32_t letters, flags;
 
 		delivered->uid = sync->fresh[i].uid;
-		memset(&message.record, 0, sizeof(message.record));
-		message.record.uid = delivered->uid;
-		message.record.modseq = index_modseq(sync->folder->index);
-		mdname_flags(delivered->name, &flags, &letters);
-		message.record.flags = (uint8_t)flags;
-		message.record.keywords = letters | (delivered->keywords & MORE_BITS);
-		message.record.dir = ENTRY_CUR;
-		if (delivered->sizes.known) {
-			message.record.size = delivered->sizes.size;
-			message.record.wire = delivered->sizes.wire;
-			message.record.known =
-			    INDEX_SIZES | (delivered->sizes.line_end ? INDEX_LINE_END : 0);
-		}
-		if (!index_set_strings(&message, delivered->name, NULL, delivered->guid) ||
-		    index_put(sync->folder, &message) < 0)
+		if (put_fresh(sync, &sync->fresh[i], delivered) < 0)
 			return -1;
 	}
 	return 0;
@@ -433,7 +447,7 @@ sync_now(struct maildir_folder *folder)
 	int r = 1;
 
 	if (index_is_current(folder)) {
-		look = folder_look(folder);
+		look = look_at_times(folder);
 		if (look == 0)
 			return 0;
 		r = sync_quick(folder, look);

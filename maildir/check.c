@@ -258,16 +258,13 @@ check_lock_is_dead(const struct maildir *md, int dirfd, const char *name, time_t
 static void
 look_tmp(const struct look *look)
 {
-	int fd = maildir_open_dir(look->folder->fd, "tmp");
-	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	DIR *dir = maildir_read_dir(look->folder->fd, "tmp");
 	const struct dirent *entry;
 	char path[PATH_SIZE];
 	struct stat st;
 
-	if (dir == NULL && fd >= 0)
-		close(fd);
 	while (dir != NULL && (entry = readdir(dir)) != NULL) {
-		if (fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+		if (fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
 		    !S_ISREG(st.st_mode) || look->check->now - last_touched(&st) <= OLD_SECONDS)
 			continue;
 		snprintf(path, sizeof(path), "tmp/%s", entry->d_name);
@@ -306,22 +303,20 @@ seen_add(struct look *look, int dir, const char *name, const struct stat *st)
 static int
 read_directory(struct look *look, int which)
 {
-	int fd = maildir_open_dir(look->folder->dir[which], "."), r = 0;
-	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	DIR *dir = maildir_read_dir(look->folder->dir[which], ".");
 	const struct dirent *entry;
 	struct stat st;
+	int r = 0;
 
 	if (dir == NULL) {
 		tell(look, ODD_CLOSED, dir_names[which], strerror(errno));
-		if (fd >= 0)
-			close(fd);
 		return 0;
 	}
 	while (r == 0 && (entry = readdir(dir)) != NULL) {
 		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
 			continue;
 		/* Gone: it is renamed just now, and its directory will be read again. */
-		if (fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		if (fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
 			r = seen_add(look, which, entry->d_name, &st);
 	}
 	(void)closedir(dir);

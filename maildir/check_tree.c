@@ -153,15 +153,11 @@ look_at_entry(struct tree_look *look, const char *entry)
 static int
 look_at_entries(struct tree_look *look)
 {
-	int fd = maildir_open_dir(look->md->fd, ".");
-	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	DIR *dir = maildir_read_dir(look->md->fd, ".");
 	const struct dirent *entry;
 
-	if (dir == NULL) {
-		if (fd >= 0)
-			close(fd);
+	if (dir == NULL)
 		return -1;
-	}
 	while ((entry = readdir(dir)) != NULL)
 		look_at_entry(look, entry->d_name);
 	(void)closedir(dir);

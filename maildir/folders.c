@@ -161,16 +161,11 @@ int
 maildir_folders(struct maildir *md, bool (*each)(void *ctx, const char *name), void *ctx)
 {
 	struct names names = {0};
-	int fd = maildir_open_dir(md->fd, "."), r;
-	DIR *dir;
+	DIR *dir = maildir_read_dir(md->fd, ".");
+	int r;
 
-	if (fd < 0)
+	if (dir == NULL)
 		return -1;
-	dir = fdopendir(fd);
-	if (dir == NULL) {
-		close(fd);
-		return -1;
-	}
 	r = names_read(md, dir, &names);
 	(void)closedir(dir);
 	if (r == 0) {

@@ -4,6 +4,7 @@
 #ifndef MAILDIR_INTERNAL_H
 #define MAILDIR_INTERNAL_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -32,6 +33,8 @@ void maildir_notice(struct maildir *md, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* Opens a directory below, never through a symbolic link. */
 int maildir_open_dir(int dirfd, const char *name);
+/* The same, to read its names; a directory that is open is named ".". */
+DIR *maildir_read_dir(int dirfd, const char *name);
 /* Opens a file for reading that may be anything: EINVAL unless it is a regular file. */
 struct stat;
 int maildir_open_regular(int dirfd, const char *name, struct stat *st_r);

@@ -134,6 +134,20 @@ maildir_open_dir(int dirfd, const char *name)
 	return openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
+DIR *
+maildir_read_dir(int dirfd, const char *name)
+{
+	int fd = maildir_open_dir(dirfd, name), saved;
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+
+	if (dir == NULL && fd >= 0) {
+		saved = errno;
+		close(fd);
+		errno = saved;
+	}
+	return dir;
+}
+
 int
 maildir_open_regular(int dirfd, const char *name, struct stat *st_r)
 {

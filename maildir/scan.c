@@ -248,19 +248,12 @@ scan_wanted(struct scan *scan, int dir, const struct dirent *entry)
 static int
 scan_dir(struct scan *scan, int which)
 {
-	int fd = maildir_open_dir(scan->folder->dir[which], "."), r = 0, saved;
+	DIR *dir = maildir_read_dir(scan->folder->dir[which], ".");
 	struct dirent *entry;
-	DIR *dir;
+	int r = 0, saved;
 
-	if (fd < 0)
+	if (dir == NULL)
 		return -1;
-	dir = fdopendir(fd);
-	if (dir == NULL) {
-		saved = errno;
-		close(fd);
-		errno = saved;
-		return -1;
-	}
 	while (r == 0 && (errno = 0, (entry = readdir(dir)) != NULL)) {
 		if (scan_wanted(scan, which, entry))
 			r = scan_add(scan, which, entry->d_name);

@@ -33,18 +33,12 @@ enum { NOT_ENOUGH = 1 };
 static bool
 new_is_empty(struct maildir_folder *folder)
 {
-	int fd = maildir_open_dir(folder->fd, "new");
+	DIR *dir = maildir_read_dir(folder->fd, "new");
 	struct dirent *entry;
 	bool empty = true;
-	DIR *dir;
 
-	if (fd < 0)
+	if (dir == NULL)
 		return false;
-	dir = fdopendir(fd);
-	if (dir == NULL) {
-		close(fd);
-		return false;
-	}
 	while (empty && (errno = 0, entry = readdir(dir)) != NULL)
 		empty = entry->d_name[0] == '.';
 	empty = empty && errno == 0;

@@ -183,21 +183,15 @@ own_add(struct own_files *files, const char *name)
 	return 0;
 }
 
-/* Takes over fd. */
 static int
-own_scan(struct own_files *files, int fd)
+own_scan(struct own_files *files, int dirfd)
 {
-	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	DIR *dir = maildir_read_dir(dirfd, ".");
 	struct dirent *entry;
 	int r = 0, saved;
 
-	if (dir == NULL) {
-		saved = errno;
-		if (fd >= 0)
-			close(fd);
-		errno = saved;
+	if (dir == NULL)
 		return -1;
-	}
 	while (r == 0 && (errno = 0, entry = readdir(dir)) != NULL)
 		r = own_add(files, entry->d_name);
 	if (errno != 0)
@@ -239,7 +233,7 @@ read_keywords_in(struct maildir_folder *folder, int dirfd, struct courier_keywor
 	struct own_files files = {0};
 	char *text = NULL;
 	size_t size = 0;
-	int r = own_scan(&files, maildir_open_dir(dirfd, "."));
+	int r = own_scan(&files, dirfd);
 
 	if (r == 0)
 		r = own_read(folder, dirfd, &files, keywords);
@@ -340,17 +334,12 @@ static int
 apply_pass(
     struct maildir_folder *folder, const struct courier_keywords *keywords, const uint64_t *bits)
 {
-	int fd = maildir_open_dir(folder->dir[ENTRY_CUR], "."), r = 0, again = 0, saved;
-	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	DIR *dir = maildir_read_dir(folder->dir[ENTRY_CUR], ".");
 	struct dirent *entry;
+	int r = 0, again = 0, saved;
 
-	if (dir == NULL) {
-		saved = errno;
-		if (fd >= 0)
-			close(fd);
-		errno = saved;
+	if (dir == NULL)
 		return -1;
-	}
 	while (r >= 0 && (errno = 0, entry = readdir(dir)) != NULL) {
 		r = apply_name(folder, keywords, bits, entry->d_name);
 		again |= r > 0;

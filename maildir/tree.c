@@ -50,21 +50,8 @@ maildir_folder_exists(struct maildir *md, const char *name)
 
 struct level {
 	DIR *dir;
-	int fd; /* of dir */
 	char name[NAME_SIZE];
 };
-
-static DIR *
-level_open(int dirfd, const char *name, int *fd_r)
-{
-	int fd = maildir_open_dir(dirfd, name);
-	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-
-	if (dir == NULL && fd >= 0)
-		close(fd);
-	*fd_r = fd;
-	return dir;
-}
 
 /* Goes down into a directory. */
 static void
@@ -73,7 +60,7 @@ level_push(struct level stack[REMOVE_DEPTH], size_t *depth, int dirfd, const cha
 	struct level *level = &stack[*depth];
 
 	if (*depth == REMOVE_DEPTH || strlen(name) > NAME_MAX ||
-	    (level->dir = level_open(dirfd, name, &level->fd)) == NULL)
+	    (level->dir = maildir_read_dir(dirfd, name)) == NULL)
 		return;
 	memcpy(level->name, name, strlen(name) + 1);
 	++*depth;
@@ -86,7 +73,7 @@ level_pop(struct level stack[REMOVE_DEPTH], size_t *depth, int top)
 	int above;
 
 	(void)closedir(stack[--*depth].dir);
-	above = *depth > 0 ? stack[*depth - 1].fd : top;
+	above = *depth > 0 ? dirfd(stack[*depth - 1].dir) : top;
 	(void)unlinkat(above, stack[*depth].name, AT_REMOVEDIR);
 }
 
@@ -100,14 +87,14 @@ remove_tree(int top, const char *name)
 
 	level_push(stack, &depth, top, name);
 	while (depth > 0) {
-		int fd = stack[depth - 1].fd;
+		DIR *dir = stack[depth - 1].dir;
 
-		entry = readdir(stack[depth - 1].dir);
+		entry = readdir(dir);
 		if (entry == NULL)
 			level_pop(stack, &depth, top);
 		else if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
-			 unlinkat(fd, entry->d_name, 0) < 0)
-			level_push(stack, &depth, fd, entry->d_name);
+			 unlinkat(dirfd(dir), entry->d_name, 0) < 0)
+			level_push(stack, &depth, dirfd(dir), entry->d_name);
 	}
 }
 
@@ -115,8 +102,7 @@ remove_tree(int top, const char *name)
 static void
 remove_deleted(struct maildir *md)
 {
-	int fd;
-	DIR *dir = level_open(md->fd, ".", &fd);
+	DIR *dir = maildir_read_dir(md->fd, ".");
 	const struct dirent *entry;
 	struct stat st;
 

@@ -64,18 +64,13 @@ static int
 validity_names(struct maildir *md, uint32_t *value_r)
 {
 	const size_t prefix = sizeof(VALIDITY_NAME);
-	int fd = maildir_open_dir(md->fd, "."), r;
+	DIR *dir = maildir_read_dir(md->fd, ".");
 	struct dirent *entry;
-	DIR *dir;
+	int r;
 
 	*value_r = 0;
-	if (fd < 0)
+	if (dir == NULL)
 		return -1;
-	dir = fdopendir(fd);
-	if (dir == NULL) {
-		close(fd);
-		return -1;
-	}
 	while (errno = 0, (entry = readdir(dir)) != NULL) {
 		uint32_t value;
 

@@ -10,7 +10,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +29,6 @@ enum {
 	LOOK_AGAIN_MS = 50,	   /* longer than another's write takes */
 	TEMPORARY_SECONDS = 60,	   /* no call of ours leaves a temporary file for so long */
 	OLD_SECONDS = 36 * 3600,   /* Maildir's own rule for tmp/ */
-	LOCK_STALE_SECONDS = 120,  /* Dovecot's rule for its lock files, as in lock.c */
 	PATH_SIZE = NAME_SIZE + 8, /* "cur/" and a name */
 };
 
@@ -235,24 +233,12 @@ look_temporary(const struct look *look)
 }
 
 bool
-check_lock_is_dead(const struct maildir *md, int dirfd, const char *name, time_t now)
+check_lock_is_left(struct maildir *md, int dirfd, const char *name, time_t now)
 {
-	char text[320] = "", *colon;
-	struct stat st;
-	long pid;
-	int fd = maildir_open_regular(dirfd, name, &st);
+	const struct dotlock lock = {.md = md, .dirfd = dirfd, .name = name};
+	struct file_stamp stamp;
 
-	if (fd < 0)
-		return false;
-	if (read(fd, text, sizeof(text) - 1) < 0)
-		text[0] = '\0';
-	close(fd);
-	if (now - st.st_mtime > LOCK_STALE_SECONDS)
-		return true;
-	text[strcspn(text, "\r\n")] = '\0';
-	pid = strtol(text, &colon, 10);
-	return colon > text && *colon == ':' && strcmp(colon + 1, md->host) == 0 && pid > 0 &&
-	       pid < INT32_MAX && kill((pid_t)pid, 0) < 0 && errno == ESRCH;
+	return dotlock_file_stale(&lock, now, &stamp);
 }
 
 static void
@@ -668,8 +654,8 @@ maildir_check_folder(struct maildir *md, const char *name, const struct maildir_
 		return -1;
 	look_directories(&look);
 	look_files(&look);
-	if (check_lock_is_dead(md, look.folder->fd, CHECK_DOTLOCK, check->now))
-		tell(&look, ODD_LOCK, CHECK_DOTLOCK, NULL);
+	if (check_lock_is_left(md, look.folder->fd, UIDLIST_LOCK_NAME, check->now))
+		tell(&look, ODD_LOCK, UIDLIST_LOCK_NAME, NULL);
 	look_temporary(&look);
 	look_tmp(&look);
 	if (keywords_refresh(look.folder) < 0)

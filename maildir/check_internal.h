@@ -9,12 +9,8 @@
 
 struct maildir;
 
-/* Lock files of Dovecot's, of a folder and of the Maildir. */
-#define CHECK_DOTLOCK	"dovecot-uidlist.lock"
-#define CHECK_SUBS_LOCK "subscriptions.lock"
-
-/* Whether the lock file's process is dead, or it is so old that it counts as dead. */
-bool check_lock_is_dead(const struct maildir *md, int dirfd, const char *name, time_t now);
+/* Whether a lock file of Dovecot's is there that nobody can still mean. */
+bool check_lock_is_left(struct maildir *md, int dirfd, const char *name, time_t now);
 /* Whether a temporary file of ours is there and nobody can still be writing it. */
 bool check_is_left(int dirfd, const char *name, time_t now);
 /* "a directory", of a mode that stat(2) gave. */

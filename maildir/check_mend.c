@@ -82,7 +82,7 @@ break_subscriptions_lock(const struct mending *mending)
 	    .md = mending->md,
 	    .dirfd = mending->fd,
 	    .folder = "subscriptions",
-	    .name = CHECK_SUBS_LOCK,
+	    .name = SUBSCRIPTIONS_LOCK_NAME,
 	    .tmp = "sallyport.subs-lock",
 	    .aside = "sallyport.subs-stale",
 	};
@@ -90,7 +90,7 @@ break_subscriptions_lock(const struct mending *mending)
 	if (dotlock_file_take(&lock) < 0)
 		return;
 	dotlock_file_drop(&lock);
-	tell_mended(mending, ODD_LOCK, CHECK_SUBS_LOCK, 0);
+	tell_mended(mending, ODD_LOCK, SUBSCRIPTIONS_LOCK_NAME, 0);
 }
 
 static void
@@ -156,7 +156,7 @@ break_lock(const struct mending *mending)
 	if (dotlock_take(mending->folder) < 0)
 		return;
 	dotlock_drop(mending->folder);
-	tell_mended(mending, ODD_LOCK, CHECK_DOTLOCK, 0);
+	tell_mended(mending, ODD_LOCK, UIDLIST_LOCK_NAME, 0);
 }
 
 static void

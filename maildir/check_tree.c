@@ -16,6 +16,7 @@
 #include "maildir/check.h"
 #include "maildir/check_internal.h"
 #include "maildir/internal.h"
+#include "maildir/lock.h"
 #include "maildir/tree.h"
 
 #define VALIDITY_PREFIX "dovecot-uidvalidity."
@@ -191,8 +192,8 @@ maildir_check_tree(struct maildir *md, const struct maildir_check *check)
 
 		check->tell(check->ctx, &finding);
 	}
-	if (check_lock_is_dead(md, md->fd, CHECK_SUBS_LOCK, check->now))
-		tell(&look, ODD_LOCK, NULL, CHECK_SUBS_LOCK, NULL);
+	if (check_lock_is_left(md, md->fd, SUBSCRIPTIONS_LOCK_NAME, check->now))
+		tell(&look, ODD_LOCK, NULL, SUBSCRIPTIONS_LOCK_NAME, NULL);
 	for (size_t i = 0; i < sizeof(temporary) / sizeof(temporary[0]); i++)
 		if (check_is_left(md->fd, temporary[i], check->now))
 			tell(&look, ODD_TEMPORARY, NULL, temporary[i], NULL);

@@ -34,7 +34,6 @@
 /* Who makes one writes into it at once, or puts a whole one in its place. */
 #define DOTLOCK_EMPTY_SECONDS 1
 
-#define DOTLOCK_NAME  "dovecot-uidlist.lock"
 #define DOTLOCK_TMP   "sallyport.dotlock"
 #define DOTLOCK_STALE "sallyport.stale"
 
@@ -215,12 +214,9 @@ dotlock_pid(const char *text, const char *host)
 	return (pid_t)pid;
 }
 
-/*
- * Whether nobody can still mean the lock.  Our own pid in it is that of an earlier process: among
- * the folders of this one the folder's lock lets a single one come here.
- */
-static bool
-dotlock_is_stale(const struct dotlock *lock, struct file_stamp *stamp_r)
+/* Our own pid in it is that of an earlier process: one of our locks lets a single one come here. */
+bool
+dotlock_file_stale(const struct dotlock *lock, time_t now, struct file_stamp *stamp_r)
 {
 	char text[320];
 	struct stat st;
@@ -234,7 +230,7 @@ dotlock_is_stale(const struct dotlock *lock, struct file_stamp *stamp_r)
 	n = read(fd, text, sizeof(text) - 1);
 	close(fd);
 	file_stamp_of(&st, stamp_r);
-	age = time(NULL) - st.st_mtime;
+	age = now - st.st_mtime;
 	if (age > DOTLOCK_STALE_SECONDS || age < -DOTLOCK_STALE_SECONDS)
 		return true;
 	/* Of nobody: after a power failure a file that was not on disk yet is empty. */
@@ -286,7 +282,7 @@ dotlock_wait(struct dotlock *lock)
 			errno = ENOLCK;
 			return -1;
 		}
-		if (dotlock_is_stale(lock, &stale)) {
+		if (dotlock_file_stale(lock, time(NULL), &stale)) {
 			dotlock_break(lock, &stale);
 			continue;
 		}
@@ -337,7 +333,7 @@ dotlock_of(const struct maildir_folder *folder)
 	    .md = folder->md,
 	    .dirfd = folder->fd,
 	    .folder = folder->name,
-	    .name = DOTLOCK_NAME,
+	    .name = UIDLIST_LOCK_NAME,
 	    .tmp = DOTLOCK_TMP,
 	    .aside = DOTLOCK_STALE,
 	    .stamp = folder->dotlock,

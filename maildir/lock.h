@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <sys/types.h>
+#include <time.h>
 
 #include "maildir/stamp.h"
 
@@ -18,6 +19,10 @@ struct maildir;
 struct maildir_folder;
 
 #define LOCK_NAME "sallyport.lock"
+
+/* Dovecot's lock files, of a folder and of the Maildir. */
+#define UIDLIST_LOCK_NAME	"dovecot-uidlist.lock"
+#define SUBSCRIPTIONS_LOCK_NAME "subscriptions.lock"
 
 /* Which octet of the file stands for what. */
 enum lock_byte {
@@ -52,6 +57,8 @@ struct dotlock {
 	struct file_stamp stamp; /* of the file that we made */
 };
 int dotlock_file_take(struct dotlock *lock);
+/* Whether there is one that nobody can still mean at that time; what it was then. */
+bool dotlock_file_stale(const struct dotlock *lock, time_t now, struct file_stamp *stamp_r);
 bool dotlock_file_held(const struct dotlock *lock);
 void dotlock_file_drop(struct dotlock *lock);
 

@@ -33,7 +33,6 @@
 
 #define SUBSCRIPTIONS	    "subscriptions"
 #define SUBSCRIPTIONS_TMP   "sallyport.subscriptions"
-#define SUBSCRIPTIONS_LOCK  "subscriptions.lock"
 #define SUBSCRIPTIONS_ASIDE "sallyport.subs-stale"
 #define SUBSCRIPTIONS_MINE  "sallyport.subs-lock"
 
@@ -210,7 +209,7 @@ subscriptions_change(struct maildir *md, const char *name, bool yes)
 	    .md = md,
 	    .dirfd = md->fd,
 	    .folder = SUBSCRIPTIONS,
-	    .name = SUBSCRIPTIONS_LOCK,
+	    .name = SUBSCRIPTIONS_LOCK_NAME,
 	    .tmp = SUBSCRIPTIONS_MINE,
 	    .aside = SUBSCRIPTIONS_ASIDE,
 	};

@@ -186,6 +186,17 @@ lock_dead(struct fixture *f)
 	put(f, "dovecot-uidlist.lock", text);
 }
 
+/* As a power failure leaves one. */
+static void
+lock_empty(struct fixture *f)
+{
+	const time_t now = time(NULL);
+	const struct timespec old[2] = {{now - 5, 0}, {now - 5, 0}};
+
+	put(f, "dovecot-uidlist.lock", "");
+	assert_int_equal(utimensat(f->fd, "dovecot-uidlist.lock", old, 0), 0);
+}
+
 static void
 index_garbage(struct fixture *f)
 {
@@ -262,6 +273,7 @@ static const struct odd_case {
     {uidlist_short, ODD_UIDLIST_LOST, "dovecot-uidlist", MENDED},
     {uidlist_torn, ODD_UIDLIST_TORN, "dovecot-uidlist", MENDED},
     {lock_dead, ODD_LOCK, "dovecot-uidlist.lock", MENDED},
+    {lock_empty, ODD_LOCK, "dovecot-uidlist.lock", MENDED},
     {index_garbage, ODD_INDEX, "sallyport.index", MENDED},
     {two_validities, ODD_VALIDITY_NAMES, "dovecot-uidvalidity.*", STAYS},
     {quota, ODD_QUOTA, "maildirsize", STAYS},

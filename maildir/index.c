@@ -408,6 +408,8 @@ take_add(struct maildir_folder *folder, const struct index_record *now, uint64_t
 	count_record(index, now, 1);
 	if (!places_set(&index->added, now->uid, at))
 		index->damaged = true;
+	else if (!known && now->uid < folder->known)
+		message_tell(folder, MAILDIR_BACK, now->uid);
 	else if (was.flags != now->flags || was.keywords != now->keywords)
 		message_tell(folder, MAILDIR_CHANGED, now->uid);
 	if (!known)
@@ -438,8 +440,11 @@ take_gone(struct maildir_folder *folder, const struct index_vanished *vanished)
 
 	if (vanished->modseq > index->state.modseq)
 		index->state.modseq = vanished->modseq;
-	if (!where_is_uid(index, vanished->uid, &where))
+	if (!where_is_uid(index, vanished->uid, &where)) {
+		/* Those that nobody had heard of are above all that were there. */
+		index->damaged = index->damaged || vanished->uid < index->state.next;
 		return;
+	}
 	if (load_record(index, &where, &was))
 		count_record(index, &was, -1);
 	place = snapshot_find(&index->snap, vanished->uid);
@@ -552,7 +557,6 @@ static void
 index_compare(struct maildir_folder *folder, struct index *old, struct index *now)
 {
 	size_t olds = index_count(old), news = index_count(now), i = 0, j = 0;
-	uint32_t known = old->state.next;
 	struct index_record was, is;
 
 	if (!old->open)
@@ -571,7 +575,7 @@ index_compare(struct maildir_folder *folder, struct index *old, struct index *no
 			message_tell(folder, MAILDIR_GONE, was.uid);
 			i++;
 		} else if (i == olds || is.uid < was.uid) {
-			if (is.uid < known)
+			if (is.uid < folder->known)
 				message_tell(folder, MAILDIR_BACK, is.uid);
 			j++;
 		} else {
@@ -583,13 +587,20 @@ index_compare(struct maildir_folder *folder, struct index *old, struct index *no
 	}
 }
 
+static bool
+index_is_good(const struct index *index)
+{
+	return index->open && !index->damaged && !mapping_broken(&index->snap.map) &&
+	       !mapping_broken(&index->log.map);
+}
+
 /* Whether a new snapshot is what the old one was when its log, which was read to its end, ended. */
 static bool
 index_follows(const struct index *old, const struct index *now)
 {
 	const struct snapshot_head *head = &now->snap.head;
 
-	return old->open && !old->damaged && old->log.pending.len == 0 &&
+	return index_is_good(old) && old->log.pending.len == 0 &&
 	       head->before == old->snap.head.id && head->before_at == old->log.end;
 }
 
@@ -602,6 +613,8 @@ index_switch(struct maildir_folder *folder, struct index *now)
 	struct index old = *folder->index;
 	bool follows = index_follows(&old, now);
 
+	if (old.open && old.state.next > folder->known)
+		folder->known = old.state.next;
 	*folder->index = *now;
 	if (!follows)
 		folder->change = NULL;
@@ -610,13 +623,6 @@ index_switch(struct maildir_folder *folder, struct index *now)
 	if (!follows)
 		index_compare(folder, &old, folder->index);
 	index_clear(&old);
-}
-
-static bool
-index_is_good(const struct index *index)
-{
-	return index->open && !index->damaged && !mapping_broken(&index->snap.map) &&
-	       !mapping_broken(&index->log.map);
 }
 
 /* Sees to it that there is one, if only an empty one. */

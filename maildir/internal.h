@@ -92,6 +92,7 @@ struct maildir_folder {
 	int session_fd;		   /* holds the session's lock, or -1 */
 	struct file_stamp dotlock; /* of dovecot-uidlist.lock while we hold it */
 	struct index *index;	   /* what is known of it, or NULL */
+	uint32_t known;		   /* UIDs below were in an index that another has replaced */
 	struct learning
 	    *learning; /* what was learned of messages and is not in the index, or NULL */
 	struct file_stamp cur_before; /* of cur/, before a batch changed it */

@@ -196,6 +196,39 @@ back_under_its_uid(void **state)
 	maildir_on_change(f->inbox, NULL, NULL);
 }
 
+static void
+copy_file(struct fixture *f, const char *from, const char *to)
+{
+	char data[16384];
+	int fd = openat(f->fd, from, O_RDONLY | O_CLOEXEC);
+	ssize_t n = read(fd, data, sizeof(data));
+
+	close(fd);
+	assert_in_range(n, 1, sizeof(data) - 1);
+	put_bytes(f, to, data, (size_t)n);
+}
+
+/* Somebody puts an old index back: who saw messages go with it hears that they are back, too. */
+static void
+an_old_one_is_put_back(void **state)
+{
+	struct fixture *f = *state;
+	struct heard heard = {0};
+
+	fill(f, 5);
+	copy_file(f, "sallyport.index", "kept.index");
+	copy_file(f, "sallyport.log", "kept.log");
+	fill(f, 8);
+	maildir_on_change(f->inbox, hear, &heard);
+	rename_file(f, "kept.index", "sallyport.index");
+	rename_file(f, "kept.log", "sallyport.log");
+	assert_int_equal(maildir_sync(f->inbox), 0);
+	assert_int_equal(maildir_count(f->inbox), 8);
+	assert_int_equal(heard.anew, 0);
+	assert_int_equal(heard.back, heard.gone);
+	maildir_on_change(f->inbox, NULL, NULL);
+}
+
 /* What was learned once is not read again: the file may even be gone. */
 static void
 learned_for_ever(void **state)
@@ -229,6 +262,7 @@ main(void)
 	    WITH(vanished_are_remembered),
 	    WITH(lost_between_sessions),
 	    WITH(back_under_its_uid),
+	    WITH(an_old_one_is_put_back),
 	    WITH(learned_for_ever),
 	};
 

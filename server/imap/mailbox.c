@@ -4,7 +4,8 @@
  *
  * The number of messages that the client knows is also what its view sums up to: the folder's below
  * next, and those that are gone, less those that are hidden.  When it does not, no number is safe any
- * more, and the session ends.
+ * more, and the session ends.  So whenever the folder has spoken it is counted again before the next number
+ * is told.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -63,6 +64,7 @@ on_change(void *ctx, enum maildir_change change, uint32_t uid)
 	struct mailbox *box = ctx;
 
 	box->names_stale = true;
+	box->uncounted = true;
 	if (change == MAILDIR_ANEW)
 		box->anew = true;
 	if (uid == 0 || uid >= box->next) /* the client does not know it */
@@ -75,43 +77,22 @@ on_change(void *ctx, enum maildir_change change, uint32_t uid)
 		note_back(box, uid);
 }
 
-/* How many of those that the client knows there should be by our account. */
-static size_t
-expected(const struct mailbox *box)
-{
-	return maildir_find(box->folder, box->next) + box->gone.count - box->hidden.count;
-}
-
-/* Messages that are gone here and are back in the folder were never gone for the client. */
-static void
-take_returned(struct mailbox *box)
-{
-	struct maildir_message message;
-	size_t kept = 0;
-
-	for (size_t i = 0; i < box->gone.count; i++) {
-		uint32_t uid = box->gone.uid[i];
-
-		if (!maildir_lookup(box->folder, uid, &message)) {
-			box->gone.uid[kept++] = uid;
-			continue;
-		}
-		if (uidset_add(&box->changed, uid) == -1)
-			box->all_changed = true;
-	}
-	box->gone.count = kept;
-}
-
-/* Whether what the client knows can still be told from what there is. */
+/* Counts what the client knows; that the sum is right is not enough, if the folder itself knows better. */
 static bool
-consistent(struct mailbox *box)
+still_holds(struct mailbox *box)
 {
-	/* That the sum is right is not enough: one may be gone, and another back. */
-	if (box->anew)
-		return false;
-	if (expected(box) != box->count)
-		take_returned(box);
-	return expected(box) == box->count;
+	size_t sum = maildir_find(box->folder, box->next) + box->gone.count - box->hidden.count;
+
+	box->uncounted = false;
+	box->anew = box->anew || sum != box->count;
+	return !box->anew;
+}
+
+/* The same, when there may be news. */
+static bool
+holds_yet(struct mailbox *box)
+{
+	return box->uncounted ? still_holds(box) : !box->anew;
 }
 
 int
@@ -122,7 +103,7 @@ mailbox_refresh(struct mailbox *box)
 			errno = ESTALE;
 		return -1;
 	}
-	if (maildir_uidvalidity(box->folder) != box->validity || box->failed || !consistent(box)) {
+	if (maildir_uidvalidity(box->folder) != box->validity || box->failed || !still_holds(box)) {
 		errno = ESTALE;
 		return -1;
 	}
@@ -316,7 +297,7 @@ mailbox_message(struct mailbox *box, size_t place, struct maildir_message *messa
 {
 	uint32_t uid = 0;
 
-	if (box->anew)
+	if (!holds_yet(box))
 		return false;
 	if (box->gone.count == 0 && box->hidden.count == 0) {
 		box->anew = !maildir_message(box->folder, place, message_r);
@@ -355,9 +336,9 @@ mailbox_told(struct mailbox *box, const struct maildir_message *told)
 bool
 mailbox_holds(struct session *session)
 {
-	const struct mailbox *box = session->box;
+	struct mailbox *box = session->box;
 
-	if (box->anew || box->failed) {
+	if (!holds_yet(box) || box->failed) {
 		session->leaving = "The selected mailbox was made anew";
 	} else if (session->condstore && box->hidden.count > 0) {
 		/* A client that asks by mod-sequence would never hear of a message that was hidden
@@ -539,7 +520,7 @@ mailbox_tell(struct session *session, bool expunges)
 {
 	struct mailbox *box = session->box;
 
-	if (box->anew)
+	if (!holds_yet(box))
 		return;
 	if (expunges && box->gone.count > 0)
 		tell_expunges(session, box);
@@ -628,7 +609,7 @@ picked_next(struct mailbox *box, struct picked *picked, size_t *place_r)
 {
 	size_t first;
 
-	if (box->anew)
+	if (!holds_yet(box))
 		return false;
 	while (picked->place == picked->end) {
 		if (picked->range == picked->set.count)

@@ -35,6 +35,7 @@ struct mailbox {
 	struct uidset changed;	/* messages with flags to be told */
 	bool all_changed;	/* they were too many: all that changed after modseq */
 	bool anew;		/* the folder's list is another one: no number or UID is safe */
+	bool uncounted;		/* the folder has spoken since it was seen that its sum is right */
 	bool failed;		/* memory was short, and something is not noted */
 	struct sequence recent; /* UIDs that are \Recent in this session */
 	struct flag_names names;

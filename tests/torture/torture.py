@@ -69,7 +69,7 @@ class Line(Talk):
             whole += literal
 
     def heard(self, line):
-        self.__dict__.setdefault("lines", collections.deque(maxlen=60)).append(b"S: " + line[:300].rstrip())
+        self.__dict__.setdefault("lines", collections.deque(maxlen=20000)).append(b"S: " + line[:300].rstrip())
 
     def send(self, data):
         data = data if isinstance(data, bytes) else data.encode()
@@ -210,7 +210,7 @@ class Torture:
                 busy = [a.name for a in self.actors if not a.resting]
                 raise Broken(f"these hang: {busy}")
             time.sleep(0.01)
-        time.sleep(0.1)  # what a directory's time shows is over
+        time.sleep(1.1)  # until then what happened in the moment of a server's own change may not be seen
         return True
 
     def go_on(self):
@@ -286,7 +286,7 @@ class Torture:
             if again.uids != view.uids or again.state() != view.state() or again.exists != len(view.uids):
                 raise Broken(f"{view.folder}: a resync from {modseq} differs in "
                              f"{sorted(set(again.state().items()) ^ set(view.state().items()))[:10]}; "
-                             + " ".join(map(repr, talk.lines)))
+                             + " ".join(map(repr, list(talk.lines)[-60:])))
             talk.close()
             self.done["resyncs"] += 1
         kept = self.states[view.folder]

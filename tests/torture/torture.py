@@ -210,7 +210,7 @@ class Torture:
                 busy = [a.name for a in self.actors if not a.resting]
                 raise Broken(f"these hang: {busy}")
             time.sleep(0.01)
-        time.sleep(1.1)  # until then what happened in the moment of a server's own change may not be seen
+        time.sleep(1.5)  # until then what happened in the moment of a server's own change may not be seen
         return True
 
     def go_on(self):

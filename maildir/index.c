@@ -71,14 +71,34 @@ where_of_place(const struct index *index, uint32_t place, struct where *where_r)
 	}
 }
 
+/*
+ * The place of a UID in the snapshot.  A search believes the UIDs that it meets, and other octets may have
+ * been written over the file; so what it found is verified.
+ */
 static bool
-where_is_uid(const struct index *index, uint32_t uid, struct where *where_r)
+place_of_uid(struct index *index, uint32_t uid, uint32_t *place_r)
 {
-	size_t place = snapshot_find(&index->snap, uid), i;
+	size_t place = snapshot_find(&index->snap, uid);
+	struct index_record record;
 
-	if (place < index->snap.head.count && snapshot_uid(&index->snap, place) == uid) {
-		where_of_place(index, (uint32_t)place, where_r);
-		return !places_have(&index->gone, (uint32_t)place);
+	if (place >= index->snap.head.count || snapshot_uid(&index->snap, place) != uid)
+		return false;
+	*place_r = (uint32_t)place;
+	if (snapshot_record(&index->snap, place, &record) && record.uid == uid)
+		return true;
+	index->damaged = true;
+	return false;
+}
+
+static bool
+where_is_uid(struct index *index, uint32_t uid, struct where *where_r)
+{
+	uint32_t place;
+	size_t i;
+
+	if (place_of_uid(index, uid, &place)) {
+		where_of_place(index, place, where_r);
+		return !places_have(&index->gone, place);
 	}
 	i = places_find(&index->added, uid);
 	if (!places_are(&index->added, i, uid))
@@ -318,7 +338,7 @@ index_knew_any(struct index *index, uint32_t *hashes, size_t count)
 }
 
 struct vanished_since {
-	const struct index *index;
+	struct index *index;
 	uint64_t since;
 	void (*each)(void *ctx, uint32_t uid);
 	void *ctx;
@@ -420,12 +440,12 @@ static void
 take_put(struct maildir_folder *folder, const struct index_record *now, uint64_t at)
 {
 	struct index *index = folder->index;
-	size_t place = snapshot_find(&index->snap, now->uid);
+	uint32_t place;
 
 	if (now->modseq > index->state.modseq)
 		index->state.modseq = now->modseq;
-	if (place < index->snap.head.count && snapshot_uid(&index->snap, place) == now->uid)
-		take_change(folder, (uint32_t)place, now, at);
+	if (place_of_uid(index, now->uid, &place))
+		take_change(folder, place, now, at);
 	else
 		take_add(folder, now, at);
 }
@@ -436,7 +456,7 @@ take_gone(struct maildir_folder *folder, const struct index_vanished *vanished)
 	struct index *index = folder->index;
 	struct index_record was;
 	struct where where;
-	size_t place;
+	uint32_t place;
 
 	if (vanished->modseq > index->state.modseq)
 		index->state.modseq = vanished->modseq;
@@ -447,10 +467,9 @@ take_gone(struct maildir_folder *folder, const struct index_vanished *vanished)
 	}
 	if (load_record(index, &where, &was))
 		count_record(index, &was, -1);
-	place = snapshot_find(&index->snap, vanished->uid);
-	if (place < index->snap.head.count && snapshot_uid(&index->snap, place) == vanished->uid) {
-		places_unset(&index->changed, (uint32_t)place);
-		if (!places_set(&index->gone, (uint32_t)place, 0))
+	if (place_of_uid(index, vanished->uid, &place)) {
+		places_unset(&index->changed, place);
+		if (!places_set(&index->gone, place, 0))
 			index->damaged = true;
 	} else {
 		places_unset(&index->added, vanished->uid);

@@ -27,6 +27,26 @@ index_head_make(const struct index_kind *kind, uint64_t id, struct index_head *h
 }
 
 int
+index_file_open(int dirfd, const struct index_kind *kind, uint64_t id, bool *more_r)
+{
+	char begin[sizeof(struct index_head) + 1];
+	struct index_head wanted;
+	int fd = openat(dirfd, kind->name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -1;
+	index_head_make(kind, id, &wanted);
+	n = pread(fd, begin, sizeof(begin), 0);
+	*more_r = n > (ssize_t)sizeof(wanted);
+	if (n >= (ssize_t)sizeof(wanted) && memcmp(begin, &wanted, sizeof(wanted)) == 0)
+		return fd;
+	close(fd);
+	errno = EINVAL;
+	return -1;
+}
+
+int
 index_file_create(int dirfd, const struct index_kind *kind, uint64_t id)
 {
 	const int create = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;

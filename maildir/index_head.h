@@ -5,6 +5,7 @@
 #ifndef MAILDIR_INDEX_HEAD_H
 #define MAILDIR_INDEX_HEAD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct index_head {
@@ -21,6 +22,10 @@ struct index_kind {
 };
 
 void index_head_make(const struct index_kind *kind, uint64_t id, struct index_head *head_r);
+
+/* The one with that id, for reading and writing; *more_r: there is something behind its head.  -1: ENOENT, or
+ * EINVAL: it is another's, or damaged. */
+int index_file_open(int dirfd, const struct index_kind *kind, uint64_t id, bool *more_r);
 
 /* An empty one with that id in place of any other; its descriptor, or -1. */
 int index_file_create(int dirfd, const struct index_kind *kind, uint64_t id);

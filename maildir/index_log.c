@@ -35,33 +35,16 @@ seed_at(const struct index_log *log, uint64_t at)
 int
 index_log_open(int dirfd, uint64_t id, struct index_log *log)
 {
-	const int flags = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
-	/* One octet more than the head tells whether there is something to read on. */
-	char begin[sizeof(struct index_head) + 1];
-	struct index_head wanted;
-	ssize_t n;
-	int saved;
+	bool more;
 
 	memset(log, 0, sizeof(*log));
-	log->fd = openat(dirfd, LOG_NAME, O_RDWR | flags);
+	log->fd = index_file_open(dirfd, &kind, id, &more);
 	if (log->fd < 0)
 		return -1;
-	index_head_make(&kind, id, &wanted);
-	n = pread(log->fd, begin, sizeof(begin), 0);
-	if (n < (ssize_t)sizeof(wanted) || memcmp(begin, &wanted, sizeof(wanted)) != 0) {
-		errno = EINVAL;
-		goto fail;
-	}
 	log->id = id;
-	log->end = sizeof(wanted);
-	log->empty = n == (ssize_t)sizeof(wanted);
+	log->end = sizeof(struct index_head);
+	log->empty = !more;
 	return 0;
-fail:
-	saved = errno;
-	close(log->fd);
-	log->fd = -1;
-	errno = saved;
-	return -1;
 }
 
 int

@@ -7,7 +7,7 @@
  * the UID, are in the record and so go with it to another file.  All that is given to a caller was
  * verified at that moment, on a file that may be damaged at any: nothing is believed for having been right
  * before.  Where a record is, is known from the index
- * alone; what nobody points to any more goes when the file is made anew (index.c).
+ * alone; what nobody points to any more goes when the file is made anew (index_renew.c).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -62,21 +62,16 @@ texts_measure(struct texts *texts)
 int
 texts_open(int dirfd, uint64_t id, struct texts *texts)
 {
-	struct index_head head, wanted;
+	bool more;
 
 	memset(texts, 0, sizeof(*texts));
-	texts->fd =
-	    openat(dirfd, TEXTS_NAME, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	texts->id = id;
+	texts->fd = index_file_open(dirfd, &kind, id, &more);
 	if (texts->fd < 0)
 		return -1;
-	index_head_make(&kind, id, &wanted);
-	if (pread(texts->fd, &head, sizeof(head), 0) == (ssize_t)sizeof(head) &&
-	    memcmp(&head, &wanted, sizeof(head)) == 0 && texts_measure(texts) == 0) {
-		texts->id = id;
+	if (texts_measure(texts) == 0)
 		return 0;
-	}
 	texts_close(texts);
-	errno = EINVAL;
 	return -1;
 }
 

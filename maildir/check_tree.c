@@ -57,36 +57,17 @@ count_parts(int dirfd, const char *directory, int flags)
 	return count;
 }
 
+static bool
+has_parts(int fd)
+{
+	errno = ENOENT;
+	return count_parts(fd, ".", AT_SYMLINK_NOFOLLOW) > 0;
+}
+
 int
 maildir_check_open(const char *path, const char *host, struct maildir **md_r)
 {
-	struct maildir *md;
-	int saved;
-
-	if (maildir_open(path, host, md_r) == 0)
-		return 0;
-	if (errno != ENOENT || (md = calloc(1, sizeof(*md))) == NULL)
-		return -1;
-	md->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (md->fd < 0)
-		goto fail;
-	errno = ENOENT;
-	if (count_parts(md->fd, ".", AT_SYMLINK_NOFOLLOW) == 0)
-		goto fail;
-	md->host = strdup(host);
-	md->path = strdup(path);
-	md->buffer = malloc(READ_SIZE);
-	/* A constant, for who can choose names of files here can do worse to himself. */
-	md->seed = 1;
-	*md_r = md;
-	if (md->host != NULL && md->path != NULL && md->buffer != NULL)
-		return 0;
-	*md_r = NULL;
-fail:
-	saved = errno;
-	maildir_close(&md);
-	errno = saved;
-	return -1;
+	return maildir_open_if(path, host, has_parts, md_r);
 }
 
 /* The folder's name as clients see it; false: it can be none. */

@@ -29,6 +29,9 @@ struct maildir {
 /* One read(2): large enough that a common message is one call. */
 #define READ_SIZE (64 * 1024)
 
+/* As maildir_open, if usable says so of the directory; else errno is as usable left it. */
+int maildir_open_if(
+    const char *path, const char *host, bool (*usable)(int fd), struct maildir **md_r);
 void maildir_notice(struct maildir *md, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* Opens a directory below, never through a symbolic link. */
@@ -113,6 +116,13 @@ struct maildir_folder {
 	void (*change)(void *ctx, enum maildir_change change, uint32_t uid);
 	void *change_ctx;
 };
+
+/* Between maildir_change_begin and the end that is on disk: its lock is held. */
+static inline bool
+folder_in_batch(const struct maildir_folder *folder)
+{
+	return folder->changing || folder->held;
+}
 
 /* A message of a delivery (deliver.c). */
 struct delivered {

@@ -165,7 +165,7 @@ int
 keywords_refresh(struct maildir_folder *folder)
 {
 	/* Read when the batch began. */
-	if ((folder->changing || folder->held) && folder->keywords != NULL && folder->more != NULL)
+	if (folder_in_batch(folder) && folder->keywords != NULL && folder->more != NULL)
 		return 0;
 	if (folder->more == NULL && (folder->more = calloc(1, sizeof(*folder->more))) == NULL)
 		return -1;

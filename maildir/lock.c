@@ -132,24 +132,27 @@ mdlock_drop(int fd, enum lock_byte byte)
 	(void)fcntl(fd, F_OFD_SETLK, &lock);
 }
 
-int
-mdlock_folder(struct maildir_folder *folder)
+static int
+lock_folder(struct maildir_folder *folder, unsigned wait_ms)
 {
 	/* Within a batch of changes we have it. */
 	if (folder->locks == 0 &&
-	    mdlock_take(folder->fd, &folder->lock_fd, LOCK_FOLDER, LOCK_WAIT_MS) < 0)
+	    mdlock_take(folder->fd, &folder->lock_fd, LOCK_FOLDER, wait_ms) < 0)
 		return -1;
 	folder->locks++;
 	return 0;
 }
 
 int
+mdlock_folder(struct maildir_folder *folder)
+{
+	return lock_folder(folder, LOCK_WAIT_MS);
+}
+
+int
 mdlock_folder_try(struct maildir_folder *folder)
 {
-	if (folder->locks == 0 && mdlock_take(folder->fd, &folder->lock_fd, LOCK_FOLDER, 0) < 0)
-		return -1;
-	folder->locks++;
-	return 0;
+	return lock_folder(folder, 0);
 }
 
 void

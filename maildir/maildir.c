@@ -59,7 +59,7 @@ maildir_complete(int fd)
 }
 
 int
-maildir_open(const char *path, const char *host, struct maildir **md_r)
+maildir_open_if(const char *path, const char *host, bool (*usable)(int fd), struct maildir **md_r)
 {
 	struct maildir *md = calloc(1, sizeof(*md));
 	int saved;
@@ -68,7 +68,7 @@ maildir_open(const char *path, const char *host, struct maildir **md_r)
 	if (md == NULL)
 		return -1;
 	md->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (md->fd < 0 || !maildir_complete(md->fd))
+	if (md->fd < 0 || !usable(md->fd))
 		goto fail;
 	md->host = strdup(host);
 	md->path = strdup(path);
@@ -85,6 +85,12 @@ fail:
 	maildir_close(&md);
 	errno = saved;
 	return -1;
+}
+
+int
+maildir_open(const char *path, const char *host, struct maildir **md_r)
+{
+	return maildir_open_if(path, host, maildir_complete, md_r);
 }
 
 void

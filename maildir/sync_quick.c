@@ -460,7 +460,7 @@ maildir_sync(struct maildir_folder *folder)
 	int r;
 
 	/* Within a batch, which began with a sync; nobody else of ours can have changed anything. */
-	if (folder->changing || folder->held)
+	if (folder_in_batch(folder))
 		return 0;
 
 	for (;;) {

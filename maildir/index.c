@@ -47,324 +47,9 @@
 #include <unistd.h>
 
 #include "maildir/index.h"
+#include "maildir/index_view.h"
 #include "maildir/internal.h"
 #include "maildir/uidlist.h"
-
-/* --- where a message is --- */
-
-/* Of the snapshot, or of the log, whose record is at; false: there is no such. */
-struct where {
-	bool in_log;
-	uint32_t place; /* in the snapshot */
-	uint32_t at;
-};
-
-static void
-where_of_place(const struct index *index, uint32_t place, struct where *where_r)
-{
-	size_t i = places_find(&index->changed, place);
-
-	*where_r = (struct where){.place = place};
-	if (places_are(&index->changed, i, place)) {
-		where_r->in_log = true;
-		where_r->at = index->changed.list[i].at;
-	}
-}
-
-/*
- * The place of a UID in the snapshot.  A search believes the UIDs that it meets, and other octets may have
- * been written over the file; so what it found is verified.
- */
-static bool
-place_of_uid(struct index *index, uint32_t uid, uint32_t *place_r)
-{
-	size_t place = snapshot_find(&index->snap, uid);
-	struct index_record record;
-
-	if (place >= index->snap.head.count || snapshot_uid(&index->snap, place) != uid)
-		return false;
-	*place_r = (uint32_t)place;
-	if (snapshot_record(&index->snap, place, &record) && record.uid == uid)
-		return true;
-	index->damaged = true;
-	return false;
-}
-
-static bool
-where_is_uid(struct index *index, uint32_t uid, struct where *where_r)
-{
-	uint32_t place;
-	size_t i;
-
-	if (place_of_uid(index, uid, &place)) {
-		where_of_place(index, place, where_r);
-		return !places_have(&index->gone, place);
-	}
-	i = places_find(&index->added, uid);
-	if (!places_are(&index->added, i, uid))
-		return false;
-	*where_r = (struct where){.in_log = true, .at = index->added.list[i].at};
-	return true;
-}
-
-static bool
-load_record(struct index *index, const struct where *where, struct index_record *record_r)
-{
-	if (where->in_log
-		? index_log_payload(&index->log, where->at, LOG_PUT, record_r, sizeof(*record_r))
-		: snapshot_record(&index->snap, where->place, record_r))
-		return true;
-	index->damaged = true;
-	return false;
-}
-
-static bool
-load_message(struct index *index, const struct where *where, struct index_message *message_r)
-{
-	bool good;
-
-	if (where->in_log)
-		good = index_log_payload(
-			   &index->log, where->at, LOG_PUT, message_r, sizeof(*message_r)) &&
-		       index_strings_size(&message_r->record) <= sizeof(message_r->strings);
-	else
-		good = snapshot_record(&index->snap, where->place, &message_r->record) &&
-		       snapshot_strings(&index->snap, message_r);
-	if (good)
-		return true;
-	index->damaged = true;
-	return false;
-}
-
-size_t
-index_count(const struct index *index)
-{
-	return index->open ? index->snap.head.count - index->gone.count + index->added.count : 0;
-}
-
-bool
-index_record(struct index *index, size_t place, struct index_record *record_r)
-{
-	size_t living = index->snap.head.count - index->gone.count;
-	struct where where = {.in_log = true};
-
-	if (place >= index_count(index))
-		return false;
-	if (place < living)
-		where_of_place(index, places_beside(&index->gone, place), &where);
-	else
-		where.at = index->added.list[place - living].at;
-	return load_record(index, &where, record_r);
-}
-
-bool
-index_message(struct index *index, uint32_t uid, struct index_message *message_r)
-{
-	struct where where;
-
-	if (!index->open || !where_is_uid(index, uid, &where) ||
-	    !load_message(index, &where, message_r))
-		return false;
-	if (message_r->record.uid == uid)
-		return true;
-	index->damaged = true;
-	return false;
-}
-
-size_t
-index_find(const struct index *index, uint32_t uid)
-{
-	size_t place;
-
-	if (!index->open)
-		return 0;
-	place = snapshot_find(&index->snap, uid);
-	if (place < index->snap.head.count)
-		return place - places_find(&index->gone, (uint32_t)place);
-	return index->snap.head.count - index->gone.count + places_find(&index->added, uid);
-}
-
-struct base_search {
-	struct index *index;
-	const char *base;
-	size_t len;
-	uint32_t uid;
-};
-
-static bool
-is_base(struct base_search *search, const struct where *where)
-{
-	struct index_message message;
-
-	if (!load_message(search->index, where, &message) ||
-	    message.record.base_len != search->len ||
-	    memcmp(message.strings, search->base, search->len) != 0)
-		return false;
-	search->uid = message.record.uid;
-	return true;
-}
-
-static bool
-try_place(void *ctx, size_t place)
-{
-	struct base_search *search = ctx;
-	struct where where;
-
-	where_of_place(search->index, (uint32_t)place, &where);
-	return places_have(&search->index->gone, (uint32_t)place) || !is_base(search, &where);
-}
-
-uint32_t
-index_by_base(struct index *index, const char *base, size_t len)
-{
-	uint32_t hash = index_base_hash(index, base, len);
-	struct base_search search = {index, base, len, 0};
-	struct index_record record;
-
-	if (!index->open)
-		return 0;
-	snapshot_by_hash(&index->snap, hash, try_place, &search);
-	for (size_t i = 0; i < index->added.count && search.uid == 0; i++) {
-		const struct where where = {.in_log = true, .at = index->added.list[i].at};
-
-		if (load_record(index, &where, &record) && record.base_hash == hash)
-			(void)is_base(&search, &where);
-	}
-	return search.uid;
-}
-
-size_t
-index_first_unseen(struct index *index)
-{
-	const struct index_place *changed = index->changed.list;
-	size_t count = index_count(index), place;
-	struct index_record record;
-
-	if (index->unseen == 0)
-		return count;
-	place =
-	    index->snap.head.unseen > 0 ? index->snap.head.first_unseen : index->snap.head.count;
-	for (size_t i = 0; i < index->changed.count && changed[i].place < place; i++) {
-		const struct where where = {.in_log = true, .at = changed[i].at};
-
-		if (load_record(index, &where, &record) && (record.flags & MAILDIR_SEEN) == 0)
-			place = changed[i].place;
-	}
-	place -= places_find(&index->gone, (uint32_t)place);
-	for (; place < count; place++)
-		if (index_record(index, place, &record) && (record.flags & MAILDIR_SEEN) == 0)
-			break;
-	return place;
-}
-
-/* --- who vanished --- */
-
-/* What is done with each of them, as they vanished. */
-struct vanish_walk {
-	void (*see)(void *ctx, const struct index_vanished *vanished);
-	void *ctx;
-};
-
-static void
-vanish_take(void *ctx, enum log_type type, const void *payload, size_t size, uint64_t at)
-{
-	const struct vanish_walk *walk = ctx;
-	struct index_vanished vanished;
-
-	(void)at;
-	if (type != LOG_GONE || size < sizeof(vanished))
-		return;
-	memcpy(&vanished, payload, sizeof(vanished));
-	walk->see(walk->ctx, &vanished);
-}
-
-void
-index_each_vanished(
-    struct index *index, void (*see)(void *ctx, const struct index_vanished *vanished), void *ctx)
-{
-	struct vanish_walk walk = {see, ctx};
-	struct index_vanished vanished;
-
-	for (size_t i = 0; i < index->snap.head.vanished; i++) {
-		if (snapshot_vanished(&index->snap, i, &vanished))
-			see(ctx, &vanished);
-		else
-			index->damaged = true;
-	}
-	if (!index_log_walk(&index->log, vanish_take, &walk))
-		index->damaged = true;
-}
-
-uint32_t
-index_base_hash(const struct index *index, const char *base, size_t len)
-{
-	return hash32(index->snap.head.seed, base, len);
-}
-
-static int
-hash_compare(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-struct hash_search {
-	const uint32_t *hashes; /* sorted */
-	size_t count;
-	bool found;
-};
-
-static void
-see_hash(void *ctx, const struct index_vanished *vanished)
-{
-	struct hash_search *search = ctx;
-
-	search->found =
-	    search->found || bsearch(&vanished->base_hash, search->hashes, search->count,
-				 sizeof(*search->hashes), hash_compare) != NULL;
-}
-
-bool
-index_knew_any(struct index *index, uint32_t *hashes, size_t count)
-{
-	struct hash_search search = {hashes, count, false};
-
-	if (count == 0)
-		return false;
-	qsort(hashes, count, sizeof(*hashes), hash_compare);
-	index_each_vanished(index, see_hash, &search);
-	return search.found;
-}
-
-struct vanished_since {
-	struct index *index;
-	uint64_t since;
-	void (*each)(void *ctx, uint32_t uid);
-	void *ctx;
-};
-
-static void
-see_since(void *ctx, const struct index_vanished *vanished)
-{
-	const struct vanished_since *since = ctx;
-	struct where where;
-
-	if (vanished->modseq > since->since && !where_is_uid(since->index, vanished->uid, &where))
-		since->each(since->ctx, vanished->uid);
-}
-
-bool
-index_vanished(
-    struct index *index, uint64_t since, void (*each)(void *ctx, uint32_t uid), void *ctx)
-{
-	struct vanished_since see = {index, since, each, ctx};
-
-	if (!index->open || since < index->snap.head.vanished_since)
-		return false;
-	index_each_vanished(index, see_since, &see);
-	return true;
-}
 
 /* --- taking in the log --- */
 
@@ -390,12 +75,12 @@ take_change(
 {
 	struct index *index = folder->index;
 	struct index_record was;
-	struct where where;
+	struct index_where where;
 	bool back = places_have(&index->gone, place);
 
 	was = *now;
-	where_of_place(index, place, &where);
-	if (!back && load_record(index, &where, &was))
+	index_where_place(index, place, &where);
+	if (!back && index_load(index, &where, &was))
 		count_record(index, &was, -1);
 	if (back)
 		places_unset(&index->gone, place);
@@ -416,14 +101,15 @@ take_add(struct maildir_folder *folder, const struct index_record *now, uint64_t
 	size_t i = places_find(&index->added, now->uid);
 	bool known = places_are(&index->added, i, now->uid);
 	struct index_record was = {.flags = now->flags, .keywords = now->keywords};
-	const struct where where = {.in_log = true, .at = known ? index->added.list[i].at : 0};
+	const struct index_where where = {
+	    .in_log = true, .at = known ? index->added.list[i].at : 0};
 
 	/* No writer puts one between others that was not there. */
 	if (!known && (i < index->added.count || now->uid < index->state.next)) {
 		index->damaged = true;
 		return;
 	}
-	if (known && load_record(index, &where, &was))
+	if (known && index_load(index, &where, &was))
 		count_record(index, &was, -1);
 	count_record(index, now, 1);
 	if (!places_set(&index->added, now->uid, at))
@@ -444,7 +130,7 @@ take_put(struct maildir_folder *folder, const struct index_record *now, uint64_t
 
 	if (now->modseq > index->state.modseq)
 		index->state.modseq = now->modseq;
-	if (place_of_uid(index, now->uid, &place))
+	if (index_place(index, now->uid, &place))
 		take_change(folder, place, now, at);
 	else
 		take_add(folder, now, at);
@@ -455,19 +141,19 @@ take_gone(struct maildir_folder *folder, const struct index_vanished *vanished)
 {
 	struct index *index = folder->index;
 	struct index_record was;
-	struct where where;
+	struct index_where where;
 	uint32_t place;
 
 	if (vanished->modseq > index->state.modseq)
 		index->state.modseq = vanished->modseq;
-	if (!where_is_uid(index, vanished->uid, &where)) {
+	if (!index_where(index, vanished->uid, &where)) {
 		/* Those that nobody had heard of are above all that were there. */
 		index->damaged = index->damaged || vanished->uid < index->state.next;
 		return;
 	}
-	if (load_record(index, &where, &was))
+	if (index_load(index, &where, &was))
 		count_record(index, &was, -1);
-	if (place_of_uid(index, vanished->uid, &place)) {
+	if (index_place(index, vanished->uid, &place)) {
 		places_unset(&index->changed, place);
 		if (!places_set(&index->gone, place, 0))
 			index->damaged = true;
@@ -553,7 +239,7 @@ index_distrust(struct index *index)
 
 /* The files as they are now, into an empty index; the log is not read yet. */
 static bool
-index_load(struct maildir_folder *folder, struct index *index)
+index_read_files(struct maildir_folder *folder, struct index *index)
 {
 	index_init(index);
 	if (snapshot_open(folder->fd, &index->snap) < 0)
@@ -663,7 +349,7 @@ index_open(struct maildir_folder *folder)
 	if (!index_have(folder))
 		return false;
 	if (!folder->index->open) {
-		if (!index_load(folder, folder->index))
+		if (!index_read_files(folder, folder->index))
 			return false;
 		(void)!index_log_read_on(&folder->index->log, take, folder);
 	}
@@ -699,7 +385,7 @@ index_reload(struct maildir_folder *folder)
 {
 	struct index now;
 
-	if (!index_load(folder, &now))
+	if (!index_read_files(folder, &now))
 		return false;
 	index_switch(folder, &now);
 	return index_is_good(folder->index);
@@ -842,11 +528,11 @@ index_put_gone(struct maildir_folder *folder, uint32_t uid, uint64_t modseq)
 {
 	struct index_vanished vanished = {.uid = uid, .modseq = modseq};
 	struct index_record record;
-	struct where where;
+	struct index_where where;
 
-	if (!where_is_uid(folder->index, uid, &where))
+	if (!index_where(folder->index, uid, &where))
 		return 0;
-	if (load_record(folder->index, &where, &record))
+	if (index_load(folder->index, &where, &record))
 		vanished.base_hash = record.base_hash;
 	return index_add(folder, LOG_GONE, &vanished, sizeof(vanished));
 }

@@ -295,7 +295,7 @@ begin_alone(struct maildir_folder *folder)
 	if (validity == 0 || validity == maildir_uidvalidity(folder))
 		return 1;
 	(void)maildir_change_end(folder);
-	errno = ENOENT;
+	errno = ESTALE;
 	return -1;
 }
 
@@ -389,11 +389,14 @@ maildir_remove(struct maildir_folder *folder, uint32_t uid)
 	struct index_message message;
 
 	if (alone < 0)
-		return errno == ENOENT ? 0 : -1;
+		return -1;
 	if (message_find(folder, uid, &message) == 0) {
 		r = message_remove(folder, &message);
 		if (r == 0 && folder->index->open)
 			r = index_put_gone(folder, uid, index_modseq(folder->index));
+	} else if (errno != ENOENT || !folder->synced) {
+		errno = EIO; /* it may well be there */
+		r = -1;
 	}
 	return end_alone(folder, alone, r);
 }

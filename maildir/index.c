@@ -292,7 +292,7 @@ index_compare(struct maildir_folder *folder, struct index *old, struct index *no
 	}
 }
 
-static bool
+bool
 index_is_good(const struct index *index)
 {
 	return index->open && !index->damaged && !mapping_broken(&index->snap.map) &&

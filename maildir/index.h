@@ -44,6 +44,9 @@ void index_close(struct maildir_folder *folder);
 /* Takes in what other sessions wrote, by one fstat if nothing.  false: as index_open. */
 bool index_refresh(struct maildir_folder *folder);
 
+/* Whether nothing of it was found damaged so far. */
+bool index_is_good(const struct index *index);
+
 /* Under the folder's lock: whether what is open is what lies on the disk, read to its end. */
 bool index_is_current(struct maildir_folder *folder);
 
@@ -57,8 +60,10 @@ size_t index_count(const struct index *index);
 bool index_record(struct index *index, size_t place, struct index_record *record_r);
 /* By UID, with strings. */
 bool index_message(struct index *index, uint32_t uid, struct index_message *message_r);
-/* The place of the first with that UID or above. */
+/* The place of the first with that UID or above.  A search believes what UIDs it meets. */
 size_t index_find(const struct index *index, uint32_t uid);
+/* Whether that place is right: those on both sides of it are verified. */
+bool index_find_holds(struct index *index, uint32_t uid);
 /* The UID of the message with that base name, or 0. */
 uint32_t index_by_base(struct index *index, const char *base, size_t len);
 /* Each that is remembered, as they vanished; also those that came back. */

@@ -132,6 +132,17 @@ index_find(const struct index *index, uint32_t uid)
 	return index->snap.head.count - index->gone.count + places_find(&index->added, uid);
 }
 
+bool
+index_find_holds(struct index *index, uint32_t uid)
+{
+	size_t at = index_find(index, uid);
+	struct index_record beside;
+
+	if (at > 0 && (!index_record(index, at - 1, &beside) || beside.uid >= uid))
+		return false;
+	return at == index_count(index) || (index_record(index, at, &beside) && beside.uid >= uid);
+}
+
 struct base_search {
 	struct index *index;
 	const char *base;

@@ -170,12 +170,12 @@ uint64_t reader_file_size(const struct maildir_reader *reader);
 /* How many LF in data have no CR before them; *after_cr carries over from piece to piece. */
 uint64_t wire_added(const char *data, size_t len, bool *after_cr);
 
-/* The message of that UID, with its file's name; -1: ENOENT. */
+/* The message of that UID, with its file's name; -1: ENOENT, or EIO when the index is damaged, and cannot say. */
 struct index_message;
 int message_find(struct maildir_folder *folder, uint32_t uid, struct index_message *message_r);
 /*
- * Its file is not where it was: looks where it is now.  ENOENT: it is gone.  The list may be another
- * after.
+ * Its file is not where it was: looks where it is now.  ENOENT: it is gone; ESTALE: all UIDs are other ones.
+ * The list may be another after.
  */
 int message_locate(struct maildir_folder *folder, uint32_t uid, struct index_message *message_r);
 /* Opens its file, wherever it is now.  -1: errno as maildir_size. */

@@ -62,9 +62,12 @@ maildir_lookup(struct maildir_folder *folder, uint32_t uid, struct maildir_messa
 int
 message_find(struct maildir_folder *folder, uint32_t uid, struct index_message *message_r)
 {
-	if (folder->index != NULL && index_message(folder->index, uid, message_r))
+	struct index *index = folder->index;
+
+	if (index != NULL && index_message(index, uid, message_r))
 		return 0;
-	errno = ENOENT;
+	errno =
+	    index != NULL && index_find_holds(index, uid) && index_is_good(index) ? ENOENT : EIO;
 	return -1;
 }
 
@@ -84,10 +87,16 @@ message_locate(struct maildir_folder *folder, uint32_t uid, struct index_message
 		return -1;
 	/* All UIDs are other ones: this one may be another message's now. */
 	if (maildir_uidvalidity(folder) != validity) {
-		errno = ENOENT;
+		errno = ESTALE;
 		return -1;
 	}
 	return message_find(folder, uid, message_r);
+}
+
+bool
+maildir_find_holds(struct maildir_folder *folder, uint32_t uid)
+{
+	return folder->index != NULL && index_find_holds(folder->index, uid);
 }
 
 void

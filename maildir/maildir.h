@@ -118,6 +118,9 @@ bool maildir_message(
 bool maildir_lookup(struct maildir_folder *folder, uint32_t uid, struct maildir_message *message_r);
 /* The place of the message with that UID, or of the first above it; maildir_count: there is none. */
 size_t maildir_find(const struct maildir_folder *folder, uint32_t uid);
+/* Whether that place is right: finding believes what UIDs it meets, and the index may be damaged underneath.
+ * A message is verified when it is looked at; so the two beside it tell. */
+bool maildir_find_holds(struct maildir_folder *folder, uint32_t uid);
 
 uint32_t maildir_uidvalidity(const struct maildir_folder *folder);
 uint32_t maildir_uidnext(const struct maildir_folder *folder);
@@ -267,11 +270,13 @@ struct maildir_flag_change {
 /*
  * Changes flags and keywords of a message by renaming its file, whatever name other programs have
  * given it meanwhile; what others changed stays.  ENOENT: the message is gone.
+ * ESTALE: all UIDs are other ones.
  */
 int maildir_flags(
     struct maildir_folder *folder, uint32_t uid, const struct maildir_flag_change *change);
 
-/* Removes the message's file.  0 also when it is gone already. */
+/* Removes the message's file.  0 also when it is gone already.  ESTALE: all UIDs are other ones.  EIO: the
+ * folder could not be looked at well enough to know whether it is gone. */
 int maildir_remove(struct maildir_folder *folder, uint32_t uid);
 
 /* --- keywords --- */

@@ -216,22 +216,6 @@ mailbox_load_names(struct mailbox *box)
 
 /* --- places --- */
 
-/*
- * Whether the place of that UID is right: searching believes what UIDs it meets, and the index may be
- * damaged underneath.  A message is verified when it is looked at; so the two beside it tell.
- */
-static bool
-is_sure(const struct mailbox *box, uint32_t uid)
-{
-	size_t at = maildir_find(box->folder, uid);
-	struct maildir_message beside;
-
-	if (at > 0 && (!maildir_message(box->folder, at - 1, &beside) || beside.uid >= uid))
-		return false;
-	return at == maildir_count(box->folder) ||
-	       (maildir_message(box->folder, at, &beside) && beside.uid >= uid);
-}
-
 size_t
 mailbox_find(const struct mailbox *box, uint32_t uid)
 {
@@ -304,7 +288,8 @@ mailbox_message(struct mailbox *box, size_t place, struct maildir_message *messa
 		return !box->anew;
 	}
 	uid = mailbox_uid(box, place);
-	box->anew = uid == 0 || !is_sure(box, uid) || mailbox_find(box, uid) != place;
+	box->anew =
+	    uid == 0 || !maildir_find_holds(box->folder, uid) || mailbox_find(box, uid) != place;
 	if (box->anew || uidset_has(&box->gone, uid))
 		return false;
 	box->anew = !maildir_lookup(box->folder, uid, message_r);
@@ -371,7 +356,7 @@ static void
 tell_expunges(struct session *session, struct mailbox *box)
 {
 	for (size_t i = 0; i < box->gone.count && !box->anew; i++)
-		box->anew = !is_sure(box, box->gone.uid[i]);
+		box->anew = !maildir_find_holds(box->folder, box->gone.uid[i]);
 	if (!mailbox_holds(session))
 		return;
 	/* With its OK the client may count them as heard: RFC 7162 section 6. */
@@ -595,8 +580,9 @@ range_places(struct mailbox *box, const struct picked *picked, size_t *first_r)
 		*first_r = range->first - 1;
 		return range->last < box->count ? range->last : box->count;
 	}
-	box->anew = !is_sure(box, range->first) ||
-		    (range->last != UINT32_MAX && !is_sure(box, range->last + 1));
+	box->anew =
+	    !maildir_find_holds(box->folder, range->first) ||
+	    (range->last != UINT32_MAX && !maildir_find_holds(box->folder, range->last + 1));
 	if (box->anew)
 		return *first_r = 0;
 	*first_r = mailbox_find(box, range->first);

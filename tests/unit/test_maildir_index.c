@@ -283,6 +283,32 @@ written_over_with_an_old_one(void **state)
 	maildir_folder_close(&other);
 }
 
+/* In the middle of a batch the index is overwritten: that a message is gone is not said of one that is there. */
+static void
+damaged_is_not_gone(void **state)
+{
+	struct fixture *f = *state;
+	char garbage[4096];
+	int fd;
+
+	fill(f, 60);
+	compact(f->inbox);
+	memset(garbage, 0xff, sizeof(garbage));
+	assert_int_equal(maildir_change_begin(f->inbox), 0);
+	fd = openat(f->fd, "sallyport.index", O_WRONLY | O_CLOEXEC);
+	assert_int_equal(pwrite(fd, garbage, sizeof(garbage), 512), sizeof(garbage));
+	close(fd);
+	assert_int_equal(maildir_remove(f->inbox, 30), -1);
+	assert_int_equal(errno, EIO);
+	assert_int_equal(change_flags(f->inbox, 31, MAILDIR_SEEN, 0, 0, 0), -1);
+	assert_int_equal(errno, EIO);
+	(void)maildir_change_end(f->inbox);
+	assert_int_equal(maildir_sync(f->inbox), 0);
+	assert_int_equal(maildir_count(f->inbox), 60);
+	assert_int_equal(maildir_remove(f->inbox, 30), 0);
+	assert_int_equal(maildir_count(f->inbox), 59);
+}
+
 /* What was learned once is not read again: the file may even be gone. */
 static void
 learned_for_ever(void **state)
@@ -318,6 +344,7 @@ main(void)
 	    WITH(back_under_its_uid),
 	    WITH(an_old_one_is_put_back),
 	    WITH(written_over_with_an_old_one),
+	    WITH(damaged_is_not_gone),
 	    WITH(learned_for_ever),
 	};
 

@@ -94,6 +94,12 @@ message_locate(struct maildir_folder *folder, uint32_t uid, struct index_message
 }
 
 bool
+maildir_undamaged(const struct maildir_folder *folder)
+{
+	return folder->index != NULL && index_is_good(folder->index);
+}
+
+bool
 maildir_find_holds(struct maildir_folder *folder, uint32_t uid)
 {
 	return folder->index != NULL && index_find_holds(folder->index, uid);

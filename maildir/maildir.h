@@ -116,6 +116,8 @@ bool maildir_message(
     struct maildir_folder *folder, size_t place, struct maildir_message *message_r);
 /* By its UID.  false: it is not there (any more). */
 bool maildir_lookup(struct maildir_folder *folder, uint32_t uid, struct maildir_message *message_r);
+/* Whether all that was asked of the list since the last sync was found undamaged; else answers may lack. */
+bool maildir_undamaged(const struct maildir_folder *folder);
 /* The place of the message with that UID, or of the first above it; maildir_count: there is none. */
 size_t maildir_find(const struct maildir_folder *folder, uint32_t uid);
 /* Whether that place is right: finding believes what UIDs it meets, and the index may be damaged underneath.

@@ -23,7 +23,7 @@ struct drop_message {
 	uint32_t order; /* 0: none, behind those that have one */
 	uint64_t octets;
 	char *saved_uidl; /* of dovecot-uidlist, if there is one; else NULL */
-	bool has_saved;
+	bool has_saved, measured;
 	bool deleted, seen;
 };
 
@@ -128,37 +128,59 @@ by_order(const void *a, const void *b)
 	return x->uid < y->uid ? -1 : x->uid > y->uid;
 }
 
-/* false: it cannot be read. */
-static bool
-take_message(struct maildrop *drop, const struct maildir_message *m, struct drop_message *one)
+/* All that are there at this moment: to measure one may change the folder's list. */
+static int
+take_list(struct maildrop *drop)
 {
-	one->uid = m->uid;
-	one->order = m->pop3_order;
-	one->has_saved = m->has_pop3_uidl;
-	if (!m->octets_known)
-		return measure(drop, one, false) == 0;
-	one->octets = wire_octets(m->octets, m->newline);
-	return true;
+	size_t count = maildir_count(drop->folder);
+	struct maildir_message m;
+
+	drop->messages = calloc(count + 1, sizeof(*drop->messages));
+	if (drop->messages == NULL)
+		return -1;
+	for (drop->len = 0; drop->len < count; drop->len++) {
+		if (!maildir_message(drop->folder, drop->len, &m)) {
+			errno = EIO;
+			return -1;
+		}
+		drop->messages[drop->len] = (struct drop_message){
+		    .uid = m.uid,
+		    .order = m.pop3_order,
+		    .octets = wire_octets(m.octets, m.newline),
+		    .measured = m.octets_known,
+		    .has_saved = m.has_pop3_uidl,
+		};
+	}
+	return 0;
+}
+
+/* Those that cannot be read are left out. */
+static void
+measure_all(struct maildrop *drop)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < drop->len; i++) {
+		struct drop_message one = drop->messages[i];
+
+		if (one.measured || measure(drop, &one, false) == 0)
+			drop->messages[kept++] = one;
+	}
+	drop->len = kept;
 }
 
 /* Numbers the readable messages: saved POP3 order first, then by UID. */
 static int
 take_messages(struct maildrop *drop)
 {
-	size_t count = maildir_count(drop->folder), i;
-	struct maildir_message m;
 	bool ordered = false, named = false;
+	size_t i;
 
-	drop->messages = calloc(count + 1, sizeof(*drop->messages));
-	if (drop->messages == NULL)
+	if (take_list(drop) == -1)
 		return -1;
-	for (i = 0; i < count; i++) {
-		if (!maildir_message(drop->folder, i, &m) ||
-		    !take_message(drop, &m, &drop->messages[drop->len]))
-			continue;
-		ordered = ordered || m.pop3_order != 0;
-		drop->len++;
-	}
+	measure_all(drop);
+	for (i = 0; i < drop->len; i++)
+		ordered = ordered || drop->messages[i].order != 0;
 	/* Most have no order of their own: they come by UID. */
 	if (ordered)
 		qsort(drop->messages, drop->len, sizeof(drop->messages[0]), by_order);
@@ -191,6 +213,37 @@ lock_session(struct maildir_folder *folder)
 	return -1;
 }
 
+static void
+forget_messages(struct maildrop *drop)
+{
+	for (size_t i = 0; i < drop->len; i++)
+		forget_uidl(&drop->messages[i]);
+	free(drop->messages);
+	drop->messages = NULL;
+	drop->len = 0;
+}
+
+/*
+ * What is found damaged is mended by a second look: a message that is not listed counts as expunged, and one
+ * with another UIDL as new.
+ */
+static int
+take_all(struct maildrop *drop)
+{
+	int r = -1;
+
+	for (int look = 0; look < 2; look++) {
+		forget_messages(drop);
+		if (maildir_sync(drop->folder) == -1)
+			return -1;
+		r = take_messages(drop);
+		if (maildir_undamaged(drop->folder))
+			return r;
+	}
+	errno = EIO;
+	return -1;
+}
+
 int
 maildrop_open(struct maildir *maildir, int uidl_format, struct maildrop **drop_r)
 {
@@ -202,8 +255,7 @@ maildrop_open(struct maildir *maildir, int uidl_format, struct maildrop **drop_r
 		return -1;
 	drop->uidl_format = uidl_format;
 	if (maildir_folder_open(maildir, "INBOX", &drop->folder) == -1 ||
-	    lock_session(drop->folder) == -1 || maildir_sync(drop->folder) == -1 ||
-	    take_messages(drop) == -1) {
+	    lock_session(drop->folder) == -1 || take_all(drop) == -1) {
 		saved = errno;
 		maildrop_close(&drop);
 		errno = saved;
@@ -220,9 +272,7 @@ maildrop_close(struct maildrop **drop)
 		return;
 	if ((*drop)->folder != NULL)
 		maildir_folder_close(&(*drop)->folder);
-	for (size_t i = 0; i < (*drop)->len; i++)
-		forget_uidl(&(*drop)->messages[i]);
-	free((*drop)->messages);
+	forget_messages(*drop);
 	free(*drop);
 	*drop = NULL;
 }

@@ -4,6 +4,7 @@ import base64
 import poplib
 import re
 import socket
+import time
 
 import pytest
 
@@ -94,6 +95,24 @@ def test_uidl_is_dovecots_and_lasts(filled):
     left = [u.split()[1] for u in p.uidl()[1]]
     assert left[:2] == [first[0].split()[1], first[2].split()[1]], "UIDLs outlive a deletion"
     assert left[2] not in [u.split()[1] for u in first], "and are not used again"
+    p.quit()
+
+
+def test_all_are_listed_though_the_index_is_damaged(server):
+    anna = server.accounts["anna"]
+    for i in range(300):  # so many that all that is learned of them is in the snapshot
+        anna.deliver(b"Subject: %d\n\n\n" % i, f"{1000000000 + i}.M{i}.test")
+    for _ in range(2):  # the second finds nothing changed, and the third need not look at a message
+        time.sleep(1.2)
+        p = server.login()
+        before = p.stat(), p.uidl()[1]
+        p.quit()
+    index = anna.maildir / "sallyport.index"
+    with open(index, "r+b") as f:
+        f.seek(int(index.stat().st_size * 0.3))
+        f.write(b"\xff" * 200)
+    p = server.login()
+    assert (p.stat(), p.uidl()[1]) == before
     p.quit()
 
 

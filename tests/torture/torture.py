@@ -108,6 +108,7 @@ class Torture:
         self.plan = Plan(server.dir / "plan")
         self.faults = 0        # odd while one may happen
         self.broken = 0.0      # when somebody broke the index
+        self.looked = 0.0      # when a look at everything ended
         self.account = server.accounts["anna"]
         self.model = Model(FOLDERS)
         self.stop, self.resume, self.pausing = threading.Event(), threading.Event(), threading.Event()
@@ -122,8 +123,9 @@ class Torture:
         return self.full, self.faults
 
     def lately_broken(self):
-        """An index broken under a session may end it, or a command: it is not known any more what it was told."""
-        return time.monotonic() < self.broken + 3
+        """An index broken under a session may end it, or a command: it is not known any more what it was told.
+        A look reads all of each index, and whatever is broken is mended with it."""
+        return self.broken > self.looked
 
     def calm_since(self, before):
         """Whether there was neither a full disk nor a fault since then."""
@@ -322,6 +324,7 @@ class Torture:
                 if not self.stand_still():
                     break
                 self.check(last=time.monotonic() >= end)
+                self.looked = time.monotonic()
                 self.choose_weather(rng)
                 self.go_on()
         except Exception as e:

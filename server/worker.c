@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +22,11 @@
 #include "server/relay.h"
 #include "server/worker.h"
 
-enum { REFUSAL_TIMEOUT = 10 * 1000 }; /* ms for a handshake that ends in a refusal */
+enum {
+	REFUSAL_TIMEOUT = 10 * 1000, /* ms for a handshake that ends in a refusal */
+	/* Room for a TLS record is so large at least. */
+	RECORD_ROOM = 16 * 1024,
+};
 
 bool
 worker_may_login(const struct worker *worker)
@@ -56,6 +61,18 @@ log_handshake(
 	log_end(&line);
 }
 
+/*
+ * Most connections fill little of the room for TLS records, and pages of a mapping of its own are there when they
+ * are touched.  So it must not come from what the heap has left, which calloc would clear.
+ */
+static void
+worker_spare_memory(void)
+{
+	(void)mallopt(M_MMAP_THRESHOLD, RECORD_ROOM);
+	(void)mallopt(M_TOP_PAD, RECORD_ROOM / 2);
+	(void)malloc_trim(0);
+}
+
 bool
 worker_start_tls(struct worker *worker)
 {
@@ -63,6 +80,7 @@ worker_start_tls(struct worker *worker)
 	struct tls_stream *tls;
 	enum tls_result result;
 
+	worker_spare_memory();
 	tls = tls_stream_new(
 	    worker->start.tls_server, channel->fd, worker->start.protocol->alpn, &worker->keys);
 	if (tls == NULL)

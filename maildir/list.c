@@ -196,16 +196,19 @@ recent_read(struct maildir_folder *folder, struct uid_record *record)
 	return 0;
 }
 
+/*
+ * Read without the lock: when many hear of a message at once one takes it, and the others only look.  Half of
+ * a number that is being written may tell them that they are too late, which they are.
+ */
 int
 maildir_recent(struct maildir_folder *folder, uint32_t *from_r)
 {
-	struct uid_record record;
+	struct uid_record record = {0};
 	int r;
 
-	if (mdlock_folder(folder) < 0)
+	if (mdlock_open(folder) < 0)
 		return -1;
 	r = recent_read(folder, &record);
-	mdlock_unfolder(folder);
 	*from_r = record.recent;
 	return r;
 }
@@ -214,14 +217,18 @@ int
 maildir_claim_recent(struct maildir_folder *folder, uint32_t *from_r)
 {
 	uint32_t next = maildir_uidnext(folder);
-	struct uid_record record;
+	struct uid_record record = {0};
 	int r;
 
+	if (maildir_recent(folder, from_r) < 0)
+		return -1;
+	/* Only what this session has in its list: others may know of more. */
+	if (*from_r >= next)
+		return 0;
 	if (mdlock_folder(folder) < 0)
 		return -1;
 	r = recent_read(folder, &record);
 	*from_r = record.recent;
-	/* Only what this session has in its list: others may know of more. */
 	if (r == 0 && record.recent < next) {
 		record.recent = next;
 		r = uid_record_write(folder, &record);

@@ -155,6 +155,14 @@ mdlock_folder_try(struct maildir_folder *folder)
 	return lock_folder(folder, 0);
 }
 
+int
+mdlock_open(struct maildir_folder *folder)
+{
+	if (folder->lock_fd < 0)
+		folder->lock_fd = lock_open(folder->fd);
+	return folder->lock_fd < 0 ? -1 : 0;
+}
+
 void
 mdlock_unfolder(struct maildir_folder *folder)
 {

@@ -43,6 +43,8 @@ void mdlock_drop(int fd, enum lock_byte byte);
 int mdlock_folder(struct maildir_folder *folder);
 /* Without waiting: EAGAIN. */
 int mdlock_folder_try(struct maildir_folder *folder);
+/* The lock file, open as lock_fd, for the record that is in it. */
+int mdlock_open(struct maildir_folder *folder);
 void mdlock_unfolder(struct maildir_folder *folder);
 
 /*

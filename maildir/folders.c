@@ -19,6 +19,7 @@
 #include "maildir/internal.h"
 #include "maildir/keywords.h"
 #include "maildir/learn.h"
+#include "maildir/lock.h"
 
 #define INBOX "INBOX"
 
@@ -256,6 +257,18 @@ close_if_open(int fd)
 		close(fd);
 }
 
+/* Who found the index damaged leaves a whole one to those that come. */
+static void
+folder_mend(struct maildir_folder *folder)
+{
+	folder->change = NULL;
+	if (folder->index == NULL || !folder->index->open || index_is_good(folder->index) ||
+	    mdlock_folder_try(folder) < 0)
+		return;
+	(void)!sync_now(folder);
+	mdlock_unfolder(folder);
+}
+
 void
 maildir_folder_close(struct maildir_folder **folderp)
 {
@@ -267,6 +280,7 @@ maildir_folder_close(struct maildir_folder **folderp)
 	maildir_reader_close(&folder->ahead);
 	(void)!maildir_change_settle(folder);
 	maildir_remember(folder);
+	folder_mend(folder);
 	close_if_open(folder->dir[ENTRY_CUR]);
 	close_if_open(folder->dir[ENTRY_NEW]);
 	close_if_open(folder->lock_fd);

@@ -309,6 +309,94 @@ damaged_is_not_gone(void **state)
 	assert_int_equal(maildir_count(f->inbox), 59);
 }
 
+/* Overwrites the snapshot's records from one place up to another, not with. */
+static void
+damage_records(struct fixture *f, size_t from, size_t to)
+{
+	const struct snapshot_head *head = &f->inbox->index->snap.head;
+	char garbage[32 * sizeof(struct index_record)];
+	size_t size = (to - from) * sizeof(struct index_record);
+	int fd = openat(f->fd, "sallyport.index", O_WRONLY | O_CLOEXEC);
+
+	assert_in_range(size, 1, sizeof(garbage));
+	memset(garbage, 0x5a, size);
+	assert_int_equal(pwrite(fd, garbage, size,
+			     (off_t)(head->records_at + from * sizeof(struct index_record))),
+	    size);
+	close(fd);
+}
+
+/* Messages whose records are damaged are known by those beside them: no session needs to end for it. */
+static void
+known_by_those_beside(void **state)
+{
+	static const struct {
+		size_t from, to; /* places that are damaged */
+		uint32_t gone;	 /* UID of a message that goes at the same time, or 0 */
+		uint32_t before; /* of one that went before, or 0 */
+		unsigned anew, changed;
+	} rows[] = {
+	    {29, 30, 0, 0, 0, 1},
+	    {20, 30, 0, 0, 0, 10},
+	    {0, 1, 0, 0, 0, 1},
+	    {40, 60, 0, 0, 0, 20},
+	    {20, 30, 35, 0, 0, 10}, /* it is not among them */
+	    {20, 30, 25, 0, 1, 0},  /* it may be any of them */
+	    {20, 30, 0, 25, 1, 0},  /* it might be back instead of another */
+	    {20, 30, 0, 45, 0, 10},
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct heard heard = {0};
+		struct fixture *f;
+		char name[40];
+		size_t count = 60;
+		struct maildir_message message;
+
+		assert_int_equal(fixture_setup(state), 0);
+		f = *state;
+		fill(f, rows[i].before != 0 ? 61 : 60);
+		if (rows[i].before != 0)
+			assert_int_equal(maildir_remove(f->inbox, rows[i].before), 0);
+		compact(f->inbox);
+		maildir_on_change(f->inbox, hear, &heard);
+		damage_records(f, rows[i].from, rows[i].to);
+		if (rows[i].gone != 0) {
+			snprintf(name, sizeof(name), "cur/%u.m.h:2,", 100000 + rows[i].gone);
+			assert_int_equal(unlinkat(f->fd, name, 0), 0);
+			count--;
+		}
+		assert_false(maildir_message(f->inbox, rows[i].from, &message));
+		assert_int_equal(maildir_sync(f->inbox), 0);
+		assert_int_equal(heard.anew, rows[i].anew);
+		if (rows[i].anew == 0) {
+			assert_int_equal(heard.changed, rows[i].changed);
+			assert_int_equal(heard.gone, rows[i].gone != 0);
+		}
+		assert_int_equal(maildir_count(f->inbox), count);
+		assert_true(maildir_undamaged(f->inbox));
+		maildir_on_change(f->inbox, NULL, NULL);
+		assert_int_equal(fixture_teardown(state), 0);
+	}
+}
+
+/* Who has found it damaged and goes leaves a whole one. */
+static void
+left_whole(void **state)
+{
+	struct fixture *f = *state;
+	struct maildir_message message;
+
+	fill(f, 60);
+	compact(f->inbox);
+	damage_records(f, 20, 30);
+	assert_false(maildir_message(f->inbox, 25, &message));
+	fixture_reopen(f);
+	assert_true(index_open(f->inbox));
+	for (size_t place = 0; place < 60; place++)
+		assert_true(maildir_message(f->inbox, place, &message));
+}
+
 /* What was learned once is not read again: the file may even be gone. */
 static void
 learned_for_ever(void **state)
@@ -345,6 +433,8 @@ main(void)
 	    WITH(an_old_one_is_put_back),
 	    WITH(written_over_with_an_old_one),
 	    WITH(damaged_is_not_gone),
+	    cmocka_unit_test(known_by_those_beside),
+	    WITH(left_whole),
 	    WITH(learned_for_ever),
 	};
 

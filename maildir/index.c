@@ -14,7 +14,8 @@
  * so.  Places (sequence numbers, but for what a client was not told) are counted from the snapshot's
  * order, less those that are gone, then the later ones in the order of the log, which is that of UIDs.
  * Each record is copied and its checksum verified whenever it is looked at; so a file that is damaged
- * underneath gives no wrong answer but none, and the next sync makes it anew.
+ * underneath gives no wrong answer but none, and the next sync makes it anew.  Which messages the damaged
+ * records were of is known from the UIDs beside them; where that is not sure a session must end (compare_lists).
  *
  * Writing
  *

@@ -216,6 +216,21 @@ mailbox_load_names(struct mailbox *box)
 
 /* --- places --- */
 
+/* Something of the index was damaged: a look at the disk makes it anew, but in the middle of a batch. */
+static bool
+mend(struct mailbox *box)
+{
+	return maildir_sync(box->folder) == 0 && still_holds(box);
+}
+
+/* Whether the place of a UID is sure. */
+static bool
+find_holds(struct mailbox *box, uint32_t uid)
+{
+	return maildir_find_holds(box->folder, uid) ||
+	       (mend(box) && maildir_find_holds(box->folder, uid));
+}
+
 size_t
 mailbox_find(const struct mailbox *box, uint32_t uid)
 {
@@ -272,28 +287,32 @@ mailbox_last_uid(struct mailbox *box)
 	return uid;
 }
 
-/*
- * What the folder has no record of, though it is not gone, was damaged underneath.  To pass over it would
- * tell a client that it was expunged.
- */
+/* 1: found.  0: it is gone.  -1: the folder has no record of it, which was damaged underneath. */
+static int
+find_message(const struct mailbox *box, size_t place, struct maildir_message *message_r)
+{
+	uint32_t uid;
+
+	if (box->gone.count == 0 && box->hidden.count == 0)
+		return maildir_message(box->folder, place, message_r) ? 1 : -1;
+	uid = mailbox_uid(box, place);
+	if (uid == 0 || !maildir_find_holds(box->folder, uid) || mailbox_find(box, uid) != place)
+		return -1;
+	if (uidset_has(&box->gone, uid))
+		return 0;
+	return maildir_lookup(box->folder, uid, message_r) ? 1 : -1;
+}
+
+/* To pass over one that was damaged would tell a client that it was expunged. */
 bool
 mailbox_message(struct mailbox *box, size_t place, struct maildir_message *message_r)
 {
-	uint32_t uid = 0;
+	int r = holds_yet(box) ? find_message(box, place, message_r) : 0;
 
-	if (!holds_yet(box))
-		return false;
-	if (box->gone.count == 0 && box->hidden.count == 0) {
-		box->anew = !maildir_message(box->folder, place, message_r);
-		return !box->anew;
-	}
-	uid = mailbox_uid(box, place);
-	box->anew =
-	    uid == 0 || !maildir_find_holds(box->folder, uid) || mailbox_find(box, uid) != place;
-	if (box->anew || uidset_has(&box->gone, uid))
-		return false;
-	box->anew = !maildir_lookup(box->folder, uid, message_r);
-	return !box->anew;
+	if (r == -1 && mend(box))
+		r = find_message(box, place, message_r);
+	box->anew = box->anew || r == -1;
+	return r == 1;
 }
 
 bool
@@ -580,9 +599,9 @@ range_places(struct mailbox *box, const struct picked *picked, size_t *first_r)
 		*first_r = range->first - 1;
 		return range->last < box->count ? range->last : box->count;
 	}
-	box->anew =
-	    !maildir_find_holds(box->folder, range->first) ||
-	    (range->last != UINT32_MAX && !maildir_find_holds(box->folder, range->last + 1));
+	if (!find_holds(box, range->first) ||
+	    (range->last != UINT32_MAX && !find_holds(box, range->last + 1)))
+		box->anew = true;
 	if (box->anew)
 		return *first_r = 0;
 	*first_r = mailbox_find(box, range->first);

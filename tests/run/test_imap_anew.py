@@ -2,6 +2,7 @@
 comes back.  A number or a UID never stands for another message than the client knows: the session ends instead, at once."""
 
 import re
+import time
 
 import pytest
 
@@ -80,6 +81,28 @@ def test_a_damaged_index_under_a_session(server, command, damage):
         assert line.startswith(tag + b" OK") and ("FETCH" not in command or len(lines) >= COUNT), (line, len(lines))
     talk = server.imap_talk()
     assert talk.cmd("SELECT INBOX").find(rb"^\* %d EXISTS" % COUNT), talk.last
+
+
+def test_some_damaged_records_end_no_session(server):
+    """Who they are is known from the UIDs beside them; and the index is whole again for whoever comes next."""
+    maildir = fill(server)
+    for _ in range(2):  # the second time nothing is new, and so no message needs to be looked at
+        talk = server.imap_talk()
+        assert talk.cmd("SELECT INBOX").ok
+        talk.close()
+        time.sleep(1.2)
+    talk = server.imap_talk()
+    assert talk.cmd("SELECT INBOX").ok
+    with open(maildir / "sallyport.index", "r+b") as f:
+        f.seek(600 + 20 * 88)
+        f.write(b"\xa5" * 500)
+    late = server.imap_talk()
+    assert late.cmd("SELECT INBOX").ok
+    for one in (late, talk):
+        answer = one.cmd("FETCH 1:* (UID FLAGS RFC822.SIZE)")
+        assert answer.ok and len(answer.find(rb"^\* \d+ FETCH")) >= COUNT, answer
+        no_other(answer.untagged)
+        assert one.cmd("NOOP").ok
 
 
 def in_the_middle(server, command, before, within, enable="NOOP"):

@@ -25,6 +25,9 @@ enum {
 	/* ms in which a burst of changes is taken for one: a delivery is three events, a client
 	 * that marks 1,000 messages is some thousand. */
 	IDLE_SETTLE = 20,
+	/* ms; once more after the last that happened: it may not have been over, as when a folder is deleted,
+	 * of which nothing is told any more while we have it open. */
+	IDLE_LOOK_AFTER = 1000,
 	/* ms; also with inotify: on a network file system it tells of our own machine only. */
 	IDLE_LOOK_ANYWAY = 60 * 1000,
 	IDLE_DONE_MAX = 64, /* octets of the line that ends it */
@@ -36,9 +39,10 @@ enum {
 	    200, /* ms between: a fiftieth of a processor, at 50 messages or more a second */
 };
 
-/* Learning ahead: when the next step is due; CLOCK_NEVER: nothing is left. */
-struct filling {
-	int64_t due;
+/* When what is due, or CLOCK_NEVER. */
+struct plan {
+	int64_t fill; /* the next step of learning ahead */
+	int64_t look; /* after something has happened */
 };
 
 static void
@@ -63,16 +67,16 @@ look_in(const struct session *session, bool watched)
 
 /* Something has happened: there may be more to learn, but not now.  Who may change nothing learns nothing. */
 static void
-fill_later(const struct session *session, struct filling *filling)
+fill_later(const struct session *session, struct plan *plan)
 {
-	filling->due = CLOCK_NEVER;
+	plan->fill = CLOCK_NEVER;
 	if (session->box != NULL && !session->box->read_only)
-		filling->due = clock_in(FILL_AFTER + (int)getpid() % FILL_SPREAD);
+		plan->fill = clock_in(FILL_AFTER + (int)getpid() % FILL_SPREAD);
 }
 
 /* A message at a time, for a moment, until the client speaks. */
 static void
-fill_step(struct session *session, struct filling *filling)
+fill_step(struct session *session, struct plan *plan)
 {
 	struct maildir_folder *folder = session->box->folder;
 	int64_t until = clock_now() + FILL_WORK;
@@ -82,19 +86,20 @@ fill_step(struct session *session, struct filling *filling)
 		left = maildir_learn(folder, 1);
 	} while (left > 0 && clock_now() < until && !channel_input_waits(session->channel));
 	if (!maildir_remember(folder)) { /* others have it */
-		fill_later(session, filling);
+		fill_later(session, plan);
 		return;
 	}
-	filling->due = left > 0 ? clock_in(FILL_REST) : CLOCK_NEVER;
+	plan->fill = left > 0 ? clock_in(FILL_REST) : CLOCK_NEVER;
 	if (left <= 0)
 		(void)malloc_trim(0);
 }
 
-/* The next wait, in ms: for the step that is due, or the look. */
+/* The next wait, in ms. */
 static int
-wait_ms(const struct session *session, bool watched, const struct filling *filling)
+wait_ms(const struct session *session, bool watched, const struct plan *plan)
 {
-	int look = look_in(session, watched), left = clock_left(filling->due);
+	int look = look_in(session, watched);
+	int left = clock_left(clock_earlier(plan->fill, plan->look));
 
 	return left >= 0 && (look < 0 || left < look) ? left : look;
 }
@@ -106,21 +111,24 @@ watch(struct session *session, struct maildir_watch *watch)
 	int fd = watch != NULL ? maildir_watch_fd(watch) : -1;
 	int64_t since = clock_now();
 	enum channel_event event;
-	struct filling filling;
+	struct plan plan = {.look = CLOCK_NEVER};
 
-	fill_later(session, &filling);
+	fill_later(session, &plan);
 	for (;;) {
 		event = channel_wait_either(
-		    session->channel, fd, wait_ms(session, watch != NULL, &filling), since);
+		    session->channel, fd, wait_ms(session, watch != NULL, &plan), since);
 		if (event == CHANNEL_INPUT || event == CHANNEL_OVER)
 			return event;
 		if (event == CHANNEL_OTHER) {
 			pause_ms(IDLE_SETTLE);
-			fill_later(session, &filling);
+			fill_later(session, &plan);
 			if (!maildir_watch_take(watch))
 				continue;
-		} else if (clock_left(filling.due) == 0) {
-			fill_step(session, &filling);
+			plan.look = clock_in(IDLE_LOOK_AFTER);
+		} else if (clock_left(plan.look) == 0) {
+			plan.look = CLOCK_NEVER;
+		} else if (clock_left(plan.fill) == 0) {
+			fill_step(session, &plan);
 			/* Our own writes are no event; what else there was, the look below sees. */
 			if (watch != NULL)
 				(void)maildir_watch_take(watch);

@@ -2,6 +2,7 @@
 
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -328,6 +329,19 @@ def test_a_mailbox_deleted_under_idle_ends_it(server):
     idle = Idle(here)
     there.cmd("DELETE Box")
     idle.until(rb"^\* BYE", 5)
+
+
+def test_a_mailbox_that_goes_slowly_ends_idle_too(server):
+    """First its directory is set aside, later it is removed: of that the kernel tells nobody who has it open."""
+    here = server.imap_talk()
+    here.cmd("CREATE Box")
+    here.cmd("SELECT Box")
+    idle = Idle(here)
+    maildir = server.accounts["anna"].maildir
+    (maildir / ".Box").rename(maildir / "aside")
+    time.sleep(0.3)
+    shutil.rmtree(maildir / "aside")
+    idle.until(rb"^\* BYE", 3)
 
 
 def test_shutdown_says_good_bye(server):

@@ -77,14 +77,24 @@ on_change(void *ctx, enum maildir_change change, uint32_t uid)
 		note_back(box, uid);
 }
 
-/* Counts what the client knows; that the sum is right is not enough, if the folder itself knows better. */
+/* How many the client knows, by our account. */
+static size_t
+sum_of(const struct mailbox *box)
+{
+	return maildir_find(box->folder, box->next) + box->gone.count - box->hidden.count;
+}
+
+/*
+ * Whether the client's numbers hold.  A sum that is wrong may be the damaged index's fault: a look at the disk makes
+ * that anew.  One that is right is not enough, if the folder itself knows better.
+ */
 static bool
 still_holds(struct mailbox *box)
 {
-	size_t sum = maildir_find(box->folder, box->next) + box->gone.count - box->hidden.count;
-
+	if (sum_of(box) != box->count && !maildir_find_holds(box->folder, box->next))
+		(void)!maildir_sync(box->folder);
 	box->uncounted = false;
-	box->anew = box->anew || sum != box->count;
+	box->anew = box->anew || sum_of(box) != box->count;
 	return !box->anew;
 }
 

@@ -7,6 +7,7 @@ import time
 import pytest
 
 COUNT = 60
+HEAD, RECORD = 544, 88  # octets of the index
 BODY = b"a line that is not short at all, so that a few of them are many octets\n" * 4000  # more than sockets hold, together
 
 
@@ -83,7 +84,8 @@ def test_a_damaged_index_under_a_session(server, command, damage):
     assert talk.cmd("SELECT INBOX").find(rb"^\* %d EXISTS" % COUNT), talk.last
 
 
-def test_some_damaged_records_end_no_session(server):
+@pytest.mark.parametrize("first, size", [(20, 500), (COUNT - 3, 3 * RECORD), (0, 2 * RECORD), (COUNT // 2, RECORD)])
+def test_some_damaged_records_end_no_session(server, first, size):
     """Who they are is known from the UIDs beside them; and the index is whole again for whoever comes next."""
     maildir = fill(server)
     for _ in range(2):  # the second time nothing is new, and so no message needs to be looked at
@@ -94,8 +96,8 @@ def test_some_damaged_records_end_no_session(server):
     talk = server.imap_talk()
     assert talk.cmd("SELECT INBOX").ok
     with open(maildir / "sallyport.index", "r+b") as f:
-        f.seek(600 + 20 * 88)
-        f.write(b"\xa5" * 500)
+        f.seek(HEAD + first * RECORD)
+        f.write(b"\xa5" * size)
     late = server.imap_talk()
     assert late.cmd("SELECT INBOX").ok
     for one in (late, talk):

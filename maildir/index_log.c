@@ -253,7 +253,8 @@ index_log_walk(const struct index_log *log, index_log_take *take, void *ctx)
 		if (left < sizeof(head))
 			return false;
 		memcpy(&head, data, sizeof(head));
-		if (!index_log_payload(log, at, (enum log_type)head.type, payload, sizeof(payload)))
+		if (head.size < sizeof(head) ||
+		    !index_log_payload(log, at, (enum log_type)head.type, payload, sizeof(payload)))
 			return false;
 		take(ctx, (enum log_type)head.type, payload, head.size - sizeof(head), at);
 		at += head.size;

@@ -141,10 +141,10 @@ static int
 put_gone(const struct taking *taking, const struct list *list)
 {
 	struct maildir_folder *folder = taking->sync->folder;
-	size_t place = 0, i = 0;
+	size_t place = 0, i = 0, count;
 	struct index_record record;
 
-	while (place < index_count(taking->index)) {
+	while (place < (count = index_count(taking->index))) {
 		if (!index_record(taking->index, place, &record))
 			return -1;
 		while (i < list->count && list->entry[i].uid < record.uid)
@@ -152,6 +152,10 @@ put_gone(const struct taking *taking, const struct list *list)
 		if (i < list->count && list->entry[i].uid == record.uid)
 			place++;
 		else if (index_put_gone(folder, record.uid, index_modseq(taking->index)) < 0)
+			return -1;
+		else if (index_count(taking->index) == count)
+			taking->index->damaged = true; /* a search does not find it */
+		if (taking->index->damaged)
 			return -1;
 	}
 	return 0;
@@ -283,7 +287,10 @@ sync_take(struct sync *sync, const struct list *list, const struct index_state *
 
 		now.modseq = 0; /* what is put says */
 		now.doubt |= index->state.doubt & INDEX_LINES;
-		return take_by_log(&taking, list, &now);
+		if (take_by_log(&taking, list, &now) == 0)
+			return 0;
+		if (!index->damaged)
+			return -1;
 	}
 	return take_by_snapshot(&taking, list, state);
 }

@@ -380,6 +380,34 @@ known_by_those_beside(void **state)
 	}
 }
 
+static void
+damage_when_told(void *ctx, enum maildir_change change, uint32_t uid)
+{
+	if (change == MAILDIR_CHANGED && uid == 1)
+		damage_records(ctx, 29, 30);
+}
+
+/* The record of a message is damaged in the very moment in which it is to be said that it is gone. */
+static void
+damaged_while_it_goes(void **state)
+{
+	struct fixture *f = *state;
+
+	fill(f, 60);
+	compact(f->inbox);
+	assert_int_equal(change_flags(f->inbox, 30, MAILDIR_FLAGGED, 0, 0, 0), 0);
+	maildir_on_change(f->inbox, damage_when_told, f);
+	rename_file(f, "cur/100001.m.h:2,", "cur/100001.m.h:2,S");
+	assert_int_equal(unlinkat(f->fd, "cur/100030.m.h:2,F", 0), 0);
+	alarm(20); /* it did not come to an end */
+	assert_int_equal(maildir_sync(f->inbox), 0);
+	alarm(0);
+	assert_int_equal(maildir_count(f->inbox), 59);
+	assert_int_equal(maildir_sync(f->inbox), 0);
+	assert_true(maildir_undamaged(f->inbox));
+	maildir_on_change(f->inbox, NULL, NULL);
+}
+
 /* Who has found it damaged and goes leaves a whole one. */
 static void
 left_whole(void **state)
@@ -434,6 +462,7 @@ main(void)
 	    WITH(written_over_with_an_old_one),
 	    WITH(damaged_is_not_gone),
 	    cmocka_unit_test(known_by_those_beside),
+	    WITH(damaged_while_it_goes),
 	    WITH(left_whole),
 	    WITH(learned_for_ever),
 	};

@@ -244,13 +244,14 @@ check_lock_is_left(struct maildir *md, int dirfd, const char *name, time_t now)
 static void
 look_tmp(const struct look *look)
 {
-	DIR *dir = maildir_read_dir(look->folder->fd, "tmp");
+	int fd;
+	DIR *dir = maildir_read_dir(look->folder->fd, "tmp", &fd);
 	const struct dirent *entry;
 	char path[PATH_SIZE];
 	struct stat st;
 
 	while (dir != NULL && (entry = readdir(dir)) != NULL) {
-		if (fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+		if (fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
 		    !S_ISREG(st.st_mode) || look->check->now - last_touched(&st) <= OLD_SECONDS)
 			continue;
 		snprintf(path, sizeof(path), "tmp/%s", entry->d_name);
@@ -289,10 +290,10 @@ seen_add(struct look *look, int dir, const char *name, const struct stat *st)
 static int
 read_directory(struct look *look, int which)
 {
-	DIR *dir = maildir_read_dir(look->folder->dir[which], ".");
+	int fd, r = 0;
+	DIR *dir = maildir_read_dir(look->folder->dir[which], ".", &fd);
 	const struct dirent *entry;
 	struct stat st;
-	int r = 0;
 
 	if (dir == NULL) {
 		tell(look, ODD_CLOSED, dir_names[which], strerror(errno));
@@ -302,7 +303,7 @@ read_directory(struct look *look, int which)
 		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
 			continue;
 		/* Gone: it is renamed just now, and its directory will be read again. */
-		if (fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		if (fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
 			r = seen_add(look, which, entry->d_name, &st);
 	}
 	(void)closedir(dir);

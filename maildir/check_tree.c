@@ -135,7 +135,7 @@ look_at_entry(struct tree_look *look, const char *entry)
 static int
 look_at_entries(struct tree_look *look)
 {
-	DIR *dir = maildir_read_dir(look->md->fd, ".");
+	DIR *dir = maildir_read_dir(look->md->fd, ".", NULL);
 	const struct dirent *entry;
 
 	if (dir == NULL)

@@ -162,7 +162,7 @@ int
 maildir_folders(struct maildir *md, bool (*each)(void *ctx, const char *name), void *ctx)
 {
 	struct names names = {0};
-	DIR *dir = maildir_read_dir(md->fd, ".");
+	DIR *dir = maildir_read_dir(md->fd, ".", NULL);
 	int r;
 
 	if (dir == NULL)

@@ -36,8 +36,9 @@ void maildir_notice(struct maildir *md, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* Opens a directory below, never through a symbolic link. */
 int maildir_open_dir(int dirfd, const char *name);
-/* The same, to read its names; a directory that is open is named ".". */
-DIR *maildir_read_dir(int dirfd, const char *name);
+/* The same, to read its names; a directory that is open is named ".".  *fd_r, if not NULL: the result's
+ * descriptor. */
+DIR *maildir_read_dir(int dirfd, const char *name, int *fd_r);
 /* Opens a file for reading that may be anything: EINVAL unless it is a regular file. */
 struct stat;
 int maildir_open_regular(int dirfd, const char *name, struct stat *st_r);

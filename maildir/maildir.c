@@ -141,7 +141,7 @@ maildir_open_dir(int dirfd, const char *name)
 }
 
 DIR *
-maildir_read_dir(int dirfd, const char *name)
+maildir_read_dir(int dirfd, const char *name, int *fd_r)
 {
 	int fd = maildir_open_dir(dirfd, name), saved;
 	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
@@ -151,6 +151,8 @@ maildir_read_dir(int dirfd, const char *name)
 		close(fd);
 		errno = saved;
 	}
+	if (fd_r != NULL)
+		*fd_r = fd;
 	return dir;
 }
 

@@ -248,7 +248,7 @@ scan_wanted(struct scan *scan, int dir, const struct dirent *entry)
 static int
 scan_dir(struct scan *scan, int which)
 {
-	DIR *dir = maildir_read_dir(scan->folder->dir[which], ".");
+	DIR *dir = maildir_read_dir(scan->folder->dir[which], ".", NULL);
 	struct dirent *entry;
 	int r = 0, saved;
 

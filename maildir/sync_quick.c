@@ -33,7 +33,7 @@ enum { NOT_ENOUGH = 1 };
 static bool
 new_is_empty(struct maildir_folder *folder)
 {
-	DIR *dir = maildir_read_dir(folder->fd, "new");
+	DIR *dir = maildir_read_dir(folder->fd, "new", NULL);
 	struct dirent *entry;
 	bool empty = true;
 

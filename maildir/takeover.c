@@ -186,7 +186,7 @@ own_add(struct own_files *files, const char *name)
 static int
 own_scan(struct own_files *files, int dirfd)
 {
-	DIR *dir = maildir_read_dir(dirfd, ".");
+	DIR *dir = maildir_read_dir(dirfd, ".", NULL);
 	struct dirent *entry;
 	int r = 0, saved;
 
@@ -334,7 +334,7 @@ static int
 apply_pass(
     struct maildir_folder *folder, const struct courier_keywords *keywords, const uint64_t *bits)
 {
-	DIR *dir = maildir_read_dir(folder->dir[ENTRY_CUR], ".");
+	DIR *dir = maildir_read_dir(folder->dir[ENTRY_CUR], ".", NULL);
 	struct dirent *entry;
 	int r = 0, again = 0, saved;
 

@@ -50,6 +50,7 @@ maildir_folder_exists(struct maildir *md, const char *name)
 
 struct level {
 	DIR *dir;
+	int fd; /* of dir */
 	char name[NAME_SIZE];
 };
 
@@ -60,7 +61,7 @@ level_push(struct level stack[REMOVE_DEPTH], size_t *depth, int dirfd, const cha
 	struct level *level = &stack[*depth];
 
 	if (*depth == REMOVE_DEPTH || strlen(name) > NAME_MAX ||
-	    (level->dir = maildir_read_dir(dirfd, name)) == NULL)
+	    (level->dir = maildir_read_dir(dirfd, name, &level->fd)) == NULL)
 		return;
 	memcpy(level->name, name, strlen(name) + 1);
 	++*depth;
@@ -73,7 +74,7 @@ level_pop(struct level stack[REMOVE_DEPTH], size_t *depth, int top)
 	int above;
 
 	(void)closedir(stack[--*depth].dir);
-	above = *depth > 0 ? dirfd(stack[*depth - 1].dir) : top;
+	above = *depth > 0 ? stack[*depth - 1].fd : top;
 	(void)unlinkat(above, stack[*depth].name, AT_REMOVEDIR);
 }
 
@@ -87,14 +88,14 @@ remove_tree(int top, const char *name)
 
 	level_push(stack, &depth, top, name);
 	while (depth > 0) {
-		DIR *dir = stack[depth - 1].dir;
+		int fd = stack[depth - 1].fd;
 
-		entry = readdir(dir);
+		entry = readdir(stack[depth - 1].dir);
 		if (entry == NULL)
 			level_pop(stack, &depth, top);
 		else if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
-			 unlinkat(dirfd(dir), entry->d_name, 0) < 0)
-			level_push(stack, &depth, dirfd(dir), entry->d_name);
+			 unlinkat(fd, entry->d_name, 0) < 0)
+			level_push(stack, &depth, fd, entry->d_name);
 	}
 }
 
@@ -102,7 +103,7 @@ remove_tree(int top, const char *name)
 static void
 remove_deleted(struct maildir *md)
 {
-	DIR *dir = maildir_read_dir(md->fd, ".");
+	DIR *dir = maildir_read_dir(md->fd, ".", NULL);
 	const struct dirent *entry;
 	struct stat st;
 

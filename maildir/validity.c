@@ -64,7 +64,7 @@ static int
 validity_names(struct maildir *md, uint32_t *value_r)
 {
 	const size_t prefix = sizeof(VALIDITY_NAME);
-	DIR *dir = maildir_read_dir(md->fd, ".");
+	DIR *dir = maildir_read_dir(md->fd, ".", NULL);
 	struct dirent *entry;
 	int r;
 

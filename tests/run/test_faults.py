@@ -15,7 +15,7 @@ SECONDS = int(os.environ.get("FAULT_SECONDS", "20"))
 
 # What maildir/ uses of libc that does not go into the file system, and fails only for want of memory.
 HARMLESS = re.compile(r"""_*(
-    errno_location | dirfd | \w*sn?printf(_chk)? | \w*scanf | stack_chk_\w+ | (isoc23_)?(mem|str)\w+ | [cm]alloc |
+    errno_location | \w*sn?printf(_chk)? | \w*scanf | stack_chk_\w+ | (isoc23_)?(mem|str)\w+ | [cm]alloc |
     realloc(array)? | free | open_memstream | qsort | bsearch | clock_gettime | time | gmtime_r | timegm | nanosleep |
     get[eu]*[gpu]id | getrandom | kill | iconv\w* | sched_yield | munmap | madvise | ctype_\w+ | abort |
     \w*san_\w+ | sig\w+ | poll | sysconf | tls_get_addr | GLOBAL_OFFSET_TABLE_)""", re.X)

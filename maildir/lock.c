@@ -109,7 +109,8 @@ mdlock_take(int dirfd, int *fd, enum lock_byte byte, unsigned wait_ms)
 		if (r < 0 && wait_ms == 0)
 			return -1;
 		waited = maildir_now_ms() - begun;
-		if (waited > wait_ms) {
+		/* Who does not wait must still come to the file that is there now, or to hear that there is none. */
+		if (waited > wait_ms && (r < 0 || waited > LOCK_EAGER_MS)) {
 			errno = ENOLCK;
 			return -1;
 		}

@@ -25,8 +25,16 @@
 #define LOCK_EAGER_MS 200
 #define LOCK_PAUSE_MS 16
 
-/* Dovecot holds its lock for a sync; longer than this and it is stuck, and the client is told so. */
-#define DOTLOCK_WAIT_MS 10000
+/*
+ * Dovecot holds its lock for a sync; longer than this and it is stuck, and the client is told so.  Who comes
+ * when it has been there for so long need not find that out once more: all others wait behind him.
+ */
+#define DOTLOCK_WAIT_MS	      10000
+#define DOTLOCK_WAIT_LEAST_MS 1000
+
+/* A lock file that cannot be removed would keep out everybody else as long as its process lives. */
+#define DOTLOCK_DROP_TRIES    10
+#define DOTLOCK_DROP_PAUSE_MS 1
 
 /* Dovecot's own rule: a lock file that old is nobody's. */
 #define DOTLOCK_STALE_SECONDS 120
@@ -194,10 +202,11 @@ maildir_session_lock(struct maildir_folder *folder)
 
 /* The lock file, complete under another name, so that nobody ever sees it empty. */
 static int
-dotlock_prepare(const struct dotlock *lock)
+dotlock_prepare(struct dotlock *lock)
 {
 	char text[320];
 	int n = snprintf(text, sizeof(text), "%ld:%.255s", (long)getpid(), lock->md->host);
+	struct stat st;
 	int fd, r;
 
 	if (unlinkat(lock->dirfd, lock->tmp, 0) < 0 && errno != ENOENT)
@@ -207,6 +216,10 @@ dotlock_prepare(const struct dotlock *lock)
 	if (fd < 0)
 		return -1;
 	r = maildir_write_all(fd, text, (size_t)n);
+	if (fstat(fd, &st) < 0)
+		r = -1;
+	else
+		file_stamp_of(&st, &lock->stamp);
 	if (close(fd) < 0)
 		r = -1;
 	return r;
@@ -256,47 +269,55 @@ dotlock_file_stale(const struct dotlock *lock, time_t now, struct file_stamp *st
 
 /*
  * Takes a stale lock away.  Between the look and now another may have done so and locked: what is
- * moved aside is looked at again, and put back if it is not what was found stale.
+ * moved aside is looked at again, and put back if it is not what was found stale.  false: it is still there.
  */
-static void
+static bool
 dotlock_break(const struct dotlock *lock, const struct file_stamp *stale)
 {
 	struct stat st;
 
 	(void)unlinkat(lock->dirfd, lock->aside, 0);
 	if (maildir_move(lock->dirfd, lock->name, lock->dirfd, lock->aside) < 0)
-		return;
+		return false;
 	if (fstatat(lock->dirfd, lock->aside, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    (st.st_ino != stale->ino || st.st_dev != stale->dev)) {
 		(void)maildir_move(lock->dirfd, lock->aside, lock->dirfd, lock->name);
-		return;
+		return false;
 	}
 	(void)unlinkat(lock->dirfd, lock->aside, 0);
 	maildir_notice(lock->md, "%s: took over the stale lock %s", lock->folder, lock->name);
+	return true;
+}
+
+/* Whether one that was found after so long will not be given back soon. */
+static bool
+dotlock_is_stuck(uint64_t waited, time_t now, const struct file_stamp *found)
+{
+	return waited > DOTLOCK_WAIT_MS || (waited > DOTLOCK_WAIT_LEAST_MS && found->ino != 0 &&
+					       now - found->mtime.tv_sec > DOTLOCK_WAIT_MS / 1000);
 }
 
 static int
 dotlock_wait(struct dotlock *lock)
 {
-	uint64_t end = maildir_now_ms() + DOTLOCK_WAIT_MS;
+	uint64_t begun = maildir_now_ms();
 	unsigned pause = 1;
 
 	for (;;) {
-		struct file_stamp stale;
+		struct file_stamp found = {0};
+		time_t now = time(NULL);
 
 		if (maildir_move(lock->dirfd, lock->tmp, lock->dirfd, lock->name) == 0)
-			return file_stamp_at(lock->dirfd, lock->name, &lock->stamp);
+			return 0;
 		if (errno != EEXIST)
 			return -1;
-		if (maildir_now_ms() > end) {
+		if (dotlock_file_stale(lock, now, &found) && dotlock_break(lock, &found))
+			continue;
+		if (dotlock_is_stuck(maildir_now_ms() - begun, now, &found)) {
 			maildir_notice(
 			    lock->md, "%s: %s is held by another", lock->folder, lock->name);
 			errno = ENOLCK;
 			return -1;
-		}
-		if (dotlock_file_stale(lock, time(NULL), &stale)) {
-			dotlock_break(lock, &stale);
-			continue;
 		}
 		maildir_sleep_ms(pause);
 		pause = pause < 32 ? pause * 2 : 32;
@@ -316,22 +337,39 @@ dotlock_file_take(struct dotlock *lock)
 	return -1;
 }
 
-bool
-dotlock_file_held(const struct dotlock *lock)
+/* 1: it is there, and ours; 0: it is not; -1: that cannot be said just now. */
+static int
+dotlock_look(const struct dotlock *lock)
 {
 	struct file_stamp now;
 
-	return file_stamp_at(lock->dirfd, lock->name, &now) == 0 && now.ino != 0 &&
-	       now.ino == lock->stamp.ino && now.dev == lock->stamp.dev;
+	if (file_stamp_at(lock->dirfd, lock->name, &now) < 0)
+		return -1;
+	return now.ino != 0 && now.ino == lock->stamp.ino && now.dev == lock->stamp.dev;
+}
+
+bool
+dotlock_file_held(const struct dotlock *lock)
+{
+	return dotlock_look(lock) == 1;
 }
 
 void
 dotlock_file_drop(struct dotlock *lock)
 {
-	int saved = errno;
+	int saved = errno, r;
 
-	if (dotlock_file_held(lock))
-		(void)unlinkat(lock->dirfd, lock->name, 0);
+	for (int tries = 1;; tries++) {
+		r = dotlock_look(lock);
+		if (r == 0 || (r > 0 && unlinkat(lock->dirfd, lock->name, 0) == 0))
+			break;
+		if (tries == DOTLOCK_DROP_TRIES) {
+			maildir_notice(
+			    lock->md, "%s: cannot remove the lock %s", lock->folder, lock->name);
+			break;
+		}
+		maildir_sleep_ms(DOTLOCK_DROP_PAUSE_MS);
+	}
 	memset(&lock->stamp, 0, sizeof(lock->stamp));
 	errno = saved;
 }

@@ -11,6 +11,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -434,13 +435,29 @@ own_view(struct session *s)
 	return same;
 }
 
+/* A lock file that somebody alive leaves behind would keep all others out for as long as he lives. */
+static bool
+nothing_is_locked(const struct world *world)
+{
+	char path[PATH_MAX];
+
+	for (int f = 0; f < WORLD_FOLDERS; f++) {
+		world_path(world, path, f, "dovecot-uidlist.lock");
+		if (access(path, F_OK) == 0) {
+			fprintf(stderr, "  a session leaves %s behind\n", path);
+			return false;
+		}
+	}
+	return true;
+}
+
 /* The process that has the fault. */
 static int
 act(struct world *world, const struct scenario *scenario)
 {
 	struct session session = {.world = world};
 	unsigned before = descriptors();
-	bool good = true;
+	bool good;
 
 	scenario->before(&session);
 	if (world->failed > 0) {
@@ -452,8 +469,9 @@ act(struct world *world, const struct scenario *scenario)
 	scenario->script(&session);
 	world->plan.armed = 0;
 	layer_forget();
+	good = nothing_is_locked(world);
 	if (session.folder[WORK] != NULL)
-		good = own_view(&session);
+		good &= own_view(&session);
 	session_close(&session);
 	if (descriptors() != before) {
 		fprintf(

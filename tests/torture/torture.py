@@ -874,8 +874,9 @@ def run(server, seconds, seed, say=print, only=None):
         shutil.copytree(account.maildir, kept / "Maildir", symlinks=True, copy_function=shutil.copy2)
         shutil.copy(server.log_path, kept / "log")
         (kept / "said").write_text("\n".join([*map(str, failure[:2]), *failure[2]]) + "\n")
+        noticed = [line for line in server.log().splitlines() if " notice " in line]
         return (f"seed {seed}: {failure[0]}: {failure[1]!r}\nwith {torture.weather}\nkept: {kept}\n"
-                + "\n".join(failure[2][-12:]))
+                + "\n".join(noticed[-6:] + failure[2][-12:]))
     finally:
         if mounted:
             subprocess.run(["umount", "-l", account.maildir], check=True)

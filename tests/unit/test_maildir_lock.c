@@ -185,6 +185,25 @@ live_lock_file(void **state)
 	}
 }
 
+/* One that has been there for long is not waited for by each of us in turn. */
+static void
+stuck_lock_file(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t start = now_ms();
+
+	put(f, DOTLOCK, "1:test.host");
+	set_age(f, 60);
+	put(f, "new/1.m", "a\n");
+	assert_int_equal(maildir_sync(f->inbox), -1);
+	assert_int_equal(errno, ENOLCK);
+	assert_true(now_ms() - start < 5000);
+	assert_true(exists(f, DOTLOCK));
+	assert_int_equal(unlinkat(f->fd, DOTLOCK, 0), 0);
+	assert_int_equal(maildir_sync(f->inbox), 0);
+	assert_int_equal(maildir_count(f->inbox), 1);
+}
+
 /* Dovecot gives UIDs to new mail while we wait to do the same: its UIDs count. */
 static void
 others_write_while_we_wait(void **state)
@@ -275,6 +294,7 @@ main(void)
 	    WITH(waits_its_turn),
 	    WITH(test_req36_stale_lock_files),
 	    WITH(live_lock_file),
+	    WITH(stuck_lock_file),
 	    WITH(others_write_while_we_wait),
 	    WITH(no_lock_file_without_writing),
 	    WITH(lost_lock_file),

@@ -8,62 +8,13 @@
 #include <strings.h>
 
 #include "maildir/facts.h"
+#include "maildir/fields.h"
 #include "maildir/header.h"
 #include "maildir/internal.h"
 #include "maildir/mime.h"
 
 /* What is read at a time: most headers are one piece. */
 enum { FACTS_PIECE = 16 * 1024 };
-
-/*
- * The fields that clients ask for in lists of messages, or search for.  Long ones that few ask for
- * (Received, signatures, Autocrypt) are not worth their room.
- */
-static const char *const fields[] = {
-    "Bcc",
-    "Cc",
-    "Content-Transfer-Encoding",
-    "Content-Type",
-    "Date",
-    "Delivered-To",
-    "Disposition-Notification-To",
-    "From",
-    "Importance",
-    "In-Reply-To",
-    "List-Id",
-    "List-Post",
-    "List-Unsubscribe",
-    "MIME-Version",
-    "Message-ID",
-    "Newsgroups",
-    "Priority",
-    "References",
-    "Reply-To",
-    "Sender",
-    "Subject",
-    "To",
-    "User-Agent",
-    "X-MSMail-Priority",
-    "X-Mailer",
-    "X-Priority",
-    "X-Spam-Flag",
-    "X-Spam-Status",
-};
-
-static const struct header_names field_names = {
-    .name = fields,
-    .count = sizeof(fields) / sizeof(fields[0]),
-};
-
-bool
-maildir_fields_has(const char *name, size_t len)
-{
-	for (size_t i = 0; i < field_names.count; i++) {
-		if (strlen(fields[i]) == len && strncasecmp(fields[i], name, len) == 0)
-			return true;
-	}
-	return false;
-}
 
 /* A message being read. */
 struct facts_run {
@@ -122,6 +73,10 @@ facts_put(const struct mime *mime, struct facts *facts)
 		mime_put_structure(mime, true, false, &text[MAILDIR_BODYSTRUCTURE]);
 		mime_put_structure(mime, true, true, &text[MAILDIR_BODYSTRUCTURE_UTF8]);
 	}
+	facts->decoded = text[MAILDIR_FIELDS].len <= FIELDS_DECODE_MAX;
+	if (facts->decoded)
+		fields_decode(
+		    text[MAILDIR_FIELDS].data, text[MAILDIR_FIELDS].len, &text[MAILDIR_DECODED]);
 	for (int i = 0; i < MAILDIR_TEXTS; i++)
 		failed |= text[i].failed;
 	if (failed) {
@@ -144,7 +99,7 @@ facts_read(struct maildir_reader *reader, bool head_only, struct facts *facts_r)
 	if (run == NULL)
 		return -1;
 	run->facts = facts_r;
-	run->filter.names = &field_names;
+	run->filter.names = &fields_remembered;
 	run->mime = mime_new();
 	if (run->mime != NULL && facts_octets(run, reader, head_only) == 0) {
 		facts_r->whole = !head_only;

@@ -15,7 +15,8 @@ struct facts {
 	struct mdtext text[MAILDIR_TEXTS];
 	/* Most messages are told alike with UTF-8 and without: then text[] of the UTF-8 is empty. */
 	bool same_envelope, same_structure;
-	bool whole; /* not the header only: what follows is known, and the structures are */
+	bool decoded; /* the fields are not too long for it */
+	bool whole;   /* not the header only: what follows is known, and the structures are */
 	uint64_t size, wire; /* of the file, and on the wire */
 	bool line_end;	     /* the message ends in one */
 };

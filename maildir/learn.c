@@ -277,6 +277,8 @@ text_len(const struct facts *facts, int i)
 
 	if (structure && !facts->whole)
 		return TEXTS_UNKNOWN;
+	if (i == MAILDIR_DECODED && !facts->decoded)
+		return TEXTS_LONG;
 	if ((i == MAILDIR_ENVELOPE_UTF8 && facts->same_envelope) ||
 	    (i == MAILDIR_BODYSTRUCTURE_UTF8 && facts->same_structure))
 		return TEXTS_SAME;
@@ -409,10 +411,18 @@ maildir_text(
 		recalled = text_recall(folder, uid, text, out);
 		if (recalled <= RECALL_DONE)
 			return recalled == RECALL_DONE ? 0 : -1;
+		if (recalled == RECALL_LONG && text == MAILDIR_DECODED) {
+			errno = EFBIG;
+			return -1;
+		}
 		/* What is learned of the head alone is not put in the place of more. */
 		head_only = !is_structure(text) && !l->expects_all && recalled != RECALL_DAMAGED;
 		if (facts_load(folder, l, uid, head_only, recalled != RECALL_LONG) < 0)
 			return -1;
+	}
+	if (text == MAILDIR_DECODED && !l->facts.decoded) {
+		errno = EFBIG;
+		return -1;
 	}
 	found = facts_text(&l->facts, text);
 	mdtext_add(out, found->data, found->len);

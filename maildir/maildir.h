@@ -204,16 +204,15 @@ enum maildir_text {
 	MAILDIR_ENVELOPE_UTF8,
 	MAILDIR_BODYSTRUCTURE, /* mime_put_structure, extended */
 	MAILDIR_BODYSTRUCTURE_UTF8,
-	MAILDIR_FIELDS, /* the header fields that maildir_fields_has, as they stand, in CRLF lines */
+	MAILDIR_FIELDS,	 /* the header fields that fields_has, as they stand, in CRLF lines */
+	MAILDIR_DECODED, /* values of fields as fields_match_decoded reads them */
 	MAILDIR_TEXTS,
 };
 /* All of it is going to be asked for, of each message: then one is read once, and not for each thing. */
 void maildir_expect(struct maildir_folder *folder, bool all);
-/* Appends it to out.  -1 as maildir_size. */
+/* Appends it to out.  -1 as maildir_size; EFBIG: MAILDIR_DECODED is not made of fields that long. */
 int maildir_text(
     struct maildir_folder *folder, uint32_t uid, enum maildir_text text, struct mdtext *out);
-/* Whether MAILDIR_FIELDS has all fields of that name (in any case of letters) that a message has. */
-bool maildir_fields_has(const char *name, size_t len);
 
 /*
  * Remembers what was learned of messages since, for all sessions to come.  To be called after each

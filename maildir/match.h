@@ -36,13 +36,4 @@ struct match {
 int maildir_match(struct maildir_folder *folder, uint32_t uid, struct match *matches, size_t count,
     bool (*stop)(void *ctx), void *ctx);
 
-/*
- * The same for questions about fields, all of them MATCH_HEADER, asked of a text of header lines (CRLF,
- * folded or not) as maildir_text gives it.  -1: ENOMEM.
- */
-int match_header(const char *text, size_t len, struct match *matches, size_t count);
-
-/* The day of the first Date field of such a text: see mime_sent_day. */
-bool match_sent_day(const char *text, size_t len, int64_t *day_r);
-
 #endif

@@ -186,3 +186,21 @@ words_end(struct words *words, struct mdtext *out)
 	mdtext_add(out, words->blanks, words->blanks_len);
 	memset(words, 0, sizeof(*words));
 }
+
+bool
+words_squeeze(struct mdtext *text, bool after_blank)
+{
+	size_t to = 0;
+
+	for (size_t i = 0; i < text->len; i++) {
+		bool blank = text->data[i] == ' ' || text->data[i] == '\t';
+
+		if (!blank)
+			text->data[to++] = text->data[i];
+		else if (!after_blank)
+			text->data[to++] = ' ';
+		after_blank = blank;
+	}
+	text->len = to;
+	return after_blank;
+}

@@ -34,4 +34,11 @@ void words_feed(struct words *words, const char *text, size_t len, struct mdtext
 /* The text is over; words is zeroed. */
 void words_end(struct words *words, struct mdtext *out);
 
+/*
+ * Of blanks in a text one is left: programs fold at a blank and begin the next line with another, which nobody
+ * who reads the field sees, and the names of ENVELOPE have none of it either.  after_blank: what came before
+ * ended in one; the result says so of this text.
+ */
+bool words_squeeze(struct mdtext *text, bool after_blank);
+
 #endif

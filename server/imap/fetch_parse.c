@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "maildir/fields.h"
 #include "maildir/maildir.h"
 #include "server/imap/fetch.h"
 
@@ -108,7 +109,7 @@ take_fields(struct args *args, struct section *section)
 		if (section->fields.count > 0)
 			mdtext_add(&section->label, " ", 1);
 		put_field_name(&section->label, word);
-		section->remembered = section->remembered && maildir_fields_has(word.at, word.len);
+		section->remembered = section->remembered && fields_has(word.at, word.len);
 		name[section->fields.count] = strndup(word.at, word.len);
 		if (name[section->fields.count++] == NULL)
 			return false;

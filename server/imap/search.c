@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "maildir/charset.h"
+#include "maildir/fields.h"
 #include "maildir/maildir.h"
 #include "server/imap/answer.h"
 #include "server/imap/mailbox.h"
@@ -150,7 +151,7 @@ sent(const struct asking *a, const struct search_step *step)
 {
 	int64_t day;
 
-	return match_sent_day(a->s->fields.data, a->s->fields.len, &day) &&
+	return fields_sent_day(a->s->fields.data, a->s->fields.len, &day) &&
 	       day_fits(day, step->value, (int)step->key - SEARCH_SENTBEFORE);
 }
 
@@ -168,6 +169,16 @@ stop(void *ctx)
 	return s->stopped;
 }
 
+static bool
+load_fields(const struct asking *a, enum maildir_text text)
+{
+	struct mdtext *fields = &a->s->fields;
+
+	fields->len = 0;
+	return maildir_text(a->s->session->box->folder, a->m.uid, text, fields) == 0 &&
+	       !fields->failed;
+}
+
 /* One that cannot be read has no field that could be found. */
 static void
 ask_fields(const struct asking *a)
@@ -175,11 +186,13 @@ ask_fields(const struct asking *a)
 	struct search_program *program = &a->s->program;
 	struct mdtext *fields = &a->s->fields;
 
-	fields->len = 0;
-	if (maildir_text(a->s->session->box->folder, a->m.uid, MAILDIR_FIELDS, fields) == -1 ||
-	    fields->failed)
+	if (program->decoded && load_fields(a, MAILDIR_DECODED)) {
+		fields_match_decoded(fields->data, fields->len, program->field, program->fields);
+		return;
+	}
+	if (!load_fields(a, MAILDIR_FIELDS))
 		fields->len = 0;
-	(void)!match_header(fields->data, fields->len, program->field, program->fields);
+	(void)!fields_match(fields->data, fields->len, program->field, program->fields);
 }
 
 /* All texts that the message is asked for, in one reading. */

@@ -73,9 +73,10 @@ struct search_step {
 struct search_program {
 	struct search_step *step;
 	size_t steps, room;
-	/* What to look for in the whole message, and in MAILDIR_FIELDS; names and texts are owned. */
+	/* What to look for in the whole message, and in fields that are remembered; names and texts are owned. */
 	struct match *text, *field;
 	size_t texts, fields;
+	bool decoded;	 /* all that is asked of fields is in MAILDIR_DECODED */
 	bool modseq;	 /* MODSEQ was asked for, and so is told */
 	unsigned prices; /* which there are, a bit for each: see search.c */
 };

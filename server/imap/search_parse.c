@@ -11,7 +11,9 @@
 
 #include "maildir/casemap.h"
 #include "maildir/charset.h"
+#include "maildir/fields.h"
 #include "maildir/maildir.h"
+#include "maildir/words.h"
 #include "server/imap/mailbox.h"
 #include "server/imap/search.h"
 #include "server/imap/session.h"
@@ -268,23 +270,6 @@ add_id(struct parsing *p, enum search_key key)
 	return step->id != NULL || fail(p, SEARCH_TOO_MUCH);
 }
 
-/* One blank for any number of them. */
-static void
-squeeze_blanks(struct mdtext *text)
-{
-	size_t to = 0;
-
-	for (size_t i = 0; i < text->len; i++) {
-		bool blank = text->data[i] == ' ' || text->data[i] == '\t';
-
-		if (!blank)
-			text->data[to++] = text->data[i];
-		else if (to == 0 || text->data[to - 1] != ' ')
-			text->data[to++] = ' ';
-	}
-	text->len = to;
-}
-
 /* A text as match.h wants it: UTF-8 of the command's charset, mapped. */
 static bool
 map_text(struct parsing *p, struct word word, struct match *match)
@@ -297,7 +282,7 @@ map_text(struct parsing *p, struct word word, struct match *match)
 	else
 		mdtext_add(&utf8, word.at, word.len);
 	if (match->where == MATCH_HEADER)
-		squeeze_blanks(&utf8);
+		(void)words_squeeze(&utf8, false);
 	casemap_add(utf8.data, utf8.len, &mapped);
 	match->text = mapped.data;
 	match->len = mapped.len;
@@ -310,7 +295,7 @@ static struct match *
 add_match(struct parsing *p, enum match_where where, struct word field)
 {
 	struct search_program *program = p->program;
-	bool remembered = where == MATCH_HEADER && maildir_fields_has(field.at, field.len);
+	bool remembered = where == MATCH_HEADER && fields_has(field.at, field.len);
 	struct match **all = remembered ? &program->field : &program->text;
 	size_t *count = remembered ? &program->fields : &program->texts;
 	struct search_step *step;
@@ -522,6 +507,20 @@ take_charset(struct parsing *p)
 	return p->charset != NULL || fail(p, SEARCH_BAD_CHARSET);
 }
 
+/* Whether all that is asked of fields is in MAILDIR_DECODED; days are not. */
+static bool
+asks_decoded(const struct search_program *program)
+{
+	for (size_t i = 0; i < program->steps; i++)
+		if (program->step[i].key >= SEARCH_SENTBEFORE &&
+		    program->step[i].key <= SEARCH_SENTSINCE)
+			return false;
+	for (size_t i = 0; i < program->fields; i++)
+		if (!fields_decoded_has(program->field[i].field))
+			return false;
+	return true;
+}
+
 enum search_parsed
 search_parse(struct session *session, struct args *args, int64_t now,
     struct search_program *program_r, bool *extended_r, unsigned *returns_r)
@@ -538,6 +537,7 @@ search_parse(struct session *session, struct args *args, int64_t now,
 	if (!args_space(args) || !take_returns(args, extended_r, returns_r) || !take_charset(&p) ||
 	    !take_keys(&p))
 		return p.result;
+	program_r->decoded = asks_decoded(program_r);
 	return SEARCH_PARSED;
 }
 

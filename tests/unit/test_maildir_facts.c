@@ -4,7 +4,9 @@
 #include "maildir_fixture.h"
 
 #include "maildir/facts.h"
+#include "maildir/fields.h"
 #include "maildir/index_texts.h"
+#include "maildir/match.h"
 #include "maildir/mime.h"
 
 static void
@@ -71,9 +73,9 @@ names_of_fields(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(has); i++)
-		assert_true(maildir_fields_has(has[i], strlen(has[i])));
+		assert_true(fields_has(has[i], strlen(has[i])));
 	for (size_t i = 0; i < COUNT(not ); i++)
-		assert_false(maildir_fields_has(not [i], strlen(not [i])));
+		assert_false(fields_has(not [i], strlen(not [i])));
 }
 
 #define PLAIN "From: a@b\nTo: c@d\nSubject: x\n\nbody\n"
@@ -134,6 +136,34 @@ texts_and_sizes(void **state)
 		facts_clear(&facts);
 		facts_clear(&head);
 	}
+}
+
+/* In the index as at the first time. */
+static void
+decoded_fields(void **state)
+{
+	struct match matches[] = {
+	    {.where = MATCH_HEADER, .field = "subject", .text = "GRU\xcc\x88\xc3\x9f", .len = 7},
+	    {.where = MATCH_HEADER, .field = "To", .text = "A@B", .len = 3},
+	    {.where = MATCH_HEADER, .field = "To", .text = "C@D", .len = 3},
+	    {.where = MATCH_HEADER, .field = "Cc", .text = "", .len = 0},
+	    {.where = MATCH_HEADER, .field = "Subject", .text = "A@B", .len = 3},
+	};
+	struct fixture *f = *state;
+	struct mdtext text = {0};
+
+	put(f, "cur/1.m:2,", "Subject: =?utf-8?q?Gr=C3=BC=C3=9F?=\nTo: a@b,\n c@d\nX: y\n\nbody\n");
+	for (int session = 0; session < 2; session++) {
+		assert_int_equal(maildir_sync(f->inbox), 0);
+		assert_int_equal(maildir_text(f->inbox, 1, MAILDIR_DECODED, &text), 0);
+		fields_match_decoded(text.data, text.len, matches, COUNT(matches));
+		for (size_t i = 0; i < COUNT(matches); i++)
+			assert_int_equal(matches[i].found, i < 3);
+		text.len = 0;
+		assert_true(maildir_remember(f->inbox));
+		fixture_reopen(f);
+	}
+	mdtext_clear(&text);
 }
 
 static void
@@ -209,6 +239,12 @@ too_long_texts(void **state)
 		assert_int_equal(maildir_text(f->inbox, 1, MAILDIR_FIELDS, &text), 0);
 		assert_true(text.len > TEXTS_RECORD_MAX);
 		mdtext_clear(&text);
+		assert_int_equal(maildir_text(f->inbox, 1, MAILDIR_DECODED, &text), -1);
+		assert_int_equal(errno, EFBIG);
+		fixture_reopen(f);
+		assert_int_equal(maildir_sync(f->inbox), 0);
+		assert_int_equal(maildir_text(f->inbox, 1, MAILDIR_DECODED, &text), -1);
+		assert_int_equal(errno, EFBIG);
 		fixture_reopen(f);
 	}
 	assert_int_equal(after.st_size, before.st_size);
@@ -220,9 +256,9 @@ static const struct {
 	const char *text[MAILDIR_TEXTS];
 	uint32_t len[MAILDIR_TEXTS];
 } kept[] = {
-    {{"envelope", NULL, "structure", "other", "A: b\r\n"}, {8, TEXTS_SAME, 9, 5, 6}},
-    {{"", "e", NULL, NULL, ""}, {0, 1, TEXTS_UNKNOWN, TEXTS_SAME, 0}},
-    {{NULL, NULL, "s", NULL, "F"}, {TEXTS_LONG, TEXTS_SAME, 1, TEXTS_SAME, 1}},
+    {{"envelope", NULL, "structure", "other", "A: b\r\n", "decoded"}, {8, TEXTS_SAME, 9, 5, 6, 7}},
+    {{"", "e", NULL, NULL, "", NULL}, {0, 1, TEXTS_UNKNOWN, TEXTS_SAME, 0, TEXTS_LONG}},
+    {{NULL, NULL, "s", NULL, "F", ""}, {TEXTS_LONG, TEXTS_SAME, 1, TEXTS_SAME, 1, 0}},
 };
 
 /* Which of a message's texts should be found as what: NULL, it is not known. */
@@ -277,7 +313,7 @@ damaged_texts(void **state)
 	for (size_t i = 0; i < COUNT(kept); i++)
 		at[i] += start;
 	all = count_kept(&texts, at);
-	assert_int_equal(all, 5 + 3 + 3);
+	assert_int_equal(all, 6 + 3 + 4);
 	assert_int_equal(texts_len(&texts, at[2], 3, MAILDIR_ENVELOPE_UTF8), TEXTS_LONG);
 	assert_int_equal(texts_len(&texts, at[1], 2, MAILDIR_BODYSTRUCTURE), TEXTS_UNKNOWN);
 	assert_int_equal(texts_len(&texts, at[1], 1, MAILDIR_ENVELOPE), TEXTS_UNKNOWN);
@@ -326,6 +362,7 @@ main(void)
 	    WITH(fields),
 	    cmocka_unit_test(names_of_fields),
 	    WITH(texts_and_sizes),
+	    WITH(decoded_fields),
 	    WITH(cut_anywhere),
 	    WITH(large_messages),
 	    WITH(too_long_texts),

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "maildir/casemap.h"
+#include "maildir/fields.h"
 #include "maildir/maildir.h"
 #include "maildir/match.h"
 #include "maildir/text.h"
@@ -42,6 +43,8 @@ static const char *const texts[] = {"", "plain", "PLAIN WORDS", "two blanks", "t
 
 static const char *const names[] = {
     "Subject", "subject", "From", "To", "Date", "Subjec", "Subject2"};
+
+enum { ALL = COUNT(texts) * COUNT(names) }; /* questions */
 
 static struct maildir *md;
 static struct maildir_folder *folder;
@@ -99,11 +102,30 @@ set_matches(struct match *matches, struct mdtext *mapped)
 	}
 }
 
+/* The same from what is decoded ahead, for the fields that are. */
+static void
+decoded_fields_answer(const char *text, size_t len, const struct match *expected)
+{
+	static struct match matches[ALL];
+	struct mdtext decoded = {0};
+
+	memcpy(matches, expected, sizeof(matches));
+	fields_decode(text, len, &decoded);
+	assert_false(decoded.failed);
+	fields_match_decoded(decoded.data, decoded.len, matches, ALL);
+	for (size_t k = 0; k < ALL; k++) {
+		if (fields_decoded_has(matches[k].field))
+			assert_int_equal(matches[k].found, expected[k].found);
+		else
+			assert_false(matches[k].found);
+	}
+	mdtext_clear(&decoded);
+}
+
 /* All questions at once, and each alone. */
 static void
 fields_answer_as_the_message_does(void **state)
 {
-	enum { ALL = COUNT(texts) * COUNT(names) };
 	static struct match from_file[ALL], from_text[ALL];
 	struct mdtext mapped[COUNT(texts)] = {{0}};
 	char text[2048];
@@ -117,14 +139,15 @@ fields_answer_as_the_message_does(void **state)
 
 		assert_int_equal(
 		    maildir_match(folder, (uint32_t)i + 1, from_file, ALL, NULL, NULL), 0);
-		assert_int_equal(match_header(text, len, from_text, ALL), 0);
+		assert_int_equal(fields_match(text, len, from_text, ALL), 0);
+		decoded_fields_answer(text, len, from_text);
 		for (size_t k = 0; k < ALL; k++) {
 			struct match one = from_text[k];
 
 			if (from_text[k].found != from_file[k].found)
 				fail_msg("%s in %s of \"%s\": %d", texts[k / COUNT(names)],
 				    from_text[k].field, headers[i], from_text[k].found);
-			assert_int_equal(match_header(text, len, &one, 1), 0);
+			assert_int_equal(fields_match(text, len, &one, 1), 0);
 			assert_int_equal(one.found, from_file[k].found);
 			found += one.found;
 		}
@@ -134,12 +157,28 @@ fields_answer_as_the_message_does(void **state)
 		mdtext_clear(&mapped[t]);
 }
 
+/* Nor is anything read behind entries that are cut. */
+static void
+cut_entries(const struct mdtext *decoded, struct match *match)
+{
+	for (size_t len = 0; len <= decoded->len; len++) {
+		char *cut = malloc(len > 0 ? len : 1);
+
+		assert_non_null(cut);
+		if (len > 0)
+			memcpy(cut, decoded->data, len);
+		fields_match_decoded(cut, len, match, 1);
+		free(cut);
+	}
+}
+
 /* Cut at each octet nothing behind the end is read (the sanitizer sees it), and no more is found. */
 static void
 texts_cut_anywhere(void **state)
 {
 	char text[2048], *cut;
 	struct match match = {.where = MATCH_HEADER, .field = "Subject", .text = "E", .len = 1};
+	struct mdtext decoded = {0};
 	int64_t day;
 
 	(void)state;
@@ -147,19 +186,23 @@ texts_cut_anywhere(void **state)
 		size_t whole = wire(headers[i], text);
 		bool all;
 
-		assert_int_equal(match_header(text, whole, &match, 1), 0);
+		assert_int_equal(fields_match(text, whole, &match, 1), 0);
 		all = match.found;
 		for (size_t len = 0; len <= whole; len++) {
 			cut = malloc(len + 1);
 			assert_non_null(cut);
 			memcpy(cut, text, len);
 			cut = realloc(cut, len > 0 ? len : 1);
-			assert_int_equal(match_header(cut, len, &match, 1), 0);
+			assert_int_equal(fields_match(cut, len, &match, 1), 0);
 			assert_true(!match.found || all || memchr(cut, '=', len) != NULL);
-			(void)match_sent_day(cut, len, &day);
+			(void)fields_sent_day(cut, len, &day);
+			decoded.len = 0;
+			fields_decode(cut, len, &decoded);
 			free(cut);
+			cut_entries(&decoded, &match);
 		}
 	}
+	mdtext_clear(&decoded);
 }
 
 static void
@@ -176,7 +219,7 @@ days_of_the_first_date(void **state)
 	for (size_t i = 0; i < COUNT(days); i++) {
 		size_t len = wire(headers[days[i].header], text);
 
-		assert_int_equal(match_sent_day(text, len, &day), days[i].day != -1);
+		assert_int_equal(fields_sent_day(text, len, &day), days[i].day != -1);
 		if (days[i].day != -1)
 			assert_int_equal(day, days[i].day);
 	}
@@ -201,15 +244,35 @@ every_day(void **state)
 			    text, sizeof(text), "Date: Mon, %e %b %Y 23:59:59 +0100\r\n", &tm);
 			if (text[11] == ' ') /* of one digit */
 				memmove(text + 11, text + 12, (size_t)(len-- - 11));
-			assert_true(match_sent_day(text, (size_t)len, &plain));
+			assert_true(fields_sent_day(text, (size_t)len, &plain));
 			len = (int)strftime(
 			    text, sizeof(text), "Date: (a comment) %e %b %Y 23:59 +0100\r\n", &tm);
-			assert_true(match_sent_day(text, (size_t)len, &parsed));
+			assert_true(fields_sent_day(text, (size_t)len, &parsed));
 			assert_int_equal(plain, parsed);
 		}
 	}
 	len = snprintf(text, sizeof(text), "Date: Mon, 30 Feb 2022 23:59:59 +0100\r\n");
-	assert_false(match_sent_day(text, (size_t)len, &plain));
+	assert_false(fields_sent_day(text, (size_t)len, &plain));
+}
+
+/* Names that only begin as one does. */
+static void
+names_with_nul(void **state)
+{
+	static const char text[] = "To\0: a\r\nTo\0\0\0\0: a\r\nSubject\0: a\r\n";
+	struct match matches[] = {
+	    {.where = MATCH_HEADER, .field = "To", .text = "A", .len = 1},
+	    {.where = MATCH_HEADER, .field = "Subject", .text = "", .len = 0},
+	};
+	struct mdtext decoded = {0};
+
+	(void)state;
+	assert_int_equal(fields_match(text, sizeof(text) - 1, matches, 2), 0);
+	assert_false(matches[0].found || matches[1].found);
+	fields_decode(text, sizeof(text) - 1, &decoded);
+	assert_int_equal(decoded.len, 0);
+	fields_match_decoded(decoded.data, decoded.len, matches, 2);
+	assert_false(matches[0].found || matches[1].found);
 }
 
 /* Fields of any length go the long way. */
@@ -232,7 +295,7 @@ long_fields(void **state)
 		memcpy(text + at[i], "needle", 6);
 		memcpy(text + LEN, "\r\n", 2);
 		for (size_t len = at[i] + 6; len <= LEN; len = len < 2000 ? len + 1 : len * 2) {
-			assert_int_equal(match_header(text, len, matches, 2), 0);
+			assert_int_equal(fields_match(text, len, matches, 2), 0);
 			assert_true(matches[0].found && !matches[1].found);
 		}
 	}
@@ -247,6 +310,7 @@ main(void)
 	    cmocka_unit_test(texts_cut_anywhere),
 	    cmocka_unit_test(days_of_the_first_date),
 	    cmocka_unit_test(every_day),
+	    cmocka_unit_test(names_with_nul),
 	    cmocka_unit_test(long_fields),
 	};
 

@@ -1,0 +1,63 @@
+/*
+ * fuzz_fields.c: any octets as the remembered fields of a message, asked for a text that is made of their
+ * first octets: what is decoded ahead answers as what is decoded for the question.
+ */
+#include <assert.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "maildir/charset.h"
+#include "maildir/fields.h"
+#include "maildir/match.h"
+
+enum { NEEDLE = 3 }; /* octets at most: what is longer is hardly ever found */
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void
+ask(const char *text, size_t len, const char *needle, size_t needle_len)
+{
+	struct match matches[] = {
+	    {.where = MATCH_HEADER, .field = "Subject", .text = needle, .len = needle_len},
+	    {.where = MATCH_HEADER, .field = "TO", .text = needle, .len = needle_len},
+	    {.where = MATCH_HEADER, .field = "Cc", .text = "", .len = 0},
+	};
+	enum { COUNT = sizeof(matches) / sizeof(matches[0]) };
+	struct match ahead[COUNT];
+	struct mdtext decoded = {0};
+
+	memcpy(ahead, matches, sizeof(ahead));
+	assert(fields_match(text, len, matches, COUNT) == 0);
+	fields_decode(text, len, &decoded);
+	assert(!decoded.failed);
+	fields_match_decoded(decoded.data, decoded.len, ahead, COUNT);
+	for (int i = 0; i < COUNT; i++)
+		assert(matches[i].found == ahead[i].found);
+	mdtext_clear(&decoded);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct match match = {.where = MATCH_HEADER, .field = "Subject", .text = "A", .len = 1};
+	size_t needle, len;
+	int64_t day;
+	char *text;
+
+	charset_load();
+	if (size < NEEDLE + 1 || size > FIELDS_DECODE_MAX)
+		return 0;
+	needle = data[0] % (NEEDLE + 1);
+	len = size - needle - 1;
+	text = malloc(len > 0 ? len : 1); /* ends where the fields do */
+	assert(text != NULL);
+	if (len > 0)
+		memcpy(text, data + 1 + needle, len);
+	ask(text, len, (const char *)data + 1, needle);
+	(void)fields_sent_day(text, len, &day);
+	/* As entries, too: they come from a file. */
+	fields_match_decoded(text, len, &match, 1);
+	free(text);
+	return 0;
+}

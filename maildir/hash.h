@@ -11,23 +11,48 @@
 #include <stdint.h>
 #include <string.h>
 
+#define HASH_FACTOR UINT64_C(0x9e3779b97f4a7c15)
+
+/* A number more. */
+static inline uint64_t
+hash_join(uint64_t hash, uint64_t word)
+{
+	hash = (hash ^ word) * HASH_FACTOR;
+	return hash ^ hash >> 32;
+}
+
+/* The octets at p, fewer than eight with zeros behind them. */
+static inline uint64_t
+hash_step(uint64_t hash, const unsigned char *p, size_t len)
+{
+	uint64_t word = 0;
+
+	memcpy(&word, p, len);
+	return hash_join(hash, word);
+}
+
+/* Long ones in four lanes, as one step waits for the one before. */
 static inline uint64_t
 hash64(uint64_t seed, const void *data, size_t len)
 {
 	const unsigned char *p = data;
-	uint64_t hash = (seed ^ len) + UINT64_C(0x9e3779b97f4a7c15), word;
+	uint64_t hash = (seed ^ len) + HASH_FACTOR;
 
-	for (; len >= sizeof(word); len -= sizeof(word), p += sizeof(word)) {
-		memcpy(&word, p, sizeof(word));
-		hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
-		hash ^= hash >> 32;
+	if (len >= 32) {
+		uint64_t a = hash, b = hash + 1, c = hash + 2, d = hash + 3;
+
+		for (; len >= 32; len -= 32, p += 32) {
+			a = hash_step(a, p, 8);
+			b = hash_step(b, p + 8, 8);
+			c = hash_step(c, p + 16, 8);
+			d = hash_step(d, p + 24, 8);
+		}
+		hash = hash_join(hash_join(a, b), hash_join(c, d));
 	}
-	if (len > 0) {
-		word = 0;
-		memcpy(&word, p, len);
-		hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
-		hash ^= hash >> 32;
-	}
+	for (; len >= 8; len -= 8, p += 8)
+		hash = hash_step(hash, p, 8);
+	if (len > 0)
+		hash = hash_step(hash, p, len);
 	return hash ^ hash >> 29;
 }
 

@@ -23,7 +23,7 @@ static const struct index_kind kind = {
     .name = LOG_NAME,
     .tmp = LOG_TMP,
     .magic = {'s', 'a', 'l', 'l', 'y', 'l', 'o', 'g'},
-    .version = 1,
+    .version = 2,
 };
 
 static uint64_t

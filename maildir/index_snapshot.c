@@ -23,7 +23,7 @@
 static const char magic[8] = {'s', 'a', 'l', 'l', 'y', 'i', 'd', 'x'};
 
 enum {
-	SNAPSHOT_VERSION = 1,
+	SNAPSHOT_VERSION = 2,
 	BYTE_ORDER_MARK = 0x01020304,
 	HEAD_CHECKED = offsetof(struct snapshot_head, version),
 };

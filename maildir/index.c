@@ -15,7 +15,7 @@
  * order, less those that are gone, then the later ones in the order of the log, which is that of UIDs.
  * Each record is copied and its checksum verified whenever it is looked at; so a file that is damaged
  * underneath gives no wrong answer but none, and the next sync makes it anew.  Which messages the damaged
- * records were of is known from the UIDs beside them; where that is not sure a session must end (compare_lists).
+ * records were of is known from the UIDs beside them; where that is not sure a session must end (index_compare.c).
  *
  * Writing
  *
@@ -48,6 +48,7 @@
 #include <unistd.h>
 
 #include "maildir/index.h"
+#include "maildir/index_compare.h"
 #include "maildir/index_view.h"
 #include "maildir/internal.h"
 #include "maildir/uidlist.h"
@@ -256,108 +257,6 @@ index_read_files(struct maildir_folder *folder, struct index *index)
 	index->own = true;
 	index_distrust(index);
 	return true;
-}
-
-struct between {
-	uint32_t low, high;
-	bool found;
-};
-
-static void
-see_between(void *ctx, const struct index_vanished *vanished)
-{
-	struct between *between = ctx;
-
-	between->found =
-	    between->found || (vanished->uid > between->low && vanished->uid < between->high);
-}
-
-/* Whether none that vanished, and might be back, is between two UIDs. */
-static bool
-none_vanished(struct index *old, uint32_t low, uint32_t high)
-{
-	struct between between = {.low = low, .high = high};
-	bool damaged = old->damaged;
-
-	old->damaged = false;
-	index_each_vanished(old, see_between, &between);
-	if (old->damaged)
-		between.found = true;
-	old->damaged = old->damaged || damaged;
-	return !between.found;
-}
-
-/*
- * Messages of the old list from *i on cannot be read, after the UID low.  If there are as many in the new one up to
- * the next that can be read, they are the same; what has become of their flags is not known.  false: it cannot be
- * told who they were.
- */
-static bool
-compare_damaged(struct maildir_folder *folder, struct index *old, struct index *now, uint32_t low,
-    size_t *i, size_t *j)
-{
-	size_t olds = index_count(old), first = *j, count = 0;
-	uint32_t high = old->state.next;
-	struct index_record record;
-
-	while (*i < olds && !index_record(old, *i, &record)) {
-		++*i;
-		count++;
-	}
-	if (*i < olds)
-		high = record.uid;
-	*j = index_find(now, high);
-	if (*j < first || *j - first != count || !none_vanished(old, low, high))
-		return false;
-	for (size_t place = first; place < *j; place++) {
-		if (!index_record(now, place, &record) || record.uid <= low || record.uid >= high)
-			return false;
-		message_tell(folder, MAILDIR_CHANGED, record.uid);
-	}
-	return true;
-}
-
-/* Compares two lists and tells what has become of the messages of the first.  false: that cannot be told. */
-static bool
-compare_lists(struct maildir_folder *folder, struct index *old, struct index *now)
-{
-	size_t olds = index_count(old), news = index_count(now), i = 0, j = 0;
-	struct index_record was = {0}, is = {0};
-
-	while (i < olds || j < news) {
-		uint32_t low = was.uid;
-
-		if (i < olds && !index_record(old, i, &was)) {
-			was.uid = low;
-			if (!compare_damaged(folder, old, now, low, &i, &j))
-				return false;
-			continue;
-		}
-		if (j < news && !index_record(now, j, &is))
-			return false;
-		if (j == news || (i < olds && was.uid < is.uid)) {
-			message_tell(folder, MAILDIR_GONE, was.uid);
-			i++;
-		} else if (i == olds || is.uid < was.uid) {
-			if (is.uid < folder->known)
-				message_tell(folder, MAILDIR_BACK, is.uid);
-			j++;
-		} else {
-			if (was.flags != is.flags || was.keywords != is.keywords)
-				message_tell(folder, MAILDIR_CHANGED, is.uid);
-			i++;
-			j++;
-		}
-	}
-	return true;
-}
-
-static void
-index_compare(struct maildir_folder *folder, struct index *old, struct index *now)
-{
-	if (old->open && (old->snap.head.validity != now->snap.head.validity ||
-			     !compare_lists(folder, old, now)))
-		message_tell(folder, MAILDIR_ANEW, 0);
 }
 
 bool

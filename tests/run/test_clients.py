@@ -60,7 +60,7 @@ def environment(home):
             "LOGNAME": user}
 
 
-def run(*arguments, cwd, status=0, given=None, timeout=20):
+def run(*arguments, cwd, status=0, given=None, timeout=60):
     how = {"stdin": subprocess.DEVNULL} if given is None else {"input": given}
     done = subprocess.run(as_user(arguments), cwd=cwd, env=environment(cwd), capture_output=True, timeout=timeout, **how)
     assert done.returncode in (status if isinstance(status, tuple) else (status,)), (

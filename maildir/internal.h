@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "maildir/lock.h"
 #include "maildir/maildir.h"
 #include "maildir/name.h"
 #include "maildir/text.h"
@@ -89,14 +90,14 @@ struct maildir_folder {
 	struct maildir *md;
 	char *name;
 	int fd;
-	int dir[ENTRY_DIRS];	   /* cur, new; -1 until first needed, see folder_dir */
-	int lock_fd;		   /* -1 until first locked */
-	unsigned locks;		   /* how often it was taken and not given back */
-	bool changing;		   /* between maildir_change_begin and maildir_change_end */
-	int session_fd;		   /* holds the session's lock, or -1 */
-	struct file_stamp dotlock; /* of dovecot-uidlist.lock while we hold it */
-	struct index *index;	   /* what is known of it, or NULL */
-	uint32_t known;		   /* UIDs below were in an index that another has replaced */
+	int dir[ENTRY_DIRS];	/* cur, new; -1 until first needed, see folder_dir */
+	int lock_fd;		/* -1 until first locked */
+	unsigned locks;		/* how often it was taken and not given back */
+	bool changing;		/* between maildir_change_begin and maildir_change_end */
+	int session_fd;		/* holds the session's lock, or -1 */
+	struct dotlock dotlock; /* dovecot-uidlist.lock while we hold it */
+	struct index *index;	/* what is known of it, or NULL */
+	uint32_t known;		/* UIDs below were in an index that another has replaced */
 	struct learning
 	    *learning; /* what was learned of messages and is not in the index, or NULL */
 	struct file_stamp cur_before; /* of cur/, before a batch changed it */

@@ -32,24 +32,27 @@
 #define DOTLOCK_WAIT_MS	      10000
 #define DOTLOCK_WAIT_LEAST_MS 1000
 
-/* A lock file that cannot be removed would keep out everybody else as long as its process lives. */
-#define DOTLOCK_DROP_TRIES    10
-#define DOTLOCK_DROP_PAUSE_MS 1
-
 /* Dovecot's own rule: a lock file that old is nobody's. */
 #define DOTLOCK_STALE_SECONDS 120
 
 /* Who makes one writes into it at once, or puts a whole one in its place. */
 #define DOTLOCK_EMPTY_SECONDS 1
 
+/*
+ * Stands in ours behind what Dovecot reads, which ends at the NUL.  While its process has it the file is locked
+ * as well (fcntl): so it is seen when nobody has it any more, though the process could not remove it, or though
+ * another has that process's number now, as it is when a machine or a container starts again.
+ */
+#define DOTLOCK_MARK "\0locked"
+
 #define DOTLOCK_TMP   "sallyport.dotlock"
 #define DOTLOCK_STALE "sallyport.stale"
 
 static int
-lock_try(int fd, enum lock_byte byte)
+lock_set(int fd, short type, enum lock_byte byte)
 {
 	struct flock lock = {
-	    .l_type = F_WRLCK,
+	    .l_type = type,
 	    .l_whence = SEEK_SET,
 	    .l_start = byte,
 	    .l_len = 1,
@@ -95,7 +98,7 @@ lock_once(int dirfd, int *fd, enum lock_byte byte)
 {
 	if (*fd < 0 && (*fd = lock_open(dirfd)) < 0)
 		return -1;
-	if (lock_try(*fd, byte) < 0)
+	if (lock_set(*fd, F_WRLCK, byte) < 0)
 		return -1;
 	if (lock_is_current(dirfd, *fd))
 		return 0;
@@ -130,15 +133,8 @@ mdlock_take(int dirfd, int *fd, enum lock_byte byte, unsigned wait_ms)
 void
 mdlock_drop(int fd, enum lock_byte byte)
 {
-	struct flock lock = {
-	    .l_type = F_UNLCK,
-	    .l_whence = SEEK_SET,
-	    .l_start = byte,
-	    .l_len = 1,
-	};
-
 	/* Unlocking a file that is open cannot fail; should it, closing the folder unlocks. */
-	(void)fcntl(fd, F_OFD_SETLK, &lock);
+	(void)lock_set(fd, F_UNLCK, byte);
 }
 
 static int
@@ -205,9 +201,10 @@ static int
 dotlock_prepare(struct dotlock *lock)
 {
 	char text[320];
-	int n = snprintf(text, sizeof(text), "%ld:%.255s", (long)getpid(), lock->md->host);
+	size_t n =
+	    (size_t)snprintf(text, sizeof(text), "%ld:%.255s", (long)getpid(), lock->md->host);
 	struct stat st;
-	int fd, r;
+	int fd, saved;
 
 	if (unlinkat(lock->dirfd, lock->tmp, 0) < 0 && errno != ENOENT)
 		return -1;
@@ -215,14 +212,20 @@ dotlock_prepare(struct dotlock *lock)
 	    lock->dirfd, lock->tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -1;
-	r = maildir_write_all(fd, text, (size_t)n);
-	if (fstat(fd, &st) < 0)
-		r = -1;
-	else
+	/* Where files cannot be locked the number alone must do. */
+	if (lock_set(fd, F_WRLCK, 0) == 0) {
+		memcpy(text + n, DOTLOCK_MARK, sizeof(DOTLOCK_MARK));
+		n += sizeof(DOTLOCK_MARK);
+	}
+	if (maildir_write_all(fd, text, n) == 0 && fstat(fd, &st) == 0) {
 		file_stamp_of(&st, &lock->stamp);
-	if (close(fd) < 0)
-		r = -1;
-	return r;
+		lock->fd = fd;
+		return 0;
+	}
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return -1;
 }
 
 /* The pid that a lock file names if it is of this host, or 0. */
@@ -239,20 +242,35 @@ dotlock_pid(const char *text, const char *host)
 	return (pid_t)pid;
 }
 
-/* Our own pid in it is that of an earlier process: one of our locks lets a single one come here. */
+/* Whether whom the text names has the lock no more.  Our own pid is that of an earlier process: one of our
+ * locks lets a single one come here. */
+static bool
+dotlock_is_dead(int fd, const char *text, size_t len, const char *host)
+{
+	const size_t mark = sizeof(DOTLOCK_MARK);
+	pid_t pid = dotlock_pid(text, host);
+
+	if (pid > 0 && len > mark && memcmp(text + len - mark, DOTLOCK_MARK, mark) == 0)
+		return lock_set(fd, F_RDLCK, 0) == 0;
+	return pid > 0 && (pid == getpid() || (kill(pid, 0) < 0 && errno == ESRCH));
+}
+
 bool
 dotlock_file_stale(const struct dotlock *lock, time_t now, struct file_stamp *stamp_r)
 {
 	char text[320];
 	struct stat st;
 	ssize_t n;
-	pid_t pid;
 	time_t age;
+	bool dead;
 	int fd = maildir_open_regular(lock->dirfd, lock->name, &st);
 
 	if (fd < 0)
 		return false;
 	n = read(fd, text, sizeof(text) - 1);
+	text[n > 0 ? n : 0] = '\0';
+	text[strcspn(text, "\r\n")] = '\0';
+	dead = n > 0 && dotlock_is_dead(fd, text, (size_t)n, lock->md->host);
 	close(fd);
 	file_stamp_of(&st, stamp_r);
 	age = now - st.st_mtime;
@@ -261,10 +279,7 @@ dotlock_file_stale(const struct dotlock *lock, time_t now, struct file_stamp *st
 	/* Of nobody: after a power failure a file that was not on disk yet is empty. */
 	if (n == 0 && (age > DOTLOCK_EMPTY_SECONDS || age < -DOTLOCK_EMPTY_SECONDS))
 		return true;
-	text[n > 0 ? n : 0] = '\0';
-	text[strcspn(text, "\r\n")] = '\0';
-	pid = dotlock_pid(text, lock->md->host);
-	return pid > 0 && (pid == getpid() || (kill(pid, 0) < 0 && errno == ESRCH));
+	return dead;
 }
 
 /*
@@ -324,96 +339,78 @@ dotlock_wait(struct dotlock *lock)
 	}
 }
 
+/* It is not ours, or not any more.  Closing the file unlocks it. */
+static void
+dotlock_forget(struct dotlock *lock)
+{
+	int saved = errno;
+
+	if (lock->fd >= 0)
+		close(lock->fd);
+	lock->fd = -1;
+	memset(&lock->stamp, 0, sizeof(lock->stamp));
+	errno = saved;
+}
+
 int
 dotlock_file_take(struct dotlock *lock)
 {
 	int saved;
 
+	lock->fd = -1;
 	if (dotlock_prepare(lock) == 0 && dotlock_wait(lock) == 0)
 		return 0;
 	saved = errno;
 	(void)unlinkat(lock->dirfd, lock->tmp, 0);
 	errno = saved;
+	dotlock_forget(lock);
 	return -1;
-}
-
-/* 1: it is there, and ours; 0: it is not; -1: that cannot be said just now. */
-static int
-dotlock_look(const struct dotlock *lock)
-{
-	struct file_stamp now;
-
-	if (file_stamp_at(lock->dirfd, lock->name, &now) < 0)
-		return -1;
-	return now.ino != 0 && now.ino == lock->stamp.ino && now.dev == lock->stamp.dev;
 }
 
 bool
 dotlock_file_held(const struct dotlock *lock)
 {
-	return dotlock_look(lock) == 1;
+	struct file_stamp now;
+
+	return lock->stamp.ino != 0 && file_stamp_at(lock->dirfd, lock->name, &now) == 0 &&
+	       now.ino == lock->stamp.ino && now.dev == lock->stamp.dev;
 }
 
 void
 dotlock_file_drop(struct dotlock *lock)
 {
-	int saved = errno, r;
+	int saved = errno;
 
-	for (int tries = 1;; tries++) {
-		r = dotlock_look(lock);
-		if (r == 0 || (r > 0 && unlinkat(lock->dirfd, lock->name, 0) == 0))
-			break;
-		if (tries == DOTLOCK_DROP_TRIES) {
-			maildir_notice(
-			    lock->md, "%s: cannot remove the lock %s", lock->folder, lock->name);
-			break;
-		}
-		maildir_sleep_ms(DOTLOCK_DROP_PAUSE_MS);
-	}
-	memset(&lock->stamp, 0, sizeof(lock->stamp));
+	if (dotlock_file_held(lock))
+		(void)unlinkat(lock->dirfd, lock->name, 0);
 	errno = saved;
+	dotlock_forget(lock);
 }
 
 /* --- dovecot-uidlist.lock --- */
 
-static struct dotlock
-dotlock_of(const struct maildir_folder *folder)
+int
+dotlock_take(struct maildir_folder *folder)
 {
-	return (struct dotlock){
+	folder->dotlock = (struct dotlock){
 	    .md = folder->md,
 	    .dirfd = folder->fd,
 	    .folder = folder->name,
 	    .name = UIDLIST_LOCK_NAME,
 	    .tmp = DOTLOCK_TMP,
 	    .aside = DOTLOCK_STALE,
-	    .stamp = folder->dotlock,
 	};
-}
-
-int
-dotlock_take(struct maildir_folder *folder)
-{
-	struct dotlock lock = dotlock_of(folder);
-
-	if (dotlock_file_take(&lock) < 0)
-		return -1;
-	folder->dotlock = lock.stamp;
-	return 0;
+	return dotlock_file_take(&folder->dotlock);
 }
 
 bool
-dotlock_held(struct maildir_folder *folder)
+dotlock_held(const struct maildir_folder *folder)
 {
-	struct dotlock lock = dotlock_of(folder);
-
-	return dotlock_file_held(&lock);
+	return dotlock_file_held(&folder->dotlock);
 }
 
 void
 dotlock_drop(struct maildir_folder *folder)
 {
-	struct dotlock lock = dotlock_of(folder);
-
-	dotlock_file_drop(&lock);
-	folder->dotlock = lock.stamp;
+	dotlock_file_drop(&folder->dotlock);
 }

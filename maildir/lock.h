@@ -48,15 +48,17 @@ int mdlock_open(struct maildir_folder *folder);
 void mdlock_unfolder(struct maildir_folder *folder);
 
 /*
- * A lock file of Dovecot's.  tmp and aside are names of our own beside it, which no other process
- * uses at the same time: one of our locks is held around it.
+ * A lock file of Dovecot's, which names our process as Dovecot's names its own, and is locked as well.  tmp and
+ * aside are names of our own beside it, which no other process uses at the same time: one of our locks is held
+ * around it.
  */
 struct dotlock {
 	struct maildir *md;
 	int dirfd;
 	const char *folder; /* for notices */
 	const char *name, *tmp, *aside;
-	struct file_stamp stamp; /* of the file that we made */
+	int fd;			 /* of the file that we made, which is locked; or -1 */
+	struct file_stamp stamp; /* and as it was then */
 };
 int dotlock_file_take(struct dotlock *lock);
 /* Whether there is one that nobody can still mean at that time; what it was then. */
@@ -67,7 +69,7 @@ void dotlock_file_drop(struct dotlock *lock);
 /* dovecot-uidlist.lock; ENOLCK when another holds it too long. */
 int dotlock_take(struct maildir_folder *folder);
 /* Whether it is still ours: one who thinks us dead may have taken it. */
-bool dotlock_held(struct maildir_folder *folder);
+bool dotlock_held(const struct maildir_folder *folder);
 void dotlock_drop(struct maildir_folder *folder);
 
 #endif

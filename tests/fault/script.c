@@ -10,6 +10,7 @@
  */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
 #include <signal.h>
@@ -435,7 +436,27 @@ own_view(struct session *s)
 	return same;
 }
 
-/* A lock file that somebody alive leaves behind would keep all others out for as long as he lives. */
+/* Whether others would wait for a lock file for as long as this process lives. */
+static bool
+is_held(const char *path)
+{
+	static const char mark[] = "\0locked"; /* one that is held only while it is locked, too */
+	struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_len = 1};
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char text[320];
+	ssize_t n;
+	bool held;
+
+	if (fd < 0)
+		return false;
+	n = read(fd, text, sizeof(text));
+	held = n < (ssize_t)sizeof(mark) ||
+	       memcmp(text + n - sizeof(mark), mark, sizeof(mark)) != 0 ||
+	       fcntl(fd, F_OFD_SETLK, &lock) < 0;
+	close(fd);
+	return held;
+}
+
 static bool
 nothing_is_locked(const struct world *world)
 {
@@ -443,8 +464,8 @@ nothing_is_locked(const struct world *world)
 
 	for (int f = 0; f < WORLD_FOLDERS; f++) {
 		world_path(world, path, f, "dovecot-uidlist.lock");
-		if (access(path, F_OK) == 0) {
-			fprintf(stderr, "  a session leaves %s behind\n", path);
+		if (is_held(path)) {
+			fprintf(stderr, "  a session goes on holding %s\n", path);
 			return false;
 		}
 	}

@@ -185,6 +185,70 @@ live_lock_file(void **state)
 	}
 }
 
+/* Ours is held while it is locked, whoever has the number of its process now. */
+static void
+marked_lock_file(void **state)
+{
+	static const char mark[] = "1:test.host\0locked";
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1};
+	struct fixture *f = *state;
+	uint64_t start;
+	pid_t pid;
+	int fd;
+
+	put_bytes(f, DOTLOCK, mark, sizeof(mark));
+	put(f, "new/1.m", "a\n");
+	start = now_ms();
+	assert_int_equal(maildir_sync(f->inbox), 0);
+	assert_true(now_ms() - start < 2000);
+	assert_false(exists(f, DOTLOCK));
+
+	put_bytes(f, DOTLOCK, mark, sizeof(mark));
+	put(f, "new/2.m", "a\n");
+	fd = openat(f->fd, DOTLOCK, O_WRONLY | O_CLOEXEC);
+	assert_int_equal(fcntl(fd, F_OFD_SETLK, &lock), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		maildir_sleep_ms(200);
+		_exit(unlinkat(f->fd, DOTLOCK, 0) == 0 ? 0 : 1);
+	}
+	start = now_ms();
+	assert_int_equal(maildir_sync(f->inbox), 0);
+	assert_true(now_ms() - start >= 190);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	close(fd);
+
+	/* Of another machine that is locked elsewhere, if at all. */
+	put_bytes(f, DOTLOCK, "1:other.host\0locked", sizeof("1:other.host\0locked"));
+	set_age(f, 60);
+	put(f, "new/3.m", "a\n");
+	assert_int_equal(maildir_sync(f->inbox), -1);
+	assert_int_equal(errno, ENOLCK);
+}
+
+/* What is in it while it is held, and that it is locked. */
+static void
+own_lock_file(void **state)
+{
+	struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_len = 1};
+	struct fixture *f = *state;
+	char text[64], expected[64];
+	size_t len = (size_t)snprintf(expected, sizeof(expected), "%d:test.host", getpid());
+	int fd;
+
+	assert_int_equal(mdlock_folder(f->inbox), 0);
+	assert_int_equal(dotlock_take(f->inbox), 0);
+	fd = openat(f->fd, DOTLOCK, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(read(fd, text, sizeof(text)), len + sizeof("\0locked"));
+	assert_memory_equal(text, expected, len + 1); /* all that Dovecot reads */
+	assert_int_equal(fcntl(fd, F_OFD_SETLK, &lock), -1);
+	dotlock_drop(f->inbox);
+	assert_int_equal(fcntl(fd, F_OFD_SETLK, &lock), 0);
+	close(fd);
+	mdlock_unfolder(f->inbox);
+}
+
 /* One that has been there for long is not waited for by each of us in turn. */
 static void
 stuck_lock_file(void **state)
@@ -294,6 +358,8 @@ main(void)
 	    WITH(waits_its_turn),
 	    WITH(test_req36_stale_lock_files),
 	    WITH(live_lock_file),
+	    WITH(marked_lock_file),
+	    WITH(own_lock_file),
 	    WITH(stuck_lock_file),
 	    WITH(others_write_while_we_wait),
 	    WITH(no_lock_file_without_writing),

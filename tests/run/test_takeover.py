@@ -15,6 +15,7 @@ import socket
 import subprocess
 import tempfile
 import threading
+import time
 
 import pytest
 
@@ -512,6 +513,39 @@ def test_at_the_same_time_nothing_is_fetched_twice_and_no_flag_is_lost(pair, hom
     assert agree(pair) == expected
     assert client.numbers() == {n: mail_flags(f) for n, f in expected.items()}
     assert fetched == delivered and client.sync() == client.sync(dovecot.port) == 0
+
+
+@pytest.mark.root
+@needs_dovecot
+def test_dovecot_heeds_our_lock_file(pair):
+    """It waits for one whose process lives, and takes one over whose process has died."""
+    server, dovecot = pair
+    anna = server.accounts["anna"]
+    agree(pair)
+    lock = anna.maildir / "dovecot-uidlist.lock"
+
+    def see(n):
+        """How long it takes Dovecot to give a new message its UID."""
+        anna.deliver(letter(n))
+        begun = time.monotonic()
+        talk = dovecot.imap_talk()
+        assert len(look(talk)[2]) == n
+        leave(talk)
+        return time.monotonic() - begun
+
+    def put_lock(pid):
+        lock.write_bytes(f"{pid}:{socket.gethostname()}\0locked\0".encode())
+        os.chown(lock, anna.uid, anna.uid)
+
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    put_lock(dead.pid)
+    assert see(1) < 15 and not lock.exists()
+    put_lock(os.getpid())
+    release = threading.Timer(3, lock.unlink)
+    release.start()
+    assert see(2) >= 2.5
+    release.join()
 
 
 # --- POP3's ids ---

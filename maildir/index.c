@@ -70,7 +70,13 @@ count_record(struct index *index, const struct index_record *record, int sign)
 	}
 }
 
-/* One of the snapshot's. */
+static bool
+same_marks(const struct index_record *a, const struct index_record *b)
+{
+	return a->flags == b->flags && a->keywords == b->keywords;
+}
+
+/* One of the snapshot's.  What it was may be damaged: then it counts as changed, also when it is whole again. */
 static void
 take_change(
     struct maildir_folder *folder, uint32_t place, const struct index_record *now, uint64_t at)
@@ -78,11 +84,11 @@ take_change(
 	struct index *index = folder->index;
 	struct index_record was;
 	struct index_where where;
-	bool back = places_have(&index->gone, place);
+	bool back = places_have(&index->gone, place), known;
 
-	was = *now;
 	index_where_place(index, place, &where);
-	if (!back && index_load(index, &where, &was))
+	known = !back && index_load(index, &where, &was);
+	if (known)
 		count_record(index, &was, -1);
 	if (back)
 		places_unset(&index->gone, place);
@@ -91,7 +97,7 @@ take_change(
 		index->damaged = true;
 	else if (back)
 		message_tell(folder, MAILDIR_BACK, now->uid);
-	else if (was.flags != now->flags || was.keywords != now->keywords)
+	else if (!known || !same_marks(&was, now))
 		message_tell(folder, MAILDIR_CHANGED, now->uid);
 }
 
@@ -101,26 +107,27 @@ take_add(struct maildir_folder *folder, const struct index_record *now, uint64_t
 {
 	struct index *index = folder->index;
 	size_t i = places_find(&index->added, now->uid);
-	bool known = places_are(&index->added, i, now->uid);
-	struct index_record was = {.flags = now->flags, .keywords = now->keywords};
+	bool there = places_are(&index->added, i, now->uid), known;
+	struct index_record was;
 	const struct index_where where = {
-	    .in_log = true, .at = known ? index->added.list[i].at : 0};
+	    .in_log = true, .at = there ? index->added.list[i].at : 0};
 
 	/* No writer puts one between others that was not there. */
-	if (!known && (i < index->added.count || now->uid < index->state.next)) {
+	if (!there && (i < index->added.count || now->uid < index->state.next)) {
 		index->damaged = true;
 		return;
 	}
-	if (known && index_load(index, &where, &was))
+	known = there && index_load(index, &where, &was);
+	if (known)
 		count_record(index, &was, -1);
 	count_record(index, now, 1);
 	if (!places_set(&index->added, now->uid, at))
 		index->damaged = true;
-	else if (!known && now->uid < folder->known)
+	else if (!there && now->uid < folder->known)
 		message_tell(folder, MAILDIR_BACK, now->uid);
-	else if (was.flags != now->flags || was.keywords != now->keywords)
+	else if (there && (!known || !same_marks(&was, now)))
 		message_tell(folder, MAILDIR_CHANGED, now->uid);
-	if (!known)
+	if (!there)
 		index->state.next = now->uid + 1;
 }
 

@@ -339,10 +339,9 @@ mailbox_told(struct mailbox *box, const struct maildir_message *told)
 	if (!uidset_has(&box->changed, told->uid))
 		return;
 	/* It may have changed once more while the answer was made. */
-	if (maildir_lookup(box->folder, told->uid, &now) &&
-	    (now.flags != told->flags || now.keywords != told->keywords))
-		return;
-	uidset_remove(&box->changed, told->uid);
+	if (maildir_lookup(box->folder, told->uid, &now) && now.flags == told->flags &&
+	    now.keywords == told->keywords)
+		uidset_remove(&box->changed, told->uid);
 }
 
 /* --- what the client hears --- */
@@ -513,19 +512,25 @@ tell_all_changed(struct session *session, struct mdtext *text)
 	box->all_changed = false;
 }
 
+/* One whose record is damaged is told of later: it may be whole again before the index is made anew. */
 static void
 tell_changed(struct session *session)
 {
 	struct mailbox *box = session->box;
+	struct uidset changed = box->changed;
 	struct maildir_message message;
 	struct mdtext text = {0};
 
+	memset(&box->changed, 0, sizeof(box->changed));
 	if (box->all_changed)
 		tell_all_changed(session, &text);
-	for (size_t i = 0; i < box->changed.count; i++)
-		if (maildir_lookup(box->folder, box->changed.uid[i], &message))
+	for (size_t i = 0; i < changed.count; i++) {
+		if (maildir_lookup(box->folder, changed.uid[i], &message))
 			tell_one(session, &message, &text);
-	uidset_clear(&box->changed);
+		else
+			note_changed(box, changed.uid[i]);
+	}
+	uidset_clear(&changed);
 	imap_put_text(session, &text);
 }
 
@@ -547,7 +552,7 @@ mailbox_tell(struct session *session, bool expunges)
 	mailbox_tell_flags(session, false);
 	if (box->all_changed || box->changed.count > 0)
 		tell_changed(session);
-	if (box->gone.count == 0 && box->hidden.count == 0)
+	if (box->gone.count == 0 && box->hidden.count == 0 && box->changed.count == 0)
 		box->modseq = maildir_highest_modseq(box->folder);
 }
 

@@ -145,7 +145,8 @@ class Torture:
     def fail(self, actor, error):
         with self.lock:
             if self.failure is None:
-                lines = [x.decode("utf-8", "replace") for x in getattr(getattr(actor, "talk", None), "lines", ())]
+                talk = getattr(error, "talk", None) or getattr(actor, "talk", None)
+                lines = [x.decode("utf-8", "replace") for x in getattr(talk, "lines", ())]
                 self.failure = (getattr(actor, "name", actor), error, lines)
         self.stop.set()
         self.resume.set()
@@ -632,7 +633,9 @@ class Session(Actor):
             self.view.cmd("NOOP")
             late = self.difference(now) is None
             heard = " ".join(map(repr, list(self.talk.lines)[-30:]))
-            raise Broken(f"{self.name} in {now.folder}{' for a second' if late else ''}: {difference}: {heard}")
+            error = Broken(f"{self.name} in {now.folder}{' for a second' if late else ''}: {difference}: {heard}")
+            error.talk = self.talk
+            raise error
         self.torture.done["views"] += 1
 
     def difference(self, now):

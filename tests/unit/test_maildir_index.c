@@ -380,6 +380,43 @@ known_by_those_beside(void **state)
 	}
 }
 
+/* A record of the log is damaged while the next one of its message comes, and whole again behind that. */
+static void
+changed_while_damaged(void **state)
+{
+	struct fixture *f = *state;
+	struct maildir_folder *other;
+	struct heard heard = {0};
+	char kept, garbage;
+	off_t at;
+	int fd;
+
+	fill(f, 5);
+	compact(f->inbox);
+	put(f, "cur/200000.m.h:2,", "a\n");
+	assert_int_equal(maildir_sync(f->inbox), 0);
+	assert_int_equal(f->inbox->index->added.count, 1);
+	at = (off_t)f->inbox->index->added.list[0].at + 40; /* within the record */
+	assert_int_equal(maildir_folder_open(f->md, "INBOX", &other), 0);
+	assert_int_equal(maildir_sync(other), 0);
+	assert_int_equal(change_flags(other, 6, MAILDIR_SEEN, 0, 0, 0), 0);
+	maildir_on_change(f->inbox, hear, &heard);
+	fd = openat(f->fd, "sallyport.log", O_RDWR | O_CLOEXEC);
+	assert_int_equal(pread(fd, &kept, 1, at), 1);
+	garbage = (char)~kept;
+	assert_int_equal(pwrite(fd, &garbage, 1, at), 1);
+	(void)index_refresh(f->inbox);
+	assert_int_equal(pwrite(fd, &kept, 1, at), 1);
+	close(fd);
+	assert_int_equal(maildir_sync(f->inbox), 0);
+	assert_int_equal(heard.anew, 0);
+	assert_in_range(heard.changed, 1, 2);
+	assert_int_equal(maildir_sync(other), 0);
+	assert_alike(f->inbox, other);
+	maildir_on_change(f->inbox, NULL, NULL);
+	maildir_folder_close(&other);
+}
+
 static void
 damage_when_told(void *ctx, enum maildir_change change, uint32_t uid)
 {
@@ -462,6 +499,7 @@ main(void)
 	    WITH(written_over_with_an_old_one),
 	    WITH(damaged_is_not_gone),
 	    cmocka_unit_test(known_by_those_beside),
+	    WITH(changed_while_damaged),
 	    WITH(damaged_while_it_goes),
 	    WITH(left_whole),
 	    WITH(learned_for_ever),

@@ -25,6 +25,7 @@ static struct {
 	uint32_t uid[MESSAGES_MAX];
 	bool gone[MESSAGES_MAX];
 	size_t count;
+	size_t fetched; /* how often it was told of flags */
 } model;
 
 static unsigned
@@ -116,8 +117,10 @@ hear_line(const char *line)
 		model_expunge(number);
 	else if (strcmp(word, "EXISTS") == 0)
 		model_exists(number);
-	else if (strcmp(word, "FETCH") == 0)
+	else if (strcmp(word, "FETCH") == 0) {
 		assert_in_range(number, 1, model.count);
+		model.fetched++;
+	}
 }
 
 /* Takes in what the client is told. */
@@ -233,6 +236,53 @@ numbers_are_those_that_the_client_counts(void **state)
 	}
 }
 
+/* All of the log but its head becomes garbage, or what it was. */
+static void
+spoil_log(void)
+{
+	char path[256], octets[8192];
+	ssize_t n;
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%s/md/sallyport.log", fixture_dir);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	n = pread(fd, octets, sizeof(octets), 32);
+	assert_in_range(n, 1, sizeof(octets) - 1);
+	for (ssize_t i = 0; i < n; i++)
+		octets[i] = (char)~octets[i];
+	assert_int_equal(pwrite(fd, octets, (size_t)n, 32), n);
+	close(fd);
+}
+
+/* A record that was damaged just when it was to be told, and is whole again: it is told all the same. */
+static void
+flags_are_told_after_damage(void **state)
+{
+	const struct maildir_flag_change change = {.add = MAILDIR_FLAGGED};
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		deliver();
+	session.box = mailbox_open(&session, "INBOX", false);
+	assert_non_null(session.box);
+	model_exists(session.box->count);
+	mailbox_news(&session, true);
+	assert_int_equal(maildir_sync(others), 0);
+	assert_int_equal(maildir_flags(others, 2, &change), 0);
+	assert_int_equal(mailbox_refresh(session.box), 0);
+	spoil_log();
+	mailbox_tell(&session, true);
+	spoil_log();
+	hear();
+	assert_int_equal(model.fetched, 0);
+	assert_null(session.leaving);
+	mailbox_news(&session, true);
+	hear();
+	assert_int_equal(model.fetched, 1);
+	assert_null(session.leaving);
+	compare();
+}
+
 /* Sets of UIDs with holes, of numbers, with messages that are gone in them. */
 static void
 picked_are_those_of_the_set(void **state)
@@ -309,6 +359,7 @@ main(void)
 	    cmocka_unit_test(uidsets),
 	    cmocka_unit_test_setup_teardown(numbers_are_those_that_the_client_counts, begin, end),
 	    cmocka_unit_test_setup_teardown(picked_are_those_of_the_set, begin, end),
+	    cmocka_unit_test_setup_teardown(flags_are_told_after_damage, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

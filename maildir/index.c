@@ -110,7 +110,7 @@ take_add(struct maildir_folder *folder, const struct index_record *now, uint64_t
 	bool there = places_are(&index->added, i, now->uid), known;
 	struct index_record was;
 	const struct index_where where = {
-	    .in_log = true, .at = there ? index->added.list[i].at : 0};
+	    .in_log = true, .at = there ? index->added.list[i].at : 0, .uid = now->uid};
 
 	/* No writer puts one between others that was not there. */
 	if (!there && (i < index->added.count || now->uid < index->state.next)) {

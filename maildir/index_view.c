@@ -19,6 +19,7 @@ index_where_place(const struct index *index, uint32_t place, struct index_where 
 	if (places_are(&index->changed, i, place)) {
 		where_r->in_log = true;
 		where_r->at = index->changed.list[i].at;
+		where_r->uid = snapshot_uid(&index->snap, place);
 	}
 }
 
@@ -38,6 +39,15 @@ index_place(struct index *index, uint32_t uid, uint32_t *place_r)
 	return false;
 }
 
+/* Where that of a later one is. */
+static struct index_where
+where_added(const struct index *index, size_t i)
+{
+	const struct index_place *added = &index->added.list[i];
+
+	return (struct index_where){.in_log = true, .at = added->at, .uid = added->place};
+}
+
 bool
 index_where(struct index *index, uint32_t uid, struct index_where *where_r)
 {
@@ -51,16 +61,28 @@ index_where(struct index *index, uint32_t uid, struct index_where *where_r)
 	i = places_find(&index->added, uid);
 	if (!places_are(&index->added, i, uid))
 		return false;
-	*where_r = (struct index_where){.in_log = true, .at = index->added.list[i].at};
+	*where_r = where_added(index, i);
 	return true;
+}
+
+/*
+ * A record of the log, or the message that begins with it.  An older log may have been put back, and others
+ * gone on with that: so it may be another message's.
+ */
+static bool
+log_load(const struct index *index, const struct index_where *where, void *out, size_t size)
+{
+	const struct index_record *record = out;
+
+	return index_log_payload(&index->log, where->at, LOG_PUT, out, size) &&
+	       record->uid == where->uid;
 }
 
 bool
 index_load(struct index *index, const struct index_where *where, struct index_record *record_r)
 {
-	if (where->in_log
-		? index_log_payload(&index->log, where->at, LOG_PUT, record_r, sizeof(*record_r))
-		: snapshot_record(&index->snap, where->place, record_r))
+	if (where->in_log ? log_load(index, where, record_r, sizeof(*record_r))
+			  : snapshot_record(&index->snap, where->place, record_r))
 		return true;
 	index->damaged = true;
 	return false;
@@ -72,8 +94,7 @@ load_message(struct index *index, const struct index_where *where, struct index_
 	bool good;
 
 	if (where->in_log)
-		good = index_log_payload(
-			   &index->log, where->at, LOG_PUT, message_r, sizeof(*message_r)) &&
+		good = log_load(index, where, message_r, sizeof(*message_r)) &&
 		       index_strings_size(&message_r->record) <= sizeof(message_r->strings);
 	else
 		good = snapshot_record(&index->snap, where->place, &message_r->record) &&
@@ -94,14 +115,14 @@ bool
 index_record(struct index *index, size_t place, struct index_record *record_r)
 {
 	size_t living = index->snap.head.count - index->gone.count;
-	struct index_where where = {.in_log = true};
+	struct index_where where;
 
 	if (place >= index_count(index))
 		return false;
 	if (place < living)
 		index_where_place(index, places_beside(&index->gone, place), &where);
 	else
-		where.at = index->added.list[place - living].at;
+		where = where_added(index, place - living);
 	return index_load(index, &where, record_r);
 }
 
@@ -184,7 +205,7 @@ index_by_base(struct index *index, const char *base, size_t len)
 		return 0;
 	snapshot_by_hash(&index->snap, hash, try_place, &search);
 	for (size_t i = 0; i < index->added.count && search.uid == 0; i++) {
-		const struct index_where where = {.in_log = true, .at = index->added.list[i].at};
+		const struct index_where where = where_added(index, i);
 
 		if (index_load(index, &where, &record) && record.base_hash == hash)
 			(void)is_base(&search, &where);
@@ -198,14 +219,14 @@ index_first_unseen(struct index *index)
 	const struct index_place *changed = index->changed.list;
 	size_t count = index_count(index), place;
 	struct index_record record;
+	struct index_where where;
 
 	if (index->unseen == 0)
 		return count;
 	place =
 	    index->snap.head.unseen > 0 ? index->snap.head.first_unseen : index->snap.head.count;
 	for (size_t i = 0; i < index->changed.count && changed[i].place < place; i++) {
-		const struct index_where where = {.in_log = true, .at = changed[i].at};
-
+		index_where_place(index, changed[i].place, &where);
 		if (index_load(index, &where, &record) && (record.flags & MAILDIR_SEEN) == 0)
 			place = changed[i].place;
 	}

@@ -6,11 +6,12 @@
 
 #include "maildir/index.h"
 
-/* A record of the snapshot, at a place, or of the log, at an offset. */
+/* A record of the snapshot, at a place, or of the log, at an offset, where it must be that UID's. */
 struct index_where {
 	bool in_log;
 	uint32_t place;
 	uint32_t at;
+	uint32_t uid;
 };
 
 /* The place in the snapshot of a UID, gone or not; verified.  false: it has none. */

@@ -417,6 +417,47 @@ changed_while_damaged(void **state)
 	maildir_folder_close(&other);
 }
 
+/* An older log is put back, and another session goes on with it: it has another message's record in its place. */
+static void
+older_log_that_went_on(void **state)
+{
+	struct fixture *f = *state;
+	struct maildir_message message;
+	struct maildir_folder *other;
+	struct index_message changed;
+	struct heard heard = {0};
+	struct stat st;
+	int fd;
+
+	fill(f, 5);
+	compact(f->inbox);
+	fd = openat(f->fd, "sallyport.log", O_RDWR | O_CLOEXEC);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(maildir_folder_open(f->md, "INBOX", &other), 0);
+	assert_int_equal(maildir_sync(other), 0);
+	put(f, "cur/100006.m.h:2,", "a\n");
+	assert_int_equal(maildir_sync(f->inbox), 0);
+	assert_int_equal(f->inbox->index->added.count, 1);
+	assert_int_equal(ftruncate(fd, st.st_size), 0);
+	close(fd);
+	assert_int_equal(mdlock_folder(other), 0);
+	assert_true(index_message(other->index, 1, &changed));
+	changed.record.flags |= MAILDIR_SEEN;
+	assert_int_equal(index_put(other, &changed), 0);
+	assert_int_equal(index_commit(other, &other->index->state), 0);
+	mdlock_unfolder(other);
+	assert_int_equal(other->index->changed.count, 1);
+	assert_int_equal(other->index->changed.list[0].at, f->inbox->index->added.list[0].at);
+	maildir_on_change(f->inbox, hear, &heard);
+	assert_true(!maildir_message(f->inbox, 5, &message) || message.uid == 6);
+	assert_int_equal(maildir_sync(f->inbox), 0);
+	assert_int_equal(maildir_sync(other), 0);
+	assert_alike(f->inbox, other);
+	assert_true(heard.anew == 1 || heard.changed > 0);
+	maildir_on_change(f->inbox, NULL, NULL);
+	maildir_folder_close(&other);
+}
+
 static void
 damage_when_told(void *ctx, enum maildir_change change, uint32_t uid)
 {
@@ -500,6 +541,7 @@ main(void)
 	    WITH(damaged_is_not_gone),
 	    cmocka_unit_test(known_by_those_beside),
 	    WITH(changed_while_damaged),
+	    WITH(older_log_that_went_on),
 	    WITH(damaged_while_it_goes),
 	    WITH(left_whole),
 	    WITH(learned_for_ever),

@@ -48,9 +48,9 @@
  * called for what the record does not know of.
  *
  * The record, kept in our lock file, is the UIDVALIDITY and next UID that were last given out.  A
- * uidlist is lost or damaged when it is not there or does not parse, when its last line has no end
- * (unless that line's UID is none that the record knows of: then it is the tail of an append that
- * died), when its next UID is below the record's, or its UIDVALIDITY is older.  UIDs in it may then have been given to other
+ * uidlist is lost or damaged when it is not there or does not parse, when its next UID is below the
+ * record's, when its UIDVALIDITY is older, or when it is another and the last line has no end; with the
+ * record's UIDVALIDITY that is the tail of an append that died.  UIDs in it may then have been given to other
  * messages, so all get new UIDs under a higher UIDVALIDITY (validity.c): mail clients fetch anew, and
  * all of the mail is served at once.  What lines could be read still give their POP3 UIDLs and ids.
  * The record is not fsynced: after a power failure it may be too low, and then says nothing.  Its

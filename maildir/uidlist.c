@@ -418,20 +418,6 @@ uidlist_put_new(struct mdtext *out, uint32_t uid, const char *base, size_t base_
 
 /* --- whether it can be believed --- */
 
-/* The UID of the last line, which has no end; 0 when not even that is whole. */
-static uint32_t
-torn_uid(const struct uidlist *list)
-{
-	const char *end = list->text + list->size;
-	const char *newline = memrchr(list->text, '\n', list->size);
-	const char *p = newline != NULL ? newline + 1 : list->text;
-	uint64_t uid = 0;
-
-	for (; p < end && *p >= '0' && *p <= '9' && uid <= UIDLIST_UID_MAX; p++)
-		uid = uid * 10 + (uint64_t)(*p - '0');
-	return p < end && *p == ' ' && uid <= UIDLIST_UID_MAX ? (uint32_t)uid : 0;
-}
-
 const char *
 uidlist_doubt(const struct uidlist *list, const struct uid_record *record)
 {
@@ -443,9 +429,8 @@ uidlist_doubt(const struct uidlist *list, const struct uid_record *record)
 		return "it is older than what was given out";
 	if (list->validity == record->validity && list->next < record->next)
 		return "lines are missing at its end";
-	/* An append that died was of a UID that nobody was told of: what is cut here was whole once. */
-	if (list->state == UIDLIST_TORN &&
-	    (list->validity != record->validity || torn_uid(list) < record->next))
+	/* All that was given out is below the next UID; whoever died writing more has told nobody of it. */
+	if (list->state == UIDLIST_TORN && list->validity != record->validity)
 		return "its last line has no end";
 	return NULL;
 }

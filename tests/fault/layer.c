@@ -212,6 +212,20 @@ fails(const char *call, int does)
 	}
 }
 
+/* Half of them, one, or all but one. */
+static size_t
+fewer(size_t size)
+{
+	switch (plan->at % 3) {
+	case 0:
+		return size / 2;
+	case 1:
+		return 1;
+	default:
+		return size - 1;
+	}
+}
+
 /* As fails, for a read or write of size octets, which may become fewer. */
 static bool
 fails_part(const char *call, int does, size_t *size, bool *dies_after)
@@ -222,7 +236,7 @@ fails_part(const char *call, int does, size_t *size, bool *dies_after)
 	kind = happens(call, does);
 	if (kind == FAULT_SHORT || kind == FAULT_TORN) {
 		/* A read of one octet cannot be shorter: none would be the end of the file. */
-		*size = *size > 1 ? *size / 2 : *size;
+		*size = *size > 1 ? fewer(*size) : *size;
 		*dies_after = kind == FAULT_TORN;
 		return false;
 	}

@@ -17,8 +17,8 @@ enum fault_kind {
 	FAULT_FULL,   /* the call fails with ENOSPC */
 	FAULT_FILLED, /* and all from there on that need room */
 	FAULT_FILES,  /* EMFILE, from there on whenever a file is opened */
-	FAULT_SHORT,  /* reads or writes half of what was asked for */
-	FAULT_TORN,   /* writes half and dies */
+	FAULT_SHORT,  /* reads or writes a part of what was asked for */
+	FAULT_TORN,   /* writes a part and dies */
 	FAULT_DEATH,  /* dies before the call */
 	FAULT_POWER,  /* and what was written and not fsynced is lost */
 	FAULT_MEMORY, /* there is no memory, once; these calls are counted apart */

@@ -998,7 +998,6 @@ test_req35_cut_short(void **state)
 {
 	struct fixture *f = *state;
 	uint32_t validity, next;
-	bool within;
 	char *text;
 
 	five(f);
@@ -1007,12 +1006,10 @@ test_req35_cut_short(void **state)
 		text = get(f, "dovecot-uidlist");
 		next = maildir_uidnext(f->inbox);
 		put_bytes(f, "dovecot-uidlist", text, strlen(text) - cut);
-		/* Within a line that was given out nothing but new UIDs for all will do. */
-		within = text[strlen(text) - cut - 1] != '\n';
 		free(text);
 		fixture_reopen(f);
 		sync_inbox(f, 5);
-		assert_true(maildir_uidvalidity(f->inbox) >= validity + within);
+		assert_true(maildir_uidvalidity(f->inbox) >= validity);
 		for (uint32_t i = 0; i < 5; i++) {
 			uint32_t uid = uid_at(f->inbox, i);
 			char *line = first_line(f, i);
@@ -1144,6 +1141,7 @@ test_req35_clock_goes_back(void **state)
 static void
 test_req36_torn_append_is_cut(void **state)
 {
+	static const char *const tails[] = {"6 :20", "7 :20", "7", "1", "7 ", "8 :2001.y"};
 	struct fixture *f = *state;
 	uint32_t validity;
 	char *text;
@@ -1152,9 +1150,9 @@ test_req36_torn_append_is_cut(void **state)
 	five(f);
 	validity = maildir_uidvalidity(f->inbox);
 	put(f, "new/2000.x", "x\n");
-	for (int i = 0; i < 2; i++) {
+	for (size_t i = 0; i < COUNT(tails); i++) {
 		fd = openat(f->fd, "dovecot-uidlist", O_WRONLY | O_APPEND | O_CLOEXEC);
-		assert_int_equal(write(fd, i == 0 ? "6 :20" : "7 :20", 5), 5);
+		assert_int_equal(write(fd, tails[i], strlen(tails[i])), strlen(tails[i]));
 		close(fd);
 		fixture_reopen(f);
 		sync_inbox(f, 6);

@@ -10,7 +10,6 @@
  * the highest of them and the length of the value in the others, and the value.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -268,13 +267,14 @@ fields_decode(const char *text, size_t len, struct mdtext *out)
 
 /* Asks those about a field of that name for its value. */
 static void
-ask_value(const char *name, const char *value, size_t len, struct match *matches, size_t count)
+ask(const char *name, size_t name_len, const char *value, size_t len, struct match *matches,
+    size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		struct match *match = &matches[i];
 
-		if (!match->found && may_be(name, *match->field) &&
-		    strcasecmp(name, match->field) == 0)
+		if (!match->found && may_be(match->field, *name) &&
+		    name_is(match->field, name, name_len))
 			match->found =
 			    match->len == 0 || memmem(value, len, match->text, match->len) != NULL;
 	}
@@ -296,7 +296,7 @@ fields_match_decoded(const char *text, size_t len, struct match *matches, size_t
 		size = entry & 0xffffff;
 		if (name >= COUNT(decoded) || size > (size_t)(end - text))
 			break;
-		ask_value(decoded[name], text, size, matches, count);
+		ask(decoded[name], strlen(decoded[name]), text, size, matches, count);
 		text += size;
 	}
 }
@@ -327,21 +327,6 @@ any_named(const struct match *matches, size_t count, const struct text_field *fi
 	return false;
 }
 
-/* Asks those about the field for its value. */
-static void
-ask_field(
-    const struct text_field *field, const struct mdtext *value, struct match *matches, size_t count)
-{
-	for (size_t i = 0; i < count && !value->failed; i++) {
-		struct match *match = &matches[i];
-
-		if (!match->found && may_be(match->field, *field->at) &&
-		    is_named(field, match->field))
-			match->found = match->len == 0 || memmem(value->data, value->len,
-							      match->text, match->len) != NULL;
-	}
-}
-
 int
 fields_match(const char *text, size_t len, struct match *matches, size_t count)
 {
@@ -362,7 +347,8 @@ fields_match(const char *text, size_t len, struct match *matches, size_t count)
 			continue;
 		value.len = 0;
 		value_add(&field, &decoding, &value);
-		ask_field(&field, &value, matches, count);
+		if (!value.failed)
+			ask(field.at, field.name_len, value.data, value.len, matches, count);
 	}
 	failed = value.failed;
 	decoding_clear(&decoding);

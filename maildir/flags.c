@@ -81,8 +81,7 @@ message_renamed(
 	now.record.dir = ENTRY_CUR;
 	now.record.flags = (uint8_t)flags;
 	now.record.keywords = (message->record.keywords & ~KEYWORD_LETTERS_MASK) | letters;
-	if (now.record.flags != message->record.flags ||
-	    now.record.keywords != message->record.keywords)
+	if (!index_same_marks(&now.record, &message->record))
 		now.record.modseq = index_modseq(folder->index);
 	if (!index_set_strings(&now, name, index_uidl(message), index_guid(message))) {
 		errno = ENAMETOOLONG;

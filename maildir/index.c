@@ -70,12 +70,6 @@ count_record(struct index *index, const struct index_record *record, int sign)
 	}
 }
 
-static bool
-same_marks(const struct index_record *a, const struct index_record *b)
-{
-	return a->flags == b->flags && a->keywords == b->keywords;
-}
-
 /* One of the snapshot's.  What it was may be damaged: then it counts as changed, also when it is whole again. */
 static void
 take_change(
@@ -97,7 +91,7 @@ take_change(
 		index->damaged = true;
 	else if (back)
 		message_tell(folder, MAILDIR_BACK, now->uid);
-	else if (!known || !same_marks(&was, now))
+	else if (!known || !index_same_marks(&was, now))
 		message_tell(folder, MAILDIR_CHANGED, now->uid);
 }
 
@@ -125,7 +119,7 @@ take_add(struct maildir_folder *folder, const struct index_record *now, uint64_t
 		index->damaged = true;
 	else if (!there && now->uid < folder->known)
 		message_tell(folder, MAILDIR_BACK, now->uid);
-	else if (there && (!known || !same_marks(&was, now)))
+	else if (there && (!known || !index_same_marks(&was, now)))
 		message_tell(folder, MAILDIR_CHANGED, now->uid);
 	if (!there)
 		index->state.next = now->uid + 1;

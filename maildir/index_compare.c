@@ -94,7 +94,7 @@ compare_lists(struct maildir_folder *folder, struct index *old, struct index *no
 				message_tell(folder, MAILDIR_BACK, is.uid);
 			j++;
 		} else {
-			if (was.flags != is.flags || was.keywords != is.keywords)
+			if (!index_same_marks(&was, &is))
 				message_tell(folder, MAILDIR_CHANGED, is.uid);
 			i++;
 			j++;

@@ -94,6 +94,13 @@ index_is_sized(const struct index_record *record)
 	return (record->known & (INDEX_SIZES | INDEX_HEARSAY)) == INDEX_SIZES;
 }
 
+/* Whether a client would see no difference in flags and keywords. */
+static inline bool
+index_same_marks(const struct index_record *a, const struct index_record *b)
+{
+	return a->flags == b->flags && a->keywords == b->keywords;
+}
+
 /* Sets the strings; NULL is "".  false: they are too long. */
 bool index_set_strings(
     struct index_message *message, const char *name, const char *uidl, const char *guid);

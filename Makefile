@@ -6,7 +6,7 @@
 #   make check-asan   the same tests with AddressSanitizer and UBSan
 #   make lint         what no compiler sees: includes, layout, clang-tidy, cppcheck, manuals
 #   make fuzz         every fuzzer for FUZZ_SECONDS each
-#   make torture   every fault at every call; everybody at once, with kills, for SECONDS
+#   make torture      every fault at every call; everybody at once, with kills, for SECONDS
 #   make bench        sallyport beside Dovecot, Courier and solid-pop3d: time, CPU, memory
 #   make install      DESTDIR, PREFIX
 #

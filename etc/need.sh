@@ -1,9 +1,15 @@
 #!/bin/sh
 # need.sh KIND...: installs the Debian packages of each kind that are missing.
-#   build  what sallyport is built with
-#   test   what the tests use besides
-#   bench  what the benchmark uses besides; its peers are installed in a place of their own
-# Does nothing, and needs no privilege, where all are there.
+#   build    what sallyport is built with
+#   test     what the tests use besides
+#   desktop  large mail programs, whose tests are skipped where they are not installed
+#   bench    what the benchmark uses besides; its peers are installed in a place of their own
+#   X.deb    that file, by its path
+# It first says how many packages it installs and how large they are, then how far it is.  It needs no
+# privilege where nothing is missing.
+#
+# Some of the packages are services (Postfix, Dovecot).  The tests run their own, so need.sh neither starts
+# nor enables the installed ones: the machine boots afterwards as it did before.
 set -eu
 
 packages() {
@@ -11,12 +17,14 @@ packages() {
 	build) echo gcc make libc6-dev libmbedtls-dev libcrypt-dev openssl unicode-data ;;
 	test)
 		echo clang clang-format clang-tidy cppcheck mandoc libcmocka-dev python3 python3-pytest \
-			procps strace curl fetchmail mpop getmail6 mutt neomutt thunderbird isync offlineimap3 expect postfix \
+			procps strace curl fetchmail mpop getmail6 mutt neomutt isync offlineimap3 expect postfix \
 			dovecot-core dovecot-pop3d dovecot-imapd git passwd iproute2 e2fsprogs
 		# the compiler's own run time for the sanitizers and fuzzers
 		dpkg-query -W -f '${Version}' clang 2>/dev/null | sed -n 's/^[0-9]*:\([0-9]*\)\..*/libclang-rt-\1-dev/p'
 		;;
+	desktop) echo thunderbird ;;
 	bench) echo python3 libssl-dev debootstrap util-linux ;;
+	*.deb) echo "$1" ;;
 	*) echo "need.sh: there is no kind $1" >&2; exit 2 ;;
 	esac
 }
@@ -29,27 +37,109 @@ missing() {
 	done
 }
 
+# What starts at boot: systemd's links (one to /dev/null is a mask), and those of init scripts.
+enabled() {
+	find /etc/systemd/system /etc/systemd/user -type l ! -lname /dev/null 2>/dev/null || :
+	find /etc/rc[2-5].d -name 'S*' 2>/dev/null || :
+}
+
+newly_enabled() {
+	enabled | grep -vxF -e "$before" || :
+}
+
+disable() {
+	while read -r link; do
+		case $link in
+		/etc/rc*) update-rc.d "$(basename "$link" | sed 's/^S[0-9]*//')" disable >/dev/null 2>&1 ;;
+		*) rm -f "$link" ;;
+		esac
+	done
+}
+
+# Debian's way to keep services from being started is policy-rc.d; systemd's to keep them from being enabled
+# is a preset, and one in /run is gone at the next boot, whatever becomes of this script.
+forbid_services() {
+	before=$(enabled)
+	policy=/usr/sbin/policy-rc.d
+	if [ -e $policy ]; then
+		policy=
+	else
+		printf '#!/bin/sh\nexit 101\n' >$policy
+		chmod 755 $policy
+	fi
+	for i in system user; do
+		mkdir -p /run/systemd/$i-preset
+		echo 'disable *' >/run/systemd/$i-preset/00-need.preset
+	done
+}
+
+allow_services() {
+	[ -z "$policy" ] || rm -f "$policy"
+	for i in system user; do
+		rm -f /run/systemd/$i-preset/00-need.preset
+		rmdir /run/systemd/$i-preset 2>/dev/null || :
+	done
+	rmdir /run/systemd 2>/dev/null || :
+}
+
+# apt's status lines: "dlstatus:N:PERCENT:TEXT", "pmstatus:PACKAGE:PERCENT:TEXT".
+progress() {
+	awk -F: '
+		$1 == "dlstatus" { step = "downloaded" }
+		$1 == "pmstatus" { step = "installed" }
+		step != "" && step " " int($3 / 10) != last {
+			last = step " " int($3 / 10)
+			printf "  %s %d %%\n", step, int($3 / 10) * 10
+			fflush()
+		}'
+}
+
+apt() {
+	apt-get -q --no-install-recommends "$@"
+}
+
+# As root: installs the packages.
+install_packages() {
+	export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
+	dir=$(mktemp -d)
+	policy=
+	trap 'allow_services; rm -rf "$dir"' EXIT
+	trap 'exit 130' HUP INT TERM
+	echo "installing:" "$@"
+	apt install --download-only --assume-no "$@" 2>/dev/null | awk '
+		/ newly installed/ { count = $3 }
+		/^Need to get/ { get = $4 " " $5; sub("/.*", "", get) }
+		/^After this operation/ { disk = $4 " " $5 }
+		END { printf "  packages, with those that they need: %s; to download: %s; on disk: %s\n", count, get, disk }'
+	forbid_services
+	{
+		apt install -y -o APT::Status-Fd=3 -o Dpkg::Use-Pty=0 "$@" 3>&1 >"$dir/log" 2>&1 || echo failed >"$dir/failed"
+	} | progress
+	newly_enabled | disable
+	if [ -e "$dir/failed" ]; then
+		tail -n 20 "$dir/log" >&2
+		exit 1
+	fi
+	left=$(newly_enabled)
+	if [ -n "$left" ]; then
+		echo "need.sh: the installation enabled these services; disable them:" $left >&2
+		exit 1
+	fi
+}
+
+if [ "${1:-}" = --install ]; then
+	shift
+	install_packages "$@"
+	exit
+fi
+
 [ -x /usr/bin/apt-get ] || { echo "need.sh: no apt-get here; install what README.md names" >&2; exit 0; }
 lacking=$(missing "$@")
 [ -n "$lacking" ] || exit 0
 root=
 [ "$(id -u)" = 0 ] || root=sudo
-
-# Services among the packages (Postfix, Dovecot) are not started: the tests run their own.
-install() {
-	$root env DEBIAN_FRONTEND=noninteractive sh -euc '
-		policy=/usr/sbin/policy-rc.d
-		if [ ! -e $policy ]; then
-			printf "#!/bin/sh\nexit 101\n" >$policy
-			chmod 755 $policy
-			trap "rm -f $policy" EXIT
-		fi
-		apt-get install -y -q --no-install-recommends "$@" >/dev/null' install "$@"
-}
-
-echo "installing:" $lacking
 $root apt-get update -q >/dev/null
-install $lacking
+$root "$0" --install $lacking
 # clang's run time has a name that is known only now.
-lacking=$(missing "$@")
-[ -z "$lacking" ] || install $lacking
+lacking=$(missing "$@" | grep -v '\.deb$' || :)
+[ -z "$lacking" ] || $root "$0" --install $lacking

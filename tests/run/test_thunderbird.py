@@ -18,7 +18,7 @@ SCRIPT = pathlib.Path(__file__).with_name("thunderbird.js")
 LETTER = "From: =?utf-8?q?Z=C3=B6e?= <zoe@example.org>\nTo: anna@localhost\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?= {}\n" \
          "Message-ID: <{}@example.org>\nDate: Thu, 1 Jan 2026 12:00:00 +0000\n\nHello.\n"
 
-pytestmark = pytest.mark.skipif(not (INSTALLED / "thunderbird-bin").exists(), reason="Thunderbird is not installed")
+pytestmark = pytest.mark.skipif(not (INSTALLED / "thunderbird-bin").exists(), reason="needs thunderbird: etc/need.sh desktop")
 
 
 def links(directory, to, but=()):

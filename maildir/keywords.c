@@ -349,7 +349,7 @@ number_make(struct maildir_folder *folder, const char *name)
 	int number = more_free(folder->more);
 
 	if (number < 0) {
-		errno = ENOSPC;
+		errno = ERANGE;
 		return -1;
 	}
 	return more_name(folder, folder->more, number, name) < 0 ? -1 : number;

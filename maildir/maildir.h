@@ -291,8 +291,8 @@ void maildir_keyword_names(struct maildir_folder *folder, const char *names_r[MA
 /* The number that a name has, or -1. */
 int maildir_keyword_find(struct maildir_folder *folder, const char *name);
 
-/* The number for a name; when there is none yet it is written down.  -1: ENOSPC when all are taken,
- * EINVAL for what can be no keyword, or the file cannot be written. */
+/* The number for a name; when there is none yet it is written down.  -1: ERANGE when all are taken,
+ * EINVAL for what can be no keyword, or the file cannot be written: ENOSPC, ENOLCK... */
 int maildir_keyword_make(struct maildir_folder *folder, const char *name);
 
 #endif

@@ -445,7 +445,7 @@ append_to(int fd, const struct mdtext *text)
 	if (fstat(fd, &st) < 0)
 		return -1;
 	if (!S_ISREG(st.st_mode)) {
-		errno = EINVAL;
+		errno = EIO;
 		return -1;
 	}
 	whole = ends_whole(fd, st.st_size);

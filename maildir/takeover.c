@@ -277,13 +277,13 @@ name_bits(struct maildir_folder *folder, const struct courier_keywords *keywords
 		errno = EINVAL;
 		if (keyword_valid(keywords->name[i]))
 			number = keywords_make_locked(folder, keywords->name[i]);
-		if (number < 0 && errno != EINVAL && errno != ENOSPC)
+		if (number < 0 && errno != EINVAL && errno != ERANGE)
 			return -1;
 		bits[i] = number >= 0 ? UINT64_C(1) << number : 0;
 		if (number < 0)
 			maildir_notice(folder->md, "%s: Courier's keyword %s is not taken over: %s",
 			    folder->name, keywords->name[i],
-			    errno == ENOSPC ? "there are too many" : "it cannot be one");
+			    errno == ERANGE ? "there are too many" : "it cannot be one");
 	}
 	return 0;
 }

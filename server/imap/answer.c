@@ -216,6 +216,8 @@ imap_failed(struct session *session, const char *what)
 	case ENOSPC:
 	case EDQUOT:
 		return imap_say(session, IMAP_NO, "[OVERQUOTA] There is no room on the disk");
+	case ERANGE:
+		return imap_say(session, IMAP_NO, "[LIMIT] The mailbox can have no more keywords");
 	case ENOLCK:
 		return imap_say(
 		    session, IMAP_NO, "[INUSE] Another program holds the mailbox; try again");

@@ -192,12 +192,8 @@ append_literal(struct session *session, enum imap_result *result_r)
 
 	if (!take_before(session, &preamble, result_r))
 		return refuse(session);
-	if (flags_letters(append.folder, &preamble.flags, true, &preamble.label.keywords) == -1) {
-		*result_r =
-		    imap_say(session, IMAP_NO, "[LIMIT] The mailbox can have no more keywords");
-		return refuse(session);
-	}
-	if (maildir_delivery_message(append.delivery, &preamble.label) == -1) {
+	if (flags_letters(append.folder, &preamble.flags, true, &preamble.label.keywords) == -1 ||
+	    maildir_delivery_message(append.delivery, &preamble.label) == -1) {
 		*result_r = imap_failed(session, "append");
 		return refuse(session);
 	}

@@ -28,7 +28,7 @@ struct copying {
 	bool link; /* all with the end of it; else each as it comes */
 };
 
-/* The letters in the other mailbox for those of this one; false: it can have no more. */
+/* The letters in the other mailbox for those of this one; false: errno, as maildir_keyword_make. */
 static bool
 map_keywords(struct copying *c, uint64_t letters, uint64_t *mapped_r)
 {
@@ -62,8 +62,7 @@ copy_one(struct copying *c, size_t place, enum imap_result *result_r)
 		return true;
 	}
 	if (!map_keywords(c, now.keywords, &keywords)) {
-		*result_r = imap_say(
-		    c->session, IMAP_NO, "[LIMIT] The other mailbox can have no more keywords");
+		*result_r = imap_failed(c->session, "copy");
 		return false;
 	}
 	if ((c->link ? maildir_delivery_link : maildir_delivery_copy)(

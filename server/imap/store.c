@@ -202,10 +202,7 @@ store_all(struct session *session, struct picked *picked, struct storing *storin
 	/* All of the keywords, or none of the change: RFC 9051 section 2.3.2. */
 	if (flags_letters(
 		box->folder, &storing->list, storing->how != STORE_REMOVE, &storing->letters) == -1)
-		return errno == ENOSPC || errno == EINVAL
-			   ? imap_say(session, IMAP_NO,
-				 "[LIMIT] The mailbox can have no more keywords of that name")
-			   : imap_failed(session, "store");
+		return imap_failed(session, "store");
 	mailbox_load_names(box);
 	mailbox_tell_flags(session, false);
 	while (more && session->channel->end == CHANNEL_OPEN)

@@ -2,10 +2,14 @@
 
 import os
 import re
+import socket
+import subprocess
+import time
 
 import pytest
 
 from test_imap_dovecot import Dovecot
+from test_maildir import leave_room, small_disk  # noqa: F401
 
 MESSAGE = b"Subject: x\r\n\r\nbody\r\n"
 NAMES = [f"kw{i}" for i in range(64)]
@@ -58,6 +62,38 @@ def test_sixty_four_and_no_more(talk):
     assert talk.cmd("STORE 1 +FLAGS (onemore)").no
     assert keywords(talk, "1") == {1: set(NAMES)}
     assert talk.cmd("STORE 1 FLAGS (KW63)").ok and keywords(talk, "1") == {1: {"kw63"}}, "names have no case"
+
+
+def refusals(talk):
+    """The codes of what wants a new keyword in Box; the selected INBOX has it on message 1."""
+    talk.cmd("SELECT Box")
+    codes = [talk.cmd("STORE 1 +FLAGS (brand-new)"), talk.append("Box", MESSAGE, "(\\Seen brand-new) ")]
+    talk.cmd("SELECT INBOX")
+    codes += [talk.cmd("COPY 1 Box"), talk.cmd("UID MOVE 1 Box")]
+    assert all(a.no for a in codes), codes
+    return {a.text.split(" ", 1)[0] for a in codes}
+
+
+@pytest.mark.root
+def test_mend02_a_keyword_that_cannot_be_made_says_why(small_disk):  # noqa: F811
+    """Each cause has its own code, and APPEND, COPY and MOVE say what STORE says."""
+    server, anna = small_disk, small_disk.accounts["anna"]
+    subprocess.run(["mount", "-o", "remount,size=1m", anna.maildir], check=True)
+    talk = server.imap_talk()
+    assert talk.append("INBOX", MESSAGE, "(brand-new) ").ok and talk.cmd("CREATE Box").ok
+    assert talk.append("Box", MESSAGE).ok
+    leave_room(anna, 0)
+    assert refusals(talk) == {"[OVERQUOTA]"}
+    (anna.maildir / "filler").unlink()
+    lock = anna.folder("Box") / "dovecot-uidlist.lock"
+    lock.write_text(f"{os.getpid()}:{socket.gethostname()}")  # ours, and alive
+    os.utime(lock, (time.time() - 60, time.time() - 60))  # held for so long that nobody waits much longer
+    assert refusals(talk) == {"[INUSE]"}
+    lock.unlink()
+    talk.cmd("SELECT Box")
+    assert talk.cmd(f"STORE 1 FLAGS ({' '.join(NAMES)})").ok
+    assert refusals(talk) == {"[LIMIT]"}
+    assert talk.cmd("STORE 1 FLAGS ()").ok and talk.cmd("STATUS Box (MESSAGES)").find(rb"MESSAGES 1\)")
 
 
 def test_other_sessions_hear_of_them(talk, server):

@@ -594,6 +594,7 @@ const struct setting conf_settings[] = {
     {"pop3_idle_timeout", CONF_DURATION, FIELD(pop3_idle_timeout), "10m", 10 * SECOND, 24 * HOUR},
     {"pop3_login_delay", CONF_DURATION, FIELD(pop3_login_delay), "0s", 0, 24 * HOUR},
     {"imap_idle_timeout", CONF_DURATION, FIELD(imap_idle_timeout), "30m", 10 * SECOND, 24 * HOUR},
+    {"imap_still_here", CONF_DURATION, FIELD(imap_still_here), "10m", 2 * SECOND, 24 * HOUR},
     {"append_limit", CONF_OCTETS, FIELD(append_limit), "64M", 64 * 1024, 4095LL * MIB},
     {"drafts_folder", CONF_STRING, FIELD(drafts_folder), NULL},
     {"sent_folder", CONF_STRING, FIELD(sent_folder), NULL},

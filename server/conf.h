@@ -74,7 +74,8 @@ struct conf {
 	int login_in_clear; /* enum conf_clear */
 
 	int64_t max_connections, max_per_address, max_before_login, max_per_user;
-	int64_t login_timeout, pop3_idle_timeout, imap_idle_timeout, shutdown_wait; /* ms */
+	int64_t login_timeout, pop3_idle_timeout, imap_idle_timeout, imap_still_here; /* ms */
+	int64_t shutdown_wait;							      /* ms */
 	int64_t login_failures;
 	int64_t failure_delay;	      /* ms */
 	int64_t pop3_login_delay;     /* ms */

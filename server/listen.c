@@ -12,20 +12,26 @@
 #include "server/listen.h"
 #include "server/log.h"
 
-enum { BACKLOG = 1024 }; /* connections the kernel keeps while we pause; it cuts to its own limit */
+enum {
+	BACKLOG = 1024, /* connections the kernel keeps while we pause; it cuts to its own limit */
+	/* Seconds of silence before the kernel asks whether the client is still there: networks for phones forget
+	 * a connection after five minutes, some after less; the kernel's own default is two hours. */
+	KEEPALIVE_AFTER = 120,
+};
 
 static int
 open_listener(const struct conf_listener *l)
 {
-	int fd, yes = 1;
+	int fd, yes = 1, after = KEEPALIVE_AFTER;
 
 	fd = socket(l->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd == -1)
 		return -1;
-	/* NODELAY is inherited by accepted sockets; without it a handshake waits for late ACKs. */
+	/* Accepted sockets inherit these options.  Without NODELAY a handshake waits for late ACKs. */
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) == -1 ||
 	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes)) == -1 ||
 	    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &yes, sizeof(yes)) == -1 ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &after, sizeof(after)) == -1 ||
 	    (l->address.ss_family == AF_INET6 &&
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &yes, sizeof(yes)) == -1) ||
 	    bind(fd, (const struct sockaddr *)&l->address, l->address_len) == -1 ||

@@ -3,7 +3,8 @@
  * Runs as: mail user.
  *
  * The session waits for its client and for inotify at once.  Where there is no inotify to be had, or
- * no mailbox is selected, it looks every few seconds, or only waits.
+ * no mailbox is selected, it looks every few seconds, or only waits.  Now and then it says that it is still
+ * there (the setting imap_still_here), so that no network on the way forgets the connection.
  *
  * When nothing has happened for a while it learns ahead what clients will ask of messages, a little at a
  * time.  Who does so writes into the folder, which the other sessions there hear as something that
@@ -11,11 +12,12 @@
  */
 #include <malloc.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "maildir/maildir.h"
 #include "maildir/watch.h"
+#include "server/conf.h"
 #include "server/imap/answer.h"
 #include "server/imap/mailbox.h"
 #include "server/imap/session.h"
@@ -43,6 +45,7 @@ enum {
 struct plan {
 	int64_t fill; /* the next step of learning ahead */
 	int64_t look; /* after something has happened */
+	int64_t say;  /* a word to the client */
 };
 
 static void
@@ -65,13 +68,24 @@ look_in(const struct session *session, bool watched)
 	return again >= 0 && again < look ? again : look;
 }
 
+/* The moment in about ms: up to a part of it is random, so that sessions which began together do not act
+ * together. */
+static int64_t
+spread(int64_t ms, int64_t part)
+{
+	uint32_t random = 0;
+
+	(void)!getrandom(&random, sizeof(random), 0);
+	return clock_in(ms - (int64_t)random % (part + 1));
+}
+
 /* Something has happened: there may be more to learn, but not now.  Who may change nothing learns nothing. */
 static void
 fill_later(const struct session *session, struct plan *plan)
 {
 	plan->fill = CLOCK_NEVER;
 	if (session->box != NULL && !session->box->read_only)
-		plan->fill = clock_in(FILL_AFTER + (int)getpid() % FILL_SPREAD);
+		plan->fill = spread(FILL_AFTER + FILL_SPREAD, FILL_SPREAD);
 }
 
 /* A message at a time, for a moment, until the client speaks. */
@@ -94,12 +108,19 @@ fill_step(struct session *session, struct plan *plan)
 		(void)malloc_trim(0);
 }
 
+static void
+say_later(const struct session *session, struct plan *plan)
+{
+	plan->say = spread(session->conf->imap_still_here, session->conf->imap_still_here / 10);
+}
+
 /* The next wait, in ms. */
 static int
 wait_ms(const struct session *session, bool watched, const struct plan *plan)
 {
 	int look = look_in(session, watched);
-	int left = clock_left(clock_earlier(plan->fill, plan->look));
+	int64_t next = clock_earlier(clock_earlier(plan->fill, plan->look), plan->say);
+	int left = clock_left(next);
 
 	return left >= 0 && (look < 0 || left < look) ? left : look;
 }
@@ -113,12 +134,17 @@ watch(struct session *session, struct maildir_watch *watch)
 	enum channel_event event;
 	struct plan plan = {.look = CLOCK_NEVER};
 
+	say_later(session, &plan);
 	fill_later(session, &plan);
 	for (;;) {
 		event = channel_wait_either(
 		    session->channel, fd, wait_ms(session, watch != NULL, &plan), since);
 		if (event == CHANNEL_INPUT || event == CHANNEL_OVER)
 			return event;
+		if (clock_left(plan.say) == 0) {
+			channel_puts(session->channel, "* OK Still here\r\n");
+			say_later(session, &plan);
+		}
 		if (event == CHANNEL_OTHER) {
 			pause_ms(IDLE_SETTLE);
 			fill_later(session, &plan);
@@ -133,7 +159,8 @@ watch(struct session *session, struct maildir_watch *watch)
 			if (watch != NULL)
 				(void)maildir_watch_take(watch);
 		}
-		mailbox_news(session, true);
+		if (session->box != NULL)
+			mailbox_news(session, true);
 		if (session->leaving != NULL)
 			return CHANNEL_OVER;
 	}

@@ -2,7 +2,9 @@
 
 import pathlib
 import re
+import selectors
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -302,6 +304,60 @@ def test_idle_with_nothing_selected_and_with_examine(two, server):
     server.accounts["anna"].deliver(message(6))
     idle.until(rb"^\* 6 EXISTS")
     assert idle.done().ok
+
+
+def test_mend12_idle_says_that_it_is_there(serve):
+    """Also where no mailbox is selected; not all sessions at the same moment, and news come as before."""
+    server = serve({"imap_still_here": "3s", "login_in_clear": "loopback"})
+    talks = [server.imap_talk(tls=n % 2 == 0) for n in range(6)]
+    for talk in talks[1:]:
+        talk.cmd("SELECT INBOX")
+    began, came = {}, {}
+    for talk in talks:
+        Idle(talk)
+        began[talk] = time.monotonic()
+    with selectors.DefaultSelector() as selector:
+        for talk in talks:
+            selector.register(talk.sock, selectors.EVENT_READ, talk)
+        while selector.get_map():
+            for key, _ in selector.select(10):
+                assert key.data.line() == b"* OK Still here", server.log()
+                came[key.data] = time.monotonic() - began[key.data]
+                selector.unregister(key.fileobj)
+    assert all(2.6 < t for t in came.values()), came
+    assert max(came.values()) - min(came.values()) > 0.03, f"all at the same moment: {came}"
+    assert talks[0].line() == talks[0].line() == b"* OK Still here", "and again"
+    server.accounts["anna"].deliver(message(1))
+    line = talks[1].line()
+    while line == b"* OK Still here":
+        line = talks[1].line()
+    assert line == b"* 1 EXISTS"
+    talks[1].send(b"DONE\r\n")
+    assert talks[1].finish(b"t3").ok
+
+
+def test_mend12_the_kernel_asks_whether_the_client_is_there(serve):
+    """On every connection, before and after the login, two minutes after the last octet."""
+    server = serve({"login_in_clear": "loopback"})
+    raw = [socket.create_connection(("127.0.0.1", port)) for port in
+           (server.pop3, server.pop3s, server.imap, server.imaps)]
+    held = [server.imap_talk(), server.imap_talk(tls=False), server.login(), server.imap_talk(None)]
+    shown = {}
+
+    def timers():
+        for port in (server.pop3, server.pop3s, server.imap, server.imaps):
+            shown[port] = subprocess.run(
+                ["ss", "-Htno", "state", "established", f"( sport = :{port} )"], capture_output=True, text=True,
+                check=True).stdout.splitlines()
+        # Other timers run while octets are under way.
+        return all("timer:(keepalive," in line for lines in shown.values() for line in lines)
+
+    until(timers, 5, "keepalive")
+    lines = [line for lines in shown.values() for line in lines]
+    assert len(lines) == len(raw) + len(held), shown
+    for line in lines:  # "1min58sec", "119sec"
+        m = re.search(r"timer:\(keepalive,(?:(\d+)min)?(?:(\d+)sec)?", line)
+        assert m and 60 < 60 * int(m[1] or 0) + int(m[2] or 0) <= 120, line
 
 
 def test_idle_ends_with_done_only(two):

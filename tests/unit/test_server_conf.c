@@ -70,6 +70,7 @@ defaults(void **state)
 	assert_int_equal(conf->login_timeout, 60000);
 	assert_int_equal(conf->pop3_idle_timeout, 600000);  /* RFC 1939 section 3: at least that */
 	assert_int_equal(conf->imap_idle_timeout, 1800000); /* RFC 9051 section 5.4 */
+	assert_int_equal(conf->imap_still_here, 600000);
 	assert_int_equal(conf->append_limit, 64 << 20);
 	assert_null(conf->sent_folder);
 	assert_false(conf->make_special_folders);

@@ -23,8 +23,9 @@ struct fetching {
 	struct fetch_plan plan;
 	struct content *content; /* one for each section */
 	struct mdtext text;	 /* of the present answer */
-	struct uidset marked; /* messages that are \Seen since this command, and not told as that */
-	bool marks;	      /* some section makes messages \Seen */
+	struct uidset marked;	 /* messages that are \Seen since this command, and not sent yet */
+	uint64_t marked_modseq;
+	bool marks; /* some section makes messages \Seen */
 	bool gone, failed, unknown_encoding;
 };
 
@@ -187,6 +188,8 @@ say(struct fetching *f, struct fetched *message)
 			session->reader->messages++;
 	}
 	channel_put(session->channel, ")\r\n", 3);
+	if (session->channel->end == CHANNEL_OPEN)
+		uidset_remove(&f->marked, message->uid);
 }
 
 /* Whether an answer for the message is wanted at all. */
@@ -204,6 +207,22 @@ any_asked(const struct fetching *f)
 	       maildir_highest_modseq(f->session->box->folder) > f->plan.changed_since;
 }
 
+/* Whether all that is asked of a message can be sent. */
+static bool
+can_send(struct fetching *f, uint32_t uid)
+{
+	struct fetched message = {.session = f->session, .uid = uid};
+	struct content content;
+	bool can = true;
+
+	for (size_t i = 0; i < f->plan.sections && can; i++) {
+		can = section_find(&message, &f->plan.section[i], &content) == 0;
+		content_clear(&content);
+	}
+	fetched_clear(&message);
+	return can;
+}
+
 /* Which of the next messages are to be \Seen; how many. */
 static size_t
 find_unseen(struct fetching *f, struct picked ahead, uint32_t uids_r[MARK_AHEAD])
@@ -214,14 +233,14 @@ find_unseen(struct fetching *f, struct picked ahead, uint32_t uids_r[MARK_AHEAD]
 
 	for (int i = 0; i < MARK_AHEAD && picked_next(box, &ahead, &place); i++)
 		if (mailbox_message(box, place, &now) && (now.flags & MAILDIR_SEEN) == 0 &&
-		    is_asked(f, &now))
+		    is_asked(f, &now) && can_send(f, now.uid))
 			uids_r[count++] = now.uid;
 	return count;
 }
 
 /*
- * \Seen for the next messages whose content is asked for, in one change.  Not for all: a client that goes
- * away has not seen the others.  That it fails (a full disk) is no reason not to read.
+ * \Seen for the next messages whose content is asked for, in one change: their answers tell it, and it is on
+ * disk before.  That it fails (a full disk) is no reason not to read.
  */
 static void
 mark_ahead(struct fetching *f, const struct picked *picked)
@@ -238,6 +257,28 @@ mark_ahead(struct fetching *f, const struct picked *picked)
 		    uidset_add(&f->marked, uids[i]) == -1)
 			break; /* they are told with the news */
 	(void)!maildir_change_end(folder);
+	f->marked_modseq = maildir_highest_modseq(folder);
+}
+
+/*
+ * Takes \Seen from messages that were marked and then not sent: the client has gone, or a file could not be
+ * read to its end.  Not where another session has changed the message since.
+ */
+static void
+unmark(struct fetching *f)
+{
+	static const struct maildir_flag_change unseen = {.remove = MAILDIR_SEEN};
+	struct maildir_folder *folder = f->session->box->folder;
+	struct maildir_message now;
+
+	if (f->marked.count > 0 && !f->session->box->anew && maildir_change_begin(folder) == 0) {
+		for (size_t i = 0; i < f->marked.count; i++)
+			if (maildir_lookup(folder, f->marked.uid[i], &now) &&
+			    now.modseq <= f->marked_modseq)
+				(void)!maildir_flags(folder, now.uid, &unseen);
+		(void)!maildir_change_end(folder);
+	}
+	uidset_clear(&f->marked);
 }
 
 /* A message that was marked is told with its flags, and for RFC 7162 section 3.2.4 with these too. */
@@ -316,16 +357,18 @@ fetch_all(struct fetching *f, struct picked *picked)
 		f->marks = f->marks || !f->plan.section[i].peek;
 	f->marks = f->marks && !f->session->box->read_only;
 	for (int n = 0; f->session->channel->end == CHANNEL_OPEN && any_asked(f); n++) {
-		if (f->marks && n % MARK_AHEAD == 0)
+		if (f->marks && n % MARK_AHEAD == 0) {
+			unmark(f);
 			mark_ahead(f, picked);
+		}
 		if (!picked_next(f->session->box, picked, &place))
 			break;
 		fetch_one(f, place);
 	}
+	unmark(f);
 	maildir_expect(f->session->box->folder, false);
 	free(f->content);
 	mdtext_clear(&f->text);
-	uidset_clear(&f->marked);
 	if (f->failed)
 		return imap_say(
 		    f->session, IMAP_NO, "[UNAVAILABLE] Some messages could not be read");

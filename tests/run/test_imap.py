@@ -3,6 +3,7 @@
 import imaplib
 import os
 import re
+import socket
 import time
 
 import pytest
@@ -498,6 +499,46 @@ def test_req31_one_bad_file_costs_only_itself(server):
     assert talk.cmd("FETCH 5 BODY.PEEK[TEXT]").ok and talk.cmd("SEARCH BODY body").ok
     assert {1, 5} <= {int(n) for n in talk.last.untagged[-1].split()[2:]}
     assert talk.cmd("FETCH 1:5 FLAGS").status in ("OK", "NO") and talk.cmd("NOOP").ok
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("items", ["BODY[]", "BODY[TEXT]", "BODY[1]", "RFC822", "RFC822.TEXT", "BODY[]<0.3>", "BINARY[1]", "(RFC822.SIZE BODY[])"])
+def test_mend03_what_is_not_sent_is_not_seen(server, items):
+    """A file that cannot be opened; and, with BINARY, content that cannot be decoded."""
+    anna = server.accounts["anna"]
+    encoding = "Content-Transfer-Encoding: x-own\r\n" if items == "BINARY[1]" else ""
+    for i in range(1, 4):
+        anna.deliver(f"{encoding if i == 2 else ''}Subject: {i}\r\n\r\nbody\r\n", f"100000000{i}.M{i}.test:2,", sub="cur")
+    talk = server.imap_talk()
+    before = highest(talk.cmd("SELECT INBOX"))
+    if not encoding:
+        (anna.maildir / "cur" / "1000000002.M2.test:2,").chmod(0)
+    assert talk.cmd(f"FETCH 2 {items}").no and not talk.last.untagged
+    assert talk.cmd(f"FETCH 2 {items}").no, "and the second time"
+    assert flags(talk) == {1: set(), 2: set(), 3: set()} and highest(server.imap_talk().cmd("SELECT INBOX")) == before
+    answer = talk.cmd(f"FETCH 1:3 {items}")
+    assert answer.no and {int(m[1]) for m in answer.find(rb"^\* (\d+) FETCH .*\\Seen")} == {1, 3}
+    assert flags(talk) == {1: {"\\Seen"}, 2: set(), 3: {"\\Seen"}}
+
+
+def test_mend03_a_client_that_leaves_has_seen_what_it_was_sent(server):
+    anna = server.accounts["anna"]
+    for i in range(30):
+        anna.deliver(b"a: b\n\n" + b"x" * 1000000, f"{1000000001 + i}.M{i}.test:2,", sub="cur")
+    talk = server.imap_talk()
+    talk.cmd("SELECT INBOX")
+    talk.start("FETCH 1:* BODY[]")
+    assert talk.sock.recv(100)
+    talk.sock.shutdown(socket.SHUT_RDWR)
+    server.wait_log(r" imap end .*user=anna")
+    other = server.imap_talk()
+    other.cmd("SELECT INBOX")
+    seen = {n for n, f in flags(other).items() if f}
+    assert seen == set(range(1, len(seen) + 1)) and len(seen) < 20, "what filled buffers on the way, and no more"
+
+
+def highest(answer):
+    return answer.find(rb"HIGHESTMODSEQ (\d+)")[0][1]
 
 
 def test_req30_a_wrong_size_in_the_name_is_no_size(server):

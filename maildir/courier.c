@@ -101,8 +101,7 @@ take_last(const char *line, size_t *len, const char **word_r, size_t *word_len_r
 static size_t
 base_length(const char *name, size_t len)
 {
-	const char *colon = memchr(name, ':', len);
-	size_t base = colon != NULL ? (size_t)(colon - name) : len;
+	size_t base = mdname_base_in(name, len);
 
 	if (base == 0 || base >= NAME_SIZE || name[0] == '.')
 		return 0;

@@ -2,10 +2,15 @@
  * name.c: file names of messages: base, flags, keywords, new unique ones.
  * Runs as: mail user.
  *
- * A name is <base>:2,<letters>[,<more>].  Programs differ in what they put behind the colon, and a
- * user may have renamed files by hand; so nothing is taken for granted: no info at all, ":1,"
- * (Maildir's experimental kind), letters unsorted or twice, letters nobody defined.  Whatever it is,
- * a change of flags keeps what it does not understand.
+ * A name is <base>:2,<letters>[,<more>].  Two rules take it apart, the same that Dovecot has:
+ *
+ * - The base, by which dovecot-uidlist and all that is kept about a message know it, ends before the
+ *   first colon: another program's change of flags may rewrite whatever follows that.
+ * - The info is at the last colon, if ":2," stands there.  In front of it other colons may stand: a
+ *   program that added a second info, Maildir's experimental ":1,", a time in a name that a user gave.
+ *   All of that stays as it is.
+ *
+ * Letters may be unsorted, twice, or unknown.  A change of flags keeps what it does not understand.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -20,9 +25,26 @@
 static const char letters[] = "PRSTDF";
 
 size_t
+mdname_base_in(const char *name, size_t len)
+{
+	const char *colon = memchr(name, ':', len);
+
+	return colon != NULL ? (size_t)(colon - name) : len;
+}
+
+size_t
 mdname_base(const char *name)
 {
-	return (size_t)(strchrnul(name, ':') - name);
+	return mdname_base_in(name, strlen(name));
+}
+
+/* Where the info begins, with its colon; the end of the name when there is none. */
+static const char *
+name_info(const char *name)
+{
+	const char *colon = strrchr(name, ':');
+
+	return colon != NULL && strncmp(colon, ":2,", 3) == 0 ? colon : name + strlen(name);
 }
 
 bool
@@ -37,24 +59,21 @@ mdname_usable(const char *name)
 	return strlen(name) <= NAME_MAX;
 }
 
-/* The letters behind ":2,", NULL when the info part is missing or another kind. */
+/* The letters of an info, none of an empty one. */
 static const char *
-name_letters(const char *name, size_t *len_r)
+info_letters(const char *info, size_t *len_r)
 {
-	const char *info = name + mdname_base(name);
+	const char *letter = *info != '\0' ? info + 3 : info;
 
-	*len_r = 0;
-	if (strncmp(info, ":2,", 3) != 0)
-		return NULL;
-	*len_r = strcspn(info + 3, ",");
-	return info + 3;
+	*len_r = strcspn(letter, ",");
+	return letter;
 }
 
 void
 mdname_flags(const char *name, uint32_t *flags_r, uint32_t *keywords_r)
 {
 	size_t len;
-	const char *list = name_letters(name, &len);
+	const char *list = info_letters(name_info(name), &len);
 
 	*flags_r = *keywords_r = 0;
 	for (size_t i = 0; i < len; i++) {
@@ -86,30 +105,11 @@ name_mark(bool present[256], const struct mdname_change *change)
 	}
 }
 
-/*
- * What follows the letters: the part from a second comma on, or an info part of another kind, which
- * is kept behind a comma of its own.
- */
-static const char *
-name_rest(const char *name, const char *list, size_t len, const char **comma_r)
-{
-	const char *info = name + mdname_base(name);
-
-	*comma_r = "";
-	if (list != NULL)
-		return list + len;
-	if (info[0] == '\0' || info[1] == '\0')
-		return "";
-	*comma_r = ",";
-	return info + 1;
-}
-
+/* What stands in front of the info, and another info with these letters and what follows them. */
 static int
-name_put(
-    char out[NAME_SIZE], const char *name, const char *set, const char *comma, const char *rest)
+name_put(char out[NAME_SIZE], const char *name, const char *info, const char *set, const char *rest)
 {
-	int n = snprintf(
-	    out, NAME_SIZE, "%.*s:2,%s%s%s", (int)mdname_base(name), name, set, comma, rest);
+	int n = snprintf(out, NAME_SIZE, "%.*s:2,%s%s", (int)(info - name), name, set, rest);
 
 	if (n < 0 || n >= NAME_SIZE) {
 		errno = ENAMETOOLONG;
@@ -124,7 +124,7 @@ mdname_apply(const char *name, const struct mdname_change *change, char out[NAME
 	bool before[256] = {false}, after[256];
 	char set[257];
 	size_t len, n = 0;
-	const char *list = name_letters(name, &len), *rest, *comma;
+	const char *info = name_info(name), *list = info_letters(info, &len);
 
 	for (size_t i = 0; i < len; i++)
 		before[(unsigned char)list[i]] = true;
@@ -144,8 +144,7 @@ mdname_apply(const char *name, const struct mdname_change *change, char out[NAME
 			set[n++] = (char)c;
 	}
 	set[n] = '\0';
-	rest = name_rest(name, list, len, &comma);
-	return name_put(out, name, set, comma, rest);
+	return name_put(out, name, info, set, list + len);
 }
 
 int
@@ -153,8 +152,8 @@ mdname_with_info(const char *name, char out[NAME_SIZE])
 {
 	size_t len = strlen(name);
 
-	if (name[mdname_base(name)] == '\0')
-		return name_put(out, name, "", "", "");
+	if (*name_info(name) == '\0')
+		return name_put(out, name, name + len, "", "");
 	if (len > NAME_MAX) {
 		errno = ENAMETOOLONG;
 		return -1;

@@ -12,8 +12,10 @@
 /* A name with its NUL; no file system of Linux holds longer ones. */
 #define NAME_SIZE (NAME_MAX + 1)
 
-/* How many octets of name are its base: what stays when flags change, all up to the first colon. */
+/* How many octets of name are its base, by which a message is known: all up to the first colon.  _in: of
+ * a name of len octets without a NUL. */
 size_t mdname_base(const char *name);
+size_t mdname_base_in(const char *name, size_t len);
 
 /* Whether dovecot-uidlist can hold it: a base that is not empty, no octet below 0x20, no dot first. */
 bool mdname_usable(const char *name);
@@ -27,13 +29,13 @@ struct mdname_change {
 };
 
 /*
- * Writes to out the name that remains after the change: letters that we do not know, and what
- * follows a second comma, stay.  1 when the name need not change (out is a copy), 0 when it does,
+ * Writes to out the name that remains after the change: what stands before the info, letters that we
+ * do not know, and what follows a second comma, stay.  1 when the name need not change (out is a copy), 0 when it does,
  * -1 with ENAMETOOLONG.
  */
 int mdname_apply(const char *name, const struct mdname_change *change, char out[NAME_SIZE]);
 
-/* The name with ":2," behind it where it has no info part.  -1 with ENAMETOOLONG. */
+/* The name, with ":2," at its end where it has no info.  -1 with ENAMETOOLONG. */
 int mdname_with_info(const char *name, char out[NAME_SIZE]);
 
 /* The seconds at the head of a base name, when the message was delivered; 0 without digits. */

@@ -35,6 +35,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "maildir/name.h"
 #include "maildir/uidlist.h"
 
 /* A cursor over one line, which ends at end. */
@@ -195,7 +196,6 @@ line_fields(struct cursor *c, struct uidlist_line *line)
 static const char *
 line_parse(struct cursor *c, uint32_t version, struct uidlist_line *line)
 {
-	const char *colon;
 	uint64_t uid;
 
 	if (!cursor_number(c, UIDLIST_UID_MAX, &uid) || uid == 0 || c->p == c->end || *c->p != ' ')
@@ -206,9 +206,8 @@ line_parse(struct cursor *c, uint32_t version, struct uidlist_line *line)
 	line->ext_len = 0;
 	if (version != 1)
 		line_fields(c, line);
-	colon = memchr(c->p, ':', (size_t)(c->end - c->p));
 	line->base = c->p;
-	line->base_len = (size_t)((colon != NULL ? colon : c->end) - c->p);
+	line->base_len = mdname_base_in(c->p, (size_t)(c->end - c->p));
 	if (line->base_len == 0 || memchr(line->base, '/', line->base_len) != NULL)
 		return "a line without file name";
 	return NULL;

@@ -536,3 +536,30 @@ def test_hard_links(server):
     assert set(texts(p)) == {GOOD % 0}
     p.quit()
     assert not re.search("died", server.log())
+
+
+# --- names with several colons ---
+
+def test_mend05_names_with_several_colons(server):
+    """mutt, mbsync and Dovecot read and write the info at the last colon; we keep what stands before it."""
+    anna = server.accounts["anna"]
+    names = ["1.a:2,:2,S", "2.a 12:30:59:2,", "3.a:1,x:2,RS", "4.a:2,F:2,", "5.a:1,x"]
+    for name in names:
+        anna.deliver(b"Subject: %s\n\nx\n" % name.encode(), name, "cur")
+    anna.deliver(b"Subject: 6\n\nx\n", "6.a:2,:2,", "new")
+
+    talk = server.imap_talk()
+    assert talk.cmd("SELECT INBOX").find(rb"\* 6 EXISTS")
+    found = {int(m[1]): m[2].decode().replace("\\Recent", "").split()
+             for m in talk.cmd("UID FETCH 1:* (FLAGS)").find(rb"UID (\d+).*FLAGS \((.*?)\)")}
+    assert found == {1: ["\\Seen"], 2: [], 3: ["\\Answered", "\\Seen"], 4: [], 5: [], 6: []}
+    assert talk.cmd("UID STORE 1:6 +FLAGS (\\Flagged)").ok
+    assert anna.files() == ["1.a:2,:2,FS", "2.a 12:30:59:2,F", "3.a:1,x:2,FRS", "4.a:2,F:2,F", "5.a:1,x:2,F", "6.a:2,:2,F"]
+    assert re.findall(r":(.*)\n", (anna.maildir / "dovecot-uidlist").read_text()) == ["1.a", "2.a 12", "3.a", "4.a", "5.a", "6.a"]
+    # Others change flags as they do; the messages stay the same ones.
+    for old, new in ("1.a:2,:2,FS", "1.a:2,:2,S"), ("5.a:1,x:2,F", "5.a:2,S"):
+        (anna.maildir / "cur" / old).rename(anna.maildir / "cur" / new)
+    assert talk.cmd("NOOP").ok and talk.cmd("UID SEARCH SEEN").untagged == [b"* SEARCH 1 3 5"]
+    assert talk.cmd("UID SEARCH FLAGGED").untagged == [b"* SEARCH 2 3 4 6"]
+    p = server.login()
+    assert len(p.list()[1]) == 6

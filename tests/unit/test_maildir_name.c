@@ -37,7 +37,7 @@ flags(void **state)
 	    {"1.a.h:2", "1.a.h", 0, 0},
 	    {"1.a.h:", "1.a.h", 0, 0},
 	    {"1.a.h:S", "1.a.h", 0, 0},
-	    {"1.a.h:2,S:2,T", "1.a.h", S, 0},
+	    {"1.a.h:2,S:2,T", "1.a.h", T, 0},
 	    {"1,S=5,W=6:2,S", "1,S=5,W=6", S, 0},
 	};
 
@@ -74,10 +74,10 @@ apply(void **state)
 	    {"1:2,SXS9", F, 0, 0, 0, "1:2,9FSX", 0},
 	    {"1:2,SSS", F, 0, 0, 0, "1:2,FS", 0},
 	    {"1:2,S,x=1", F, 0, 0, 0, "1:2,FS,x=1", 0},
-	    {"1:1,abc", S, 0, 0, 0, "1:2,S,1,abc", 0},
+	    {"1:1,abc", S, 0, 0, 0, "1:1,abc:2,S", 0},
 	    {"1:2,S,1,abc", 0, S, 0, 0, "1:2,,1,abc", 0},
-	    {"1:", S, 0, 0, 0, "1:2,S", 0},
-	    {"1:2", S, 0, 0, 0, "1:2,S,2", 0},
+	    {"1:", S, 0, 0, 0, "1::2,S", 0},
+	    {"1:2", S, 0, 0, 0, "1:2:2,S", 0},
 	    {"1:odd", 0, 0, 0, 0, "1:odd", 1},
 	    {"1", 0, 0, 0, 0, "1", 1},
 	};
@@ -90,6 +90,51 @@ apply(void **state)
 
 		assert_int_equal(mdname_apply(rows[i].name, &change, out), rows[i].result);
 		assert_string_equal(out, rows[i].expected);
+	}
+}
+
+/*
+ * With several colons the info is at the last, as Dovecot 2.3.19 and mutt 2.2 have it, and what stands
+ * before it stays.  The base, which is in dovecot-uidlist, ends at the first.
+ */
+static void
+mend05_several_colons(void **state)
+{
+	static const struct {
+		const char *name;
+		uint32_t flags;
+		const char *flagged, *with_info;
+	} rows[] = {
+	    {"1.a:2,:2,S", S, "1.a:2,:2,FS", "1.a:2,:2,S"},
+	    {"1.a:2,F:2,S", S, "1.a:2,F:2,FS", "1.a:2,F:2,S"},
+	    {"1.a:2,S:2,", 0, "1.a:2,S:2,F", "1.a:2,S:2,"},
+	    {"1.a:2,:2,:2,ST", S | T, "1.a:2,:2,:2,FST", "1.a:2,:2,:2,ST"},
+	    {"1.a:1,x:2,S", S, "1.a:1,x:2,FS", "1.a:1,x:2,S"},
+	    {"1.a 12:30:59:2,S", S, "1.a 12:30:59:2,FS", "1.a 12:30:59:2,S"},
+	    {"1.a 12:30:59", 0, "1.a 12:30:59:2,F", "1.a 12:30:59:2,"},
+	    {"1.a:2,:2,Sa,more", S, "1.a:2,:2,FSa,more", "1.a:2,:2,Sa,more"},
+	    {"1.a:2,S:1,x", 0, "1.a:2,S:1,x:2,F", "1.a:2,S:1,x:2,"},
+	    {"1.a::2,S", S, "1.a::2,FS", "1.a::2,S"},
+	    {"1.a:", 0, "1.a::2,F", "1.a::2,"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		const struct mdname_change flag = {.add = F}, unflag = {.remove = F};
+		char out[NAME_SIZE], back[NAME_SIZE];
+		uint32_t got, keywords;
+
+		assert_int_equal(mdname_base(rows[i].name),
+		    strlen("1.a") + (rows[i].name[3] == ' ' ? strlen(" 12") : 0));
+		mdname_flags(rows[i].name, &got, &keywords);
+		assert_int_equal(got, rows[i].flags);
+		assert_int_equal(mdname_apply(rows[i].name, &flag, out), 0);
+		assert_string_equal(out, rows[i].flagged);
+		assert_int_equal(mdname_base(out), mdname_base(rows[i].name));
+		assert_int_equal(mdname_apply(out, &unflag, back), 0);
+		assert_int_equal(mdname_with_info(rows[i].name, out), 0);
+		assert_string_equal(out, rows[i].with_info);
+		assert_string_equal(back, rows[i].with_info);
 	}
 }
 
@@ -185,6 +230,7 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(flags),
 	    cmocka_unit_test(apply),
+	    cmocka_unit_test(mend05_several_colons),
 	    cmocka_unit_test(apply_all),
 	    cmocka_unit_test(usable),
 	    cmocka_unit_test(too_long),

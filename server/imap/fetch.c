@@ -207,18 +207,34 @@ any_asked(const struct fetching *f)
 	       maildir_highest_modseq(f->session->box->folder) > f->plan.changed_since;
 }
 
-/* Whether all that is asked of a message can be sent. */
+/* Whether the octets of a section are there: the file opens, and BINARY can decode it. */
+static bool
+can_send_section(struct fetched *message, const struct section *section)
+{
+	struct content content;
+	struct maildir_reader *reader;
+	bool can;
+
+	/* What needs no second reading of a long file, or has no other answer. */
+	if (section->remembered || section->kind != SECTION_BODY) {
+		can = section_find(message, section, &content) == 0;
+		content_clear(&content);
+		return can;
+	}
+	if (maildir_reader_open(message->session->box->folder, message->uid, &reader) == -1)
+		return false;
+	maildir_reader_close(&reader);
+	return true;
+}
+
 static bool
 can_send(struct fetching *f, uint32_t uid)
 {
 	struct fetched message = {.session = f->session, .uid = uid};
-	struct content content;
 	bool can = true;
 
-	for (size_t i = 0; i < f->plan.sections && can; i++) {
-		can = section_find(&message, &f->plan.section[i], &content) == 0;
-		content_clear(&content);
-	}
+	for (size_t i = 0; i < f->plan.sections && can; i++)
+		can = can_send_section(&message, &f->plan.section[i]);
 	fetched_clear(&message);
 	return can;
 }

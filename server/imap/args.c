@@ -277,9 +277,10 @@ take_date(struct args *args, int64_t *day_r)
 bool
 args_date(struct args *args, int64_t *day_r)
 {
-	if (args_char(args, '"'))
-		return take_date(args, day_r) && args_char(args, '"');
-	return take_date(args, day_r);
+	if (!args_char(args, '"'))
+		return take_date(args, day_r);
+	(void)args_space(args); /* as in a date-time, where it stands for a digit */
+	return take_date(args, day_r) && args_char(args, '"');
 }
 
 /* "12:34:56", with the second that is put in now and then. */

@@ -47,7 +47,7 @@ bool args_number64(struct args *args, uint64_t *number_r);
 /* The octets of a sequence-set, or "$" alone; not parsed: see sequence.h. */
 bool args_set(struct args *args, struct word *word_r);
 
-/* "1-Feb-1994" (quoted or not): days since 1970-01-01. */
+/* "1-Feb-1994" (quoted or not; in quotes also " 1-Feb-1994"): days since 1970-01-01. */
 bool args_date(struct args *args, int64_t *day_r);
 /* " 1-Feb-1994 12:34:56 +0100" in quotes; a day of one digit without the blank is taken too. */
 bool args_date_time(struct args *args, int64_t *time_r);

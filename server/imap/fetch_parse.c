@@ -289,11 +289,15 @@ take_items(struct args *args, struct fetch_plan *plan)
 	return args_char(args, ')');
 }
 
-/* "(CHANGEDSINCE 12345 VANISHED)": RFC 7162 sections 3.1.4.1 and 3.2.6. */
+/*
+ * "(CHANGEDSINCE 12345 VANISHED)": RFC 7162 sections 3.1.4.1 and 3.2.6.  0 is no mod-sequence there, but what
+ * iPhones send until they have been told one.
+ */
 static bool
 take_modifiers(struct args *args, struct fetch_plan *plan)
 {
 	struct word word;
+	bool since = false;
 
 	if (!args_char(args, '('))
 		return false;
@@ -301,18 +305,19 @@ take_modifiers(struct args *args, struct fetch_plan *plan)
 		if (!args_atom(args, NULL, &word))
 			return false;
 		if (word_is(word, "CHANGEDSINCE")) {
-			if (plan->changed_since != 0 || !args_space(args) ||
-			    !args_number64(args, &plan->changed_since) || plan->changed_since == 0)
+			if (since || !args_space(args) ||
+			    !args_number64(args, &plan->changed_since))
 				return false;
+			since = true;
 		} else if (word_is(word, "VANISHED")) {
 			plan->vanished = true;
 		} else {
 			return false;
 		}
 	} while (args_space(args));
-	if (plan->changed_since != 0)
+	if (since)
 		plan->items |= FETCH_MODSEQ;
-	return args_char(args, ')') && (!plan->vanished || plan->changed_since != 0);
+	return args_char(args, ')') && (!plan->vanished || since);
 }
 
 bool

@@ -105,14 +105,14 @@ def test_enabled(talks):
 
 BAD = [
     "SELECT INBOX (QRESYNC (1 1))", "EXAMINE INBOX (QRESYNC (1 1))", "UID FETCH 1 FLAGS (CHANGEDSINCE 1 VANISHED)",  # before ENABLE QRESYNC
-    "FETCH 1 FLAGS (CHANGEDSINCE 1 VANISHED)", "UID FETCH 1 FLAGS (VANISHED)", "UID FETCH 1 FLAGS (CHANGEDSINCE 0)", "UID FETCH 1 FLAGS (CHANGEDSINCE)",
+    "FETCH 1 FLAGS (CHANGEDSINCE 1 VANISHED)", "UID FETCH 1 FLAGS (VANISHED)", "UID FETCH 1 FLAGS (CHANGEDSINCE)",
     "UID FETCH 1 FLAGS ()", "UID FETCH 1 FLAGS (X)", "UID FETCH 1 FLAGS (CHANGEDSINCE 9223372036854775808)", "UID FETCH 1 FLAGS (CHANGEDSINCE 1 CHANGEDSINCE 2)",
     "FETCH 1 FAST (CHANGEDSINCE x)", "FETCH 1 FLAGS CHANGEDSINCE 1", "STORE 1 (UNCHANGEDSINCE) FLAGS ()", "STORE 1 (UNCHANGEDSINCE x) FLAGS ()",
     "STORE 1 (UNCHANGEDSINCE -1) FLAGS ()", "STORE 1 () FLAGS ()", "STORE 1 (X 1) FLAGS ()", "STORE 1 (UNCHANGEDSINCE 1 UNCHANGEDSINCE 1) FLAGS ()",
     "SELECT INBOX (CONDSTORE", "SELECT INBOX (CONDSTORE))", "SELECT INBOX (CONDSTORE 1)",
 ]
 BAD_QRESYNC = [
-    "", "()", "(1)", "(0 1)", "(1 0)", "(1 x)", "(1 1 )", "(1 1 *)", "(1 1 1:*)", "(1 1 $)", "(1 1 1 2)", "(1 1 1 (1))", "(1 1 1 (1 *))", "(1 1 1 (1:2 1))", "(1 1 (1 1) 1)",
+    "", "()", "(1)", "(1 x)", "(1 1 )", "(1 1 *)", "(1 1 1:*)", "(1 1 $)", "(1 1 1 2)", "(1 1 1 (1))", "(1 1 1 (1 *))", "(1 1 1 (1:2 1))", "(1 1 (1 1) 1)",
     "(1 1 (1,3 5))", "(4294967296 1)", "(1 9223372036854775808)", "(1 1 () )", "(1 1)(1 1)", "(1 1) QRESYNC (1 1)",
 ]
 
@@ -128,6 +128,73 @@ def test_what_is_wrong_is_bad(talks):
         assert talk.cmd(f"SELECT INBOX (QRESYNC {argument})").bad and not talk.last.untagged, argument
         assert talk.cmd("FETCH 1 UID").ok
     assert talk.cmd("FETCH 1 FLAGS (CHANGEDSINCE 1 VANISHED)").bad and talk.cmd("UID FETCH 1 FLAGS (VANISHED)").bad
+
+
+# --- ranges ---
+
+NZ32, N32, N64, NZ64 = (1, 2**32 - 1), (0, 2**32 - 1), (0, 2**63 - 1), (1, 2**63 - 1)
+RANGES = [
+    # A command, and the lowest and highest number that it takes.  Where the RFC's grammar begins at 1 and clients
+    # send 0, it begins at 0 here: iPhones do for a server that has just got CONDSTORE, others for a mailbox that
+    # they have not seen before.
+    ("UID FETCH 1:* FLAGS (CHANGEDSINCE {})", N64),
+    ("UID FETCH 1:* FLAGS (CHANGEDSINCE {} VANISHED)", N64),
+    ("SELECT INBOX (QRESYNC ({validity} {}))", N64),
+    ("SELECT INBOX (QRESYNC ({} 1))", N32),
+    ("SELECT INBOX (QRESYNC ({validity} 1 {}))", NZ32),
+    ("SELECT INBOX (QRESYNC ({validity} 1 1:5 ({} {})))", NZ32),
+    ("SEARCH MODSEQ {}", N64),
+    ("STORE 1 (UNCHANGEDSINCE {}) +FLAGS.SILENT (x)", N64),
+    ("SEARCH LARGER {}", N64),
+    ("SEARCH SMALLER {}", N64),
+    ("SEARCH OLDER {}", N32),
+    ("SEARCH YOUNGER {}", N32),
+    ("FETCH {} FLAGS", (1, 5)),
+    ("SEARCH {}", NZ32),
+    ("SEARCH UID {}:*", NZ32),
+    ("UID FETCH {} FLAGS", NZ32),
+    ("UID FETCH 1:{} FLAGS", NZ32),
+    ("UID STORE {} +FLAGS.SILENT (x)", NZ32),
+    ("UID EXPUNGE {}", NZ32),
+    ("UID COPY {} INBOX", NZ32),
+    ("FETCH 1 BODY.PEEK[{}]", NZ32),
+    ("FETCH 1 BODY.PEEK[]<{}.1>", N64),
+    ("FETCH 1 BODY.PEEK[]<0.{}>", NZ64),
+    ("APPEND INBOX \" 1-Jan-{:04d} 00:00:00 +0000\" {{4+}}\r\na: b", (0, 9999)),
+    ("SEARCH SINCE 1-Jan-{:04d}", (0, 9999)),
+    ("SEARCH ON \" {}-Jan-2000\"", (1, 31)),
+]
+
+
+def test_mend11_ranges(talks):
+    talk = talks[1]
+    talk.cmd(QRESYNC)
+    for command, (low, high) in RANGES:
+        validity = int(talk.cmd("SELECT INBOX").find(rb"UIDVALIDITY (\d+)")[0][1])
+        for number, good in ((low, True), (high, True), (low - 1, False), (high + 1, False)):
+            answer = talk.cmd(command.format(number, number, validity=validity))
+            assert answer.ok if good else answer.bad, (command, number, answer)
+
+
+def test_mend11_zero_is_as_one(talks):
+    other, talk, _ = talks
+    talk.cmd(QRESYNC)
+    validity = int(talk.cmd("SELECT INBOX").find(rb"UIDVALIDITY (\d+)")[0][1])
+    other.cmd("STORE 2 +FLAGS (\\Deleted)")
+    other.cmd("EXPUNGE")
+    talk.cmd("NOOP")
+
+    def told(command):
+        answer = talk.cmd(command)
+        assert answer.ok, answer
+        return answer.untagged
+
+    for command in ("UID FETCH 1:* (FLAGS) (CHANGEDSINCE {})", "FETCH 1:* UID (CHANGEDSINCE {})", "UID FETCH 1:5 FLAGS (CHANGEDSINCE {} VANISHED)",
+                    f"SELECT INBOX (QRESYNC ({validity} {{}}))", f"SELECT INBOX (QRESYNC ({validity} {{}} 1:5))"):
+        zero = told(command.format(0))
+        assert zero == told(command.format(1)) and sum(b" FETCH (" in line for line in zero) == 4, command
+    assert any(b"VANISHED (EARLIER) 2" in line for line in zero)
+    assert told("SELECT INBOX (QRESYNC (0 0))") == told("SELECT INBOX"), "another mailbox than this one"
 
 
 # --- STORE ---

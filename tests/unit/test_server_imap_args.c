@@ -331,6 +331,8 @@ dates_are_read(void **state)
 	    {"1-Jan-1970", true, 0},
 	    {"01-Jan-1970", true, 0},
 	    {"\"1-jAN-1970\"", true, 0},
+	    {"\" 1-Jan-1970\"", true, 0},
+	    {"\"  1-Jan-1970\"", false, 0},
 	    {"31-Dec-1969", true, -1},
 	    {"1-Mar-2000", true, 11017},
 	    {"29-Feb-2000", true, 11016},

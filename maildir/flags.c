@@ -273,12 +273,20 @@ maildir_change_hold(struct maildir_folder *folder)
 int
 maildir_change_settle(struct maildir_folder *folder)
 {
+	int error = folder->held_error;
+
 	folder->hold = false;
-	if (!folder->held)
+	folder->held_error = 0;
+	if (folder->held) {
+		folder->held = false;
+		folder->changing = true;
+		if (maildir_change_end(folder) < 0)
+			return -1;
+	}
+	if (error == 0)
 		return 0;
-	folder->held = false;
-	folder->changing = true;
-	return maildir_change_end(folder);
+	errno = error;
+	return -1;
 }
 
 /* A batch of one: whether it was begun for it.  -1: UIDs do not mean any more what they did. */

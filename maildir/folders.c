@@ -241,6 +241,8 @@ maildir_folder_open(struct maildir *md, const char *name, struct maildir_folder 
 		errno = ENOTDIR;
 		goto fail;
 	}
+	folder->next = md->folders;
+	md->folders = folder;
 	*folder_r = folder;
 	return 0;
 fail:
@@ -272,7 +274,7 @@ folder_mend(struct maildir_folder *folder)
 void
 maildir_folder_close(struct maildir_folder **folderp)
 {
-	struct maildir_folder *folder = *folderp;
+	struct maildir_folder *folder = *folderp, **at;
 
 	*folderp = NULL;
 	if (folder == NULL)
@@ -281,6 +283,12 @@ maildir_folder_close(struct maildir_folder **folderp)
 	(void)!maildir_change_settle(folder);
 	maildir_remember(folder);
 	folder_mend(folder);
+	for (at = &folder->md->folders; *at != NULL; at = &(*at)->next) {
+		if (*at == folder) {
+			*at = folder->next;
+			break;
+		}
+	}
 	close_if_open(folder->dir[ENTRY_CUR]);
 	close_if_open(folder->dir[ENTRY_NEW]);
 	close_if_open(folder->lock_fd);

@@ -20,9 +20,10 @@ struct maildir {
 	int fd;
 	char *path; /* as it was given; for inotify, which knows no descriptors of directories */
 	char *host;
-	uint64_t unique; /* counts the unique names made */
-	uint64_t seed;	 /* of hash tables */
-	char *buffer;	 /* READ_SIZE octets, for whoever reads a file at a time */
+	uint64_t unique;		/* counts the unique names made */
+	uint64_t seed;			/* of hash tables */
+	char *buffer;			/* READ_SIZE octets, for whoever reads a file at a time */
+	struct maildir_folder *folders; /* that are open: see mdlock_take */
 	void (*notice)(void *ctx, const char *text);
 	void *ctx;
 };
@@ -88,6 +89,7 @@ struct list {
 
 struct maildir_folder {
 	struct maildir *md;
+	struct maildir_folder *next; /* of those that are open */
 	char *name;
 	int fd;
 	int dir[ENTRY_DIRS];	/* cur, new; -1 until first needed, see folder_dir */
@@ -104,6 +106,7 @@ struct maildir_folder {
 	bool odd_told;		      /* what lies in it and is no message was told */
 	bool hold;		      /* ends of batches wait for maildir_change_settle */
 	bool held;		      /* and one does */
+	int held_error;		      /* errno of one that mdlock_take has ended, or 0 */
 	bool changed_cur;	      /* by the batch: to be fsynced */
 	bool changed_new;
 	struct keywords *keywords; /* NULL: not read yet */

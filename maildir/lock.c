@@ -107,16 +107,46 @@ lock_once(int dirfd, int *fd, enum lock_byte byte)
 	return 1;
 }
 
+/* Ends all held batches, except that of a folder whose own call takes the lock (locks is above 1 then). */
+static void
+settle_held(const struct maildir *md)
+{
+	for (struct maildir_folder *folder = md->folders; folder != NULL; folder = folder->next)
+		if (folder->held && folder->locks == 1 && maildir_change_settle(folder) < 0)
+			folder->held_error = errno;
+}
+
+/* Whether another open folder of this Maildir has the lock: this process would wait for itself. */
+static bool
+lock_is_our_own(const struct maildir *md, int fd, enum lock_byte byte)
+{
+	struct stat wanted, held;
+
+	if (byte != LOCK_FOLDER || fstat(fd, &wanted) < 0)
+		return false;
+	for (const struct maildir_folder *folder = md->folders; folder != NULL;
+	     folder = folder->next)
+		if (folder->locks > 0 && fstat(folder->lock_fd, &held) == 0 &&
+		    held.st_ino == wanted.st_ino && held.st_dev == wanted.st_dev)
+			return true;
+	return false;
+}
+
 int
-mdlock_take(int dirfd, int *fd, enum lock_byte byte, unsigned wait_ms)
+mdlock_take(struct maildir *md, int dirfd, int *fd, enum lock_byte byte, unsigned wait_ms)
 {
 	uint64_t begun = maildir_now_ms(), waited;
 
+	settle_held(md);
 	for (;;) {
 		int r = lock_once(dirfd, fd, byte);
 
 		if (r == 0 || (r < 0 && errno != EAGAIN))
 			return r;
+		if (r < 0 && lock_is_our_own(md, *fd, byte)) {
+			errno = EDEADLK;
+			return -1;
+		}
 		if (r < 0 && wait_ms == 0)
 			return -1;
 		waited = maildir_now_ms() - begun;
@@ -142,7 +172,7 @@ lock_folder(struct maildir_folder *folder, unsigned wait_ms)
 {
 	/* Within a batch of changes we have it. */
 	if (folder->locks == 0 &&
-	    mdlock_take(folder->fd, &folder->lock_fd, LOCK_FOLDER, wait_ms) < 0)
+	    mdlock_take(folder->md, folder->fd, &folder->lock_fd, LOCK_FOLDER, wait_ms) < 0)
 		return -1;
 	folder->locks++;
 	return 0;
@@ -185,7 +215,7 @@ maildir_session_lock(struct maildir_folder *folder)
 
 	if (folder->session_fd >= 0)
 		return 0;
-	if (mdlock_take(folder->fd, &fd, LOCK_SESSION, 0) < 0) {
+	if (mdlock_take(folder->md, folder->fd, &fd, LOCK_SESSION, 0) < 0) {
 		saved = errno;
 		if (fd >= 0)
 			close(fd);

@@ -35,8 +35,11 @@ enum lock_byte {
 /*
  * Waits for the lock, at most wait_ms (0: EAGAIN at once; ENOLCK when the time is over).  *fd is the
  * lock file, opened here when -1; closing it unlocks.
+ *
+ * A process never waits for itself.  All held batches of md end first (maildir_change_hold), so that no session
+ * keeps others waiting while it waits.  EDEADLK: another open folder of md has this lock.
  */
-int mdlock_take(int dirfd, int *fd, enum lock_byte byte, unsigned wait_ms);
+int mdlock_take(struct maildir *md, int dirfd, int *fd, enum lock_byte byte, unsigned wait_ms);
 void mdlock_drop(int fd, enum lock_byte byte);
 
 /* The folder's lock, with the usual patience. */

@@ -258,8 +258,9 @@ int maildir_change_end(struct maildir_folder *folder);
 
 /*
  * After hold the ends of batches wait for settle, which ends them all as one: for changes that come one
- * by one in a burst.  The lock is held meanwhile; other calls for the folder are as within a batch.  -1:
- * as maildir_change_end, of any of them.
+ * by one in a burst.  The lock is held meanwhile; other calls for the folder are as within a batch.  A call
+ * that takes a lock for another handle, of this folder or of any, settles first.  -1: as
+ * maildir_change_end, of any of them, settled here or by such a call.
  */
 void maildir_change_hold(struct maildir_folder *folder);
 int maildir_change_settle(struct maildir_folder *folder);

@@ -22,7 +22,7 @@ root_lock(struct maildir *md)
 {
 	int fd = -1, saved;
 
-	if (mdlock_take(md->fd, &fd, LOCK_TREE, ROOT_WAIT_MS) == 0)
+	if (mdlock_take(md, md->fd, &fd, LOCK_TREE, ROOT_WAIT_MS) == 0)
 		return fd;
 	saved = errno;
 	if (fd >= 0)

@@ -151,7 +151,7 @@ validity_next(struct maildir *md, uint32_t above, uint32_t *validity_r)
 {
 	int fd = -1, r, saved;
 
-	r = mdlock_take(md->fd, &fd, LOCK_VALIDITY, VALIDITY_WAIT_MS);
+	r = mdlock_take(md, md->fd, &fd, LOCK_VALIDITY, VALIDITY_WAIT_MS);
 	if (r == 0)
 		r = validity_locked(md, above, validity_r);
 	saved = errno;

@@ -1,6 +1,7 @@
 """IMAP with several sessions at once: what is told when, and IDLE."""
 
 import pathlib
+import random
 import re
 import selectors
 import shutil
@@ -469,3 +470,77 @@ def test_many_idle_sessions_of_one_user_all_hear(server):
         idle.until(rb"RECENT")
     assert sum(b"* 1 RECENT" in idle.lines for idle in idles) == 1, "and it is recent for one of them"
     assert all(idle.done().ok for idle in idles)
+
+
+def test_mend01_append_with_a_new_keyword_behind_store(server):
+    """The batch that STORE leaves open for STOREs to come is no hindrance for the APPEND in the same packet."""
+    anna = server.accounts["anna"]
+    anna.deliver(message(1))
+    talk, other = server.imap_talk(timeout=10), server.imap_talk(timeout=10)
+    assert talk.cmd("SELECT INBOX").ok and other.cmd("SELECT INBOX").ok
+    text = message(2)
+    for n, target in enumerate(("INBOX", "INBOX", "Work", "Work")):
+        assert target == "INBOX" or n > 2 or talk.cmd("CREATE Work").ok
+        talk.send(b"a%d STORE 1 +FLAGS (f%d)\r\nb%d APPEND %s (kw%d) {%d+}\r\n%s\r\n"
+                  % (n, n, n, target.encode(), n, len(text), text))
+        assert talk.finish(b"a%d" % n).ok and talk.finish(b"b%d" % n).ok, talk.last
+        assert other.cmd("NOOP").ok
+    assert "f3" in flags(other)[1] and "kw1" in flags(other)[3]
+
+
+class Pipeliner:
+    """Random commands of one session, many in a packet."""
+
+    def __init__(self, server, rng):
+        self.talk, self.rng, self.n, self.box = server.imap_talk(timeout=10), rng, 0, "INBOX"
+        assert self.talk.cmd("SELECT INBOX").ok
+
+    def command(self):
+        r = self.rng
+        target = r.choice(("INBOX", "Work", "Work/Sub"))
+        what = r.choice(("1", "1:*", "*", "2:3"))
+        kind = r.randrange(16)
+        if kind < 5:
+            return f"STORE {what} {r.choice('+-')}FLAGS ({r.choice((chr(92) + 'Seen', f'kw{r.randrange(40)}'))})"
+        if kind < 8:
+            text = message(self.n).decode()
+            return f"APPEND {target} ({r.choice((chr(92) + 'Seen', f'kw{r.randrange(40)}'))}) {{{len(text)}+}}\r\n{text}"
+        if kind == 8:
+            self.box = target
+            return f"{r.choice(('SELECT', 'EXAMINE'))} {target}"
+        return (f"COPY {what} {target}", f"MOVE {r.choice(('1', '*'))} {target}", f"CREATE X{r.randrange(3)}",
+                f"DELETE X{r.randrange(3)}", f"RENAME X{r.randrange(3)} X{r.randrange(3)}",
+                f"STATUS {target} (MESSAGES UNSEEN)", f"FETCH {what} (FLAGS BODY[])")[kind - 9]
+
+    def packet(self):
+        tags, text = [], ""
+        for _ in range(self.rng.randrange(2, 9)):
+            self.n += 1
+            tags.append(f"p{self.n}".encode())
+            text += f"p{self.n} {self.command()}\r\n"
+        if self.rng.randrange(8) == 0:
+            self.n += 1
+            tags.append(f"p{self.n}".encode())
+            text += f"p{self.n} RENAME INBOX Old{self.n}\r\n"
+        self.talk.send(text)
+        return tags
+
+    def answers(self, tags):
+        for tag in tags:
+            answer = self.talk.finish(tag)
+            assert "[INUSE]" not in answer.text and "[LIMIT]" not in answer.text and "BYE" not in answer.text, answer
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_mend01_whatever_comes_in_one_packet(server, seed):
+    """Each is answered in seconds, here and in another session: nobody waits for the lock of his own process."""
+    anna, rng = server.accounts["anna"], random.Random(seed)
+    for name in ("Work", "Work/Sub"):
+        anna.make_folder(name)
+    for folder in (None, "Work", "Work/Sub"):
+        for n in range(4):
+            anna.deliver(message(n), folder=folder)
+    both = [Pipeliner(server, rng) for _ in range(2)]
+    for _ in range(40):
+        for session, tags in [(session, session.packet()) for session in both]:
+            session.answers(tags)

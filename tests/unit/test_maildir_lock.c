@@ -6,8 +6,10 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "maildir/deliver.h"
 #include "maildir/internal.h"
 #include "maildir/lock.h"
+#include "maildir/tree.h"
 
 #define DOTLOCK "dovecot-uidlist.lock"
 
@@ -349,6 +351,151 @@ odd_lock_file(void **state)
 	assert_int_equal(maildir_sync(f->inbox), 0);
 }
 
+/* --- no process waits for itself --- */
+
+/* The shortest of the waits for a lock is 10 s. */
+enum { CALLS = 3000, CALL_MS = 5000, HANDLES = 4 };
+
+static int
+deliver_one(struct maildir_folder *to, struct maildir_folder *from, uint32_t uid)
+{
+	const struct maildir_label label = {.date = 1000000000};
+	struct maildir_delivery *delivery;
+	const uint32_t *uids;
+	uint32_t validity;
+	int r = maildir_delivery_begin(to, &delivery);
+
+	if (r == 0 && from != NULL)
+		r = maildir_delivery_link(delivery, from, uid, 0);
+	else if (r == 0 && (r = maildir_delivery_message(delivery, &label)) == 0)
+		r = maildir_delivery_write(delivery, "a\n", 2);
+	if (r == 0)
+		r = maildir_delivery_commit(delivery, &validity, &uids);
+	maildir_delivery_end(&delivery);
+	return r;
+}
+
+/* Any call that takes a lock, of any handle, with batches begun, held and left open as they come. */
+static void
+call_any(struct fixture *f, struct maildir_folder *a, struct maildir_folder *b)
+{
+	static unsigned count;
+	uint32_t uid = maildir_count(a) > 0 ? uid_at(a, (size_t)rand() % maildir_count(a)) : 1;
+	const char *folder = rand() % 2 == 0 ? "X" : "Y";
+	char name[32];
+	uint32_t from;
+
+	snprintf(name, sizeof(name), "kw%u", count++ % 40);
+	switch (rand() % 17) {
+	case 0:
+	case 1:
+	case 2:
+		maildir_change_hold(a);
+		break;
+	case 3:
+	case 4:
+		(void)maildir_change_begin(a);
+		break;
+	case 5:
+	case 6:
+	case 7:
+		(void)maildir_change_end(a);
+		break;
+	case 8:
+		(void)change_flags(a, uid, MAILDIR_SEEN, MAILDIR_FLAGGED, 0, 0);
+		break;
+	case 9:
+		(void)maildir_keyword_make(a, name);
+		break;
+	case 10:
+		(void)deliver_one(
+		    a, rand() % 2 == 0 ? b : NULL, maildir_count(b) > 0 ? uid_at(b, 0) : 1);
+		break;
+	case 11:
+		(void)maildir_remove(a, uid);
+		break;
+	case 12:
+		(void)(maildir_sync(a) == 0 && maildir_claim_recent(a, &from) == 0 &&
+		       maildir_learn(a, 4) >= 0 && maildir_remember(a));
+		break;
+	case 13:
+		(void)maildir_change_settle(a);
+		break;
+	case 14:
+		(void)(maildir_folder_create(f->md, folder) == 0 ||
+		       maildir_folder_delete(f->md, folder) == 0);
+		break;
+	case 15:
+		(void)maildir_folder_rename(f->md, rand() % 2 == 0 ? "INBOX" : "X", "Y");
+		break;
+	default:
+		(void)(maildir_subscribe(f->md, folder, rand() % 2 == 0) == 0 &&
+		       maildir_special_use_set(f->md, "\\Junk", "Work") == 0);
+		break;
+	}
+}
+
+static void
+mend01_no_call_waits_for_its_own_process(void **state)
+{
+	struct fixture *f = *state;
+	struct maildir_folder *handle[HANDLES];
+
+	srand(1);
+	assert_int_equal(maildir_folder_create(f->md, "Work"), 0);
+	for (int i = 0; i < HANDLES; i++)
+		assert_int_equal(
+		    maildir_folder_open(f->md, i % 2 == 0 ? "INBOX" : "Work", &handle[i]), 0);
+	for (int i = 0; i < CALLS; i++) {
+		uint64_t begun = now_ms();
+
+		call_any(f, handle[rand() % HANDLES], handle[rand() % HANDLES]);
+		assert_true(now_ms() - begun < CALL_MS);
+	}
+	for (int i = 0; i < HANDLES; i++)
+		maildir_folder_close(&handle[i]);
+	assert_int_equal(maildir_sync(f->inbox), 0);
+}
+
+/* A batch that is held ends when another handle wants a lock, of its folder or of another; an open one cannot. */
+static void
+mend01_held_batch_ends(void **state)
+{
+	struct fixture *f = *state;
+	struct maildir_folder *other, *work;
+
+	put(f, "cur/1.m:2,", "a\n");
+	assert_int_equal(maildir_folder_create(f->md, "Work"), 0);
+	assert_int_equal(maildir_folder_open(f->md, "INBOX", &other), 0);
+	assert_int_equal(maildir_folder_open(f->md, "Work", &work), 0);
+	assert_int_equal(maildir_sync(f->inbox), 0);
+	maildir_change_hold(f->inbox);
+	assert_int_equal(change_flags(f->inbox, 1, MAILDIR_SEEN, 0, 0, 0), 0);
+	assert_true(f->inbox->held);
+	assert_true(maildir_keyword_make(other, "kw") >= 0);
+	assert_false(f->inbox->held);
+	assert_int_equal(maildir_sync(other), 0);
+	assert_int_equal(message_at(other, 0).flags, MAILDIR_SEEN);
+	maildir_change_hold(f->inbox);
+	assert_int_equal(change_flags(f->inbox, 1, MAILDIR_FLAGGED, 0, 0, 0), 0);
+	assert_true(maildir_keyword_make(work, "kw") >= 0);
+	assert_false(f->inbox->held);
+	assert_int_equal(maildir_change_begin(f->inbox), 0);
+	assert_int_equal(maildir_keyword_make(other, "other"), -1);
+	assert_int_equal(errno, EDEADLK);
+	assert_int_equal(maildir_change_end(f->inbox), 0);
+	/* What failed then is not lost. */
+	maildir_change_hold(f->inbox);
+	assert_int_equal(change_flags(f->inbox, 1, MAILDIR_DRAFT, 0, 0, 0), 0);
+	close(f->inbox->dir[ENTRY_CUR]);
+	f->inbox->dir[ENTRY_CUR] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	assert_true(maildir_keyword_make(work, "another") >= 0);
+	assert_int_equal(maildir_change_settle(f->inbox), -1);
+	assert_int_equal(maildir_change_settle(f->inbox), 0);
+	maildir_folder_close(&work);
+	maildir_folder_close(&other);
+}
+
 int
 main(void)
 {
@@ -365,6 +512,8 @@ main(void)
 	    WITH(no_lock_file_without_writing),
 	    WITH(lost_lock_file),
 	    WITH(odd_lock_file),
+	    WITH(mend01_no_call_waits_for_its_own_process),
+	    WITH(mend01_held_batch_ends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

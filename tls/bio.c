@@ -6,8 +6,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include <mbedtls/ssl.h>
-
 #include "tls/bio.h"
 
 /* Octets that the kernel took; 0: none now.  -1: the connection is gone. */
@@ -142,10 +140,47 @@ fill(struct tls_bio *bio)
 	return MBEDTLS_ERR_SSL_CONN_EOF;
 }
 
+/* What was read ahead; reads more when that is nothing. */
+static int
+look(struct tls_bio *bio, const unsigned char **at_r, size_t *len_r)
+{
+	int ret;
+
+	if (bio->in_at == bio->in_len) {
+		if (bio->eof || bio->broken)
+			return MBEDTLS_ERR_SSL_CONN_EOF;
+		if ((ret = fill(bio)) != 0)
+			return ret;
+	}
+	*at_r = bio->in + bio->in_at;
+	*len_r = bio->in_len - bio->in_at;
+	return 0;
+}
+
+static int
+recv_joined(struct tls_bio *bio, unsigned char *buf, size_t len)
+{
+	bool tls13 = strcmp(mbedtls_ssl_get_version(bio->ssl), "TLSv1.3") == 0;
+	const unsigned char *at;
+	size_t n;
+	int ret;
+
+	while ((n = tls_join_take(bio->join, buf, len)) == 0) {
+		if ((ret = look(bio, &at, &n)) != 0)
+			return ret;
+		bio->in_at += tls_join_feed(bio->join, at, n, tls13);
+		if (bio->join->wrong != NULL)
+			return MBEDTLS_ERR_SSL_INVALID_RECORD;
+	}
+	return (int)n;
+}
+
 int
 tls_bio_recv(void *ctx, unsigned char *buf, size_t len)
 {
 	struct tls_bio *bio = ctx;
+	const unsigned char *at;
+	size_t n;
 	int ret;
 
 	/* The peer answers only when it has seen what we have to say. */
@@ -156,15 +191,13 @@ tls_bio_recv(void *ctx, unsigned char *buf, size_t len)
 			return flushed == TLS_WANT_WRITE ? MBEDTLS_ERR_SSL_WANT_WRITE
 							 : MBEDTLS_ERR_SSL_CONN_EOF;
 	}
-	if (bio->in_at == bio->in_len) {
-		if (bio->eof || bio->broken)
-			return MBEDTLS_ERR_SSL_CONN_EOF;
-		if ((ret = fill(bio)) != 0)
-			return ret;
-	}
-	if (len > bio->in_len - bio->in_at)
-		len = bio->in_len - bio->in_at;
-	memcpy(buf, bio->in + bio->in_at, len);
+	if (bio->join != NULL)
+		return recv_joined(bio, buf, len);
+	if ((ret = look(bio, &at, &n)) != 0)
+		return ret;
+	if (len > n)
+		len = n;
+	memcpy(buf, at, len);
 	bio->in_at += len;
 	return (int)len;
 }

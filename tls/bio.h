@@ -12,6 +12,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <mbedtls/ssl.h>
+
+#include "tls/join.h"
 #include "tls/tls.h"
 
 enum {
@@ -24,11 +27,13 @@ enum {
 
 struct tls_bio {
 	int fd;
-	bool collect;	      /* handshake: wait with output until it is full or input is wanted */
-	bool eof;	      /* the peer ended the connection */
-	bool broken;	      /* reset by the peer, or it takes nothing any more */
-	unsigned fills;	      /* how often the socket was read; stream.c sets it to 0 */
-	size_t in_at, in_len; /* what was read ahead: in[in_at] up to in[in_len] */
+	const mbedtls_ssl_context *ssl;
+	struct tls_join *join; /* handshake: between in and mbedTLS; NULL after it */
+	bool collect;	       /* handshake: wait with output until it is full or input is wanted */
+	bool eof;	       /* the peer ended the connection */
+	bool broken;	       /* reset by the peer, or it takes nothing any more */
+	unsigned fills;	       /* how often the socket was read; stream.c sets it to 0 */
+	size_t in_at, in_len;  /* what was read ahead: in[in_at] up to in[in_len] */
 	size_t out_at, out_len;
 	unsigned char in[TLS_BIO_IN];
 	unsigned char out[TLS_BIO_OUT];

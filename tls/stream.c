@@ -186,11 +186,14 @@ tls_stream_new(
 	stream->signer = (struct tls_signer){.server = server, .service = service};
 	stream->alpn[0] = alpn;
 	stream->bio.fd = fd;
+	stream->bio.ssl = &stream->ssl;
+	stream->bio.join = calloc(1, sizeof *stream->bio.join);
 	stream->bio.collect = true;
 	mbedtls_ssl_init(&stream->ssl);
 	mbedtls_ssl_conf_sni(&server->conf, choose_certificate, stream);
 	mbedtls_ssl_conf_session_tickets_cb(&server->conf, write_ticket, parse_ticket, stream);
-	if ((alpn != NULL && mbedtls_ssl_conf_alpn_protocols(&server->conf, stream->alpn) != 0) ||
+	if (stream->bio.join == NULL ||
+	    (alpn != NULL && mbedtls_ssl_conf_alpn_protocols(&server->conf, stream->alpn) != 0) ||
 	    mbedtls_ssl_setup(&stream->ssl, &server->conf) != 0) {
 		tls_stream_free(&stream);
 		return NULL;
@@ -205,6 +208,7 @@ tls_stream_free(struct tls_stream **stream)
 	if (*stream == NULL)
 		return;
 	mbedtls_ssl_free(&(*stream)->ssl);
+	free((*stream)->bio.join);
 	explicit_bzero(*stream, sizeof **stream);
 	free(*stream);
 	*stream = NULL;
@@ -256,6 +260,32 @@ flush(struct tls_stream *stream)
 
 /* --- the handshake --- */
 
+static void
+end_joining(struct tls_stream *stream)
+{
+	free(stream->bio.join);
+	stream->bio.join = NULL;
+	stream->bio.collect = false;
+}
+
+/* mbedTLS has not seen them, so that the alert is ours to send. */
+static void
+refuse_records(struct tls_stream *stream)
+{
+	const struct tls_join *join = stream->bio.join;
+	const unsigned char alert = (unsigned char)join->alert;
+	const unsigned char record[] = {
+	    MBEDTLS_SSL_MSG_ALERT, 3, 3, 0, 2, MBEDTLS_SSL_ALERT_LEVEL_FATAL, alert};
+
+	(void)tls_error_set(&stream->error, "handshake: %s", join->wrong);
+	/* 2.28 knows no version before it has a hello, and would write a record of version 0. */
+	if (strncmp(mbedtls_ssl_get_version(&stream->ssl), "TLSv", 4) != 0)
+		(void)tls_bio_send(&stream->bio, record, sizeof record);
+	else
+		(void)mbedtls_ssl_send_alert_message(
+		    &stream->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL, alert);
+}
+
 enum tls_result
 tls_handshake(struct tls_stream *stream)
 {
@@ -273,12 +303,14 @@ tls_handshake(struct tls_stream *stream)
 	if (ret == 0) {
 		stream->established = true;
 		if ((result = flush(stream)) == TLS_OK)
-			stream->bio.collect = false;
+			end_joining(stream);
 		return result;
 	}
 	result = result_of(stream, ret, "handshake");
 	if (result == TLS_WANT_READ || result == TLS_WANT_WRITE)
 		return result;
+	if (stream->bio.join->wrong != NULL)
+		refuse_records(stream);
 	/* There may be an alert that tells the peer why. */
 	(void)tls_bio_flush(&stream->bio);
 	stream->ended = result;

@@ -196,6 +196,75 @@ def test_req15_strange_hellos(server):
     server.login().quit()
 
 
+class Cutter:
+    """A TLS client over a socket, whose records in the clear go out cut, in pieces of at most `most` octets."""
+
+    def __init__(self, server, most, alpn=("imap",), version=None):
+        context = server.context()
+        context.set_alpn_protocols(list(alpn))
+        if version:
+            context.maximum_version = version
+        self.inward, self.outward, self.most = ssl.MemoryBIO(), ssl.MemoryBIO(), most
+        self.tls = context.wrap_bio(self.inward, self.outward, server_hostname="localhost")
+        self.sock = socket.create_connection(("127.0.0.1", server.imaps), 20)
+        self.records = 0  # that the handshake took in the clear
+        self.cutting = True
+
+    def cut(self, octets):
+        out = b""
+        while octets:
+            length = int.from_bytes(octets[3:5], "big")
+            header, content, octets = octets[:3], octets[5:5 + length], octets[5 + length:]
+            # in TLS 1.2 what follows ChangeCipherSpec is encrypted, in 1.3 it has another type
+            self.cutting = self.cutting and (header[0] == 22 or self.tls.version() == "TLSv1.3")
+            most = self.most if self.cutting and header[0] == 22 else length
+            for at in range(0, length, most):
+                piece = content[at:at + most]
+                out += header + len(piece).to_bytes(2, "big") + piece
+                self.records += header[0] == 22
+        return out
+
+    def do(self, call, *arguments):
+        while True:
+            try:
+                result = call(*arguments)
+                self.sock.sendall(self.cut(self.outward.read()))
+                return result
+            except ssl.SSLWantReadError:
+                self.sock.sendall(self.cut(self.outward.read()))
+                octets = self.sock.recv(65536)
+                assert octets, "the server ended the connection"
+                self.inward.write(octets)
+
+    def greeting(self):
+        self.do(self.tls.do_handshake)
+        return self.do(self.tls.read, 1000)
+
+
+@pytest.mark.parametrize("version", ["TLSv1_2"] + (["TLSv1_3"] if HAS_13 else []))
+def test_mend14_hello_in_many_records(server, version):
+    """Cut anywhere, down to single octets; hellos as large as post-quantum key shares and padding make them."""
+    large = ["imap"] + ["x" * 250 + str(i) for i in range(60)]
+    for most, alpn in ((1, ["imap"]), (3, ["imap"]), (4, ["imap"]), (100, large[:7]), (700, large[:7]), (1, large),
+                       (9000, large)):
+        client = Cutter(server, most, alpn, getattr(ssl.TLSVersion, version))
+        assert client.greeting().startswith(b"* OK"), (most, len(alpn))
+        assert client.records > 1, "nothing was cut"
+        client.sock.close()
+
+
+def test_mend14_what_is_no_hello(server):
+    """Too large, mixed with other records, or empty: an alert, and the end; the server lives on."""
+    client = Cutter(server, 16384, ["imap"] + ["x" * 250 + str(i) for i in range(70)])
+    with pytest.raises(ssl.SSLError, match="(?i)illegal.parameter"):
+        client.greeting()
+    for wrong in (b"\x16\3\1\0\2\1\0" b"\x14\3\1\0\1\1", b"\x16\3\1\0\0", b"\x16\3\1\0\2\1\0" b"\x15\3\1\0\2\2\50"):
+        with socket.create_connection(("127.0.0.1", server.imaps), 20) as s:
+            s.sendall(wrong)
+            assert s.recv(100) == b"\x15\3\3\0\2\2\x0a", wrong
+    server.imap_login().logout()
+
+
 def test_req16_cut_stream_executes_nothing(server):
     server.accounts["anna"].deliver(b"Subject: x\n\n\n")
     s = socket.create_connection(("127.0.0.1", server.pop3s))

@@ -393,6 +393,96 @@ test_garbage(void **state)
 	}
 }
 
+/* --- hellos in many records --- */
+
+static struct {
+	struct fixture_client *client;
+	size_t most;  /* octets of a record */
+	bool cutting; /* until what the client sends is encrypted */
+} cutter;
+
+/* mbedTLS sends whole records; those of the handshake in the clear go out in small ones. */
+static int
+cut_and_send(void *ctx, const unsigned char *buf, size_t len)
+{
+	static unsigned char out[6 * 16384];
+	size_t out_len = 0;
+
+	(void)ctx;
+	for (size_t at = 0, next; at < len; at = next) {
+		size_t content = (size_t)buf[at + 3] << 8 | buf[at + 4], n;
+
+		next = at + 5 + content;
+		assert_true(next <= len);
+		cutter.cutting = cutter.cutting && buf[at] == 22;
+		for (size_t from = at + 5; from < next; from += n) {
+			n = cutter.cutting && next - from > cutter.most ? cutter.most : next - from;
+			assert_true(out_len + 5 + n <= sizeof out);
+			memcpy(out + out_len, buf + at, 3);
+			out[out_len + 3] = (unsigned char)(n >> 8);
+			out[out_len + 4] = (unsigned char)n;
+			memcpy(out + out_len + 5, buf + from, n);
+			out_len += 5 + n;
+		}
+	}
+	assert_int_equal(fixture_bio_send(cutter.client, out, out_len), out_len);
+	return (int)len;
+}
+
+static void
+mend14_hello_in_many_records(void **state)
+{
+	static const size_t most[] = {1, 2, 3, 4, 5, 9, 100, 16384};
+
+	(void)state;
+	ec = make_server("ec", NULL, NULL);
+	for (int tls13 = 0; tls13 <= COMPAT_TLS13; tls13++)
+		for (size_t i = 0; i < sizeof most / sizeof most[0]; i++) {
+			struct fixture_wish wish = {.only_tls12 = !tls13,
+			    .only_tls13 = tls13 != 0,
+			    .host = "mail.example.org",
+			    .ca = "ca"};
+			struct fixture_pair pair;
+
+			fixture_pair_init(&pair, ec, "pop3", &keys.service, &wish);
+			cutter.client = &pair.client;
+			cutter.most = most[i];
+			cutter.cutting = true;
+			mbedtls_ssl_set_bio(
+			    &pair.client.ssl, &pair.client, cut_and_send, fixture_bio_recv, NULL);
+			fixture_handshake(&pair);
+			assert_connected(&pair);
+			fixture_talk(&pair);
+			fixture_pair_clear(&pair);
+		}
+}
+
+/* The client hears why it is refused. */
+static void
+mend14_mixed_records_get_an_alert(void **state)
+{
+	static const unsigned char mixed[] = {22, 3, 1, 0, 2, 1, 0, 21, 3, 1, 0, 2, 2, 40};
+	static const unsigned char unexpected[] = {21, 3, 3, 0, 2, 2, 10};
+	unsigned char answer[16];
+	struct tls_stream *stream;
+	int fds[2];
+
+	(void)state;
+	ec = make_server("ec", NULL, NULL);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+	stream = tls_stream_new(ec, fds[0], "pop3", &keys.service);
+	assert_non_null(stream);
+	assert_int_equal(send(fds[1], mixed, sizeof mixed, 0), sizeof mixed);
+	assert_int_equal(tls_handshake(stream), TLS_FAILED);
+	assert_string_equal(
+	    tls_stream_error(stream), "handshake: another record within a handshake message");
+	assert_int_equal(recv(fds[1], answer, sizeof answer, 0), sizeof unexpected);
+	assert_memory_equal(answer, unexpected, sizeof unexpected);
+	tls_stream_free(&stream);
+	(void)close(fds[0]);
+	(void)close(fds[1]);
+}
+
 /* --- resumption --- */
 
 static void
@@ -792,6 +882,8 @@ main(void)
 	    cmocka_unit_test_setup_teardown(test_weak_suites, begin, end),
 	    cmocka_unit_test_setup_teardown(test_alpn, begin, end),
 	    cmocka_unit_test_setup_teardown(test_garbage, begin, end),
+	    cmocka_unit_test_setup_teardown(mend14_hello_in_many_records, begin, end),
+	    cmocka_unit_test_setup_teardown(mend14_mixed_records_get_an_alert, begin, end),
 	    cmocka_unit_test_setup_teardown(test_resumption, begin, end),
 	    cmocka_unit_test_setup_teardown(test_no_tickets, begin, end),
 	    cmocka_unit_test_setup_teardown(test_short_writes, begin, end),

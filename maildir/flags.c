@@ -177,9 +177,9 @@ maildir_change_begin(struct maildir_folder *folder)
 		folder->changing = true;
 		return 0;
 	}
-	if (mdlock_folder(folder) < 0)
+	if ((errno = maildir_read_only(folder)) != 0 || mdlock_enter(folder, true) < 0)
 		return -1;
-	/* New mail that cannot get UIDs, on a full disk, must not keep anybody from deleting. */
+	/* A sync that fails must not keep anybody from deleting. */
 	folder->synced = sync_now(folder) == 0;
 	if (folder->index == NULL || folder_open_dirs(folder) < 0 || keywords_refresh(folder) < 0 ||
 	    own_change_begin(folder) < 0) {

@@ -141,6 +141,11 @@ maildir_folder_id(struct maildir_folder *folder, char id_r[MAILDIR_ID_SIZE])
 {
 	if (folder->index == NULL && maildir_sync(folder) < 0)
 		return -1;
+	/* A list of Dovecot's version 1, which cannot be written. */
+	if (folder->index->snap.head.guid[0] == '\0') {
+		errno = ENOENT;
+		return -1;
+	}
 	id_of_guid(folder->index->snap.head.guid, id_r);
 	return 0;
 }

@@ -331,7 +331,11 @@ index_open(struct maildir_folder *folder)
 static bool
 index_leave_disk(const struct maildir_folder *folder)
 {
-	bool left = unlinkat(folder->fd, SNAPSHOT_NAME, 0) == 0 || errno == ENOENT;
+	bool left;
+
+	if (folder->unlocked != 0)
+		return false;
+	left = unlinkat(folder->fd, SNAPSHOT_NAME, 0) == 0 || errno == ENOENT;
 
 	(void)unlinkat(folder->fd, LOG_NAME, 0);
 	return left;
@@ -405,8 +409,10 @@ index_is_current(struct maildir_folder *folder)
 	if (!index_refresh(folder))
 		return false;
 	index = folder->index;
-	/* A log that was missing may have been about to be put in its place. */
-	if (index->own && index->stale && !index_reload(folder))
+	/* A log that was missing may have been about to be put in its place; and with the lock we go on from what all
+	 * sessions have. */
+	if (index->own && (index->stale || (index->apart && folder->unlocked == 0)) &&
+	    !index_reload(folder))
 		return false;
 	if (index->own)
 		return true;
@@ -441,6 +447,7 @@ index_turn_own(struct maildir_folder *folder)
 	index_log_close(&index->log);
 	index->log = own;
 	index->own = true;
+	index->apart = folder->unlocked != 0;
 	index->left = index_leave_disk(folder);
 	return 0;
 }
@@ -459,7 +466,11 @@ index_note_modseq(struct maildir_folder *folder)
 int
 index_flush(struct maildir_folder *folder)
 {
-	return index_log_flush(&folder->index->log) < 0 && index_turn_own(folder) < 0 ? -1 : 0;
+	struct index *index = folder->index;
+
+	if ((folder->unlocked == 0 || index->own) && index_log_flush(&index->log) == 0)
+		return 0;
+	return index_turn_own(folder);
 }
 
 static int
@@ -538,7 +549,7 @@ static int
 index_reopen(struct maildir_folder *folder, struct snapshot_writer *writer, struct index *now)
 {
 	index_init(now);
-	if (snapshot_writer_store(writer, folder->fd) == 0 &&
+	if (folder->unlocked == 0 && snapshot_writer_store(writer, folder->fd) == 0 &&
 	    snapshot_open(folder->fd, &now->snap) == 0) {
 		if (index_log_create(folder->fd, writer->head.id, &now->log) == 0) {
 			index_start(now);
@@ -553,6 +564,7 @@ index_reopen(struct maildir_folder *folder, struct snapshot_writer *writer, stru
 		return -1;
 	}
 	now->own = true;
+	now->apart = folder->unlocked != 0;
 	now->left = index_leave_disk(folder);
 	index_start(now);
 	return 0;
@@ -585,7 +597,8 @@ index_texts(struct maildir_folder *folder, bool make)
 	texts_close(&index->texts);
 	if (texts_open(folder->fd, id, &index->texts) == 0)
 		return &index->texts;
-	if (make && !index->own && texts_create(folder->fd, id, &index->texts) == 0)
+	if (make && !index->own && folder->unlocked == 0 &&
+	    texts_create(folder->fd, id, &index->texts) == 0)
 		return &index->texts;
 	return NULL;
 }

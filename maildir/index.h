@@ -27,6 +27,7 @@ struct index {
 	bool damaged; /* something did not have its checksum */
 	bool own;     /* in memory of this process, since it cannot be written */
 	bool left;    /* and nothing of it is on the disk */
+	bool apart;   /* and it was made without the folder's lock */
 	bool stale;   /* flags may have changed and changed back since: all count as changed */
 	/* What the log says of the snapshot's messages, and of later ones. */
 	struct index_places changed; /* of the snapshot */

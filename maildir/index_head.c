@@ -31,9 +31,13 @@ index_file_open(int dirfd, const struct index_kind *kind, uint64_t id, bool *mor
 {
 	char begin[sizeof(struct index_head) + 1];
 	struct index_head wanted;
-	int fd = openat(dirfd, kind->name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	const int flags = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+	int fd = openat(dirfd, kind->name, O_RDWR | flags);
 	ssize_t n;
 
+	/* Then writing fails, and its writer goes on in its own memory (index.c). */
+	if (fd < 0 && error_bars(errno))
+		fd = openat(dirfd, kind->name, O_RDONLY | flags);
 	if (fd < 0)
 		return -1;
 	index_head_make(kind, id, &wanted);

@@ -124,7 +124,7 @@ texts_move_begin(
 	memset(move, 0, sizeof(*move));
 	move->to.fd = -1;
 	move->from = index_texts(folder, false);
-	if (move->from == NULL || move->from->size < TEXTS_WASTE)
+	if (move->from == NULL || move->from->size < TEXTS_WASTE || folder->unlocked != 0)
 		return;
 	for (size_t i = 0; i < index_count(index); i++)
 		if (index_record(index, i, &record))

@@ -53,6 +53,11 @@ ssize_t maildir_pread_all(int fd, void *buf, size_t size, off_t at);
 void maildir_sleep_ms(unsigned ms);
 /* Milliseconds of a clock that never jumps. */
 uint64_t maildir_now_ms(void);
+/*
+ * Whether an error says that nothing can be written here now, for lack of room or of rights: EROFS, EACCES,
+ * EPERM, ENOSPC, EDQUOT.  What is there can be read all the same.
+ */
+bool error_bars(int error);
 
 /*
  * Renames, but never onto an existing name (EEXIST).  Where the file system has no RENAME_NOREPLACE
@@ -92,11 +97,12 @@ struct maildir_folder {
 	struct maildir_folder *next; /* of those that are open */
 	char *name;
 	int fd;
-	int dir[ENTRY_DIRS];	/* cur, new; -1 until first needed, see folder_dir */
-	int lock_fd;		/* -1 until first locked */
-	unsigned locks;		/* how often it was taken and not given back */
-	bool changing;		/* between maildir_change_begin and maildir_change_end */
-	int session_fd;		/* holds the session's lock, or -1 */
+	int dir[ENTRY_DIRS]; /* cur, new; -1 until first needed, see folder_dir */
+	int lock_fd;	     /* -1 until first locked */
+	unsigned locks;	     /* how often it was taken and not given back */
+	int unlocked;	     /* errno of a lock file that cannot be used: see mdlock_enter; or 0 */
+	bool changing;	     /* between maildir_change_begin and maildir_change_end */
+	int session_fd;	     /* holds the session's lock, or -1 */
 	struct dotlock dotlock; /* dovecot-uidlist.lock while we hold it */
 	struct index *index;	/* what is known of it, or NULL */
 	uint32_t known;		/* UIDs below were in an index that another has replaced */
@@ -104,6 +110,7 @@ struct maildir_folder {
 	    *learning; /* what was learned of messages and is not in the index, or NULL */
 	struct file_stamp cur_before; /* of cur/, before a batch changed it */
 	bool odd_told;		      /* what lies in it and is no message was told */
+	bool waits_told;	      /* and that messages wait for a UID */
 	bool hold;		      /* ends of batches wait for maildir_change_settle */
 	bool held;		      /* and one does */
 	int held_error;		      /* errno of one that mdlock_take has ended, or 0 */
@@ -166,6 +173,7 @@ enum {
 	LOOK_LINES = 1 << 2, /* dovecot-uidlist */
 	LOOK_ALL = 1 << 3,   /* there is no index */
 	LOOK_MORE = 1 << 4,  /* sallyport.keywords */
+	LOOK_WAITS = 1 << 5, /* nothing has changed, but messages wait for a UID */
 };
 unsigned folder_look(struct maildir_folder *folder);
 

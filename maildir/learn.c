@@ -455,7 +455,7 @@ maildir_learn(struct maildir_folder *folder, size_t count)
 
 	if (l == NULL || folder->index == NULL)
 		return -1;
-	if (folder->index->own) {
+	if (folder->index->own || maildir_read_only(folder) != 0) {
 		errno = EROFS;
 		return -1;
 	}

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "maildir/index.h"
 #include "maildir/internal.h"
@@ -77,7 +78,7 @@ message_locate(struct maildir_folder *folder, uint32_t uid, struct index_message
 	uint32_t validity = maildir_uidvalidity(folder);
 	int r, saved;
 
-	if (mdlock_folder(folder) < 0)
+	if (mdlock_enter(folder, true) < 0)
 		return -1;
 	r = sync_all(folder);
 	saved = errno;
@@ -164,6 +165,12 @@ maildir_look_again(const struct maildir_folder *folder)
 	return index->state.own_since == 0 ? -1 : own_change_left(&index->state);
 }
 
+int
+maildir_read_only(const struct maildir_folder *folder)
+{
+	return faccessat(folder->fd, "cur", W_OK | X_OK, 0) == 0 ? 0 : errno;
+}
+
 uint32_t
 maildir_uidvalidity(const struct maildir_folder *folder)
 {
@@ -204,11 +211,8 @@ int
 maildir_recent(struct maildir_folder *folder, uint32_t *from_r)
 {
 	struct uid_record record = {0};
-	int r;
+	int r = recent_read(folder, &record);
 
-	if (mdlock_open(folder) < 0)
-		return -1;
-	r = recent_read(folder, &record);
 	*from_r = record.recent;
 	return r;
 }
@@ -225,8 +229,9 @@ maildir_claim_recent(struct maildir_folder *folder, uint32_t *from_r)
 	/* Only what this session has in its list: others may know of more. */
 	if (*from_r >= next)
 		return 0;
+	/* Where it cannot be noted the next session tells them as well. */
 	if (mdlock_folder(folder) < 0)
-		return -1;
+		return error_bars(errno) ? 0 : -1;
 	r = recent_read(folder, &record);
 	*from_r = record.recent;
 	if (r == 0 && record.recent < next) {

@@ -68,10 +68,12 @@ lock_set(int fd, short type, enum lock_byte byte)
 static int
 lock_open(int dirfd)
 {
+	const int flags = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
 	struct stat st;
-	int fd = openat(dirfd, LOCK_NAME,
-	    O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
+	int fd = openat(dirfd, LOCK_NAME, flags);
 
+	if (fd < 0 && errno == ENOENT)
+		fd = openat(dirfd, LOCK_NAME, flags | O_CREAT, 0600);
 	if (fd < 0)
 		return -1;
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
@@ -170,10 +172,15 @@ mdlock_drop(int fd, enum lock_byte byte)
 static int
 lock_folder(struct maildir_folder *folder, unsigned wait_ms)
 {
-	/* Within a batch of changes we have it. */
+	/* Within a batch of changes we have it, or go without. */
+	if (folder->locks > 0 && folder->unlocked != 0) {
+		errno = folder->unlocked;
+		return -1;
+	}
 	if (folder->locks == 0 &&
 	    mdlock_take(folder->md, folder->fd, &folder->lock_fd, LOCK_FOLDER, wait_ms) < 0)
 		return -1;
+	folder->unlocked = 0;
 	folder->locks++;
 	return 0;
 }
@@ -191,11 +198,15 @@ mdlock_folder_try(struct maildir_folder *folder)
 }
 
 int
-mdlock_open(struct maildir_folder *folder)
+mdlock_enter(struct maildir_folder *folder, bool wait)
 {
-	if (folder->lock_fd < 0)
-		folder->lock_fd = lock_open(folder->fd);
-	return folder->lock_fd < 0 ? -1 : 0;
+	if (lock_folder(folder, wait ? LOCK_WAIT_MS : 0) == 0)
+		return 0;
+	if (!error_bars(errno))
+		return -1;
+	folder->unlocked = errno;
+	folder->locks++;
+	return 0;
 }
 
 void
@@ -203,7 +214,7 @@ mdlock_unfolder(struct maildir_folder *folder)
 {
 	int saved = errno;
 
-	if (--folder->locks == 0)
+	if (--folder->locks == 0 && folder->unlocked == 0)
 		mdlock_drop(folder->lock_fd, LOCK_FOLDER);
 	errno = saved;
 }
@@ -220,7 +231,8 @@ maildir_session_lock(struct maildir_folder *folder)
 		if (fd >= 0)
 			close(fd);
 		errno = saved;
-		return -1;
+		/* Where it cannot be had by anybody, nobody is locked out. */
+		return error_bars(saved) ? 0 : -1;
 	}
 	folder->session_fd = fd;
 	return 0;

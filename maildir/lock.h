@@ -46,8 +46,12 @@ void mdlock_drop(int fd, enum lock_byte byte);
 int mdlock_folder(struct maildir_folder *folder);
 /* Without waiting: EAGAIN. */
 int mdlock_folder_try(struct maildir_folder *folder);
-/* The lock file, open as lock_fd, for the record that is in it. */
-int mdlock_open(struct maildir_folder *folder);
+/*
+ * For a look at the folder and for changes to files of messages: as mdlock_folder, or mdlock_folder_try.  Where the
+ * lock file cannot be used (error_bars) this is no error, and folder->unlocked says why: then none of our files and of
+ * Dovecot's may be written, and messages are changed as any program without a lock changes them (sync.c).
+ */
+int mdlock_enter(struct maildir_folder *folder, bool wait);
 void mdlock_unfolder(struct maildir_folder *folder);
 
 /*

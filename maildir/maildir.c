@@ -279,6 +279,13 @@ maildir_pread_all(int fd, void *buf, size_t size, off_t at)
 	return (ssize_t)done;
 }
 
+bool
+error_bars(int error)
+{
+	return error == EROFS || error == EACCES || error == EPERM || error == ENOSPC ||
+	       error == EDQUOT;
+}
+
 void
 maildir_sleep_ms(unsigned ms)
 {

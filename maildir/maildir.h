@@ -99,9 +99,16 @@ struct maildir_message {
  * Brings the folder up to date with the disk and with what other sessions did: new mail moves from
  * new/ to cur/ and gets UIDs, which are on disk before this returns; messages whose files are gone
  * (seen twice) leave.  An unchanged folder costs a few system calls, whatever its size.  -1: nothing
- * changed in memory (ENOSPC, EDQUOT, ENOLCK, EIO...).
+ * changed in memory (ENOLCK, EIO...).
+ *
+ * Where nothing can be written -- a full disk, a file system or a tree for reading only -- messages that have
+ * a UID are served all the same.  Those without wait, and get one with the first call that can write it.
+ * -1 then only when no UID is known at all, or all are to be other ones.
  */
 int maildir_sync(struct maildir_folder *folder);
+
+/* 0: messages can be changed and removed.  Else why not: EROFS, EACCES. */
+int maildir_read_only(const struct maildir_folder *folder);
 
 /*
  * Milliseconds after which maildir_sync should be called though nothing was heard, because a change

@@ -468,8 +468,8 @@ more_append(struct maildir_folder *folder, struct more_keywords *more, const str
 	bool made = false;
 	int fd, r, saved;
 
-	if (text->failed) {
-		errno = ENOMEM;
+	if (text->failed || folder->unlocked != 0) {
+		errno = text->failed ? ENOMEM : folder->unlocked;
 		return -1;
 	}
 	fd = openat(folder->fd, MORE_KEYWORDS_NAME,
@@ -553,7 +553,7 @@ more_trim(struct maildir_folder *folder, struct more_keywords *more, size_t mess
 	struct mdtext text = {0};
 	int r;
 
-	if (more->lines <= (useful + MORE_COUNT) * 2 + WASTE_MIN)
+	if (folder->unlocked != 0 || more->lines <= (useful + MORE_COUNT) * 2 + WASTE_MIN)
 		return 0;
 	more_put(more, live, ctx, &text);
 	if (text.failed) {

@@ -461,7 +461,7 @@ file_new_base(struct maildir_folder *folder, int dir, const char *name, char nam
  * inode changed first.  The other has come later: a restored backup, a delivery that reused a name.
  */
 static int
-pair_separate(struct scan *scan, const struct scan_pair *pair)
+pair_separate(struct scan *scan, const struct scan_pair *pair, bool rename)
 {
 	struct maildir_folder *folder = scan->folder;
 	struct scan_file *file = &scan->file[pair->file];
@@ -484,25 +484,25 @@ pair_separate(struct scan *scan, const struct scan_pair *pair)
 	if (swap) {
 		loser.name = file->name;
 		loser.dir = file->dir;
+		file->name = pair->name;
+		file->dir = pair->dir;
 	}
+	if (!rename)
+		return 0;
 	if (file_new_base(folder, loser.dir, loser.name, name) < 0) {
 		scan_notice(
 		    scan, loser.dir, loser.name, "has the name of another and cannot be renamed");
 		return 0;
 	}
 	scan_notice(scan, loser.dir, loser.name, "had the base name of another message: renamed");
-	if (swap) {
-		file->name = pair->name;
-		file->dir = pair->dir;
-	}
 	return scan_add(scan, ENTRY_CUR, name);
 }
 
 int
-scan_separate(struct scan *scan)
+scan_separate(struct scan *scan, bool rename)
 {
 	for (size_t i = 0; i < scan->pairs; i++) {
-		if (pair_separate(scan, &scan->pair[i]) < 0)
+		if (pair_separate(scan, &scan->pair[i], rename) < 0)
 			return -1;
 	}
 	scan->pairs = scan->unresolved = 0;

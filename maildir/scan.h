@@ -75,9 +75,9 @@ size_t scan_find(const struct scan *scan, const char *base, size_t base_len);
 
 /*
  * Gives the later one of each two messages that share a base name a new base name, and adds it to
- * the files.  Under the folder's lock.
+ * the files.  Under the folder's lock; rename false: without it, and then only leaves the later one out.
  */
-int scan_separate(struct scan *scan);
+int scan_separate(struct scan *scan, bool rename);
 
 /*
  * Moves what is in new/ to cur/; what cannot be moved stays, and is served from there.  *unsettled_r

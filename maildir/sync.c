@@ -14,8 +14,7 @@
  *    dovecot-uidlist exist, through all changes of flags.  A file that vanishes and comes back gets
  *    its old UID while its line is there; lines of vanished messages are kept until they are many
  *    (DEAD_MIN, a third of the living).  UIDs are never given twice.
- * 3. A UID is on disk (fsync) before maildir_sync returns.  When it cannot be written maildir_sync
- *    fails, and the list in memory is what it was.
+ * 3. A UID is on disk (fsync) before maildir_sync returns.  When it cannot be written its message waits.
  *
  * Renames
  *
@@ -56,6 +55,19 @@
  * The record is not fsynced: after a power failure it may be too low, and then says nothing.  Its
  * third number is for \Recent: the first UID that no IMAP session was told of.
  *
+ * Nothing can be written
+ *
+ * On a full disk, a read-only file system or in a tree without rights to write a sync does what needs no
+ * writing (sync->frozen).  Messages with a line in dovecot-uidlist are served.  Files without one stay where they
+ * are and wait: INDEX_WAITS has each later look try again.  When UIDs themselves are lost the sync fails.
+ *
+ * Without a lock file (folder->unlocked) a session is like any other program that reads a Maildir.  It writes
+ * none of the files that the lock guards, and its index is in its own memory.  dovecot-uidlist is replaced by
+ * rename or appended to, so a reader finds it whole, or with a last line without end, which it reads again a
+ * moment later; the record is read first, as it is written last.  A message is gone only after the second
+ * look, as always: a scan never relied on the lock.  Flags and removals are renames and unlinks by name, which
+ * other programs do without a lock as well; where rights forbid them the folder is for reading only.
+ *
  * Locks die with their holders, and nothing here leaves a state that the next one cannot go on from:
  * files moved to cur/ without a UID get one; a temporary file is overwritten.
  */
@@ -83,6 +95,9 @@
 #define DEAD_MIN 100
 /* And above this it always is: the index remembers no more of those who vanished. */
 #define DEAD_MAX (SNAPSHOT_VANISHED_MAX / 2)
+
+/* Longer than another's write of dovecot-uidlist takes, where its lock file cannot be made. */
+#define LOAD_AGAIN_MS 50
 
 static void
 list_clear(struct list *list)
@@ -126,6 +141,10 @@ sync_dotlock(struct sync *sync)
 {
 	if (sync->locked)
 		return 0;
+	if (sync->frozen != 0) {
+		errno = sync->frozen;
+		return -1;
+	}
 	if (dotlock_take(sync->folder) < 0)
 		return -1;
 	sync->locked = true;
@@ -157,7 +176,17 @@ sync_read_record(struct sync *sync)
 	return 0;
 }
 
-/* Dovecot may be writing just now: what looks wrong is read again under its lock. */
+/* Whether it fails for want of room or rights: then the sync goes on without writing. */
+static bool
+sync_freeze(struct sync *sync)
+{
+	if (!error_bars(errno))
+		return false;
+	sync->frozen = errno;
+	return true;
+}
+
+/* Dovecot may be writing just now: what looks wrong is read again under its lock, or a moment later. */
 static int
 sync_load(struct sync *sync)
 {
@@ -169,10 +198,17 @@ sync_load(struct sync *sync)
 	doubt = uidlist_doubt(&sync->uids.list, &sync->record);
 	if (doubt == NULL && sync->uids.list.state == UIDLIST_GOOD)
 		return 0;
-	if (sync_dotlock(sync) < 0 || uids_read(sync) < 0)
+	if (sync_dotlock(sync) < 0) {
+		if (!sync_freeze(sync))
+			return -1;
+		maildir_sleep_ms(LOAD_AGAIN_MS);
+	}
+	if (uids_read(sync) < 0)
 		return -1;
 	doubt = uidlist_doubt(&sync->uids.list, &sync->record);
 	sync->renumber = doubt != NULL;
+	if (sync->frozen != 0)
+		return 0;
 	/* A folder that nobody has opened before has lost nothing. */
 	if (doubt != NULL && (sync->uids.list.state != UIDLIST_NONE || sync->record.validity != 0))
 		maildir_notice(folder->md, "%s: " UIDLIST_NAME ": %s; all messages get new UIDs",
@@ -329,9 +365,11 @@ sync_reload(struct sync *sync)
 {
 	struct file_stamp now;
 
-	if (sync->locked)
+	if (sync->locked || sync->frozen != 0)
 		return 0;
-	if (sync_dotlock(sync) < 0 || file_stamp_at(sync->folder->fd, UIDLIST_NAME, &now) < 0)
+	if (sync_dotlock(sync) < 0)
+		return sync_freeze(sync) ? 0 : -1;
+	if (file_stamp_at(sync->folder->fd, UIDLIST_NAME, &now) < 0)
 		return -1;
 	if (file_stamp_same(&now, &sync->uids.stamp))
 		return 0;
@@ -489,24 +527,50 @@ sync_lines_after(const struct sync *sync, bool rewrite)
 	return lines + sync->fresh_count;
 }
 
+/*
+ * Nothing can be written: the list is what the disk has of it, and files without a UID wait.  Where no UID is
+ * left a list of nothing would be a lie, on which a client forgets what it has of the messages.
+ */
+static int
+sync_keep(struct sync *sync)
+{
+	const struct uidlist *list = &sync->uids.list;
+	bool foreign = list->validity != sync->record.validity || list->next != sync->record.next;
+
+	if (sync->renumber && sync->scan.count > 0) {
+		errno = sync->frozen;
+		return -1;
+	}
+	if (foreign && sync->uids.fd >= 0)
+		(void)!fsync(sync->uids.fd);
+	sync->waits = sync->fresh_count;
+	sync->fresh_count = 0;
+	sync->validity = list->validity > 0 ? list->validity : 1;
+	sync->next = list->next > 0 ? list->next : 1;
+	sync->lines = list->count;
+	sync->written = false;
+	memcpy(sync->guid, list->guid, sizeof(sync->guid));
+	return 0;
+}
+
 static int
 sync_write(struct sync *sync)
 {
-	bool rewrite = sync_wants_rewrite(sync);
+	bool rewrite = sync_wants_rewrite(sync) || (sync->fresh_count > 0 && !sync->uids.writable);
 
-	if (rewrite || sync->fresh_count > 0) {
-		if (sync_reload(sync) < 0)
-			return -1;
-		rewrite = sync_wants_rewrite(sync) || !sync->uids.writable;
-	}
+	if (sync->frozen != 0)
+		return sync_keep(sync);
 	if (sync_number(sync) < 0)
 		return -1;
+	rewrite = rewrite || sync->renumber;
 	memcpy(sync->guid, sync->uids.list.guid, sizeof(sync->guid));
 	sync->lines = sync_lines_after(sync, rewrite);
-	if (!rewrite && !sync->renumber && sync->fresh_count == 0)
+	if (!rewrite && sync->fresh_count == 0)
 		return sync_settle_foreign(sync);
 	sync->written = true;
-	return rewrite || sync->renumber ? sync_rewrite(sync) : sync_append(sync);
+	if ((rewrite ? sync_rewrite(sync) : sync_append(sync)) == 0)
+		return 0;
+	return sync->set == NULL && !sync->renumber && sync_freeze(sync) ? sync_keep(sync) : -1;
 }
 
 /* --- the list in memory --- */
@@ -690,6 +754,8 @@ sync_state(struct sync *sync, struct index_state *state)
 	if (!sync->scan.still || sync->unsettled || (!sync->sure && sync->dead > 0) ||
 	    !scan_saw_all(&sync->scan))
 		state->doubt |= INDEX_CUR | INDEX_NEW;
+	if (sync->waits > 0)
+		state->doubt |= INDEX_WAITS;
 	if (sync->moved) {
 		own_change_end(sync->folder, state);
 		state->doubt |= INDEX_NEW;
@@ -725,13 +791,42 @@ sync_finish(struct sync *sync)
 		return -1;
 	}
 	/* That it cannot be written costs only a check: an older record is below what is true. */
-	if (record.validity != sync->record.validity || record.next != sync->record.next ||
-	    sync->written)
+	if (sync->frozen == 0 && (record.validity != sync->record.validity ||
+				     record.next != sync->record.next || sync->written))
 		(void)!uid_record_write(folder, &record);
 	sync_state(sync, &state);
 	r = sync_take(sync, &list, &state);
 	list_clear(&list);
 	return r;
+}
+
+/* From new/ to cur/, once it is known whether there can be UIDs: what waits is looked at least where it is. */
+static int
+sync_move(struct sync *sync)
+{
+	if (sync_match(sync) < 0)
+		return -1;
+	if ((sync_wants_rewrite(sync) || sync->fresh_count > 0) && sync_reload(sync) < 0)
+		return -1;
+	if (sync->frozen != 0)
+		return 0;
+	if (scan_move_new(&sync->scan, &sync->moved) < 0)
+		return -1;
+	/* They have other names now. */
+	return sync->moved ? sync_find_fresh(sync) : 0;
+}
+
+/* Once, until there are none. */
+static void
+sync_tell_waits(struct sync *sync)
+{
+	struct maildir_folder *folder = sync->folder;
+
+	if (sync->waits > 0 && !folder->waits_told)
+		maildir_notice(folder->md,
+		    "%s: %zu new messages are not shown yet: no UID can be written: %s",
+		    folder->name, sync->waits, strerror(sync->frozen));
+	folder->waits_told = sync->waits > 0;
 }
 
 static int
@@ -744,14 +839,14 @@ sync_locked(struct sync *sync)
 		return -1;
 	sync->folder->odd_told = true;
 	if (sync->scan.pairs > 0) {
-		sync->unsettled = true;
-		if (scan_separate(&sync->scan) < 0)
+		sync->unsettled = sync->frozen == 0;
+		if (scan_separate(&sync->scan, sync->frozen == 0) < 0)
 			return -1;
 	}
-	if (sync_rank(sync) < 0 || own_change_begin(sync->folder) < 0 ||
-	    scan_move_new(&sync->scan, &sync->moved) < 0 || sync_match(sync) < 0 ||
+	if (sync_rank(sync) < 0 || own_change_begin(sync->folder) < 0 || sync_move(sync) < 0 ||
 	    sync_write(sync) < 0)
 		return -1;
+	sync_tell_waits(sync);
 	return sync_finish(sync);
 }
 
@@ -778,7 +873,7 @@ sync_run(struct sync *sync)
 int
 sync_all(struct maildir_folder *folder)
 {
-	struct sync sync = {.folder = folder};
+	struct sync sync = {.folder = folder, .frozen = folder->unlocked};
 
 	(void)index_is_current(folder);
 	return sync_run(&sync);

@@ -34,8 +34,10 @@ struct sync {
 	size_t fresh_count;
 	size_t dead;  /* lines without a file */
 	size_t lines; /* of dovecot-uidlist, once it is written */
+	size_t waits; /* files that wait for a UID */
 	uint32_t validity, next;
 	char guid[33];
+	int frozen;	/* errno: nothing can be written, and what need not be is done; or 0 */
 	bool locked;	/* we hold Dovecot's lock file */
 	bool sure;	/* what was not found is gone */
 	bool renumber;	/* the uidlist is lost: everything gets a new UID */

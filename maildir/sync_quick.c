@@ -92,6 +92,8 @@ look_at_times(struct maildir_folder *folder)
 		look |= LOOK_LINES;
 	if (more_changed(folder))
 		look |= LOOK_MORE;
+	if ((state->doubt & INDEX_WAITS) != 0)
+		look |= LOOK_WAITS;
 	return look;
 }
 
@@ -322,11 +324,13 @@ quick_locked(struct sync *sync, unsigned look)
 		return -1;
 	if (!fresh_are_plain(sync))
 		return NOT_ENOUGH;
+	/* What cannot be written is left out by sync.c. */
 	if (sync->fresh_count > 0 && (r = quick_join(sync)) != 0)
-		return r;
-	if (own_change_begin(folder) < 0 || scan_move_new(&sync->scan, &sync->moved) < 0 ||
-	    (sync->fresh_count > 0 && quick_append(sync) < 0))
+		return r < 0 && error_bars(errno) ? NOT_ENOUGH : r;
+	if (own_change_begin(folder) < 0 || scan_move_new(&sync->scan, &sync->moved) < 0)
 		return -1;
+	if (sync->fresh_count > 0 && quick_append(sync) < 0)
+		return error_bars(errno) ? NOT_ENOUGH : -1;
 	/* What lay in new/ has another name now, too. */
 	if ((look & LOOK_CUR) != 0 && (renamed > 0 || sync->moved) &&
 	    compare_known(sync, true, &renamed) < 0)
@@ -358,7 +362,8 @@ sync_quick(struct maildir_folder *folder, unsigned look)
 {
 	struct sync sync = {.folder = folder, .uids = {.fd = -1}};
 
-	if ((look & (LOOK_ALL | LOOK_LINES | LOOK_MORE)) != 0 || folder->index->own)
+	if ((look & (LOOK_ALL | LOOK_LINES | LOOK_MORE | LOOK_WAITS)) != 0 || folder->index->own ||
+	    folder->unlocked != 0)
 		return NOT_ENOUGH;
 	scan_init(&sync.scan, folder);
 	return quick_end(&sync, quick_locked(&sync, look));
@@ -434,6 +439,16 @@ sync_quick_delivered(struct maildir_folder *folder, struct delivery_set *set)
 
 /* --- the whole --- */
 
+/* Whether a UID might be written now. */
+static bool
+can_number(struct maildir_folder *folder)
+{
+	if (folder->unlocked != 0 || dotlock_take(folder) < 0)
+		return false;
+	dotlock_drop(folder);
+	return true;
+}
+
 int
 sync_now(struct maildir_folder *folder)
 {
@@ -442,7 +457,7 @@ sync_now(struct maildir_folder *folder)
 
 	if (index_is_current(folder)) {
 		look = look_at_times(folder);
-		if (look == 0)
+		if (look == 0 || (look == LOOK_WAITS && !can_number(folder)))
 			return 0;
 		r = sync_quick(folder, look);
 	}
@@ -466,7 +481,7 @@ maildir_sync(struct maildir_folder *folder)
 	for (;;) {
 		if (folder_look(folder) == 0)
 			return 0;
-		if (mdlock_folder_try(folder) == 0)
+		if (mdlock_enter(folder, false) == 0)
 			break;
 		if (errno != EAGAIN)
 			return -1;

@@ -35,7 +35,7 @@ uidfile_open(struct maildir_folder *folder, struct uidfile *file)
 
 	file->writable = true;
 	file->fd = openat(folder->fd, UIDLIST_NAME, O_RDWR | O_APPEND | flags);
-	if (file->fd < 0 && (errno == EACCES || errno == EROFS)) {
+	if (file->fd < 0 && error_bars(errno)) {
 		file->writable = false;
 		file->fd = openat(folder->fd, UIDLIST_NAME, O_RDONLY | flags);
 	}
@@ -134,6 +134,8 @@ uidfile_append(struct maildir_folder *folder, struct uidfile *file, const struct
 	/* Half a line would spoil the next one, and UIDs that are not safe on disk were not given. */
 	if (n > 0 && ftruncate(file->fd, file->stamp.size) < 0)
 		maildir_notice(folder->md, "%s: " UIDLIST_NAME " cannot be cut", folder->name);
+	else
+		(void)!uidfile_restamp(folder, file);
 	errno = saved;
 	return -1;
 }
@@ -215,9 +217,14 @@ int
 uid_record_read(struct maildir_folder *folder, struct uid_record *record_r)
 {
 	char text[RECORD_SIZE + 1];
-	ssize_t n = maildir_pread_all(folder->lock_fd, text, RECORD_SIZE, 0);
+	struct stat st;
+	int fd = folder->lock_fd >= 0 ? folder->lock_fd
+				      : maildir_open_regular(folder->fd, LOCK_NAME, &st);
+	ssize_t n = fd >= 0 ? maildir_pread_all(fd, text, RECORD_SIZE, 0) : 0;
 
 	memset(record_r, 0, sizeof(*record_r));
+	if (fd >= 0 && fd != folder->lock_fd)
+		close(fd);
 	if (n < 0)
 		return -1;
 	if (n < RECORD_SIZE_OLD)
@@ -234,6 +241,16 @@ uid_record_read(struct maildir_folder *folder, struct uid_record *record_r)
 	return 0;
 }
 
+static int
+record_put(const struct maildir_folder *folder, const char *text, size_t size, off_t at)
+{
+	if (folder->unlocked != 0) {
+		errno = folder->unlocked;
+		return -1;
+	}
+	return pwrite(folder->lock_fd, text, size, at) == (ssize_t)size ? 0 : -1;
+}
+
 int
 uid_record_write(struct maildir_folder *folder, const struct uid_record *record)
 {
@@ -241,7 +258,7 @@ uid_record_write(struct maildir_folder *folder, const struct uid_record *record)
 
 	snprintf(text, sizeof(text), RECORD_FORMAT, record->validity, record->next, record->recent,
 	    (unsigned long long)record->modseq);
-	return pwrite(folder->lock_fd, text, RECORD_SIZE, 0) == RECORD_SIZE ? 0 : -1;
+	return record_put(folder, text, RECORD_SIZE, 0);
 }
 
 int
@@ -251,5 +268,5 @@ uid_record_modseq(struct maildir_folder *folder, uint64_t modseq)
 	const size_t size = sizeof(text) - 1;
 
 	snprintf(text, sizeof(text), "M%020llu\n", (unsigned long long)modseq);
-	return pwrite(folder->lock_fd, text, size, RECORD_SIZE_PLAIN) == (ssize_t)size ? 0 : -1;
+	return record_put(folder, text, size, RECORD_SIZE_PLAIN);
 }

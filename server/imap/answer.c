@@ -226,6 +226,10 @@ imap_failed(struct session *session, const char *what)
 	}
 	log_event(LOG_ERROR, "imap", "failed", "user", session->reader->account.name, "what", what,
 	    "error", strerror(error));
+	/* RFC 5530 section 3. */
+	if (error == EROFS || error == EACCES || error == EPERM)
+		return imap_say(session, IMAP_NO,
+		    "[NOPERM] The server is not permitted to do this in its mail folders");
 	return imap_say(
 	    session, IMAP_NO, "[UNAVAILABLE] The mailbox cannot be read or written now");
 }

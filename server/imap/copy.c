@@ -212,9 +212,8 @@ copy(struct session *session, struct args *args, bool uid, bool move)
 		return IMAP_BAD;
 	if (!mailbox_pick(session, set, uid, &picked))
 		result = imap_say(session, IMAP_BAD, "There are no such messages");
-	else if (move && session->box->read_only)
-		result =
-		    imap_say(session, IMAP_NO, "[READ-ONLY] The mailbox was opened with EXAMINE");
+	else if (move && !mailbox_may_change(session, "move"))
+		result = IMAP_NO;
 	else
 		result = copy_picked(session, &picked, folder, move);
 	picked_clear(&picked);

@@ -89,9 +89,8 @@ run_expunge(struct session *session, struct args *args)
 {
 	if (!args_end(args))
 		return IMAP_BAD;
-	if (session->box->read_only)
-		return imap_say(
-		    session, IMAP_NO, "[READ-ONLY] The mailbox was opened with EXAMINE");
+	if (!mailbox_may_change(session, "expunge"))
+		return IMAP_NO;
 	if (expunge_deleted(session, NULL) == -1)
 		return imap_failed(session, "expunge");
 	return IMAP_OK;
@@ -106,9 +105,8 @@ run_uid_expunge(struct session *session, struct args *args)
 
 	if (!args_space(args) || !args_set(args, &set) || !args_end(args))
 		return IMAP_BAD;
-	if (session->box->read_only)
-		return imap_say(
-		    session, IMAP_NO, "[READ-ONLY] The mailbox was opened with EXAMINE");
+	if (!mailbox_may_change(session, "expunge"))
+		return IMAP_NO;
 	if (!mailbox_pick(session, set, true, &picked)) {
 		picked_clear(&picked);
 		return imap_say(session, IMAP_BAD, "There are no such messages");

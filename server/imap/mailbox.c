@@ -423,6 +423,38 @@ mailbox_tell_exists(struct session *session)
 		channel_printf(session->channel, "* %zu RECENT\r\n", count_recent(box));
 }
 
+static bool
+is_closed(const struct mailbox *box)
+{
+	return box->read_only || maildir_read_only(box->folder) != 0;
+}
+
+/* Also for an EXPUNGE of nothing: an OK would say that there might be something. */
+bool
+mailbox_may_change(struct session *session, const char *what)
+{
+	if (session->box->read_only)
+		(void)imap_say(session, IMAP_NO, "[READ-ONLY] The mailbox was opened with EXAMINE");
+	else if ((errno = maildir_read_only(session->box->folder)) != 0)
+		(void)imap_failed(session, what);
+	else
+		return true;
+	return false;
+}
+
+/* RFC 9051 section 7.1: access has changed while the mailbox is selected. */
+static void
+tell_access(struct session *session)
+{
+	bool closed = is_closed(session->box);
+
+	if (closed == session->box->told_closed)
+		return;
+	channel_printf(session->channel, "* OK [READ-%s] %s\r\n", closed ? "ONLY" : "WRITE",
+	    closed ? "Nothing can be changed now" : "Changes are possible again");
+	session->box->names_told = false;
+}
+
 void
 mailbox_tell_flags(struct session *session, bool always)
 {
@@ -432,16 +464,17 @@ mailbox_tell_flags(struct session *session, bool always)
 	if (box->names_told && !always)
 		return;
 	box->names_told = true;
+	box->told_closed = is_closed(box);
 	mdtext_addf(&text, "* FLAGS (");
 	flags_put(&text, &box->names, ~(uint32_t)MAILDIR_PASSED, UINT64_MAX, false);
 	mdtext_addf(&text, ")\r\n* OK [PERMANENTFLAGS (");
-	if (!box->read_only) {
+	if (!box->told_closed) {
 		flags_put(&text, &box->names, ~(uint32_t)MAILDIR_PASSED, UINT64_MAX, false);
 		if (box->names.count < MAILDIR_KEYWORDS)
 			mdtext_addf(&text, " \\*");
 	}
 	mdtext_addf(&text, ")] %s\r\n",
-	    box->read_only ? "Nothing can be changed here" : "Flags that can be changed");
+	    box->told_closed ? "Nothing can be changed here" : "Flags that can be changed");
 	imap_put_text(session, &text);
 }
 
@@ -549,6 +582,7 @@ mailbox_tell(struct session *session, bool expunges)
 		mailbox_tell_exists(session);
 	if (box->names_stale)
 		mailbox_load_names(box);
+	tell_access(session);
 	mailbox_tell_flags(session, false);
 	if (box->all_changed || box->changed.count > 0)
 		tell_changed(session);

@@ -24,8 +24,9 @@ struct session;
 
 struct mailbox {
 	struct maildir_folder *folder;
-	char *name; /* of the folder */
-	bool read_only;
+	char *name;	  /* of the folder */
+	bool read_only;	  /* EXAMINE */
+	bool told_closed; /* the client was told that nothing can be changed */
 	uint32_t validity;
 	size_t count;	      /* messages that the client knows of */
 	uint32_t next;	      /* above their UIDs */
@@ -67,6 +68,10 @@ bool mailbox_holds(struct session *session);
 
 /* EXISTS, and RECENT. */
 void mailbox_tell_exists(struct session *session);
+
+/* Whether messages can be changed and removed: neither after EXAMINE, nor where the disk does not allow it.  false: the
+ * text of a NO is set. */
+bool mailbox_may_change(struct session *session, const char *what);
 
 /* FLAGS and PERMANENTFLAGS, when they are not what was told. */
 void mailbox_tell_flags(struct session *session, bool always);

@@ -110,8 +110,8 @@ open_folder(struct session *session, const char *folder, bool read_only, struct 
 	tell_all(session);
 	if (p->qresync)
 		resync_tell(session, &p->resync);
-	return imap_say(
-	    session, IMAP_OK, "[READ-%s] The mailbox is selected", read_only ? "ONLY" : "WRITE");
+	return imap_say(session, IMAP_OK, "[READ-%s] The mailbox is selected",
+	    session->box->told_closed ? "ONLY" : "WRITE");
 }
 
 static enum imap_result

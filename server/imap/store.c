@@ -223,9 +223,8 @@ store(struct session *session, struct args *args, bool uid)
 		return IMAP_BAD;
 	if (!mailbox_pick(session, set, uid, &picked))
 		result = imap_say(session, IMAP_BAD, "There are no such messages");
-	else if (session->box->read_only)
-		result =
-		    imap_say(session, IMAP_NO, "[READ-ONLY] The mailbox was opened with EXAMINE");
+	else if (!mailbox_may_change(session, "store"))
+		result = IMAP_NO;
 	else
 		result = store_all(session, &picked, &storing);
 	picked_clear(&picked);

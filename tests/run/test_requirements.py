@@ -734,12 +734,10 @@ def test_req34_req37_a_full_disk_is_no_and_leaves_nothing(small_disk, pages):  #
     if pages == 0:  # new mail that comes all the same, by a rename
         os.rename(anna.maildir / "filler", anna.maildir / "cur" / "9.filler:2,")
         again = server.imap_talk()
-        if again.cmd("SELECT INBOX").ok:
-            (uid,) = {int(m[1]) for m in again.cmd("FETCH 4 UID").find(rb"UID (\d+)")}
-            listed = (anna.maildir / "dovecot-uidlist").read_text()
-            assert re.search(rf"^{uid} .*9\.filler", listed, re.M), "a UID is told that is not on disk"
-        else:
-            assert again.last.no
+        assert again.cmd("SELECT INBOX").ok
+        listed = (anna.maildir / "dovecot-uidlist").read_text()
+        uids = {int(m[1]) for m in again.cmd("UID FETCH 1:* UID").find(rb"UID (\d+)")}
+        assert len(uids) >= 3 and all(re.search(rf"^{u} ", listed, re.M) for u in uids), "all UIDs are on disk"
         os.rename(*(next((anna.maildir / "cur").glob("9.*")), anna.maildir / "filler"))
     (anna.maildir / "filler").unlink()
     talk = selected(server)

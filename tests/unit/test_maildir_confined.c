@@ -42,6 +42,10 @@ static const int calls[] = {
     SYS_pwrite64,
     SYS_getdents64,
     SYS_newfstatat,
+    SYS_faccessat,
+#ifdef SYS_faccessat2
+    SYS_faccessat2,
+#endif
     SYS_fstat,
     SYS_fcntl,
     SYS_fsync,

@@ -84,7 +84,7 @@ take_preamble(struct session *session, struct args *args, struct preamble *pream
 			return false;
 	}
 	if (session->utf8_accept && args_atom(args, NULL, &word)) {
-		if (!word_is(word, "UTF8") || !args_space(args) || !args_char(args, '('))
+		if (!word_is(word, "UTF8") || !args_space(args) || !args_open(args))
 			return false;
 		preamble_r->utf8 = true;
 	}
@@ -123,7 +123,7 @@ take_before(struct session *session, struct preamble *preamble_r, enum imap_resu
 	    .utf8 = imap_utf8(session)};
 
 	*result_r = imap_say(session, IMAP_BAD, "Wrong arguments");
-	if ((append.utf8 && !args_char(&args, ')')) || !args_space(&args) ||
+	if ((append.utf8 && !args_close(&args)) || !args_space(&args) ||
 	    !take_preamble(session, &args, preamble_r))
 		return false;
 	if (preamble_r->utf8 && !command->literal.binary)
@@ -233,21 +233,18 @@ say_uids(struct session *session, uint32_t validity, const uint32_t *uids)
 	sequence_clear(&set);
 }
 
-/* The last line has come: args is at what stands behind APPEND. */
+/* The last line has come: args is at what stands behind APPEND, of which all but the end was read. */
 enum imap_result
 run_append(struct session *session, struct args *args)
 {
-	struct imap_command *command = &session->command;
-	const char *rest = command->text + append.read;
-	size_t len = command->len - append.read;
 	enum imap_result result = IMAP_OK;
 	const uint32_t *uids;
 	uint32_t validity;
 
-	(void)args;
 	if (!append.active)
 		return imap_say(session, IMAP_BAD, "APPEND wants a mailbox and a message");
-	if (append.utf8 ? len != 1 || *rest != ')' : len != 0) {
+	args->at = session->command.text + append.read;
+	if ((append.utf8 && !args_close(args)) || !args_end(args)) {
 		append_abandon(session);
 		return IMAP_BAD;
 	}

@@ -38,10 +38,20 @@ is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
+static char *
+after_blanks(const struct args *args)
+{
+	char *at = args->at;
+
+	while (at < args->end && *at == ' ')
+		at++;
+	return at;
+}
+
 bool
 args_end(const struct args *args)
 {
-	return args->at == args->end;
+	return after_blanks(args) == args->end;
 }
 
 bool
@@ -62,7 +72,32 @@ args_char(struct args *args, char c)
 bool
 args_space(struct args *args)
 {
-	return args_char(args, ' ');
+	char *start = args->at;
+
+	args->at = after_blanks(args);
+	return args->at > start;
+}
+
+bool
+args_open(struct args *args)
+{
+	if (!args_char(args, '('))
+		return false;
+	args->at = after_blanks(args);
+	return true;
+}
+
+bool
+args_more(struct args *args)
+{
+	return args_space(args) && args->at < args->end && *args->at != ')';
+}
+
+bool
+args_close(struct args *args)
+{
+	args->at = after_blanks(args);
+	return args_char(args, ')');
 }
 
 bool
@@ -279,7 +314,7 @@ args_date(struct args *args, int64_t *day_r)
 {
 	if (!args_char(args, '"'))
 		return take_date(args, day_r);
-	(void)args_space(args); /* as in a date-time, where it stands for a digit */
+	(void)args_char(args, ' '); /* as in a date-time, where it stands for a digit */
 	return take_date(args, day_r) && args_char(args, '"');
 }
 
@@ -321,8 +356,8 @@ args_date_time(struct args *args, int64_t *time_r)
 	/* " 1-Feb": the blank stands for a digit, before one digit only. */
 	if (args_char(args, ' ') && args->end - args->at > 1 && args->at[1] != '-')
 		return false;
-	if (!take_date(args, &day) || !args_space(args) || !take_time(args, &seconds) ||
-	    !args_space(args) || !take_zone(args, &zone))
+	if (!take_date(args, &day) || !args_char(args, ' ') || !take_time(args, &seconds) ||
+	    !args_char(args, ' ') || !take_zone(args, &zone))
 		return false;
 	*time_r = day * DAY + seconds - zone;
 	return args_char(args, '"');

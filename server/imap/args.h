@@ -4,7 +4,10 @@
  * The text is the command as it came, its literals inside as "{5}\r\nhello", without its last CRLF.
  * Each function takes one thing at the cursor and moves behind it, or returns false and leaves the
  * cursor somewhere: the command is BAD then.  Nothing is copied but strings with escapes, which are
- * unescaped in place.  No recursion; lists are walked with imap_open and imap_close.
+ * unescaped in place.  No recursion; lists are walked with args_open, args_more and args_close.
+ *
+ * By the letter there is one blank between two words and none at the end or inside a parenthesis.  Clients
+ * send more of them, so that many are as one, and where none should be they say nothing.
  */
 #ifndef SERVER_IMAP_ARGS_H
 #define SERVER_IMAP_ARGS_H
@@ -24,10 +27,14 @@ struct word {
 	size_t len;
 };
 
-bool args_space(struct args *args);	   /* exactly one SP */
-bool args_end(const struct args *args);	   /* nothing is left */
+bool args_space(struct args *args);	   /* one SP or more */
+bool args_end(const struct args *args);	   /* nothing is left but blanks */
 bool args_char(struct args *args, char c); /* that octet */
 bool args_next_is(const struct args *args, char c);
+
+bool args_open(struct args *args);  /* "(" */
+bool args_more(struct args *args);  /* SP between two items: neither ")" nor the end comes next */
+bool args_close(struct args *args); /* ")" */
 
 /* 1*ATOM-CHAR.  also: characters beyond those that are taken too, such as "]" or "\\"; NULL: none. */
 bool args_atom(struct args *args, const char *also, struct word *word_r);

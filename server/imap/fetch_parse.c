@@ -98,7 +98,7 @@ take_fields(struct args *args, struct section *section)
 	struct word word;
 
 	section->fields.name = name;
-	if (name == NULL || !args_space(args) || !args_char(args, '('))
+	if (name == NULL || !args_space(args) || !args_open(args))
 		return false;
 	mdtext_addf(&section->label, " (");
 	section->remembered = section->numbers == 0 && !section->fields.except;
@@ -113,9 +113,9 @@ take_fields(struct args *args, struct section *section)
 		name[section->fields.count] = strndup(word.at, word.len);
 		if (name[section->fields.count++] == NULL)
 			return false;
-	} while (args_space(args));
+	} while (args_more(args));
 	mdtext_add(&section->label, ")", 1);
-	return args_char(args, ')');
+	return args_close(args);
 }
 
 /* "HEADER.FIELDS.NOT (...)": what stands behind the numbers, if anything. */
@@ -280,13 +280,13 @@ take_items(struct args *args, struct fetch_plan *plan)
 {
 	if (take_macro(args, plan))
 		return true;
-	if (!args_char(args, '('))
+	if (!args_open(args))
 		return take_item(args, plan);
 	do {
 		if (!take_item(args, plan))
 			return false;
-	} while (args_space(args));
-	return args_char(args, ')');
+	} while (args_more(args));
+	return args_close(args);
 }
 
 /*
@@ -299,8 +299,10 @@ take_modifiers(struct args *args, struct fetch_plan *plan)
 	struct word word;
 	bool since = false;
 
-	if (!args_char(args, '('))
+	if (!args_open(args))
 		return false;
+	if (args_close(args))
+		return true;
 	do {
 		if (!args_atom(args, NULL, &word))
 			return false;
@@ -314,10 +316,10 @@ take_modifiers(struct args *args, struct fetch_plan *plan)
 		} else {
 			return false;
 		}
-	} while (args_space(args));
+	} while (args_more(args));
 	if (since)
 		plan->items |= FETCH_MODSEQ;
-	return args_char(args, ')') && (!plan->vanished || since);
+	return args_close(args) && (!plan->vanished || since);
 }
 
 bool
@@ -326,9 +328,9 @@ fetch_parse(struct args *args, struct fetch_plan *plan_r)
 	memset(plan_r, 0, sizeof(*plan_r));
 	if (!take_items(args, plan_r))
 		return false;
-	if (args_space(args) && !take_modifiers(args, plan_r))
-		return false;
-	return args_end(args);
+	if (args_end(args))
+		return true;
+	return args_space(args) && take_modifiers(args, plan_r) && args_end(args);
 }
 
 void

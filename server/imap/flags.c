@@ -94,23 +94,18 @@ take_flag(struct args *args, struct flag_list *list)
 bool
 flags_parse(struct args *args, bool bare, struct flag_list *list_r)
 {
-	bool listed = args_next_is(args, '(');
+	bool listed = args_open(args);
 
 	memset(list_r, 0, sizeof(*list_r));
 	if (!listed && !bare)
 		return false;
-	if (listed && (!args_char(args, '(') || args_char(args, ')')))
+	if (listed && args_close(args))
 		return true;
-	for (;;) {
+	do {
 		if (!take_flag(args, list_r))
 			return false;
-		if (listed && args_char(args, ')'))
-			return true;
-		if (!listed && args_end(args))
-			return true;
-		if (!args_space(args))
-			return false;
-	}
+	} while (args_more(args));
+	return listed ? args_close(args) : args_end(args);
 }
 
 int

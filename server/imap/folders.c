@@ -35,23 +35,27 @@ take_use(
 	*result_r = IMAP_BAD;
 	if (args_end(args))
 		return true;
-	if (!args_space(args) || !args_char(args, '(') || !args_atom(args, NULL, &word) ||
-	    !word_is(word, "USE") || !args_space(args) || !args_char(args, '('))
+	if (!args_space(args) || !args_open(args))
+		return false;
+	if (args_close(args))
+		return args_end(args);
+	if (!args_atom(args, NULL, &word) || !word_is(word, "USE") || !args_space(args) ||
+	    !args_open(args))
 		return false;
 	if (!args_next_is(args, ')')) {
 		if (!args_atom(args, "\\", &word))
 			return false;
 		*use_r = special_of(word);
-		if (*use_r == SPECIAL_USES || args_space(args)) {
+		if (*use_r == SPECIAL_USES || args_more(args)) {
 			*result_r = imap_say(session, IMAP_NO,
 			    "[USEATTR] A mailbox can be made for one of \\Drafts \\Sent \\Trash "
 			    "\\Junk \\Archive");
 			return false;
 		}
 	}
-	if (!args_char(args, ')'))
+	if (!args_close(args))
 		return false;
-	return args_char(args, ')') && args_end(args);
+	return args_close(args) && args_end(args);
 }
 
 /* RFC 8474 section 4.1: a new mailbox is told with its id, which its first sync gives it. */

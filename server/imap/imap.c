@@ -52,11 +52,11 @@ imap_id_arguments(struct args *args, struct imap_client *client_r)
 	memset(client_r, 0, sizeof(*client_r));
 	if (args_atom(args, NULL, &word))
 		return word_is(word, "NIL") && args_end(args);
-	if (!args_char(args, '('))
+	if (!args_open(args))
 		return false;
-	while (!args_next_is(args, ')')) {
-		if (fields > 0 && !args_space(args))
-			return false;
+	if (args_close(args))
+		return args_end(args);
+	do {
 		if (++fields > ID_FIELDS_MAX || !args_string(args, &word) || !args_space(args) ||
 		    !args_nstring(args, &value))
 			return false;
@@ -64,8 +64,8 @@ imap_id_arguments(struct args *args, struct imap_client *client_r)
 			client_r->name = value;
 		else if (word_is(word, "version"))
 			client_r->version = value;
-	}
-	return args_char(args, ')') && args_end(args);
+	} while (args_more(args));
+	return args_close(args) && args_end(args);
 }
 
 void

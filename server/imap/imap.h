@@ -19,7 +19,7 @@ enum {
 	IMAP_PRELOGIN_LITERAL_MAX = 1000, /* octets of a literal */
 	IMAP_PRELOGIN_WORD_MAX = 1024,	  /* octets of an argument in any form */
 	IMAP_PRELOGIN_LITERALS = 4,	  /* in a command; LOGIN has two */
-	IMAP_NONSENSE_MAX = 10,		  /* lines that are no command; a browser is cut off */
+	IMAP_NONSENSE_MAX = 10,		  /* lines without a command; a browser is cut off */
 
 	/* After login: sets of numbers and searches can be long. */
 	IMAP_COMMAND_MAX = 1024 * 1024, /* octets of a command, but for APPEND's messages */

@@ -39,7 +39,7 @@ take_selection(struct args *args, struct listing *list)
 	struct word word;
 
 	list->extended = true;
-	if (args_char(args, ')'))
+	if (args_close(args))
 		return true;
 	do {
 		if (!args_atom(args, NULL, &word))
@@ -52,9 +52,9 @@ take_selection(struct args *args, struct listing *list)
 			list->recursive = true;
 		else if (!word_is(word, "REMOTE"))
 			return false;
-	} while (args_space(args));
+	} while (args_more(args));
 	/* RFC 5258 section 3.1: RECURSIVEMATCH needs something to match. */
-	return args_char(args, ')') && (!list->recursive || list->subscribed || list->special);
+	return args_close(args) && (!list->recursive || list->subscribed || list->special);
 }
 
 /* "RETURN (CHILDREN STATUS (MESSAGES))" to the end. */
@@ -65,9 +65,9 @@ take_return(struct args *args, struct listing *list)
 
 	list->extended = true;
 	if (!args_atom(args, NULL, &word) || !word_is(word, "RETURN") || !args_space(args) ||
-	    !args_char(args, '('))
+	    !args_open(args))
 		return false;
-	if (args_char(args, ')'))
+	if (args_close(args))
 		return true;
 	do {
 		if (!args_atom(args, NULL, &word))
@@ -79,14 +79,14 @@ take_return(struct args *args, struct listing *list)
 				return false;
 		} else if (!word_is(word, "CHILDREN") && !word_is(word, "SPECIAL-USE"))
 			return false; /* those two are always told */
-	} while (args_space(args));
-	return args_char(args, ')');
+	} while (args_more(args));
+	return args_close(args);
 }
 
 static bool
 take_patterns(struct args *args, struct listing *list)
 {
-	if (!args_char(args, '(')) {
+	if (!args_open(args)) {
 		list->patterns = 1;
 		return args_list_mailbox(args, &list->pattern[0]);
 	}
@@ -95,8 +95,8 @@ take_patterns(struct args *args, struct listing *list)
 		if (list->patterns == LIST_PATTERNS_MAX ||
 		    !args_list_mailbox(args, &list->pattern[list->patterns++]))
 			return false;
-	} while (args_space(args));
-	return args_char(args, ')');
+	} while (args_more(args));
+	return args_close(args);
 }
 
 static bool
@@ -104,16 +104,16 @@ take_arguments(struct args *args, struct listing *list)
 {
 	if (!args_space(args))
 		return false;
-	if (!list->lsub && args_char(args, '(')) {
+	if (!list->lsub && args_open(args)) {
 		if (!take_selection(args, list) || !args_space(args))
 			return false;
 	}
 	if (!args_astring(args, &list->reference) || !args_space(args) ||
 	    !take_patterns(args, list))
 		return false;
-	if (!list->lsub && args_space(args) && !take_return(args, list))
-		return false;
-	return args_end(args);
+	if (list->lsub || args_end(args))
+		return args_end(args);
+	return args_space(args) && take_return(args, list) && args_end(args);
 }
 
 /* --- answers --- */

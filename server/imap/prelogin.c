@@ -75,10 +75,12 @@ put_capability_code(struct dialogue *d, const struct imap_state *state)
 	channel_puts(d->channel, "] ");
 }
 
+/* answer: NULL for none. */
 static enum step
 nonsense(struct dialogue *d, const char *answer)
 {
-	say(d, answer);
+	if (answer != NULL)
+		say(d, answer);
 	if (++d->nonsense >= IMAP_NONSENSE_MAX)
 		return bye(d, "Too many unknown commands", "nonsense");
 	return STEP_NEXT;
@@ -321,6 +323,9 @@ run(struct dialogue *d)
 	struct word name;
 	size_t i;
 
+	/* Clients send empty lines between commands, and expect no answer. */
+	if (args_end(&args))
+		return nonsense(d, NULL);
 	if (!imap_tag(&args, d->tag))
 		return nonsense(d, "BAD A command begins with a tag and a blank");
 	if (!args_atom(&args, NULL, &name))

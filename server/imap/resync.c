@@ -31,21 +31,21 @@ bool
 resync_parse(struct args *args, struct resync *resync_r)
 {
 	memset(resync_r, 0, sizeof(*resync_r));
-	if (!args_char(args, '(') || !args_number(args, &resync_r->validity) || !args_space(args) ||
+	if (!args_open(args) || !args_number(args, &resync_r->validity) || !args_space(args) ||
 	    !args_number64(args, &resync_r->modseq))
 		return false;
-	while (args_space(args)) {
-		if (args_char(args, '('))
+	while (args_more(args)) {
+		if (args_open(args))
 			return take_set(args, &resync_r->numbers) && args_space(args) &&
-			       take_set(args, &resync_r->uids) && args_char(args, ')') &&
-			       args_char(args, ')') &&
+			       take_set(args, &resync_r->uids) && args_close(args) &&
+			       args_close(args) &&
 			       sequence_total(&resync_r->numbers) ==
 				   sequence_total(&resync_r->uids);
 		if (resync_r->has_known || !take_set(args, &resync_r->known))
 			return false;
 		resync_r->has_known = true;
 	}
-	return args_char(args, ')');
+	return args_close(args);
 }
 
 void

@@ -400,10 +400,10 @@ close_key(struct parsing *p, bool *more_r)
 		}
 		if (open == OPEN_LIST && *have > 1 && add(p, SEARCH_AND) == NULL)
 			return false;
-		*more_r = args_space(p->args);
+		*more_r = args_more(p->args);
 		if (*more_r)
 			return true;
-		if (open == OPEN_LIST && p->depth > 1 && args_char(p->args, ')')) {
+		if (open == OPEN_LIST && p->depth > 1 && args_close(p->args)) {
 			p->depth--;
 			continue;
 		}
@@ -419,7 +419,7 @@ take_one(struct parsing *p, bool *whole_r)
 	struct word word;
 
 	*whole_r = false;
-	if (args_char(p->args, '('))
+	if (args_open(p->args))
 		return open_one(p, OPEN_LIST);
 	*whole_r = true;
 	if (p->args->at < p->args->end && ((*p->args->at >= '0' && *p->args->at <= '9') ||
@@ -471,10 +471,10 @@ take_returns(struct args *args, bool *extended_r, unsigned *returns_r)
 		return true;
 	*args = ahead;
 	*extended_r = true;
-	if (!args_space(args) || !args_char(args, '('))
+	if (!args_space(args) || !args_open(args))
 		return false;
-	while (!args_next_is(args, ')')) {
-		if ((*returns_r != 0 && !args_space(args)) || !args_atom(args, NULL, &word))
+	for (bool more = !args_next_is(args, ')'); more; more = args_more(args)) {
+		if (!args_atom(args, NULL, &word))
 			return false;
 		for (i = 0; i < sizeof(options) / sizeof(options[0]); i++)
 			if (word_is(word, options[i].name))
@@ -485,7 +485,7 @@ take_returns(struct args *args, bool *extended_r, unsigned *returns_r)
 	}
 	if (*returns_r == 0)
 		*returns_r = RETURN_ALL; /* RFC 4731 section 3.1 */
-	return args_char(args, ')') && args_space(args);
+	return args_close(args) && args_space(args);
 }
 
 /* "CHARSET utf-8 " */

@@ -53,8 +53,10 @@ take_parameters(struct session *session, struct args *args, struct parameters *p
 
 	if (args_end(args))
 		return true;
-	if (!args_space(args) || !args_char(args, '('))
+	if (!args_space(args) || !args_open(args))
 		return false;
+	if (args_close(args))
+		return args_end(args);
 	do {
 		if (!args_atom(args, NULL, &word))
 			return false;
@@ -68,8 +70,8 @@ take_parameters(struct session *session, struct args *args, struct parameters *p
 		} else {
 			return false;
 		}
-	} while (args_space(args));
-	return args_char(args, ')') && args_end(args);
+	} while (args_more(args));
+	return args_close(args) && args_end(args);
 }
 
 static void

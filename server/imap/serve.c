@@ -295,6 +295,9 @@ run(struct session *session)
 	};
 	const struct imap_row *row;
 
+	/* Clients send empty lines between commands, and expect no answer. */
+	if (args_end(&args))
+		return IMAP_GONE;
 	if (!imap_tag(&args, session->tag))
 		return imap_say(session, IMAP_BAD, "A command begins with a tag and a blank");
 	row = find_row(&args);

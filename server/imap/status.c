@@ -37,7 +37,7 @@ status_items(struct args *args, unsigned *items_r)
 	int i;
 
 	*items_r = 0;
-	if (!args_char(args, '('))
+	if (!args_open(args))
 		return false;
 	do {
 		if (!args_atom(args, NULL, &word))
@@ -47,8 +47,8 @@ status_items(struct args *args, unsigned *items_r)
 		if (i == STATUS_ITEMS)
 			return false;
 		*items_r |= 1U << i;
-	} while (args_space(args));
-	return args_char(args, ')');
+	} while (args_more(args));
+	return args_close(args);
 }
 
 /* One that cannot be read counts nothing: its FETCH is refused as well. */

@@ -38,12 +38,14 @@ parse_modifier(struct args *args, struct storing *storing)
 {
 	struct word word;
 
-	if (!args_char(args, '('))
+	if (!args_open(args))
 		return true;
+	if (args_close(args))
+		return args_space(args);
 	storing->conditional = true;
 	return args_atom(args, NULL, &word) && word_is(word, "UNCHANGEDSINCE") &&
 	       args_space(args) && args_number64(args, &storing->unchanged_since) &&
-	       args_char(args, ')') && args_space(args);
+	       args_close(args) && args_space(args);
 }
 
 /* "+FLAGS.SILENT (\Seen)" to the end. */

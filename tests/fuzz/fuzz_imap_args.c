@@ -11,7 +11,7 @@
 #include "server/imap/args.h"
 #include "server/imap/sequence.h"
 
-enum { CHOICES = 16, KINDS = 19 };
+enum { CHOICES = 16, KINDS = 20 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -112,10 +112,14 @@ take(struct args *args, unsigned kind)
 		good = args_space(args);
 		break;
 	case 16:
-		good = args_char(args, '(');
+		good = args_open(args);
 		break;
 	case 17:
-		good = args_char(args, ')');
+		good = args_close(args);
+		break;
+	case 18:
+		good = args_more(args);
+		assert(!good || (!args_end(args) && !args_next_is(args, ')')));
 		break;
 	default:
 		args->utf8 = !args->utf8;

@@ -21,7 +21,7 @@ check_plan(const char *text, size_t len)
 	assert(copy != NULL);
 	memcpy(copy, text, len);
 	if (fetch_parse(&args, &plan)) {
-		assert(args.at == args.end && (plan.items != 0 || plan.sections > 0));
+		assert(args_end(&args) && (plan.items != 0 || plan.sections > 0));
 		assert(plan.sections <= FETCH_SECTIONS_MAX);
 	}
 	for (size_t i = 0; i < plan.sections; i++) {

@@ -84,7 +84,7 @@ COMMANDS = [
     ("UID EXAMINE INBOX",            B,      B,      B,      B,      B),
     ("UID",                          B,      B,      B,      B,      B),
     ("",                             B,      B,      B,      B,      B),
-    ("NOOP ",                        B,      B,      B,      B,      B),
+    ("NOOP ",                        O,      O,      O,      O,      O),
     ("CLOSE",                        B,      B,      B,      O,      O),
     ("FETCH 1 FLAGS",                B,      B,      B,      B,      B),  # nothing is selected behind CLOSE
     ("UNSELECT",                     B,      B,      B,      B,      B),
@@ -128,6 +128,84 @@ def test_req29_every_command_in_every_state(server, state, enabled):
     answer = talk.cmd("LOGOUT")
     assert answer.ok and answer.untagged[-1].startswith(b"* BYE")
     assert talk.line() == b"", "the connection ends"
+
+
+# --- blanks too many, and empty lines ---
+
+FORMS = [  # commands that may be said again: the answer stays the same
+    "NOOP", "CAPABILITY", 'ID ("name" "a  b ")', "ENABLE X", "NAMESPACE", 'LSUB "" *',
+    'LIST (SUBSCRIBED) "" ("*" "%") RETURN (SUBSCRIBED STATUS (MESSAGES UIDNEXT))', 'LIST "" "*"', "STATUS INBOX (MESSAGES UNSEEN)",
+    "CREATE New (USE (\\Junk))", "DELETE New", "SUBSCRIBE Box", "SELECT INBOX (CONDSTORE)", "SELECT INBOX (QRESYNC (1 1 1:5 (1 1)))", "SELECT INBOX ()",
+    "STORE 1 (UNCHANGEDSINCE 9223372036854775807) +FLAGS (\\Seen $x)", "STORE 1 FLAGS \\Seen $x", "STORE 2 () -FLAGS.SILENT ()",
+    "FETCH 1:2 (FLAGS UID BODY.PEEK[HEADER.FIELDS (Subject From)])", "FETCH 1 FLAGS", "UID FETCH 1 ALL (CHANGEDSINCE 1 VANISHED)",
+    'SEARCH RETURN (MIN MAX) CHARSET UTF-8 OR (SEEN UID 1) (NOT SUBJECT "a  b " 1:2)', "UID SEARCH $", "COPY 1 None", "UID MOVE 99 Box", "UID EXPUNGE 99",
+    'APPEND Box (\\Seen x) "01-Jan-2000 00:00:00 +0000" {5+}\r\na: b\n',
+]
+
+
+def with_blanks(command):
+    """A command with blanks too many, at one place each: between words, at both ends, inside parentheses; and everywhere."""
+    parts = re.split(r'("[^"]*"|\{.*)', command, flags=re.S)
+    free = [(p, i) for p, part in enumerate(parts) if part[:1] not in ('"', "{") for i in range(len(part) + 1)
+            if part[i:i + 1] in (" ", ")") or part[i - 1:i] == "("]
+    everywhere = parts[:]
+    for p, i in reversed(free):
+        yield "".join([*parts[:p], parts[p][:i] + " " + parts[p][i:], *parts[p + 1:]])
+        everywhere[p] = everywhere[p][:i] + "  " + everywhere[p][i:]
+    yield "".join(everywhere)
+    yield command + " "
+    yield "".join(everywhere) + "   "
+
+
+def test_mend13_blanks_too_many(server):
+    anna = server.accounts["anna"]
+    anna.make_folder("Box")
+    for i in range(3):
+        anna.deliver(f"Subject: {i} a  b \n\nx\n")
+    talk = server.imap_talk()
+    assert talk.cmd("ENABLE QRESYNC").ok and talk.cmd("SELECT INBOX").ok
+    for command in FORMS:
+        want = talk.cmd(command)
+        assert not want.bad, (command, want)
+        for variant in with_blanks(command):
+            if command.startswith("CREATE"):
+                talk.cmd("DELETE New")
+            elif command.startswith("DELETE"):
+                talk.cmd("CREATE New")
+            answer = talk.cmd(variant)
+            assert answer.status == want.status, (variant, answer)
+            if command.startswith(("FETCH", "SEARCH", "UID", "LIST", "LSUB")):
+                assert [u.replace(talk_tag(u), b"") for u in answer.untagged] == [u.replace(talk_tag(u), b"") for u in want.untagged], variant
+    for command in ("LOGIN  anna  sesame ", "AUTHENTICATE  PLAIN  " + b64(b"\0anna\0sesame") + " "):
+        talk = server.imap_talk(None)
+        assert talk.cmd("CAPABILITY ").ok and talk.cmd('ID  ( "name"  "x" ) ').ok and talk.cmd(command).ok, command
+        assert talk.cmd("LOGOUT ").ok
+
+
+def talk_tag(line):
+    """The tag that ESEARCH tells."""
+    m = re.search(rb'TAG "\w+"', line)
+    return m[0] if m else b""
+
+
+@pytest.mark.parametrize("step", [1, 1000])
+def test_mend13_an_empty_line_is_not_answered(server, step):
+    """Also octet by octet."""
+    def say(octets):
+        for i in range(0, len(octets), step):
+            talk.send(octets[i:i + step])
+
+    talk = server.imap_talk(None)
+    say(b"\r\na NOOP\r\n\r\n\nb LOGIN anna sesame\r\n")
+    assert talk.line().startswith(b"a OK") and talk.line().startswith(b"b OK")
+    say(b"\r\n" * 100 + b"c APPEND INBOX {5+}\r\na: b\n\r\n\r\nd SELECT INBOX\r\n   \r\n\n\r\ne NOOP\r\n\r\nf LOGOUT\r\n")
+    assert [line[:4] for line in rest(talk) if line[:1] != b"*"] == [b"c OK", b"d OK", b"e OK", b"f OK"]
+
+
+def test_mend13_before_login_empty_lines_come_to_an_end(server):
+    talk = server.imap_talk(None)
+    talk.send(b"\r\n" * 10)
+    assert rest(talk) == [b"* BYE Too many unknown commands"]
 
 
 # --- capabilities ---
@@ -342,10 +420,10 @@ def test_reader_gets_what_is_pipelined_behind_login(serve):
     (b"a LOGIN {+1}", b"a BAD"), (b"a LOGIN { 4}", b"a BAD"), (b"a LOGIN {4 }", b"a BAD"), (b"a LOGIN {0x4}", b"a BAD"),
     (b"a LOGIN ~{4}", b"a BAD"), (b"a LOGIN {4", b"a BAD"), (b"a LOGIN anna ses\0ame", b"a BAD"),
     (b'a LOGIN anna "ses\0ame"', b"a BAD"), (b"a LOGIN anna {7+}\r\nses\0ame", b"a BAD"),
-    (b'a LOGIN anna "sesame', b"a BAD"), (b'a LOGIN "anna""sesame"', b"a BAD"), (b"a LOGIN anna  sesame", b"a BAD"),
+    (b'a LOGIN anna "sesame', b"a BAD"), (b'a LOGIN "anna""sesame"', b"a BAD"),
     (b"a LOGIN anna sesame x", b"a BAD"), (b"a LOGIN anna", b"a BAD"), (b'a LOGIN anna "a\\b"', b"a BAD"),
     (b"a NOOP {1000}", b"+ "), (b"a STARTTLS {5000}", b"a BAD"), (b"+ NOOP", b"* BAD"), (b"a\0b NOOP", b"a BAD"),
-    (b"NOOP", b"NOOP BAD"), (b"", b"* BAD"), (b" NOOP", b"* BAD"), (b"a  NOOP", b"a BAD"), (b"a" * 129 + b" NOOP", b"* BAD"),
+    (b"NOOP", b"NOOP BAD"), (b" NOOP", b"* BAD"), (b"a" * 129 + b" NOOP", b"* BAD"),
     (b"a ID (\"name\")", b"a BAD"), (b"a ID (name x)", b"a BAD"), (b"a ID", b"a BAD"),
 ])
 def test_req06_literals_and_lines_before_login(server, sent, want):
@@ -427,7 +505,7 @@ def test_req18_commands_are_bounded(server):
 
 
 @pytest.mark.parametrize("command", ["NOOP", "XBOGUS", "LOGIN anna", "SEARCH SUBJECT", "STATUS", "SELECT", "APPEND",
-                                     "APPEND INBOX ", "APPEND None", "APPEND INBOX (\\Bogus)", "FETCH 1 BODY[HEADER.FIELDS (",
+                                     "APPEND INBOX x", "APPEND None", "APPEND INBOX (\\Bogus)", "FETCH 1 BODY[HEADER.FIELDS (",
                                      "IDLE", "UID", "ENABLE", "LIST \"\"", "ID (", "CREATE x (USE ("])
 def test_req19_refused_literals_are_swallowed_in_any_command(server, command):
     talk = server.imap_talk()
@@ -468,11 +546,11 @@ def test_append_that_breaks_off_leaves_nothing_to_the_next_command(server):
 def test_bad_syntax_is_bad_with_the_tag(server):
     talk = server.imap_talk()
     talk.cmd("SELECT INBOX")
-    for command in ("NOOP x", "CAPABILITY x", "SELECT", "SELECT a b", "SELECT INBOX (X)", "SELECT INBOX ()", "SELECT INBOX CONDSTORE", "STATUS INBOX", "STATUS INBOX ()",
+    for command in ("NOOP x", "CAPABILITY x", "SELECT", "SELECT a b", "SELECT INBOX (X)", "SELECT INBOX CONDSTORE", "STATUS INBOX", "STATUS INBOX ()",
                     "STATUS INBOX (X)", "STATUS INBOX MESSAGES", "LIST", 'LIST ""', 'LIST "" a b', "CREATE", "DELETE",
                     "RENAME a", "RENAME a b c", "SUBSCRIBE", "CHECK x", "CLOSE x", "EXPUNGE x", "UID EXPUNGE", "IDLE x",
-                    "SEARCH", "SEARCH X", "SEARCH ALL ", "SEARCH ()", "SEARCH (ALL", "SEARCH ALL)", "SEARCH NOT", "SEARCH OR ALL",
-                    "FETCH", "FETCH 1", "FETCH 1 ()", "FETCH 1 X", "FETCH 1 (FLAGS", "FETCH 1 (FLAGS  UID)", "FETCH 1 (ALL)",
+                    "SEARCH", "SEARCH X", "SEARCH ()", "SEARCH (ALL", "SEARCH ALL)", "SEARCH NOT", "SEARCH OR ALL",
+                    "FETCH", "FETCH 1", "FETCH 1 ()", "FETCH 1 X", "FETCH 1 (FLAGS", "FETCH 1 (ALL)",
                     "FETCH 0 UID", "FETCH 1:0 UID", "FETCH 4294967297 UID", "FETCH 00000000001 UID", "FETCH a UID",
                     "FETCH 1,,2 UID", "FETCH 1: UID", "FETCH -1 UID", "FETCH $1 UID", "STORE 1", "STORE 1 FLAGS",
                     "STORE 1 FLAG (\\Seen)", "STORE 1 *FLAGS (\\Seen)", "STORE 1 FLAGS (\\Recent)", "STORE 1 FLAGS (\\Bogus)",

@@ -110,6 +110,13 @@ static const struct {
     {"BINARY.SIZE[2]", "SIZE peek 2 BINARY.SIZE[2]"},
     {"(UID BODY.PEEK[HEADER] BODY[TEXT]<0.10>)",
 	"UID; BODY peek header BODY[HEADER]; BODY text BODY[TEXT]<0.10>"},
+    /* mend13: blanks too many */
+    {"FAST ", "FLAGS DATE SIZE"},
+    {"( FLAGS  UID )  ", "UID FLAGS"},
+    {"BODY[HEADER.FIELDS  ( From  To )] ",
+	"BODY fields only:From,To BODY[HEADER.FIELDS (From To)]"},
+    {"FLAGS ( ) ", "FLAGS"},
+    {"FLAGS  ( CHANGEDSINCE  5 ) ", "FLAGS"},
 };
 
 static void
@@ -127,15 +134,15 @@ what_is_asked_for(void **state)
 	}
 }
 
-static const char *const wrong[] = {"", " ", "(", ")", "()", "( FLAGS)", "(FLAGS )", "(FLAGS  UID)",
-    "(FLAGS", "FLAGS)", "FLAGS UID", "((FLAGS))", "FLAG", "FLAGSS", "(FAST)", "FAST ", "FAST FLAGS",
-    "UID[]", "ENVELOPE[1]", "RFC822[]", "RFC822.PEEK", "BODY.PEEK", "BINARY", "BINARY.SIZE",
-    "BODYSTRUCTURE[1]", "BODY[", "BODY[ ]", "BODY[]]", "BODY[] ", "BODY []", "BODY[0]", "BODY[01x]",
-    "BODY[4294967296]", "BODY[4294967297]", "BODY[-1]", "BODY[1.]", "BODY[.1]", "BODY[1..2]",
-    "BODY[1.0]", "BODY[1 2]", "BODY[MIME]", "BODY[HEADERS]", "BODY[TEXT.1]", "BODY[HEADER.1]",
-    "BODY[1HEADER]", "BODY[HEADER.FIELDS]", "BODY[HEADER.FIELDS ()]", "BODY[HEADER.FIELDS( From)]",
-    "BODY[HEADER.FIELDS (From]", "BODY[HEADER.FIELDS (From )]", "BODY[HEADER.FIELDS From]",
-    "BODY[HEADER.FIELDS (\"\")]", "BODY[HEADER.FIELDS (\"\xc3\xa4\")]", "BODY[HEADER.FIELDS (From)",
+static const char *const wrong[] = {"", " ", "(", ")", "()", "( )", "(FLAGS", "(FLAGS ", "FLAGS)",
+    "FLAGS UID", "((FLAGS))", "FLAG", "FLAGSS", "(FAST)", "FAST FLAGS", "UID[]", "ENVELOPE[1]",
+    "RFC822[]", "RFC822.PEEK", "BODY.PEEK", "BINARY", "BINARY.SIZE", "BODYSTRUCTURE[1]", "BODY[",
+    "BODY[ ]", "BODY[]]", "BODY []", "BODY[0]", "BODY[01x]", "BODY[4294967296]", "BODY[4294967297]",
+    "BODY[-1]", "BODY[1.]", "BODY[.1]", "BODY[1..2]", "BODY[1.0]", "BODY[1 2]", "BODY[MIME]",
+    "BODY[HEADERS]", "BODY[TEXT.1]", "BODY[HEADER.1]", "BODY[1HEADER]", "BODY[HEADER.FIELDS]",
+    "BODY[HEADER.FIELDS ()]", "BODY[HEADER.FIELDS( From)]", "BODY[HEADER.FIELDS (From]",
+    "BODY[HEADER.FIELDS ( )]", "BODY[HEADER.FIELDS From]", "BODY[HEADER.FIELDS (\"\")]",
+    "BODY[HEADER.FIELDS (\"\xc3\xa4\")]", "BODY[HEADER.FIELDS (From)",
     "BODY[HEADER.FIELDS (From)]x", "BODY[]<>", "BODY[]<0>", "BODY[]<0.>", "BODY[]<.1>",
     "BODY[]<0.0>", "BODY[]<-1.1>", "BODY[]<0.1", "BODY[]<0.1>>", "BODY[]<0.1.2>", "BODY[] <0.1>",
     "BODY[]<9223372036854775808.1>", "BODY[]<0.18446744073709551617>", "RFC822<0.1>",
@@ -168,7 +175,7 @@ cut_at_every_octet(void **state)
 		for (size_t len = 0; len < strlen(good[i].text); len++) {
 			char *plan = parse(good[i].text, len);
 
-			if (good[i].text[0] == '(')
+			if (good[i].text[0] == '(' && len <= strcspn(good[i].text, ")"))
 				assert_null(plan);
 			free(plan);
 		}

@@ -171,6 +171,9 @@ static const struct {
     {" CHARSET \"us-ascii\" BODY x", "T"},
     {" RETURN () ALL", "A"},
     {" RETURN (MIN MAX) CHARSET UTF-8 ALL", "A"},
+    /* mend13: blanks too many */
+    {"  RETURN  ( MIN  MAX )  CHARSET  utf-8  ALL ", "A"},
+    {" RETURN ( )  ( ALL  LARGER  5 )  ", "AL&"},
 };
 
 static void
@@ -191,22 +194,21 @@ programs_in_postfix_order(void **state)
 	}
 }
 
-static const char *const malformed[] = {"", " ", "ALL", "  ALL", " ALL ", " ALL  SEEN", " NOSUCH",
-    " NOT", " NOT ", " OR", " OR SEEN", " OR SEEN ", " OR SEEN)", " ()", " (", " )", " (SEEN",
-    " SEEN)", " (SEEN))", " (SEEN )", " ( SEEN)", " (SEEN)(SEEN)", " (OR SEEN)", " (NOT)",
-    " SEEN(DRAFT)", " NOT(SEEN)", " 0", " 1,", " ,1", " 1:", " :1", " 1:2:3", " 4294967296",
-    " 4294967297", " -1", " 1x", " $1", " $,1", " 1,$", " UID", " UID ", " UID x", " UID 0",
-    " UID 1;2", " FROM", " FROM ", " FROM (a)", " FROM a b", " FROM {5}\r\nabc", " FROM {3+}",
-    " FROM ~{3}\r\nabc", " FROM {+}\r\nabc", " HEADER x", " HEADER x ", " KEYWORD",
-    " KEYWORD \\Seen", " KEYWORD \"x\"", " KEYWORD (x)", " LARGER", " LARGER -1", " LARGER x",
-    " LARGER 9223372036854775808", " LARGER 18446744073709551617", " SMALLER 1k", " BEFORE",
-    " BEFORE x", " BEFORE 0-Feb-2022", " BEFORE 30-Feb-2022", " BEFORE 1-Foo-2022",
-    " BEFORE 1-Feb-22", " BEFORE \"1-Feb-2022", " BEFORE 2022-02-01",
-    " BEFORE \"1-Feb-2022 10:00:00 +0000\"", " OLDER -1", " YOUNGER 4294967296",
-    " CHARSET", " CHARSET utf-8", " CHARSET utf-8 ", " CHARSET utf-8  ALL", " RETURN",
-    " RETURN ALL", " RETURN () ", " RETURN (", " RETURN (MIN", " RETURN (MIN ) ALL",
-    " RETURN ( MIN) ALL", " RETURN (MINMAX) ALL", " RETURN (NOSUCH) ALL", " RETURN (MIN  MAX) ALL",
-    " RETURN (MIN)ALL", " CHARSET utf-8 RETURN () ALL", " RETURN () RETURN () ALL"};
+static const char *const malformed[] = {"", " ", "ALL", " NOSUCH", " NOT", " NOT ", " OR",
+    " OR SEEN", " OR SEEN ", " OR SEEN)", " ()", " (", " )", " (SEEN", " SEEN)", " (SEEN))", " ( )",
+    " (SEEN ", " (SEEN)(SEEN)", " (OR SEEN)", " (NOT)", " SEEN(DRAFT)", " NOT(SEEN)", " 0", " 1,",
+    " ,1", " 1:", " :1", " 1:2:3", " 4294967296", " 4294967297", " -1", " 1x", " $1", " $,1",
+    " 1,$", " UID", " UID ", " UID x", " UID 0", " UID 1;2", " FROM", " FROM ", " FROM (a)",
+    " FROM a b", " FROM {5}\r\nabc", " FROM {3+}", " FROM ~{3}\r\nabc", " FROM {+}\r\nabc",
+    " HEADER x", " HEADER x ", " KEYWORD", " KEYWORD \\Seen", " KEYWORD \"x\"", " KEYWORD (x)",
+    " LARGER", " LARGER -1", " LARGER x", " LARGER 9223372036854775808",
+    " LARGER 18446744073709551617", " SMALLER 1k", " BEFORE", " BEFORE x", " BEFORE 0-Feb-2022",
+    " BEFORE 30-Feb-2022", " BEFORE 1-Foo-2022", " BEFORE 1-Feb-22", " BEFORE \"1-Feb-2022",
+    " BEFORE 2022-02-01", " BEFORE \"1-Feb-2022 10:00:00 +0000\"", " OLDER -1",
+    " YOUNGER 4294967296", " CHARSET", " CHARSET utf-8", " CHARSET utf-8 ", " RETURN",
+    " RETURN ALL", " RETURN () ", " RETURN (", " RETURN (MIN", " RETURN (MIN ",
+    " RETURN (MINMAX) ALL", " RETURN (NOSUCH) ALL", " RETURN (MIN)ALL",
+    " CHARSET utf-8 RETURN () ALL", " RETURN () RETURN () ALL"};
 
 static void
 malformed_searches(void **state)

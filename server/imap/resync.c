@@ -26,12 +26,12 @@ take_set(struct args *args, struct sequence *set)
 	       !word_is(word, "$") && sequence_parse(set, word.at, word.len, 0) == SEQUENCE_OK;
 }
 
-/* Clients that know of no mod-sequence yet, or of no mailbox, send 0 for it. */
+/* A mod-sequence of 0 is what clients send that know of none yet. */
 bool
 resync_parse(struct args *args, struct resync *resync_r)
 {
 	memset(resync_r, 0, sizeof(*resync_r));
-	if (!args_open(args) || !args_number(args, &resync_r->validity) || !args_space(args) ||
+	if (!args_open(args) || !args_nz_number(args, &resync_r->validity) || !args_space(args) ||
 	    !args_number64(args, &resync_r->modseq))
 		return false;
 	while (args_more(args)) {

@@ -204,7 +204,7 @@ add_number(struct parsing *p, const struct key *key)
 	if (key->argument == ARG_DATE)
 		return args_date(p->args, &step->value) || fail(p, SEARCH_MALFORMED);
 	if (key->argument == ARG_SECONDS) {
-		if (!args_number(p->args, &seconds))
+		if (!args_nz_number(p->args, &seconds))
 			return fail(p, SEARCH_MALFORMED);
 		step->value = p->now - (int64_t)seconds;
 		return true;

@@ -204,7 +204,7 @@ static const char *const malformed[] = {"", " ", "ALL", " NOSUCH", " NOT", " NOT
     " LARGER", " LARGER -1", " LARGER x", " LARGER 9223372036854775808",
     " LARGER 18446744073709551617", " SMALLER 1k", " BEFORE", " BEFORE x", " BEFORE 0-Feb-2022",
     " BEFORE 30-Feb-2022", " BEFORE 1-Foo-2022", " BEFORE 1-Feb-22", " BEFORE \"1-Feb-2022",
-    " BEFORE 2022-02-01", " BEFORE \"1-Feb-2022 10:00:00 +0000\"", " OLDER -1",
+    " BEFORE 2022-02-01", " BEFORE \"1-Feb-2022 10:00:00 +0000\"", " OLDER 0", " OLDER -1",
     " YOUNGER 4294967296", " CHARSET", " CHARSET utf-8", " CHARSET utf-8 ", " RETURN",
     " RETURN ALL", " RETURN () ", " RETURN (", " RETURN (MIN", " RETURN (MIN ",
     " RETURN (MINMAX) ALL", " RETURN (NOSUCH) ALL", " RETURN (MIN)ALL",

@@ -236,6 +236,12 @@ learning_shrink(struct learning *l)
 }
 
 bool
+maildir_has_learned(const struct maildir_folder *folder)
+{
+	return folder->learning != NULL && folder->learning->count > 0;
+}
+
+bool
 maildir_remember(struct maildir_folder *folder)
 {
 	struct learning *l = folder->learning;

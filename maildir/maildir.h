@@ -227,6 +227,8 @@ int maildir_text(
  * the folder, and it is kept in memory for the next call.
  */
 bool maildir_remember(struct maildir_folder *folder);
+/* Whether there is something to remember, which takes time: a client may get its answer before. */
+bool maildir_has_learned(const struct maildir_folder *folder);
 /*
  * Learns ahead: up to count messages of which something is not known yet are read, and some more looked
  * at.  Gives how many are left, or -1 (EROFS: nothing can be kept here).

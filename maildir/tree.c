@@ -99,9 +99,8 @@ remove_tree(int top, const char *name)
 	}
 }
 
-/* Removes what deletes have set aside, this one and those whose process died. */
-static void
-remove_deleted(struct maildir *md)
+void
+maildir_clear_deleted(struct maildir *md)
 {
 	DIR *dir = maildir_read_dir(md->fd, ".", NULL);
 	const struct dirent *entry;
@@ -142,6 +141,20 @@ validity_outlives(struct maildir_folder *folder)
 		(void)validity_next(folder->md, above, &unused);
 }
 
+/* What lies aside is no folder for sessions and deliveries either that have it open. */
+static void
+take_apart(struct maildir *md, const char *aside)
+{
+	static const char *const part[] = {"cur", "new", "tmp"};
+	char old[2 * NAME_SIZE], new[2 * NAME_SIZE];
+
+	for (size_t i = 0; i < sizeof(part) / sizeof(part[0]); i++) {
+		snprintf(old, sizeof(old), "%s/%s", aside, part[i]);
+		snprintf(new, sizeof(new), "%s/" DELETED "%s", aside, part[i]);
+		(void)!renameat(md->fd, old, md->fd, new);
+	}
+}
+
 /* The one step: from here on there is no such folder. */
 static int
 set_aside(struct maildir *md, const char *path)
@@ -152,6 +165,7 @@ set_aside(struct maildir *md, const char *path)
 	    (long)getpid(), (unsigned long long)++md->unique);
 	if (renameat(md->fd, path, md->fd, aside) < 0)
 		return -1;
+	take_apart(md, aside);
 	return fsync(md->fd);
 }
 
@@ -175,7 +189,6 @@ delete_locked(struct maildir *md, const char *name, const char *path)
 		return -1;
 	/* The folder is gone: what of this fails is no reason to say that it is not. */
 	(void)special_use_follow(md, name, NULL);
-	remove_deleted(md);
 	return 0;
 }
 
@@ -422,7 +435,7 @@ unmake(struct maildir *md, struct maildir_folder *folder)
 		if (unlinkat(folder->fd, "cur", AT_REMOVEDIR) < 0)
 			(void)!mkdirat(folder->fd, "new", 0700);
 		else if (set_aside(md, path) == 0)
-			remove_deleted(md);
+			maildir_clear_deleted(md);
 	}
 	errno = saved;
 }

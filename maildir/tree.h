@@ -16,9 +16,12 @@ bool maildir_folder_exists(struct maildir *md, const char *name);
 
 /*
  * Removes the folder with its messages; folders below it stay.  ENOENT; EINVAL for INBOX.  Killed
- * anywhere, it is there whole or gone.
+ * anywhere, it is there whole or gone.  Its files lie aside under a name that is no folder's until
+ * maildir_clear_deleted removes them, which may take long.
  */
 int maildir_folder_delete(struct maildir *md, const char *name);
+/* Removes what deletes have set aside, also those whose process died before. */
+void maildir_clear_deleted(struct maildir *md);
 
 /*
  * Renames the folder and those below it; parents that are missing are not made.  INBOX: its messages

@@ -34,9 +34,11 @@
 /* What is read at most before we look: while mail pours in there may always be more. */
 #define WATCH_READS 64
 
+enum { WATCH_CUR, WATCH_NEW, WATCH_OWN, WATCH_PLACES };
+
 struct maildir_watch {
 	int fd;
-	int own; /* the watch of the folder's own directory */
+	int id[WATCH_PLACES]; /* -1: none */
 };
 
 /* Watches a directory below the Maildir; its watch, or -1. */
@@ -56,37 +58,69 @@ watch_add(const struct maildir_watch *watch, const struct maildir_folder *folder
 		return -1;
 	}
 	id = inotify_add_watch(watch->fd, path, mask | WATCH_DIRECTORY);
-	if (id < 0 || fstatat(AT_FDCWD, path, &named, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    fstat(dirfd, &ours) < 0)
+	if (id < 0)
 		return -1;
-	if (named.st_ino == ours.st_ino && named.st_dev == ours.st_dev)
+	if (fstatat(AT_FDCWD, path, &named, AT_SYMLINK_NOFOLLOW) == 0 && fstat(dirfd, &ours) == 0 &&
+	    named.st_ino == ours.st_ino && named.st_dev == ours.st_dev)
 		return id;
+	(void)inotify_rm_watch(watch->fd, id);
 	errno = ENOENT;
 	return -1;
 }
 
-int
-maildir_watch_open(struct maildir_folder *folder, struct maildir_watch **watch_r)
+/* A new instance that watches nothing; NULL: errno. */
+static struct maildir_watch *
+watch_new(void)
 {
 	struct maildir_watch *watch = calloc(1, sizeof(*watch));
+
+	if (watch == NULL)
+		return NULL;
+	memset(watch->id, -1, sizeof(watch->id));
+	watch->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	if (watch->fd < 0) {
+		free(watch);
+		watch = NULL;
+	}
+	return watch;
+}
+
+int
+maildir_watch_open(struct maildir_folder *folder, struct maildir_watch **watchp)
+{
+	struct maildir_watch *watch = *watchp;
 	int saved;
 
-	*watch_r = NULL;
 	if (watch == NULL)
-		return -1;
-	watch->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+		watch = *watchp = watch_new();
 	/* The folder may have been made anew since it was opened. */
-	if (watch->fd >= 0 && folder_open_dirs(folder) == 0 &&
-	    watch_add(watch, folder, "cur", folder->dir[ENTRY_CUR], WATCH_MESSAGES) >= 0 &&
-	    watch_add(watch, folder, "new", folder->dir[ENTRY_NEW], WATCH_MESSAGES) >= 0 &&
-	    (watch->own = watch_add(watch, folder, ".", folder->fd, WATCH_FILES)) >= 0) {
-		*watch_r = watch;
+	if (watch == NULL || folder_open_dirs(folder) < 0)
+		return -1;
+	watch->id[WATCH_CUR] =
+	    watch_add(watch, folder, "cur", folder->dir[ENTRY_CUR], WATCH_MESSAGES);
+	if (watch->id[WATCH_CUR] >= 0)
+		watch->id[WATCH_NEW] =
+		    watch_add(watch, folder, "new", folder->dir[ENTRY_NEW], WATCH_MESSAGES);
+	if (watch->id[WATCH_NEW] >= 0)
+		watch->id[WATCH_OWN] = watch_add(watch, folder, ".", folder->fd, WATCH_FILES);
+	if (watch->id[WATCH_OWN] >= 0) {
+		(void)maildir_watch_take(watch); /* what was left of before */
 		return 0;
 	}
 	saved = errno;
-	maildir_watch_close(&watch);
+	maildir_watch_pause(watch);
 	errno = saved;
 	return -1;
+}
+
+void
+maildir_watch_pause(struct maildir_watch *watch)
+{
+	for (int i = 0; i < WATCH_PLACES; i++) {
+		if (watch->id[i] >= 0)
+			(void)inotify_rm_watch(watch->fd, watch->id[i]);
+		watch->id[i] = -1;
+	}
 }
 
 void
@@ -97,8 +131,7 @@ maildir_watch_close(struct maildir_watch **watchp)
 	*watchp = NULL;
 	if (watch == NULL)
 		return;
-	if (watch->fd >= 0)
-		close(watch->fd);
+	close(watch->fd);
 	free(watch);
 }
 
@@ -112,7 +145,7 @@ maildir_watch_fd(const struct maildir_watch *watch)
 static bool
 event_counts(const struct maildir_watch *watch, const struct inotify_event *event)
 {
-	if (event->wd != watch->own || event->len == 0)
+	if (event->wd != watch->id[WATCH_OWN] || event->len == 0)
 		return true;
 	return strcmp(event->name, UIDLIST_NAME) == 0 || strcmp(event->name, KEYWORDS_NAME) == 0 ||
 	       strcmp(event->name, MORE_KEYWORDS_NAME) == 0;

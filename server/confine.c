@@ -205,7 +205,7 @@ static const short reader_calls[] = {
     SYS_pwrite64, SYS_renameat2, SYS_renameat, SYS_linkat, SYS_unlinkat, SYS_mkdirat, SYS_fsync,
     SYS_fdatasync, SYS_ftruncate, SYS_fadvise64, SYS_umask, SYS_geteuid, SYS_getuid, SYS_uname,
     SYS_utimensat, SYS_getegid, SYS_getgid, SYS_fchmod, SYS_fchown, SYS_faccessat, SYS_dup,
-    SYS_inotify_init1, SYS_inotify_add_watch,
+    SYS_inotify_init1, SYS_inotify_add_watch, SYS_inotify_rm_watch,
     SYS_sysinfo, /* glibc's qsort asks how much memory there is */
 #ifdef SYS_rename
     SYS_rename,

@@ -95,6 +95,7 @@ run_create(struct session *session, struct args *args)
 		int saved = errno;
 
 		(void)maildir_folder_delete(session->maildir, folder);
+		session->deleted = true;
 		errno = saved;
 		return imap_failed(session, "create");
 	}
@@ -118,6 +119,7 @@ run_delete(struct session *session, struct args *args)
 	}
 	if (maildir_folder_delete(session->maildir, folder) == -1)
 		return imap_failed(session, "delete");
+	session->deleted = true;
 	return IMAP_OK;
 }
 

@@ -169,8 +169,8 @@ watch(struct session *session, struct maildir_watch *watch)
 enum imap_result
 run_idle(struct session *session, struct args *args)
 {
-	struct maildir_watch *events = NULL;
 	enum channel_event event;
+	bool watched = false;
 	char *line;
 	size_t len;
 
@@ -178,15 +178,18 @@ run_idle(struct session *session, struct args *args)
 		return IMAP_BAD;
 	/* First the watch, then the look: what changes between the two is seen by one of them. */
 	if (session->box != NULL) {
-		if (maildir_watch_open(session->box->folder, &events) == -1)
-			events = NULL;
+		watched = maildir_watch_open(session->box->folder, &session->watch) == 0;
 		mailbox_news(session, true);
 	}
+	channel_puts(session->channel, "+ idling\r\n");
+	channel_flush(session->channel);
 	imap_command_next(&session->command); /* its text is not needed any more */
 	(void)malloc_trim(0);
-	channel_puts(session->channel, "+ idling\r\n");
-	event = session->leaving == NULL ? watch(session, events) : CHANNEL_OVER;
-	maildir_watch_close(&events);
+	event = CHANNEL_OVER;
+	if (session->leaving == NULL)
+		event = watch(session, watched ? session->watch : NULL);
+	if (watched)
+		maildir_watch_pause(session->watch);
 	if (session->leaving != NULL)
 		return imap_leave(session);
 	if (event == CHANNEL_OVER || !channel_line(session->channel, IDLE_DONE_MAX, &line, &len))

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "maildir/maildir.h"
+#include "maildir/tree.h"
 #include "server/conf.h"
 #include "server/imap/answer.h"
 #include "server/imap/append.h"
@@ -279,8 +280,6 @@ run_row(struct session *session, const struct imap_row *row, struct args *args)
 		return result;
 	if (session->box != NULL && session->box->anew && !mailbox_holds(session))
 		return imap_leave(session); /* whatever was done, not all of it was */
-	if (session->box != NULL)
-		maildir_remember(session->box->folder);
 	news_after(session, row);
 	return result;
 }
@@ -376,6 +375,26 @@ next_command(struct session *session)
 	return refused;
 }
 
+/*
+ * Work that nobody needs to wait for: what was learned of messages goes into the index, which may need the
+ * folder's lock, and the files of a deleted mailbox are removed.  Answers to pipelined commands leave
+ * together, as ever.
+ */
+static void
+after_answer(struct session *session)
+{
+	struct maildir_folder *folder = session->box != NULL ? session->box->folder : NULL;
+
+	if ((session->deleted || (folder != NULL && maildir_has_learned(folder))) &&
+	    !channel_input_waits(session->channel))
+		channel_flush(session->channel);
+	if (folder != NULL)
+		maildir_remember(folder);
+	if (session->deleted)
+		maildir_clear_deleted(session->maildir);
+	session->deleted = false;
+}
+
 enum ipc_verdict
 imap_open(struct reader *reader)
 {
@@ -433,10 +452,13 @@ imap_serve(struct reader *reader)
 			session->leaving = "Too many wrong commands";
 		if (session->leaving != NULL && strcmp(session->leaving, "logout") != 0)
 			channel_printf(session->channel, "* BYE %s\r\n", session->leaving);
+		after_answer(session);
 	}
 	reader->reason =
 	    session->leaving != NULL ? session->leaving : channel_end_text(reader->channel.end);
 	say_goodbye(session);
+	channel_flush(session->channel);
+	/* session->watch is closed with the process: see maildir_watch_pause. */
 	mailbox_close(&session->box);
 	append_abandon(session);
 	sequence_clear(&session->saved);

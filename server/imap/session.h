@@ -17,6 +17,7 @@
 
 struct conf;
 struct maildir;
+struct maildir_watch;
 struct mailbox;
 
 struct session {
@@ -35,8 +36,11 @@ struct session {
 	bool say_modseq;       /* its OK tells HIGHESTMODSEQ */
 	struct mailbox *box;   /* the selected one, or NULL */
 	struct sequence saved; /* SEARCHRES: UIDs of the selected mailbox */
-	struct mdtext reply;   /* the present command's: "[CODE] text" */
-	const char *leaving;   /* why the session ends, for its BYE and the log; NULL: it goes on */
+	struct maildir_watch
+	    *watch;	     /* IDLE's, kept from one to the next; NULL: there was none yet */
+	bool deleted;	     /* a mailbox was, and its files are to be removed */
+	struct mdtext reply; /* the present command's: "[CODE] text" */
+	const char *leaving; /* why the session ends, for its BYE and the log; NULL: it goes on */
 };
 
 /*

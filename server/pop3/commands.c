@@ -314,6 +314,7 @@ pop3_serve(struct reader *reader)
 		reader->reason = channel_end_text(s.channel->end);
 	if (!answering)
 		say_goodbye(s.channel);
+	channel_flush(s.channel); /* the rest need not be waited for */
 	maildrop_keep_sizes(s.drop);
 	maildrop_close(&s.drop);
 }

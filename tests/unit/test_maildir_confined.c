@@ -55,6 +55,7 @@ static const int calls[] = {
     SYS_utimensat,
     SYS_inotify_init1,
     SYS_inotify_add_watch,
+    SYS_inotify_rm_watch,
     /* names */
     SYS_renameat2,
     SYS_renameat,
@@ -171,7 +172,7 @@ use_more(struct fixture *f, struct maildir_folder *sub)
 {
 	const struct maildir_label label = {MAILDIR_SEEN, 1, 1000000000};
 	struct maildir_delivery *delivery;
-	struct maildir_watch *watch;
+	struct maildir_watch *watch = NULL;
 	struct maildir_reader *reader;
 	const uint32_t *uids;
 	uint32_t validity, from;
@@ -187,6 +188,7 @@ use_more(struct fixture *f, struct maildir_folder *sub)
 	MUST(maildir_delivery_commit(delivery, &validity, &uids) == 0 && uids[1] == 2);
 	maildir_delivery_end(&delivery);
 	MUST(maildir_watch_take(watch));
+	maildir_watch_pause(watch);
 	maildir_watch_close(&watch);
 	MUST(maildir_date(sub, uid_at(sub, 0), &date) == 0 && date == 1000000000);
 	MUST(maildir_recent(sub, &from) == 0 && from == 1);

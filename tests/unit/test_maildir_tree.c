@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "maildir/deliver.h"
 #include "maildir/tree.h"
 
 static int rename_fails_at, renames; /* the n-th rename gives EIO */
@@ -216,6 +217,7 @@ delete_folder(void **state)
 	assert_int_equal(maildir_folder_delete(f->md, "a"), 0);
 	assert_folders(f, "INBOX\na/b\nab\n");
 	assert_false(exists(f, ".a"));
+	maildir_clear_deleted(f->md);
 	assert_int_equal(count_names(f, "sallyport.deleted"), 0);
 	assert_true(exists(f, "cur/9.keep:2,"));
 	assert_refused(maildir_folder_delete(f->md, "a"), ENOENT);
@@ -240,6 +242,7 @@ delete_what_is_deep(void **state)
 		assert_int_equal(mkdirat(f->fd, name, 0700), 0);
 	}
 	assert_int_equal(maildir_folder_delete(f->md, "a"), 0);
+	maildir_clear_deleted(f->md);
 	assert_folders(f, "INBOX\nb\n");
 	assert_int_equal(count_names(f, "sallyport.deleted"), 1);
 }
@@ -258,6 +261,28 @@ delete_under_a_session(void **state)
 	assert_int_equal(maildir_folder_delete(f->md, "a"), 0);
 	assert_refused(maildir_sync(folder), ENOENT);
 	assert_refused(change_flags(folder, uid_at(folder, 0), MAILDIR_SEEN, 0, 0, 0), ENOENT);
+	maildir_folder_close(&folder);
+}
+
+/* A delivery that began before is not lost with it: nobody is told that it was stored. */
+static void
+mend23_delete_under_a_delivery(void **state)
+{
+	const struct maildir_label label = {0};
+	struct fixture *f = *state;
+	struct maildir_folder *folder;
+	struct maildir_delivery *d;
+	const uint32_t *uids;
+	uint32_t validity;
+
+	MAKE(f, "a");
+	assert_int_equal(maildir_folder_open(f->md, "a", &folder), 0);
+	assert_int_equal(maildir_delivery_begin(folder, &d), 0);
+	assert_int_equal(maildir_delivery_message(d, &label), 0);
+	assert_int_equal(maildir_delivery_write(d, "x\n", 2), 0);
+	assert_int_equal(maildir_folder_delete(f->md, "a"), 0);
+	assert_refused(maildir_delivery_commit(d, &validity, &uids), ENOENT);
+	maildir_delivery_end(&d);
 	maildir_folder_close(&folder);
 }
 
@@ -291,7 +316,7 @@ delete_killed_anywhere(void **state)
 
 	MAKE(f, "b");
 	for (int at = 1;; at++) {
-		int status;
+		int status, r;
 		pid_t pid;
 
 		if (!maildir_folder_exists(f->md, "a"))
@@ -308,7 +333,9 @@ delete_killed_anywhere(void **state)
 			fixture_reopen(f);
 			renames = removals = 0;
 			kill_at = at;
-			_exit(maildir_folder_delete(f->md, "a") == 0 ? 0 : 1);
+			r = maildir_folder_delete(f->md, "a");
+			maildir_clear_deleted(f->md);
+			_exit(r == 0 ? 0 : 1);
 		}
 		assert_int_equal(waitpid(pid, &status, 0), pid);
 		assert_true(at < 100);
@@ -683,6 +710,7 @@ main(void)
 	    WITH(delete_folder),
 	    WITH(delete_what_is_deep),
 	    WITH(delete_under_a_session),
+	    WITH(mend23_delete_under_a_delivery),
 	    WITH(test_req35_made_again),
 	    WITH(delete_killed_anywhere),
 	    WITH(rename_folders),

@@ -12,7 +12,7 @@
 static struct maildir_watch *
 watch(struct maildir_folder *folder)
 {
-	struct maildir_watch *watch;
+	struct maildir_watch *watch = NULL;
 
 	assert_int_equal(maildir_watch_open(folder, &watch), 0);
 	assert_true(maildir_watch_fd(watch) >= 0);
@@ -151,7 +151,11 @@ folders_and_none(void **state)
 	assert_int_equal(maildir_folder_create(f->md, "Sub/Folder"), 0);
 	assert_int_equal(maildir_watch_open(folder, &w), -1);
 	assert_int_equal(errno, ENOENT);
-	assert_null(w);
+	/* The instance is good for another folder. */
+	assert_int_equal(maildir_watch_open(f->inbox, &w), 0);
+	put(f, "new/3.c", "a\n");
+	assert_change(w, true);
+	maildir_watch_close(&w);
 	maildir_folder_close(&folder);
 	/* No descriptors left. */
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
@@ -164,6 +168,41 @@ folders_and_none(void **state)
 	maildir_watch_close(&inbox);
 }
 
+/* From one IDLE to the next, of this folder or another, the instance stays: to close it takes long. */
+static void
+mend23_one_instance_serves_all(void **state)
+{
+	struct fixture *f = *state;
+	struct maildir_watch *w = watch(f->inbox);
+	struct maildir_folder *folder;
+	int fd = maildir_watch_fd(w);
+
+	put(f, "new/1.a", "a\n");
+	maildir_watch_pause(w);
+	put(f, "new/2.b", "a\n");
+	maildir_watch_pause(w);
+	assert_int_equal(maildir_watch_open(f->inbox, &w), 0);
+	assert_int_equal(maildir_watch_fd(w), fd);
+	assert_change(w, false); /* what was before is for the look that follows */
+	put(f, "new/3.c", "a\n");
+	assert_change(w, true);
+	put(f, "dovecot-keywords", "0 word\n");
+	assert_change(w, true);
+	put(f, "subscriptions", "x\n");
+	assert_change(w, false);
+	maildir_watch_pause(w);
+	assert_int_equal(maildir_folder_create(f->md, "Sub"), 0);
+	assert_int_equal(maildir_folder_open(f->md, "Sub", &folder), 0);
+	assert_int_equal(maildir_watch_open(folder, &w), 0);
+	assert_int_equal(maildir_watch_fd(w), fd);
+	put(f, "new/4.d", "a\n");
+	assert_change(w, false);
+	put(f, ".Sub/new/1.a", "a\n");
+	assert_change(w, true);
+	maildir_folder_close(&folder);
+	maildir_watch_close(&w);
+}
+
 int
 main(void)
 {
@@ -172,6 +211,7 @@ main(void)
 	    WITH(what_sessions_do),
 	    WITH(more_than_is_kept),
 	    WITH(folders_and_none),
+	    WITH(mend23_one_instance_serves_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,26 +12,6 @@
 #include "auth/lookup.h"
 #include "auth/scheme.h"
 
-/*
- * The name as it is looked up: ASCII letters lowered, as Dovecot does by default.  One that may not
- * be looked up becomes "", which no source has, and so takes as long as any other.
- */
-static void
-auth_lower(const char *name, char lower_r[AUTH_NAME_MAX + 1])
-{
-	size_t len = strnlen(name, AUTH_NAME_MAX + 1);
-	size_t i;
-
-	if (!auth_name_valid(name, len))
-		len = 0;
-	for (i = 0; i < len; i++) {
-		char c = name[i];
-
-		lower_r[i] = (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-	}
-	lower_r[len] = '\0';
-}
-
 /* Decides about a source's answer; the hash is computed before anything is looked at. */
 static enum auth_verdict
 auth_decide(const struct auth_source *source, const struct auth_lookup *lookup,
@@ -68,17 +48,18 @@ auth_check(const struct auth_source *source, const char *name, const char *passw
 {
 	struct auth_lookup lookup;
 	enum auth_verdict verdict = AUTH_BROKEN;
-	char lower[AUTH_NAME_MAX + 1];
 	int result;
 
 	memset(account_r, 0, sizeof(*account_r));
 	memset(&lookup, 0, sizeof(lookup));
 	*reason_r = "";
-	auth_lower(name, lower);
+	/* A name that may not be looked up becomes "": no source has it, and it costs the same. */
+	if (!auth_name_valid(name, strnlen(name, AUTH_NAME_MAX + 1)))
+		name = "";
 	if (source->kind == AUTH_SYSTEM)
-		result = lookup_system(source, lower, &lookup, reason_r);
+		result = lookup_system(source, name, &lookup, reason_r);
 	else
-		result = lookup_usersfile(source, lower, &lookup, reason_r);
+		result = lookup_usersfile(source, name, &lookup, reason_r);
 	if (result == 0)
 		verdict = auth_decide(source, &lookup, password, reason_r);
 	if (verdict == AUTH_OK)

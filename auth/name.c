@@ -34,6 +34,12 @@ auth_name_valid(const char *name, size_t len)
 	return ats <= 1 && name[0] != '@' && name[len - 1] != '@';
 }
 
+char
+lookup_lower(char c)
+{
+	return (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+}
+
 bool
 lookup_copy(char *to_r, size_t size, const char *from)
 {

@@ -146,26 +146,60 @@ system_take(
 	return system_take_hash(pwd, lookup, reason_r);
 }
 
+/* One look-up in passwd. */
+struct system_entry {
+	struct passwd entry, *found;
+	int error;
+	char buffer[SYSTEM_BUFFER_SIZE];
+};
+
+static void
+system_lower(const char *name, char lower_r[AUTH_NAME_MAX + 1])
+{
+	size_t i;
+
+	for (i = 0; name[i] != '\0'; i++)
+		lower_r[i] = lookup_lower(name[i]);
+	lower_r[i] = '\0';
+}
+
+static void
+system_find(const char *name, struct system_entry *entry_r)
+{
+	entry_r->error = getpwnam_r(
+	    name, &entry_r->entry, entry_r->buffer, sizeof(entry_r->buffer), &entry_r->found);
+}
+
+/*
+ * The name as given counts first, since the system's names can have capitals; then the name in lower
+ * case, since a mail program may capitalize it.  Both are looked up in any case, so that the time
+ * does not tell which one is there.
+ */
 int
 lookup_system(const struct auth_source *source, const char *name, struct auth_lookup *lookup_r,
     const char **reason_r)
 {
-	char buffer[SYSTEM_BUFFER_SIZE];
-	struct passwd entry, *pwd = NULL;
+	struct system_entry given, lowered = {.found = NULL};
+	char lower[AUTH_NAME_MAX + 1];
+	const struct passwd *pwd;
 	int result = 0;
-	int error;
 
 	if (system_fallback(lookup_r->fallback) == -1) {
 		*reason_r = system_no_shadow;
 		return -1;
 	}
-	error = getpwnam_r(name, &entry, buffer, sizeof(buffer), &pwd);
-	if (pwd != NULL) {
-		result = system_take(pwd, source->min_uid, lookup_r, reason_r);
-	} else if (!system_not_found(error)) {
+	system_lower(name, lower);
+	system_find(name, &given);
+	if (strcmp(name, lower) != 0)
+		system_find(lower, &lowered);
+	pwd = given.found != NULL ? given.found : lowered.found;
+	if (!system_not_found(given.error) || !system_not_found(lowered.error)) {
 		*reason_r = "the passwd database cannot be read";
 		result = -1;
+	} else if (pwd != NULL) {
+		result = system_take(pwd, source->min_uid, lookup_r, reason_r);
 	}
-	explicit_bzero(buffer, sizeof(buffer));
+	explicit_bzero(&given, sizeof(given));
+	explicit_bzero(&lowered, sizeof(lowered));
 	return result;
 }

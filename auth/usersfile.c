@@ -128,17 +128,10 @@ usersfile_line(FILE *file, char line_r[USERSFILE_LINE_MAX])
 	return result;
 }
 
-static unsigned char
-ascii_lower(char c)
-{
-	return (unsigned char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-}
-
-/* Not strcasecmp: what is a letter must not depend on a locale. */
 static bool
 usersfile_same_name(const char *one, const char *other)
 {
-	while (*one != '\0' && ascii_lower(*one) == ascii_lower(*other)) {
+	while (*one != '\0' && lookup_lower(*one) == lookup_lower(*other)) {
 		one++;
 		other++;
 	}

@@ -63,6 +63,23 @@ def test_system_accounts(serve, system_users):
 
 
 @pytest.mark.root
+def test_mend25_system_names_with_capitals(serve, system_users):
+    """As given, then in lower case; one form in the log, and one tally for the limits."""
+    server = serve({"accounts": "system", "min_uid": "500", "max_per_user": "1"})
+    name = system_users("Zoe", "--badname")
+    twin = system_users("zoe", password="other")
+    assert answer(server, name, "sesame") == answer(server, twin, "other") == "OK"
+    assert answer(server, name, "other") == answer(server, twin, "sesame") == "AUTH"
+    assert answer(server, name.upper(), "other") == "OK", "lowered"
+    server.wait_log(f"login user={name} ")
+    server.wait_log(f"denied user={name} .*wrong password")
+    session = server.imap_tls()
+    session.login(name.upper(), "other")
+    assert answer(server, twin, "other") == "SYS/TEMP", "one user, whatever was typed"
+    session.logout()
+
+
+@pytest.mark.root
 @pytest.mark.parametrize("spoil", [
     ["usermod", "-L"], ["chage", "-E", "2020-01-01"], ["chage", "-d", "0"], ["chage", "-d", "2020-01-01", "-M", "30", "-I", "0"],
     ["usermod", "-s", "/usr/sbin/nologin"], ["usermod", "-s", "/bin/false"], ["passwd", "-d"], ["usermod", "-p", "*"]],

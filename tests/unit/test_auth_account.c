@@ -51,6 +51,9 @@ static struct passwd passwd_table[] = {
     PASSWD("daemon", "x", 1, 1, "/", "/bin/sh"),
     PASSWD("low", "x", 999, 999, "/home/low", "/bin/bash"),
     PASSWD("anna", "x", 1000, 1001, "/home/anna", "/bin/bash"),
+    PASSWD("Zoe", "x", 1001, 1002, "/home/Zoe", "/bin/bash"),
+    PASSWD("Carl", "x", 1023, 1023, "/home/Carl", "/bin/bash"),
+    PASSWD("carl", "x", 1024, 1024, "/home/carl", "/bin/bash"),
     PASSWD("noshell", "x", 1002, 1002, "/home/n", "/usr/sbin/nologin"),
     PASSWD("emptyshell", "x", 1003, 1003, "/home/e", ""),
     PASSWD("prefix", "x", 1004, 1004, "/home/p", "/bin/bas"),
@@ -81,6 +84,9 @@ static struct spwd shadow_table[] = {
     AGING("daemon", MD5, 19000, 99999, -1, -1),
     AGING("low", MD5, 19000, 99999, -1, -1),
     AGING("anna", SHA256, 19000, 99999, -1, -1),
+    AGING("Zoe", SHA256, 19000, 99999, -1, -1),
+    AGING("Carl", SHA256, 19000, 99999, -1, -1),
+    AGING("carl", MD5, 19000, 99999, -1, -1),
     AGING("noshell", MD5, 19000, 99999, -1, -1),
     AGING("emptyshell", MD5, -1, -1, -1, -1),
     AGING("prefix", MD5, 19000, 99999, -1, -1),
@@ -297,6 +303,41 @@ system_accounts(void **state)
 	assert_int_equal(account.gid, 1001);
 }
 
+/* A name as given, then in lower case; log and limits have it as the system has it. */
+static void
+mend25_names_with_capitals(void **state)
+{
+	static const struct {
+		const char *given, *name; /* NULL: nobody's */
+	} rows[] = {
+	    {"Zoe", "Zoe"},
+	    {"zoe", NULL},
+	    {"ZOE", NULL},
+	    {"Carl", "Carl"},
+	    {"carl", "carl"},
+	    {"CARL", "carl"},
+	    {"cARL", "carl"},
+	    {"Anna", "anna"},
+	};
+	const struct auth_source source = {.kind = AUTH_SYSTEM, .min_uid = MIN_UID};
+	struct auth_account account;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(rows); i++) {
+		enum auth_verdict right = rows[i].name != NULL ? AUTH_OK : AUTH_DENIED;
+		const char *name = rows[i].name != NULL ? rows[i].name : "";
+
+		assert_int_equal(check(&source, rows[i].given, "secret", &account), right);
+		assert_string_equal(account.name, name);
+		assert_int_equal(check(&source, rows[i].given, "wrong", &account), AUTH_DENIED);
+		assert_string_equal(account.name, name);
+	}
+	passwd_error = EIO;
+	assert_int_equal(check(&source, "Zoe", "secret", &account), AUTH_BROKEN);
+	passwd_error = 0;
+}
+
 /* A smallest uid of 0 still keeps root out. */
 static void
 system_root_never(void **state)
@@ -484,6 +525,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(names),
 	    cmocka_unit_test(system_accounts),
+	    cmocka_unit_test(mend25_names_with_capitals),
 	    cmocka_unit_test(system_root_never),
 	    cmocka_unit_test(system_broken),
 	    cmocka_unit_test(file_accounts),

@@ -23,6 +23,7 @@
 #include "maildir/keywords.h"
 #include "maildir/lock.h"
 #include "maildir/more_keywords.h"
+#include "maildir/sync.h"
 
 enum {
 	LOOK_PASSES = 3,	   /* over directories that change underneath */
@@ -550,13 +551,14 @@ look_uids(struct look *look)
 	if (r != 0)
 		return r < 0 ? -1 : 0;
 	/* A folder that nobody has opened yet has lost nothing. */
+	(void)index_open(look->folder);
 	doubt = uids.list.state == UIDLIST_NONE && record.validity == 0
 		    ? NULL
-		    : uidlist_doubt(&uids.list, &record);
+		    : sync_doubt(look->folder, &uids.list, &record);
 	if (doubt != NULL)
 		tell(look, ODD_UIDLIST_LOST, UIDLIST_NAME, doubt);
 	else if (uids.list.state == UIDLIST_TORN)
-		tell(look, ODD_UIDLIST_TORN, UIDLIST_NAME, NULL);
+		tell(look, ODD_UIDLIST_TORN, UIDLIST_NAME, uids.list.what);
 	if (uids.list.state != UIDLIST_NONE) {
 		look->facts->validity = uids.list.validity;
 		look->facts->next = uids.list.next;

@@ -32,11 +32,11 @@ enum maildir_odd {
 	ODD_TWIN,	  /* the same file has a second name; detail: that */
 	ODD_UNREADABLE,	  /* a message */
 	ODD_UIDLIST_LOST, /* all messages get new UIDs with the next session; detail: why */
-	ODD_UIDLIST_TORN, /* its last line is cut, which costs nothing */
+	ODD_UIDLIST_TORN, /* lines of it cannot be read, and their messages get new UIDs; detail: why */
 	ODD_LOCK,	  /* a lock file of a process that is dead */
-	ODD_TEMPORARY,	  /* of ours, left behind */
-	ODD_OLD,	  /* in tmp/, for longer than a delivery can take */
-	ODD_INDEX,	  /* damaged, or of another version or machine */
+	ODD_TEMPORARY, /* of ours, left behind */
+	ODD_OLD,       /* in tmp/, for longer than a delivery can take */
+	ODD_INDEX,     /* damaged, or of another version or machine */
 	/* Of the Maildir: folder is NULL. */
 	ODD_NO_FOLDER,	    /* a directory with messages that is no folder; detail: why */
 	ODD_SUBSCRIPTION,   /* of a folder that does not exist */

@@ -47,9 +47,11 @@
  * called for what the record does not know of.
  *
  * The record, kept in our lock file, is the UIDVALIDITY and next UID that were last given out.  A
- * uidlist is lost or damaged when it is not there or does not parse, when its next UID is below the
- * record's, when its UIDVALIDITY is older, or when it is another and the last line has no end; with the
- * record's UIDVALIDITY that is the tail of an append that died.  UIDs in it may then have been given to other
+ * uidlist that was cut or has lines that cannot be read keeps what it says in the others, and its next UID
+ * rises above the record's and above all that was lost (uidlist_pass_lost).  It is lost or damaged when it is
+ * not there, when its header does not parse or its UIDs do not rise, when its UIDVALIDITY is older than the
+ * record's, or when it is whole and its next UID is below the record's; unless its last line is as the index
+ * has it, since then nobody has written to this older file.  UIDs in it may then have been given to other
  * messages, so all get new UIDs under a higher UIDVALIDITY (validity.c): mail clients fetch anew, and
  * all of the mail is served at once.  What lines could be read still give their POP3 UIDLs and ids.
  * The record is not fsynced: after a power failure it may be too low, and then says nothing.  Its
@@ -186,17 +188,44 @@ sync_freeze(struct sync *sync)
 	return true;
 }
 
+/* Whether nobody has written to it who did not know what the index knows: that would be its last line. */
+static bool
+ends_as_known(struct maildir_folder *folder, const struct uidlist *list)
+{
+	const struct uidlist_line *last;
+	struct index_message message;
+
+	if (list->count == 0)
+		return true;
+	last = &list->line[list->count - 1];
+	return maildir_uidvalidity(folder) == list->validity &&
+	       message_find(folder, last->uid, &message) == 0 &&
+	       message.record.base_len == last->base_len &&
+	       memcmp(index_name(&message), last->base, last->base_len) == 0;
+}
+
+const char *
+sync_doubt(struct maildir_folder *folder, struct uidlist *list, const struct uid_record *record)
+{
+	const char *doubt = uidlist_doubt(list, record, ends_as_known(folder, list));
+
+	if (doubt == NULL)
+		uidlist_pass_lost(list, record);
+	return doubt;
+}
+
 /* Dovecot may be writing just now: what looks wrong is read again under its lock, or a moment later. */
 static int
 sync_load(struct sync *sync)
 {
 	struct maildir_folder *folder = sync->folder;
+	struct uidlist *list = &sync->uids.list;
 	const char *doubt;
 
 	if (uids_read(sync) < 0)
 		return -1;
-	doubt = uidlist_doubt(&sync->uids.list, &sync->record);
-	if (doubt == NULL && sync->uids.list.state == UIDLIST_GOOD)
+	doubt = sync_doubt(folder, list, &sync->record);
+	if (doubt == NULL && list->state == UIDLIST_GOOD)
 		return 0;
 	if (sync_dotlock(sync) < 0) {
 		if (!sync_freeze(sync))
@@ -205,14 +234,16 @@ sync_load(struct sync *sync)
 	}
 	if (uids_read(sync) < 0)
 		return -1;
-	doubt = uidlist_doubt(&sync->uids.list, &sync->record);
+	doubt = sync_doubt(folder, list, &sync->record);
 	sync->renumber = doubt != NULL;
 	if (sync->frozen != 0)
 		return 0;
 	/* A folder that nobody has opened before has lost nothing. */
-	if (doubt != NULL && (sync->uids.list.state != UIDLIST_NONE || sync->record.validity != 0))
-		maildir_notice(folder->md, "%s: " UIDLIST_NAME ": %s; all messages get new UIDs",
-		    folder->name, doubt);
+	if (doubt == NULL ? list->state == UIDLIST_GOOD
+			  : list->state == UIDLIST_NONE && sync->record.validity == 0)
+		return 0;
+	maildir_notice(folder->md, "%s: " UIDLIST_NAME ": %s; %s messages get new UIDs",
+	    folder->name, doubt != NULL ? doubt : list->what, doubt != NULL ? "all" : "some");
 	return 0;
 }
 

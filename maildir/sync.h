@@ -46,6 +46,9 @@ struct sync {
 	bool written;	/* and dovecot-uidlist */
 };
 
+/* As uidlist_doubt, and if it can be trusted uidlist_pass_lost, with what the folder's open index knows. */
+const char *sync_doubt(
+    struct maildir_folder *folder, struct uidlist *list, const struct uid_record *record);
 /* Another program's lock file, unless we have it already. */
 int sync_dotlock(struct sync *sync);
 /* What was last given out, of what another process knows and of what this one does. */

@@ -107,7 +107,7 @@ read_uids(struct maildir_folder *folder, struct uidlist *db)
 	else if (db->state != UIDLIST_GOOD)
 		maildir_notice(folder->md,
 		    "%s: Courier's " COURIER_UIDS ": %s; some messages get new UIDs", folder->name,
-		    db->what != NULL ? db->what : "its last line has no end");
+		    db->what);
 	return 0;
 }
 

@@ -25,8 +25,15 @@
  * broken to Dovecot: it unlinks the whole file.  The same base name in two lines is legal; the later
  * line wins (a message that vanished and came back).  The next UID is the highest of N and the last
  * UID + 1, for new lines are appended without touching the header.  Dovecot notices our writing by
- * the inode and the size of the file.  A last line without newline is not read; Dovecot would write
- * on right behind it, making one line of two, so we never leave one.
+ * the inode and the size of the file.
+ *
+ * After a power failure a file may be cut anywhere, or hold NULs or an empty line where its last pages were not
+ * written yet.  The lines that are whole still say which UID a message has.  A line that is not is passed over
+ * and its message gets a new UID, above all that can have been given: lines are appended by rising UID, so what
+ * is lost between two good lines is below the second, and what is lost behind the last is counted (see
+ * uidlist_pass_lost).  UIDs that do not rise may have been given twice: nothing of such a file is trusted.  The
+ * file is then written anew, for Dovecot would write on right behind a line without an end, making one line of
+ * two.
  *
  * Version 1 (Dovecot 1.0; "1 <validity> <next>", lines "<uid> <name>") is read, and written as 3.
  */
@@ -37,6 +44,15 @@
 
 #include "maildir/name.h"
 #include "maildir/uidlist.h"
+
+/* The shortest line: "1 :a" and its end. */
+#define LINE_LEAST 5
+
+/*
+ * Behind a cut there may have been whole lines, of which clients were told: all that was written in the half
+ * minute before a power failure.  More than any server gives in that time, and next to nothing of 2^32.
+ */
+#define LOST_MOST 1000
 
 /* A cursor over one line, which ends at end. */
 struct cursor {
@@ -105,6 +121,15 @@ uidlist_damage(struct uidlist *list, const char *what)
 	if (list->state == UIDLIST_DAMAGED)
 		return;
 	list->state = UIDLIST_DAMAGED;
+	list->what = what;
+}
+
+static void
+uidlist_tear(struct uidlist *list, const char *what)
+{
+	if (list->state != UIDLIST_GOOD)
+		return;
+	list->state = UIDLIST_TORN;
 	list->what = what;
 }
 
@@ -198,6 +223,7 @@ line_parse(struct cursor *c, uint32_t version, struct uidlist_line *line)
 {
 	uint64_t uid;
 
+	line->uid = 0;
 	if (!cursor_number(c, UIDLIST_UID_MAX, &uid) || uid == 0 || c->p == c->end || *c->p != ' ')
 		return "a line without UID";
 	line->uid = (uint32_t)uid;
@@ -217,13 +243,21 @@ line_parse(struct cursor *c, uint32_t version, struct uidlist_line *line)
 static int
 uidlist_add(struct uidlist *list, size_t *room, struct cursor *c)
 {
+	const size_t size = (size_t)(c->end - c->p);
+	const bool nul = memchr(c->p, '\0', size) != NULL, cut = c->end == list->text + list->size;
 	struct uidlist_line line, *grown;
 	const char *what = line_parse(c, list->version, &line);
 
-	if (what != NULL) {
-		uidlist_damage(list, what);
+	if (line.uid >= list->next)
+		list->next = line.uid + 1;
+	if (what != NULL || nul || cut) {
+		uidlist_tear(list, cut	 ? "its last line has no end"
+				   : nul ? "a line holds NUL"
+					 : what);
+		list->lost += size + 1;
 		return 0;
 	}
+	list->lost = 0;
 	if (list->count == *room) {
 		*room = *room == 0 ? 64 : *room * 2;
 		grown = reallocarray(list->line, *room, sizeof(line));
@@ -233,8 +267,6 @@ uidlist_add(struct uidlist *list, size_t *room, struct cursor *c)
 	}
 	if (list->count > 0 && line.uid <= list->line[list->count - 1].uid)
 		uidlist_damage(list, "UIDs that do not rise");
-	if (line.uid >= list->next)
-		list->next = line.uid + 1;
 	list->line[list->count++] = line;
 	return 0;
 }
@@ -248,11 +280,8 @@ uidlist_parse_lines(struct uidlist *list)
 
 	for (const char *p = list->text; p < end; p = newline + 1) {
 		newline = memchr(p, '\n', (size_t)(end - p));
-		if (newline == NULL) {
-			if (list->state == UIDLIST_GOOD)
-				list->state = UIDLIST_TORN;
-			return 0;
-		}
+		if (newline == NULL)
+			newline = end;
 		struct cursor c = {p, newline};
 
 		if (p == list->text)
@@ -269,11 +298,9 @@ uidlist_parse(struct uidlist *list, char *text, size_t size)
 	memset(list, 0, sizeof(*list));
 	list->text = text;
 	list->size = size;
-	if (size > 0 && memchr(text, '\0', size) != NULL)
-		uidlist_damage(list, "it holds NUL");
 	if (size == 0 || memchr(text, '\n', size) == NULL)
 		uidlist_damage(list, "it has no header");
-	if (uidlist_parse_lines(list) < 0) {
+	else if (uidlist_parse_lines(list) < 0) {
 		uidlist_clear(list);
 		errno = ENOMEM;
 		return -1;
@@ -418,7 +445,7 @@ uidlist_put_new(struct mdtext *out, uint32_t uid, const char *base, size_t base_
 /* --- whether it can be believed --- */
 
 const char *
-uidlist_doubt(const struct uidlist *list, const struct uid_record *record)
+uidlist_doubt(const struct uidlist *list, const struct uid_record *record, bool unwritten)
 {
 	if (list->state == UIDLIST_NONE)
 		return "it is missing";
@@ -426,10 +453,25 @@ uidlist_doubt(const struct uidlist *list, const struct uid_record *record)
 		return list->what;
 	if (list->validity < record->validity)
 		return "it is older than what was given out";
-	if (list->validity == record->validity && list->next < record->next)
+	/* Nothing was written behind a cut.  An old file that was put back may have been written to since, and
+	 * have given UIDs again. */
+	if (list->lost == 0 && list->validity == record->validity && list->next < record->next &&
+	    !unwritten)
 		return "lines are missing at its end";
-	/* All that was given out is below the next UID; whoever died writing more has told nobody of it. */
-	if (list->state == UIDLIST_TORN && list->validity != record->validity)
-		return "its last line has no end";
 	return NULL;
+}
+
+void
+uidlist_pass_lost(struct uidlist *list, const struct uid_record *record)
+{
+	uint64_t next = list->next;
+
+	if (list->lost > 0)
+		next += list->lost / LINE_LEAST + LOST_MOST;
+	if (list->validity == record->validity && next < record->next) {
+		uidlist_tear(list, "lines are missing at its end");
+		next = record->next;
+	}
+	/* Where no UID is left the next message brings new ones for all. */
+	list->next = next < UINT32_MAX ? (uint32_t)next : UINT32_MAX;
 }

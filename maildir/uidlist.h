@@ -22,7 +22,7 @@
 
 enum uidlist_state {
 	UIDLIST_GOOD,
-	UIDLIST_TORN,	 /* good, but the last line has no end: somebody died writing it */
+	UIDLIST_TORN, /* good, but for lines that cannot be read: a crash has cut or emptied them */
 	UIDLIST_DAMAGED, /* what it says of UIDs cannot be trusted */
 	UIDLIST_NONE,	 /* there is no file */
 };
@@ -37,10 +37,11 @@ struct uidlist_line {
 
 struct uidlist {
 	enum uidlist_state state;
-	const char *what;  /* what is wrong with a damaged one */
+	const char *what;  /* what is wrong with a torn or damaged one */
 	uint32_t version;  /* 1 or 3 */
 	uint32_t validity; /* 0: the header cannot be read */
-	uint32_t next;	   /* above N and every UID */
+	uint32_t next;	   /* above N and every UID, also of lines of which no more can be read */
+	size_t lost;	   /* octets that cannot be read behind the last good line */
 	char guid[33];	   /* 32 hex digits, or "" */
 	const char *extra; /* header fields that we do not know, as they stand */
 	size_t extra_len;
@@ -106,8 +107,14 @@ struct uid_record {
 	uint32_t recent;	 /* UIDs from here on were told to no IMAP session yet */
 	uint64_t modseq;	 /* the highest that was told, or about */
 };
-/* Why a uidlist cannot be trusted, and everything gets new UIDs; NULL: it can. */
-const char *uidlist_doubt(const struct uidlist *list, const struct uid_record *record);
+/*
+ * Why a uidlist cannot be trusted, and everything gets new UIDs; NULL: it can.  unwritten: its last line is
+ * known to be older than what was given out last.
+ */
+const char *uidlist_doubt(
+    const struct uidlist *list, const struct uid_record *record, bool unwritten);
+/* Of one that can be trusted: takes its next UID above all that its lost lines can have given. */
+void uidlist_pass_lost(struct uidlist *list, const struct uid_record *record);
 int uid_record_read(struct maildir_folder *folder, struct uid_record *record_r);
 int uid_record_write(struct maildir_folder *folder, const struct uid_record *record);
 /* The modification sequence alone. */

@@ -178,7 +178,8 @@ static const struct {
     [ODD_UIDLIST_LOST] = {"cannot be trusted: all messages will get new UIDs, and clients fetch "
 			  "them again",
 	"gave all messages new UIDs, under UIDVALIDITY"},
-    [ODD_UIDLIST_TORN] = {"ends in half a line, which nobody needs", "wrote whole again:"},
+    [ODD_UIDLIST_TORN] = {"has lines that cannot be read; their messages get new UIDs",
+	"wrote whole again:"},
     [ODD_LOCK] = {"is the lock of a process that is dead", "removed"},
     [ODD_TEMPORARY] = {"is a temporary file that was left behind", "removed"},
     [ODD_OLD] = {"is older than 36 hours: its delivery has failed", "removed"},

@@ -21,7 +21,7 @@
 enum {
 	WORLD_FOLDERS = 2, /* INBOX and Work */
 	WORLD_MESSAGES = 24,
-	WORLD_UIDS = 256,
+	WORLD_UIDS = 4096, /* a cut dovecot-uidlist makes the next UID jump */
 	WORLD_FLAGS = 6,
 	WORLD_KEYWORDS = 32, /* more than a file name has letters for */
 	WORLD_TEXT = 128 * 1024,

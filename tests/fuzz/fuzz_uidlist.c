@@ -1,6 +1,6 @@
 /*
  * fuzz_uidlist.c: any octets as dovecot-uidlist.  What parses is written anew, and must then be a good
- * list that says the same; what is damaged is written as a sync would save what it can of it.
+ * list that says the same of its good lines; what is damaged is written as a sync would save what it can of it.
  */
 #include <assert.h>
 #include <stdint.h>
@@ -43,6 +43,7 @@ check_line(const struct uidlist_line *line)
 	assert(line->base_len > 0 && memchr(line->base, ':', line->base_len) == NULL);
 	assert(memchr(line->base, '/', line->base_len) == NULL);
 	assert(memchr(line->base, '\n', line->base_len) == NULL);
+	assert(memchr(line->base, '\0', line->base_len) == NULL);
 }
 
 static void
@@ -55,9 +56,7 @@ write_anew(const struct uidlist *list, bool renumber, struct mdtext *out)
 	for (size_t i = 0; i < list->count; i++) {
 		const struct uidlist_line *line = &list->line[i];
 
-		/* A name with NUL is no file's. */
-		if (memchr(line->base, '\0', line->base_len) == NULL)
-			uidlist_put_line(out, line, renumber ? uid++ : line->uid, NULL);
+		uidlist_put_line(out, line, renumber ? uid++ : line->uid, NULL);
 	}
 	assert(!out->failed);
 }
@@ -71,7 +70,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	parse(&list, data, size);
 	damaged = list.state == UIDLIST_DAMAGED;
-	assert(list.state != UIDLIST_NONE && damaged == (list.what != NULL));
+	assert(list.state != UIDLIST_NONE && (list.state != UIDLIST_GOOD) == (list.what != NULL));
+	assert(list.state != UIDLIST_GOOD || list.lost == 0);
 	if (!damaged)
 		assert(list.validity > 0 && list.next > 0);
 	for (size_t i = 0; i < list.count; i++) {

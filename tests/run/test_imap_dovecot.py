@@ -806,7 +806,9 @@ def turns(serve):
     server = serve()
     dovecot = Dovecot(server)
     try:
-        yield [server.imap_talk("anna", timeout=60), dovecot.imap_talk()]
+        talks = [server.imap_talk("anna", timeout=60), dovecot.imap_talk()]
+        talks[0].server = server
+        yield talks
         dovecot.check()
     finally:
         dovecot.stop()
@@ -926,3 +928,23 @@ def test_sessions_of_both_at_the_same_time(turns):
         assert turns[a].cmd("STORE 1 +FLAGS.SILENT (\\Deleted)").ok and turns[a].cmd("EXPUNGE").ok
         assert turns[b].cmd("NOOP").find(rb"^\* 1 EXPUNGE"), turns[b].last
     assert mailbox(turns[0], "INBOX") == mailbox(turns[1], "INBOX")
+
+
+def test_mend08_a_uidlist_that_a_crash_has_cut(turns):
+    """Lines of Dovecot's that are whole keep their UIDs, the others' are given to nobody else, and both servers go on."""
+    ours, theirs = turns
+    for i in range(5):
+        assert theirs.append("Work" if i == 0 and theirs.cmd("CREATE Work").ok else "INBOX", b"Subject: %d\r\n\r\nbody\r\n" % i).ok
+    before, told = mailbox(theirs, "INBOX")
+    assert sorted(told) == [1, 2, 3, 4]
+    uidlist = ours.server.accounts["anna"].maildir / "dovecot-uidlist"
+    lines = uidlist.read_bytes().splitlines(keepends=True)
+    uidlist.write_bytes(lines[0] + lines[1] + b"\n" + b"\0" * len(lines[2]) + lines[3] + lines[4][:-6])
+    after, now = mailbox(ours, "INBOX")
+    assert after["UIDVALIDITY"] == before["UIDVALIDITY"] and after["UIDNEXT"] > 1000
+    assert set(now) & {1, 2, 3, 4} == {1} and len(now) == 4, "two and three are in one line now, which is lost"
+    ours.server.wait_log("dovecot-uidlist: a line without UID; some messages get new UIDs")
+    assert mailbox(theirs, "INBOX") == (after, now)
+    assert theirs.append("INBOX", b"Subject: more\r\n\r\n").ok
+    assert mailbox(ours, "INBOX") == mailbox(theirs, "INBOX")
+    assert mailbox(ours, "INBOX")[0]["UIDNEXT"] == after["UIDNEXT"] + 1

@@ -99,7 +99,7 @@ def spoil(anna):
     for path in m.rglob("*"):
         anna.own(path)
     mended = ["has the base name of another", "dovecot-uidlist.lock is the lock", "sallyport.index is damaged",
-              "dovecot-uidlist ends in half a line", "tmp is missing", "cur is missing in Half"]
+              "dovecot-uidlist has lines that cannot be read", "tmp is missing", "cur is missing in Half"]
     os.mkfifo(m / "cur/1.\x1b[2Jfifo")
     (m / "cur/1006.M6.test:2,").chmod(0)
     (m / "maildirsize").write_text("1000S\n")
@@ -164,6 +164,20 @@ def test_a_lost_uidlist_is_said_before_and_after(anna):
     assert done.returncode == 0, done
     new = int(re.search(r"mended: gave all messages new UIDs, under UIDVALIDITY (\d+)", done.stdout)[1])
     assert new > validity and f"UIDVALIDITY {new}, UIDNEXT 11" in done.stdout
+
+
+def test_mend08_a_cut_uidlist_is_said_before_and_after(anna):
+    assert maildir("index", anna.maildir).returncode == 0
+    lines = (anna.maildir / "dovecot-uidlist").read_bytes()
+    validity = int(re.match(rb"3 V(\d+) ", lines)[1])
+    (anna.maildir / "dovecot-uidlist").write_bytes(lines[:-4])
+    done = maildir("check", anna.maildir)
+    assert done.returncode == 1 and "dovecot-uidlist has lines that cannot be read" in done.stdout, done.stdout
+    assert "(its last line has no end)" in done.stdout
+    done = maildir("check", anna.maildir, "--repair")
+    assert done.returncode == 0 and "mended: wrote whole again: dovecot-uidlist" in done.stdout, done.stdout
+    assert f"UIDVALIDITY {validity}, " in done.stdout
+    assert (anna.maildir / "dovecot-uidlist").read_bytes().splitlines()[1:-1] == lines.splitlines()[1:-1]
 
 
 @pytest.mark.root

@@ -162,6 +162,25 @@ uidlist_short(struct fixture *f)
 	free(text);
 }
 
+/* The index cannot say any more whether others wrote to it since. */
+static void
+uidlist_short_alone(struct fixture *f)
+{
+	uidlist_short(f);
+	assert_int_equal(unlinkat(f->fd, "sallyport.index", 0), 0);
+}
+
+static void
+uidlist_hole(struct fixture *f)
+{
+	char *text = get(f, "dovecot-uidlist"), *at = strchr(text, '\n') + 3;
+	size_t size = strlen(text);
+
+	memset(at, 0, 5);
+	put_bytes(f, "dovecot-uidlist", text, size);
+	free(text);
+}
+
 static void
 uidlist_torn(struct fixture *f)
 {
@@ -270,7 +289,9 @@ static const struct odd_case {
     {unreadable, ODD_UNREADABLE, "cur/1000.M1P1.host:2,S", STAYS},
     {uidlist_garbage, ODD_UIDLIST_LOST, "dovecot-uidlist", MENDED},
     {uidlist_missing, ODD_UIDLIST_LOST, "dovecot-uidlist", MENDED},
-    {uidlist_short, ODD_UIDLIST_LOST, "dovecot-uidlist", MENDED},
+    {uidlist_short, ODD_UIDLIST_TORN, "dovecot-uidlist", MENDED},
+    {uidlist_short_alone, ODD_UIDLIST_LOST, "dovecot-uidlist", MENDED},
+    {uidlist_hole, ODD_UIDLIST_TORN, "dovecot-uidlist", MENDED},
     {uidlist_torn, ODD_UIDLIST_TORN, "dovecot-uidlist", MENDED},
     {lock_dead, ODD_LOCK, "dovecot-uidlist.lock", MENDED},
     {lock_empty, ODD_LOCK, "dovecot-uidlist.lock", MENDED},

@@ -959,8 +959,9 @@ test_req35_lost_or_damaged(void **state)
 	    "",
 	    "garbage",
 	    "3 V1 N1 Gf2606f033216016bfa33000083ecc375\n",
-	    "3 V4000000000 N3 Gf2606f033216016bfa33000083ecc375\n1 :1001.m.h\nx\n",
-	    "3 V4000000001 N3 Gf2606f033216016bfa33000083ecc375\n1 :1001.m.h\n2",
+	    "3 V4000000000 N3 Gf2606f033216016bfa33000083ecc375\n2 :1001.m.h\n1 :1002.m.h\n",
+	    "3 V4000000001 N3 Gf2606f033216016bfa33000083ecc375\n1 :1001.m.h\n1 :1002.m.h\n",
+	    "3 V40000",
 	};
 	struct fixture *f = *state;
 	uint32_t validity;
@@ -991,64 +992,173 @@ test_req35_lost_or_damaged(void **state)
 	assert_renumbered(f, 5, &validity);
 }
 
-/*
- * The end is cut off, at a line or within.  Where the header's next UID covers what is lost, lost
- * lines' messages get new UIDs; where it does not, all do.  No UID ever means another message.
- */
+/* --- cut, or with a hole --- */
+
+enum with { WITH_ALL, WITH_RECORD, WITH_NOTHING };
+
+/* As it was: seven messages, of which the header knows five, and what is known beside the uidlist. */
 static void
-test_req35_cut_short(void **state)
+undamaged(struct fixture *f, const char *text, enum with with)
 {
-	struct fixture *f = *state;
-	uint32_t validity, next;
-	char *text;
+	static const char *const known[] = {
+	    "sallyport.lock", "sallyport.index", "sallyport.log", "sallyport.texts"};
 
-	five(f);
-	validity = maildir_uidvalidity(f->inbox);
-	for (size_t cut = 1; cut < 60; cut++) {
-		text = get(f, "dovecot-uidlist");
-		next = maildir_uidnext(f->inbox);
-		put_bytes(f, "dovecot-uidlist", text, strlen(text) - cut);
-		free(text);
-		fixture_reopen(f);
-		sync_inbox(f, 5);
-		assert_true(maildir_uidvalidity(f->inbox) >= validity);
-		for (uint32_t i = 0; i < 5; i++) {
-			uint32_t uid = uid_at(f->inbox, i);
-			char *line = first_line(f, i);
-
-			assert_int_equal(line[1], '1' + (int)i);
-			if (maildir_uidvalidity(f->inbox) == validity)
-				assert_true(uid == i + 1 || uid >= next);
-			free(line);
-		}
-		assert_agrees(f);
-		unlinkat(f->fd, "dovecot-uidlist", 0);
-		validity = maildir_uidvalidity(f->inbox);
-		assert_renumbered(f, 5, &validity);
-	}
+	fixture_close(f);
+	for (size_t i = 0; i < COUNT(known); i++)
+		unlinkat(f->fd, known[i], 0);
+	put(f, "dovecot-uidlist", text);
+	fixture_open(f);
+	sync_inbox(f, 7);
+	assert_int_equal(uid_at(f->inbox, 6), 7);
+	fixture_close(f);
+	for (size_t i = with == WITH_NOTHING ? 0 : 1; with != WITH_ALL && i < COUNT(known); i++)
+		unlinkat(f->fd, known[i], 0);
 }
 
-/* The same with a line that was appended, of which the header does not know. */
+/* How many lines of the text are whole up to there, without the header. */
+static uint32_t
+whole_lines(const char *text, size_t len)
+{
+	uint32_t count = 0;
+
+	for (size_t i = 0; i < len; i++)
+		count += text[i] == '\n';
+	return count - 1;
+}
+
+/* Messages whose lines are whole keep their UIDs; the others have UIDs that were never told. */
 static void
-test_req35_cut_short_after_append(void **state)
+assert_kept(struct fixture *f, uint32_t before, uint32_t after)
+{
+	fixture_open(f);
+	f->notices = 0;
+	sync_inbox(f, 7);
+	for (uint32_t i = 1; i <= 7; i++) {
+		char text[3] = {i <= 5 ? 'm' : i == 6 ? 'x' : 'y', i <= 5 ? (char)('0' + i) : '\0'};
+		size_t place = i <= before ? i - 1 : after > 0 && i >= after ? 99 : 98;
+		uint32_t uid = 0;
+
+		for (size_t at = 0; at < 7; at++) {
+			char *line = first_line(f, at);
+
+			if (strcmp(line, text) == 0)
+				uid = uid_at(f->inbox, at);
+			free(line);
+		}
+		if (place == 98)
+			assert_true(uid > 7);
+		else
+			assert_int_equal(uid, i);
+	}
+	assert_agrees(f);
+}
+
+static char *
+seven(struct fixture *f)
+{
+	five(f);
+	put(f, "new/2000.x", "x\n");
+	sync_inbox(f, 6);
+	put(f, "new/2001.y", "y\n");
+	sync_inbox(f, 7);
+	return get(f, "dovecot-uidlist");
+}
+
+/*
+ * The end is cut off, at a line or within; what is known beside the file is there, or the record alone, or
+ * nothing.  A whole but shorter file may be an old one: then the index must vouch for it.
+ */
+static void
+mend08_cut_anywhere(void **state)
 {
 	struct fixture *f = *state;
-	uint32_t validity;
-	char *text;
+	char *text = seven(f);
+	size_t size = strlen(text), header = (size_t)(strchr(text, '\n') + 1 - text);
+	uint32_t validity = maildir_uidvalidity(f->inbox);
+
+	for (int with = WITH_ALL; with <= WITH_NOTHING; with++) {
+		for (size_t len = header; len < size; len++) {
+			bool whole = text[len - 1] == '\n';
+
+			if (whole && with == WITH_NOTHING)
+				continue;
+			undamaged(f, text, (enum with)with);
+			put_bytes(f, "dovecot-uidlist", text, len);
+			if (whole && with == WITH_RECORD && len > header) {
+				fixture_open(f);
+				sync_inbox(f, 7);
+				assert_true(maildir_uidvalidity(f->inbox) > validity);
+				continue;
+			}
+			assert_kept(f, whole_lines(text, len), 0);
+			assert_int_equal(maildir_uidvalidity(f->inbox), validity);
+			assert_true(f->notices > 0);
+		}
+	}
+	free(text);
+}
+
+/* NULs where pages were not written, or an empty line: a few octets anywhere, or all up to the end. */
+static void
+mend08_holes(void **state)
+{
+	struct fixture *f = *state;
+	char *text = seven(f), *damaged = malloc(strlen(text) + 1);
+	size_t size = strlen(text), header = (size_t)(strchr(text, '\n') + 1 - text);
+	uint32_t validity = maildir_uidvalidity(f->inbox);
+
+	srand(8);
+	for (int i = 0; i < 200; i++) {
+		size_t from = header + (size_t)rand() % (size - header);
+		size_t to = i % 3 == 0 ? size : from + 1 + (size_t)rand() % 30;
+		size_t end;
+
+		if (to > size)
+			to = size;
+		undamaged(f, text, (enum with)(i % 3));
+		memcpy(damaged, text, size);
+		memset(damaged + from, i % 4 == 3 ? '\n' : '\0', to - from);
+		put_bytes(f, "dovecot-uidlist", damaged, size);
+		fixture_open(f);
+		sync_inbox(f, 7);
+		if (maildir_uidvalidity(f->inbox) != validity) {
+			/* Newlines in a number may leave the end of it, as a UID that falls. */
+			assert_int_equal(i % 4, 3);
+			continue;
+		}
+		fixture_close(f);
+		for (end = to + 1; end < size && text[end - 1] != '\n'; end++)
+			;
+		if (i % 4 != 3)
+			assert_kept(f, whole_lines(text, from), whole_lines(text, end) + 1);
+		else
+			fixture_open(f);
+	}
+	free(damaged);
+	free(text);
+}
+
+/* The first is written again over and over by another server, for which one line is always cut. */
+static void
+mend08_empty_line_and_no_record(void **state)
+{
+	struct fixture *f = *state;
 
 	five(f);
-	validity = maildir_uidvalidity(f->inbox);
-	for (size_t cut = 1; cut < 10; cut++) {
-		put(f, "new/2000.x", "x\n");
-		sync_inbox(f, 6);
-		text = get(f, "dovecot-uidlist");
-		put_bytes(f, "dovecot-uidlist", text, strlen(text) - cut);
-		free(text);
+	for (int i = 1; i < 5; i++) {
+		char text[300];
+
+		snprintf(text, sizeof(text),
+		    "3 V%d N3 Gf2606f033216016bfa33000083ecc375\n1 :1001.m.h\n\n2 :1002.m.h\n%d",
+		    2000000000 + i, 2 + i);
+		put(f, "dovecot-uidlist", text);
 		fixture_reopen(f);
-		assert_renumbered(f, 6, &validity);
-		unlinkat(f->fd, "cur/2000.x:2,", 0);
-		unlinkat(f->fd, "dovecot-uidlist", 0);
-		assert_renumbered(f, 5, &validity);
+		sync_inbox(f, 5);
+		assert_int_equal(maildir_uidvalidity(f->inbox), 2000000000 + i);
+		assert_line(f, 1, "m1");
+		assert_line(f, 2, "m2");
+		assert_true(uid_at(f->inbox, 2) > 3 + (uint32_t)i);
+		assert_agrees(f);
 	}
 }
 
@@ -1070,13 +1180,13 @@ test_req35_giant(void **state)
 	assert_true(f->notices > 0);
 }
 
-/* An older uidlist is put back: UIDs of messages that came later would be given again. */
+/* An older uidlist is put back: UIDs of messages that came later must not be given again. */
 static void
 test_req35_restored_from_backup(void **state)
 {
 	struct fixture *f = *state;
 	uint32_t validity;
-	char *text;
+	char *text, longer[600];
 
 	five(f);
 	validity = maildir_uidvalidity(f->inbox);
@@ -1085,10 +1195,22 @@ test_req35_restored_from_backup(void **state)
 	sync_inbox(f, 6);
 	put(f, "dovecot-uidlist", text);
 	fixture_reopen(f);
-	assert_renumbered(f, 6, &validity);
-	put(f, "dovecot-uidlist", text);
+	sync_inbox(f, 6);
+	assert_int_equal(maildir_uidvalidity(f->inbox), validity);
+	assert_line(f, 5, "m5");
+	assert_line(f, 7, "x");
+	/* Another server has gone on from it: 6 was another message's. */
+	put(f, "cur/2001.y:2,", "y\n");
+	sync_inbox(f, 7);
+	snprintf(longer, sizeof(longer), "%s6 :2001.y\n", text);
+	put(f, "dovecot-uidlist", longer);
 	fixture_reopen(f);
-	assert_renumbered(f, 6, &validity);
+	assert_renumbered(f, 7, &validity);
+	/* Without the index nobody knows whether that was so. */
+	put(f, "dovecot-uidlist", text);
+	unlinkat(f->fd, "sallyport.index", 0);
+	fixture_reopen(f);
+	assert_renumbered(f, 7, &validity);
 	free(text);
 }
 
@@ -1139,32 +1261,36 @@ test_req35_clock_goes_back(void **state)
 	}
 }
 
-/* A process was killed while it appended: nobody was told of its UIDs. */
+/* A process was killed while it appended: no line is left half, and no UID is given that it may have told. */
 static void
 test_req36_torn_append_is_cut(void **state)
 {
 	static const char *const tails[] = {"6 :20", "7 :20", "7", "1", "7 ", "8 :2001.y"};
 	struct fixture *f = *state;
-	uint32_t validity;
+	uint32_t validity, next;
 	char *text;
 	int fd;
 
 	five(f);
 	validity = maildir_uidvalidity(f->inbox);
-	put(f, "new/2000.x", "x\n");
 	for (size_t i = 0; i < COUNT(tails); i++) {
+		char name[20];
+
+		next = maildir_uidnext(f->inbox);
+		snprintf(name, sizeof(name), "new/200%zu.x", i);
+		put(f, name, "x\n");
 		fd = openat(f->fd, "dovecot-uidlist", O_WRONLY | O_APPEND | O_CLOEXEC);
 		assert_int_equal(write(fd, tails[i], strlen(tails[i])), strlen(tails[i]));
 		close(fd);
 		fixture_reopen(f);
 		sync_inbox(f, 6);
-		assert_line(f, 6, "x");
+		assert_true(uid_at(f->inbox, 5) > next && uid_at(f->inbox, 5) > 8);
+		assert_line(f, uid_at(f->inbox, 5), "x");
 		assert_int_equal(maildir_uidvalidity(f->inbox), validity);
-		unlinkat(f->fd, "cur/2000.x:2,", 0);
+		assert_int_equal(maildir_remove(f->inbox, uid_at(f->inbox, 5)), 0);
 		text = get(f, "dovecot-uidlist");
 		assert_int_equal(text[strlen(text) - 1], '\n');
 		free(text);
-		put(f, "cur/2000.x:2,", "x\n");
 	}
 	assert_agrees(f);
 }
@@ -1316,8 +1442,9 @@ main(void)
 	    WITH(test_req34_full_disk_on_rewrite),
 	    WITH(test_req34_uids_are_on_disk_first),
 	    WITH(test_req35_lost_or_damaged),
-	    WITH(test_req35_cut_short),
-	    WITH(test_req35_cut_short_after_append),
+	    WITH(mend08_cut_anywhere),
+	    WITH(mend08_holes),
+	    WITH(mend08_empty_line_and_no_record),
 	    WITH(test_req35_giant),
 	    WITH(test_req35_restored_from_backup),
 	    WITH(test_req35_damage_keeps_uidls),

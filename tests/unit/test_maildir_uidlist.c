@@ -32,6 +32,18 @@ states(void **state)
 	    {HEADER "4294967294 :a\n", UIDLIST_GOOD, 1000, 4294967295, 1},
 	    {HEADER "1 :a\n2 :", UIDLIST_TORN, 1000, 7, 1},
 	    {HEADER "1 :a\n2", UIDLIST_TORN, 1000, 7, 1},
+	    {HEADER "1 :a\n9 S20", UIDLIST_TORN, 1000, 10, 1},
+	    {HEADER "1 :a\n9 S20 :b", UIDLIST_TORN, 1000, 10, 1},
+	    {HEADER "x\n1 :a\n", UIDLIST_TORN, 1000, 7, 1},
+	    {HEADER "0 :a\n", UIDLIST_TORN, 1000, 7, 0},
+	    {HEADER "4294967295 :a\n", UIDLIST_TORN, 1000, 7, 0},
+	    {HEADER "1:a\n", UIDLIST_TORN, 1000, 7, 0},
+	    {HEADER "1 :\n", UIDLIST_TORN, 1000, 7, 0},
+	    {HEADER "8 :\n", UIDLIST_TORN, 1000, 9, 0},
+	    {HEADER "1 S5\n", UIDLIST_TORN, 1000, 7, 0},
+	    {HEADER "1 :a/b\n", UIDLIST_TORN, 1000, 7, 0},
+	    {HEADER "\n", UIDLIST_TORN, 1000, 7, 0},
+	    {HEADER "1 :a\n\n2 :b\n", UIDLIST_TORN, 1000, 7, 2},
 	    {"", UIDLIST_DAMAGED, 0, 0, 0},
 	    {"3 V1000", UIDLIST_DAMAGED, 0, 0, 0},
 	    {"\n", UIDLIST_DAMAGED, 0, 0, 0},
@@ -39,21 +51,15 @@ states(void **state)
 	    {"33 V1 N1\n", UIDLIST_DAMAGED, 0, 0, 0},
 	    {"3V1 N1\n", UIDLIST_DAMAGED, 0, 0, 0},
 	    {"garbage\n1 :a\n", UIDLIST_DAMAGED, 0, 2, 1},
+	    {"\n" HEADER "1 :a\n", UIDLIST_DAMAGED, 0, 4, 1},
 	    {"3 V0 N1\n", UIDLIST_DAMAGED, 0, 1, 0},
 	    {"3 V4294967296 N1\n", UIDLIST_DAMAGED, 0, 1, 0},
 	    {"3 V1000 N-1\n", UIDLIST_DAMAGED, 1000, 0, 0},
 	    {"3 V1000\n", UIDLIST_DAMAGED, 1000, 0, 0},
 	    {"1 1000\n", UIDLIST_DAMAGED, 1000, 0, 0},
-	    {HEADER "x\n1 :a\n", UIDLIST_DAMAGED, 1000, 7, 1},
-	    {HEADER "0 :a\n", UIDLIST_DAMAGED, 1000, 7, 0},
-	    {HEADER "4294967295 :a\n", UIDLIST_DAMAGED, 1000, 7, 0},
-	    {HEADER "1:a\n", UIDLIST_DAMAGED, 1000, 7, 0},
-	    {HEADER "1 :\n", UIDLIST_DAMAGED, 1000, 7, 0},
-	    {HEADER "1 S5\n", UIDLIST_DAMAGED, 1000, 7, 0},
-	    {HEADER "1 :a/b\n", UIDLIST_DAMAGED, 1000, 7, 0},
 	    {HEADER "2 :a\n1 :b\n", UIDLIST_DAMAGED, 1000, 7, 2},
 	    {HEADER "2 :a\n2 :b\n", UIDLIST_DAMAGED, 1000, 7, 2},
-	    {HEADER "\n", UIDLIST_DAMAGED, 1000, 7, 0},
+	    {HEADER "2 :a\n\n1 :b\n3 :", UIDLIST_DAMAGED, 1000, 7, 2},
 	};
 
 	(void)state;
@@ -65,23 +71,74 @@ states(void **state)
 		assert_int_equal(list.validity, rows[i].validity);
 		assert_int_equal(list.next, rows[i].next);
 		assert_int_equal(list.count, rows[i].count);
-		assert_int_equal(list.what != NULL, rows[i].state == UIDLIST_DAMAGED);
+		assert_int_equal(list.what != NULL, rows[i].state != UIDLIST_GOOD);
 		uidlist_clear(&list);
 	}
 }
 
+/* A line with NUL is lost; nothing is lost with it but the header. */
 static void
-nul_is_damage(void **state)
+mend08_nul_costs_its_line(void **state)
 {
-	static const char text[] = HEADER "1 :a\n\0\0\0\n";
-	char *copy = malloc(sizeof(text) - 1);
-	struct uidlist list;
+	static const struct {
+		const char *text;
+		size_t size, count;
+		enum uidlist_state state;
+		uint32_t next;
+	} rows[] = {
+#define ROW(text) text, sizeof(text) - 1
+	    {ROW(HEADER "1 :a\n\0\0\0\n"), 1, UIDLIST_TORN, 7},
+	    {ROW(HEADER "1 :a\n\0\0\0\0\0\0\0\0"), 1, UIDLIST_TORN, 7},
+	    {ROW(HEADER "1 :a\n8 :b\0\0\n9 :c\n"), 2, UIDLIST_TORN, 10},
+	    {ROW(HEADER "1 :a\n8 :b\0\0c\n"), 1, UIDLIST_TORN, 9},
+	    {ROW("3 V1000\0N7 G" GUID "\n1 :a\n"), 1, UIDLIST_DAMAGED, 2},
+	    {ROW("\0\0\0\0\n1 :a\n"), 1, UIDLIST_DAMAGED, 2},
+	};
 
 	(void)state;
-	memcpy(copy, text, sizeof(text) - 1);
-	assert_int_equal(uidlist_parse(&list, copy, sizeof(text) - 1), 0);
-	assert_int_equal(list.state, UIDLIST_DAMAGED);
-	uidlist_clear(&list);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		char *copy = malloc(rows[i].size);
+		struct uidlist list;
+
+		memcpy(copy, rows[i].text, rows[i].size);
+		assert_int_equal(uidlist_parse(&list, copy, rows[i].size), 0);
+		assert_int_equal(list.state, rows[i].state);
+		assert_int_equal(list.count, rows[i].count);
+		assert_int_equal(list.next, rows[i].next);
+		uidlist_clear(&list);
+	}
+}
+
+/* The next UID is above what the lost lines can have given, and above what was given out. */
+static void
+mend08_next_passes_what_is_lost(void **state)
+{
+	static const struct {
+		const char *text;
+		struct uid_record record;
+		uint32_t least, most;
+	} rows[] = {
+	    {HEADER "1 :a\n", {.validity = 0}, 7, 7},
+	    {HEADER "1 :a\n", {.validity = 1000, .next = 7}, 7, 7},
+	    {HEADER "1 :a\n", {.validity = 1000, .next = 20}, 20, 20},
+	    {HEADER "1 :a\n", {.validity = 999, .next = 20}, 7, 7},
+	    {HEADER "1 :a\n\n5 :b\n", {.validity = 1000, .next = 7}, 7, 7},
+	    {HEADER "1 :a\n9", {.validity = 1000, .next = 7}, 100, 2000},
+	    {HEADER "1 :a\n9", {.validity = 0}, 100, 2000},
+	    {HEADER "1 :a\n5000 :", {.validity = 0}, 5100, 7000},
+	    {HEADER "1 :a\n5", {.validity = 1000, .next = 9000}, 9000, 9000},
+	    {HEADER "4294967290 :a\n4", {.validity = 0}, UINT32_MAX, UINT32_MAX},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct uidlist list;
+
+		parse(&list, rows[i].text);
+		uidlist_pass_lost(&list, &rows[i].record);
+		assert_in_range(list.next, rows[i].least, rows[i].most);
+		uidlist_clear(&list);
+	}
 }
 
 static void
@@ -194,7 +251,8 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(states),
-	    cmocka_unit_test(nul_is_damage),
+	    cmocka_unit_test(mend08_nul_costs_its_line),
+	    cmocka_unit_test(mend08_next_passes_what_is_lost),
 	    cmocka_unit_test(fields),
 	    cmocka_unit_test(writing_keeps_the_unknown),
 	    cmocka_unit_test(every_prefix),

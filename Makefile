@@ -69,16 +69,19 @@ $(BUILD)/%.o: %.c
 
 # Tables made at build time, from Unicode's data and from what iconv(1) knows.
 UNICODE_DATA = /usr/share/unicode/UnicodeData.txt
-$(BUILD)/maildir/casemap.o $(BUILD)/maildir/charset.o: CPPFLAGS += -I$(BUILD)
-$(BUILD)/maildir/casemap.o: $(BUILD)/maildir/casemap_table.h
-$(BUILD)/maildir/casemap_table.h: maildir/casemap.awk $(UNICODE_DATA)
+EXCLUSIONS = /usr/share/unicode/CompositionExclusions.txt
+TABLES = $(patsubst %,$(BUILD)/maildir/%_table.h,casemap charset nfc)
+$(TABLES:%_table.h=%.o): CPPFLAGS += -I$(BUILD)
+$(TABLES:%_table.h=%.o): %.o: %_table.h
+$(BUILD)/maildir/casemap_table.h: $(UNICODE_DATA)
+$(BUILD)/maildir/nfc_table.h: $(EXCLUSIONS) $(UNICODE_DATA)
+$(BUILD)/maildir/%_table.h: maildir/unicode.awk maildir/%.awk
 	@mkdir -p $(@D)
-	@awk -f maildir/casemap.awk $(UNICODE_DATA) >$@.new && mv $@.new $@
-$(BUILD)/maildir/charset.o: $(BUILD)/maildir/charset_table.h
+	@awk $(patsubst %,-f %,$(filter %.awk,$^)) $(filter %.txt,$^) >$@.new && mv $@.new $@
 $(BUILD)/maildir/charset_table.h: maildir/charset.sh
 	@mkdir -p $(@D)
 	@maildir/charset.sh >$@.new && mv $@.new $@
-tables: $(BUILD)/maildir/casemap_table.h $(BUILD)/maildir/charset_table.h
+tables: $(TABLES)
 
 # Unit tests: a leaf library's test (test_<library>_*.c) links that library and nothing else;
 # the server's link everything but main.

@@ -1,17 +1,11 @@
 # casemap.awk: UnicodeData.txt to casemap_table.h, what casemap.c looks characters up in.
+# unicode.awk is read before it.
 #
 # For each character that i;unicode-casemap changes: its titlecase, decomposed until nothing more
 # decomposes (RFC 5051, section 2), as UTF-8.  The texts lie in one pool, each behind its length, equal
 # ones once; a character's place there is found through two tables, as most blocks of characters are
 # alike.  Hangul syllables are not here: casemap.c takes them apart by arithmetic.  Any POSIX awk, mawk
 # with its bytes too, will do.
-
-function hex(text,	i, n) {
-	n = 0
-	for (i = 1; i <= length(text); i++)
-		n = n * 16 + index("0123456789ABCDEF", substr(text, i, 1)) - 1
-	return n
-}
 
 function octets(code) {
 	if (code < 128)
@@ -65,10 +59,10 @@ $6 != "" || $15 != "" {
 }
 
 END {
-	if (count < 1000) {
-		print "casemap.awk: this is no UnicodeData.txt" >"/dev/stderr"
+	if (failed)
 		exit 1
-	}
+	if (count < 1000)
+		fail("it is another file")
 	print "/* Made from UnicodeData.txt by casemap.awk. */"
 	print "static const unsigned char casemap_pool[] = {\n\t0,"
 	used = 1 # place 0: the character stays
@@ -79,10 +73,8 @@ END {
 			at[code] = place(text)
 	}
 	print "};"
-	if (used > 65536) {
-		print "casemap.awk: the pool has outgrown its 16 bits" >"/dev/stderr"
-		exit 1
-	}
+	if (used > 65536)
+		fail("the pool has outgrown its 16 bits")
 	blocks = int(last / BLOCK) + 1
 	print "static const uint16_t casemap_place[][" BLOCK "] = {"
 	for (b = 0; b < blocks; b++) {
@@ -96,10 +88,8 @@ END {
 		kind[b] = rows[row]
 	}
 	print "};"
-	if (kinds > 256) {
-		print "casemap.awk: more kinds of blocks than 8 bits tell" >"/dev/stderr"
-		exit 1
-	}
+	if (kinds > 256)
+		fail("more kinds of blocks than 8 bits tell")
 	print "static const unsigned char casemap_block[] = {"
 	for (b = 0; b < blocks; b++)
 		printf "\t%d,\n", kind[b]

@@ -12,17 +12,6 @@
 #include "maildir/casemap.h"
 #include "maildir/casemap_table.h"
 
-/* Hangul.  Unicode, section 3.12. */
-enum {
-	HANGUL_FIRST = 0xac00,
-	HANGUL_LAST = 0xd7a3,
-	HANGUL_LEADING = 0x1100,
-	HANGUL_VOWEL = 0x1161,
-	HANGUL_TRAILING = 0x11a7,
-	HANGUL_VOWELS = 21,
-	HANGUL_TRAILINGS = 28, /* and none */
-};
-
 enum {
 	BLOCK = sizeof(casemap_place[0]) / sizeof(casemap_place[0][0]),
 	/* What is mapped between two calls of mdtext_add. */
@@ -143,14 +132,12 @@ map_ascii(struct piece *piece, const char *in, size_t len)
 	piece->len += len;
 }
 
-/* Jamo are all of three octets. */
 static void
 map_jamo(struct piece *piece, uint32_t code)
 {
-	const char octets[3] = {(char)(0xe0 | code >> 12), (char)(0x80 | (code >> 6 & 0x3f)),
-	    (char)(0x80 | (code & 0x3f))};
+	char octets[UTF8_MAX];
 
-	piece_add(piece, octets, sizeof(octets));
+	piece_add(piece, octets, utf8_put(code, octets));
 }
 
 static void

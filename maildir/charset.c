@@ -324,27 +324,9 @@ piece_flush(struct piece *piece)
 static void
 put(struct piece *piece, uint32_t code)
 {
-	char *at;
-
-	if (sizeof(piece->data) - piece->len < 4)
+	if (sizeof(piece->data) - piece->len < UTF8_MAX)
 		piece_flush(piece);
-	at = piece->data + piece->len;
-	if (code < 0x80) {
-		*at++ = (char)code;
-	} else if (code < 0x800) {
-		*at++ = (char)(0xc0 | code >> 6);
-		*at++ = (char)(0x80 | (code & 0x3f));
-	} else if (code < 0x10000) {
-		*at++ = (char)(0xe0 | code >> 12);
-		*at++ = (char)(0x80 | (code >> 6 & 0x3f));
-		*at++ = (char)(0x80 | (code & 0x3f));
-	} else {
-		*at++ = (char)(0xf0 | code >> 18);
-		*at++ = (char)(0x80 | (code >> 12 & 0x3f));
-		*at++ = (char)(0x80 | (code >> 6 & 0x3f));
-		*at++ = (char)(0x80 | (code & 0x3f));
-	}
-	piece->len = (size_t)(at - piece->data);
+	piece->len += utf8_put(code, piece->data + piece->len);
 }
 
 /* Octets that are UTF-8 already. */

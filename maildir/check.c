@@ -111,33 +111,22 @@ look_close(struct look *look)
 	errno = saved;
 }
 
-/* A folder that nothing is changed in: maildir_folder_open makes directories. */
+/* Opens only what is there: folder_open_dirs makes directories. */
 static int
 look_open(struct maildir *md, const char *name, const struct maildir_check *check,
     struct maildir_facts *facts, struct look *look)
 {
 	struct maildir_folder *folder;
-	char path[NAME_SIZE];
 	struct stat st;
 
 	memset(look, 0, sizeof(*look));
 	memset(facts, 0, sizeof(*facts));
-	if (folder_path(name, path) < 0 || fstat(md->fd, &st) < 0 ||
-	    (folder = calloc(1, sizeof(*folder))) == NULL)
+	if (fstat(md->fd, &st) < 0 || maildir_folder_open(md, name, &folder) < 0)
 		return -1;
 	look->folder = folder;
 	look->check = check;
 	look->facts = facts;
 	look->owner = st.st_uid;
-	folder->md = md;
-	folder->dir[ENTRY_CUR] = folder->dir[ENTRY_NEW] = -1;
-	folder->lock_fd = folder->session_fd = -1;
-	folder->fd = maildir_open_dir(md->fd, path);
-	folder->name = strdup(name);
-	if (folder->fd < 0 || folder->name == NULL) {
-		look_close(look);
-		return -1;
-	}
 	for (int i = 0; i < ENTRY_DIRS; i++)
 		folder->dir[i] = maildir_open_dir(folder->fd, dir_names[i]);
 	/* For the record that is in it; nobody is locked out. */

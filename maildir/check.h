@@ -38,7 +38,9 @@ enum maildir_odd {
 	ODD_OLD,       /* in tmp/, for longer than a delivery can take */
 	ODD_INDEX,     /* damaged, or of another version or machine */
 	/* Of the Maildir: folder is NULL. */
-	ODD_NO_FOLDER,	    /* a directory with messages that is no folder; detail: why */
+	ODD_NO_FOLDER,	    /* a directory that may have messages and is no folder; detail: why */
+	ODD_LINK,	    /* a folder that is a symbolic link */
+	ODD_HIDDEN,	    /* a directory that means the name of another, which is detail */
 	ODD_SUBSCRIPTION,   /* of a folder that does not exist */
 	ODD_VALIDITY_NAMES, /* several files dovecot-uidvalidity.*; number: of them */
 	ODD_QUOTA,	    /* maildirsize, which is not kept up */

@@ -61,19 +61,6 @@ make_part(const struct mending *mending, const struct maildir_finding *finding)
 	mending->check->tell(mending->check->ctx, &made);
 }
 
-static void
-make_cur(const struct mending *mending, const struct maildir_finding *finding)
-{
-	struct mending of_folder = *mending;
-	char path[NAME_SIZE];
-
-	if (folder_path(finding->folder, path) < 0 ||
-	    (of_folder.fd = maildir_open_dir(mending->fd, path)) < 0)
-		return;
-	make_part(&of_folder, finding);
-	close(of_folder.fd);
-}
-
 /* Taken as one who wants it, which takes it over when it is dead. */
 static void
 break_subscriptions_lock(const struct mending *mending)
@@ -98,9 +85,7 @@ mend_of_tree(void *ctx, const struct maildir_finding *finding)
 {
 	const struct mending *mending = ctx;
 
-	if (finding->odd == ODD_MISSING)
-		make_cur(mending, finding);
-	else if (finding->odd == ODD_LOCK)
+	if (finding->odd == ODD_LOCK)
 		break_subscriptions_lock(mending);
 	else if (finding->odd == ODD_TEMPORARY)
 		mend_unlink(mending, finding);
@@ -138,11 +123,10 @@ mend_directories(struct maildir *md, const char *name, const struct maildir_chec
 	struct mending mending = {.md = md, .check = check};
 	const struct maildir_check look = {check->now, mend_parts, &mending};
 	struct maildir_facts *facts = malloc(sizeof(*facts));
-	char path[NAME_SIZE];
+	struct place place;
 	int r = -1;
 
-	if (facts != NULL && folder_path(name, path) == 0 &&
-	    (mending.fd = maildir_open_dir(md->fd, path)) >= 0) {
+	if (facts != NULL && (mending.fd = place_find(md, name, &place)) >= 0) {
 		r = maildir_check_folder(md, name, &look, facts);
 		close(mending.fd);
 	}

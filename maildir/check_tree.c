@@ -24,7 +24,10 @@
 
 static const char *const parts[] = {"cur", "new", "tmp"};
 
-enum { PARTS = sizeof(parts) / sizeof(parts[0]) };
+enum {
+	PARTS = sizeof(parts) / sizeof(parts[0]),
+	DEPTH = 4, /* of directories that are looked into; a tree of folders is hardly deeper */
+};
 
 struct tree_look {
 	struct maildir *md;
@@ -42,11 +45,21 @@ tell(const struct tree_look *look, enum maildir_odd odd, const char *folder, con
 	look->check->tell(look->check->ctx, &finding);
 }
 
+static bool
+is_part(const char *name)
+{
+	for (int i = 0; i < PARTS; i++) {
+		if (strcmp(name, parts[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* How many of cur, new and tmp a directory has. */
 static int
 count_parts(int dirfd, const char *directory, int flags)
 {
-	char path[NAME_SIZE + 8];
+	char path[PATH_MAX + 8];
 	struct stat st;
 	int count = 0;
 
@@ -70,48 +83,47 @@ maildir_check_open(const char *path, const char *host, struct maildir **md_r)
 	return maildir_open_if(path, host, has_parts, md_r);
 }
 
-/* The folder's name as clients see it; false: it can be none. */
-static bool
-name_of(const char *entry, char name_r[NAME_SIZE])
-{
-	char path[NAME_SIZE];
-
-	snprintf(name_r, NAME_SIZE, "%s", entry + 1);
-	for (char *p = name_r; (p = strchr(p, '.')) != NULL;)
-		*p = '/';
-	return strcasecmp(name_r, "INBOX") != 0 && folder_path(name_r, path) == 0;
-}
-
-/* A directory of a good name that lacks cur/, and was a folder: it has something of one. */
+/* Directories inside of others, which only other layouts than Maildir++ have. */
 static void
-look_at_half(const struct tree_look *look, const char *entry, const char *name)
+look_below(const struct tree_look *look, const char *path, int depth)
 {
-	char mark[NAME_SIZE + 16];
-	struct stat st;
+	DIR *dir = maildir_read_dir(look->md->fd, path, NULL);
+	const struct dirent *entry;
+	char below[PATH_MAX];
 
-	snprintf(mark, sizeof(mark), "%s/cur", entry);
-	if (fstatat(look->md->fd, mark, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		return;
-	snprintf(mark, sizeof(mark), "%s/maildirfolder", entry);
-	if (count_parts(look->md->fd, entry, AT_SYMLINK_NOFOLLOW) > 0 ||
-	    fstatat(look->md->fd, mark, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		tell(look, ODD_MISSING, name, "cur", NULL);
+	while (dir != NULL && (entry = readdir(dir)) != NULL) {
+		if ((entry->d_type != DT_DIR && entry->d_type != DT_UNKNOWN) ||
+		    is_part(entry->d_name) || strcmp(entry->d_name, ".") == 0 ||
+		    strcmp(entry->d_name, "..") == 0 ||
+		    (size_t)snprintf(below, sizeof(below), "%s/%s", path, entry->d_name) >=
+			sizeof(below))
+			continue;
+		if (count_parts(look->md->fd, below, AT_SYMLINK_NOFOLLOW) > 0)
+			tell(look, ODD_NO_FOLDER, NULL, below, "it lies in another directory");
+		else if (depth > 1)
+			look_below(look, below, depth - 1);
+	}
+	if (dir != NULL)
+		(void)closedir(dir);
 }
 
+/* Folders are looked at by themselves; what else has messages is odd. */
 static void
 look_at_directory(const struct tree_look *look, const char *entry)
 {
 	char name[NAME_SIZE];
 
-	if (entry[0] == '.' && name_of(entry, name)) {
-		look_at_half(look, entry, name);
+	if (is_part(entry))
+		return;
+	if (strncmp(entry, DELETED_PREFIX, strlen(DELETED_PREFIX)) == 0) {
+		tell(look, ODD_DELETED, NULL, entry, NULL);
 		return;
 	}
-	if (strncmp(entry, DELETED_PREFIX, strlen(DELETED_PREFIX)) == 0)
-		tell(look, ODD_DELETED, NULL, entry, NULL);
-	else if (count_parts(look->md->fd, entry, AT_SYMLINK_NOFOLLOW) == PARTS)
+	if (!foldername_of_entry(entry, name) &&
+	    count_parts(look->md->fd, entry, AT_SYMLINK_NOFOLLOW) > 0)
 		tell(look, ODD_NO_FOLDER, NULL, entry,
 		    entry[0] == '.' ? "its name" : "its name does not begin with a dot");
+	look_below(look, entry, DEPTH);
 }
 
 static void
@@ -125,7 +137,7 @@ look_at_entry(struct tree_look *look, const char *entry)
 	if (S_ISDIR(st.st_mode))
 		look_at_directory(look, entry);
 	else if (S_ISLNK(st.st_mode) && entry[0] == '.')
-		tell(look, ODD_NO_FOLDER, NULL, entry, check_kind(st.st_mode));
+		tell(look, ODD_LINK, NULL, entry, NULL);
 	else if (strncmp(entry, VALIDITY_PREFIX, strlen(VALIDITY_PREFIX)) == 0)
 		look->validities++;
 	else if (strcmp(entry, "maildirsize") == 0)
@@ -143,6 +155,22 @@ look_at_entries(struct tree_look *look)
 	while ((entry = readdir(dir)) != NULL)
 		look_at_entry(look, entry->d_name);
 	(void)closedir(dir);
+	return 0;
+}
+
+/* Directories that mean the name of another. */
+static int
+look_at_hidden(const struct tree_look *look)
+{
+	struct folder_list list;
+
+	if (folder_list_read(look->md, &list) < 0)
+		return -1;
+	for (size_t i = 0; i < list.count; i++) {
+		if (list.entry[i].hidden)
+			tell(look, ODD_HIDDEN, NULL, list.entry[i].path, list.entry[i].name);
+	}
+	folder_list_clear(&list);
 	return 0;
 }
 
@@ -164,7 +192,7 @@ maildir_check_tree(struct maildir *md, const struct maildir_check *check)
 	struct tree_look look = {.md = md, .check = check};
 	struct stat st;
 
-	if (look_at_entries(&look) < 0)
+	if (look_at_entries(&look) < 0 || look_at_hidden(&look) < 0)
 		return -1;
 	if (look.validities > 1) {
 		const struct maildir_finding finding = {.odd = ODD_VALIDITY_NAMES,

@@ -684,9 +684,9 @@ static bool
 put_subscribed(struct mdtext *out, const char *line, size_t len)
 {
 	const size_t inbox = strlen("INBOX");
-	char name[NAME_SIZE], path[NAME_SIZE];
+	char text[NAME_SIZE], name[NAME_SIZE];
 
-	if (len >= sizeof(name) || len < inbox || strncasecmp(line, "INBOX", inbox) != 0 ||
+	if (len >= sizeof(text) || len < inbox || strncasecmp(line, "INBOX", inbox) != 0 ||
 	    (len > inbox && line[inbox] != '.') || memchr(line, '\0', len) != NULL ||
 	    memchr(line, '/', len) != NULL)
 		return false;
@@ -695,17 +695,15 @@ put_subscribed(struct mdtext *out, const char *line, size_t len)
 		len -= inbox + 1;
 	}
 	for (size_t i = 0; i < len; i++)
-		name[i] = line[i] == '.' ? '/' : line[i];
-	name[len] = '\0';
-	if (folder_path(name, path) < 0)
+		text[i] = line[i] == '.' ? '/' : line[i];
+	text[len] = '\0';
+	if (foldername_guess(text, name) != FOLDERNAME_OK)
 		return false;
-	for (size_t i = 0; i < len; i++) {
-		if (name[i] == '/')
-			name[i] = '\t';
-	}
+	for (char *p = text; (p = strchr(p, '/')) != NULL;)
+		*p = '\t';
 	if (out->len == 0)
 		mdtext_add(out, SUBSCRIPTIONS_HEAD, strlen(SUBSCRIPTIONS_HEAD));
-	mdtext_add(out, name, len);
+	mdtext_add(out, text, len);
 	mdtext_add(out, "\n", 1);
 	return true;
 }

@@ -53,17 +53,6 @@ struct maildir_delivery {
 	int error;     /* errno of what failed: then nothing can be committed */
 };
 
-static int
-open_tmp(struct maildir_folder *folder)
-{
-	int fd = maildir_open_dir(folder->fd, "tmp");
-
-	/* Backups leave out empty directories. */
-	if (fd < 0 && errno == ENOENT && mkdirat(folder->fd, "tmp", 0700) == 0)
-		fd = maildir_open_dir(folder->fd, "tmp");
-	return fd;
-}
-
 int
 maildir_delivery_begin(struct maildir_folder *folder, struct maildir_delivery **delivery_r)
 {
@@ -74,7 +63,7 @@ maildir_delivery_begin(struct maildir_folder *folder, struct maildir_delivery **
 		return -1;
 	d->folder = folder;
 	d->fd = -1;
-	d->tmp = open_tmp(folder);
+	d->tmp = folder_open_part(folder, "tmp");
 	if (d->tmp < 0) {
 		free(d);
 		return -1;

@@ -3,7 +3,10 @@
  * Runs as: mail user.
  *
  * All folders lie side by side in the Maildir, as directories ".Sub.Folder"; the Maildir itself is
- * INBOX.  Names come from clients: each is checked, and becomes exactly one name of a directory.
+ * INBOX.  A folder has one name (foldername.h), and the directory that is spelled as that name is its own.
+ * Other programs spell directories otherwise (".Inbox.Sub", ".e\xcc\x81"): such a directory is the folder
+ * of the name that it means, as long as no other directory is.  Of several that mean one name the
+ * folder's own comes first, then the lowest in byte order.  The others are hidden; a notice says so.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -11,10 +14,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "maildir/folders.h"
 #include "maildir/index.h"
 #include "maildir/internal.h"
 #include "maildir/keywords.h"
@@ -23,164 +26,297 @@
 
 #define INBOX "INBOX"
 
-/* A part of a name; leaves room for what programs append to file names, and for a second part. */
-#define PART_MAX 200
+/* Directories told to the log that cannot be shown; more would only bury the log. */
+#define HIDDEN_NOTICES 3
 
-static bool
-part_valid(const char *part, size_t len)
-{
-	if (len == 0 || len > PART_MAX)
-		return false;
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)part[i];
-
-		if (c < 0x20 || c == 0x7f || c == '.')
-			return false;
-	}
-	return true;
-}
+/* --- names and directories --- */
 
 int
-folder_path(const char *name, char path_r[NAME_SIZE])
+place_of(const char *text, struct place *place_r)
 {
-	size_t len = strlen(name);
-	const char *p = name;
+	char *path = place_r->path;
 
-	if (strcasecmp(name, INBOX) == 0) {
-		memcpy(path_r, ".", 2);
+	if (foldername_guess(text, place_r->name) != FOLDERNAME_OK) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (strcmp(place_r->name, INBOX) == 0) {
+		memcpy(path, ".", 2);
 		return 0;
 	}
-	errno = EINVAL;
-	if (len + 1 > NAME_MAX)
-		return -1;
-	for (;;) {
-		size_t part = strcspn(p, "/");
-
-		if (!part_valid(p, part))
-			return -1;
-		if (p[part] == '\0')
-			break;
-		p += part + 1;
-	}
-	path_r[0] = '.';
-	for (size_t i = 0; i <= len; i++)
-		path_r[i + 1] = name[i] == '/' ? '.' : name[i];
+	path[0] = '.';
+	memcpy(path + 1, place_r->name, strlen(place_r->name) + 1);
+	for (; (path = strchr(path, '/')) != NULL;)
+		*path = '.';
 	return 0;
-}
-
-/* The name of the folder behind a directory entry, malloc'd; NULL when it cannot be one. */
-static char *
-folder_name(const char *entry)
-{
-	char path[NAME_SIZE];
-	char *name;
-
-	if (entry[0] != '.' || strlen(entry) > NAME_MAX)
-		return NULL;
-	name = strdup(entry + 1);
-	if (name == NULL)
-		return NULL;
-	for (char *p = name; (p = strchr(p, '.')) != NULL;)
-		*p = '/';
-	if (strcasecmp(name, INBOX) == 0 || folder_path(name, path) < 0) {
-		free(name);
-		return NULL;
-	}
-	return name;
 }
 
 bool
 folder_is_one(int fd, const char *path)
 {
+	static const char *const parts[] = {"cur", "new", "tmp"};
+	char part[NAME_SIZE + 16];
 	struct stat st;
-	char cur[NAME_SIZE + 4];
 
-	snprintf(cur, sizeof(cur), "%s/cur", path);
-	return fstatat(fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode) &&
-	       fstatat(fd, cur, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+	if (fstatat(fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode))
+		return false;
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		snprintf(part, sizeof(part), "%s/%s", path, parts[i]);
+		if (fstatat(fd, part, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode))
+			return true;
+	}
+	snprintf(part, sizeof(part), "%s/maildirfolder", path);
+	return fstatat(fd, part, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
 }
 
-struct names {
-	char **name;
-	size_t count, room;
-};
+/* The descriptor of a directory that is a folder.  ENOENT: it is none. */
+static int
+place_open(int dirfd, const char *path)
+{
+	int fd = maildir_open_dir(dirfd, path);
 
-static void
-names_free(struct names *names)
+	if (fd < 0) {
+		errno = errno == ENOTDIR || errno == ELOOP ? ENOENT : errno;
+		return -1;
+	}
+	if (folder_is_one(fd, "."))
+		return fd;
+	close(fd);
+	errno = ENOENT;
+	return -1;
+}
+
+static int
+compare_name(const void *key, const void *member)
+{
+	return strcmp(key, ((const struct folder_entry *)member)->name);
+}
+
+/* The directory of another spelling that a name has, as the tree was when it was last read. */
+static int
+alias_open(struct maildir *md, struct place *place)
+{
+	const struct folder_list *aliases = &md->aliases;
+	const struct folder_entry *alias =
+	    aliases->count == 0 ? NULL
+				: bsearch(place->name, aliases->entry, aliases->count,
+				      sizeof(aliases->entry[0]), compare_name);
+	int fd;
+
+	errno = ENOENT;
+	fd = alias != NULL ? place_open(md->fd, alias->path) : -1;
+	if (fd >= 0)
+		memcpy(place->path, alias->path, strlen(alias->path) + 1);
+	return fd;
+}
+
+int
+place_find(struct maildir *md, const char *text, struct place *place_r)
+{
+	struct folder_list list;
+	int fd;
+
+	if (place_of(text, place_r) < 0)
+		return -1;
+	fd = place_open(md->fd, place_r->path);
+	if (fd >= 0 || errno != ENOENT)
+		return fd;
+	fd = alias_open(md, place_r);
+	if (fd >= 0 || errno != ENOENT || folder_list_read(md, &list) < 0)
+		return fd;
+	folder_list_clear(&list);
+	return alias_open(md, place_r);
+}
+
+/* --- all of them --- */
+
+void
+folder_list_clear(struct folder_list *list)
 {
 	int saved = errno;
 
-	for (size_t i = 0; i < names->count; i++)
-		free(names->name[i]);
-	free(names->name);
+	for (size_t i = 0; i < list->count; i++)
+		free(list->entry[i].name);
+	free(list->entry);
+	memset(list, 0, sizeof(*list));
 	errno = saved;
 }
 
+/* The name and the path are one piece of memory, which begins with the name. */
 static int
-names_add(struct names *names, char *name)
+list_add(struct folder_list *list, const char *name, const char *path, bool own)
 {
-	if (names->count == names->room) {
-		size_t room = names->room == 0 ? 32 : names->room * 2;
-		char **grown = reallocarray(names->name, room, sizeof(*grown));
+	size_t name_size = strlen(name) + 1, path_size = strlen(path) + 1;
+	char *both;
 
-		if (grown == NULL) {
-			free(name);
+	if (list->count == list->room) {
+		size_t room = list->room * 2 + 32;
+		struct folder_entry *grown = reallocarray(list->entry, room, sizeof(*grown));
+
+		if (grown == NULL)
 			return -1;
-		}
-		names->name = grown;
-		names->room = room;
+		list->entry = grown;
+		list->room = room;
 	}
-	names->name[names->count++] = name;
+	both = malloc(name_size + path_size);
+	if (both == NULL)
+		return -1;
+	memcpy(both, name, name_size);
+	memcpy(both + name_size, path, path_size);
+	list->entry[list->count++] = (struct folder_entry){both, both + name_size, own, false};
 	return 0;
 }
 
-static int
-names_read(struct maildir *md, DIR *dir, struct names *names)
+static void
+notice_hidden(struct maildir *md, const char *path, const char *name)
 {
-	struct dirent *entry;
+	if (md->hidden_told >= HIDDEN_NOTICES)
+		return;
+	md->hidden_told++;
+	if (name == NULL)
+		maildir_notice(md, "%s: no folder can have that name: its mail is not shown", path);
+	else
+		maildir_notice(md,
+		    "%s: another directory has the name %s: the mail of this one is not shown",
+		    path, name);
+}
 
-	while (errno = 0, (entry = readdir(dir)) != NULL) {
-		char *name = folder_name(entry->d_name);
+/* A directory of the Maildir. */
+static int
+list_add_entry(struct maildir *md, struct folder_list *list, const char *entry)
+{
+	char name[NAME_SIZE];
+	struct place own;
 
-		if (name == NULL)
-			continue;
-		if (!folder_is_one(md->fd, entry->d_name))
-			free(name);
-		else if (names_add(names, name) < 0)
-			return -1;
+	if (entry[0] != '.' || strcmp(entry, ".") == 0 || strcmp(entry, "..") == 0 ||
+	    !folder_is_one(md->fd, entry))
+		return 0;
+	if (!foldername_of_entry(entry, name)) {
+		notice_hidden(md, entry, NULL);
+		return 0;
 	}
-	return errno == 0 ? 0 : -1;
+	return place_of(name, &own) < 0 ? -1
+					: list_add(list, name, entry, strcmp(own.path, entry) == 0);
 }
 
 static int
-names_compare(const void *a, const void *b)
+list_read(struct maildir *md, struct folder_list *list)
 {
-	return strcmp(*(char *const *)a, *(char *const *)b);
+	DIR *dir = maildir_read_dir(md->fd, ".", NULL);
+	struct dirent *entry;
+	int r, saved;
+
+	if (dir == NULL)
+		return -1;
+	r = list_add(list, INBOX, ".", true);
+	while (r == 0 && (errno = 0, (entry = readdir(dir)) != NULL))
+		r = list_add_entry(md, list, entry->d_name);
+	if (r == 0 && errno != 0)
+		r = -1;
+	saved = errno;
+	(void)closedir(dir);
+	errno = saved;
+	return r;
+}
+
+/* By name, INBOX first; of one name the directory first that is the folder. */
+static int
+compare_entries(const void *a, const void *b)
+{
+	const struct folder_entry *x = a, *y = b;
+	bool x_inbox = strcmp(x->name, INBOX) == 0, y_inbox = strcmp(y->name, INBOX) == 0;
+	int r = strcmp(x->name, y->name);
+
+	if (x_inbox != y_inbox)
+		return x_inbox ? -1 : 1;
+	if (r != 0)
+		return r;
+	if (x->own != y->own)
+		return x->own ? -1 : 1;
+	return strcmp(x->path, y->path);
+}
+
+/* Keeps for place_find what it cannot know from a name alone. */
+static int
+aliases_keep(struct maildir *md, const struct folder_list *list)
+{
+	int r = 0;
+
+	folder_list_clear(&md->aliases);
+	for (size_t i = 0; r == 0 && i < list->count; i++) {
+		const struct folder_entry *entry = &list->entry[i];
+
+		if (!entry->own && !entry->hidden)
+			r = list_add(&md->aliases, entry->name, entry->path, false);
+	}
+	return r;
+}
+
+int
+folder_list_read(struct maildir *md, struct folder_list *list_r)
+{
+	memset(list_r, 0, sizeof(*list_r));
+	if (list_read(md, list_r) < 0) {
+		folder_list_clear(list_r);
+		return -1;
+	}
+	qsort(list_r->entry, list_r->count, sizeof(list_r->entry[0]), compare_entries);
+	for (size_t i = 1; i < list_r->count; i++) {
+		struct folder_entry *entry = &list_r->entry[i];
+
+		entry->hidden = strcmp(entry->name, list_r->entry[i - 1].name) == 0;
+		if (entry->hidden)
+			notice_hidden(md, entry->path, entry->name);
+	}
+	if (aliases_keep(md, list_r) == 0)
+		return 0;
+	folder_list_clear(list_r);
+	return -1;
 }
 
 int
 maildir_folders(struct maildir *md, bool (*each)(void *ctx, const char *name), void *ctx)
 {
-	struct names names = {0};
-	DIR *dir = maildir_read_dir(md->fd, ".", NULL);
-	int r;
+	struct folder_list list;
 
-	if (dir == NULL)
+	if (folder_list_read(md, &list) < 0)
 		return -1;
-	r = names_read(md, dir, &names);
-	(void)closedir(dir);
-	if (r == 0) {
-		if (names.count > 0)
-			qsort(names.name, names.count, sizeof(*names.name), names_compare);
-		if (each(ctx, INBOX)) {
-			for (size_t i = 0; i < names.count; i++) {
-				if (!each(ctx, names.name[i]))
-					break;
-			}
-		}
+	for (size_t i = 0; i < list.count; i++) {
+		if (!list.entry[i].hidden && !each(ctx, list.entry[i].name))
+			break;
 	}
-	names_free(&names);
-	return r;
+	folder_list_clear(&list);
+	return 0;
+}
+
+/* --- one of them --- */
+
+/* Whether the folder is still what its path names: it may have been deleted, or renamed. */
+static bool
+is_in_place(const struct maildir_folder *folder)
+{
+	struct stat ours, named;
+
+	return fstat(folder->fd, &ours) == 0 &&
+	       fstatat(folder->md->fd, folder->path, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
+}
+
+/* Backups, git and rsync leave out empty directories. */
+int
+folder_open_part(struct maildir_folder *folder, const char *part)
+{
+	int fd = maildir_open_dir(folder->fd, part);
+
+	if (fd >= 0 || errno != ENOENT)
+		return fd;
+	if (!is_in_place(folder)) {
+		errno = ENOENT;
+		return -1;
+	}
+	if (mkdirat(folder->fd, part, 0700) < 0 && errno != EEXIST)
+		return -1;
+	return maildir_open_dir(folder->fd, part);
 }
 
 int
@@ -188,13 +324,12 @@ folder_open_dirs(struct maildir_folder *folder)
 {
 	int fresh[ENTRY_DIRS], saved;
 
-	fresh[ENTRY_CUR] = maildir_open_dir(folder->fd, "cur");
+	/* One that was there, and is not now, is in a folder that somebody removes. */
+	fresh[ENTRY_CUR] = folder->dir[ENTRY_CUR] < 0 ? folder_open_part(folder, "cur")
+						      : maildir_open_dir(folder->fd, "cur");
 	if (fresh[ENTRY_CUR] < 0)
 		return -1;
-	fresh[ENTRY_NEW] = maildir_open_dir(folder->fd, "new");
-	/* Backups leave out empty directories. */
-	if (fresh[ENTRY_NEW] < 0 && errno == ENOENT && mkdirat(folder->fd, "new", 0700) == 0)
-		fresh[ENTRY_NEW] = maildir_open_dir(folder->fd, "new");
+	fresh[ENTRY_NEW] = folder_open_part(folder, "new");
 	if (fresh[ENTRY_NEW] < 0) {
 		saved = errno;
 		close(fresh[ENTRY_CUR]);
@@ -221,35 +356,33 @@ int
 maildir_folder_open(struct maildir *md, const char *name, struct maildir_folder **folder_r)
 {
 	struct maildir_folder *folder = NULL;
-	char path[NAME_SIZE];
-	struct stat st;
-	int saved;
+	struct place place;
+	int fd = place_find(md, name, &place);
 
 	*folder_r = NULL;
-	if (folder_path(name, path) < 0 || (folder = calloc(1, sizeof(*folder))) == NULL)
+	if (fd < 0)
 		return -1;
+	folder = calloc(1, sizeof(*folder));
+	if (folder == NULL) {
+		close(fd);
+		return -1;
+	}
+	/* Its directories are opened when they are needed: for STATUS the index mostly does. */
 	folder->md = md;
+	folder->fd = fd;
 	folder->dir[ENTRY_CUR] = folder->dir[ENTRY_NEW] = -1;
 	folder->lock_fd = folder->session_fd = -1;
-	folder->fd = maildir_open_dir(md->fd, path);
-	folder->name = strdup(name);
-	/* Its directories are opened when they are needed: for STATUS the index mostly does. */
-	if (folder->fd < 0 || folder->name == NULL ||
-	    fstatat(folder->fd, "cur", &st, AT_SYMLINK_NOFOLLOW) < 0)
-		goto fail;
-	if (!S_ISDIR(st.st_mode)) {
-		errno = ENOTDIR;
-		goto fail;
+	folder->name = strdup(place.name);
+	folder->path = strdup(place.path);
+	if (folder->name == NULL || folder->path == NULL) {
+		maildir_folder_close(&folder);
+		errno = ENOMEM;
+		return -1;
 	}
 	folder->next = md->folders;
 	md->folders = folder;
 	*folder_r = folder;
 	return 0;
-fail:
-	saved = errno == ENOTDIR || errno == ELOOP ? ENOENT : errno;
-	maildir_folder_close(&folder);
-	errno = saved;
-	return -1;
 }
 
 static void
@@ -300,6 +433,7 @@ maildir_folder_close(struct maildir_folder **folderp)
 	free(folder->more_change);
 	mdarena_clear(&folder->more_bases);
 	free(folder->name);
+	free(folder->path);
 	free(folder);
 }
 
@@ -312,7 +446,6 @@ folder_fill(int fd)
 
 	if (mark < 0 || close(mark) < 0)
 		return -1;
-	/* cur last: a directory without it is no folder yet, and is completed by the next try. */
 	for (size_t i = 0; i < 3; i++) {
 		if (mkdirat(fd, part[i], 0700) < 0 && errno != EEXIST)
 			return -1;
@@ -320,21 +453,39 @@ folder_fill(int fd)
 	return fsync(fd);
 }
 
+/* Takes back what could not be made whole, as long as nobody has put mail into it. */
+static void
+folder_unfill(struct maildir *md, const char *path, int fd)
+{
+	int saved = errno;
+
+	if ((unlinkat(fd, "cur", AT_REMOVEDIR) == 0 || errno == ENOENT) &&
+	    (unlinkat(fd, "new", AT_REMOVEDIR) == 0 || errno == ENOENT)) {
+		(void)unlinkat(fd, "tmp", AT_REMOVEDIR);
+		(void)unlinkat(fd, "maildirfolder", 0);
+		(void)unlinkat(md->fd, path, AT_REMOVEDIR);
+	}
+	errno = saved;
+}
+
 int
 maildir_folder_create(struct maildir *md, const char *name)
 {
-	char path[NAME_SIZE];
-	int fd, r, saved;
+	struct place place;
+	int fd = place_find(md, name, &place), r, saved;
+	bool made;
 
-	if (folder_path(name, path) < 0)
-		return -1;
-	if (strcmp(path, ".") == 0 || folder_is_one(md->fd, path)) {
+	if (fd >= 0) {
+		close(fd);
 		errno = EEXIST;
 		return -1;
 	}
-	if (mkdirat(md->fd, path, 0700) < 0 && errno != EEXIST)
+	if (errno != ENOENT)
 		return -1;
-	fd = maildir_open_dir(md->fd, path);
+	made = mkdirat(md->fd, place.path, 0700) == 0;
+	if (!made && errno != EEXIST)
+		return -1;
+	fd = maildir_open_dir(md->fd, place.path);
 	if (fd < 0) {
 		/* A file or a link has that name. */
 		errno = errno == ENOTDIR || errno == ELOOP ? EEXIST : errno;
@@ -343,6 +494,8 @@ maildir_folder_create(struct maildir *md, const char *name)
 	r = folder_fill(fd);
 	if (r == 0)
 		r = fsync(md->fd);
+	if (r < 0 && made)
+		folder_unfill(md, place.path, fd);
 	saved = errno;
 	close(fd);
 	errno = saved;

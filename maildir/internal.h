@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "maildir/folders.h"
 #include "maildir/lock.h"
 #include "maildir/maildir.h"
 #include "maildir/name.h"
@@ -26,6 +27,8 @@ struct maildir {
 	struct maildir_folder *folders; /* that are open: see mdlock_take */
 	void (*notice)(void *ctx, const char *text);
 	void *ctx;
+	struct folder_list aliases; /* folders whose directories are not spelled as they are */
+	unsigned hidden_told;	    /* directories that were told as hidden */
 };
 
 /* One read(2): large enough that a common message is one call. */
@@ -95,7 +98,7 @@ struct list {
 struct maildir_folder {
 	struct maildir *md;
 	struct maildir_folder *next; /* of those that are open */
-	char *name;
+	char *name, *path;	     /* struct place */
 	int fd;
 	int dir[ENTRY_DIRS]; /* cur, new; -1 until first needed, see folder_dir */
 	int lock_fd;	     /* -1 until first locked */
@@ -200,11 +203,6 @@ int message_renamed(
 /* Tells who listens what became of a message. */
 void message_tell(const struct maildir_folder *folder, enum maildir_change change, uint32_t uid);
 
-/* The directory of a folder, "." for INBOX.  EINVAL for names that cannot be one. */
-int folder_path(const char *name, char path_r[NAME_SIZE]);
-/* Whether the directory has a cur/, which makes it a folder and not somebody's .cache. */
-bool folder_is_one(int fd, const char *path);
-
 /* A lock on the tree of folders; its descriptor, or -1.  Closing it unlocks. */
 int root_lock(struct maildir *md);
 void root_unlock(int fd);
@@ -216,6 +214,8 @@ int root_replace(struct maildir *md, const char *name, const char *tmp, const st
 /* What sallyport.special-use says follows a folder and those below; to NULL: the one is deleted. */
 int special_use_follow(struct maildir *md, const char *from, const char *to);
 
+/* Opens cur, new or tmp; one that is missing is made.  ENOENT: the folder is not in its place any more. */
+int folder_open_part(struct maildir_folder *folder, const char *part);
 /* Opens cur and new again, as they are called now. */
 int folder_open_dirs(struct maildir_folder *folder);
 /* One of them, opened if it is not yet; enum entry_dir.  Its descriptor is the folder's. */

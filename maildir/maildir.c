@@ -103,6 +103,7 @@ maildir_close(struct maildir **mdp)
 		return;
 	if (md->fd >= 0)
 		close(md->fd);
+	folder_list_clear(&md->aliases);
 	free(md->host);
 	free(md->path);
 	free(md->buffer);

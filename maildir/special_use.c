@@ -47,16 +47,16 @@ use_parse(const char *line, size_t len, struct use *use_r)
 {
 	const char *blank = memchr(line, ' ', len);
 	size_t use = blank != NULL ? (size_t)(blank - line) : len;
-	char path[NAME_SIZE];
+	char text[NAME_SIZE];
 
 	if (blank == NULL || use > USE_MAX || len - use - 1 >= NAME_SIZE ||
 	    memchr(line, '\0', len) != NULL)
 		return false;
 	memcpy(use_r->use, line, use);
 	use_r->use[use] = '\0';
-	memcpy(use_r->name, blank + 1, len - use - 1);
-	use_r->name[len - use - 1] = '\0';
-	return use_valid(use_r->use) && folder_path(use_r->name, path) == 0;
+	memcpy(text, blank + 1, len - use - 1);
+	text[len - use - 1] = '\0';
+	return use_valid(use_r->use) && foldername_guess(text, use_r->name) == FOLDERNAME_OK;
 }
 
 /* Calls each for all lines that can be read, until it returns false. */
@@ -176,17 +176,17 @@ int
 maildir_special_use_set(struct maildir *md, const char *use, const char *name)
 {
 	struct change change = {.from = NULL};
-	char path[NAME_SIZE];
+	struct place place;
 	int lock, r;
 
-	if (folder_path(name, path) < 0)
+	if (place_of(name, &place) < 0)
 		return -1;
 	if (!use_valid(use)) {
 		errno = EINVAL;
 		return -1;
 	}
 	memcpy(change.add.use, use, strlen(use) + 1);
-	memcpy(change.add.name, name, strlen(name) + 1);
+	memcpy(change.add.name, place.name, strlen(place.name) + 1);
 	lock = root_lock(md);
 	if (lock < 0)
 		return -1;

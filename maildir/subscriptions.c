@@ -25,6 +25,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "maildir/internal.h"
 #include "maildir/lock.h"
@@ -110,21 +111,17 @@ subscriptions_line(struct subscriptions *subs, const char **line_r, size_t *len_
 static bool
 line_name(const struct subscriptions *subs, const char *line, size_t len, char name_r[NAME_SIZE])
 {
-	char path[NAME_SIZE];
+	char text[NAME_SIZE];
 
 	if (len == 0 || len >= NAME_SIZE || memchr(line, '\0', len) != NULL)
 		return false;
 	for (size_t i = 0; i < len; i++) {
 		bool separator = line[i] == '.' || (subs->version2 && line[i] == '\t');
 
-		name_r[i] = separator ? '/' : line[i];
+		text[i] = separator ? '/' : line[i];
 	}
-	name_r[len] = '\0';
-	if (folder_path(name_r, path) < 0)
-		return false;
-	if (strcmp(path, ".") == 0)
-		memcpy(name_r, "INBOX", sizeof("INBOX"));
-	return true;
+	text[len] = '\0';
+	return foldername_guess(text, name_r) == FOLDERNAME_OK;
 }
 
 /* --- changing it --- */
@@ -141,15 +138,17 @@ subscriptions_separator(const struct subscriptions *subs)
 		   : '.';
 }
 
+/* As other programs know the folder: by its directory. */
 static void
-put_name(const struct subscriptions *subs, const char *name, struct mdtext *out)
+put_name(const struct subscriptions *subs, const struct place *place, struct mdtext *out)
 {
 	const char separator = subscriptions_separator(subs);
+	const char *path = strcmp(place->path, ".") == 0 ? place->name : place->path + 1;
 
 	if (subs->size == 0)
 		mdtext_add(out, VERSION_2 "\n", strlen(VERSION_2) + 1);
-	for (; *name != '\0'; name++)
-		mdtext_add(out, *name == '/' ? &separator : name, 1);
+	for (; *path != '\0'; path++)
+		mdtext_add(out, *path == '.' ? &separator : path, 1);
 	mdtext_add(out, "\n", 1);
 }
 
@@ -174,9 +173,10 @@ put_without(struct subscriptions *subs, const char *name, struct mdtext *out)
 	return was;
 }
 
-/* Under the lock file.  name: NULL when only what is taken from Courier is to be written. */
+/* Under the lock file.  place: NULL when only what is taken from Courier is to be written. */
 static int
-subscribe_locked(struct maildir *md, const char *name, bool yes, const struct dotlock *lock)
+subscribe_locked(
+    struct maildir *md, const struct place *place, bool yes, const struct dotlock *lock)
 {
 	struct subscriptions subs;
 	struct mdtext text = {0};
@@ -184,11 +184,11 @@ subscribe_locked(struct maildir *md, const char *name, bool yes, const struct do
 
 	if (subscriptions_load(md, &subs) < 0)
 		return -1;
-	if (name == NULL)
+	if (place == NULL)
 		mdtext_add(&text, subs.text, subs.size);
-	if (name == NULL ? subs.taken : put_without(&subs, name, &text) != yes) {
-		if (yes && name != NULL)
-			put_name(&subs, name, &text);
+	if (place == NULL ? subs.taken : put_without(&subs, place->name, &text) != yes) {
+		if (yes && place != NULL)
+			put_name(&subs, place, &text);
 		r = -1;
 		if (yes && text.len > SUBSCRIPTIONS_MAX)
 			errno = ENOSPC;
@@ -203,7 +203,7 @@ subscribe_locked(struct maildir *md, const char *name, bool yes, const struct do
 }
 
 static int
-subscriptions_change(struct maildir *md, const char *name, bool yes)
+subscriptions_change(struct maildir *md, const struct place *place, bool yes)
 {
 	struct dotlock dotlock = {
 	    .md = md,
@@ -219,7 +219,7 @@ subscriptions_change(struct maildir *md, const char *name, bool yes)
 		return -1;
 	r = dotlock_file_take(&dotlock);
 	if (r == 0) {
-		r = subscribe_locked(md, name, yes, &dotlock);
+		r = subscribe_locked(md, place, yes, &dotlock);
 		dotlock_file_drop(&dotlock);
 	}
 	root_unlock(lock);
@@ -229,11 +229,15 @@ subscriptions_change(struct maildir *md, const char *name, bool yes)
 int
 maildir_subscribe(struct maildir *md, const char *name, bool yes)
 {
-	char path[NAME_SIZE];
+	struct place place;
+	int fd = place_find(md, name, &place);
 
-	if (folder_path(name, path) < 0)
+	/* It need not exist, nor be readable. */
+	if (fd >= 0)
+		close(fd);
+	else if (errno == EINVAL)
 		return -1;
-	return subscriptions_change(md, strcmp(path, ".") == 0 ? "INBOX" : name, yes);
+	return subscriptions_change(md, &place, yes);
 }
 
 int

@@ -38,12 +38,13 @@
 bool
 maildir_folder_exists(struct maildir *md, const char *name)
 {
-	char path[NAME_SIZE];
+	struct place place;
+	int fd = place_find(md, name, &place);
 
-	if (folder_path(name, path) < 0)
+	if (fd < 0)
 		return false;
-	errno = ENOENT;
-	return strcmp(path, ".") == 0 || folder_is_one(md->fd, path);
+	close(fd);
+	return true;
 }
 
 /* --- deleting --- */
@@ -170,44 +171,44 @@ set_aside(struct maildir *md, const char *path)
 }
 
 static int
-delete_locked(struct maildir *md, const char *name, const char *path)
+delete_locked(struct maildir *md, const struct place *place)
 {
 	struct maildir_folder *folder;
 	int r;
 
-	if (maildir_folder_open(md, name, &folder) < 0)
+	if (maildir_folder_open(md, place->name, &folder) < 0)
 		return -1;
 	/* A delivery that is on its way ends first. */
 	r = mdlock_folder(folder);
 	if (r == 0) {
 		validity_outlives(folder);
-		r = set_aside(md, path);
+		r = set_aside(md, folder->path);
 		mdlock_unfolder(folder);
 	}
 	maildir_folder_close(&folder);
 	if (r < 0)
 		return -1;
 	/* The folder is gone: what of this fails is no reason to say that it is not. */
-	(void)special_use_follow(md, name, NULL);
+	(void)special_use_follow(md, place->name, NULL);
 	return 0;
 }
 
 int
 maildir_folder_delete(struct maildir *md, const char *name)
 {
-	char path[NAME_SIZE];
+	struct place place;
 	int lock, r;
 
-	if (folder_path(name, path) < 0)
+	if (place_of(name, &place) < 0)
 		return -1;
-	if (strcmp(path, ".") == 0) {
+	if (strcmp(place.path, ".") == 0) {
 		errno = EINVAL;
 		return -1;
 	}
 	lock = root_lock(md);
 	if (lock < 0)
 		return -1;
-	r = delete_locked(md, name, path);
+	r = delete_locked(md, &place);
 	root_unlock(lock);
 	return r;
 }
@@ -222,7 +223,6 @@ struct moves {
 		char *from, *to;
 	} * move;
 	size_t count, room;
-	int error; /* errno, or 0 */
 };
 
 static void
@@ -268,33 +268,46 @@ is_within(const char *name, const char *folder, const char **rest_r)
 	return strncmp(name, folder, len) == 0 && (**rest_r == '\0' || **rest_r == '/');
 }
 
+/* Plans for one directory of the list, if it has to move. */
 static int
-moves_plan(struct moves *moves, const char *name)
+moves_plan(struct moves *moves, const struct folder_list *list, const struct folder_entry *entry)
 {
-	char target[2 * NAME_SIZE], from[NAME_SIZE], to[NAME_SIZE];
+	char target[2 * NAME_SIZE];
 	const char *rest;
+	struct place to;
 	struct stat st;
 
-	if (!is_within(name, moves->from, &rest))
+	if (entry->hidden || !is_within(entry->name, moves->from, &rest))
 		return 0;
 	snprintf(target, sizeof(target), "%s%s", moves->to, rest);
-	if (folder_path(name, from) < 0 || folder_path(target, to) < 0)
+	if (place_of(target, &to) < 0)
 		return -1;
-	if (fstatat(moves->md->fd, to, &st, AT_SYMLINK_NOFOLLOW) == 0) {
-		errno = EEXIST;
-		return -1;
+	errno = EEXIST;
+	for (size_t i = 0; i < list->count; i++) {
+		if (strcmp(list->entry[i].name, to.name) == 0)
+			return -1;
 	}
-	return errno == ENOENT ? moves_add(moves, from, to) : -1;
+	if (fstatat(moves->md->fd, to.path, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return -1;
+	return errno == ENOENT ? moves_add(moves, entry->path, to.path) : -1;
 }
 
-static bool
-moves_each(void *ctx, const char *name)
+static int
+moves_plan_all(struct moves *moves)
 {
-	struct moves *moves = ctx;
+	struct folder_list list;
+	int r = 0;
 
-	if (moves_plan(moves, name) < 0)
-		moves->error = errno;
-	return moves->error == 0;
+	if (folder_list_read(moves->md, &list) < 0)
+		return -1;
+	for (size_t i = 0; r == 0 && i < list.count; i++)
+		r = moves_plan(moves, &list, &list.entry[i]);
+	folder_list_clear(&list);
+	if (r == 0 && moves->count == 0) {
+		errno = ENOENT;
+		r = -1;
+	}
+	return r;
 }
 
 static int
@@ -336,11 +349,7 @@ rename_locked(struct maildir *md, const char *from, const char *to)
 		errno = EEXIST;
 		return -1;
 	}
-	r = maildir_folders(md, moves_each, &moves);
-	if (r == 0 && (moves.error != 0 || moves.count == 0)) {
-		errno = moves.error != 0 ? moves.error : ENOENT;
-		r = -1;
-	}
+	r = moves_plan_all(&moves);
 	if (r == 0)
 		r = moves_run(&moves);
 	moves_clear(&moves);
@@ -427,14 +436,12 @@ inbox_remove(struct maildir_folder *inbox, const uint32_t *copied)
 static void
 unmake(struct maildir *md, struct maildir_folder *folder)
 {
-	char path[NAME_SIZE];
 	int saved = errno;
 
-	if (folder != NULL && folder_path(folder->name, path) == 0 &&
-	    unlinkat(folder->fd, "new", AT_REMOVEDIR) == 0) {
+	if (folder != NULL && unlinkat(folder->fd, "new", AT_REMOVEDIR) == 0) {
 		if (unlinkat(folder->fd, "cur", AT_REMOVEDIR) < 0)
 			(void)!mkdirat(folder->fd, "new", 0700);
-		else if (set_aside(md, path) == 0)
+		else if (set_aside(md, folder->path) == 0)
 			maildir_clear_deleted(md);
 	}
 	errno = saved;
@@ -466,22 +473,22 @@ rename_inbox(struct maildir *md, const char *to)
 int
 maildir_folder_rename(struct maildir *md, const char *from, const char *to)
 {
-	char old[NAME_SIZE], new[NAME_SIZE];
+	struct place old, new;
 	const char *rest;
 	bool inbox;
 	int lock, r;
 
-	if (folder_path(from, old) < 0 || folder_path(to, new) < 0)
+	if (place_of(from, &old) < 0 || place_of(to, &new) < 0)
 		return -1;
-	inbox = strcmp(old, ".") == 0;
-	if (!inbox && is_within(to, from, &rest) && *rest == '/') {
+	inbox = strcmp(old.path, ".") == 0;
+	if (!inbox && is_within(new.name, old.name, &rest) && *rest == '/') {
 		errno = EINVAL;
 		return -1;
 	}
 	lock = root_lock(md);
 	if (lock < 0)
 		return -1;
-	r = inbox ? rename_inbox(md, to) : rename_locked(md, from, to);
+	r = inbox ? rename_inbox(md, new.name) : rename_locked(md, old.name, new.name);
 	root_unlock(lock);
 	return r;
 }

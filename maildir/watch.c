@@ -46,13 +46,11 @@ static int
 watch_add(const struct maildir_watch *watch, const struct maildir_folder *folder, const char *part,
     int dirfd, uint32_t mask)
 {
-	char dir[NAME_SIZE], path[PATH_MAX];
+	char path[PATH_MAX];
 	struct stat named, ours;
 	int n, id;
 
-	if (folder_path(folder->name, dir) < 0)
-		return -1;
-	n = snprintf(path, sizeof(path), "%s/%s/%s", folder->md->path, dir, part);
+	n = snprintf(path, sizeof(path), "%s/%s/%s", folder->md->path, folder->path, part);
 	if (n < 0 || (size_t)n >= sizeof(path)) {
 		errno = ENAMETOOLONG;
 		return -1;

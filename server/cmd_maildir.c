@@ -67,7 +67,7 @@ put_name(FILE *to, const char *name)
 	for (; *name != '\0'; name++) {
 		unsigned char c = (unsigned char)*name;
 
-		if (c < 0x20 || c > 0x7e || c == '\\')
+		if (c < 0x20 || c > 0x7e || c == '\\' || c == '\'')
 			(void)fprintf(to, "\\x%02x", c);
 		else
 			(void)putc(c, to);
@@ -154,6 +154,7 @@ open_maildir(const char *path)
 /* --- check --- */
 
 struct checking {
+	const char *path;
 	struct maildir *md;
 	struct maildir_check check;
 	FILE *to;
@@ -184,7 +185,9 @@ static const struct {
     [ODD_TEMPORARY] = {"is a temporary file that was left behind", "removed"},
     [ODD_OLD] = {"is older than 36 hours: its delivery has failed", "removed"},
     [ODD_INDEX] = {"is damaged, or of another version: it will be made anew", "made anew:"},
-    [ODD_NO_FOLDER] = {"has messages and is no folder", NULL},
+    [ODD_NO_FOLDER] = {"has messages and is no folder, so that they are not shown", NULL},
+    [ODD_LINK] = {"is a symbolic link, which is not followed", NULL},
+    [ODD_HIDDEN] = {"means the name of another folder, so that its mail is not shown", NULL},
     [ODD_SUBSCRIPTION] = {"is subscribed to, and there is no such folder", NULL},
     [ODD_VALIDITY_NAMES] = {"is there more than once; the highest counts", NULL},
     [ODD_QUOTA] = {"is a quota, which is not looked at and not kept up", NULL},
@@ -232,6 +235,40 @@ tell_mended(FILE *to, const struct maildir_finding *finding)
 	(void)putc('\n', to);
 }
 
+/* A path below the Maildir for a shell; $'' because a name may hold anything. */
+static void
+put_path(const struct checking *checking, const char *name)
+{
+	(void)fprintf(checking->to, " $'");
+	put_name(checking->to, checking->path);
+	(void)putc('/', checking->to);
+	put_name(checking->to, name);
+	(void)putc('\'', checking->to);
+}
+
+/* What to type so that clients see the messages of a directory. */
+static void
+put_remedy(const struct checking *checking, const struct maildir_finding *finding)
+{
+	const char *name = finding->name;
+
+	if (finding->odd == ODD_LINK) {
+		(void)fprintf(checking->to, "    to see its mail, type as root: rm");
+		put_path(checking, name);
+		(void)fprintf(checking->to, " && mkdir");
+		put_path(checking, name);
+		(void)fprintf(checking->to, " && mount --bind TARGET");
+		put_path(checking, name);
+	} else if (finding->odd == ODD_HIDDEN || finding->odd == ODD_NO_FOLDER) {
+		(void)fprintf(checking->to, "    to see its mail, type: mv -nT");
+		put_path(checking, name);
+		put_path(checking, ".New-name");
+	} else {
+		return;
+	}
+	(void)putc('\n', checking->to);
+}
+
 static void
 tell(void *ctx, const struct maildir_finding *finding)
 {
@@ -254,13 +291,8 @@ tell(void *ctx, const struct maildir_finding *finding)
 		put_name(to, finding->detail);
 		(void)putc(')', to);
 	}
-	/* One that is not looked at by itself, since it is no folder yet. */
-	if (finding->odd == ODD_MISSING && strcmp(finding->name, "cur") == 0 &&
-	    finding->folder != NULL) {
-		(void)fprintf(to, " in ");
-		put_name(to, finding->folder);
-	}
 	(void)putc('\n', to);
+	put_remedy(checking, finding);
 }
 
 static void
@@ -404,7 +436,7 @@ check_all(struct checking *checking, const char *path)
 static int
 run_check(const char *path, bool repair)
 {
-	struct checking checking = {.to = stdout};
+	struct checking checking = {.path = path, .to = stdout};
 	int status;
 
 	checking.md = open_maildir(path);

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "maildir/tree.h"
 #include "server/imap/answer.h"
 #include "server/imap/name.h"
 #include "server/imap/session.h"
@@ -145,37 +144,14 @@ imap_add_date(struct mdtext *out, time_t date)
 	mdtext_add(out, text, sizeof(text) - 1);
 }
 
-static bool
-is_ascii(const char *name)
-{
-	while (*name != '\0' && (unsigned char)*name < 0x80)
-		name++;
-	return *name == '\0';
-}
-
-/* Courier 5 has names on disk in UTF-8: where there is none in modified UTF-7 that counts.  A name that
- * is ASCII is modified UTF-7 on disk, of another name. */
-static void
-folder_on_disk(struct session *session, char folder[IMAP_NAME_MAX])
-{
-	char utf8[IMAP_NAME_MAX];
-
-	if (strchr(folder, '&') != NULL && !maildir_folder_exists(session->maildir, folder) &&
-	    imap_utf7_to_utf8(folder, strlen(folder), utf8, sizeof(utf8)) == 0 && !is_ascii(utf8) &&
-	    maildir_folder_exists(session->maildir, utf8))
-		memcpy(folder, utf8, strlen(utf8) + 1);
-}
-
 bool
 imap_folder_of(struct session *session, struct word mailbox, char folder_r[IMAP_NAME_MAX],
     enum imap_result *result_r)
 {
 	const char *why = imap_name_folder(mailbox.at, mailbox.len, imap_utf8(session), folder_r);
 
-	if (why == NULL) {
-		folder_on_disk(session, folder_r);
+	if (why == NULL)
 		return true;
-	}
 	*result_r = imap_say(session, IMAP_NO, "[CANNOT] %s", why);
 	return false;
 }

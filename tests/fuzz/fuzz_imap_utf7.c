@@ -9,13 +9,15 @@
 #include <string.h>
 #include <strings.h>
 
+#include "maildir/foldername.h"
+#include "maildir/utf7.h"
 #include "server/imap/name.h"
 
 enum { OUT_MAX = 4096, PART_MAX = 200, FOLDER_MAX = 254 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-typedef int converter(const char *text, size_t len, char *out, size_t size);
+typedef enum utf7 converter(const char *text, size_t len, char *out, size_t size);
 
 static void
 there_and_back(converter *there, converter *back, const char *text, size_t len)
@@ -24,15 +26,15 @@ there_and_back(converter *there, converter *back, const char *text, size_t len)
 	char *exact;
 	size_t out_len;
 
-	if (there(text, len, out, sizeof(out)) < 0)
+	if (there(text, len, out, sizeof(out)) != UTF7_OK)
 		return;
 	out_len = strlen(out);
-	assert(back(out, out_len, again, sizeof(again)) == 0);
+	assert(back(out, out_len, again, sizeof(again)) == UTF7_OK);
 	assert(strlen(again) == len && memcmp(again, text, len) == 0);
 	exact = malloc(out_len + 1);
 	assert(exact != NULL);
-	assert(there(text, len, exact, out_len) == -1);
-	assert(there(text, len, exact, out_len + 1) == 0);
+	assert(there(text, len, exact, out_len) == UTF7_LONG);
+	assert(there(text, len, exact, out_len + 1) == UTF7_OK);
 	free(exact);
 }
 
@@ -72,22 +74,27 @@ check_name(const char *name, size_t len, bool utf8)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	char client[IMAP_NAME_MAX];
+	char name[FOLDERNAME_SIZE], again[FOLDERNAME_SIZE];
 	/* Exactly as large: a look past the end is found. */
 	char *text = malloc(size > 0 ? size : 1);
 
 	assert(text != NULL);
 	if (size > 0)
 		memcpy(text, data, size);
-	there_and_back(imap_utf7_to_utf8, imap_utf8_to_utf7, text, size);
-	there_and_back(imap_utf8_to_utf7, imap_utf7_to_utf8, text, size);
+	there_and_back(utf7_decode, utf7_encode, text, size);
+	there_and_back(utf7_encode, utf7_decode, text, size);
 	check_name(text, size, false);
 	check_name(text, size, true);
 	free(text);
 	text = strndup((const char *)data, size);
 	assert(text != NULL);
-	imap_name_client(text, true, client);
-	assert(strnlen(client, sizeof(client)) < sizeof(client));
+	/* What other programs write into the Maildir: a name that is one, and means itself. */
+	if (foldername_guess(text, name) == FOLDERNAME_OK) {
+		check_folder(name);
+		assert(foldername_guess(name, again) == FOLDERNAME_OK);
+		assert(strcmp(name, again) == 0);
+		check_name(name, strlen(name), false);
+	}
 	free(text);
 	return 0;
 }

@@ -2,8 +2,11 @@
 
 import os
 import re
+import subprocess
 
 import pytest
+
+from conftest import PROGRAM
 
 
 def unquote(name):
@@ -144,6 +147,169 @@ def test_folders_of_others_with_odd_names_cost_nothing(server):
         assert all(u.startswith(b"* LIST (") for u in answer.untagged)
         assert talk.cmd('LIST "" * RETURN (STATUS (MESSAGES))').ok
         assert talk.cmd("NOOP").ok
+
+
+# --- directories of others: one folder has one name ---
+
+SPELLINGS = [b"Inbox", b"INBOX", b"inbox", b"Sub", b"Sub", b"&AOk-", "\u00e9".encode(), "e\u0301".encode(), b"e&AwE-", b"\xe9", b"&", b"&-",
+             b"R&D", b"R&-D", b"K", "\u212a".encode(), b"&ISo-", b"&AGE-", b"&Jjo", "q\u0307\u0323".encode(), "q\u0323\u0307".encode(),
+             "\u1112\u1161\u11ab".encode(), "\ud55c".encode(), b"a b", b"", b"x\x01", b"\x80", b"&AAA-", "\u2028".encode(), b"x" * 201]
+PARTS = [b"cur", b"new", b"tmp", b"maildirfolder"]
+
+
+def make_directory(account, name, parts, mail=True):
+    """A directory with some of what a folder has; with one message, if it can hold it."""
+    path = bytes(account.maildir) + b"/" + name
+    if os.path.exists(path):
+        return 0
+    os.mkdir(path)
+    for part in parts:
+        os.mkdir(path + b"/" + part) if part != b"maildirfolder" else open(path + b"/" + part, "x").close()
+    where = [p for p in (b"cur", b"new") if p in parts]
+    if where and mail:
+        with open(path + b"/" + where[0] + b"/1.m:2,", "xb") as f:
+            f.write(b"Subject: %s\n\nx\n" % name.hex().encode())
+    for top, directories, files in os.walk(path):
+        for entry in [top, *(os.path.join(top, f) for f in directories + files)]:
+            os.chown(entry, account.uid, account.uid) if os.geteuid() == 0 else None
+    return 1 if where and mail else 0
+
+
+def literal(name):
+    name = name if isinstance(name, bytes) else name.encode()
+    return b"{%d+}\r\n%s" % (len(name), name)
+
+
+def messages(talk, name):
+    answer = talk.cmd(b"STATUS " + literal(name) + b" (MESSAGES)")
+    assert answer.ok, (name, answer)
+    return int(answer.find(rb"MESSAGES (\d+)")[0][1])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_mend07_every_name_of_list_opens_and_stands_once(serve, seed):
+    """On random trees, in each encoding; and no mail is hidden without a word."""
+    random = __import__("random").Random(seed)
+    server = serve(start=False)
+    anna = server.accounts["anna"]
+    made = {}
+    for _ in range(40):
+        name = b"." + b".".join(random.choices(SPELLINGS, k=random.choice((1, 1, 1, 2, 2, 3))))
+        parts = random.sample(PARTS, random.choice((0, 1, 2, 3, 4, 4)))
+        if len(name) < 255 and set(name) != {ord(".")} and not os.path.exists(bytes(anna.maildir) + b"/" + name):
+            made[name] = make_directory(anna, name, parts)
+    (anna.maildir / "subscriptions").write_bytes(
+        b"".join(b".".join(random.choices(SPELLINGS[:-7], k=random.choice((1, 2)))) + b"\n" for _ in range(12)))
+    anna.own(anna.maildir / "subscriptions")
+    server.start()
+    sets = []
+    for switch in (None, "UTF8=ACCEPT", "IMAP4rev2"):
+        talk = server.imap_talk()
+        assert switch is None or talk.cmd(f"ENABLE {switch}").ok
+        names = listed(talk.cmd('LIST "" * RETURN (SUBSCRIBED)'))  # asserts that none stands twice
+        listed(talk.cmd('LSUB "" *'), b"LSUB")
+        listed(talk.cmd('LIST (SUBSCRIBED) "" *'))
+        for name, attributes in names.items():
+            answer = talk.cmd(b"EXAMINE " + literal(name))
+            if attributes & {"\\NonExistent", "\\Noselect"}:
+                assert answer.no and code(answer) == "NONEXISTENT", (name, answer)
+                continue
+            assert answer.ok, (name, answer)
+            assert talk.cmd(b"CREATE " + literal(name)).no
+        sets.append((len(names), sum(messages(talk, n) for n, a in names.items() if not a & {"\\NonExistent", "\\Noselect"})))
+    assert sets[0] == sets[1] == sets[2]
+
+    # What is not shown, `maildir check` tells, and the log has a word of it.
+    told = subprocess.run([PROGRAM, "maildir", "check", anna.maildir], capture_output=True, timeout=60).stdout
+    odd = [bytes(eval("b'" + m.decode() + "'")) for m in
+           re.findall(rb"odd: (\..*) (?:has messages and is no folder|means the name of another)", told)]
+    assert sum(made.values()) == sets[0][1] + sum(made[name] for name in odd)
+    assert told.count(b"type: mv -nT $'") == len(odd) and (not odd or "is not shown" in server.log())
+
+    # A hidden folder comes to light when the one before it goes; so all go, one by one.
+    talk, gone = server.imap_talk(), 0
+    assert talk.cmd("ENABLE UTF8=ACCEPT").ok
+    for i in range(200):
+        names = [n for n, a in listed(talk.cmd('LIST "" *')).items() if n != "INBOX" and not a & {"\\NonExistent", "\\Noselect"}]
+        if not names:
+            break
+        if random.random() < 0.2 and not names[0].startswith("New"):
+            assert talk.cmd(b"RENAME " + literal(names[0]) + b" New%d" % i).ok, (names[0], talk.last)
+            continue
+        gone += messages(talk, names[0])
+        assert talk.cmd(b"DELETE " + literal(names[0])).ok, (names[0], talk.last)
+    left = sum(made[n] for n in made if os.path.exists(bytes(anna.maildir) + b"/" + n))
+    assert gone + left == sum(made.values())
+
+
+def test_mend07_inbox_is_one_name_on_disk(server):
+    anna = server.accounts["anna"]
+    for name in (b".Inbox.Bar", b".inbox.Bar.Baz", b".INBOX.Own", b".Inbox.Own", b".inbox"):
+        assert make_directory(anna, name, PARTS) == 1
+    anna.deliver(MESSAGE)
+    talk = server.imap_talk()
+    assert set(listed(talk.cmd('LIST "" *'))) == {"INBOX", "INBOX/Bar", "INBOX/Bar/Baz", "INBOX/Own"}
+    for name in ("INBOX/Bar", "inbox/Bar", "Inbox/Bar/Baz", "InBox/Own", "inbox"):
+        assert messages(talk, name) == 1
+    assert talk.cmd("SUBSCRIBE inbox/Bar").ok and b"\tBar\n" in (anna.maildir / "subscriptions").read_bytes()
+    assert listed(talk.cmd('LIST (SUBSCRIBED) "" *')) == {"INBOX/Bar": {"\\Subscribed", "\\HasChildren"}}
+    assert talk.cmd("SELECT Inbox/Bar").ok and talk.append("INBOX/Bar", MESSAGE).ok
+    assert messages(talk, "INBOX/Bar") == 2
+    log = server.wait_log("another directory has the name INBOX/Own")
+    assert log and "another directory has the name INBOX:" in server.log()
+    # The directory that is spelled as the name is the folder; the other comes to light after it.
+    assert talk.cmd("EXAMINE INBOX/Own").find(rb"EXISTS")
+    assert b"Subject: " + b".INBOX.Own".hex().encode() in talk.cmd("FETCH 1 BODY[]").untagged[0]
+    assert talk.cmd("DELETE INBOX/Own").ok and talk.cmd("EXAMINE INBOX/Own").ok
+    assert b"Subject: " + b".Inbox.Own".hex().encode() in talk.cmd("FETCH 1 BODY[]").untagged[0]
+    assert talk.cmd("RENAME INBOX/Bar Bar").ok and (anna.maildir / ".Bar.Baz" / "cur").is_dir()
+    assert not (anna.maildir / ".Inbox.Bar").exists()
+
+
+@pytest.mark.root
+def test_mend09_a_folder_elsewhere_is_mounted_and_not_linked(serve):
+    """As sallyport.8 says; the mount is the server's own, and gone with it."""
+    server = serve(start=False)
+    anna = server.accounts["anna"]
+    for name in (b".Linked", b".Bound"):
+        make_directory(anna, name, PARTS)
+        (anna.maildir / name.decode()).rename(anna.home / name.decode())
+    (anna.maildir / ".Linked").symlink_to(anna.home / ".Linked")
+    (anna.maildir / ".Bound").mkdir()
+    server.wrapper = ["unshare", "--mount", "sh", "-c", f'mount --bind {anna.home}/.Bound {anna.maildir}/.Bound && exec "$0" "$@"']
+    server.start()
+    talk = server.imap_talk()
+    assert set(listed(talk.cmd('LIST "" *'))) == {"INBOX", "Bound"}
+    assert messages(talk, "Bound") == 1 and talk.append("INBOX", MESSAGE).ok
+    assert talk.cmd("SELECT INBOX").ok and talk.cmd("COPY 1 Bound").ok and messages(talk, "Bound") == 2
+    for command in ("SELECT Linked", "STATUS Linked (MESSAGES)", "APPEND Linked {1+}\r\nx"):
+        assert talk.cmd(command).no
+    told = subprocess.run([PROGRAM, "maildir", "check", anna.maildir], capture_output=True, timeout=60, text=True).stdout
+    link = f"$'{anna.maildir}/.Linked'"
+    assert f"type as root: rm {link} && mkdir {link} && mount --bind TARGET {link}\n" in told
+    assert len(list((anna.home / ".Linked").rglob("*"))) == 5, "nothing was written through the link"
+
+
+def test_mend06_any_part_makes_a_folder(server):
+    """git, rsync and backups leave out empty directories."""
+    anna = server.accounts["anna"]
+    for part in PARTS:
+        make_directory(anna, b".Only-" + part, [part])
+    make_directory(anna, b".None", [])
+    make_directory(anna, b".Parent.Below", [b"new"])
+    talk = server.imap_talk()
+    names = ["Only-cur", "Only-maildirfolder", "Only-new", "Only-tmp"]
+    assert set(listed(talk.cmd('LIST "" *'))) == {"INBOX", *names, "Parent", "Parent/Below"}
+    for name in [*names, "Parent/Below"]:
+        count = name in ("Only-cur", "Only-new", "Parent/Below")
+        assert messages(talk, name) == count
+        assert talk.cmd(f"SELECT {name}").find(rb"\* %d EXISTS" % count), talk.last
+        assert talk.append(name, MESSAGE).ok and messages(talk, name) == count + 1
+        for part in PARTS[:3]:
+            assert (anna.folder(name) / part.decode()).is_dir()
+    assert talk.cmd("UNSELECT").ok
+    assert talk.cmd("STATUS None (MESSAGES)").no and talk.cmd("CREATE None").ok and talk.cmd("DELETE None").ok
+    assert talk.cmd("DELETE Only-tmp").ok and talk.cmd("RENAME Only-new Other").ok and messages(talk, "Other") == 2
 
 
 # --- CREATE, DELETE, RENAME ---

@@ -95,11 +95,12 @@ def spoil(anna):
         f.write("99 :half")
     (m / "tmp").rmdir()
     (m / ".Half").mkdir()
-    (m / ".Half/maildirfolder").touch()
+    for sub in ("new", "tmp", "maildirfolder"):
+        (m / ".Half" / sub).touch() if sub == "maildirfolder" else (m / ".Half" / sub).mkdir()
     for path in m.rglob("*"):
         anna.own(path)
     mended = ["has the base name of another", "dovecot-uidlist.lock is the lock", "sallyport.index is damaged",
-              "dovecot-uidlist has lines that cannot be read", "tmp is missing", "cur is missing in Half"]
+              "dovecot-uidlist has lines that cannot be read", "tmp is missing", "cur is missing"]
     os.mkfifo(m / "cur/1.\x1b[2Jfifo")
     (m / "cur/1006.M6.test:2,").chmod(0)
     (m / "maildirsize").write_text("1000S\n")

@@ -251,10 +251,43 @@ no_folder(struct fixture *f)
 }
 
 static void
-half_folder(struct fixture *f)
+no_dot(struct fixture *f)
 {
-	assert_int_equal(mkdirat(f->fd, ".Half", 0700), 0);
-	put(f, ".Half/maildirfolder", "");
+	assert_int_equal(mkdirat(f->fd, "Sub", 0700), 0);
+	assert_int_equal(mkdirat(f->fd, "Sub/new", 0700), 0);
+}
+
+static void
+below_another(struct fixture *f)
+{
+	assert_int_equal(mkdirat(f->fd, "Sub", 0700), 0);
+	assert_int_equal(mkdirat(f->fd, "Sub/Deeper", 0700), 0);
+	assert_int_equal(mkdirat(f->fd, "Sub/Deeper/Still", 0700), 0);
+	assert_int_equal(mkdirat(f->fd, "Sub/Deeper/Still/cur", 0700), 0);
+}
+
+static void
+below_cur(struct fixture *f)
+{
+	assert_int_equal(mkdirat(f->fd, ".Sub", 0700), 0);
+	assert_int_equal(mkdirat(f->fd, ".Sub/cur", 0700), 0);
+	assert_int_equal(mkdirat(f->fd, ".Sub/Inner", 0700), 0);
+	assert_int_equal(mkdirat(f->fd, ".Sub/Inner/new", 0700), 0);
+}
+
+static void
+same_name(struct fixture *f)
+{
+	assert_int_equal(mkdirat(f->fd, ".&AOk-", 0700), 0);
+	assert_int_equal(mkdirat(f->fd, ".&AOk-/cur", 0700), 0);
+	assert_int_equal(mkdirat(f->fd, ".\xc3\xa9", 0700), 0);
+	assert_int_equal(mkdirat(f->fd, ".\xc3\xa9/new", 0700), 0);
+}
+
+static void
+link_to_folder(struct fixture *f)
+{
+	assert_int_equal(symlinkat("/tmp", f->fd, ".Link"), 0);
 }
 
 static void
@@ -300,7 +333,12 @@ static const struct odd_case {
     {quota, ODD_QUOTA, "maildirsize", STAYS},
     {subscribed, ODD_SUBSCRIPTION, "Not/There", STAYS},
     {no_folder, ODD_NO_FOLDER, ".a..b", STAYS},
-    {half_folder, ODD_MISSING, "cur", MENDED},
+    /* mend06, mend07, mend09: whatever has messages that no client sees. */
+    {no_dot, ODD_NO_FOLDER, "Sub", STAYS},
+    {below_another, ODD_NO_FOLDER, "Sub/Deeper/Still", STAYS},
+    {below_cur, ODD_NO_FOLDER, ".Sub/Inner", STAYS},
+    {same_name, ODD_HIDDEN, ".\xc3\xa9", STAYS},
+    {link_to_folder, ODD_LINK, ".Link", STAYS},
     {deleted, ODD_DELETED, "sallyport.deleted.1", STAYS},
     {everybodys, ODD_MODE, "dovecot-uidlist", STAYS},
 };

@@ -28,6 +28,13 @@ imap_say(struct session *session, enum imap_result result, const char *format, .
 }
 
 enum imap_result
+imap_say_expunged(struct session *session, enum imap_result result)
+{
+	return imap_say(
+	    session, result, "[EXPUNGEISSUED] Some of the requested messages no longer exist");
+}
+
+enum imap_result
 imap_leave(struct session *session)
 {
 	return imap_say(session, IMAP_NO, "[UNAVAILABLE] %s", session->leaving);

@@ -16,6 +16,10 @@
 enum imap_result __attribute__((format(printf, 3, 4)))
 imap_say(struct session *session, enum imap_result result, const char *format, ...);
 
+/* OK or NO, and that another session has expunged messages which the command names by number; in the words of
+ * RFC 2180, for which clients look. */
+enum imap_result imap_say_expunged(struct session *session, enum imap_result result);
+
 /* NO, for the reason that the session has to leave. */
 enum imap_result imap_leave(struct session *session);
 

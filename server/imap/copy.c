@@ -117,8 +117,7 @@ commit(struct copying *c, bool move, bool *again_r)
 
 	/* RFC 2180 section 4.4.1: COPY of what is not there does nothing; by UID it is no error. */
 	if (c->gone && !move)
-		return imap_say(
-		    session, IMAP_NO, "[EXPUNGEISSUED] Some are expunged; none is copied");
+		return imap_say_expunged(session, IMAP_NO);
 	if (c->from.count == 0)
 		return IMAP_OK;
 	if (c->from.failed)

@@ -393,7 +393,7 @@ fetch_all(struct fetching *f, struct picked *picked)
 		    f->session, IMAP_NO, "[UNKNOWN-CTE] Some content has an unknown encoding");
 	/* RFC 2180 section 4.1.2; by UID a message that is gone is no error. */
 	if (f->gone && !picked->by_uid)
-		return imap_say(f->session, IMAP_NO, "[EXPUNGEISSUED] Some messages are expunged");
+		return imap_say_expunged(f->session, IMAP_NO);
 	return IMAP_OK;
 }
 

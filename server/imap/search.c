@@ -37,6 +37,7 @@ struct searching {
 	struct mdtext fields;				    /* of the present message */
 	int64_t started, looked;
 	bool stopped;
+	bool gone; /* some message is expunged, and was not looked at */
 };
 
 /* --- one message --- */
@@ -439,7 +440,9 @@ look_at(struct searching *s, struct picked *picked)
 	while (picked_next(box, picked, &a.place)) {
 		if (n++ % STOP_EVERY == 0 && stop(s))
 			break;
-		if (mailbox_message(box, a.place, &a.m) && matches(&a))
+		if (!mailbox_message(box, a.place, &a.m))
+			s->gone = true;
+		else if (matches(&a))
 			note_found(s, a.place, &a.m);
 	}
 }
@@ -488,6 +491,9 @@ run_program(struct searching *s)
 		put_found(s);
 	else if (s->returns != RETURN_SAVE)
 		put_extended(s);
+	/* With numbers about the client hears of it later only: RFC 2180 section 4.3, RFC 5530. */
+	if (s->gone && (!s->uid || s->session->by_number))
+		return imap_say_expunged(s->session, IMAP_OK);
 	return IMAP_OK;
 }
 

@@ -173,24 +173,23 @@ say_modified(struct session *session, enum imap_result result, const struct sequ
 	session->reply.len = 0;
 	imap_add(&session->reply, "[MODIFIED ");
 	sequence_put(modified, &session->reply);
-	imap_add(&session->reply,
-	    result == IMAP_OK ? "] They were changed before" : "] Some are expunged");
+	imap_add(&session->reply, result == IMAP_OK ? "] They were changed before"
+						    : "] Some of the messages no longer exist");
 	return result;
 }
 
 static enum imap_result
 conclude(struct session *session, bool by_uid, const struct storing *storing)
 {
-	/* RFC 2180 section 4.2.1: the others are changed, and told. */
 	bool gone = storing->gone && !by_uid;
+	/* RFC 2180 section 4.2: the others are changed.  A client that wants to hear of them misses an answer. */
+	enum imap_result result = gone && !storing->silent ? IMAP_NO : IMAP_OK;
 
 	if (storing->failed || storing->modified.failed)
 		return imap_say(session, IMAP_NO, "[UNAVAILABLE] Some could not be changed");
 	if (storing->modified.count > 0)
-		return say_modified(session, gone ? IMAP_NO : IMAP_OK, &storing->modified);
-	if (gone)
-		return imap_say(session, IMAP_NO, "[EXPUNGEISSUED] Some are expunged");
-	return IMAP_OK;
+		return say_modified(session, result, &storing->modified);
+	return gone ? imap_say_expunged(session, result) : IMAP_OK;
 }
 
 static enum imap_result

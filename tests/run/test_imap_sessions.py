@@ -91,6 +91,36 @@ def test_messages_that_another_session_expunged(two):
     assert answer.ok and set(numbers(answer, b"EXPUNGE")) and flags(here).keys() == {1, 3, 5, 6}
 
 
+def test_mend18_what_another_session_expunged_is_told_in_words(two):
+    """A STORE that is silent has done what there was to do; SEARCH says that it leaves some out."""
+    here, there = two
+    words = "[EXPUNGEISSUED] Some of the requested messages no longer exist"
+    there.cmd("CREATE Box")
+    there.cmd("STORE 2,4 +FLAGS.SILENT (\\Deleted)")
+    there.cmd("EXPUNGE")
+    for command, status in (("FETCH 1:* UID", "NO"), ("STORE 1:5 +FLAGS (\\Flagged)", "NO"), ("STORE 4 FLAGS (\\Flagged)", "NO"),
+                            ("STORE 1:5 +FLAGS.SILENT (\\Draft)", "OK"), ("STORE 4 FLAGS.SILENT (\\Draft)", "OK"),
+                            ("SEARCH ALL", "OK"), ("SEARCH RETURN (COUNT) UNSEEN", "OK"), ("SEARCH 1:2", "OK"), ("UID SEARCH 4:5", "OK")):
+        answer = here.cmd(command)
+        assert (answer.status, answer.text) == (status, words) and not numbers(answer, b"EXPUNGE"), (command, answer)
+    for command in ("FETCH 1,3 UID", "STORE 1,3,5 +FLAGS (x)", "SEARCH 1,3,5", "SEARCH UID 5:*"):
+        answer = here.cmd(command)
+        assert answer.ok and answer.text == "Done", (command, answer)
+    answer = here.cmd("STORE 1:5 (UNCHANGEDSINCE 1) +FLAGS (y)")
+    assert answer.no and answer.text == "[MODIFIED 1,3,5] Some of the messages no longer exist"
+    answer = here.cmd("STORE 1:5 (UNCHANGEDSINCE 1) +FLAGS.SILENT (y)")
+    assert answer.ok and answer.text.startswith("[MODIFIED 1,3,5] ")
+    assert searched(there, "DRAFT") == searched(there, "FLAGGED") == [1, 2, 3]
+    answer = here.cmd("UID SEARCH ALL")
+    assert answer.ok and answer.text == "Done" and numbers(answer, b"EXPUNGE") == [2, 3], "told at once"
+    assert here.cmd("SEARCH ALL").text == "Done"
+    there.cmd("STORE 1 +FLAGS.SILENT (\\Deleted)")
+    there.cmd("EXPUNGE")
+    here.cmd("FETCH 2 UID")  # so that it is known here, and not told
+    answer = here.cmd("COPY 1:3 Box")
+    assert answer.no and answer.text == words and numbers(answer, b"EXPUNGE") == [1]
+
+
 def test_copy_of_what_another_session_expunged_copies_nothing(two):
     here, there = two
     there.cmd("CREATE Box")

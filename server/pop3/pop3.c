@@ -62,8 +62,9 @@ pop3_capa(struct channel *channel, const struct pop3_state *state)
 		channel_printf(channel, "LOGIN-DELAY %lld\r\n", (long long)state->login_delay);
 	if (!state->logged_in && !state->tls)
 		channel_puts(channel, "STLS\r\n");
-	/* Nothing that would tempt a client to send its password in the clear. */
-	if (!state->logged_in && state->may_login)
+	/* Nothing that would tempt a client to send its password in the clear.  After the login the list is the
+	 * same: RFC 2449 section 5, RFC 5034 section 3. */
+	if (state->logged_in || state->may_login)
 		channel_printf(channel, "USER\r\nSASL %s\r\n", SASL_MECHANISMS);
 	/* RFC 2449 section 6.9: optionally in the transaction state only, as a probe needs no version. */
 	if (state->logged_in)

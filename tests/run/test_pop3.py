@@ -176,9 +176,24 @@ def test_capa(filled):
     assert b"STLS\r\n" not in tls and b"USER\r\n" in tls and b"SASL PLAIN LOGIN\r\n" in tls
     for c in (b"TOP", b"UIDL", b"RESP-CODES", b"AUTH-RESP-CODE", b"PIPELINING", b"EXPIRE NEVER", b"UTF8", b"LANG"):
         assert c + b"\r\n" in tls
-    s, f = login_raw(filled)
+
+@pytest.mark.parametrize("way", ["TLS", "STLS", "in the clear"])
+def test_mend19_capa_after_login_keeps_what_it_was(serve, way):
+    """RFC 2449 section 5, RFC 5034 section 3: all but STLS."""
+    server = serve({"login_in_clear": "loopback"})
+    s, f = server.raw(tls=way == "TLS")
+    if way == "STLS":
+        assert ask(s, f, "STLS").startswith(b"+OK")
+        s = server.context().wrap_socket(s, server_hostname="localhost")
+        f = s.makefile("rb")
     assert ask(s, f, "CAPA").startswith(b"+OK")
-    assert any(c.startswith(b"IMPLEMENTATION sallyport") for c in multi(f))
+    before = set(multi(f))
+    assert b"USER\r\n" in before and (b"STLS\r\n" in before) == (way == "in the clear")
+    assert ask(s, f, "USER anna").startswith(b"+OK") and ask(s, f, "PASS sesame").startswith(b"+OK")
+    assert ask(s, f, "CAPA").startswith(b"+OK")
+    after = set(multi(f))
+    implementation = {c for c in after if c.startswith(b"IMPLEMENTATION sallyport")}
+    assert len(implementation) == 1 and after - implementation == before - {b"STLS\r\n"}
 
 
 def test_lang_and_utf8(filled):

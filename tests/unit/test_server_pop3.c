@@ -172,8 +172,8 @@ capabilities_tell_the_state(void **state)
 	    {{.tls = true, .may_login = true}, false, true, false, NULL},
 	    {{.tls = true, .may_login = true, .login_delay = 60}, false, true, false,
 		"\r\nLOGIN-DELAY 60\r\n"},
-	    {{.logged_in = true}, false, false, true, NULL},
-	    {{.logged_in = true, .tls = true, .may_login = true, .login_delay = 5}, false, false,
+	    {{.logged_in = true}, false, true, true, NULL},
+	    {{.logged_in = true, .tls = true, .may_login = true, .login_delay = 5}, false, true,
 		true, "\r\nLOGIN-DELAY 5\r\n"},
 	};
 	static const char *const always[] = {"TOP", "UIDL", "RESP-CODES", "AUTH-RESP-CODE",

@@ -175,16 +175,20 @@ static void
 look_files(const struct look *look)
 {
 	static const char *const file[] = {UIDLIST_NAME, KEYWORDS_NAME, MORE_KEYWORDS_NAME,
-	    LOCK_NAME, SNAPSHOT_NAME, LOG_NAME, TEXTS_NAME};
+	    LOCK_NAME, SNAPSHOT_NAME, LOG_NAME, TEXTS_NAME, "subscriptions",
+	    "sallyport.special-use", "dovecot-uidvalidity"};
 	struct stat st;
 
 	for (size_t i = 0; i < sizeof(file) / sizeof(file[0]); i++) {
 		if (fstatat(look->folder->fd, file[i], &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
-		if (S_ISREG(st.st_mode))
-			look_rights(look, file[i], &st);
-		else
+		if (!S_ISREG(st.st_mode)) {
 			tell(look, ODD_STRANGE, file[i], check_kind(st.st_mode));
+			continue;
+		}
+		look_rights(look, file[i], &st);
+		if (st.st_nlink > 1)
+			tell_number(look, ODD_LINKED, file[i], NULL, st.st_nlink);
 	}
 }
 
@@ -499,8 +503,12 @@ load_uids(struct look *look, struct uidfile *uids, struct uid_record *record)
 	memset(record, 0, sizeof(*record));
 	if (look->folder->lock_fd >= 0)
 		(void)!uid_record_read(look->folder, record);
-	if (uidfile_load(look->folder, uids) == 0)
-		return 0;
+	if (uidfile_load(look->folder, uids) == 0) {
+		if (!uids->closed)
+			return 0;
+		uidfile_close(uids);
+		errno = EACCES;
+	}
 	tell(look, ODD_CLOSED, UIDLIST_NAME, strerror(errno));
 	return errno == ENOMEM ? -1 : 1;
 }

@@ -25,6 +25,7 @@ enum maildir_odd {
 	ODD_STRANGE,	  /* is not the directory or file that it should be; detail: what it is */
 	ODD_CLOSED,	  /* a directory or file of ours that cannot be looked at; detail: why */
 	ODD_OWNER,	  /* belongs to somebody else; number: whose uid */
+	ODD_LINKED,	  /* a file of ours that has other names too; number: how many it has */
 	ODD_MODE,	  /* its owner cannot use it, or everybody can write it; number: the mode */
 	ODD_NO_MESSAGE,	  /* in cur/ or new/; detail: what it is */
 	ODD_NAME,	  /* a name that no message can have */

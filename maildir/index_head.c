@@ -7,8 +7,10 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "maildir/file.h"
 #include "maildir/hash.h"
 #include "maildir/index_head.h"
 #include "maildir/internal.h"
@@ -31,13 +33,13 @@ index_file_open(int dirfd, const struct index_kind *kind, uint64_t id, bool *mor
 {
 	char begin[sizeof(struct index_head) + 1];
 	struct index_head wanted;
-	const int flags = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
-	int fd = openat(dirfd, kind->name, O_RDWR | flags);
+	struct stat st;
+	int fd = file_open(dirfd, kind->name, 0, &st);
 	ssize_t n;
 
 	/* Then writing fails, and its writer goes on in its own memory (index.c). */
-	if (fd < 0 && error_bars(errno))
-		fd = openat(dirfd, kind->name, O_RDONLY | flags);
+	if (fd < 0 && (errno == EINVAL || error_bars(errno)))
+		fd = maildir_open_regular(dirfd, kind->name, &st);
 	if (fd < 0)
 		return -1;
 	index_head_make(kind, id, &wanted);
@@ -53,12 +55,10 @@ index_file_open(int dirfd, const struct index_kind *kind, uint64_t id, bool *mor
 int
 index_file_create(int dirfd, const struct index_kind *kind, uint64_t id)
 {
-	const int create = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
 	struct index_head head;
 	int fd, saved;
 
-	(void)unlinkat(dirfd, kind->tmp, 0);
-	fd = openat(dirfd, kind->tmp, create, 0600);
+	fd = file_make(dirfd, kind->tmp);
 	if (fd < 0)
 		return -1;
 	index_head_make(kind, id, &head);

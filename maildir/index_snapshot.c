@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "maildir/file.h"
 #include "maildir/index_snapshot.h"
 #include "maildir/internal.h"
 
@@ -370,11 +371,8 @@ writer_lay_out(struct snapshot_writer *writer, struct piece piece[PIECES], uint3
 static int
 pieces_write(int dirfd, const struct piece piece[PIECES])
 {
-	const int create = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-	int fd, r = 0, saved;
+	int fd = file_make(dirfd, SNAPSHOT_TMP), r = 0, saved;
 
-	(void)unlinkat(dirfd, SNAPSHOT_TMP, 0);
-	fd = openat(dirfd, SNAPSHOT_TMP, create, 0600);
 	if (fd < 0)
 		return -1;
 	for (int i = 0; i < PIECES && r == 0; i++)

@@ -17,13 +17,18 @@
 #include "maildir/text.h"
 #include "maildir/uidlist.h"
 
+/* Files of which a session tells that they cannot be used; more would only bury the log. */
+#define NOTICED_MAX 16
+
 struct maildir {
 	int fd;
 	char *path; /* as it was given; for inotify, which knows no descriptors of directories */
 	char *host;
-	uint64_t unique;		/* counts the unique names made */
-	uint64_t seed;			/* of hash tables */
-	char *buffer;			/* READ_SIZE octets, for whoever reads a file at a time */
+	uint64_t unique; /* counts the unique names made */
+	uint64_t seed;	 /* of hash tables */
+	char *buffer;	 /* READ_SIZE octets, for whoever reads a file at a time */
+	uint64_t
+	    noticed[NOTICED_MAX]; /* hashes of files of which was told that they cannot be used */
 	struct maildir_folder *folders; /* that are open: see mdlock_take */
 	void (*notice)(void *ctx, const char *text);
 	void *ctx;

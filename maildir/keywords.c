@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "maildir/file.h"
 #include "maildir/index.h"
 #include "maildir/internal.h"
 #include "maildir/keywords.h"
@@ -118,7 +119,7 @@ keywords_find(const struct keywords *keywords, const char *name)
 
 /* --- the file --- */
 
-/* Reads the file; none is no keywords, and so is one that is not a file or far too large. */
+/* A missing file, a non-file, an oversized file and one that cannot be read all mean: no names. */
 static int
 keywords_load(struct maildir_folder *folder, struct keywords *keywords)
 {
@@ -128,8 +129,13 @@ keywords_load(struct maildir_folder *folder, struct keywords *keywords)
 	int fd = maildir_open_regular(folder->fd, KEYWORDS_NAME, &st), r, saved;
 
 	memset(keywords, 0, sizeof(*keywords));
+	if (fd < 0 && (errno == EACCES || errno == EPERM || errno == EINVAL)) {
+		file_notice(folder->md, folder->fd, KEYWORDS_NAME, errno);
+		keywords->closed = errno != EINVAL;
+		return file_stamp_at(folder->fd, KEYWORDS_NAME, &keywords->stamp);
+	}
 	if (fd < 0)
-		return errno == ENOENT || errno == EINVAL ? 0 : -1;
+		return errno == ENOENT ? 0 : -1;
 	r = maildir_read_all(fd, KEYWORDS_SIZE_MAX, &text, &size);
 	saved = errno;
 	close(fd);
@@ -262,25 +268,17 @@ static int
 keywords_store(struct maildir_folder *folder, const struct keywords *keywords)
 {
 	struct mdtext text = {0};
-	int fd, r = -1;
+	int r;
 
 	keywords_put(keywords, &text);
-	(void)unlinkat(folder->fd, KEYWORDS_TMP, 0);
-	fd = openat(
-	    folder->fd, KEYWORDS_TMP, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd >= 0) {
-		r = text.failed ? -1 : maildir_write_all(fd, text.data, text.len);
-		if (r == 0)
-			r = fsync(fd);
-		if (close(fd) < 0)
-			r = -1;
-	}
+	r = file_write(folder->fd, KEYWORDS_TMP, &text, NULL);
 	if (r == 0 && !dotlock_held(folder)) {
+		(void)unlinkat(folder->fd, KEYWORDS_TMP, 0);
 		errno = ENOLCK;
 		r = -1;
 	}
 	if (r == 0)
-		r = renameat(folder->fd, KEYWORDS_TMP, folder->fd, KEYWORDS_NAME);
+		r = file_place(folder->md, folder->fd, KEYWORDS_TMP, KEYWORDS_NAME, false);
 	if (r == 0)
 		r = fsync(folder->fd);
 	mdtext_clear(&text);
@@ -348,6 +346,10 @@ number_make(struct maildir_folder *folder, const char *name)
 {
 	int number = more_free(folder->more);
 
+	if (folder->more->closed) {
+		errno = EACCES;
+		return -1;
+	}
 	if (number < 0) {
 		errno = ERANGE;
 		return -1;
@@ -378,7 +380,8 @@ keyword_add(struct maildir_folder *folder, const char *name, bool locked)
 	number = keyword_number(folder, name);
 	if (number >= 0)
 		return number;
-	if (letter_free(folder, 0) < 0)
+	/* Names of letters that cannot be read must not be overwritten. */
+	if (folder->keywords->closed || letter_free(folder, 0) < 0)
 		return number_make(folder, name);
 	if (letters_in_use(folder, &used) < 0 || (!locked && dotlock_take(folder) < 0))
 		return -1;

@@ -24,6 +24,7 @@ enum { KEYWORD_LETTERS = 26 }; /* a to z */
 struct keywords {
 	char name[KEYWORD_LETTERS][KEYWORD_MAX + 1]; /* "" where there is none */
 	struct file_stamp stamp;		     /* of the file they are from */
+	bool closed;				     /* which cannot be read */
 };
 
 /* Takes what can be read; lines that cannot are passed over. */

@@ -8,10 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "maildir/file.h"
 #include "maildir/internal.h"
 #include "maildir/lock.h"
 
@@ -65,22 +67,71 @@ lock_set(int fd, short type, enum lock_byte byte)
 	return -1;
 }
 
-static int
-lock_open(int dirfd)
+/* Whether a process that has it open holds a lock that is soon over. */
+static bool
+lock_is_busy(int fd)
 {
-	const int flags = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
-	struct stat st;
-	int fd = openat(dirfd, LOCK_NAME, flags);
+	static const enum lock_byte soon_over[] = {LOCK_FOLDER, LOCK_VALIDITY, LOCK_TREE};
 
-	if (fd < 0 && errno == ENOENT)
-		fd = openat(dirfd, LOCK_NAME, flags | O_CREAT, 0600);
-	if (fd < 0)
+	for (size_t i = 0; i < sizeof(soon_over) / sizeof(soon_over[0]); i++)
+		if (lock_set(fd, F_WRLCK, soon_over[i]) < 0)
+			return true;
+	return false;
+}
+
+/* Whether an error of file_open says that a name can have no lock file of ours. */
+static bool
+is_odd(int error)
+{
+	return error == EINVAL || error == EACCES || error == EPERM;
+}
+
+/*
+ * Makes room for a lock file of ours, when what lies there cannot be one: a directory, a file of another user, a
+ * second name of some file.  Only in a directory that is ours: users who share one must not take turns at it.  One
+ * process does so at a time (flock of the directory), so that none sets aside the file that another has just made.
+ */
+static int
+lock_make_room(struct maildir *md, int dirfd)
+{
+	int error = errno, r = -1, fd;
+	struct stat st;
+
+	if (fstat(dirfd, &st) < 0 || st.st_uid != geteuid() ||
+	    flock(dirfd, LOCK_EX | LOCK_NB) < 0) {
+		errno = errno == EWOULDBLOCK ? EAGAIN : error;
 		return -1;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-		return fd;
-	close(fd);
-	errno = EINVAL;
-	return -1;
+	}
+	fd = file_open(dirfd, LOCK_NAME, 0, &st);
+	if (fd >= 0 || errno == ENOENT) {
+		r = 0;
+	} else if (is_odd(errno)) {
+		int other = openat(dirfd, LOCK_NAME, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+		errno = EAGAIN;
+		if (other < 0 || !lock_is_busy(other))
+			r = file_set_aside(md, dirfd, LOCK_NAME);
+		if (other >= 0)
+			close(other);
+	}
+	error = errno;
+	if (fd >= 0)
+		close(fd);
+	(void)flock(dirfd, LOCK_UN);
+	errno = error;
+	return r;
+}
+
+/* As file_open; what is in the way is set aside. */
+static int
+lock_open(struct maildir *md, int dirfd)
+{
+	struct stat st;
+	int fd = file_open(dirfd, LOCK_NAME, 0, &st);
+
+	if (fd < 0 && is_odd(errno) && lock_make_room(md, dirfd) < 0)
+		return -1;
+	return fd >= 0 ? fd : file_open(dirfd, LOCK_NAME, O_CREAT, &st);
 }
 
 /* A lock on a file that was unlinked meanwhile would keep out nobody. */
@@ -96,9 +147,9 @@ lock_is_current(int dirfd, int fd)
 
 /* 1: the file was replaced, another try may succeed at once. */
 static int
-lock_once(int dirfd, int *fd, enum lock_byte byte)
+lock_once(struct maildir *md, int dirfd, int *fd, enum lock_byte byte)
 {
-	if (*fd < 0 && (*fd = lock_open(dirfd)) < 0)
+	if (*fd < 0 && (*fd = lock_open(md, dirfd)) < 0)
 		return -1;
 	if (lock_set(*fd, F_WRLCK, byte) < 0)
 		return -1;
@@ -124,12 +175,13 @@ lock_is_our_own(const struct maildir *md, int fd, enum lock_byte byte)
 {
 	struct stat wanted, held;
 
-	if (byte != LOCK_FOLDER || fstat(fd, &wanted) < 0)
+	if (byte != LOCK_FOLDER || fd < 0 || fstat(fd, &wanted) < 0)
 		return false;
 	for (const struct maildir_folder *folder = md->folders; folder != NULL;
 	     folder = folder->next)
-		if (folder->locks > 0 && fstat(folder->lock_fd, &held) == 0 &&
-		    held.st_ino == wanted.st_ino && held.st_dev == wanted.st_dev)
+		if (folder->locks > 0 && folder->lock_fd >= 0 &&
+		    fstat(folder->lock_fd, &held) == 0 && held.st_ino == wanted.st_ino &&
+		    held.st_dev == wanted.st_dev)
 			return true;
 	return false;
 }
@@ -141,7 +193,7 @@ mdlock_take(struct maildir *md, int dirfd, int *fd, enum lock_byte byte, unsigne
 
 	settle_held(md);
 	for (;;) {
-		int r = lock_once(dirfd, fd, byte);
+		int r = lock_once(md, dirfd, fd, byte);
 
 		if (r == 0 || (r < 0 && errno != EAGAIN))
 			return r;
@@ -149,8 +201,10 @@ mdlock_take(struct maildir *md, int dirfd, int *fd, enum lock_byte byte, unsigne
 			errno = EDEADLK;
 			return -1;
 		}
-		if (r < 0 && wait_ms == 0)
+		if (r < 0 && wait_ms == 0) {
+			errno = EAGAIN;
 			return -1;
+		}
 		waited = maildir_now_ms() - begun;
 		/* Who does not wait must still come to the file that is there now, or to hear that there is none. */
 		if (waited > wait_ms && (r < 0 || waited > LOCK_EAGER_MS)) {
@@ -204,6 +258,8 @@ mdlock_enter(struct maildir_folder *folder, bool wait)
 		return 0;
 	if (!error_bars(errno))
 		return -1;
+	if (errno != EROFS)
+		file_notice(folder->md, folder->fd, LOCK_NAME, errno);
 	folder->unlocked = errno;
 	folder->locks++;
 	return 0;
@@ -248,10 +304,7 @@ dotlock_prepare(struct dotlock *lock)
 	struct stat st;
 	int fd, saved;
 
-	if (unlinkat(lock->dirfd, lock->tmp, 0) < 0 && errno != ENOENT)
-		return -1;
-	fd = openat(
-	    lock->dirfd, lock->tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	fd = file_make(lock->dirfd, lock->tmp);
 	if (fd < 0)
 		return -1;
 	/* Where files cannot be locked the number alone must do. */
@@ -297,6 +350,18 @@ dotlock_is_dead(int fd, const char *text, size_t len, const char *host)
 	return pid > 0 && (pid == getpid() || (kill(pid, 0) < 0 && errno == ESRCH));
 }
 
+/* One that cannot be read: no program locks by a directory or a FIFO, and a file gets old. */
+static bool
+dotlock_is_odd(const struct dotlock *lock, time_t now, struct file_stamp *stamp_r)
+{
+	struct stat st;
+
+	if (fstatat(lock->dirfd, lock->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return false;
+	file_stamp_of(&st, stamp_r);
+	return !S_ISREG(st.st_mode) || now - st.st_mtime > DOTLOCK_STALE_SECONDS;
+}
+
 bool
 dotlock_file_stale(const struct dotlock *lock, time_t now, struct file_stamp *stamp_r)
 {
@@ -308,7 +373,7 @@ dotlock_file_stale(const struct dotlock *lock, time_t now, struct file_stamp *st
 	int fd = maildir_open_regular(lock->dirfd, lock->name, &st);
 
 	if (fd < 0)
-		return false;
+		return dotlock_is_odd(lock, now, stamp_r);
 	n = read(fd, text, sizeof(text) - 1);
 	text[n > 0 ? n : 0] = '\0';
 	text[strcspn(text, "\r\n")] = '\0';
@@ -333,7 +398,9 @@ dotlock_break(const struct dotlock *lock, const struct file_stamp *stale)
 {
 	struct stat st;
 
-	(void)unlinkat(lock->dirfd, lock->aside, 0);
+	if (fstatat(lock->dirfd, lock->name, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(st.st_mode))
+		return file_set_aside(lock->md, lock->dirfd, lock->name) == 0;
+	file_clear(lock->dirfd, lock->aside);
 	if (maildir_move(lock->dirfd, lock->name, lock->dirfd, lock->aside) < 0)
 		return false;
 	if (fstatat(lock->dirfd, lock->aside, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
@@ -341,7 +408,7 @@ dotlock_break(const struct dotlock *lock, const struct file_stamp *stale)
 		(void)maildir_move(lock->dirfd, lock->aside, lock->dirfd, lock->name);
 		return false;
 	}
-	(void)unlinkat(lock->dirfd, lock->aside, 0);
+	file_clear(lock->dirfd, lock->aside);
 	maildir_notice(lock->md, "%s: took over the stale lock %s", lock->folder, lock->name);
 	return true;
 }

@@ -28,6 +28,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "maildir/file.h"
 #include "maildir/fnv.h"
 #include "maildir/internal.h"
 #include "maildir/keywords.h"
@@ -405,10 +406,14 @@ more_refresh(struct maildir_folder *folder, struct more_keywords *more)
 		return 0;
 	fd = maildir_open_regular(folder->fd, MORE_KEYWORDS_NAME, &st);
 	if (fd < 0) {
-		if (errno != ENOENT && errno != EINVAL)
+		saved = errno;
+		if (saved != ENOENT && saved != EINVAL && saved != EACCES && saved != EPERM)
 			return -1;
 		more_clear(more);
 		more->stamp = now;
+		more->closed = saved == EACCES || saved == EPERM;
+		if (saved != ENOENT)
+			file_notice(folder->md, folder->fd, MORE_KEYWORDS_NAME, saved);
 		return 0;
 	}
 	r = goes_on(more, fd, &st) ? read_on(more, fd, &st) : -1;
@@ -444,10 +449,6 @@ append_to(int fd, const struct mdtext *text)
 
 	if (fstat(fd, &st) < 0)
 		return -1;
-	if (!S_ISREG(st.st_mode)) {
-		errno = EIO;
-		return -1;
-	}
 	whole = ends_whole(fd, st.st_size);
 	if (whole < 0)
 		return -1;
@@ -463,8 +464,33 @@ append_to(int fd, const struct mdtext *text)
 }
 
 static int
+more_replace(struct maildir_folder *folder, const struct mdtext *text)
+{
+	if (file_write(folder->fd, MORE_TMP, text, MORE_KEYWORDS_NAME) < 0 ||
+	    file_place(folder->md, folder->fd, MORE_TMP, MORE_KEYWORDS_NAME, false) < 0)
+		return -1;
+	return fsync(folder->fd);
+}
+
+/* Not into a file that is somewhere else too, or is none: what is known, and more, into one of our own. */
+static int
+more_append_anew(
+    struct maildir_folder *folder, struct more_keywords *more, const struct mdtext *text)
+{
+	struct mdtext all = {0};
+	int r;
+
+	more_put(more, NULL, NULL, &all);
+	mdtext_add(&all, text->data, text->len);
+	r = more_replace(folder, &all);
+	mdtext_clear(&all);
+	return r < 0 ? -1 : more_refresh(folder, more);
+}
+
+static int
 more_append(struct maildir_folder *folder, struct more_keywords *more, const struct mdtext *text)
 {
+	struct stat st;
 	bool made = false;
 	int fd, r, saved;
 
@@ -472,13 +498,13 @@ more_append(struct maildir_folder *folder, struct more_keywords *more, const str
 		errno = text->failed ? ENOMEM : folder->unlocked;
 		return -1;
 	}
-	fd = openat(folder->fd, MORE_KEYWORDS_NAME,
-	    O_RDWR | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	fd = file_open(folder->fd, MORE_KEYWORDS_NAME, O_APPEND, &st);
 	if (fd < 0 && errno == ENOENT) {
 		made = true;
-		fd = openat(folder->fd, MORE_KEYWORDS_NAME,
-		    O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		fd = file_open(folder->fd, MORE_KEYWORDS_NAME, O_APPEND | O_CREAT, &st);
 	}
+	if (fd < 0 && errno == EINVAL)
+		return more_append_anew(folder, more, text);
 	if (fd < 0)
 		return -1;
 	r = append_to(fd, text);
@@ -518,33 +544,6 @@ more_store(struct maildir_folder *folder, struct more_keywords *more,
 	return r;
 }
 
-static int
-more_replace(struct maildir_folder *folder, const struct mdtext *text)
-{
-	struct stat st;
-	int fd, r;
-
-	if (unlinkat(folder->fd, MORE_TMP, 0) < 0 && errno != ENOENT)
-		return -1;
-	fd = openat(
-	    folder->fd, MORE_TMP, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return -1;
-	/* Who shared the old file shares the new one; if we may not, so be it. */
-	if (fstatat(folder->fd, MORE_KEYWORDS_NAME, &st, AT_SYMLINK_NOFOLLOW) == 0) {
-		(void)!fchown(fd, (uid_t)-1, st.st_gid);
-		(void)!fchmod(fd, st.st_mode & 0666);
-	}
-	r = maildir_write_all(fd, text->data, text->len);
-	if (r == 0)
-		r = fsync(fd);
-	if (close(fd) < 0)
-		r = -1;
-	if (r == 0)
-		r = renameat(folder->fd, MORE_TMP, folder->fd, MORE_KEYWORDS_NAME);
-	return r == 0 ? fsync(folder->fd) : -1;
-}
-
 int
 more_trim(struct maildir_folder *folder, struct more_keywords *more, size_t messages,
     bool (*live)(void *ctx, const char *base, size_t len), void *ctx)
@@ -556,12 +555,7 @@ more_trim(struct maildir_folder *folder, struct more_keywords *more, size_t mess
 	if (folder->unlocked != 0 || more->lines <= (useful + MORE_COUNT) * 2 + WASTE_MIN)
 		return 0;
 	more_put(more, live, ctx, &text);
-	if (text.failed) {
-		errno = ENOMEM;
-		r = -1;
-	} else {
-		r = more_replace(folder, &text);
-	}
+	r = more_replace(folder, &text);
 	mdtext_clear(&text);
 	return r < 0 ? -1 : more_refresh(folder, more);
 }

@@ -37,7 +37,8 @@ struct more_keywords {
 	struct mdarena arena;	/* holds the base names */
 	/* The file as far as it was read. */
 	struct file_stamp stamp;
-	off_t end; /* behind the last whole line */
+	off_t end;   /* behind the last whole line */
+	bool closed; /* it cannot be read: nothing is written either */
 	char tail[MORE_TAIL];
 };
 

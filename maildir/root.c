@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "maildir/file.h"
 #include "maildir/internal.h"
 #include "maildir/lock.h"
 
@@ -40,6 +41,16 @@ root_unlock(int fd)
 	errno = saved;
 }
 
+/* What lies there cannot be read; EIO, if it is no file that can be one of these. */
+static int
+root_closed(struct maildir *md, const char *name)
+{
+	file_notice(md, md->fd, name, errno);
+	if (errno == EINVAL || errno == EFBIG)
+		errno = EIO;
+	return -1;
+}
+
 int
 root_read(struct maildir *md, const char *name, size_t max, char **text_r, size_t *size_r)
 {
@@ -49,38 +60,19 @@ root_read(struct maildir *md, const char *name, size_t max, char **text_r, size_
 	*size_r = 0;
 	if (fd < 0) {
 		*text_r = errno == ENOENT ? calloc(1, 1) : NULL;
-		return *text_r != NULL ? 0 : -1;
+		return *text_r != NULL ? 0 : root_closed(md, name);
 	}
 	r = maildir_read_all(fd, max, text_r, size_r);
 	saved = errno;
 	close(fd);
 	errno = saved;
-	return r;
+	return r == 0 ? 0 : root_closed(md, name);
 }
 
 int
 root_replace(struct maildir *md, const char *name, const char *tmp, const struct mdtext *text)
 {
-	int fd, r, saved;
-
-	if (text->failed) {
-		errno = ENOMEM;
+	if (file_write(md->fd, tmp, text, NULL) < 0 || file_place(md, md->fd, tmp, name, false) < 0)
 		return -1;
-	}
-	if (unlinkat(md->fd, tmp, 0) < 0 && errno != ENOENT)
-		return -1;
-	fd = openat(md->fd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return -1;
-	r = maildir_write_all(fd, text->data, text->len);
-	if (r == 0)
-		r = fsync(fd);
-	if (close(fd) < 0)
-		r = -1;
-	if (r == 0 && renameat(md->fd, tmp, md->fd, name) == 0)
-		return fsync(md->fd);
-	saved = errno;
-	(void)unlinkat(md->fd, tmp, 0);
-	errno = saved;
-	return -1;
+	return fsync(md->fd);
 }

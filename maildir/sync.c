@@ -118,6 +118,55 @@ uids_none(const struct sync *sync)
 	return sync->uids.list.state == UIDLIST_NONE && sync->record.validity == 0;
 }
 
+static void
+put_known_line(struct mdtext *text, const struct index_message *message)
+{
+	const struct index_record *record = &message->record;
+	char ext[MAILDIR_UIDL_SIZE + MAILDIR_ID_SIZE + 24] = "";
+	struct uidlist_line line = {
+	    .ext = ext, .base = index_name(message), .base_len = record->base_len};
+	int n;
+
+	n = snprintf(ext, sizeof(ext), "%s%s%s%s", record->uidl_len > 0 ? " P" : "",
+	    index_uidl(message), record->guid_len > 0 ? " G" : "", index_guid(message));
+	if (record->pop3_order > 0)
+		n += snprintf(ext + n, sizeof(ext) - (size_t)n, " O%u", record->pop3_order);
+	line.ext_len = (uint32_t)n;
+	uidlist_put_line(text, &line, record->uid, NULL);
+}
+
+/* The lines of a dovecot-uidlist that lies there and cannot be read, as far as the index has them. */
+static int
+uids_from_index(struct sync *sync)
+{
+	struct index *index = sync->folder->index;
+	const struct uid_record *given = &sync->record;
+	const struct uidlist none = {.version = 3};
+	struct index_message message;
+	struct index_record record;
+	struct mdtext text = {0};
+
+	if (index == NULL || !index->open || index->snap.head.guid[0] == '\0' ||
+	    (given->validity != 0 &&
+		(given->validity != index->snap.head.validity || given->next > index->state.next)))
+		return 0;
+	uidlist_put_header(
+	    &text, &none, index->snap.head.validity, index->state.next, index->snap.head.guid);
+	for (size_t i = 0; i < index_count(index); i++)
+		if (index_record(index, i, &record) && index_message(index, record.uid, &message))
+			put_known_line(&text, &message);
+	if (text.failed || !index_is_good(index)) {
+		mdtext_clear(&text);
+		return 0;
+	}
+	uidlist_clear(&sync->uids.list);
+	if (uidlist_parse(&sync->uids.list, text.data, text.len) < 0)
+		return -1;
+	/* To be written whole. */
+	sync->uids.list.state = UIDLIST_TORN;
+	return 0;
+}
+
 static int
 uids_read(struct sync *sync)
 {
@@ -125,6 +174,8 @@ uids_read(struct sync *sync)
 
 	uidfile_close(&sync->uids);
 	if (uidfile_load(sync->folder, &sync->uids) < 0)
+		return -1;
+	if (sync->uids.closed && uids_from_index(sync) < 0)
 		return -1;
 	if (sync->locked && uids_none(sync) && takeover_folder(sync->folder, &sync->uids.list) < 0)
 		return -1;

@@ -426,7 +426,7 @@ takeover_subscriptions(struct maildir *md, struct mdtext *out)
 	size_t size;
 
 	if (root_read(md, COURIER_SUBSCRIBED, COURIER_SUBSCRIBED_MAX, &text, &size) < 0)
-		return errno == EACCES || errno == EINVAL || errno == EFBIG ? 0 : -1;
+		return errno == EACCES || errno == EIO ? 0 : -1;
 	courier_put_subscriptions(out, text, size);
 	free(text);
 	if (!out->failed)

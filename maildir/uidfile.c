@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "maildir/file.h"
 #include "maildir/internal.h"
 #include "maildir/lock.h"
 #include "maildir/uidlist.h"
@@ -27,18 +28,14 @@
 /* Without R, as POP3 alone once wrote it. */
 #define RECORD_SIZE_OLD 24
 
-/* For appending where we may; a file that we may only read is written anew instead. */
+/* For appending where we may; a file that we may only read, or that is another's too, is written anew instead. */
 static int
-uidfile_open(struct maildir_folder *folder, struct uidfile *file)
+uidfile_open(struct maildir_folder *folder, struct uidfile *file, struct stat *st_r)
 {
-	const int flags = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
-
-	file->writable = true;
-	file->fd = openat(folder->fd, UIDLIST_NAME, O_RDWR | O_APPEND | flags);
-	if (file->fd < 0 && error_bars(errno)) {
-		file->writable = false;
-		file->fd = openat(folder->fd, UIDLIST_NAME, O_RDONLY | flags);
-	}
+	file->fd = file_open(folder->fd, UIDLIST_NAME, O_APPEND, st_r);
+	file->writable = file->fd >= 0;
+	if (file->fd < 0 && (errno == EINVAL || error_bars(errno)))
+		file->fd = maildir_open_regular(folder->fd, UIDLIST_NAME, st_r);
 	return file->fd;
 }
 
@@ -63,24 +60,21 @@ uidfile_load(struct maildir_folder *folder, struct uidfile *file)
 
 	memset(file, 0, sizeof(*file));
 	file->list.state = UIDLIST_NONE;
-	file->mode = 0600;
-	file->gid = (gid_t)-1;
-	if (uidfile_open(folder, file) < 0) {
-		if (errno == ELOOP || errno == EISDIR || errno == ENXIO)
+	if (uidfile_open(folder, file, &st) < 0) {
+		if (errno == EINVAL)
 			return uidfile_strange(file, "it is not a regular file");
-		return errno == ENOENT ? 0 : -1;
+		if (errno != EACCES && errno != EPERM)
+			return errno == ENOENT ? 0 : -1;
+		file_notice(folder->md, folder->fd, UIDLIST_NAME, errno);
+		(void)!file_stamp_at(folder->fd, UIDLIST_NAME, &file->stamp);
+		file->closed = true;
+		return uidfile_strange(file, "it cannot be read");
 	}
-	if (fstat(file->fd, &st) < 0)
-		goto fail;
-	if (!S_ISREG(st.st_mode))
-		return uidfile_strange(file, "it is not a regular file");
 	if (maildir_read_all(file->fd, UIDLIST_SIZE_MAX, &text, &size) < 0) {
 		if (errno == EFBIG)
 			return uidfile_strange(file, "it is too large");
 		goto fail;
 	}
-	file->mode = st.st_mode & 0666;
-	file->gid = st.st_gid;
 	/* What was appended while we read is not in this stamp, and so is found by the next look. */
 	file_stamp_of(&st, &file->stamp);
 	if (uidlist_parse(&file->list, text, size) == 0)
@@ -95,7 +89,7 @@ uidfile_join(struct maildir_folder *folder, struct uidfile *file)
 {
 	struct stat st;
 
-	if (uidfile_open(folder, file) < 0 || fstat(file->fd, &st) < 0)
+	if (uidfile_open(folder, file, &st) < 0)
 		return -1;
 	file_stamp_of(&st, &file->stamp);
 	return 0;
@@ -140,53 +134,21 @@ uidfile_append(struct maildir_folder *folder, struct uidfile *file, const struct
 	return -1;
 }
 
-/* Writes the new file beside the old. */
-static int
-uidfile_write_tmp(struct maildir_folder *folder, struct uidfile *file, const struct mdtext *text)
-{
-	int fd, r;
-
-	if (unlinkat(folder->fd, UIDLIST_TMP, 0) < 0 && errno != ENOENT)
-		return -1;
-	fd = openat(
-	    folder->fd, UIDLIST_TMP, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return -1;
-	/* Who shared the old file by mode or group shares the new one; if we may not, so be it. */
-	if (file->gid != (gid_t)-1 && file->gid != getegid())
-		(void)!fchown(fd, (uid_t)-1, file->gid);
-	if (file->mode != 0600)
-		(void)!fchmod(fd, file->mode);
-	r = maildir_write_all(fd, text->data, text->len);
-	if (r == 0)
-		r = fsync(fd);
-	if (close(fd) < 0)
-		r = -1;
-	return r;
-}
-
 int
 uidfile_replace(struct maildir_folder *folder, struct uidfile *file, const struct mdtext *text)
 {
-	int saved;
-
-	if (uidfile_write_tmp(folder, file, text) < 0)
-		goto fail;
+	if (file_write(folder->fd, UIDLIST_TMP, text, UIDLIST_NAME) < 0)
+		return -1;
 	if (!dotlock_held(folder)) {
+		(void)unlinkat(folder->fd, UIDLIST_TMP, 0);
 		errno = ENOLCK;
-		goto fail;
+		return -1;
 	}
 	/* The one rename that replaces: no message, but our own file. */
-	if (renameat(folder->fd, UIDLIST_TMP, folder->fd, UIDLIST_NAME) < 0)
-		goto fail;
-	if (fsync(folder->fd) < 0)
+	if (file_place(folder->md, folder->fd, UIDLIST_TMP, UIDLIST_NAME, file->closed) < 0 ||
+	    fsync(folder->fd) < 0)
 		return -1;
 	return uidfile_restamp(folder, file);
-fail:
-	saved = errno;
-	(void)unlinkat(folder->fd, UIDLIST_TMP, 0);
-	errno = saved;
-	return -1;
 }
 
 /* A letter and digits; 0 when it is not. */

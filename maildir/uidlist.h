@@ -81,8 +81,7 @@ struct maildir_folder;
 struct uidfile {
 	int fd; /* open for appending, or -1 */
 	bool writable;
-	mode_t mode;
-	gid_t gid;
+	bool closed; /* it is there and cannot be read: what replaces it keeps it aside */
 	struct file_stamp stamp;
 	struct uidlist list;
 };

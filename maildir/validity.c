@@ -89,22 +89,12 @@ validity_names(struct maildir *md, uint32_t *value_r)
 static int
 validity_write_content(struct maildir *md, uint32_t value)
 {
-	char text[9];
-	int fd, r;
+	struct mdtext text = {0};
+	int r;
 
-	snprintf(text, sizeof(text), "%08x", value);
-	(void)unlinkat(md->fd, VALIDITY_TMP, 0);
-	fd = openat(
-	    md->fd, VALIDITY_TMP, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return -1;
-	r = maildir_write_all(fd, text, 8);
-	if (r == 0)
-		r = fsync(fd);
-	if (close(fd) < 0)
-		r = -1;
-	if (r == 0)
-		r = renameat(md->fd, VALIDITY_TMP, md->fd, VALIDITY_NAME);
+	mdtext_addf(&text, "%08x", value);
+	r = root_replace(md, VALIDITY_NAME, VALIDITY_TMP, &text);
+	mdtext_clear(&text);
 	return r;
 }
 
@@ -139,8 +129,7 @@ validity_locked(struct maildir *md, uint32_t above, uint32_t *validity_r)
 	/* At the very end nothing higher is left; the time at least differs. */
 	if (value <= highest && highest < UINT32_MAX)
 		value = highest + 1;
-	if (validity_write_name(md, named, value) < 0 || validity_write_content(md, value) < 0 ||
-	    fsync(md->fd) < 0)
+	if (validity_write_name(md, named, value) < 0 || validity_write_content(md, value) < 0)
 		return -1;
 	*validity_r = value;
 	return 0;

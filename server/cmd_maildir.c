@@ -170,6 +170,7 @@ static const struct {
     [ODD_STRANGE] = {"is not what it should be", NULL},
     [ODD_CLOSED] = {"cannot be looked at", NULL},
     [ODD_OWNER] = {"belongs to another user", NULL},
+    [ODD_LINKED] = {"is another file's name too, and is not written to", NULL},
     [ODD_MODE] = {"has a wrong mode", NULL},
     [ODD_NO_MESSAGE] = {"is no message", NULL},
     [ODD_NAME] = {"has a name that no message can have", NULL},
@@ -208,6 +209,9 @@ put_number(FILE *to, const struct maildir_finding *finding)
 		break;
 	case ODD_MODE:
 		(void)fprintf(to, " (%04" PRIo64 ")", number);
+		break;
+	case ODD_LINKED:
+		(void)fprintf(to, " (%" PRIu64 " names)", number);
 		break;
 	case ODD_VALIDITY_NAMES:
 		(void)fprintf(to, " (%" PRIu64 " files)", number);

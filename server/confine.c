@@ -206,6 +206,7 @@ static const short reader_calls[] = {
     SYS_fdatasync, SYS_ftruncate, SYS_fadvise64, SYS_umask, SYS_geteuid, SYS_getuid, SYS_uname,
     SYS_utimensat, SYS_getegid, SYS_getgid, SYS_fchmod, SYS_fchown, SYS_faccessat, SYS_dup,
     SYS_inotify_init1, SYS_inotify_add_watch, SYS_inotify_rm_watch,
+    SYS_flock, /* of a directory, before a lock file that cannot be used is set aside */
     SYS_sysinfo, /* glibc's qsort asks how much memory there is */
 #ifdef SYS_rename
     SYS_rename,

@@ -228,6 +228,11 @@ tell_all(struct listing *list)
 
 	if (mailboxes_read(list->session, &all) == -1)
 		return imap_failed(list->session, "list");
+	if (all.closed != 0 && (list->lsub || list->subscribed)) {
+		errno = all.closed;
+		mailboxes_clear(&all);
+		return imap_failed(list->session, "list");
+	}
 	for (size_t i = 0; i < all.count && channel->end == CHANNEL_OPEN; i++) {
 		if (selected(list, &all.node[i]) && matches(list, &all.node[i]))
 			put_node(list, &all.node[i]);

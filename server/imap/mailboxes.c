@@ -160,8 +160,9 @@ mailboxes_read(struct session *session, struct mailboxes *all_r)
 	memset(all_r, 0, sizeof(*all_r));
 	r = maildir_folders(session->maildir, on_name, &g);
 	g.subscriptions = true;
-	if (r == 0 && !g.failed)
-		r = maildir_subscriptions(session->maildir, on_name, &g);
+	/* The folders are there all the same; a notice names the file. */
+	if (r == 0 && !g.failed && maildir_subscriptions(session->maildir, on_name, &g) == -1)
+		all_r->closed = errno;
 	if (g.failed) {
 		errno = ENOMEM;
 		r = -1;

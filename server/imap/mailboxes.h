@@ -24,6 +24,7 @@ struct mailboxes_node {
 struct mailboxes {
 	struct mailboxes_node *node;
 	size_t count, room;
+	int closed; /* errno: which names are subscribed to cannot be read, and none is; or 0 */
 };
 
 /* -1: errno. */

@@ -49,6 +49,7 @@ static const int calls[] = {
     SYS_fstat,
     SYS_fcntl,
     SYS_fsync,
+    SYS_flock,
     SYS_ftruncate,
     SYS_fchmod,
     SYS_fchown,

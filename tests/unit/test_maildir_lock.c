@@ -336,19 +336,54 @@ lost_lock_file(void **state)
 }
 
 static void
-odd_lock_file(void **state)
+mend30_odd_lock_file(void **state)
 {
 	struct fixture *f = *state;
 
 	assert_int_equal(mkfifoat(f->fd, LOCK_NAME, 0600), 0);
-	assert_int_equal(maildir_sync(f->inbox), -1);
-	assert_int_equal(errno, EINVAL);
-	unlinkat(f->fd, LOCK_NAME, 0);
-	assert_int_equal(symlinkat("/tmp/x", f->fd, LOCK_NAME), 0);
-	assert_int_equal(maildir_sync(f->inbox), -1);
-	assert_int_equal(errno, ELOOP);
-	unlinkat(f->fd, LOCK_NAME, 0);
 	assert_int_equal(maildir_sync(f->inbox), 0);
+	assert_true(exists(f, LOCK_NAME ".odd"));
+	rename_file(f, LOCK_NAME, "elsewhere");
+	assert_int_equal(symlinkat("elsewhere", f->fd, LOCK_NAME), 0);
+	put(f, "new/1.a", "a\n");
+	assert_int_equal(maildir_sync(f->inbox), 0);
+	assert_true(exists(f, LOCK_NAME ".odd1"));
+	/* A second name of a file, whose lock somebody has: it is waited for. */
+	rename_file(f, LOCK_NAME, "other");
+	assert_int_equal(linkat(f->fd, "other", f->fd, LOCK_NAME, 0), 0);
+	put(f, "new/2.b", "b\n");
+	{
+		const struct flock lock = {.l_type = F_WRLCK, .l_len = 1};
+		int fd = openat(f->fd, "other", O_RDWR | O_CLOEXEC), lock_fd = -1;
+
+		assert_int_equal(fcntl(fd, F_OFD_SETLK, &lock), 0);
+		assert_int_equal(mdlock_take(f->md, f->fd, &lock_fd, LOCK_FOLDER, 0), -1);
+		assert_int_equal(errno, EAGAIN);
+		close(fd);
+		assert_int_equal(mdlock_take(f->md, f->fd, &lock_fd, LOCK_FOLDER, 0), 0);
+		assert_int_equal(unlinkat(f->fd, LOCK_NAME ".odd2", 0), 0);
+		close(lock_fd);
+	}
+	assert_int_equal(maildir_sync(f->inbox), 0);
+	assert_int_equal(maildir_count(f->inbox), 2);
+}
+
+static void
+mend30_odd_dotlock(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(mkdirat(f->fd, DOTLOCK, 0700), 0);
+	assert_int_equal(mdlock_folder(f->inbox), 0);
+	assert_int_equal(dotlock_take(f->inbox), 0);
+	dotlock_drop(f->inbox);
+	assert_int_equal(mkfifoat(f->fd, DOTLOCK, 0600), 0);
+	assert_int_equal(mkdirat(f->fd, "sallyport.dotlock", 0700), 0);
+	assert_int_equal(mkdirat(f->fd, "sallyport.stale", 0700), 0);
+	assert_int_equal(dotlock_take(f->inbox), 0);
+	dotlock_drop(f->inbox);
+	mdlock_unfolder(f->inbox);
+	assert_false(exists(f, DOTLOCK));
 }
 
 /* --- no process waits for itself --- */
@@ -511,7 +546,8 @@ main(void)
 	    WITH(others_write_while_we_wait),
 	    WITH(no_lock_file_without_writing),
 	    WITH(lost_lock_file),
-	    WITH(odd_lock_file),
+	    WITH(mend30_odd_lock_file),
+	    WITH(mend30_odd_dotlock),
 	    WITH(mend01_no_call_waits_for_its_own_process),
 	    WITH(mend01_held_batch_ends),
 	};

@@ -262,22 +262,34 @@ trimmed_when_grown(void **state)
 	more_clear(&more);
 }
 
-/* What is no file is an empty one, and is not written to. */
+/* What is no file is an empty one, and what is another's too is not written to. */
 static void
-strange_files(void **state)
+mend30_strange_files(void **state)
 {
-	const struct more_change change = {"1.a", 3, BIT(26)};
+	const struct more_change change = {"1.a", 3, BIT(26)}, second = {"2.b", 3, BIT(27)};
 	struct fixture *f = *state;
 	struct more_keywords more = {0};
+	struct stat before, after;
 
-	assert_int_equal(symlinkat("/etc/passwd", f->fd, FILE_NAME), 0);
+	put(f, "other", "mine\n");
+	assert_int_equal(symlinkat("other", f->fd, FILE_NAME), 0);
 	assert_int_equal(more_refresh(f->inbox, &more), 0);
-	assert_int_equal(more_store(f->inbox, &more, &change, 1), -1);
+	assert_int_equal(more_store(f->inbox, &more, &change, 1), 0);
+	assert_file_mask(f, "1.a", BIT(26));
+	/* A second name: what it says is kept. */
+	unlinkat(f->fd, "other", 0);
+	assert_int_equal(linkat(f->fd, FILE_NAME, f->fd, "other", 0), 0);
+	assert_int_equal(fstatat(f->fd, "other", &before, 0), 0);
+	assert_int_equal(more_store(f->inbox, &more, &second, 1), 0);
+	assert_file_mask(f, "1.a", BIT(26));
+	assert_file_mask(f, "2.b", BIT(27));
+	assert_int_equal(fstatat(f->fd, "other", &after, 0), 0);
+	assert_int_equal(after.st_size, before.st_size);
 	unlinkat(f->fd, FILE_NAME, 0);
 	assert_int_equal(mkdirat(f->fd, FILE_NAME, 0700), 0);
 	assert_int_equal(more_refresh(f->inbox, &more), 0);
-	assert_int_equal(more_store(f->inbox, &more, &change, 1), -1);
-	unlinkat(f->fd, FILE_NAME, AT_REMOVEDIR);
+	assert_int_equal(more_store(f->inbox, &more, &change, 1), 0);
+	assert_int_equal(unlinkat(f->fd, FILE_NAME ".odd", AT_REMOVEDIR), 0);
 	/* What our writing of dovecot-keywords left once under that name. */
 	put(f, FILE_NAME, "0 $Forwarded\n1 b\n");
 	assert_int_equal(more_refresh(f->inbox, &more), 0);
@@ -297,7 +309,7 @@ main(void)
 	    cmocka_unit_test(damage_costs_one_line),
 	    WITH(appended_and_read_on),
 	    WITH(trimmed_when_grown),
-	    WITH(strange_files),
+	    WITH(mend30_strange_files),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -151,29 +151,51 @@ imap_add_date(struct mdtext *out, time_t date)
 	mdtext_add(out, text, sizeof(text) - 1);
 }
 
-bool
-imap_folder_of(struct session *session, struct word mailbox, char folder_r[IMAP_NAME_MAX],
-    enum imap_result *result_r)
+/* code: why no mailbox has the name that is refused. */
+static bool
+folder_of(struct session *session, struct word mailbox, const char *code,
+    char folder_r[IMAP_NAME_MAX], enum imap_result *result_r)
 {
 	const char *why = imap_name_folder(mailbox.at, mailbox.len, imap_utf8(session), folder_r);
 
 	if (why == NULL)
 		return true;
-	*result_r = imap_say(session, IMAP_NO, "[CANNOT] %s", why);
+	*result_r = imap_say(session, IMAP_NO, "[%s] %s", code, why);
 	return false;
+}
+
+static bool
+take_mailbox(struct session *session, struct args *args, const char *code,
+    char folder_r[IMAP_NAME_MAX], enum imap_result *result_r)
+{
+	struct word word;
+
+	*result_r = IMAP_BAD;
+	return args_astring(args, &word) && folder_of(session, word, code, folder_r, result_r);
+}
+
+/* What cannot be a name is no mailbox's; only where it would become one is it refused as a name. */
+static const char EXISTING[] = "NONEXISTENT", NEW[] = "CANNOT";
+
+bool
+imap_folder_of(struct session *session, struct word mailbox, char folder_r[IMAP_NAME_MAX],
+    enum imap_result *result_r)
+{
+	return folder_of(session, mailbox, EXISTING, folder_r, result_r);
 }
 
 bool
 imap_take_mailbox(struct session *session, struct args *args, char folder_r[IMAP_NAME_MAX],
     enum imap_result *result_r)
 {
-	struct word word;
+	return take_mailbox(session, args, EXISTING, folder_r, result_r);
+}
 
-	if (!args_astring(args, &word)) {
-		*result_r = IMAP_BAD;
-		return false;
-	}
-	return imap_folder_of(session, word, folder_r, result_r);
+bool
+imap_take_new_mailbox(struct session *session, struct args *args, char folder_r[IMAP_NAME_MAX],
+    enum imap_result *result_r)
+{
+	return take_mailbox(session, args, NEW, folder_r, result_r);
 }
 
 enum imap_result

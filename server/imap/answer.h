@@ -44,7 +44,11 @@ void imap_add_date(struct mdtext *out, time_t date);
 bool imap_take_mailbox(struct session *session, struct args *args, char folder_r[IMAP_NAME_MAX],
     enum imap_result *result_r);
 
-/* The same for a name that was read already. */
+/* The same for the name of a mailbox that is to be made: the reason is another. */
+bool imap_take_new_mailbox(struct session *session, struct args *args, char folder_r[IMAP_NAME_MAX],
+    enum imap_result *result_r);
+
+/* As imap_take_mailbox, for a name that was read already. */
 bool imap_folder_of(struct session *session, struct word mailbox, char folder_r[IMAP_NAME_MAX],
     enum imap_result *result_r);
 

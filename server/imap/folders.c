@@ -18,10 +18,8 @@ only_mailbox(struct session *session, struct args *args, char folder_r[IMAP_NAME
     enum imap_result *result_r)
 {
 	*result_r = IMAP_BAD;
-	if (!args_space(args) || !imap_take_mailbox(session, args, folder_r, result_r))
-		return false;
-	*result_r = IMAP_BAD;
-	return args_end(args);
+	return args_space(args) && imap_take_mailbox(session, args, folder_r, result_r) &&
+	       args_end(args);
 }
 
 /* CREATE's "(USE (\Sent))": RFC 6154 section 3.  *use_r is SPECIAL_USES when there is none. */
@@ -81,7 +79,7 @@ run_create(struct session *session, struct args *args)
 	enum imap_result result = IMAP_BAD;
 	enum special use;
 
-	if (!args_space(args) || !imap_take_mailbox(session, args, folder, &result))
+	if (!args_space(args) || !imap_take_new_mailbox(session, args, folder, &result))
 		return result;
 	if (!take_use(session, args, &use, &result))
 		return result;
@@ -131,8 +129,12 @@ run_rename(struct session *session, struct args *args)
 
 	if (!args_space(args) || !imap_take_mailbox(session, args, from, &result))
 		return result;
-	if (!only_mailbox(session, args, to, &result))
+	if (!args_space(args))
+		return IMAP_BAD;
+	if (!imap_take_new_mailbox(session, args, to, &result))
 		return result;
+	if (!args_end(args))
+		return IMAP_BAD;
 	if (maildir_folder_rename(session->maildir, from, to) == -1)
 		return imap_failed(session, "rename");
 	return IMAP_OK;

@@ -100,6 +100,36 @@ run_create(struct session *session, struct args *args)
 	return say_created(session, folder);
 }
 
+struct below {
+	const char *folder;
+	bool any;
+};
+
+static bool
+on_folder(void *ctx, const char *name)
+{
+	struct below *below = ctx;
+	size_t len = strlen(below->folder);
+
+	below->any = strncmp(name, below->folder, len) == 0 && name[len] == '/';
+	return !below->any;
+}
+
+/* RFC 9051 section 6.3.5: a name that only has others below it, as LIST tells it, cannot be deleted. */
+static enum imap_result
+say_undeleted(struct session *session, const char *folder)
+{
+	struct below below = {folder, false};
+	int error = errno;
+
+	if (error == ENOENT && maildir_folders(session->maildir, on_folder, &below) == 0 &&
+	    below.any)
+		return imap_say(
+		    session, IMAP_NO, "[HASCHILDREN] There are mailboxes below that name");
+	errno = error;
+	return imap_failed(session, "delete");
+}
+
 enum imap_result
 run_delete(struct session *session, struct args *args)
 {
@@ -116,7 +146,7 @@ run_delete(struct session *session, struct args *args)
 		mailbox_close(&session->box);
 	}
 	if (maildir_folder_delete(session->maildir, folder) == -1)
-		return imap_failed(session, "delete");
+		return say_undeleted(session, folder);
 	session->deleted = true;
 	return IMAP_OK;
 }

@@ -3,6 +3,7 @@
  * Runs as: mail user.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "maildir/maildir.h"
@@ -132,21 +133,17 @@ put_attribute(struct attributes *a, const char *name)
 	a->any = true;
 }
 
-/* RFC 5258 section 3.5: why a mailbox is told that does not fit itself. */
+/* RFC 9051 section 6.3.9.6: some mailbox below is selected and not told. */
 static void
-put_childinfo(const struct listing *list, const struct mailboxes_node *node)
+put_childinfo(const struct listing *list)
 {
-	bool subscribed = list->subscribed && node->child_subscribed,
-	     special = list->special && node->child_special;
-
-	if (list->recursive && (subscribed || special))
-		channel_printf(list->session->channel, " (\"CHILDINFO\" (%s%s%s))",
-		    subscribed ? "\"SUBSCRIBED\"" : "", subscribed && special ? " " : "",
-		    special ? "\"SPECIAL-USE\"" : "");
+	channel_printf(list->session->channel, " (\"CHILDINFO\" (%s%s%s))",
+	    list->subscribed ? "\"SUBSCRIBED\"" : "", list->subscribed && list->special ? " " : "",
+	    list->special ? "\"SPECIAL-USE\"" : "");
 }
 
 static void
-put_node(const struct listing *list, const struct mailboxes_node *node)
+put_node(const struct listing *list, const struct mailboxes_node *node, bool childinfo)
 {
 	struct session *session = list->session;
 	struct attributes a = {session, false};
@@ -156,10 +153,10 @@ put_node(const struct listing *list, const struct mailboxes_node *node)
 		if (!node->subscribed)
 			put_attribute(&a, "\\Noselect"); /* RFC 3501 section 6.3.9 */
 	} else {
-		if (!node->exists && (list->extended || session->rev2))
-			put_attribute(&a, "\\NonExistent");
+		/* RFC 9051 section 9: one of them; old clients know the second only. */
 		if (!node->exists)
-			put_attribute(&a, "\\Noselect");
+			put_attribute(
+			    &a, list->extended || session->rev2 ? "\\NonExistent" : "\\Noselect");
 		if (node->subscribed && (list->subscribed || list->return_subscribed))
 			put_attribute(&a, "\\Subscribed");
 		put_attribute(&a, node->children ? "\\HasChildren" : "\\HasNoChildren");
@@ -168,7 +165,8 @@ put_node(const struct listing *list, const struct mailboxes_node *node)
 	}
 	channel_puts(session->channel, ") \"/\" ");
 	imap_put_name(session, node->name);
-	put_childinfo(list, node);
+	if (childinfo)
+		put_childinfo(list);
 	channel_puts(session->channel, "\r\n");
 	if (list->status != 0 && node->exists)
 		(void)!status_tell(session, node->name, list->status);
@@ -204,26 +202,41 @@ lsub_shows(const struct listing *list, const struct mailboxes_node *node)
 	       (node->child_subscribed && memchr(pattern->at, '%', pattern->len) != NULL);
 }
 
-/* Whether the selection takes a node: for itself, or with RECURSIVEMATCH for what is below it. */
+/* Whether the selection takes a node for itself. */
 static bool
 selected(const struct listing *list, const struct mailboxes_node *node)
 {
 	if (list->lsub)
 		return lsub_shows(list, node);
-	if (list->subscribed || list->special) {
-		if ((!list->subscribed || node->subscribed) &&
-		    (!list->special || node->special != SPECIAL_USES))
-			return true;
-		return list->recursive && (!list->subscribed || node->child_subscribed) &&
-		       (!list->special || node->child_special);
-	}
+	if (list->subscribed || list->special)
+		return (!list->subscribed || node->subscribed) &&
+		       (!list->special || node->special != SPECIAL_USES);
 	return node->exists || node->children;
+}
+
+enum { MATCHES = 1 << 0, SELECTED = 1 << 1, UNTOLD_BELOW = 1 << 2 };
+
+/* What is to be told of each node; UNTOLD_BELOW is for RECURSIVEMATCH. */
+static void
+judge(const struct listing *list, const struct mailboxes *all, unsigned char *verdict)
+{
+	for (size_t i = 0; i < all->count; i++) {
+		size_t at = i;
+
+		verdict[i] = (matches(list, &all->node[i]) ? MATCHES : 0) |
+			     (selected(list, &all->node[i]) ? SELECTED : 0);
+		if (verdict[i] != SELECTED || !list->recursive)
+			continue;
+		while ((at = all->node[at].parent) != MAILBOXES_NONE)
+			verdict[at] |= UNTOLD_BELOW;
+	}
 }
 
 static enum imap_result
 tell_all(struct listing *list)
 {
 	struct channel *channel = list->session->channel;
+	unsigned char *verdict;
 	struct mailboxes all;
 
 	if (mailboxes_read(list->session, &all) == -1)
@@ -233,10 +246,17 @@ tell_all(struct listing *list)
 		mailboxes_clear(&all);
 		return imap_failed(list->session, "list");
 	}
-	for (size_t i = 0; i < all.count && channel->end == CHANNEL_OPEN; i++) {
-		if (selected(list, &all.node[i]) && matches(list, &all.node[i]))
-			put_node(list, &all.node[i]);
+	verdict = calloc(all.count + 1, 1);
+	if (verdict == NULL) {
+		mailboxes_clear(&all);
+		return imap_failed(list->session, "list");
 	}
+	judge(list, &all, verdict);
+	for (size_t i = 0; i < all.count && channel->end == CHANNEL_OPEN; i++) {
+		if ((verdict[i] & MATCHES) != 0 && verdict[i] != MATCHES)
+			put_node(list, &all.node[i], (verdict[i] & UNTOLD_BELOW) != 0);
+	}
+	free(verdict);
 	mailboxes_clear(&all);
 	return IMAP_OK;
 }
@@ -251,7 +271,7 @@ list_tell(struct session *session, const char *folder)
 		return -1;
 	for (size_t i = 0; i < all.count; i++)
 		if (strcmp(all.node[i].name, folder) == 0)
-			put_node(&list, &all.node[i]);
+			put_node(&list, &all.node[i], false);
 	mailboxes_clear(&all);
 	return 0;
 }

@@ -114,18 +114,40 @@ by_octets(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+static bool
+is_below(const char *name, const char *parent)
+{
+	size_t len = strlen(parent);
+
+	return strncmp(name, parent, len) == 0 && name[len] == '/';
+}
+
+/* All parents are there, each in front of what is below it. */
+static void
+link_parents(struct mailboxes *all)
+{
+	for (size_t i = 0; i < all->count; i++) {
+		size_t at = i > 0 ? i - 1 : MAILBOXES_NONE;
+
+		while (at != MAILBOXES_NONE && !is_below(all->node[i].name, all->node[at].name))
+			at = all->node[at].parent;
+		all->node[i].parent = at;
+	}
+}
+
 /* The folder, and all that it is below of. */
 static void
 mark_use(struct mailboxes *all, const char *folder, int use)
 {
 	for (size_t i = 0; i < all->count; i++) {
-		struct mailboxes_node *node = &all->node[i];
-		size_t len = strlen(node->name);
+		size_t at = i;
 
-		if (strcmp(folder, node->name) == 0)
-			node->special = use;
-		else if (strncmp(folder, node->name, len) == 0 && folder[len] == '/')
-			node->child_special = true;
+		if (strcmp(folder, all->node[i].name) != 0)
+			continue;
+		all->node[i].special = use;
+		while ((at = all->node[at].parent) != MAILBOXES_NONE)
+			all->node[at].child_special = true;
+		return;
 	}
 }
 
@@ -169,6 +191,7 @@ mailboxes_read(struct session *session, struct mailboxes *all_r)
 	}
 	if (r == 0) {
 		merge(all_r);
+		link_parents(all_r);
 		r = mark_special(session, all_r);
 	}
 	saved = errno;

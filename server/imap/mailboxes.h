@@ -7,8 +7,11 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct session;
+
+#define MAILBOXES_NONE SIZE_MAX
 
 struct mailboxes_node {
 	char *name;  /* the folder's; malloc'd */
@@ -17,6 +20,7 @@ struct mailboxes_node {
 	bool children;	       /* a folder is below it */
 	bool child_subscribed; /* a subscribed name is below it */
 	bool child_special;    /* a folder with a special use is below it */
+	size_t parent;	       /* its place; MAILBOXES_NONE at the top */
 	int special;	       /* enum special, or SPECIAL_USES */
 };
 

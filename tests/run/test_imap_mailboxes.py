@@ -508,6 +508,46 @@ def test_list_extended(tree):
     assert tree.cmd('LSUB (SUBSCRIBED) "" *').bad
 
 
+def test_mend17_childinfo_only_for_what_is_not_told_itself(server):
+    """Example 8 of RFC 9051 section 6.3.9.8, and a mailbox that is told with all of its children."""
+    talk = server.imap_talk()
+    make(talk, "foo2", "foo2/bar1", "foo2/bar2", "baz2", "baz2/bar2", "baz2/bar22", "baz2/bar222", "eps2", "eps2/mamba", "qux2/bar2")
+    for name in ("foo2/bar1", "foo2/bar2", "baz2/bar2", "baz2/bar22", "baz2/bar222", "eps2", "eps2/mamba", "qux2/bar2"):
+        assert talk.cmd(f"SUBSCRIBE {name}").ok
+    info = '("CHILDINFO" ("SUBSCRIBED"))'
+
+    def ask(pattern):
+        told = listed(talk.cmd(f'LIST (RECURSIVEMATCH SUBSCRIBED) "" {pattern}'))
+        return {name: info in attributes for name, attributes in told.items()}
+
+    assert ask("*2") == {"foo2": True, "foo2/bar2": False, "baz2/bar2": False, "baz2/bar22": False, "baz2/bar222": False,
+                         "eps2": True, "qux2/bar2": False}
+    assert ask("%") == {"foo2": True, "baz2": True, "eps2": True, "qux2": True}
+    assert ask("*") == {name: False for name in ("foo2/bar1", "foo2/bar2", "baz2/bar2", "baz2/bar22", "baz2/bar222", "eps2",
+                                                 "eps2/mamba", "qux2/bar2")}
+    assert ask("(eps2 eps2/mamba)") == {"eps2": False, "eps2/mamba": False}
+    assert ask("foo2/%") == {"foo2/bar1": False, "foo2/bar2": False}
+    # A child that meets one criterion and another that meets the other are no child that meets both.
+    assert talk.cmd("CREATE foo2/sent (USE (\\Sent))").ok
+    assert listed(talk.cmd('LIST (RECURSIVEMATCH SUBSCRIBED SPECIAL-USE) "" %')) == {}
+
+
+def test_mend17_nonexistent_says_noselect(server):
+    talk = server.imap_talk()
+    make(talk, "Top/Mid/Low")
+    assert talk.cmd("SUBSCRIBE Gone").ok
+    for command in ('LIST "" *', 'LIST "" * RETURN (CHILDREN)', 'LIST (SUBSCRIBED) "" *', "ENABLE IMAP4rev2", 'LIST "" *', 'LIST "" % RETURN ()'):
+        answer = talk.cmd(command)
+        assert answer.ok and not answer.find(rb"NonExistent.*Noselect|Noselect.*NonExistent"), answer
+    # The name with others below it cannot be deleted; one without is not there.
+    for name in ("Top", "Top/Mid"):
+        answer = talk.cmd(f"DELETE {name}")
+        assert answer.no and code(answer) == "HASCHILDREN", answer
+    for name in ("To", "Gone", "Top/Mid/Low/x", "Topp"):
+        assert code(talk.cmd(f"DELETE {name}")) == "NONEXISTENT"
+    assert talk.cmd("DELETE Top/Mid/Low").ok and code(talk.cmd("DELETE Top")) == "NONEXISTENT"
+
+
 def test_list_special_use_recursively(tree):
     assert tree.cmd("CREATE A/Mine (USE (\\Sent))").ok
     assert set(listed(tree.cmd('LIST (SPECIAL-USE) "" *'))) == {"A/Mine"}

@@ -319,6 +319,19 @@ folder_open_part(struct maildir_folder *folder, const char *part)
 	return maildir_open_dir(folder->fd, part);
 }
 
+/* After an error: a part that is not there and cannot be made is an empty one. */
+static bool
+is_absent(const struct maildir_folder *folder, const char *part)
+{
+	int error = errno;
+	struct stat st;
+	bool absent = error_bars(error) &&
+		      fstatat(folder->fd, part, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
+
+	errno = error;
+	return absent;
+}
+
 int
 folder_open_dirs(struct maildir_folder *folder)
 {
@@ -327,12 +340,13 @@ folder_open_dirs(struct maildir_folder *folder)
 	/* One that was there, and is not now, is in a folder that somebody removes. */
 	fresh[ENTRY_CUR] = folder->dir[ENTRY_CUR] < 0 ? folder_open_part(folder, "cur")
 						      : maildir_open_dir(folder->fd, "cur");
-	if (fresh[ENTRY_CUR] < 0)
+	if (fresh[ENTRY_CUR] < 0 && !is_absent(folder, "cur"))
 		return -1;
 	fresh[ENTRY_NEW] = folder_open_part(folder, "new");
-	if (fresh[ENTRY_NEW] < 0) {
+	if (fresh[ENTRY_NEW] < 0 && (fresh[ENTRY_CUR] < 0 || !is_absent(folder, "new"))) {
 		saved = errno;
-		close(fresh[ENTRY_CUR]);
+		if (fresh[ENTRY_CUR] >= 0)
+			close(fresh[ENTRY_CUR]);
 		errno = saved;
 		return -1;
 	}
@@ -349,6 +363,8 @@ folder_dir(struct maildir_folder *folder, unsigned dir)
 {
 	if (folder->dir[dir] < 0 && folder_open_dirs(folder) < 0)
 		return -1;
+	if (folder->dir[dir] < 0)
+		errno = ENOENT;
 	return folder->dir[dir];
 }
 

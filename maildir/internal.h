@@ -221,7 +221,7 @@ int special_use_follow(struct maildir *md, const char *from, const char *to);
 
 /* Opens cur, new or tmp; one that is missing is made.  ENOENT: the folder is not in its place any more. */
 int folder_open_part(struct maildir_folder *folder, const char *part);
-/* Opens cur and new again, as they are called now. */
+/* Opens cur and new again, as they are called now.  One of them is -1 when it is missing and cannot be made. */
 int folder_open_dirs(struct maildir_folder *folder);
 /* One of them, opened if it is not yet; enum entry_dir.  Its descriptor is the folder's. */
 int folder_dir(struct maildir_folder *folder, unsigned dir);

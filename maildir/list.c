@@ -168,7 +168,10 @@ maildir_look_again(const struct maildir_folder *folder)
 int
 maildir_read_only(const struct maildir_folder *folder)
 {
-	return faccessat(folder->fd, "cur", W_OK | X_OK, 0) == 0 ? 0 : errno;
+	if (faccessat(folder->fd, "cur", W_OK | X_OK, 0) == 0)
+		return 0;
+	/* It is made when it is needed, where that is possible. */
+	return errno != ENOENT || faccessat(folder->fd, ".", W_OK | X_OK, 0) < 0 ? errno : 0;
 }
 
 uint32_t

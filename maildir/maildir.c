@@ -17,6 +17,27 @@
 
 static const char *const parts[] = {"cur", "new", "tmp"};
 
+/* cur, new and tmp are directories, or are not there; but one that may have messages is.  Keeps errno. */
+static bool
+maildir_is_one(int fd)
+{
+	int found = 0, error = errno, why = ENOENT;
+	struct stat st;
+
+	for (int n = 0; n < 3; n++) {
+		if (fstatat(fd, parts[n], &st, AT_SYMLINK_NOFOLLOW) < 0) {
+			why = errno;
+		} else if (!S_ISDIR(st.st_mode)) {
+			errno = ENOENT;
+			return false;
+		} else {
+			found += n < 2;
+		}
+	}
+	errno = found > 0 ? error : why;
+	return found > 0;
+}
+
 int
 maildir_create(const char *path)
 {
@@ -36,26 +57,13 @@ maildir_create(const char *path)
 	}
 	if (r == 0 && made)
 		r = fsync(fd);
+	/* It can be read as it is. */
+	if (r < 0 && error_bars(errno) && maildir_is_one(fd))
+		r = 0;
 	saved = errno;
 	close(fd);
 	errno = saved;
 	return r;
-}
-
-static bool
-maildir_complete(int fd)
-{
-	struct stat st;
-
-	for (size_t i = 0; i < 3; i++) {
-		if (fstatat(fd, parts[i], &st, AT_SYMLINK_NOFOLLOW) < 0)
-			return false;
-		if (!S_ISDIR(st.st_mode)) {
-			errno = ENOENT;
-			return false;
-		}
-	}
-	return true;
 }
 
 int
@@ -90,7 +98,7 @@ fail:
 int
 maildir_open(const char *path, const char *host, struct maildir **md_r)
 {
-	return maildir_open_if(path, host, maildir_complete, md_r);
+	return maildir_open_if(path, host, maildir_is_one, md_r);
 }
 
 void

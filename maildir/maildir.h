@@ -26,12 +26,13 @@ struct mdtext;
 
 /*
  * Makes an empty Maildir (cur, new, tmp; mode 0700) at path if there is none; its parent must
- * exist.  An existing one, or a missing part of it, is completed.
+ * exist.  An existing one, or a missing part of it, is completed; 0 also for one that lacks parts and can only be
+ * read.
  */
 int maildir_create(const char *path);
 
 /*
- * Opens the Maildir at path.  errno is ENOENT when it is none (cur, new or tmp is missing).
+ * Opens the Maildir at path.  errno is ENOENT when it is none (has neither cur nor new).
  * host and pid name this process to other programs, in dovecot-uidlist.lock ("pid:host").
  */
 int maildir_open(const char *path, const char *host, struct maildir **md_r);

@@ -47,6 +47,8 @@ cur_stamp(const struct maildir_folder *folder, struct file_stamp *stamp_r)
 	struct stat st;
 
 	memset(stamp_r, 0, sizeof(*stamp_r));
+	if (folder->dir[ENTRY_CUR] < 0)
+		return 0; /* it is not there */
 	if (fstat(folder->dir[ENTRY_CUR], &st) < 0)
 		return -1;
 	file_stamp_of(&st, stamp_r);

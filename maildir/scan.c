@@ -248,10 +248,13 @@ scan_wanted(struct scan *scan, int dir, const struct dirent *entry)
 static int
 scan_dir(struct scan *scan, int which)
 {
-	DIR *dir = maildir_read_dir(scan->folder->dir[which], ".", NULL);
 	struct dirent *entry;
 	int r = 0, saved;
+	DIR *dir;
 
+	if (scan->folder->dir[which] < 0)
+		return 0;
+	dir = maildir_read_dir(scan->folder->dir[which], ".", NULL);
 	if (dir == NULL)
 		return -1;
 	while (r == 0 && (errno = 0, (entry = readdir(dir)) != NULL)) {
@@ -323,6 +326,9 @@ scan_stamps(struct scan *scan, struct file_stamp stamp_r[ENTRY_DIRS])
 	for (int i = 0; i < ENTRY_DIRS; i++) {
 		int dir = folder_dir(scan->folder, (unsigned)i);
 
+		memset(&stamp_r[i], 0, sizeof(stamp_r[i]));
+		if (dir < 0 && scan->folder->dir[!i] >= 0)
+			continue; /* it is not there */
 		if (dir < 0 || fstat(dir, &st) < 0)
 			return -1;
 		file_stamp_of(&st, &stamp_r[i]);

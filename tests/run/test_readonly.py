@@ -184,6 +184,27 @@ def test_mend04_readonly_follows_others(tree):
     assert talk.cmd("FETCH 3 (UID BODY[TEXT])").find(rb"UID 4 .*this is other")
 
 
+@pytest.mark.parametrize("missing", ["new", "cur", "tmp"])
+def test_mend04_readonly_without_a_part(tree, missing):
+    """git, rsync and backups leave out empty directories, and a backup may be mounted for reading."""
+    tree.open()
+    anna = tree.anna
+    for name in anna.files():
+        if missing == "cur":
+            (anna.maildir / "cur" / name).rename(anna.maildir / "new" / name.split(":")[0])
+    (anna.maildir / missing).rmdir()
+    tree.bind_readonly()
+    talk = tree.server.imap_talk()
+    assert exists(talk.cmd("SELECT INBOX")) == 3 and talk.last.text.startswith("[READ-ONLY]")
+    assert talk.cmd("FETCH 2 BODY[TEXT]").find(rb"this is old1")
+    p = tree.server.login()
+    assert p.stat()[0] == 3 and b"this is old1" in b"\n".join(p.retr(2)[1])
+    tree.remount("rw")
+    anna.own(anna.maildir)
+    assert talk.cmd("STORE 1 +FLAGS (\\Flagged)").ok, talk.last
+    assert (anna.maildir / missing).exists() or missing == "tmp"
+
+
 def full(tree, opened=True, lock=True):
     tree.on_tmpfs()
     if opened:

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "server/imap/answer.h"
 #include "server/imap/name.h"
@@ -151,6 +152,29 @@ imap_add_date(struct mdtext *out, time_t date)
 	mdtext_add(out, text, sizeof(text) - 1);
 }
 
+/*
+ * RFC 9051 section 6.3.9.7: notes how a name was spelled, for list_tell_oldname.  Clients that write modified
+ * UTF-7 are older than OLDNAME; those with UTF8=ACCEPT (RFC 6855) need not hear that INBOX has capitals.
+ */
+static void
+note_oldname(struct session *session, struct word mailbox, const char *folder)
+{
+	char name[IMAP_NAME_MAX];
+	size_t len = mailbox.len;
+
+	session->oldname[0] = '\0';
+	if (len > 0 && mailbox.at[len - 1] == '/')
+		len--;
+	if (!imap_utf8(session) || len >= sizeof(session->oldname))
+		return;
+	imap_name_client(folder, true, name);
+	if (strlen(name) == len && (session->rev2 ? memcmp(name, mailbox.at, len)
+						  : strncasecmp(name, mailbox.at, len)) == 0)
+		return;
+	memcpy(session->oldname, mailbox.at, len);
+	session->oldname[len] = '\0';
+}
+
 /* code: why no mailbox has the name that is refused. */
 static bool
 folder_of(struct session *session, struct word mailbox, const char *code,
@@ -158,10 +182,12 @@ folder_of(struct session *session, struct word mailbox, const char *code,
 {
 	const char *why = imap_name_folder(mailbox.at, mailbox.len, imap_utf8(session), folder_r);
 
-	if (why == NULL)
-		return true;
-	*result_r = imap_say(session, IMAP_NO, "[%s] %s", code, why);
-	return false;
+	if (why != NULL) {
+		*result_r = imap_say(session, IMAP_NO, "[%s] %s", code, why);
+		return false;
+	}
+	note_oldname(session, mailbox, folder_r);
+	return true;
 }
 
 static bool

@@ -16,6 +16,7 @@
 #include "server/conf.h"
 #include "server/imap/answer.h"
 #include "server/imap/append.h"
+#include "server/imap/list.h"
 #include "server/imap/mailbox.h"
 #include "server/imap/sequence.h"
 
@@ -24,7 +25,8 @@ struct append {
 	size_t read;	     /* octets of the command's text that are done with */
 	struct word mailbox; /* as the client wrote it; read once, as reading unescapes in place */
 	size_t count;
-	bool utf8; /* the last one's "UTF8 (" is to be closed */
+	bool utf8;		  /* the last one's "UTF8 (" is to be closed */
+	char name[IMAP_NAME_MAX]; /* folder's */
 	struct maildir_folder *folder;
 	struct maildir_delivery *delivery;
 };
@@ -97,11 +99,9 @@ take_preamble(struct session *session, struct args *args, struct preamble *pream
 static bool
 open_target(struct session *session, enum imap_result *result_r)
 {
-	char folder[IMAP_NAME_MAX];
-
-	if (!imap_folder_of(session, append.mailbox, folder, result_r))
+	if (!imap_folder_of(session, append.mailbox, append.name, result_r))
 		return false;
-	if (maildir_folder_open(session->maildir, folder, &append.folder) == -1) {
+	if (maildir_folder_open(session->maildir, append.name, &append.folder) == -1) {
 		*result_r = imap_no_target(session, "append");
 		return false;
 	}
@@ -250,8 +250,10 @@ run_append(struct session *session, struct args *args)
 	}
 	if (maildir_delivery_commit(append.delivery, &validity, &uids) == -1)
 		result = imap_failed(session, "append");
-	else
+	else {
 		say_uids(session, validity, uids);
+		list_tell_oldname(session, append.name);
+	}
 	append_abandon(session);
 	return result;
 }

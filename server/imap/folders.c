@@ -8,6 +8,7 @@
 #include "maildir/maildir.h"
 #include "maildir/tree.h"
 #include "server/imap/answer.h"
+#include "server/imap/list.h"
 #include "server/imap/mailbox.h"
 #include "server/imap/session.h"
 #include "server/imap/special.h"
@@ -97,6 +98,7 @@ run_create(struct session *session, struct args *args)
 		errno = saved;
 		return imap_failed(session, "create");
 	}
+	list_tell_oldname(session, folder);
 	return say_created(session, folder);
 }
 
@@ -148,17 +150,19 @@ run_delete(struct session *session, struct args *args)
 	if (maildir_folder_delete(session->maildir, folder) == -1)
 		return say_undeleted(session, folder);
 	session->deleted = true;
+	list_tell_oldname(session, folder);
 	return IMAP_OK;
 }
 
 enum imap_result
 run_rename(struct session *session, struct args *args)
 {
-	char from[IMAP_NAME_MAX], to[IMAP_NAME_MAX];
+	char from[IMAP_NAME_MAX], to[IMAP_NAME_MAX], old[IMAP_NAME_MAX];
 	enum imap_result result = IMAP_BAD;
 
 	if (!args_space(args) || !imap_take_mailbox(session, args, from, &result))
 		return result;
+	memcpy(old, session->oldname, sizeof(old));
 	if (!args_space(args))
 		return IMAP_BAD;
 	if (!imap_take_new_mailbox(session, args, to, &result))
@@ -167,6 +171,11 @@ run_rename(struct session *session, struct args *args)
 		return IMAP_BAD;
 	if (maildir_folder_rename(session->maildir, from, to) == -1)
 		return imap_failed(session, "rename");
+	/* RFC 9051 section 6.3.6: the new name and how the old one was spelled, if either was not as ours. */
+	if (old[0] == '\0' && session->oldname[0] != '\0')
+		imap_name_client(from, imap_utf8(session), old);
+	memcpy(session->oldname, old, sizeof(old));
+	list_tell_oldname(session, to);
 	return IMAP_OK;
 }
 

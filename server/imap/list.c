@@ -25,7 +25,8 @@ struct listing {
 	bool subscribed, special, recursive;
 	/* RETURN */
 	bool return_subscribed;
-	unsigned status; /* items, 0: none */
+	unsigned status;     /* items, 0: none */
+	const char *oldname; /* RFC 9051 section 6.3.9.7: of the one that is told; or NULL */
 	struct word reference;
 	struct word pattern[LIST_PATTERNS_MAX];
 	size_t patterns;
@@ -167,26 +168,41 @@ put_node(const struct listing *list, const struct mailboxes_node *node, bool chi
 	imap_put_name(session, node->name);
 	if (childinfo)
 		put_childinfo(list);
+	if (list->oldname != NULL && list->oldname[0] != '\0') {
+		channel_puts(session->channel, " (\"OLDNAME\" (");
+		imap_put_string(session, list->oldname, strlen(list->oldname));
+		channel_puts(session->channel, "))");
+	}
 	channel_puts(session->channel, "\r\n");
 	if (list->status != 0 && node->exists)
 		(void)!status_tell(session, node->name, list->status);
 }
 
-/* Whether any pattern, behind the reference, matches the name as the client would write it. */
-static bool
-matches(const struct listing *list, const struct mailboxes_node *node)
+/* The patterns, each behind the reference, as they are matched. */
+static void
+take_wanted(const struct listing *list, char wanted_r[LIST_PATTERNS_MAX][IMAP_NAME_MAX])
 {
-	char name[IMAP_NAME_MAX], pattern[PATTERN_MAX];
-	size_t before = list->reference.len, len, i;
+	struct mdtext text = {0};
 
-	imap_name_client(node->name, imap_utf8(list->session), name);
-	for (i = 0; i < list->patterns; i++) {
-		len = list->pattern[i].len;
-		if (before + len > PATTERN_MAX)
-			continue;
-		memcpy(pattern, list->reference.at, before);
-		memcpy(pattern + before, list->pattern[i].at, len);
-		if (pattern_match(pattern, before + len, name, strlen(name)) == PATTERN_YES)
+	for (size_t i = 0; i < list->patterns; i++) {
+		text.len = 0;
+		mdtext_add(&text, list->reference.at, list->reference.len);
+		mdtext_add(&text, list->pattern[i].at, list->pattern[i].len);
+		imap_name_pattern(
+		    text.data, text.failed ? 0 : text.len, imap_utf8(list->session), wanted_r[i]);
+	}
+	mdtext_clear(&text);
+}
+
+/* Whether any pattern matches the name, whatever encoding the client writes. */
+static bool
+matches(char wanted[][IMAP_NAME_MAX], size_t patterns, const struct mailboxes_node *node)
+{
+	char name[IMAP_NAME_MAX];
+
+	imap_name_client(node->name, true, name);
+	for (size_t i = 0; i < patterns; i++) {
+		if (pattern_match(wanted[i], strlen(wanted[i]), name, strlen(name)) == PATTERN_YES)
 			return true;
 	}
 	return false;
@@ -220,10 +236,13 @@ enum { MATCHES = 1 << 0, SELECTED = 1 << 1, UNTOLD_BELOW = 1 << 2 };
 static void
 judge(const struct listing *list, const struct mailboxes *all, unsigned char *verdict)
 {
+	char wanted[LIST_PATTERNS_MAX][IMAP_NAME_MAX];
+
+	take_wanted(list, wanted);
 	for (size_t i = 0; i < all->count; i++) {
 		size_t at = i;
 
-		verdict[i] = (matches(list, &all->node[i]) ? MATCHES : 0) |
+		verdict[i] = (matches(wanted, list->patterns, &all->node[i]) ? MATCHES : 0) |
 			     (selected(list, &all->node[i]) ? SELECTED : 0);
 		if (verdict[i] != SELECTED || !list->recursive)
 			continue;
@@ -262,18 +281,29 @@ tell_all(struct listing *list)
 }
 
 int
-list_tell(struct session *session, const char *folder)
+list_tell(struct session *session, const char *folder, const char *oldname)
 {
-	const struct listing list = {.session = session, .return_subscribed = true};
+	const struct listing list = {
+	    .session = session, .extended = true, .return_subscribed = true, .oldname = oldname};
+	struct mailboxes_node gone = {.name = (char *)(uintptr_t)folder, .special = SPECIAL_USES};
+	struct mailboxes_node *node = &gone;
 	struct mailboxes all;
 
 	if (mailboxes_read(session, &all) == -1)
 		return -1;
 	for (size_t i = 0; i < all.count; i++)
 		if (strcmp(all.node[i].name, folder) == 0)
-			put_node(&list, &all.node[i], false);
+			node = &all.node[i];
+	put_node(&list, node, false);
 	mailboxes_clear(&all);
 	return 0;
+}
+
+void
+list_tell_oldname(struct session *session, const char *folder)
+{
+	if (session->oldname[0] != '\0')
+		(void)!list_tell(session, folder, session->oldname);
 }
 
 static enum imap_result

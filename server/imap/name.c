@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "maildir/foldername.h"
+#include "maildir/nfc.h"
 #include "maildir/utf7.h"
 #include "server/imap/name.h"
 
@@ -37,4 +38,20 @@ imap_name_client(const char *folder, bool utf8, char name_r[IMAP_NAME_MAX])
 {
 	if (!utf8 || utf7_decode(folder, strlen(folder), name_r, IMAP_NAME_MAX) != UTF7_OK)
 		(void)snprintf(name_r, IMAP_NAME_MAX, "%s", folder);
+}
+
+void
+imap_name_pattern(const char *text, size_t len, bool utf8, char pattern_r[IMAP_NAME_MAX])
+{
+	char decoded[IMAP_NAME_MAX];
+
+	if (len >= IMAP_NAME_MAX)
+		len = 0;
+	if (utf8 && nfc_text(text, len, pattern_r, IMAP_NAME_MAX) == 0)
+		return;
+	if (!utf8 && utf7_decode(text, len, decoded, sizeof(decoded)) == UTF7_OK &&
+	    nfc_text(decoded, strlen(decoded), pattern_r, IMAP_NAME_MAX) == 0)
+		return;
+	memcpy(pattern_r, text, len);
+	pattern_r[len] = '\0';
 }

@@ -21,4 +21,10 @@ const char *imap_name_folder(const char *name, size_t len, bool utf8, char folde
 /* A folder's name for a client: in modified UTF-7, or as UTF-8. */
 void imap_name_client(const char *folder, bool utf8, char name_r[IMAP_NAME_MAX]);
 
+/*
+ * What a client's pattern for names matches, in UTF-8 and form C.  One that is in no encoding stays as it
+ * is; one that is too long is empty, and matches nothing.
+ */
+void imap_name_pattern(const char *text, size_t len, bool utf8, char pattern_r[IMAP_NAME_MAX]);
+
 #endif

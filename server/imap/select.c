@@ -98,7 +98,9 @@ tell_all(struct session *session)
 	resync_tell_highest(session);
 	tell_id(session);
 	if (session->rev2)
-		(void)!list_tell(session, box->name);
+		(void)!list_tell(session, box->name, session->oldname);
+	else
+		list_tell_oldname(session, box->name);
 }
 
 static enum imap_result

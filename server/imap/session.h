@@ -37,8 +37,11 @@ struct session {
 	struct mailbox *box;   /* the selected one, or NULL */
 	struct sequence saved; /* SEARCHRES: UIDs of the selected mailbox */
 	struct maildir_watch
-	    *watch;	     /* IDLE's, kept from one to the next; NULL: there was none yet */
-	bool deleted;	     /* a mailbox was, and its files are to be removed */
+	    *watch;   /* IDLE's, kept from one to the next; NULL: there was none yet */
+	bool deleted; /* a mailbox was, and its files are to be removed */
+	char oldname
+	    [IMAP_NAME_MAX]; /* how the client spelled the last name, where we tell it by OLDNAME;
+					or "" */
 	struct mdtext reply; /* the present command's: "[CODE] text" */
 	const char *leaving; /* why the session ends, for its BYE and the log; NULL: it goes on */
 };

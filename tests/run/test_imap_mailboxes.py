@@ -292,6 +292,73 @@ def test_mend09_a_folder_elsewhere_is_mounted_and_not_linked(serve):
     assert len(list((anna.home / ".Linked").rglob("*"))) == 5, "nothing was written through the link"
 
 
+NFC, NFD = "Caf\u00e9", "Cafe\u0301"
+
+
+@pytest.mark.parametrize("switch", [None, "UTF8=ACCEPT", "IMAP4rev2"])
+def test_mend16_names_are_normalised_in_every_command(server, switch):
+    """RFC 9051 section 5.1; OLDNAME is section 6.3.9.7."""
+    talk = server.imap_talk()
+    assert switch is None or talk.cmd(f"ENABLE {switch}").ok
+    nfc, nfd = ('"%s"' % NFC, '"%s"' % NFD) if switch else ("Caf&AOk-", "Cafe&AwE-")
+    told, old = ((f'"{NFC}"', f'"{NFD}"') if switch else ('"Caf&AOk-"', '"Cafe&AwE-"'))
+
+    def line(answer, attributes=None):
+        """The untagged LIST with its OLDNAME; none of it for a client that is older than UTF-8 in names."""
+        assert answer.ok, answer
+        lines = [u.decode() for u in answer.untagged if b"OLDNAME" in u]
+        if switch is None:
+            return lines == []
+        want = rf'\* LIST \(([^)]*)\) "/" {re.escape(told)} \("OLDNAME" \({re.escape(old)}\)\)'
+        return len(lines) == 1 and (m := re.fullmatch(want, lines[0])) and (attributes is None or attributes in m[1])
+
+    assert line(talk.cmd(f"CREATE {nfd}")) and (server.accounts["anna"].maildir / ".Caf&AOk-" / "cur").is_dir()
+    assert code(talk.cmd(f"CREATE {nfd}")) == code(talk.cmd(f"CREATE {nfc}")) == "ALREADYEXISTS"
+    assert line(talk.append(nfd, MESSAGE)) and "OLDNAME" not in str(talk.append(nfc, MESSAGE).untagged)
+    assert talk.cmd(f"STATUS {nfd} (MESSAGES)").untagged == [f"* STATUS {told} (MESSAGES 2)".encode()]
+    assert line(talk.cmd(f"SELECT {nfd}")) and talk.last.find(rb"\* 2 EXISTS") and line(talk.cmd(f"EXAMINE {nfd}"))
+    assert "OLDNAME" not in str(talk.cmd(f"SELECT {nfc}").untagged) and talk.cmd(f"COPY 1 {nfd}").ok
+    assert talk.cmd(f"SUBSCRIBE {nfd}").ok and talk.cmd(f"SUBSCRIBE {nfc}").ok
+    name = NFC if switch else "Caf&AOk-"
+    for pattern in (nfd, nfc, '"*f%s"' % (NFD if switch else "Cafe&AwE-")[3:], '"%"'):
+        assert name in listed(talk.cmd(f'LIST "" {pattern}')), pattern
+    assert set(listed(talk.cmd(f'LIST (SUBSCRIBED) "" {nfd}'))) == set(listed(talk.cmd(f'LSUB "" {nfd}'), b"LSUB")) == {name}
+    assert talk.cmd(f"UNSUBSCRIBE {nfd}").ok and listed(talk.cmd('LSUB "" *'), b"LSUB") == {}
+    assert talk.cmd("UNSELECT").ok and talk.cmd("CREATE Plain").ok and code(talk.cmd(f"RENAME Plain {nfd}")) == "ALREADYEXISTS"
+    assert talk.cmd(f"RENAME {nfd} Other").ok
+    assert switch is None or talk.last.find(('LIST .* "/" "Other" ."OLDNAME" .%s..$' % old).encode())
+    assert talk.cmd(f"RENAME Other {nfd}").ok
+    assert switch is None or talk.last.find(('LIST .* "/" %s ."OLDNAME" ."Other"..$' % told).encode())
+    assert messages(talk, NFD if switch else "Cafe&AwE-") == 3
+    assert line(talk.cmd(f"DELETE {nfd}"), "\\NonExistent") and code(talk.cmd(f"DELETE {nfc}")) == "NONEXISTENT"
+    inbox = talk.cmd("SELECT inbox")
+    assert bool(inbox.find(rb'"INBOX" \("OLDNAME" \("inbox"\)\)')) == (switch == "IMAP4rev2")
+
+
+def test_mend16_a_folder_that_lies_decomposed_on_disk(server):
+    anna = server.accounts["anna"]
+    for name in (f".{NFD}".encode(), b".Cafe&AwE-.Below", b".\xd1\xf1"):
+        assert make_directory(anna, name, PARTS) == 1
+    talk, plain = server.imap_talk(), server.imap_talk()
+    assert talk.cmd("ENABLE IMAP4rev2").ok
+    assert set(listed(talk.cmd('LIST "" *'))) == {"INBOX", NFC, NFC + "/Below", "\u00d1\u00f1"}
+    assert set(listed(plain.cmd('LIST "" *'))) == {"INBOX", "Caf&AOk-", "Caf&AOk-/Below", "&ANEA8Q-"}
+    for name in (NFC, NFD, NFD + "/Below", "\u00d1\u00f1", "N\u0303n\u0303"):
+        assert messages(talk, name) == 1 and talk.cmd(b"SELECT " + literal(name)).ok
+        idle = talk.start("IDLE")
+        assert talk.line().startswith(b"+")
+        talk.send(b"DONE\r\n")
+        assert talk.finish(idle).ok
+    assert talk.append("{%d+}\r\n%s" % (len(NFC.encode()), NFC), MESSAGE).ok and messages(plain, "Caf&AOk-") == 2
+    assert code(talk.cmd(b"CREATE " + literal(NFC))) == "ALREADYEXISTS" and not (anna.maildir / ".Caf&AOk-").exists()
+    # A subscription is written as others know the folder: by its directory.
+    assert plain.cmd("SUBSCRIBE Caf&AOk-").ok and f"\n{NFD}\n" in (anna.maildir / "subscriptions").read_text()
+    assert set(listed(talk.cmd('LIST (SUBSCRIBED) "" *'))) == {NFC}
+    assert plain.cmd("RENAME Caf&AOk- Plain").ok and messages(talk, "Plain/Below") == 1
+    assert (anna.maildir / ".Plain" / "cur").is_dir() and plain.cmd("DELETE &ANEA8Q-").ok
+    assert sorted(p.name for p in anna.maildir.glob(".*")) == [".Plain", ".Plain.Below"]
+
+
 def test_mend06_any_part_makes_a_folder(server):
     """git, rsync and backups leave out empty directories."""
     anna = server.accounts["anna"]

@@ -33,7 +33,7 @@ def test_enable(server):
         assert talk.cmd(command).untagged == [b"* ENABLED" + want], command
     talk = server.imap_talk()
     assert talk.cmd("ENABLE IMAP4rev2 UTF8=ACCEPT").untagged == [b"* ENABLED IMAP4rev2 UTF8=ACCEPT"]
-    for bad in ("ENABLE", "ENABLE ", "ENABLE  X", "ENABLE X ", "ENABLE (X)"):
+    for bad in ("ENABLE", "ENABLE ", "ENABLE (X)"):
         assert talk.cmd(bad).bad
     other = server.imap_talk()
     other.cmd("SELECT INBOX")

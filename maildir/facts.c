@@ -24,14 +24,6 @@ struct facts_run {
 	char piece[FACTS_PIECE];
 };
 
-/* The blank line that ends a header is not a field; on the wire it is CRLF. */
-static void
-drop_blank_line(const struct header_filter *filter, struct mdtext *fields_text)
-{
-	if (filter->ended && fields_text->len >= 2)
-		fields_text->len -= 2;
-}
-
 static int
 facts_octets(struct facts_run *run, struct maildir_reader *reader, bool head_only)
 {
@@ -46,7 +38,6 @@ facts_octets(struct facts_run *run, struct maildir_reader *reader, bool head_onl
 		if (head_only && run->filter.ended)
 			break;
 	}
-	drop_blank_line(&run->filter, out);
 	return n < 0 ? -1 : mime_end(run->mime);
 }
 

@@ -205,7 +205,7 @@ filter_piece(void *ctx, const char *octets, size_t len)
 	return !f->out->failed;
 }
 
-/* The chosen fields only. */
+/* The chosen fields only; a blank line ends them where the message has one: RFC 9051 section 6.4.5. */
 static int
 filter_fields(struct fetched *message, const struct section *section, struct content *content)
 {
@@ -220,11 +220,6 @@ filter_fields(struct fetched *message, const struct section *section, struct con
 		r = walk(message, content, 0,
 		    content->size < MIME_HEADER_MAX ? content->size : MIME_HEADER_MAX, filter_piece,
 		    &f);
-	/* A blank line ends the answer, also where the message has none, or not even a line's end. */
-	if (!f.filter.ended && kept.len > 0 && kept.data[kept.len - 1] != '\n')
-		mdtext_add(&kept, "\r\n", 2);
-	if (!f.filter.ended)
-		mdtext_add(&kept, "\r\n", 2);
 	if (r == 0 && kept.failed) {
 		errno = ENOMEM;
 		r = -1;

@@ -418,6 +418,33 @@ def test_fetch_sections(server):
     assert literal(f, b"BODY[1]") and literal(f, b"BODY[2.TEXT]<6>") == b"body" and b"UID 1" in f
 
 
+def test_mend20_a_blank_line_is_told_where_there_is_one(server):
+    """RFC 9051 section 6.4.5; of fields that are remembered and of others, read first and from the index."""
+    anna = server.accounts["anna"]
+    inner = b"From: a@example.org\nX-Own: 1\n"
+    messages = [(b"From: a@example.org\nX-Own: 1\n", b""), (b"From: a@example.org\nX-Own: 1", b""), (b"From: a@example.org\nX-Own: 1\n\n", b"\r\n"),
+                (b"From: a@example.org\nX-Own: 1\n\nbody\n", b"\r\n"), (b"From: a@example.org\nX-Own: 1\nno field\n", b"")]
+    for i, (octets, _) in enumerate(messages, 1):
+        anna.deliver(octets, f"100000000{i}.M{i}.test:2,", sub="cur")
+    anna.deliver(b"Content-Type: message/rfc822\n\n" + inner, "1000000009.M9.test:2,", sub="cur")
+    for _ in range(2):
+        talk = server.imap_talk()
+        talk.cmd("SELECT INBOX")
+        for n, (octets, blank) in enumerate(messages, 1):
+            f = fetched(talk.cmd(f"FETCH {n} (BODY.PEEK[HEADER.FIELDS (From)] BODY.PEEK[HEADER.FIELDS (Subject)] BODY.PEEK[HEADER.FIELDS (Received)]"
+                                 f" BODY.PEEK[HEADER.FIELDS.NOT (X-Own)] BODY.PEEK[HEADER])"))[n]
+            assert literal(f, b"BODY[HEADER.FIELDS (From)]") == b"From: a@example.org\r\n" + blank, octets
+            assert literal(f, b"BODY[HEADER.FIELDS (Subject)]") == literal(f, b"BODY[HEADER.FIELDS (Received)]") == blank, octets
+            assert literal(f, b"BODY[HEADER.FIELDS.NOT (X-Own)]").endswith(b"no field\r\n" if b"no field" in octets else b"org\r\n" + blank), octets
+            assert literal(f, b"BODY[HEADER]").endswith(b"\r\n\r\n") == bool(blank), octets
+        f = fetched(talk.cmd("FETCH 6 (BODY.PEEK[1.HEADER.FIELDS (From)] BODY.PEEK[HEADER.FIELDS (From)])"))[6]
+        assert literal(f, b"BODY[HEADER.FIELDS (From)]") == b"\r\n"
+        idle = talk.start("IDLE")
+        assert talk.line().startswith(b"+")
+        talk.send(b"DONE\r\n")
+        assert talk.finish(idle).ok and talk.cmd("FETCH 1:* (BODYSTRUCTURE ENVELOPE RFC822.SIZE)").ok and talk.cmd("LOGOUT").ok
+
+
 def test_fetch_of_what_cannot_be_is_bad(talk):
     for item in ("BODY[", "BODY[]<0.0>", "BODY[]<0>", "BODY[]<0.>", "BODY[]<.5>", "BODY[]<-1.5>", "BODY[]<a.5>", "BODY[]<0.5", "BODY[0]", "BODY[01x]",
                  "BODY[1.]", "BODY[.1]", "BODY[1..2]", "BODY[MIME]", "BODY[HEADERS]", "BODY[HEADER.FIELDS]", "BODY[HEADER.FIELDS ()]",

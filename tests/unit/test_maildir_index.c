@@ -523,8 +523,8 @@ learned_for_ever(void **state)
 	assert_int_equal(maildir_size(f->inbox, 1, &octets, &newline), 0);
 	assert_int_equal(octets, 29);
 	assert_int_equal(maildir_text(f->inbox, 1, MAILDIR_FIELDS, &text), 0);
-	assert_int_equal(text.len, 21);
-	assert_memory_equal(text.data, "Subject: remembered\r\n", 21);
+	assert_int_equal(text.len, 23);
+	assert_memory_equal(text.data, "Subject: remembered\r\n\r\n", 23);
 	mdtext_clear(&text);
 }
 

@@ -78,6 +78,11 @@ void mime_put_envelope(const struct mime *mime, uint32_t part, bool utf8, struct
  * with the message inside, as RFC 9051 has it; in RFC 3501 it is a part like any other.
  */
 void mime_put_structure(const struct mime *mime, bool extended, bool utf8, struct mdtext *out);
+/* The same for IMAP4rev2, as with utf8: where a parameter's value has a charset (RFC 2231 section 4) it is UTF-8
+ * then, without charset and language.  A value that cannot be decoded stays as it is. */
+void mime_put_structure_rev2(const struct mime *mime, bool extended, struct mdtext *out);
+/* Whether what mime_put_structure has put may be another with mime_put_structure_rev2. */
+bool mime_rev2_differs(const char *structure, size_t len);
 
 /* The Date: field's day as it is written, without regard to its zone: days since 1970-01-01, for
  * SENTBEFORE and its kin.  false: there is no such date. */

@@ -3,7 +3,8 @@
  * Runs as: mail user.
  *
  * RFC 9051 section 7.5.2 asks servers to.  The percent encoding and the charset stay as they are, so
- * nothing is lost: the value of name* is an extended one as RFC 2231 section 4 has it.  Where a piece is
+ * nothing is lost: the value of name* is an extended one as RFC 2231 section 4 has it; structure.c decodes it
+ * for IMAP4rev2.  Where a piece is
  * missing or comes twice nothing can be joined, and each is told as it is written.
  */
 #include <string.h>

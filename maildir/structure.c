@@ -8,13 +8,15 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "maildir/charset.h"
+#include "maildir/decode.h"
 #include "maildir/mime_internal.h"
 #include "maildir/token.h"
 
 struct writer {
 	const struct mime *mime;
 	struct mdtext *out;
-	bool extended, utf8;
+	bool extended, utf8, rev2;
 };
 
 static void
@@ -39,6 +41,59 @@ tells_message(const struct writer *w, const struct mime_part *part)
 	return mime_is_message_type(part) && (w->utf8 || mime_word_is(part->subtype, "rfc822"));
 }
 
+/* What is percent-encoded in a text, and the rest as it is. */
+static void
+add_octets(const char *text, struct mdtext *out)
+{
+	for (; *text != '\0'; text++) {
+		int high = *text == '%' ? decode_hex(text[1]) : -1;
+		int low = high >= 0 ? decode_hex(text[2]) : -1;
+		char octet = low >= 0 ? (char)(high << 4 | low) : *text;
+
+		mdtext_add(out, &octet, 1);
+		text += low >= 0 ? 2 : 0;
+	}
+}
+
+/* The value of "name*", "utf-8'de'%C3%BC", as UTF-8.  false: that is not what it is, or it cannot be told. */
+static bool
+decode_value(const struct mime_parameter *parameter, struct mdtext *out)
+{
+	const char *value = parameter->value, *star = strchr(parameter->name, '*');
+	const char *language = strchr(value, '\'');
+	const char *text = language != NULL ? strchr(language + 1, '\'') : NULL;
+	const struct charset *charset = charset_unmarked();
+	struct charset_carry carry = {.len = 0};
+	struct mdtext octets = {0};
+
+	if (star == NULL || star[1] != '\0' || text == NULL)
+		return false;
+	if (language > value)
+		charset = charset_find(value, (size_t)(language - value));
+	if (charset == NULL)
+		return false;
+	add_octets(text + 1, &octets);
+	charset_to_utf8(charset, &carry, octets.data, octets.len, true, out);
+	out->failed |= octets.failed;
+	mdtext_clear(&octets);
+	/* No string of IMAP has a NUL. */
+	return !out->failed && (out->len == 0 || memchr(out->data, '\0', out->len) == NULL);
+}
+
+static void
+put_value(struct writer *w, const struct mime_parameter *parameter)
+{
+	struct mdtext decoded = {0};
+
+	if (w->rev2 && decode_value(parameter, &decoded))
+		mime_put_string(
+		    w->out, decoded.data != NULL ? decoded.data : "", decoded.len, true);
+	else
+		put_word(w, parameter->value);
+	w->out->failed |= decoded.failed;
+	mdtext_clear(&decoded);
+}
+
 static bool
 put_pairs(struct writer *w, const struct mime_parameters *parameters)
 {
@@ -48,7 +103,7 @@ put_pairs(struct writer *w, const struct mime_parameters *parameters)
 		put(w, i == 0 ? "(" : " ");
 		put_word(w, parameter->name);
 		put(w, " ");
-		put_word(w, parameter->value);
+		put_value(w, parameter);
 	}
 	return parameters->count > 0;
 }
@@ -197,28 +252,48 @@ put_end(struct writer *w, uint32_t index)
 		put_single_end(w, node);
 }
 
-void
-mime_put_structure(const struct mime *mime, bool extended, bool utf8, struct mdtext *out)
+static void
+put_structure(struct writer *w)
 {
-	struct writer w = {mime, out, extended, utf8};
+	const struct mime *mime = w->mime;
 	uint32_t at = 0;
 
 	for (;;) {
 		const struct mime_part *part = &mime->node[at].pub;
 
-		put_begin(&w, at);
+		put_begin(w, at);
 		if (part->kind == MIME_MULTIPART ||
-		    (part->kind == MIME_MESSAGE && tells_message(&w, part))) {
+		    (part->kind == MIME_MESSAGE && tells_message(w, part))) {
 			at = part->child;
 			continue;
 		}
-		put_end(&w, at);
+		put_end(w, at);
 		while (mime->node[at].pub.next == MIME_NONE) {
 			at = mime->node[at].pub.parent;
 			if (at == MIME_NONE)
 				return;
-			put_end(&w, at);
+			put_end(w, at);
 		}
 		at = mime->node[at].pub.next;
 	}
+}
+
+void
+mime_put_structure(const struct mime *mime, bool extended, bool utf8, struct mdtext *out)
+{
+	put_structure(&(struct writer){mime, out, extended, utf8, false});
+}
+
+void
+mime_put_structure_rev2(const struct mime *mime, bool extended, struct mdtext *out)
+{
+	put_structure(&(struct writer){mime, out, extended, true, true});
+}
+
+bool
+mime_rev2_differs(const char *structure, size_t len)
+{
+	static const char name_end[] = "*\" "; /* a parameter's name that ends in a star */
+
+	return len > 0 && memmem(structure, len, name_end, sizeof(name_end) - 1) != NULL;
 }

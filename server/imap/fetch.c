@@ -77,29 +77,45 @@ put_id(struct maildir_folder *folder, uint32_t uid, struct mdtext *out)
 	return 0;
 }
 
-/* BODY alone is made for each FETCH: few ask for it. */
+/* Made for each FETCH: few ask for BODY, and few messages are told in rev2 as they are in nothing else. */
 static int
-put_body(struct fetching *f, struct fetched *message, struct mdtext *out)
+make_structure(struct fetching *f, struct fetched *message, bool extended, struct mdtext *out)
 {
 	const struct mime *mime = fetched_mime(message);
 
 	if (mime == NULL)
 		return -1;
-	imap_add(out, "BODY ");
-	mime_put_structure(mime, false, imap_utf8(f->session), out);
+	if (f->session->rev2)
+		mime_put_structure_rev2(mime, extended, out);
+	else
+		mime_put_structure(mime, extended, imap_utf8(f->session), out);
 	return 0;
 }
 
 static int
-put_text(struct fetching *f, uint32_t uid, enum fetch_item item, struct mdtext *out)
+put_envelope(struct fetching *f, uint32_t uid, struct mdtext *out)
 {
-	bool utf8 = imap_utf8(f->session), envelope = item == FETCH_ENVELOPE;
-	enum maildir_text text = envelope ? MAILDIR_ENVELOPE : MAILDIR_BODYSTRUCTURE;
+	imap_add(out, "ENVELOPE ");
+	return maildir_text(f->session->box->folder, uid,
+	    imap_utf8(f->session) ? MAILDIR_ENVELOPE_UTF8 : MAILDIR_ENVELOPE, out);
+}
 
-	if (utf8)
-		text = envelope ? MAILDIR_ENVELOPE_UTF8 : MAILDIR_BODYSTRUCTURE_UTF8;
-	imap_add(out, envelope ? "ENVELOPE " : "BODYSTRUCTURE ");
-	return maildir_text(f->session->box->folder, uid, text, out);
+static int
+put_structure(struct fetching *f, struct fetched *message, struct mdtext *out)
+{
+	bool utf8 = imap_utf8(f->session);
+	size_t start;
+
+	imap_add(out, "BODYSTRUCTURE ");
+	start = out->len;
+	if (maildir_text(f->session->box->folder, message->uid,
+		utf8 ? MAILDIR_BODYSTRUCTURE_UTF8 : MAILDIR_BODYSTRUCTURE, out) == -1)
+		return -1;
+	if (!f->session->rev2 || out->failed ||
+	    !mime_rev2_differs(out->data + start, out->len - start))
+		return 0;
+	out->len = start;
+	return make_structure(f, message, true, out);
 }
 
 static int
@@ -132,11 +148,13 @@ put_item(struct fetching *f, struct one *one, enum fetch_item item, struct mdtex
 		imap_add(out, "THREADID NIL");
 		return 0;
 	case FETCH_BODY:
-		return put_body(f, &one->message, out);
+		imap_add(out, "BODY ");
+		return make_structure(f, &one->message, false, out);
 	case FETCH_ENVELOPE:
+		return put_envelope(f, uid, out);
 	case FETCH_BODYSTRUCTURE:
 	default:
-		return put_text(f, uid, item, out);
+		return put_structure(f, &one->message, out);
 	}
 }
 

@@ -114,6 +114,9 @@ tell(const struct mime *mime, struct mdtext *out)
 		check_list(out);
 	}
 	out->len = 0;
+	mime_put_structure_rev2(mime, true, out);
+	check_list(out);
+	out->len = 0;
 	mime_put_structure(mime, true, false, out);
 }
 

@@ -42,6 +42,26 @@ def test_enable(server):
 
 # --- IMAP4rev2, each difference ---
 
+NAMED = (b"Content-Type: application/pdf; name*0*=iso-8859-1'de'Sch%F6n; name*1*=e.pdf\r\n"
+         b"Content-Disposition: attachment; filename*=utf-8''Sch%C3%B6ne.pdf\r\n\r\nx\r\n")
+
+
+def test_mend20_rev2_decodes_the_charsets_of_parameters(server):
+    """Rev1 does not, with UTF8=ACCEPT either; and a text that another has asked for first is no other."""
+    talks = [server.imap_talk() for _ in range(3)]
+    for talk, enable in zip(talks, ("X", "UTF8=ACCEPT", "IMAP4rev2")):
+        assert talk.cmd(f"ENABLE {enable}").ok
+    assert talks[0].append("INBOX", NAMED).ok and talks[0].append("INBOX", b"Subject: plain\r\n\r\nx\r\n").ok
+    encoded = (b'("application" "pdf" ("name*" "iso-8859-1\'de\'Sch%F6ne.pdf") NIL NIL "7bit" 3',
+               b' NIL ("attachment" ("filename*" "utf-8\'\'Sch%C3%B6ne.pdf")) NIL NIL')
+    decoded = tuple(re.sub(rb"utf-8''|iso-8859-1'de'", b"", part).replace(b"%F6", "ö".encode()).replace(b"%C3%B6", "ö".encode()) for part in encoded)
+    for turn in range(2):
+        for talk, (body, more) in zip(talks if turn else reversed(talks), (encoded, encoded, decoded) if turn else (decoded, encoded, encoded)):
+            assert talk.cmd("SELECT INBOX").ok
+            assert talk.cmd("FETCH 1 (BODY BODYSTRUCTURE)").find(rb"^\* 1 FETCH \(BODY " + re.escape(body) + rb"\) BODYSTRUCTURE " + re.escape(body + more) + rb"\)\)$"), talk.last
+            assert talk.cmd("FETCH 2 BODYSTRUCTURE").find(rb'BODYSTRUCTURE \("text" "plain" \("charset" "us-ascii"\) NIL NIL "7bit" 3 1 NIL NIL NIL NIL\)\)$'), talk.last
+
+
 def test_select(both):
     for talk, rev2 in zip(both, (False, True)):
         first = talk.cmd("SELECT inbox")

@@ -12,6 +12,8 @@
 #define TEXTX(size) "(\"text\" \"plain\" " ASCII " NIL NIL \"7bit\" " size " NIL NIL NIL NIL)"
 #define MIXED	    "Content-Type: multipart/mixed; boundary=a\r\n\r\n"
 
+static bool rev2; /* what structure() makes */
+
 static char *
 structure(const char *message, size_t len, size_t piece, bool extended, bool utf8)
 {
@@ -29,7 +31,10 @@ structure(const char *message, size_t len, size_t piece, bool extended, bool utf
 		free(copy);
 	}
 	assert_int_equal(mime_end(mime), 0);
-	mime_put_structure(mime, extended, utf8, &out);
+	if (rev2)
+		mime_put_structure_rev2(mime, extended, &out);
+	else
+		mime_put_structure(mime, extended, utf8, &out);
 	mdtext_add(&out, "", 1);
 	assert_false(out.failed);
 	mime_free(&mime);
@@ -161,6 +166,51 @@ pieces_of_parameters(void **state)
 		snprintf(outcome, sizeof(outcome), "(\"a\" \"b\" (%s) NIL NIL \"7bit\" 0)",
 		    rows[i].outcome);
 		expect(message, false, outcome);
+	}
+}
+
+/* RFC 9051 section 7.5.2: values in the charset that they name, and none other. */
+static void
+mend20_values_of_parameters_in_rev2(void **state)
+{
+	static const struct row rows[] = {
+	    {"n=a", "\"n\" \"a\""},
+	    {"n=utf-8''%41", "\"n\" \"utf-8''%41\""},
+	    {"n*=utf-8'de'%C3%BC%22", "\"n*\" \"\xc3\xbc\\\"\""},
+	    {"n*=ISO-8859-1''%FC%e4", "\"n*\" \"\xc3\xbc\xc3\xa4\""},
+	    {"n*0*=utf-8''%41; n*1=\"b % 'c'\"; n*2*=%43", "\"n*\" \"Ab % 'c'C\""},
+	    {"n*0*=utf-8''%C3; n*1*=%BC", "\"n*\" \"\xc3\xbc\""},
+	    {"n*0=a; n*1*=%42", "\"n*\" \"aB\""},
+	    {"n*=us-ascii'en-us'a%20b%", "\"n*\" \"a b%\""},
+	    {"n*=utf-8''", "\"n*\" \"\""},
+	    {"n*=utf-8''%0D%0A", "\"n*\" {2}\r\n\r\n"},
+	    {"n*=utf-8''%FF", "\"n*\" \"\xef\xbf\xbd\""},
+	    {"n*=utf-8''a; m*=utf-8''b", "\"n*\" \"a\" \"m*\" \"b\""},
+	    /* What cannot be decoded stays. */
+	    {"n*=utf-8%41", "\"n*\" \"utf-8%41\""},
+	    {"n*=utf-8'%41", "\"n*\" \"utf-8'%41\""},
+	    {"n*=x-klingon''%41", "\"n*\" \"x-klingon''%41\""},
+	    {"n*=utf-8''a%00b", "\"n*\" \"utf-8''a%00b\""},
+	    {"n*1*=utf-8''%41", "\"n*1*\" \"utf-8''%41\""},
+	    {"n**=utf-8''%41", "\"n**\" \"utf-8''%41\""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		char message[256], outcome[256], *rev1;
+
+		snprintf(message, sizeof(message),
+		    "Content-Type: a/b\r\nContent-Disposition: inline; %s\r\n\r\n",
+		    rows[i].message);
+		snprintf(outcome, sizeof(outcome),
+		    "(\"a\" \"b\" NIL NIL NIL \"7bit\" 0 NIL (\"inline\" (%s)) NIL NIL)",
+		    rows[i].outcome);
+		rev2 = true;
+		expect(message, true, outcome);
+		rev2 = false;
+		rev1 = structure(message, strlen(message), 100, true, true);
+		assert_true(strcmp(rev1, outcome) == 0 || mime_rev2_differs(rev1, strlen(rev1)));
+		free(rev1);
 	}
 }
 
@@ -343,6 +393,7 @@ main(void)
 	    cmocka_unit_test(leaves),
 	    cmocka_unit_test(types),
 	    cmocka_unit_test(pieces_of_parameters),
+	    cmocka_unit_test(mend20_values_of_parameters_in_rev2),
 	    cmocka_unit_test(extensions),
 	    cmocka_unit_test(multiparts),
 	    cmocka_unit_test(nested),

@@ -315,7 +315,7 @@ unmark(struct fetching *f)
 	uidset_clear(&f->marked);
 }
 
-/* A message that was marked is told with its flags, and for RFC 7162 section 3.2.4 with these too. */
+/* A message that was marked is told with its flags, and for RFC 7162 sections 3.1 and 3.2.4 with these too. */
 static void
 add_marked_items(struct fetching *f, struct one *one)
 {
@@ -323,7 +323,9 @@ add_marked_items(struct fetching *f, struct one *one)
 		return;
 	one->items |= FETCH_FLAGS;
 	if (f->session->condstore)
-		one->items |= FETCH_UID | FETCH_MODSEQ;
+		one->items |= FETCH_MODSEQ;
+	if (f->session->qresync)
+		one->items |= FETCH_UID;
 }
 
 static void

@@ -86,8 +86,20 @@ def test_enabling(talks, command, selected):
     assert talk.cmd("NOOP").find(rb"^\* 3 FETCH \(UID 3 FLAGS \(\\Flagged.*\) MODSEQ \(\d+\)\)$")
     assert talk.cmd("STORE 4 +FLAGS (\\Flagged)").find(rb"^\* 4 FETCH \(UID 4 FLAGS \(\\Flagged.*\) MODSEQ \(\d+\)\)$")
     assert talk.cmd("STORE 4 -FLAGS.SILENT (\\Flagged)").find(rb"^\* 4 FETCH \(UID 4 MODSEQ \(\d+\)\)$")
-    assert talk.cmd("FETCH 5 BODY[TEXT]").find(rb"^\* 5 FETCH \(UID 5 FLAGS \(.*\\Seen.*\) MODSEQ \(\d+\) BODY\[TEXT\]"), "with \\Seen"
+    uid = b"UID 5 " if "QRESYNC" in command else b""
+    assert talk.cmd("FETCH 5 BODY[TEXT]").find(rb"^\* 5 FETCH \(" + uid + rb"FLAGS \(.*\\Seen.*\) MODSEQ \(\d+\) BODY\[TEXT\]"), "with \\Seen"
     assert talk.cmd("FETCH 1 FLAGS").find(rb"^\* 1 FETCH \(FLAGS \([^)]*\)\)$"), "what was asked for, and no more"
+
+
+def test_mend24_a_fetch_adds_no_uid(talks):
+    """After ENABLE CONDSTORE: MODSEQ where the FETCH sets \\Seen, and UID with QRESYNC only."""
+    talk = talks[1]
+    for enable, uid in (("CONDSTORE", b""), ("QRESYNC", b"UID 3 ")):
+        assert talk.cmd(f"ENABLE {enable}").ok and talk.cmd("SELECT INBOX").ok and talk.cmd("STORE 3 FLAGS.SILENT ()").ok
+        for items, told in (("FLAGS", rb"FLAGS \([^)]*\)"), ("(FLAGS MODSEQ)", rb"FLAGS \([^)]*\) MODSEQ \(\d+\)"), ("RFC822.SIZE (CHANGEDSINCE 1)", rb"RFC822.SIZE \d+ MODSEQ \(\d+\)"),
+                            ("BODY.PEEK[TEXT]", rb"BODY\[TEXT\] .*"), ("BODY[TEXT]", uid + rb"FLAGS \(\\Seen[^)]*\) MODSEQ \(\d+\) BODY\[TEXT\] .*"), ("BODY[TEXT]", rb"BODY\[TEXT\] .*")):
+            answer = talk.cmd(f"FETCH 3 {items}")
+            assert answer.ok and len(answer.untagged) == 1 and re.fullmatch(rb"\* 3 FETCH \(" + told + rb"\)", answer.untagged[0], re.S), (items, answer)
 
 
 def test_select_enables(talks):

@@ -34,6 +34,10 @@ struct maildir {
 	void *ctx;
 	struct folder_list aliases; /* folders whose directories are not spelled as they are */
 	unsigned hidden_told;	    /* directories that were told as hidden */
+	bool (*stop)(void *ctx);    /* see maildir_on_stop */
+	void *stop_ctx;
+	size_t work; /* octets since it was asked */
+	bool stopped;
 };
 
 /* One read(2): large enough that a common message is one call. */
@@ -44,6 +48,8 @@ int maildir_open_if(
     const char *path, const char *host, bool (*usable)(int fd), struct maildir **md_r);
 void maildir_notice(struct maildir *md, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* Whether to give up reading messages, after so many octets more: errno is ECANCELED then. */
+bool maildir_stopped(struct maildir *md, size_t work);
 /* Opens a directory below, never through a symbolic link. */
 int maildir_open_dir(int dirfd, const char *name);
 /* The same, to read its names; a directory that is open is named ".".  *fd_r, if not NULL: the result's

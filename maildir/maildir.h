@@ -45,6 +45,13 @@ void maildir_close(struct maildir **md);
  */
 void maildir_on_notice(struct maildir *md, void (*notice)(void *ctx, const char *text), void *ctx);
 
+/*
+ * Whether to give up reading messages: stop(ctx) is asked after every few MiB, which is some ms.  After it has said
+ * true every function that reads a message fails with ECANCELED, until this is called again.  Deliveries
+ * and changes go on.
+ */
+void maildir_on_stop(struct maildir *md, bool (*stop)(void *ctx), void *ctx);
+
 /* --- folders: Maildir++ --- */
 
 /*

@@ -17,6 +17,7 @@
 #include "maildir/casemap.h"
 #include "maildir/charset.h"
 #include "maildir/decode.h"
+#include "maildir/internal.h"
 #include "maildir/maildir.h"
 #include "maildir/match.h"
 #include "maildir/mime.h"
@@ -29,8 +30,6 @@ enum {
 	FIELD_PIECE = 64 * 1024, /* a longer field is taken in pieces, at its folds */
 	PLAIN_MAX = 1024,	 /* octets of a value that goes the short way: nearly all */
 	LOOK = 16 * 1024,	 /* mapped text that makes looking worth it */
-	STOP_WORK =
-	    8 * 1024 * 1024, /* octets, times questions, between two calls of stop: few ms */
 };
 
 /* Which questions a window's text may answer. */
@@ -65,11 +64,6 @@ struct matcher {
 	size_t count, open; /* questions, and those not found yet */
 	bool *chosen;	    /* MATCH_HEADER: its name is that of the present field */
 	size_t overlap;	    /* the longest text, less one octet */
-	bool (*stop)(void *ctx);
-	void *ctx;
-	size_t work; /* since stop was asked */
-	bool stopped;
-
 	struct maildir_folder *folder;
 	uint32_t uid;
 	struct maildir_reader *reader;
@@ -119,18 +113,6 @@ any_open(const struct matcher *m, enum see see)
 	return false;
 }
 
-/* Whether to give up; asked only so often. */
-static bool
-stopped(struct matcher *m, size_t work)
-{
-	m->work += work;
-	if (m->work >= STOP_WORK && !m->stopped) {
-		m->work = 0;
-		m->stopped = m->stop != NULL && m->stop(m->ctx);
-	}
-	return m->stopped;
-}
-
 static void
 window_look(struct matcher *m, struct window *window)
 {
@@ -142,7 +124,7 @@ window_look(struct matcher *m, struct window *window)
 
 		if (!may_answer(m, i, window->see))
 			continue;
-		if (stopped(m, text->len))
+		if (maildir_stopped(m->folder->md, text->len))
 			break;
 		if (memmem(text->data, text->len, match->text, match->len) != NULL)
 			answer(m, i);
@@ -173,10 +155,8 @@ window_end(struct matcher *m, struct window *window)
 static int
 going(struct matcher *m, size_t len)
 {
-	if (stopped(m, len)) {
-		errno = ECANCELED;
+	if (maildir_stopped(m->folder->md, len))
 		return -1;
-	}
 	if (m->utf8.failed || m->field.text.failed || m->text.text.failed ||
 	    m->header.field.failed) {
 		errno = ENOMEM;
@@ -596,8 +576,7 @@ matcher_clear(struct matcher *m)
 }
 
 int
-maildir_match(struct maildir_folder *folder, uint32_t uid, struct match *matches, size_t count,
-    bool (*stop)(void *ctx), void *ctx)
+maildir_match(struct maildir_folder *folder, uint32_t uid, struct match *matches, size_t count)
 {
 	struct matcher *m;
 	int r = -1, saved;
@@ -611,8 +590,6 @@ maildir_match(struct maildir_folder *folder, uint32_t uid, struct match *matches
 	    m, 0, offsetof(struct matcher, piece)); /* the buffers need it not, for each message */
 	m->folder = folder;
 	m->uid = uid;
-	m->stop = stop;
-	m->ctx = ctx;
 	if (matcher_init(m, matches, count) == 0)
 		r = matcher_run(m);
 	saved = errno;

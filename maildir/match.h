@@ -28,12 +28,10 @@ struct match {
 };
 
 /*
- * Answers all questions about a message in one reading of it, or as little of it as is needed.
- * stop(ctx) is asked now and then (some ten times a second); true gives up with ECANCELED.  -1 also as
- * maildir_reader_open.  Fields, bodies and what is looked for may be of any length; memory is bounded
- * but for a few times the longest text.
+ * Answers all questions about a message in one reading of it, or as little of it as is needed.  -1: as
+ * maildir_reader_open and _read; work counts for maildir_on_stop as reading does.  Fields, bodies and what is
+ * looked for may be of any length; memory is bounded but for a few times the longest text.
  */
-int maildir_match(struct maildir_folder *folder, uint32_t uid, struct match *matches, size_t count,
-    bool (*stop)(void *ctx), void *ctx);
+int maildir_match(struct maildir_folder *folder, uint32_t uid, struct match *matches, size_t count);
 
 #endif

@@ -24,7 +24,11 @@
 /* How often a message that others rename is looked for before we give up. */
 #define OPEN_TRIES 8
 
+/* Octets that are read, or looked at, between two questions whether to stop: a few ms. */
+#define STOP_WORK (8 * 1024 * 1024)
+
 struct maildir_reader {
+	struct maildir *md;
 	int fd;
 	uint64_t size;	/* octets of the file */
 	uint64_t left;	/* of them not read yet */
@@ -34,6 +38,28 @@ struct maildir_reader {
 	char data[READ_SIZE];
 };
 
+bool
+maildir_stopped(struct maildir *md, size_t work)
+{
+	md->work += work;
+	if (md->work >= STOP_WORK && !md->stopped) {
+		md->work = 0;
+		md->stopped = md->stop != NULL && md->stop(md->stop_ctx);
+	}
+	if (md->stopped)
+		errno = ECANCELED;
+	return md->stopped;
+}
+
+void
+maildir_on_stop(struct maildir *md, bool (*stop)(void *ctx), void *ctx)
+{
+	md->stop = stop;
+	md->stop_ctx = ctx;
+	md->work = 0;
+	md->stopped = false;
+}
+
 /* Tells of a message that cannot be read, once. */
 static void
 message_notice(struct maildir_folder *folder, const struct index_message *message)
@@ -41,7 +67,8 @@ message_notice(struct maildir_folder *folder, const struct index_message *messag
 	struct index_learned learned;
 	int saved = errno;
 
-	if (errno == ENOENT || (message->record.known & INDEX_UNREADABLE) != 0)
+	if (errno == ENOENT || errno == ECANCELED ||
+	    (message->record.known & INDEX_UNREADABLE) != 0)
 		return;
 	if (learn_recall(folder, message->record.uid, &learned) &&
 	    (learned.known & INDEX_UNREADABLE) != 0)
@@ -57,6 +84,8 @@ message_notice(struct maildir_folder *folder, const struct index_message *messag
 int
 message_open(struct maildir_folder *folder, struct index_message *message, struct stat *st_r)
 {
+	if (maildir_stopped(folder->md, 0))
+		return -1;
 	for (int tries = 0; tries < OPEN_TRIES; tries++) {
 		int dir = folder_dir(folder, message->record.dir);
 		int fd = dir < 0 ? -1 : maildir_open_regular(dir, index_name(message), st_r);
@@ -94,12 +123,14 @@ wire_added(const char *data, size_t len, bool *after_cr)
 	return count;
 }
 
-/* Reads size octets, however often read(2) comes short; fewer at the end of the file only. */
+/* Some octets of a message, at most size; 0 at its end. */
 static ssize_t
-read_some(int fd, char *buf, size_t size)
+read_some(struct maildir *md, int fd, char *buf, size_t size)
 {
 	ssize_t n;
 
+	if (maildir_stopped(md, size))
+		return -1;
 	do {
 		n = read(fd, buf, size);
 	} while (n < 0 && errno == EINTR);
@@ -121,7 +152,8 @@ message_measure(
 		return -1;
 	wire = left = (uint64_t)st.st_size;
 	while (left > 0) {
-		ssize_t n = read_some(fd, buffer, left < READ_SIZE ? (size_t)left : READ_SIZE);
+		ssize_t n =
+		    read_some(folder->md, fd, buffer, left < READ_SIZE ? (size_t)left : READ_SIZE);
 
 		if (n <= 0) {
 			saved = n == 0 ? EIO : errno; /* shortened while we read */
@@ -289,6 +321,7 @@ reader_begin(
 		errno = ENOMEM;
 		return -1;
 	}
+	reader->md = folder->md;
 	reader->fd = fd;
 	reader->size = reader->left = (uint64_t)st.st_size;
 	reader->at = reader->len = 0;
@@ -388,7 +421,7 @@ reader_fill(struct maildir_reader *reader)
 		return 0;
 	if (reader->left < size)
 		size = (size_t)reader->left;
-	n = read_some(reader->fd, reader->data, size);
+	n = read_some(reader->md, reader->fd, reader->data, size);
 	if (n <= 0) {
 		if (n == 0)
 			errno = EIO; /* shortened underneath; what was announced cannot be kept */

@@ -2,6 +2,7 @@
  * auth_ask.c: the worker's end of a login.
  * Runs as: worker.
  */
+#include <poll.h>
 #include <sys/socket.h>
 
 #include "auth/account.h"
@@ -25,8 +26,26 @@ put_tls(struct ipc_message *message, const struct tls_stream *tls)
 	ipc_put_string(message, info.sni);
 }
 
+/*
+ * Waits for the verdict, which may take long: the first POP3 session reads all messages.  false: the client has gone
+ * meanwhile; one that has closed its side only may wait for a second more.
+ */
+static bool
+verdict_comes(int reader, struct channel *channel)
+{
+	struct pollfd wait[2] = {
+	    {.fd = reader, .events = POLLIN},
+	    {.fd = channel->fd, .events = POLLRDHUP},
+	};
+
+	if (poll(wait, 2, -1) > 0 && wait[0].revents == 0 && poll(wait, 1, CHANNEL_HALF) == 0)
+		channel->end =
+		    CHANNEL_CLOSED; /* the verdict may come still, and must be no other login's */
+	return channel->end == CHANNEL_OPEN;
+}
+
 enum ipc_verdict
-auth_ask_password(int reader, const struct channel *channel, const char *name, const char *password)
+auth_ask_password(int reader, struct channel *channel, const char *name, const char *password)
 {
 	struct ipc_message message;
 	enum ipc_verdict verdict = IPC_UNAVAILABLE;
@@ -35,7 +54,7 @@ auth_ask_password(int reader, const struct channel *channel, const char *name, c
 	ipc_put_string(&message, name);
 	ipc_put_string(&message, password);
 	put_tls(&message, channel->tls);
-	if (ipc_send_record(reader, &message, -1) == 0 &&
+	if (ipc_send_record(reader, &message, -1) == 0 && verdict_comes(reader, channel) &&
 	    ipc_recv_record(reader, &message, -1, NULL) == 0 &&
 	    ipc_open(&message) == IPC_AUTH_RESULT) {
 		verdict = ipc_get_u8(&message);

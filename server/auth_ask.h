@@ -11,11 +11,11 @@
 
 /*
  * Sends name and password, with what is known of TLS, and waits for the verdict; the worker's
- * deadline does not run meanwhile (master's does).  IPC_UNAVAILABLE when nobody answers.  The caller
- * wipes its password.
+ * deadline does not run meanwhile (master's does).  IPC_UNAVAILABLE when nobody answers, and when the client goes, with
+ * which the channel ends.  The caller wipes its password.
  */
 enum ipc_verdict auth_ask_password(
-    int reader, const struct channel *channel, const char *name, const char *password);
+    int reader, struct channel *channel, const char *name, const char *password);
 
 /*
  * After IPC_ACCEPTED on a connection without TLS: hands the client's socket over with the input that

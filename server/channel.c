@@ -48,6 +48,7 @@ channel_init(struct channel *channel, int fd, int64_t deadline, int64_t idle)
 	channel->fd = fd;
 	channel->deadline = deadline;
 	channel->idle = idle;
+	channel->half_since = CLOCK_NEVER;
 }
 
 /* --- what is collected --- */
@@ -264,6 +265,7 @@ may_read(struct channel *channel)
 		channel->end = CHANNEL_STOPPED;
 	else
 		(void)end_when_late(channel);
+	channel->half_since = CLOCK_NEVER; /* the next command has its own second */
 	return channel->end == CHANNEL_OPEN;
 }
 
@@ -360,13 +362,32 @@ channel_line(struct channel *channel, size_t max, char **line_r, size_t *len_r)
 	return *len_r <= max;
 }
 
-bool
-channel_gone(struct channel *channel, bool half_closed)
+/* What a look at the client's descriptor says; a connection that is reset or closed both ways is over at once. */
+static enum channel_end
+end_of_client(struct channel *channel, int64_t now)
 {
-	struct pollfd look = {.fd = channel->fd, .events = half_closed ? POLLRDHUP : 0};
+	struct pollfd look = {.fd = channel->fd, .events = POLLRDHUP};
 
+	if (poll(&look, 1, 0) <= 0)
+		return CHANNEL_OPEN;
+	if (channel->half_since == CLOCK_NEVER)
+		channel->half_since = now;
+	if ((look.revents & ~POLLRDHUP) == 0 && now - channel->half_since < CHANNEL_HALF)
+		return CHANNEL_OPEN;
+	return CHANNEL_CLOSED;
+}
+
+bool
+channel_gone(struct channel *channel)
+{
+	int64_t now = clock_now();
+
+	if (channel->end != CHANNEL_OPEN || now - channel->looked < CHANNEL_LOOK)
+		return channel->end != CHANNEL_OPEN;
+	channel->looked = now;
 	look_for_sigterm();
-	return channel_stop || channel->end != CHANNEL_OPEN || poll(&look, 1, 0) > 0;
+	channel->end = channel_stop ? CHANNEL_STOPPED : end_of_client(channel, now);
+	return channel->end != CHANNEL_OPEN;
 }
 
 bool

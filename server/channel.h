@@ -24,6 +24,8 @@ enum {
 	CHANNEL_LINGER = 1000, /* ms in which unread input is dropped at the end */
 	CHANNEL_LINGER_OCTETS = 262144, /* and how much of it */
 	CHANNEL_OUT = 16384,		/* octets: one TLS record at its largest */
+	CHANNEL_LOOK = 100,  /* ms between looks whether the client of long work is there */
+	CHANNEL_HALF = 1000, /* ms that a client waits for long work after it has closed its side */
 	/* Octets collected once more than that was sent without a pause, in the clear: each write wakes
 	 * the other side up, which costs more than the octets. */
 	CHANNEL_OUT_LARGE = 131072,
@@ -46,6 +48,8 @@ struct channel {
 	enum channel_end end;	/* once set nothing more is read or written */
 	int64_t deadline;	/* see clock.h; for all that comes */
 	int64_t idle;		/* ms without progress */
+	int64_t looked;		/* when channel_gone has looked last */
+	int64_t half_since;	/* it has found the client's side closed; CLOCK_NEVER */
 	uint64_t octets_in, octets_out;
 	size_t in_at, in_end; /* what of in[] is not used yet */
 	size_t out_len;
@@ -91,9 +95,12 @@ enum channel_event {
  */
 enum channel_event channel_wait_either(struct channel *channel, int fd, int ms, int64_t idle_since);
 
-/* Whether nobody is there any more to hear an answer; half_closed: also when the client has closed its
- * side only.  For long work: SIGTERM counts as well. */
-bool channel_gone(struct channel *channel, bool half_closed);
+/*
+ * For long work, as often as one likes: whether nobody is there any more to hear the answer; then the
+ * channel has ended.  SIGTERM counts as well.  A client that has closed its side only may be there still; it is given a
+ * second.
+ */
+bool channel_gone(struct channel *channel);
 
 /* Whether octets came in that were not asked for yet: in memory or on their way in the kernel. */
 bool channel_input_waits(struct channel *channel);

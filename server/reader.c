@@ -192,13 +192,31 @@ notice(void *ctx, const char *text)
 	log_event(LOG_WARN, "maildir", "notice", "user", reader->account.name, "text", text);
 }
 
+const char *
+reader_error(int error)
+{
+	return error == ENOMEM ? "out of memory: the limit is the setting memory" : strerror(error);
+}
+
 _Noreturn static void
 no_mail(const struct reader *reader, const char *what, int error)
 {
 	log_event(LOG_ERROR, "maildir", "cannot-open", "user", reader->account.name, "what", what,
-	    "path", reader->maildir_path, "error", strerror(error));
+	    "path", reader->maildir_path, "error", reader_error(error));
 	refuse(
 	    reader, error == ENOMEM || error == EIO ? IPC_UNAVAILABLE : IPC_BROKEN, READER_REFUSED);
+}
+
+static bool
+is_gone(void *ctx)
+{
+	return channel_gone(ctx);
+}
+
+void
+reader_stops_when_gone(struct reader *reader)
+{
+	maildir_on_stop(reader->maildir, is_gone, &reader->channel);
 }
 
 /* Another identity, for good; from here on nothing is done that only root could do. */
@@ -228,6 +246,10 @@ become_user(struct reader *reader)
 	if (maildir_open(reader->maildir_path, host, &reader->maildir) == -1)
 		no_mail(reader, "open", errno);
 	maildir_on_notice(reader->maildir, notice, reader);
+	/* The worker goes when the client does. */
+	channel_init(&reader->channel, reader->start.worker_fd, CLOCK_NEVER,
+	    reader->start.protocol->times(conf).idle);
+	reader_stops_when_gone(reader);
 }
 
 /* Without TLS the worker hands the client's socket over, and what came behind the login. */
@@ -254,11 +276,8 @@ take_socket(struct reader *reader)
 static void
 begin_session(struct reader *reader, bool tls)
 {
-	int64_t idle = reader->start.protocol->times(reader->start.conf).idle;
-
 	if (auth_answer_result(reader->start.worker_fd, IPC_ACCEPTED) == -1)
 		_exit(READER_MALFORMED);
-	channel_init(&reader->channel, reader->start.worker_fd, CLOCK_NEVER, idle);
 	if (!tls)
 		take_socket(reader);
 	if (fcntl(reader->channel.fd, F_SETFL, O_NONBLOCK) == -1)

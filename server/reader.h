@@ -48,6 +48,12 @@ struct reader {
 
 _Noreturn void reader_main(const struct reader_start *start);
 
+/* Reading messages is given up when the client has gone: see maildir_on_stop and channel_gone. */
+void reader_stops_when_gone(struct reader *reader);
+
+/* An error for the log; one that a setting of ours has caused is told with its name. */
+const char *reader_error(int error);
+
 /* maildir (setting) for an account: ~ is its home, %u its name, %n and %d name and domain.  -1: too
  * long, or a % that means nothing. */
 int reader_maildir_path(

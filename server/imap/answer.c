@@ -256,7 +256,10 @@ imap_failed(struct session *session, const char *what)
 		break;
 	}
 	log_event(LOG_ERROR, "imap", "failed", "user", session->reader->account.name, "what", what,
-	    "error", strerror(error));
+	    "error", reader_error(error));
+	if (error == ENOMEM)
+		return imap_say(session, IMAP_NO,
+		    "[LIMIT] The mailbox needs more memory than a session may have");
 	/* RFC 5530 section 3. */
 	if (error == EROFS || error == EACCES || error == EPERM)
 		return imap_say(session, IMAP_NO,

@@ -392,7 +392,7 @@ fetch_all(struct fetching *f, struct picked *picked)
 	for (size_t i = 0; i < f->plan.sections; i++)
 		f->marks = f->marks || !f->plan.section[i].peek;
 	f->marks = f->marks && !f->session->box->read_only;
-	for (int n = 0; f->session->channel->end == CHANNEL_OPEN && any_asked(f); n++) {
+	for (int n = 0; !channel_gone(f->session->channel) && any_asked(f); n++) {
 		if (f->marks && n % MARK_AHEAD == 0) {
 			unmark(f);
 			mark_ahead(f, picked);

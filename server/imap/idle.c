@@ -21,6 +21,7 @@
 #include "server/imap/answer.h"
 #include "server/imap/mailbox.h"
 #include "server/imap/session.h"
+#include "server/reader.h"
 
 enum {
 	IDLE_LOOK = 3 * 1000, /* ms between looks where nothing tells of changes */
@@ -88,7 +89,13 @@ fill_later(const struct session *session, struct plan *plan)
 		plan->fill = spread(FILL_AFTER + FILL_SPREAD, FILL_SPREAD);
 }
 
-/* A message at a time, for a moment, until the client speaks. */
+static bool
+client_speaks(void *ctx)
+{
+	return channel_input_waits(ctx);
+}
+
+/* A message at a time, for a moment, until the client speaks; then a large one is left, too. */
 static void
 fill_step(struct session *session, struct plan *plan)
 {
@@ -96,9 +103,11 @@ fill_step(struct session *session, struct plan *plan)
 	int64_t until = clock_now() + FILL_WORK;
 	ssize_t left;
 
+	maildir_on_stop(session->maildir, client_speaks, session->channel);
 	do {
 		left = maildir_learn(folder, 1);
 	} while (left > 0 && clock_now() < until && !channel_input_waits(session->channel));
+	reader_stops_when_gone(session->reader);
 	if (!maildir_remember(folder)) { /* others have it */
 		fill_later(session, plan);
 		return;

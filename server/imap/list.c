@@ -271,7 +271,7 @@ tell_all(struct listing *list)
 		return imap_failed(list->session, "list");
 	}
 	judge(list, &all, verdict);
-	for (size_t i = 0; i < all.count && channel->end == CHANNEL_OPEN; i++) {
+	for (size_t i = 0; i < all.count && !channel_gone(channel); i++) {
 		if ((verdict[i] & MATCHES) != 0 && verdict[i] != MATCHES)
 			put_node(list, &all.node[i], (verdict[i] & UNTOLD_BELOW) != 0);
 	}

@@ -19,10 +19,8 @@
 
 enum {
 	DAY = 24 * 60 * 60,
-	STOP_EVERY = 16,	 /* messages between two questions whether to stop */
-	TELL_PIECE = 8 * 1024,	 /* octets of an answer collected before they go to the channel */
-	STOP_LOOK = 100,	 /* ms between looks whether the client is still there */
-	STOP_HALF_CLOSED = 5000, /* ms in which one that closed its side only may wait */
+	STOP_EVERY = 16,       /* messages between two questions whether to stop */
+	TELL_PIECE = 8 * 1024, /* octets of an answer collected before they go to the channel */
 };
 
 struct searching {
@@ -35,8 +33,6 @@ struct searching {
 	uint64_t count;
 	uint64_t modseq_first, modseq_last, modseq_highest; /* of what was found */
 	struct mdtext fields;				    /* of the present message */
-	int64_t started, looked;
-	bool stopped;
 	bool gone; /* some message is expunged, and was not looked at */
 };
 
@@ -156,20 +152,6 @@ sent(const struct asking *a, const struct search_step *step)
 	       day_fits(day, step->value, (int)step->key - SEARCH_SENTBEFORE);
 }
 
-/* Whether the search is to be given up; asked often. */
-static bool
-stop(void *ctx)
-{
-	struct searching *s = ctx;
-	int64_t now = clock_now();
-
-	if (s->stopped || now - s->looked < STOP_LOOK)
-		return s->stopped;
-	s->looked = now;
-	s->stopped = channel_gone(s->session->channel, now - s->started > STOP_HALF_CLOSED);
-	return s->stopped;
-}
-
 static bool
 load_fields(const struct asking *a, enum maildir_text text)
 {
@@ -205,8 +187,7 @@ ask_texts(const struct asking *a)
 	for (size_t i = 0; i < program->texts; i++)
 		program->text[i].found = false;
 	/* One that cannot be read has no text that could be found. */
-	(void)!maildir_match(
-	    a->s->session->box->folder, a->m.uid, program->text, program->texts, stop, a->s);
+	(void)!maildir_match(a->s->session->box->folder, a->m.uid, program->text, program->texts);
 }
 
 static bool
@@ -438,7 +419,7 @@ look_at(struct searching *s, struct picked *picked)
 	unsigned n = 0;
 
 	while (picked_next(box, picked, &a.place)) {
-		if (n++ % STOP_EVERY == 0 && stop(s))
+		if (n++ % STOP_EVERY == 0 && channel_gone(s->session->channel))
 			break;
 		if (!mailbox_message(box, a.place, &a.m))
 			s->gone = true;
@@ -453,7 +434,6 @@ look(struct searching *s)
 	const struct search_step *step = bound(&s->program);
 	struct picked picked = {.by_uid = false};
 
-	s->started = s->looked = clock_now();
 	for (size_t i = 0; i < s->program.steps; i++)
 		if (s->program.step[i].key < SEARCH_NOT)
 			s->program.prices |= 1U << price_of(s->program.step[i].key);
@@ -474,11 +454,8 @@ run_program(struct searching *s)
 	if (s->program.modseq)
 		resync_enable(s->session);
 	look(s);
-	if (s->stopped) {
-		if (s->session->channel->end == CHANNEL_OPEN && !channel_stop)
-			s->session->channel->end = CHANNEL_CLOSED;
+	if (s->session->channel->end != CHANNEL_OPEN)
 		return IMAP_GONE;
-	}
 	if (s->session->box->anew)
 		return IMAP_NO;
 	if (s->found.failed || s->uids.failed) {

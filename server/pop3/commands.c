@@ -130,7 +130,8 @@ transmit(struct session *s, uint32_t n, uint64_t lines, bool whole)
 		channel_puts(s->channel, "+OK\r\n");
 	if (pop3_send(s->channel, reader, lines) == -1) {
 		/* The answer is under way: only its missing end can tell that it is not whole. */
-		s->reader->reason = "a message could not be read to its end";
+		if (s->channel->end == CHANNEL_OPEN)
+			s->reader->reason = "a message could not be read to its end";
 		maildir_reader_close(&reader);
 		return STEP_END;
 	}
@@ -272,8 +273,10 @@ pop3_open(struct reader *reader)
 	}
 	if (errno == EAGAIN)
 		return IPC_IN_USE;
+	if (errno == ECANCELED) /* the client has gone, and the worker with it */
+		return IPC_UNAVAILABLE;
 	log_event(LOG_ERROR, "pop3", "cannot-open", "user", reader->account.name, "error",
-	    strerror(errno));
+	    reader_error(errno));
 	return IPC_UNAVAILABLE;
 }
 

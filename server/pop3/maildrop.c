@@ -154,8 +154,8 @@ take_list(struct maildrop *drop)
 	return 0;
 }
 
-/* Those that cannot be read are left out. */
-static void
+/* Messages that cannot be read are left out.  -1: ECANCELED, see maildir_on_stop. */
+static int
 measure_all(struct maildrop *drop)
 {
 	size_t kept = 0;
@@ -165,8 +165,11 @@ measure_all(struct maildrop *drop)
 
 		if (one.measured || measure(drop, &one, false) == 0)
 			drop->messages[kept++] = one;
+		else if (errno == ECANCELED)
+			return -1;
 	}
 	drop->len = kept;
+	return 0;
 }
 
 /* Numbers the readable messages: saved POP3 order first, then by UID. */
@@ -176,9 +179,8 @@ take_messages(struct maildrop *drop)
 	bool ordered = false, named = false;
 	size_t i;
 
-	if (take_list(drop) == -1)
+	if (take_list(drop) == -1 || measure_all(drop) == -1)
 		return -1;
-	measure_all(drop);
 	for (i = 0; i < drop->len; i++)
 		ordered = ordered || drop->messages[i].order != 0;
 	/* Most have no order of their own: they come by UID. */
@@ -237,7 +239,7 @@ take_all(struct maildrop *drop)
 		if (maildir_sync(drop->folder) == -1)
 			return -1;
 		r = take_messages(drop);
-		if (maildir_undamaged(drop->folder))
+		if (maildir_undamaged(drop->folder) || (r == -1 && errno == ECANCELED))
 			return r;
 	}
 	errno = EIO;

@@ -77,7 +77,7 @@ ask(struct fixture *f, enum match_where where, const char *field, const char *te
 	casemap_add(text, strlen(text), &mapped);
 	match.text = mapped.data;
 	match.len = mapped.len;
-	if (maildir_match(f->inbox, uid_at(f->inbox, 0), &match, 1, NULL, NULL) != 0)
+	if (maildir_match(f->inbox, uid_at(f->inbox, 0), &match, 1) != 0)
 		fail_msg("maildir_match: %s", strerror(errno));
 	mdtext_clear(&mapped);
 	return match.found;
@@ -200,13 +200,12 @@ together(void **state)
 
 	put_message(f, everything, sizeof(everything) - 1);
 	for (int again = 0; again < 2; again++) { /* answers of before do not count */
-		assert_int_equal(maildir_match(f->inbox, uid_at(f->inbox, 0), matches,
-				     COUNT(matches), NULL, NULL),
-		    0);
+		assert_int_equal(
+		    maildir_match(f->inbox, uid_at(f->inbox, 0), matches, COUNT(matches)), 0);
 		for (size_t i = 0; i < COUNT(matches); i++)
 			assert_int_equal(matches[i].found, found[i]);
 	}
-	assert_int_equal(maildir_match(f->inbox, uid_at(f->inbox, 0), NULL, 0, NULL, NULL), 0);
+	assert_int_equal(maildir_match(f->inbox, uid_at(f->inbox, 0), NULL, 0), 0);
 }
 
 /* The message cut at every octet: no question looks beyond, or fails. */
@@ -223,9 +222,8 @@ cut(void **state)
 	put_message(f, everything, sizeof(everything) - 1);
 	for (size_t len = 0; len < sizeof(everything); len++) {
 		put_message(f, everything, len);
-		assert_int_equal(maildir_match(f->inbox, uid_at(f->inbox, 0), matches,
-				     COUNT(matches), NULL, NULL),
-		    0);
+		assert_int_equal(
+		    maildir_match(f->inbox, uid_at(f->inbox, 0), matches, COUNT(matches)), 0);
 		assert_false(matches[0].found || matches[1].found || matches[2].found);
 	}
 }
@@ -314,10 +312,10 @@ large(void **state)
 		mdtext_addf(&text, "ALL WORK AND NO PLAY MAKES JACK A DULL BOY\r\n");
 	match.text = text.data;
 	match.len = text.len;
-	assert_int_equal(maildir_match(f->inbox, uid_at(f->inbox, 0), &match, 1, NULL, NULL), 0);
+	assert_int_equal(maildir_match(f->inbox, uid_at(f->inbox, 0), &match, 1), 0);
 	assert_true(match.found);
 	text.data[text.len - 3] = 'X';
-	assert_int_equal(maildir_match(f->inbox, uid_at(f->inbox, 0), &match, 1, NULL, NULL), 0);
+	assert_int_equal(maildir_match(f->inbox, uid_at(f->inbox, 0), &match, 1), 0);
 	assert_false(match.found);
 	mdtext_clear(&message);
 	mdtext_clear(&text);
@@ -381,17 +379,17 @@ stops(void **state)
 	mdtext_clear(&message);
 	for (size_t i = 0; i < COUNT(many); i++)
 		many[i] = (struct match){MATCH_BODY, NULL, "NOWHERE", 7};
-	assert_int_equal(
-	    maildir_match(f->inbox, uid_at(f->inbox, 0), many, 1, stop, &patience), -1);
+	maildir_on_stop(f->md, stop, &patience);
+	assert_int_equal(maildir_match(f->inbox, uid_at(f->inbox, 0), many, 1), -1);
 	assert_int_equal(errno, ECANCELED);
 	assert_int_equal(patience.asked, 3);
 	patience = (struct patience){0, 100};
-	assert_int_equal(maildir_match(f->inbox, uid_at(f->inbox, 0), many, 1, stop, &patience), 0);
+	maildir_on_stop(f->md, stop, &patience);
+	assert_int_equal(maildir_match(f->inbox, uid_at(f->inbox, 0), many, 1), 0);
 	assert_true(patience.asked >= 5 && patience.asked < 30);
 	/* The more there is to do, the more often. */
 	patience = (struct patience){0, 200};
-	assert_int_equal(
-	    maildir_match(f->inbox, uid_at(f->inbox, 0), many, COUNT(many), stop, &patience), -1);
+	assert_int_equal(maildir_match(f->inbox, uid_at(f->inbox, 0), many, COUNT(many)), -1);
 	assert_int_equal(errno, ECANCELED);
 }
 
@@ -403,7 +401,7 @@ fails(void **state)
 
 	put_message(f, "\nx\n", 3);
 	assert_int_equal(unlinkat(f->fd, "cur/1.a.h:2,S", 0), 0);
-	assert_int_equal(maildir_match(f->inbox, uid_at(f->inbox, 0), &match, 1, NULL, NULL), -1);
+	assert_int_equal(maildir_match(f->inbox, uid_at(f->inbox, 0), &match, 1), -1);
 	assert_int_equal(errno, ENOENT);
 	assert_false(match.found);
 }

@@ -838,20 +838,41 @@ a_deadline_ends_that_wait_too(void **state)
 
 /* --- whether somebody is there --- */
 
+/* As if the last look were long ago. */
+static bool
+look_again(void)
+{
+	channel.looked -= CHANNEL_LOOK;
+	return channel_gone(&channel);
+}
+
 static void
-who_is_gone(void **state)
+mend31_who_is_gone(void **state)
 {
 	(void)state;
-	assert_false(channel_gone(&channel, false));
-	assert_false(channel_gone(&channel, true));
+	assert_false(look_again());
 	FROM_CLIENT("NOOP\r\n"); /* input does not matter */
-	assert_false(channel_gone(&channel, true));
+	assert_false(look_again());
 	assert_int_equal(shutdown(peer, SHUT_WR), 0);
-	assert_false(channel_gone(&channel, false)); /* it may still read */
-	assert_true(channel_gone(&channel, true));
+	assert_false(look_again()); /* it may still read */
+	channel.half_since -= CHANNEL_HALF;
+	assert_false(channel_gone(&channel)); /* not asked too often */
+	EXPECT_LINE("NOOP");		      /* the next command has time of its own */
+	assert_false(look_again());
+	channel.half_since -= CHANNEL_HALF;
+	assert_true(look_again());
+	assert_int_equal(channel.end, CHANNEL_CLOSED);
+}
+
+static void
+mend31_who_is_gone_for_good(void **state)
+{
+	(void)state;
+	FROM_CLIENT("NOOP\r\n");
+	assert_false(look_again());
 	client_closes();
-	assert_true(channel_gone(&channel, false));
-	EXPECT_LINE("NOOP"); /* what it said before is there all the same */
+	assert_true(look_again());
+	assert_int_equal(channel.end, CHANNEL_CLOSED);
 }
 
 static void
@@ -859,7 +880,7 @@ a_stopped_session_has_nobody(void **state)
 {
 	(void)state;
 	assert_int_equal(raise(SIGTERM), 0); /* pending only: long work does not wait */
-	assert_true(channel_gone(&channel, false));
+	assert_true(look_again());
 	assert_int_equal(channel_stop, 1);
 	expect_end(CHANNEL_STOPPED);
 }
@@ -869,7 +890,7 @@ an_ended_channel_has_nobody(void **state)
 {
 	(void)state;
 	channel.end = CHANNEL_TIMEOUT;
-	assert_true(channel_gone(&channel, false));
+	assert_true(look_again());
 }
 
 /* --- clock.h --- */
@@ -939,7 +960,8 @@ main(void)
 	    EITHER_TEST(idleness_is_the_clients),
 	    EITHER_TEST(sigterm_ends_that_wait_too),
 	    EITHER_TEST(a_deadline_ends_that_wait_too),
-	    CHANNEL_TEST(who_is_gone),
+	    CHANNEL_TEST(mend31_who_is_gone),
+	    CHANNEL_TEST(mend31_who_is_gone_for_good),
 	    CHANNEL_TEST(a_stopped_session_has_nobody),
 	    CHANNEL_TEST(an_ended_channel_has_nobody),
 	    cmocka_unit_test(moments),

@@ -370,8 +370,10 @@ end_of_client(struct channel *channel, int64_t now)
 
 	if (poll(&look, 1, 0) <= 0)
 		return CHANNEL_OPEN;
-	if (channel->half_since == CLOCK_NEVER)
+	/* As long as it takes what we say it is there. */
+	if (channel->half_since == CLOCK_NEVER || channel->half_out != channel->octets_out)
 		channel->half_since = now;
+	channel->half_out = channel->octets_out;
 	if ((look.revents & ~POLLRDHUP) == 0 && now - channel->half_since < CHANNEL_HALF)
 		return CHANNEL_OPEN;
 	return CHANNEL_CLOSED;

@@ -49,8 +49,9 @@ struct channel {
 	int64_t deadline;	/* see clock.h; for all that comes */
 	int64_t idle;		/* ms without progress */
 	int64_t looked;		/* when channel_gone has looked last */
-	int64_t half_since;	/* it has found the client's side closed; CLOCK_NEVER */
+	int64_t half_since;	/* the client's side is closed, and it took nothing; CLOCK_NEVER */
 	uint64_t octets_in, octets_out;
+	uint64_t half_out;    /* octets_out at that time */
 	size_t in_at, in_end; /* what of in[] is not used yet */
 	size_t out_len;
 	size_t scanned; /* octets from in_at known to hold no newline */
@@ -97,8 +98,8 @@ enum channel_event channel_wait_either(struct channel *channel, int fd, int ms, 
 
 /*
  * For long work, as often as one likes: whether nobody is there any more to hear the answer; then the
- * channel has ended.  SIGTERM counts as well.  A client that has closed its side only may be there still; it is given a
- * second.
+ * channel has ended.  SIGTERM counts as well.  A client that has closed its side only may be there still: it is given a
+ * second in which it takes nothing.
  */
 bool channel_gone(struct channel *channel);
 

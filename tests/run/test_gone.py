@@ -101,6 +101,22 @@ def test_mend31_who_waits_gets_its_answer(serve):
     assert said.count(b" FETCH (BODY[]") == 300
 
 
+def test_mend31_who_takes_slowly_gets_all(serve):
+    """Its side is closed for longer than a second, and it is still there."""
+    server = serve({"login_in_clear": "loopback"})
+    anna = server.accounts["anna"]
+    for n in range(30):
+        anna.deliver(b"Subject: x\n\n" + b"y" * 1000000)
+    with socket.create_connection(("127.0.0.1", server.imap)) as s:
+        s.sendall(b"a LOGIN anna sesame\r\nb EXAMINE INBOX\r\nc FETCH 1:* BODY[]\r\n")
+        s.shutdown(socket.SHUT_WR)
+        size, end = 0, b""
+        while piece := s.recv(65536):
+            size, end = size + len(piece), (end + piece)[-100:]
+            time.sleep(0.006)
+    assert size > 30000000 and b"\r\nc OK " in end, (size, end)
+
+
 def test_mend31_what_was_asked_to_change_changes(serve):
     """A program may close its connection behind a command that changes mail: nobody reads the answer, but it counts."""
     server = serve({"login_in_clear": "loopback"})

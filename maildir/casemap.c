@@ -136,8 +136,9 @@ static void
 map_jamo(struct piece *piece, uint32_t code)
 {
 	char octets[UTF8_MAX];
+	size_t len = utf8_put(code, octets);
 
-	piece_add(piece, octets, utf8_put(code, octets));
+	piece_add(piece, octets, len);
 }
 
 static void

@@ -147,6 +147,7 @@ static int
 list_add(struct folder_list *list, const char *name, const char *path, bool own)
 {
 	size_t name_size = strlen(name) + 1, path_size = strlen(path) + 1;
+	struct folder_entry *entry;
 	char *both;
 
 	if (list->count == list->room) {
@@ -163,7 +164,11 @@ list_add(struct folder_list *list, const char *name, const char *path, bool own)
 		return -1;
 	memcpy(both, name, name_size);
 	memcpy(both + name_size, path, path_size);
-	list->entry[list->count++] = (struct folder_entry){both, both + name_size, own, false};
+	entry = &list->entry[list->count++];
+	entry->name = both;
+	entry->path = both + name_size;
+	entry->own = own;
+	entry->hidden = false;
 	return 0;
 }
 

@@ -74,9 +74,18 @@ lock_is_busy(int fd)
 	static const enum lock_byte soon_over[] = {LOCK_FOLDER, LOCK_VALIDITY, LOCK_TREE};
 
 	for (size_t i = 0; i < sizeof(soon_over) / sizeof(soon_over[0]); i++)
-		if (lock_set(fd, F_WRLCK, soon_over[i]) < 0)
+		if (lock_set(fd, F_WRLCK, soon_over[i]) < 0 && errno == EAGAIN)
 			return true;
 	return false;
+}
+
+/* Whether the file has another name, and stays when this one goes: a backup made by hard links leaves that daily. */
+static bool
+is_elsewhere(int fd)
+{
+	struct stat st;
+
+	return fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink > 1;
 }
 
 /* Whether an error of file_open says that a name can have no lock file of ours. */
@@ -99,7 +108,7 @@ lock_make_room(struct maildir *md, int dirfd)
 
 	if (fstat(dirfd, &st) < 0 || st.st_uid != geteuid() ||
 	    flock(dirfd, LOCK_EX | LOCK_NB) < 0) {
-		errno = errno == EWOULDBLOCK ? EAGAIN : error;
+		errno = errno == EWOULDBLOCK ? EAGAIN : error == EINVAL ? EPERM : error;
 		return -1;
 	}
 	fd = file_open(dirfd, LOCK_NAME, 0, &st);
@@ -110,7 +119,8 @@ lock_make_room(struct maildir *md, int dirfd)
 
 		errno = EAGAIN;
 		if (other < 0 || !lock_is_busy(other))
-			r = file_set_aside(md, dirfd, LOCK_NAME);
+			r = is_elsewhere(other) ? unlinkat(dirfd, LOCK_NAME, 0)
+						: file_set_aside(md, dirfd, LOCK_NAME);
 		if (other >= 0)
 			close(other);
 	}

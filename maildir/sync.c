@@ -629,6 +629,8 @@ sync_keep(struct sync *sync)
 	sync->fresh_count = 0;
 	sync->validity = list->validity > 0 ? list->validity : 1;
 	sync->next = list->next > 0 ? list->next : 1;
+	if (sync->validity == sync->record.validity && sync->next < sync->record.next)
+		sync->next = sync->record.next;
 	sync->lines = list->count;
 	sync->written = false;
 	memcpy(sync->guid, list->guid, sizeof(sync->guid));

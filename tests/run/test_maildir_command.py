@@ -182,8 +182,8 @@ def test_mend08_a_cut_uidlist_is_said_before_and_after(anna):
 
 
 @pytest.mark.root
-def test_files_of_root_are_found(anna):
-    """What a command that was typed as root has left; its owner cannot mend that."""
+def test_mend30_files_of_root_are_found(anna):
+    """What a command that was typed as root has left; its owner can mend the lock file only."""
     assert maildir("index", anna.maildir).returncode == 0
     os.chown(anna.maildir / "sallyport.lock", 0, 0)
     os.chown(anna.maildir / "cur" / "1001.M1.test:2,S", 0, 0)
@@ -193,7 +193,9 @@ def test_files_of_root_are_found(anna):
     assert "sallyport.lock belongs to another user (uid 0)" in done.stdout
     assert "cur/1001.M1.test:2,S belongs to another user (uid 0)" in done.stdout
     done = maildir("check", anna.maildir, "--repair")
-    assert done.returncode == 2 and "INBOX: Permission denied" in done.stderr, done
+    assert "sallyport.lock cannot be used, and is sallyport.lock.odd now" in done.stdout, done
+    assert done.returncode == 1 and "cur/1001.M1.test:2,S belongs to another user" in done.stdout, done
+    assert (anna.maildir / "sallyport.lock").stat().st_uid == anna.uid
 
 
 # --- index ---

@@ -11,7 +11,6 @@
  * has happened: so one of them does it at a time.
  */
 #include <malloc.h>
-#include <string.h>
 #include <sys/random.h>
 #include <time.h>
 
@@ -175,13 +174,28 @@ watch(struct session *session, struct maildir_watch *watch)
 	}
 }
 
+/* Tells what happens until the client sends a line that is not empty; clients send empty lines.  false: the
+ * session is over. */
+static bool
+next_line(struct session *session, struct maildir_watch *events, struct args *line_r)
+{
+	size_t len;
+
+	do {
+		if (session->leaving != NULL || watch(session, events) == CHANNEL_OVER ||
+		    !channel_line(session->channel, IDLE_DONE_MAX, &line_r->at, &len))
+			return false;
+		line_r->end = line_r->at + len;
+	} while (args_end(line_r));
+	return true;
+}
+
 enum imap_result
 run_idle(struct session *session, struct args *args)
 {
-	enum channel_event event;
-	bool watched = false;
-	char *line;
-	size_t len;
+	struct args line = {.utf8 = false};
+	bool watched = false, said;
+	struct word word;
 
 	if (!args_end(args))
 		return IMAP_BAD;
@@ -194,16 +208,14 @@ run_idle(struct session *session, struct args *args)
 	channel_flush(session->channel);
 	imap_command_next(&session->command); /* its text is not needed any more */
 	(void)malloc_trim(0);
-	event = CHANNEL_OVER;
-	if (session->leaving == NULL)
-		event = watch(session, watched ? session->watch : NULL);
+	said = next_line(session, watched ? session->watch : NULL, &line);
 	if (watched)
 		maildir_watch_pause(session->watch);
 	if (session->leaving != NULL)
 		return imap_leave(session);
-	if (event == CHANNEL_OVER || !channel_line(session->channel, IDLE_DONE_MAX, &line, &len))
+	if (!said)
 		return IMAP_GONE;
-	if (len != 4 || strncasecmp(line, "DONE", 4) != 0)
+	if (!args_atom(&line, NULL, &word) || !word_is(word, "DONE") || !args_end(&line))
 		return imap_say(session, IMAP_BAD, "IDLE ends with DONE");
 	return IMAP_OK;
 }

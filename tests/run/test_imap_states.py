@@ -202,6 +202,20 @@ def test_mend13_an_empty_line_is_not_answered(server, step):
     assert [line[:4] for line in rest(talk) if line[:1] != b"*"] == [b"c OK", b"d OK", b"e OK", b"f OK"]
 
 
+def test_mend13_an_empty_line_does_not_end_idle(server):
+    talk = server.imap_talk()
+    talk.cmd("SELECT INBOX")
+    talk.send(b"i IDLE\r\n\r\n")
+    assert talk.line().startswith(b"+ ")
+    talk.send(b"\r\n  \r\n")
+    server.accounts["anna"].deliver(b"Subject: x\n\nx\n")
+    assert talk.line() == b"* 1 EXISTS"
+    talk.send(b"\r\ndone \r\n")
+    assert talk.finish(b"i").ok and talk.cmd("NOOP").ok
+    talk.send(b"i IDLE\r\nDONE x\r\n")
+    assert talk.finish(b"i").bad
+
+
 def test_mend13_before_login_empty_lines_come_to_an_end(server):
     talk = server.imap_talk(None)
     talk.send(b"\r\n" * 10)

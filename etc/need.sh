@@ -2,7 +2,8 @@
 # need.sh KIND...: installs the Debian packages of each kind that are missing.
 #   build    what sallyport is built with
 #   test     what the tests use besides
-#   desktop  large mail programs, whose tests are skipped where they are not installed
+#   desktop  large mail programs, whose tests are skipped where they are not installed; and Evolution's mail
+#            library, of which two packages are unpacked below /var/cache/sallyport-test: ninety others come with them
 #   bench    what the benchmark uses besides; its peers are installed in a place of their own
 #   X.deb    that file, by its path
 # It first says how many packages it installs and how large they are, then how far it is.  It needs no
@@ -22,7 +23,7 @@ packages() {
 		# the compiler's own run time for the sanitizers and fuzzers
 		dpkg-query -W -f '${Version}' clang 2>/dev/null | sed -n 's/^[0-9]*:\([0-9]*\)\..*/libclang-rt-\1-dev/p'
 		;;
-	desktop) echo thunderbird ;;
+	desktop) echo thunderbird libcamel1.2-dev libical-dev pkg-config ;;
 	bench) echo python3 libssl-dev debootstrap util-linux ;;
 	*.deb) echo "$1" ;;
 	*) echo "need.sh: there is no kind $1" >&2; exit 2 ;;
@@ -127,6 +128,24 @@ install_packages() {
 	fi
 }
 
+evolution=/var/cache/sallyport-test/evolution-data-server
+unpack_evolution() {
+	dir=$(mktemp -d)
+	trap 'rm -rf "$dir"' EXIT
+	cd "$dir"
+	apt download -o APT::Sandbox::User=root evolution-data-server evolution-data-server-common >/dev/null
+	for package in *.deb; do
+		dpkg-deb -x "$package" root
+	done
+	chmod 755 root
+	mkdir -p "$(dirname $evolution)"
+	mv root $evolution
+}
+
+if [ "${1:-}" = --unpack ]; then
+	unpack_evolution
+	exit
+fi
 if [ "${1:-}" = --install ]; then
 	shift
 	install_packages "$@"
@@ -135,10 +154,15 @@ fi
 
 [ -x /usr/bin/apt-get ] || { echo "need.sh: no apt-get here; install what README.md names" >&2; exit 0; }
 lacking=$(missing "$@")
-[ -n "$lacking" ] || exit 0
+case " $* " in
+*" desktop "*) [ -d $evolution ] || unpack=yes ;;
+esac
+[ -n "$lacking${unpack:=}" ] || exit 0
 root=
 [ "$(id -u)" = 0 ] || root=sudo
 $root apt-get update -q >/dev/null
+[ -z "$unpack" ] || $root "$0" --unpack
+[ -n "$lacking" ] || exit 0
 $root "$0" --install $lacking
 # clang's run time has a name that is known only now.
 lacking=$(missing "$@" | grep -v '\.deb$' || :)

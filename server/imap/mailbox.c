@@ -398,6 +398,10 @@ tell_expunges(struct session *session, struct mailbox *box)
 			uidset_below(&box->hidden, box->gone.uid[i]) + 1);
 	box->count -= box->gone.count;
 	uidset_clear(&box->gone);
+	/* Evolution counts EXPUNGE in IDLE only, and else believes the next EXISTS: one that is new mail's would be the number
+	 * that it has, and that mail is not seen. */
+	if (!session->qresync)
+		channel_printf(session->channel, "* %zu EXISTS\r\n", box->count);
 }
 
 static size_t

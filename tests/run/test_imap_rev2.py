@@ -111,7 +111,7 @@ def test_no_recent_and_a_uid_in_every_fetch(both, server):
     assert two.cmd("STORE 3 -FLAGS (\\Flagged)").untagged == [b"* 3 FETCH (UID 3 FLAGS ())"]
     assert one.cmd("NOOP").find(rb"^\* 3 FETCH \(FLAGS \(.*\)\)$"), "without, as it was"
     two.cmd("STORE 1 +FLAGS.SILENT (\\Deleted)")
-    assert two.cmd("EXPUNGE").untagged == [b"* 1 EXPUNGE"]
+    assert two.cmd("EXPUNGE").untagged == [b"* 1 EXPUNGE", b"* 5 EXISTS"]
 
 
 def test_list(both):

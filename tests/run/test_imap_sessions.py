@@ -242,9 +242,27 @@ def test_changes_by_other_programs(two, server):
     cur[1].unlink()
     anna.deliver(message(9))
     answer = here.cmd("NOOP")
-    assert len(numbers(answer, b"EXPUNGE")) == 1 and numbers(answer, b"EXISTS") == [5]
+    assert len(numbers(answer, b"EXPUNGE")) == 1 and numbers(answer, b"EXISTS") == [4, 5]
     assert len(answer.find(rb"FETCH \(FLAGS \(\\Flagged \\Seen( \\Recent)?\)\)")) == 1, answer
     assert len(flags(here)) == 5 and max(flags(here)) == 6
+
+
+def test_mend22_the_count_follows_expunges(two):
+    """Once for all of them, and again for what is new; not where VANISHED tells UIDs."""
+    here, there = two
+    here.cmd("STORE 2,4 +FLAGS.SILENT (\\Deleted)")
+    assert here.cmd("EXPUNGE").untagged == [b"* 2 EXPUNGE", b"* 3 EXPUNGE", b"* 3 EXISTS"]
+    there.cmd("NOOP")
+    here.cmd("STORE 1 +FLAGS.SILENT (\\Deleted)")
+    here.cmd("EXPUNGE")
+    here.append("INBOX", message(9))
+    assert there.cmd("NOOP").untagged[:3] == [b"* 1 EXPUNGE", b"* 2 EXISTS", b"* 3 EXISTS"]
+    assert numbers(there.cmd("UID MOVE 3 INBOX"), b"EXISTS") == [2, 3]
+    assert not there.cmd("NOOP").untagged
+    there.cmd("ENABLE QRESYNC")
+    there.cmd("STORE 1 +FLAGS.SILENT (\\Deleted)")
+    answer = there.cmd("EXPUNGE")
+    assert answer.find(rb"^\* VANISHED \d+$") and not numbers(answer, b"EXISTS")
 
 
 # --- IDLE ---

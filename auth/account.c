@@ -19,18 +19,23 @@ auth_decide(const struct auth_source *source, const struct auth_lookup *lookup,
 {
 	bool plain = source->kind == AUTH_FILE && source->allow_plain;
 	const char *hash = lookup->found ? lookup->hash : "!";
-	bool fits = scheme_verify(hash, password, plain, lookup->fallback);
+	enum scheme_result result = scheme_verify(hash, password, plain, lookup->fallback);
 
+	if (result == SCHEME_FAILED) {
+		*reason_r = "crypt(3) cannot compute the password's hash: is there enough memory? "
+			    "yescrypt takes 16 MB and more";
+		return AUTH_BROKEN;
+	}
 	if (!lookup->found) {
 		*reason_r = "no such user";
 		return AUTH_DENIED;
 	}
 	if (!scheme_usable(hash, plain)) {
-		*reason_r = "the account is locked, or its hash is cut off or of a scheme that is "
-			    "not known or not allowed";
-		return AUTH_DENIED;
+		*reason_r = scheme_locked(hash) ? "the account is locked or has no password"
+						: scheme_unusable;
+		return scheme_locked(hash) ? AUTH_DENIED : AUTH_BROKEN;
 	}
-	if (!fits || password[0] == '\0') {
+	if (result != SCHEME_FITS || password[0] == '\0') {
 		*reason_r = "wrong password";
 		return AUTH_DENIED;
 	}

@@ -39,7 +39,8 @@ struct auth_account {
 enum auth_verdict {
 	AUTH_OK,
 	AUTH_DENIED, /* unknown user, wrong password, locked, expired, no shell: never say which */
-	AUTH_BROKEN, /* the source cannot be read or its entry is unusable: reason_r says it */
+	/* No verdict: the source cannot be read, its entry is unusable, or no hash can be computed. */
+	AUTH_BROKEN,
 };
 
 /*

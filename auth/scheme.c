@@ -52,6 +52,9 @@ static const struct {
     {"$gy$", 43},
 };
 
+const char scheme_unusable[] =
+    "the hash is cut off, or of a scheme that is not known or not allowed";
+
 /* The kind of the hash; *rest_r is what follows {SCHEME}.  Without a scheme it is CRYPT. */
 static enum scheme_kind
 scheme_split(const char *hash, const char **rest_r)
@@ -148,43 +151,63 @@ scheme_equal(const char *one, const char *other)
 	return differ == 0;
 }
 
+bool
+scheme_locked(const char *hash)
+{
+	const char *rest;
+
+	(void)scheme_split(hash, &rest);
+	return rest[0] == '\0' || strchr("!*", rest[0]) != NULL || strcmp(hash, "x") == 0;
+}
+
 /* One crypt(3) that nobody looks at: of fallback, else of what a new password would cost. */
-static void
+static const char *
 scheme_waste(const char *password, const char *fallback, struct crypt_data *data)
 {
 	char setting[CRYPT_GENSALT_OUTPUT_SIZE];
 	const char *rest;
 
 	if (fallback != NULL && scheme_split(fallback, &rest) == SCHEME_CRYPT &&
-	    scheme_crypt_usable(rest) && crypt_rn(password, rest, data, sizeof(*data)) != NULL)
-		return;
-	if (crypt_gensalt_rn(NULL, 0, NULL, 0, setting, sizeof(setting)) != NULL)
-		(void)crypt_rn(password, setting, data, sizeof(*data));
+	    scheme_crypt_usable(rest))
+		return crypt_rn(password, rest, data, sizeof(*data));
+	if (crypt_gensalt_rn(NULL, 0, NULL, 0, setting, sizeof(setting)) == NULL)
+		return NULL;
+	return crypt_rn(password, setting, data, sizeof(*data));
 }
 
-bool
-scheme_verify(const char *hash, const char *password, bool allow_plain, const char *fallback)
+/* The same with the memory that crypt(3) works on. */
+static enum scheme_result
+scheme_compute(const char *hash, const char *password, bool allow_plain, const char *fallback,
+    struct crypt_data *data)
 {
-	struct crypt_data *data;
-	const char *rest, *computed = NULL;
+	const char *rest, *computed;
 	enum scheme_kind kind = scheme_split(hash, &rest);
 	bool usable = scheme_usable(hash, allow_plain);
-	bool fits = false;
+	bool by_crypt = usable && kind == SCHEME_CRYPT;
 
-	data = calloc(1, sizeof(*data));
-	if (data == NULL)
-		return false;
-	if (usable && kind == SCHEME_CRYPT)
+	if (by_crypt)
 		computed = crypt_rn(password, rest, data, sizeof(*data));
-	if (computed != NULL)
-		fits = scheme_equal(computed, rest);
 	else
-		scheme_waste(password, fallback, data);
-	if (usable && kind == SCHEME_PLAIN)
-		fits = scheme_equal(password, rest);
+		computed = scheme_waste(password, fallback, data);
+	if (computed == NULL)
+		return SCHEME_FAILED;
+	if (!by_crypt)
+		computed = password;
+	return usable && scheme_equal(computed, rest) ? SCHEME_FITS : SCHEME_DIFFERS;
+}
+
+enum scheme_result
+scheme_verify(const char *hash, const char *password, bool allow_plain, const char *fallback)
+{
+	struct crypt_data *data = calloc(1, sizeof(*data));
+	enum scheme_result result;
+
+	if (data == NULL)
+		return SCHEME_FAILED;
+	result = scheme_compute(hash, password, allow_plain, fallback, data);
 	explicit_bzero(data, sizeof(*data));
 	free(data);
-	return fits;
+	return result;
 }
 
 int

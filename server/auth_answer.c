@@ -5,6 +5,7 @@
  * Everything in the request is hostile.  What comes back from the child is bounded like anything else
  * that crosses a process, although the child is ours.
  */
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,34 +94,46 @@ take_checked(struct ipc_message *message, struct auth_account *account_r, const 
 	return ipc_done(message) ? verdict : AUTH_BROKEN;
 }
 
+/* The child's verdict; a child that has none was killed, by a limit for instance, or hangs. */
+static enum auth_verdict
+wait_for_child(pid_t pid, int answer, struct auth_account *account_r, const char **reason_r)
+{
+	enum auth_verdict verdict = AUTH_BROKEN;
+	struct ipc_message message;
+
+	*reason_r = "the check ended without an answer: was it killed for want of memory?";
+	if (ipc_recv(answer, &message, CHECK_TIMEOUT, NULL) == 0)
+		verdict = take_checked(&message, account_r, reason_r);
+	else if (errno == ETIMEDOUT)
+		*reason_r = "the check gave no answer in a minute: does a directory service hang?";
+	(void)kill(pid, SIGKILL); /* one that hangs in a directory service would be waited for */
+	(void)waitpid(pid, NULL, 0);
+	return verdict;
+}
+
 enum auth_verdict
 auth_answer_password(const struct conf *conf, struct auth_request *request,
     struct auth_account *account_r, const char **reason_r)
 {
 	enum auth_verdict verdict = AUTH_BROKEN;
-	struct ipc_message message;
 	int pair[2];
 	pid_t pid;
 
 	memset(account_r, 0, sizeof(*account_r));
-	*reason_r = "the check ended without an answer";
+	*reason_r = "no process for the check can be made: see the limits for processes and files";
 	if (!auth_name_valid(request->name, strlen(request->name)))
 		explicit_bzero(
 		    request->name, sizeof(request->name)); /* "" is nobody; the cost is the same */
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
-		fatal("reader", "socketpair");
-	pid = fork();
-	if (pid == -1)
-		fatal("reader", "fork");
+		pair[0] = pair[1] = -1;
+	pid = pair[0] != -1 ? fork() : -1;
 	if (pid == 0)
 		check_main(conf, request, pair[1]);
-	close(pair[1]);
 	explicit_bzero(request->password, sizeof(request->password));
-	if (ipc_recv(pair[0], &message, CHECK_TIMEOUT, NULL) == 0)
-		verdict = take_checked(&message, account_r, reason_r);
+	close(pair[1]);
+	if (pid != -1)
+		verdict = wait_for_child(pid, pair[0], account_r, reason_r);
 	close(pair[0]);
-	(void)kill(pid, SIGKILL); /* one that hangs in a directory service would be waited for */
-	(void)waitpid(pid, NULL, 0);
 	return verdict;
 }
 

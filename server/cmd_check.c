@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "auth/scheme.h"
 #include "auth/usersfile.h"
 #include "server/cmd_check.h"
 #include "server/privdrop.h"
@@ -76,7 +77,7 @@ check_certificates(const char *path, const struct conf *conf)
 
 /* What is wrong with a line of the users file, or NULL; an account counts in *accounts. */
 static const char *
-check_entry(char *line, uid_t min_uid, unsigned *accounts)
+check_entry(char *line, const struct conf *conf, unsigned *accounts)
 {
 	struct usersfile_entry entry;
 	const char *reason = NULL;
@@ -84,7 +85,11 @@ check_entry(char *line, uid_t min_uid, unsigned *accounts)
 	switch (usersfile_parse(line, &entry, &reason)) {
 	case USERSFILE_ENTRY:
 		++*accounts;
-		return usersfile_unusable(&entry, min_uid);
+		reason = usersfile_unusable(&entry, (uid_t)conf->min_uid);
+		if (reason == NULL && !scheme_locked(entry.hash) &&
+		    !scheme_usable(entry.hash, conf->allow_plain_passwords))
+			reason = scheme_unusable;
+		return reason;
 	case USERSFILE_WRONG:
 		return reason;
 	case USERSFILE_BLANK:
@@ -94,7 +99,7 @@ check_entry(char *line, uid_t min_uid, unsigned *accounts)
 }
 
 static unsigned
-check_lines(const char *path, FILE *file, uid_t min_uid)
+check_lines(const char *path, FILE *file, const struct conf *conf)
 {
 	char line[USERSFILE_LINE_MAX];
 	unsigned wrong = 0, number = 0, accounts = 0;
@@ -108,7 +113,7 @@ check_lines(const char *path, FILE *file, uid_t min_uid)
 			break;
 		}
 		line[strcspn(line, "\n")] = '\0';
-		reason = check_entry(line, min_uid, &accounts);
+		reason = check_entry(line, conf, &accounts);
 		if (reason != NULL) {
 			printf("%s:%u: %s\n", path, number, reason);
 			wrong++;
@@ -120,8 +125,9 @@ check_lines(const char *path, FILE *file, uid_t min_uid)
 }
 
 static unsigned
-check_users(const char *path, uid_t min_uid)
+check_users(const struct conf *conf)
 {
+	const char *path = conf->users_file;
 	unsigned wrong = 0;
 	struct stat st;
 	FILE *file = fopen(path, "re");
@@ -135,7 +141,7 @@ check_users(const char *path, uid_t min_uid)
 		printf("%s: it can be read or written by others: chmod 640 %s\n", path, path);
 		wrong++;
 	}
-	wrong += check_lines(path, file, min_uid);
+	wrong += check_lines(path, file, conf);
 	fclose(file);
 	return wrong;
 }
@@ -174,7 +180,7 @@ cmd_check(int argc, char **argv)
 	}
 	wrong = check_certificates(path, conf);
 	if (conf->accounts == CONF_ACCOUNTS_FILE)
-		wrong += check_users(conf->users_file, (uid_t)conf->min_uid);
+		wrong += check_users(conf);
 	wrong += check_roles(path, conf);
 	conf_free(&conf);
 	printf(wrong == 0 ? "%s: good\n" : "%s: not good\n", path);

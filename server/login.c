@@ -21,6 +21,15 @@
 #include "server/protocol.h"
 #include "server/reader.h"
 
+/* Nobody will answer the worker: it hears that at once, by the end of its socketpair. */
+static void
+give_up(struct master *m, struct connection *c, int64_t patience)
+{
+	master_close_watched(m, &c->peer);
+	c->state = CONNECTION_LEAVING;
+	c->kill_at = clock_in(patience);
+}
+
 static void
 start_reader(struct master *m, struct connection *c)
 {
@@ -36,8 +45,8 @@ start_reader(struct master *m, struct connection *c)
 	pid_t reader;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1) {
-		log_event(LOG_WARN, "master", "no-reader", "error", strerror(errno));
-		connection_leave(c, MASTER_PATIENCE);
+		master_pause(m, "socketpair");
+		give_up(m, c, MASTER_PATIENCE);
 		return;
 	}
 	memcpy(address, c->address, sizeof(address)); /* the table is not there in the child */
@@ -55,7 +64,7 @@ start_reader(struct master *m, struct connection *c)
 	if (c->reader == -1) {
 		close(pair[0]);
 		master_pause(m, "fork");
-		connection_leave(c, MASTER_PATIENCE);
+		give_up(m, c, MASTER_PATIENCE);
 		return;
 	}
 	c->ask = pair[0];
@@ -83,7 +92,9 @@ judge_user(struct master *m, struct connection *c, const char *name)
 	struct tally *user = limits_get(m->users, name, strlen(name));
 	int64_t now = clock_now(), delay = c->protocol->times(m->conf).login_delay;
 
-	if (user == NULL || user->connections >= m->conf->max_per_user)
+	if (user == NULL)
+		return IPC_UNAVAILABLE;
+	if (user->connections >= m->conf->max_per_user)
 		return IPC_TOO_MANY;
 	if (delay > 0 && user->last_login != -1 && now - user->last_login < delay)
 		return IPC_TOO_SOON;
@@ -138,15 +149,15 @@ log_death(const struct connection *c, const char *what, int status)
 }
 
 /*
- * A reader ended.  Without a session the worker may try again, as often as the settings say: a
- * hostile one must not make us fork without end.
+ * A reader ended.  When it has told the worker why there is no session, the worker may try again, as
+ * often as the settings say: a hostile one must not make us fork without end.
  */
 static void
 reader_ended(struct master *m, struct connection *c, int status)
 {
 	bool denied = WIFEXITED(status) && WEXITSTATUS(status) == READER_DENIED;
 	bool session = WIFEXITED(status) && WEXITSTATUS(status) == READER_DONE;
-	bool nonsense = !WIFEXITED(status) || WEXITSTATUS(status) == READER_MALFORMED;
+	bool answered = denied || (WIFEXITED(status) && WEXITSTATUS(status) == READER_REFUSED);
 
 	c->reader = -1;
 	master_close_watched(m, &c->ask);
@@ -161,12 +172,10 @@ reader_ended(struct master *m, struct connection *c, int status)
 		return;
 	}
 	c->tries++;
-	if (session || nonsense || c->peer == -1 || c->worker == -1 ||
+	if (!answered || c->peer == -1 || c->worker == -1 ||
 	    c->tries >= (unsigned)m->conf->login_failures) {
 		/* The worker delivers what is left, and then has its end. */
-		master_close_watched(m, &c->peer);
-		c->state = CONNECTION_LEAVING;
-		c->kill_at = clock_in(session ? c->protocol->times(m->conf).idle : MASTER_PATIENCE);
+		give_up(m, c, session ? c->protocol->times(m->conf).idle : MASTER_PATIENCE);
 		return;
 	}
 	c->state = CONNECTION_STRANGER;

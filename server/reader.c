@@ -129,9 +129,10 @@ let_in(struct reader *reader, struct auth_request *request)
 	}
 	verdict = ask_master(reader);
 	if (verdict != IPC_ACCEPTED) {
-		log_event(LOG_NOTE, reader->start.protocol->name, "refused", "user",
-		    reader->account.name, "rip", reader->start.address, "reason",
-		    verdict == IPC_TOO_SOON ? "login delay" : "connections of this user");
+		log_denied(reader, "refused",
+		    verdict == IPC_TOO_SOON   ? "login delay"
+		    : verdict == IPC_TOO_MANY ? "connections of this user"
+					      : "master did not answer");
 		refuse(reader, verdict, READER_REFUSED);
 	}
 	close(reader->start.master_fd);

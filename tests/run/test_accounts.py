@@ -5,11 +5,14 @@ import ctypes
 import os
 import poplib
 import pwd
+import re
+import signal
 import subprocess
 
 import pytest
 
-from conftest import IS_ROOT, PROGRAM
+from conftest import ASAN, IS_ROOT, PROGRAM, until
+from test_processes import limit_processes, served, unprivileged
 
 PREFIX = "spt-"
 
@@ -161,7 +164,9 @@ def test_every_method_that_crypt_offers(serve):
 
 def test_plain_only_when_asked_for(serve):
     line = "carl:{PLAIN}secret:UID::HOME::"
-    assert answer(with_users(serve, line), "carl", "secret") == "AUTH"
+    server = with_users(serve, line)
+    assert answer(server, "carl", "secret") == answer(server, "carl", "wrong") == "SYS/TEMP", "no password can be compared"
+    server.wait_log("accounts-broken user=carl .*not allowed")
     server = with_users(serve, line, settings={"allow_plain_passwords": "yes"})
     assert answer(server, "carl", "secret") == "OK" and answer(server, "carl", "secre") == "AUTH"
 
@@ -170,8 +175,11 @@ def test_locked_and_unknown_schemes(serve):
     server = with_users(serve, *(f"u{i}:{h}:UID::HOME::" for i, h in enumerate(
         ["!", "*", "{CRYPT}!", "{CRYPT}*", "{NOPE}x", "{SSHA}abc", "{SHA512-CRYPT.B64}x", "{CRYPT}$6$cut", "{CRYPT}"])))
     for i in range(9):
-        for password in ("", "x", "!", "*", "sesame"):
-            assert answer(server, f"u{i}", password) == "AUTH"
+        locked = i in (0, 1, 2, 3, 8)
+        assert answer(server, f"u{i}", "") == "AUTH", "PLAIN has no empty passwords"
+        for password in ("x", "!", "*", "sesame"):
+            assert answer(server, f"u{i}", password) == ("AUTH" if locked else "SYS/TEMP"), i
+        server.wait_log(f"denied user=u{i} .*locked" if locked else f"accounts-broken user=u{i} .*scheme")
 
 
 def test_lines_of_all_kinds(serve):
@@ -295,3 +303,61 @@ def test_lists_that_lead_to_another_user(serve):
     (anna.maildir / "sallyport.lock").symlink_to(ben.maildir / "sallyport.lock")
     assert answer(server, "anna", "sesame") != "OK", "a lock of somebody else's is none"
     assert answer(server, "ben", "tortoise") == "OK"
+
+
+# --- no verdict is no denial ---
+
+
+def imap_answer(server, name, password):
+    return re.search(r"\[(\w+)", server.imap_talk(None).cmd(f"LOGIN {name} {password}").text).group(1)
+
+
+@pytest.mark.skipif(ASAN, reason="a sanitizer needs memory itself")
+def test_mend26_too_little_memory_for_the_hash(serve):
+    """yescrypt takes 16 MB: where they cannot be had nobody hears that the password is wrong."""
+    server = with_users(serve, f"carl:{hashed('yescrypt')}:UID::HOME::", settings={"memory": "16M"})
+    assert answer(server, "carl", "pass word") == "OK", "a session's memory is no limit for the check"
+    lines = (server.dir / "users").read_text().splitlines()
+    (server.dir / "users").write_text("\n".join(line for line in lines if line.startswith("carl")))
+    limit(server.process.pid, "data", 12 << 20)
+    for name, password in (("carl", "pass word"), ("carl", "wrong"), ("no-such-user", "x")):
+        assert answer(server, name, password) == "SYS/TEMP", name
+    assert imap_answer(server, "carl", '"pass word"') == "UNAVAILABLE"
+    server.wait_log("accounts-broken user=carl .*is there enough memory")
+    assert "denied" not in server.log()
+    limit(server.process.pid, "data", "unlimited")
+    assert answer(server, "carl", "pass word") == "OK"
+
+
+def limit(pid, what, value):
+    run("prlimit", f"--pid={pid}", f"--{what}={value}:")
+
+
+def test_mend26_check_that_is_killed(serve):
+    server = with_users(serve, "carl:$6$rounds=9000000$abcdefgh$" + "x" * 86 + ":UID::HOME::")
+    p = server.pops()
+    p.user("carl")
+    p._putcmd("PASS x")
+    check = until(lambda: [pid for pid, (_, title) in server.children().items() if "checking" in title])
+    os.kill(check[0], signal.SIGKILL)
+    assert p._getline()[0].startswith(b"-ERR [SYS/TEMP]")
+    p.close()
+    server.wait_log("accounts-broken rip=.*killed")
+    assert answer(server, "anna", "sesame") == "OK"
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("processes, log, again", [(3, "pause what=fork", False), (4, "accounts-broken .*no process", True)],
+                         ids=["no reader", "no check"])
+def test_mend26_no_process_for_a_login(serve, processes, log, again):
+    """Root may fork without end, so this is the server of another user: master, key process and worker are three."""
+    server = unprivileged(serve, 61997)
+    talk = server.imap_talk(None)
+    limit_processes(server.pid, 61997, processes)
+    answer = talk.cmd("LOGIN anna sesame")
+    assert answer.no and "[UNAVAILABLE]" in answer.text
+    server.wait_log(log)
+    limit_processes(server.pid, 61997, 1000)
+    assert not again or talk.cmd("LOGIN anna sesame").ok
+    until(lambda: served(server), 15, "the next login works")
+    assert "denied" not in server.log()

@@ -548,6 +548,9 @@ USERS = [
     (lambda u: u + "x:{CRYPT}$6$abc$def:0:61001::/home/x::\n", 3, "uid"),
     (lambda u: u + "x:{CRYPT}$6$abc$def:61001:61001\n", 3, "home"),
     (lambda u: u + "x:{CRYPT}$6$abc$def:61001:61001::relative::\n", 3, "home"),
+    # mend26: with these no password can be compared
+    (lambda u: u + "x:{SSHA}abc:61001:61001::/home/x::\n", 3, "scheme"),
+    (lambda u: u + "x:{CRYPT}$6$abc$def:61001:61001::/home/x::\n", 3, "cut off"),
 ]
 
 

@@ -63,13 +63,13 @@ fits(void **state)
 		bool plain = rows[i].allow_plain;
 
 		assert_true(scheme_usable(hash, plain));
-		assert_true(scheme_verify(hash, "secret", plain, ""));
-		assert_true(scheme_verify(hash, "secret", plain, NULL));
-		assert_false(scheme_verify(hash, "secreT", plain, MD5));
-		assert_false(scheme_verify(hash, "secre", plain, MD5));
-		assert_false(scheme_verify(hash, "secrets", plain, MD5));
-		assert_false(scheme_verify(hash, "", plain, MD5));
-		assert_false(scheme_verify(hash, hash, plain, MD5));
+		assert_int_equal(scheme_verify(hash, "secret", plain, ""), SCHEME_FITS);
+		assert_int_equal(scheme_verify(hash, "secret", plain, NULL), SCHEME_FITS);
+		assert_int_equal(scheme_verify(hash, "secreT", plain, MD5), SCHEME_DIFFERS);
+		assert_int_equal(scheme_verify(hash, "secre", plain, MD5), SCHEME_DIFFERS);
+		assert_int_equal(scheme_verify(hash, "secrets", plain, MD5), SCHEME_DIFFERS);
+		assert_int_equal(scheme_verify(hash, "", plain, MD5), SCHEME_DIFFERS);
+		assert_int_equal(scheme_verify(hash, hash, plain, MD5), SCHEME_DIFFERS);
 	}
 }
 
@@ -92,9 +92,9 @@ fits_nothing(void **state)
 	(void)state;
 	for (i = 0; i < COUNT(rows); i++) {
 		assert_false(scheme_usable(rows[i], true));
-		assert_false(scheme_verify(rows[i], "secret", true, MD5));
-		assert_false(scheme_verify(rows[i], "", true, MD5));
-		assert_false(scheme_verify(rows[i], rows[i], true, ""));
+		assert_int_equal(scheme_verify(rows[i], "secret", true, MD5), SCHEME_DIFFERS);
+		assert_int_equal(scheme_verify(rows[i], "", true, MD5), SCHEME_DIFFERS);
+		assert_int_equal(scheme_verify(rows[i], rows[i], true, ""), SCHEME_DIFFERS);
 	}
 }
 
@@ -104,11 +104,11 @@ plain_only_when_allowed(void **state)
 	(void)state;
 	assert_false(scheme_usable("{PLAIN}secret", false));
 	assert_false(scheme_usable("{CLEARTEXT}secret", false));
-	assert_false(scheme_verify("{PLAIN}secret", "secret", false, MD5));
-	assert_false(scheme_verify("{CLEARTEXT}secret", "secret", false, ""));
+	assert_int_equal(scheme_verify("{PLAIN}secret", "secret", false, MD5), SCHEME_DIFFERS);
+	assert_int_equal(scheme_verify("{CLEARTEXT}secret", "secret", false, ""), SCHEME_DIFFERS);
 	/* A hash given as password does not log in where the hash is the secret's. */
-	assert_false(scheme_verify(MD5, MD5, true, ""));
-	assert_false(scheme_verify("{PLAIN}" MD5, "secret", true, ""));
+	assert_int_equal(scheme_verify(MD5, MD5, true, ""), SCHEME_DIFFERS);
+	assert_int_equal(scheme_verify("{PLAIN}" MD5, "secret", true, ""), SCHEME_DIFFERS);
 }
 
 static void
@@ -122,17 +122,52 @@ any_octets(void **state)
 		password[i] = (char)(1 + i % 255);
 	password[AUTH_PASSWORD_MAX] = '\0';
 	(void)snprintf(hash, sizeof(hash), "{PLAIN}%s", password);
-	assert_true(scheme_verify(hash, password, true, ""));
+	assert_int_equal(scheme_verify(hash, password, true, ""), SCHEME_FITS);
 	assert_int_equal(scheme_hash(password, made, sizeof(made)), 0);
-	assert_true(scheme_verify(made, password, false, ""));
+	assert_int_equal(scheme_verify(made, password, false, ""), SCHEME_FITS);
 	password[AUTH_PASSWORD_MAX - 1] ^= 1;
-	assert_false(scheme_verify(hash, password, true, ""));
-	assert_false(scheme_verify(made, password, false, ""));
+	assert_int_equal(scheme_verify(hash, password, true, ""), SCHEME_DIFFERS);
+	assert_int_equal(scheme_verify(made, password, false, ""), SCHEME_DIFFERS);
 	/* One octet too many for crypt(3). */
 	memset(password, 'a', AUTH_PASSWORD_MAX + 1);
 	password[AUTH_PASSWORD_MAX + 1] = '\0';
 	assert_int_equal(scheme_hash(password, made, sizeof(made)), -1);
-	assert_false(scheme_verify(MD5, password, false, SHA512));
+	assert_int_equal(scheme_verify(MD5, password, false, SHA512), SCHEME_FAILED);
+}
+
+/* A hash that wants more memory than there is: no verdict, whatever the user's hash is. */
+static void
+mend26_failure_is_no_verdict(void **state)
+{
+	static const char large[] = /* 4 TiB */
+	    "$y$jRT$abcdefgh$uMUXG79B2cFpoAYyDccUnsaH/aGTyBYMlnQidzyag01";
+	static const char *const rows[] = {
+	    large, "!", "{NOPE}x", "{PLAIN}secret", "$6$abcdefgh$cutoff"};
+	size_t i;
+
+	(void)state;
+	assert_true(scheme_usable(large, false));
+	for (i = 0; i < COUNT(rows); i++) {
+		assert_int_equal(scheme_verify(rows[i], "secret", true, large), SCHEME_FAILED);
+		assert_int_equal(scheme_verify(rows[i], "", true, large), SCHEME_FAILED);
+	}
+	assert_int_equal(scheme_verify(MD5, "secret", false, large), SCHEME_FITS);
+}
+
+static void
+mend26_locked(void **state)
+{
+	static const char *const locked[] = {
+	    "", "!", "*", "x", "!" MD5, "*0", "{CRYPT}", "{CRYPT}!"};
+	static const char *const broken[] = {
+	    "{NOPE}x", "{SSHA}abc", "$6$cut", "{CRYPT}$6$cut", "{PLAIN}secret", "xx", "{"};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(locked); i++)
+		assert_true(scheme_locked(locked[i]) && !scheme_usable(locked[i], true));
+	for (i = 0; i < COUNT(broken); i++)
+		assert_true(!scheme_locked(broken[i]) && !scheme_usable(broken[i], false));
 }
 
 static void
@@ -147,8 +182,8 @@ new_hashes(void **state)
 	assert_string_not_equal(one, two);
 	assert_null(strchr(one, ':'));
 	assert_true(scheme_usable(one, false));
-	assert_true(scheme_verify(one, "secret", false, ""));
-	assert_false(scheme_verify(one, "other", false, ""));
+	assert_int_equal(scheme_verify(one, "secret", false, ""), SCHEME_FITS);
+	assert_int_equal(scheme_verify(one, "other", false, ""), SCHEME_DIFFERS);
 	assert_int_equal(scheme_hash("secret", one, strlen(two)), -1);
 	assert_int_equal(scheme_hash("secret", one, strlen(two) + 1), 0);
 }
@@ -161,6 +196,8 @@ main(void)
 	    cmocka_unit_test(fits_nothing),
 	    cmocka_unit_test(plain_only_when_allowed),
 	    cmocka_unit_test(any_octets),
+	    cmocka_unit_test(mend26_failure_is_no_verdict),
+	    cmocka_unit_test(mend26_locked),
 	    cmocka_unit_test(new_hashes),
 	};
 

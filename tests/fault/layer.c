@@ -342,6 +342,7 @@ CALL(OPENS, DIR *, NULL, opendir, (const char *path), (path))
 CALL(MAPS, DIR *, NULL, fdopendir, (int fd), (fd))
 CALL(OPENS, int, -1, inotify_init1, (int flags), (flags))
 CALL(GROWS, int, -1, inotify_add_watch, (int fd, const char *path, uint32_t mask), (fd, path, mask))
+CALL(OTHER, int, -1, inotify_rm_watch, (int fd, int id), (fd, id))
 CALL64(MAPS, void *, MAP_FAILED, mmap,
     (void *where, size_t size, int protection, int flags, int fd, off_t at),
     (where, size, protection, flags, fd, at))

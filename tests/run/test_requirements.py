@@ -123,7 +123,7 @@ def test_req04_one_deadline_for_all_before_login(serve):
     for i in range(40):  # octets of a handshake record that never ends
         time.sleep(0.1)
         try:
-            talks["handshake"].send(b"\x16\x03\x01\x02\x00\x01\x00"[i:i + 1] or b"\0")
+            talks["handshake"].send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc"[i:i + 1] or b"\0")
         except OSError:
             pass
     for t in threads:

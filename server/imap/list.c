@@ -202,7 +202,7 @@ matches(char wanted[][IMAP_NAME_MAX], size_t patterns, const struct mailboxes_no
 
 	imap_name_client(node->name, true, name);
 	for (size_t i = 0; i < patterns; i++) {
-		if (pattern_match(wanted[i], strlen(wanted[i]), name, strlen(name)) == PATTERN_YES)
+		if (pattern_match(wanted[i], strlen(wanted[i]), name, strlen(name)))
 			return true;
 	}
 	return false;

@@ -91,18 +91,7 @@ is_in(const struct automaton *automaton, size_t n)
 	return (automaton->state[n / WORD_BITS] >> n % WORD_BITS & 1) != 0;
 }
 
-/* Behind a separator: whether a part may follow.  One is not empty, so a "/" is no way on. */
-static bool
-may_go_on(const struct automaton *automaton)
-{
-	for (size_t n = 0; n < automaton->len; n++) {
-		if (is_in(automaton, n) && automaton->octet[n] != '/')
-			return true;
-	}
-	return false;
-}
-
-enum pattern_match
+bool
 pattern_match(const char *pattern, size_t pattern_len, const char *name, size_t name_len)
 {
 	struct automaton automaton = {.len = 0};
@@ -111,16 +100,12 @@ pattern_match(const char *pattern, size_t pattern_len, const char *name, size_t 
 		    (name_len == inbox || name[inbox] == '/');
 
 	if (pattern_len > PATTERN_MAX)
-		return PATTERN_NO;
+		return false;
 	collapse(&automaton, pattern, pattern_len);
 	enter(&automaton, automaton.state, 0);
 	for (size_t i = 0; i < name_len; i++) {
 		if (!step(&automaton, name[i], fold && i < inbox))
-			return PATTERN_NO;
+			return false;
 	}
-	if (is_in(&automaton, automaton.len))
-		return PATTERN_YES;
-	if (step(&automaton, '/', false) && may_go_on(&automaton))
-		return PATTERN_CHILDREN;
-	return PATTERN_NO;
+	return is_in(&automaton, automaton.len);
 }

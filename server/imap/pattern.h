@@ -9,18 +9,10 @@
 
 enum { PATTERN_MAX = 1024 }; /* octets; as many states the matcher has */
 
-enum pattern_match {
-	PATTERN_NO,
-	PATTERN_YES,
-	/* Not the name itself, but names below it may match: RFC 5258's RECURSIVEMATCH asks. */
-	PATTERN_CHILDREN,
-};
-
 /*
  * Whether the name (parts separated by "/") matches the pattern; INBOX as its first part is compared
  * without case.  Time is at most pattern times name, without backtracking, and memory fixed.
  */
-enum pattern_match pattern_match(
-    const char *pattern, size_t pattern_len, const char *name, size_t name_len);
+bool pattern_match(const char *pattern, size_t pattern_len, const char *name, size_t name_len);
 
 #endif

@@ -8,12 +8,12 @@
 #include "server/imap/pattern.h"
 
 /* Matches copies that end where the texts do. */
-static enum pattern_match
+static bool
 match(const char *pattern, size_t pattern_len, const char *name, size_t name_len)
 {
 	char *p = malloc(pattern_len > 0 ? pattern_len : 1),
 	     *n = malloc(name_len > 0 ? name_len : 1);
-	enum pattern_match result;
+	bool result;
 
 	assert_true(p != NULL && n != NULL);
 	memcpy(p, pattern, pattern_len);
@@ -29,64 +29,63 @@ patterns_match(void **state)
 {
 	static const struct {
 		const char *pattern, *name;
-		enum pattern_match result;
+		bool result;
 	} rows[] = {
-	    {"*", "a", PATTERN_YES},
-	    {"*", "a/b/c", PATTERN_YES},
-	    {"%", "a", PATTERN_YES},
-	    {"%", "a/b", PATTERN_NO},
-	    {"%", "", PATTERN_YES},
-	    {"", "", PATTERN_YES},
-	    {"", "a", PATTERN_NO},
-	    {"a", "a", PATTERN_YES},
-	    {"a", "A", PATTERN_NO},
-	    {"a", "b", PATTERN_NO},
-	    {"a", "ab", PATTERN_NO},
-	    {"ab", "a", PATTERN_NO},
-	    {"a*", "a", PATTERN_YES},
-	    {"a*", "ab/c", PATTERN_YES},
-	    {"a%", "ab/c", PATTERN_NO},
-	    {"*c", "a/b/c", PATTERN_YES},
-	    {"*c", "a/b/cd", PATTERN_CHILDREN},
-	    {"a*c*e", "abcde", PATTERN_YES},
-	    {"a*c*e", "abcd", PATTERN_CHILDREN},
-	    {"%/%", "a/b", PATTERN_YES},
-	    {"%/%", "a", PATTERN_CHILDREN},
-	    {"%/%", "a/b/c", PATTERN_NO},
-	    {"%/b/%", "a", PATTERN_CHILDREN},
-	    {"%/b/%", "a/b", PATTERN_CHILDREN},
-	    {"%/b/%", "a/c", PATTERN_NO},
-	    {"a/%", "a", PATTERN_CHILDREN},
-	    {"a/b", "a", PATTERN_CHILDREN},
-	    {"a/b", "a/b", PATTERN_YES},
-	    {"a/b", "a/b/c", PATTERN_NO},
-	    {"a/", "a", PATTERN_NO},   /* names do not end so */
-	    {"a//b", "a", PATTERN_NO}, /* nor have they empty parts */
-	    {"a%/x", "ab", PATTERN_CHILDREN},
-	    {"a%/x", "b", PATTERN_NO},
-	    {"%*", "a/b", PATTERN_YES},
-	    {"*%", "a/b", PATTERN_YES},
-	    {"%%", "a/b", PATTERN_NO},
-	    {"%%", "ab", PATTERN_YES},
-	    {"%*%/b", "a/b", PATTERN_YES},
-	    {"*/*", "a", PATTERN_CHILDREN},
-	    {"a%b*c", "axxb/yc", PATTERN_YES},
-	    {"a%b*c", "a/bc", PATTERN_NO},
-	    {"&AOQ-%", "&AOQ-x", PATTERN_YES},
-	    {"\xc3\xa4%", "\xc3\xa4x", PATTERN_YES},
+	    {"*", "a", true},
+	    {"*", "a/b/c", true},
+	    {"%", "a", true},
+	    {"%", "a/b", false},
+	    {"%", "", true},
+	    {"", "", true},
+	    {"", "a", false},
+	    {"a", "a", true},
+	    {"a", "A", false},
+	    {"a", "b", false},
+	    {"a", "ab", false},
+	    {"ab", "a", false},
+	    {"a*", "a", true},
+	    {"a*", "ab/c", true},
+	    {"a%", "ab/c", false},
+	    {"*c", "a/b/c", true},
+	    {"*c", "a/b/cd", false},
+	    {"a*c*e", "abcde", true},
+	    {"a*c*e", "abcd", false},
+	    {"%/%", "a/b", true},
+	    {"%/%", "a", false},
+	    {"%/%", "a/b/c", false},
+	    {"%/b/%", "a", false},
+	    {"%/b/%", "a/b", false},
+	    {"%/b/%", "a/c", false},
+	    {"a/%", "a", false},
+	    {"a/b", "a", false},
+	    {"a/b", "a/b", true},
+	    {"a/b", "a/b/c", false},
+	    {"a/", "a", false},
+	    {"a%/x", "ab", false},
+	    {"a%/x", "b", false},
+	    {"%*", "a/b", true},
+	    {"*%", "a/b", true},
+	    {"%%", "a/b", false},
+	    {"%%", "ab", true},
+	    {"%*%/b", "a/b", true},
+	    {"*/*", "a", false},
+	    {"a%b*c", "axxb/yc", true},
+	    {"a%b*c", "a/bc", false},
+	    {"&AOQ-%", "&AOQ-x", true},
+	    {"\xc3\xa4%", "\xc3\xa4x", true},
 	    /* INBOX has no case, nothing else has none. */
-	    {"inbox", "INBOX", PATTERN_YES},
-	    {"INBOX", "inbox", PATTERN_YES},
-	    {"iNb%", "INBOX", PATTERN_YES},
-	    {"*box", "INBOX", PATTERN_YES},
-	    {"inbox", "INBOX/Sub", PATTERN_NO},
-	    {"inbox/%", "INBOX", PATTERN_CHILDREN},
-	    {"inbox/%", "INBOX/Sub", PATTERN_YES},
-	    {"inbox/sub", "INBOX/Sub", PATTERN_NO},
-	    {"inbox*", "INBOXES", PATTERN_NO},
-	    {"inbox", "INBO", PATTERN_NO},
-	    {"a/inbox", "a/INBOX", PATTERN_NO},
-	    {"%", "INBOX", PATTERN_YES},
+	    {"inbox", "INBOX", true},
+	    {"INBOX", "inbox", true},
+	    {"iNb%", "INBOX", true},
+	    {"*box", "INBOX", true},
+	    {"inbox", "INBOX/Sub", false},
+	    {"inbox/%", "INBOX", false},
+	    {"inbox/%", "INBOX/Sub", true},
+	    {"inbox/sub", "INBOX/Sub", false},
+	    {"inbox*", "INBOXES", false},
+	    {"inbox", "INBO", false},
+	    {"a/inbox", "a/INBOX", false},
+	    {"%", "INBOX", true},
 	};
 
 	(void)state;
@@ -95,8 +94,8 @@ patterns_match(void **state)
 				     strlen(rows[i].name)),
 		    rows[i].result);
 	/* Lengths count, not NULs. */
-	assert_int_equal(match("a\0b", 3, "a", 1), PATTERN_NO);
-	assert_int_equal(match("a\0b", 3, "a\0b", 3), PATTERN_YES);
+	assert_int_equal(match("a\0b", 3, "a", 1), false);
+	assert_int_equal(match("a\0b", 3, "a\0b", 3), true);
 }
 
 /* The same by recursion over all ways. */
@@ -135,8 +134,7 @@ all_short_ones(void **state)
 		nth_text(p, "a/%*", pattern);
 		for (unsigned n = 0; n <= NAMES; n++) {
 			nth_text(n, "a/", name);
-			assert_int_equal(
-			    match(pattern, strlen(pattern), name, strlen(name)) == PATTERN_YES,
+			assert_int_equal(match(pattern, strlen(pattern), name, strlen(name)),
 			    slow_match(pattern, name));
 		}
 	}
@@ -154,17 +152,17 @@ test_req23_linear_matching(void **state)
 	for (size_t i = 0; i < sizeof(pattern); i++)
 		pattern[i] = i % 2 == 0 ? '*' : 'a';
 	pattern[PATTERN_MAX - 1] = 'b';
-	assert_int_equal(match(pattern, PATTERN_MAX, name, sizeof(name)), PATTERN_CHILDREN);
+	assert_int_equal(match(pattern, PATTERN_MAX, name, sizeof(name)), false);
 	for (size_t i = 0; i < sizeof(pattern); i += 2)
 		pattern[i] = '%';
-	assert_int_equal(match(pattern, PATTERN_MAX, name, sizeof(name)), PATTERN_NO);
+	assert_int_equal(match(pattern, PATTERN_MAX, name, sizeof(name)), false);
 	pattern[PATTERN_MAX - 1] = 'a';
-	assert_int_equal(match(pattern, PATTERN_MAX, name, sizeof(name)), PATTERN_YES);
-	assert_int_equal(match(pattern, PATTERN_MAX + 1, name, sizeof(name)), PATTERN_NO);
+	assert_int_equal(match(pattern, PATTERN_MAX, name, sizeof(name)), true);
+	assert_int_equal(match(pattern, PATTERN_MAX + 1, name, sizeof(name)), false);
 	memset(pattern, 'a', sizeof(pattern));
-	assert_int_equal(match(pattern, PATTERN_MAX, name, sizeof(name)), PATTERN_YES);
+	assert_int_equal(match(pattern, PATTERN_MAX, name, sizeof(name)), true);
 	memset(pattern, '*', sizeof(pattern));
-	assert_int_equal(match(pattern, PATTERN_MAX, name, sizeof(name)), PATTERN_YES);
+	assert_int_equal(match(pattern, PATTERN_MAX, name, sizeof(name)), true);
 	assert_true(clock() - start < CLOCKS_PER_SEC);
 }
 

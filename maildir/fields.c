@@ -6,6 +6,10 @@
  * that people search for, decoded and mapped when the message was read; then a search is no more than to
  * find octets in octets.  Other fields are decoded for each search.
  *
+ * RFC 9051 section 6.4.4: FROM, TO, CC and BCC look at what ENVELOPE tells.  So behind the text as a person reads it
+ * such a value has the addresses that are not written in it as they are told, for comments, quotes and blanks
+ * in them; each on a line of its own.
+ *
  * The text of decoded fields is a row of entries: four octets, the place of the field's name in decoded[] in
  * the highest of them and the length of the value in the others, and the value.
  */
@@ -13,6 +17,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "maildir/address.h"
 #include "maildir/casemap.h"
 #include "maildir/fields.h"
 #include "maildir/match.h"
@@ -73,6 +78,14 @@ static const char *const decoded[] = {
     "Reply-To",
     "Sender",
     "Subject",
+    "To",
+};
+
+/* The fields of addresses that have a search key of their own. */
+static const char *const addressed[] = {
+    "Bcc",
+    "Cc",
+    "From",
     "To",
 };
 
@@ -206,7 +219,8 @@ unfold(const struct text_field *field, struct mdtext *out)
 
 /* Memory for values being decoded. */
 struct decoding {
-	struct mdtext line, utf8;
+	struct mdtext line, utf8, address;
+	struct address_parser parser;
 };
 
 static void
@@ -214,27 +228,69 @@ decoding_clear(struct decoding *decoding)
 {
 	mdtext_clear(&decoding->line);
 	mdtext_clear(&decoding->utf8);
+	mdtext_clear(&decoding->address);
+	address_clear(&decoding->parser);
+}
+
+/* Adds a text of one line as it is searched. */
+static void
+line_add(const struct mdtext *line, struct decoding *decoding, struct mdtext *out)
+{
+	struct words words = {.charset = NULL};
+
+	decoding->utf8.len = 0;
+	words_feed(&words, line->data, line->len, &decoding->utf8);
+	words_end(&words, &decoding->utf8);
+	(void)words_squeeze(&decoding->utf8, false);
+	casemap_add(decoding->utf8.data, decoding->utf8.len, out);
+	out->failed |= line->failed || decoding->utf8.failed;
+}
+
+/* Adds the addresses of decoding->line that are not written there as ENVELOPE tells them. */
+static void
+addresses_add(struct decoding *decoding, struct mdtext *out)
+{
+	struct address_parser *parser = &decoding->parser;
+	struct mdtext *address = &decoding->address;
+	const char *from = decoding->line.data;
+	enum address_kind kind;
+
+	address_begin(parser, from, decoding->line.len);
+	for (; (kind = address_next(parser)) != ADDRESS_NONE; from = parser->in.at) {
+		if (kind != ADDRESS_MAILBOX || parser->mailbox.len == 0 || parser->host.len == 0)
+			continue;
+		address->len = 0;
+		mdtext_add(address, parser->mailbox.data, parser->mailbox.len);
+		mdtext_add(address, "@", 1);
+		mdtext_add(address, parser->host.data, parser->host.len);
+		if (address->failed || memmem(from, (size_t)(parser->in.at - from), address->data,
+					   address->len) != NULL)
+			continue;
+		mdtext_add(out, "\n", 1);
+		line_add(address, decoding, out);
+	}
+	out->failed |= decoding->line.failed || address->failed || address_failed(parser);
 }
 
 /* Adds the value as it is searched. */
 static void
 value_add(const struct text_field *field, struct decoding *decoding, struct mdtext *out)
 {
-	struct words words = {.charset = NULL};
+	bool addresses =
+	    name_find(addressed, COUNT(addressed), field->at, field->name_len) != COUNT(addressed);
 	char plain[PLAIN_MAX];
 	size_t len = plain_value(field, plain);
 
-	if (len != SIZE_MAX) {
+	if (len != SIZE_MAX)
 		mdtext_add(out, plain, len);
+	if (len != SIZE_MAX && !addresses)
 		return;
-	}
-	decoding->line.len = decoding->utf8.len = 0;
+	decoding->line.len = 0;
 	unfold(field, &decoding->line);
-	words_feed(&words, decoding->line.data, decoding->line.len, &decoding->utf8);
-	words_end(&words, &decoding->utf8);
-	(void)words_squeeze(&decoding->utf8, false);
-	casemap_add(decoding->utf8.data, decoding->utf8.len, out);
-	out->failed |= decoding->line.failed || decoding->utf8.failed;
+	if (len == SIZE_MAX)
+		line_add(&decoding->line, decoding, out);
+	if (addresses && decoding->line.len > 0)
+		addresses_add(decoding, out);
 }
 
 /* --- decoded ahead --- */

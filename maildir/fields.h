@@ -30,7 +30,8 @@ void fields_decode(const char *text, size_t len, struct mdtext *out);
 
 /*
  * Answers questions about fields, all of them MATCH_HEADER, from a text of header lines (CRLF, folded or
- * not) such as MAILDIR_FIELDS; as maildir_match would.  -1: ENOMEM.
+ * not) such as MAILDIR_FIELDS; as maildir_match would, and Bcc, Cc, From and To also by their addresses as
+ * ENVELOPE tells them.  -1: ENOMEM.
  */
 int fields_match(const char *text, size_t len, struct match *matches, size_t count);
 /* The same from MAILDIR_DECODED, about fields that fields_decoded_has. */

@@ -27,7 +27,7 @@ static const struct index_kind kind = {
     .name = TEXTS_NAME,
     .tmp = TEXTS_TMP,
     .magic = {'s', 'a', 'l', 'l', 'y', 't', 'x', 't'},
-    .version = 4,
+    .version = 5,
 };
 
 struct texts_record {

@@ -760,9 +760,10 @@ def was_sent(d):
 
 
 def is_in_field(d):
-    """Whether one of the fields asked for has the text (in US-ASCII, without encoded words)."""
+    """Whether one of the fields asked for has the text (in US-ASCII, without encoded words), or its address has."""
     key, _, text = d.where.partition(b" ")
-    return any(text.strip(b'"').lower() in re.sub(rb"\s+", b" ", f).lower() for f in d.message.fields(key.decode()))
+    lines = [re.sub(rb"\s+", b" ", f).lower() for f in d.message.fields(key.decode())]
+    return any(text.strip(b'"').lower() in x for line in lines for x in (line, re.sub(rb" ?([.@]) ?", rb"\1", line)))
 
 
 def has_message_inside(d):
@@ -772,7 +773,7 @@ def has_message_inside(d):
 SEARCHES = [
     ("the day of the last Date as it is written, and none without one; Dovecot has the first, or 1970",
      lambda d: d.where.startswith(b"SENT") and d.ours == was_sent(d)),
-    ("the text of the field as it is written; Dovecot makes it of the addresses, with its words for what is missing",
+    ("the text of the field as it is written, and the address without its blanks; Dovecot makes it of the addresses, with its words for what is missing",
      lambda d: re.match(rb"FROM|TO|CC|BCC", d.where) and d.ours == is_in_field(d)),
     ("what has a malformed type is text", lambda d: d.ours and re.search(rb"BODY|TEXT", d.where)
      and any(b"" in (p["type"], p["subtype"]) for p in d.message.structures[1].values())),

@@ -197,3 +197,69 @@ def test_a_search_whose_client_is_gone_stops(server):
     while len(server.children()) > count - 2:
         assert time.monotonic() < end, "it searches on for nobody"
         time.sleep(0.05)
+
+
+# Each with a part of its text as a person reads it, "|" between them.
+ADDRESSES = [
+    "<user (comment)@ (comment) example.org>|<user (comment)@ (comment) example.org>",
+    "plain@example.org|plain@",
+    "\"Doe, Jane\" <jane . doe@example . org>|doe, jane\" <jane . doe",
+    "\"John (the \\\"Second\\\")\" <\"john doe\"@example.org>|<\"john doe\"@",
+    "\"odd\\\"one\"@example.org (a comment with x@y.example in it)|comment with x@y",
+    "=?utf-8?q?J=C3=BCrgen?= <juergen\n (folded) @example.org>|Jürgen <juergen (folded)",
+    "<@relay.example,@other.example:routed@example.org>|@other.example:routed",
+    "group: one (1) @example.org, two@(2)example.org;, after(3)@example.org|one (1) @",
+    "literal@ [192.0.2.1]|literal@ [192",
+    "J\xfcrgen <latin (1) @example.org>|Jürgen <latin",
+    "no host|no host",
+    "a@b@c.example, \"\"@empty.example, <>, x@|a@b@c",
+]
+
+
+def told(envelope):
+    """The addresses of an ENVELOPE's four fields: from, to, cc, bcc."""
+    quoted = rb'"((?:[^"\\]|\\.)*)"'
+    place, lists, depth, begin = 0, [], 0, 0
+    text = re.sub(rb"\{\d+\}\r\n([^)]*?)(?=[ )])", rb'"\1"', envelope)
+    for m in re.finditer(rb'"(?:[^"\\]|\\.)*"|[()]|[^\s()"]+', text):
+        word = m[0]
+        if depth == 0 and word != b"(":
+            place += 1
+        depth += (word == b"(") - (word == b")")
+        if word == b"(" and depth == 1:
+            begin = m.start()
+        if word == b")" and depth == 0:
+            place += 1
+            pairs = re.findall(rb"(?:NIL|" + quoted + rb") (?:NIL|" + quoted + rb")\)", text[begin:m.end()])
+            if place in (3, 6, 7, 8):
+                lists.append({re.sub(rb"\\(.)", rb"\1", a + b"@" + b) for a, b in pairs if a and b})
+    return lists
+
+
+@pytest.mark.parametrize("where", ["index", "fields", "long"])
+def test_mend15_addresses_as_envelope_tells_them(server, where):
+    """Each key finds what ENVELOPE tells and what a person reads: from the index, beside a date, and in long headers."""
+    anna = server.accounts["anna"]
+    more = "".join(f"X-Priority: {n} {'x' * 900}\n" for n in range(40)) if where == "long" else ""
+    for n, row in enumerate(ADDRESSES):
+        field, _, text = row.rpartition("|")
+        anna.deliver("".join(f"{name}: {field}\n" for name in ("From", "To", "Cc", "Bcc")).encode("latin-1") +
+                     f"Date: Mon, 5 Jul 2021 23:30:00 +0000\nSubject: s\n{more}\nx\n".encode(), f"{1000000000 + n}.M{n}.test")
+    talk = server.imap_talk()
+    talk.cmd("SELECT INBOX")
+    before = b"SENTON 5-Jul-2021 " if where == "fields" else b""
+    seen = 0
+    for n, row in enumerate(ADDRESSES, 1):
+        envelope = re.search(rb"ENVELOPE \((.*)\)\)$", talk.cmd(f"FETCH {n} ENVELOPE").untagged[0], re.S)[1]
+        lists = told(envelope)
+        text = row.rpartition("|")[2].encode()
+        for key, addresses in zip((b"FROM", b"TO", b"CC", b"BCC", b"HEADER To"), lists + lists[:1]):
+            for wanted in (*addresses, text):
+                seen += 1
+                literal = b"{%d+}\r\n%s" % (len(wanted), wanted.upper() if wanted.isascii() else wanted)
+                assert n in found(talk, b"CHARSET UTF-8 " + before + key + b" " + literal), (row, key, wanted)
+    assert seen > 5 * 2 * len(ADDRESSES)
+    for key in ("FROM", "TO"):
+        assert found(talk, f'{key} "user@example.org"') == [1]
+        assert found(talk, f'{key} "nobody@example.org"') == found(talk, f'{key} "comment@example.org"') == []
+    assert found(talk, 'TEXT "user@example.org"') == [], "TEXT is what is written"

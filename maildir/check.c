@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "maildir/blame.h"
 #include "maildir/check.h"
 #include "maildir/check_internal.h"
 #include "maildir/index.h"
@@ -98,6 +99,15 @@ check_kind(unsigned mode)
 	}
 }
 
+static void
+tell_unreadable(const struct look *look, const char *path, const struct stat *st)
+{
+	char mode[16];
+
+	snprintf(mode, sizeof(mode), "mode %04o", (unsigned)st->st_mode & 07777);
+	tell_number(look, ODD_UNREADABLE, path, mode, st->st_uid);
+}
+
 /* --- opening --- */
 
 static void
@@ -174,21 +184,18 @@ look_directories(const struct look *look)
 static void
 look_files(const struct look *look)
 {
-	static const char *const file[] = {UIDLIST_NAME, KEYWORDS_NAME, MORE_KEYWORDS_NAME,
-	    LOCK_NAME, SNAPSHOT_NAME, LOG_NAME, TEXTS_NAME, "subscriptions",
-	    "sallyport.special-use", "dovecot-uidvalidity"};
 	struct stat st;
 
-	for (size_t i = 0; i < sizeof(file) / sizeof(file[0]); i++) {
-		if (fstatat(look->folder->fd, file[i], &st, AT_SYMLINK_NOFOLLOW) < 0)
+	for (const char *const *file = folder_files; *file != NULL; file++) {
+		if (fstatat(look->folder->fd, *file, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
 		if (!S_ISREG(st.st_mode)) {
-			tell(look, ODD_STRANGE, file[i], check_kind(st.st_mode));
+			tell(look, ODD_STRANGE, *file, check_kind(st.st_mode));
 			continue;
 		}
-		look_rights(look, file[i], &st);
+		look_rights(look, *file, &st);
 		if (st.st_nlink > 1)
-			tell_number(look, ODD_LINKED, file[i], NULL, st.st_nlink);
+			tell_number(look, ODD_LINKED, *file, NULL, st.st_nlink);
 	}
 }
 
@@ -410,7 +417,7 @@ look_at_entry(const struct look *look, const struct seen *seen)
 	else if (!seen->message)
 		tell(look, ODD_NAME, path, NULL);
 	else if (!is_readable(look, seen))
-		tell(look, ODD_UNREADABLE, path, NULL);
+		tell_unreadable(look, path, &seen->st);
 	else if (seen->st.st_uid != look->owner)
 		tell_number(look, ODD_OWNER, path, NULL, seen->st.st_uid);
 }

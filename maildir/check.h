@@ -31,7 +31,7 @@ enum maildir_odd {
 	ODD_NAME,	  /* a name that no message can have */
 	ODD_DOUBLED,	  /* another message has the same base name; detail: its path */
 	ODD_TWIN,	  /* the same file has a second name; detail: that */
-	ODD_UNREADABLE,	  /* a message */
+	ODD_UNREADABLE,	  /* a message; number: whose uid; detail: the mode */
 	ODD_UIDLIST_LOST, /* all messages get new UIDs with the next session; detail: why */
 	ODD_UIDLIST_TORN, /* lines of it cannot be read, and their messages get new UIDs; detail: why */
 	ODD_LOCK,	  /* a lock file of a process that is dead */

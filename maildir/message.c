@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "maildir/blame.h"
 #include "maildir/ids.h"
 #include "maildir/index.h"
 #include "maildir/internal.h"
@@ -65,6 +66,7 @@ static void
 message_notice(struct maildir_folder *folder, const struct index_message *message)
 {
 	struct index_learned learned;
+	struct maildir_blame blame;
 	int saved = errno;
 
 	if (errno == ENOENT || errno == ECANCELED ||
@@ -73,10 +75,13 @@ message_notice(struct maildir_folder *folder, const struct index_message *messag
 	if (learn_recall(folder, message->record.uid, &learned) &&
 	    (learned.known & INDEX_UNREADABLE) != 0)
 		return;
-	maildir_notice(folder->md, "%s: message %u (%s) cannot be read: %s", folder->name,
-	    message->record.uid, index_name(message), strerror(errno));
+	if (maildir_blame_message(folder, message->record.uid, &blame))
+		maildir_notice(folder->md,
+		    "%s: message %u (%s) cannot be read: %s; owner %u, mode %04o, path %s",
+		    folder->name, message->record.uid, index_name(message), strerror(saved),
+		    blame.owner, blame.mode, blame.path);
 	/* What passes is no fact about the message. */
-	if (errno != EMFILE && errno != ENFILE && errno != ENOMEM)
+	if (saved != EMFILE && saved != ENFILE && saved != ENOMEM)
 		learn_unreadable(folder, message->record.uid);
 	errno = saved;
 }

@@ -134,7 +134,7 @@ notice(void *ctx, const char *text)
 static struct maildir *
 open_maildir(const char *path)
 {
-	char host[HOST_MAX] = "localhost";
+	char host[HOST_MAX] = "localhost", why[128];
 	struct maildir *md;
 
 	if (become_owner(path) < 0)
@@ -146,8 +146,10 @@ open_maildir(const char *path)
 		(void)confine_landlock(path);
 		return md;
 	}
-	(void)failure(path, errno == ENOENT ? "it is no Maildir: it has neither cur, new nor tmp"
-					    : strerror(errno));
+	snprintf(why, sizeof(why), "%s; it belongs to uid %lu", strerror(errno),
+	    (unsigned long)geteuid());
+	(void)failure(
+	    path, errno == ENOENT ? "it is no Maildir: it has neither cur, new nor tmp" : why);
 	return NULL;
 }
 
@@ -158,9 +160,11 @@ struct checking {
 	struct maildir *md;
 	struct maildir_check check;
 	FILE *to;
+	FILE *passwd; /* or NULL; open, as no file outside of the Maildir can be opened any more */
 	unsigned long odd;
-	bool repair; /* we are mending, and only tell of that */
-	bool failed; /* it was said */
+	bool foreign; /* something belongs to another user */
+	bool repair;  /* we are mending, and only tell of that */
+	bool failed;  /* it was said */
 };
 
 static const struct {
@@ -198,14 +202,36 @@ static const struct {
     [ODD_NO_INDEX] = {"has no index", "made"},
 };
 
+/* "uid 61001, anna", by the local accounts. */
 static void
-put_number(FILE *to, const struct maildir_finding *finding)
+put_owner(const struct checking *checking, uid_t uid)
 {
+	const struct passwd *entry = NULL;
+
+	(void)fprintf(checking->to, "uid %lu", (unsigned long)uid);
+	if (checking->passwd == NULL)
+		return;
+	rewind(checking->passwd);
+	while ((entry = fgetpwent(checking->passwd)) != NULL && entry->pw_uid != uid)
+		;
+	if (entry == NULL)
+		return;
+	(void)fprintf(checking->to, ", ");
+	put_name(checking->to, entry->pw_name);
+}
+
+static void
+put_number(const struct checking *checking, const struct maildir_finding *finding)
+{
+	FILE *to = checking->to;
 	uint64_t number = finding->number;
 
 	switch (finding->odd) {
 	case ODD_OWNER:
-		(void)fprintf(to, " (uid %" PRIu64 ")", number);
+	case ODD_UNREADABLE:
+		(void)fprintf(to, " (");
+		put_owner(checking, (uid_t)number);
+		(void)fprintf(to, ")");
 		break;
 	case ODD_MODE:
 		(void)fprintf(to, " (%04" PRIo64 ")", number);
@@ -289,7 +315,9 @@ tell(void *ctx, const struct maildir_finding *finding)
 	(void)fprintf(to, "  odd: ");
 	put_name(to, finding->name);
 	(void)fprintf(to, " %s", words[finding->odd].odd);
-	put_number(to, finding);
+	put_number(checking, finding);
+	checking->foreign = checking->foreign || finding->odd == ODD_OWNER ||
+			    (finding->odd == ODD_UNREADABLE && finding->number != geteuid());
 	if (finding->detail != NULL) {
 		(void)fprintf(to, " (");
 		put_name(to, finding->detail);
@@ -427,6 +455,12 @@ check_all(struct checking *checking, const char *path)
 		checking->failed = true;
 		(void)failure(path, strerror(errno));
 	}
+	if (checking->foreign) {
+		printf(
+		    "  try: chown -R %lu:%lu ", (unsigned long)geteuid(), (unsigned long)getegid());
+		put_name(stdout, path);
+		(void)putchar('\n');
+	}
 	put_name(stdout, path);
 	if (checking->odd == 0)
 		printf(": nothing odd\n");
@@ -440,12 +474,17 @@ check_all(struct checking *checking, const char *path)
 static int
 run_check(const char *path, bool repair)
 {
-	struct checking checking = {.path = path, .to = stdout};
+	struct checking checking = {
+	    .path = path, .to = stdout, .passwd = fopen("/etc/passwd", "re")};
 	int status;
 
 	checking.md = open_maildir(path);
 	if (checking.md == NULL)
 		return EXIT_USAGE;
+	put_name(stdout, path);
+	printf(": belongs to ");
+	put_owner(&checking, geteuid());
+	(void)putchar('\n');
 	checking.check = (struct maildir_check){time(NULL), tell, &checking};
 	if (repair)
 		mend_all(&checking);

@@ -202,8 +202,7 @@ reader_error(int error)
 _Noreturn static void
 no_mail(const struct reader *reader, const char *what, int error)
 {
-	log_event(LOG_ERROR, "maildir", "cannot-open", "user", reader->account.name, "what", what,
-	    "path", reader->maildir_path, "error", reader_error(error));
+	trouble_maildir(reader, what, error);
 	refuse(
 	    reader, error == ENOMEM || error == EIO ? IPC_UNAVAILABLE : IPC_BROKEN, READER_REFUSED);
 }

@@ -10,6 +10,7 @@
 #include "auth/account.h"
 #include "server/channel.h"
 #include "server/protocol.h"
+#include "server/trouble.h"
 
 struct conf;
 struct maildir;
@@ -43,7 +44,8 @@ struct reader {
 	void *session;		/* the protocol's own state */
 	unsigned long messages; /* sent whole, for the log */
 	unsigned long removed;
-	const char *reason; /* why it ended, for the log; NULL: the channel's */
+	struct trouble trouble; /* that was logged */
+	const char *reason;	/* why it ended, for the log; NULL: the channel's */
 };
 
 _Noreturn void reader_main(const struct reader_start *start);

@@ -11,7 +11,6 @@
 #include "server/imap/answer.h"
 #include "server/imap/name.h"
 #include "server/imap/session.h"
-#include "server/log.h"
 #include "server/reader.h"
 
 enum imap_result
@@ -246,6 +245,7 @@ imap_failed(struct session *session, const char *what)
 		return imap_say(session, IMAP_NO, "[CANNOT] A mailbox cannot have that name");
 	case ENOSPC:
 	case EDQUOT:
+		trouble(session->reader, what, error);
 		return imap_say(session, IMAP_NO, "[OVERQUOTA] There is no room on the disk");
 	case ERANGE:
 		return imap_say(session, IMAP_NO, "[LIMIT] The mailbox can have no more keywords");
@@ -255,8 +255,7 @@ imap_failed(struct session *session, const char *what)
 	default:
 		break;
 	}
-	log_event(LOG_ERROR, "imap", "failed", "user", session->reader->account.name, "what", what,
-	    "error", reader_error(error));
+	trouble(session->reader, what, error);
 	if (error == ENOMEM)
 		return imap_say(session, IMAP_NO,
 		    "[LIMIT] The mailbox needs more memory than a session may have");

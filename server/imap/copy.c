@@ -17,6 +17,7 @@
 #include "server/imap/expunge.h"
 #include "server/imap/mailbox.h"
 #include "server/imap/session.h"
+#include "server/reader.h"
 
 struct copying {
 	struct session *session;
@@ -101,10 +102,11 @@ remove_copied(struct copying *c)
 {
 	struct picked picked = {.set = c->from, .by_uid = true};
 
-	if (expunge_picked(c->session, &picked, false) == -1)
-		return imap_say(c->session, IMAP_NO,
-		    "[UNAVAILABLE] They were copied, but could not all be removed here");
-	return IMAP_OK;
+	if (expunge_picked(c->session, &picked, false) == 0)
+		return IMAP_OK;
+	trouble(c->session->reader, "move", errno);
+	return imap_say(c->session, IMAP_NO,
+	    "[UNAVAILABLE] They were copied, but could not all be removed here");
 }
 
 static enum imap_result

@@ -360,6 +360,9 @@ fetch_one(struct fetching *f, size_t place)
 		say(f, &one.message);
 	} else {
 		note_failure(f);
+		if (f->failed)
+			trouble_messages(
+			    f->session->reader, "fetch", errno, box->folder, one.now.uid, 1);
 	}
 	for (size_t i = 0; i < f->plan.sections; i++)
 		content_clear(&f->content[i]);

@@ -16,6 +16,7 @@
 #include "server/imap/mailbox.h"
 #include "server/imap/resync.h"
 #include "server/imap/session.h"
+#include "server/reader.h"
 
 enum {
 	CHANGED_MAX = 4096,    /* UIDs noted one by one: 16 KiB */
@@ -601,6 +602,8 @@ mailbox_news(struct session *session, bool expunges)
 		/* Errors that may pass are no news; the next command tries again. */
 		if (errno == ESTALE)
 			session->leaving = "The selected mailbox is gone or was made anew";
+		else
+			trouble(session->reader, "look", errno);
 		return;
 	}
 	if (mailbox_holds(session))

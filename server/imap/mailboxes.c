@@ -12,7 +12,6 @@
 #include "server/imap/session.h"
 #include "server/imap/special.h"
 #include "server/imap/mailboxes.h"
-#include "server/log.h"
 #include "server/reader.h"
 
 struct gathering {
@@ -221,8 +220,7 @@ make_special(struct session *session, enum special use)
 	if (maildir_folder_create(session->maildir, folder) == 0)
 		(void)!maildir_subscribe(session->maildir, folder, true);
 	else if (errno != EEXIST)
-		log_event(LOG_ERROR, "imap", "cannot-make", "user", session->reader->account.name,
-		    "folder", folder, "error", strerror(errno));
+		trouble(session->reader, "make special folders", errno);
 }
 
 void

@@ -2,6 +2,7 @@
  * select.c: SELECT, EXAMINE, CLOSE, UNSELECT.
  * Runs as: mail user.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -12,6 +13,7 @@
 #include "server/imap/mailbox.h"
 #include "server/imap/resync.h"
 #include "server/imap/session.h"
+#include "server/reader.h"
 
 /* The mailbox that was selected is left, whatever comes of the new one: RFC 9051 section 6.3.2. */
 static void
@@ -106,10 +108,15 @@ tell_all(struct session *session)
 static enum imap_result
 open_folder(struct session *session, const char *folder, bool read_only, struct parameters *p)
 {
+	int error;
+
 	leave(session);
 	session->box = mailbox_open(session, folder, read_only);
 	if (session->box == NULL)
 		return imap_failed(session, "select");
+	error = read_only ? 0 : maildir_read_only(session->box->folder);
+	if (error != 0)
+		trouble(session->reader, "write", error);
 	session->condstore = session->condstore || p->condstore;
 	tell_all(session);
 	if (p->qresync)
@@ -169,7 +176,8 @@ run_close(struct session *session, struct args *args)
 		return IMAP_BAD;
 	/* What cannot be removed stays marked: the answer to CLOSE has no room for it. */
 	if (!session->box->read_only)
-		(void)!expunge_deleted(session, NULL);
+		if (expunge_deleted(session, NULL) == -1)
+			trouble(session->reader, "close", errno);
 	session->say_modseq = false; /* RFC 7162 section 3.2.8 */
 	return run_unselect(session, args);
 }

@@ -9,6 +9,7 @@
 #include "server/imap/mailbox.h"
 #include "server/imap/resync.h"
 #include "server/imap/session.h"
+#include "server/reader.h"
 
 /* Messages changed under one lock: others get a turn between. */
 enum { BATCH = 1000 };
@@ -114,7 +115,10 @@ store_one(struct session *session, size_t place, bool by_uid, struct storing *st
 		storing->told[storing->tell].done = false;
 	} else if (maildir_flags(box->folder, now.uid, &change) == -1) {
 		storing->gone = storing->gone || errno == ENOENT;
-		storing->failed = storing->failed || errno != ENOENT;
+		if (errno != ENOENT) {
+			storing->failed = true;
+			trouble(session->reader, "store", errno);
+		}
 		return;
 	}
 	storing->tell++;
@@ -160,8 +164,10 @@ store_batch(struct session *session, struct picked *picked, struct storing *stor
 		store_one(session, place, picked->by_uid, storing);
 	/* An OK says that it is on disk: see settle in serve.c.  Others get a turn between two batches. */
 	if (maildir_change_end(box->folder) == -1 ||
-	    (*more_r && maildir_change_settle(box->folder) == -1))
+	    (*more_r && maildir_change_settle(box->folder) == -1)) {
 		storing->failed = true;
+		trouble(session->reader, "store", errno);
+	}
 	tell_batch(session, picked->by_uid, storing);
 	return 0;
 }

@@ -9,7 +9,6 @@
 
 #include "maildir/maildir.h"
 #include "server/conf.h"
-#include "server/log.h"
 #include "server/pop3/maildrop.h"
 #include "server/pop3/pop3.h"
 #include "server/pop3/send.h"
@@ -120,9 +119,12 @@ transmit(struct session *s, uint32_t n, uint64_t lines, bool whole)
 {
 	struct maildir_reader *reader;
 
-	if (maildrop_read(s->drop, n, &reader) == -1)
+	if (maildrop_read(s->drop, n, &reader) == -1) {
+		if (errno != ENOENT)
+			trouble(s->reader, "retr", errno);
 		return say(s, errno == ENOENT ? "-ERR The message is gone\r\n"
 					      : "-ERR [SYS/PERM] The message cannot be read\r\n");
+	}
 	if (whole)
 		channel_printf(
 		    s->channel, "+OK %" PRIu64 " octets\r\n", maildrop_octets(s->drop, n));
@@ -223,10 +225,11 @@ run_quit(struct session *s, const char *argument)
 	failed = maildrop_update(s->drop, s->reader->start.conf->mark_seen, &removed);
 	s->reader->removed = removed;
 	s->reader->reason = failed == 0 ? "quit" : "quit, some messages could not be removed";
-	if (failed > 0)
+	if (failed > 0) {
+		trouble(s->reader, "quit", errno);
 		channel_printf(
 		    s->channel, "-ERR [SYS/TEMP] %zu messages could not be removed\r\n", failed);
-	else
+	} else
 		channel_puts(s->channel, "+OK Bye\r\n");
 	return STEP_END;
 }
@@ -262,6 +265,20 @@ run(struct session *s, char *text, size_t len)
 	return say(s, "-ERR Unknown command\r\n");
 }
 
+/* POP3 has no words for what a client cannot see or do. */
+static void
+log_left_out(struct reader *reader, struct maildrop *drop)
+{
+	const struct maildrop_left_out *left = maildrop_left_out(drop);
+	int error = maildir_read_only(maildrop_folder(drop));
+
+	if (left->messages > 0)
+		trouble_messages(
+		    reader, "read", left->error, maildrop_folder(drop), left->uid, left->messages);
+	if (error != 0)
+		trouble(reader, "write", error);
+}
+
 enum ipc_verdict
 pop3_open(struct reader *reader)
 {
@@ -269,14 +286,14 @@ pop3_open(struct reader *reader)
 
 	if (maildrop_open(reader->maildir, reader->start.conf->pop3_uidl_format, &drop) == 0) {
 		reader->session = drop;
+		log_left_out(reader, drop);
 		return IPC_ACCEPTED;
 	}
 	if (errno == EAGAIN)
 		return IPC_IN_USE;
 	if (errno == ECANCELED) /* the client has gone, and the worker with it */
 		return IPC_UNAVAILABLE;
-	log_event(LOG_ERROR, "pop3", "cannot-open", "user", reader->account.name, "error",
-	    reader_error(errno));
+	trouble(reader, "open", errno);
 	return IPC_UNAVAILABLE;
 }
 

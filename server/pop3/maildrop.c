@@ -32,6 +32,8 @@ struct maildrop {
 	int uidl_format; /* enum conf_uidl */
 	size_t len;
 	struct drop_message *messages;
+	struct maildrop_left_out left_out;
+	int error; /* errno of a change that failed */
 };
 
 /* Names are not unique for certain: they are taken as those that were saved. */
@@ -167,6 +169,9 @@ measure_all(struct maildrop *drop)
 			drop->messages[kept++] = one;
 		else if (errno == ECANCELED)
 			return -1;
+		else if (errno != ENOENT)
+			drop->left_out =
+			    (struct maildrop_left_out){drop->left_out.messages + 1, one.uid, errno};
 	}
 	drop->len = kept;
 	return 0;
@@ -223,6 +228,7 @@ forget_messages(struct maildrop *drop)
 	free(drop->messages);
 	drop->messages = NULL;
 	drop->len = 0;
+	drop->left_out.messages = 0;
 }
 
 /*
@@ -283,6 +289,18 @@ size_t
 maildrop_last(const struct maildrop *drop)
 {
 	return drop->len;
+}
+
+const struct maildrop_left_out *
+maildrop_left_out(const struct maildrop *drop)
+{
+	return &drop->left_out;
+}
+
+struct maildir_folder *
+maildrop_folder(struct maildrop *drop)
+{
+	return drop->folder;
 }
 
 void
@@ -412,9 +430,10 @@ update_one(struct maildrop *drop, const struct drop_message *m, bool mark_seen, 
 	static const struct maildir_flag_change seen = {.add = MAILDIR_SEEN};
 	struct maildir_message now;
 
-	if (m->deleted && maildir_remove(drop->folder, m->uid) == -1)
+	if (m->deleted && maildir_remove(drop->folder, m->uid) == -1) {
+		drop->error = errno;
 		++*failed;
-	else if (m->deleted)
+	} else if (m->deleted)
 		++*removed;
 	else if (m->seen && mark_seen && maildir_lookup(drop->folder, m->uid, &now) &&
 		 (now.flags & MAILDIR_SEEN) == 0)
@@ -436,6 +455,7 @@ update_batch(
 	size_t done = 0, removed = 0, failed = 0, i;
 
 	if (maildir_change_begin(drop->folder) == -1) {
+		drop->error = errno;
 		for (i = from; i < drop->len; i++)
 			*failed_r += drop->messages[i].deleted;
 		return drop->len;
@@ -447,8 +467,10 @@ update_batch(
 		done++;
 	}
 	/* Removed is what is told as removed: it must not come back after a power cut. */
-	if (maildir_change_end(drop->folder) == -1)
+	if (maildir_change_end(drop->folder) == -1) {
+		drop->error = errno;
 		failed += removed;
+	}
 	*removed_r += removed;
 	*failed_r += failed;
 	return i;
@@ -466,6 +488,7 @@ maildrop_update(struct maildrop *drop, bool mark_seen, size_t *removed_r)
 		else
 			i++;
 	}
+	errno = drop->error;
 	return failed;
 }
 

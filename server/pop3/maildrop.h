@@ -26,6 +26,15 @@ void maildrop_close(struct maildrop **drop);
 /* Messages there are, marked ones included: the highest number. */
 size_t maildrop_last(const struct maildrop *drop);
 
+/* Messages that are not there because they cannot be read: how many, one of them, and why. */
+struct maildrop_left_out {
+	size_t messages;
+	uint32_t uid;
+	int error;
+};
+const struct maildrop_left_out *maildrop_left_out(const struct maildrop *drop);
+struct maildir_folder *maildrop_folder(struct maildrop *drop);
+
 /* Messages not marked as deleted, and their octets. */
 void maildrop_stat(const struct maildrop *drop, size_t *count_r, uint64_t *octets_r);
 
@@ -46,7 +55,7 @@ void maildrop_seen(struct maildrop *drop, uint32_t number);
 void maildrop_reset(struct maildrop *drop);
 
 /* QUIT: removes what is marked; marks as seen what was read when mark_seen.  How many messages could
- * not be removed; *removed_r how many were. */
+ * not be removed, and why in errno; *removed_r how many were. */
 size_t maildrop_update(struct maildrop *drop, bool mark_seen, size_t *removed_r);
 
 /* Remembers what the next session can use; for every end of a session. */

@@ -190,12 +190,31 @@ def test_mend30_files_of_root_are_found(anna):
     (anna.maildir / "cur" / "1001.M1.test:2,S").chmod(0o644)
     done = maildir("check", anna.maildir)
     assert done.returncode == 1
-    assert "sallyport.lock belongs to another user (uid 0)" in done.stdout
-    assert "cur/1001.M1.test:2,S belongs to another user (uid 0)" in done.stdout
+    assert "sallyport.lock belongs to another user (uid 0, root)" in done.stdout
+    assert "cur/1001.M1.test:2,S belongs to another user (uid 0, root)" in done.stdout
     done = maildir("check", anna.maildir, "--repair")
     assert "sallyport.lock cannot be used, and is sallyport.lock.odd now" in done.stdout, done
     assert done.returncode == 1 and "cur/1001.M1.test:2,S belongs to another user" in done.stdout, done
     assert (anna.maildir / "sallyport.lock").stat().st_uid == anna.uid
+
+
+@pytest.mark.root
+def test_mend10_owners_are_named(anna):
+    done = maildir("check", anna.maildir)
+    assert done.returncode == 0 and done.stdout.startswith(f"{anna.maildir}: belongs to uid {UID}\n") and "try:" not in done.stdout
+    closed = anna.maildir / "cur" / "1001.M1.test:2,S"
+    os.chown(closed, 0, 0)
+    closed.chmod(0o600)
+    done = maildir("check", anna.maildir)
+    assert done.returncode == 1 and "cur/1001.M1.test:2,S cannot be read (uid 0, root) (mode 0600)" in done.stdout, done.stdout
+    subprocess.run(re.search(r"^  try: (.*)$", done.stdout, re.M)[1].split(), check=True)
+    assert maildir("check", anna.maildir).returncode == 0
+    for path in [anna.maildir, *anna.maildir.rglob("*")]:
+        shutil.chown(path, "nobody", "nogroup")
+    done = maildir("check", anna.maildir)
+    assert done.returncode == 2 and re.search(r"Permission denied; it belongs to uid \d+$", done.stderr, re.M), done
+    anna.home.chmod(0o755)
+    assert re.search(r"^/\S+: belongs to uid \d+, nobody$", maildir("check", anna.maildir).stdout, re.M)
 
 
 # --- index ---

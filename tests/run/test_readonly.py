@@ -2,6 +2,7 @@
 
 import os
 import poplib
+import random
 import subprocess
 
 import pytest
@@ -282,3 +283,63 @@ def test_mend04_no_inode_for_the_lock(tree):
     assert len(tree.anna.files()) == 1
     tree.make_room()
     assert talk.cmd("NOOP").find(rb"1 EXPUNGE") and talk.cmd("FETCH 1 UID").find(rb"UID 3"), talk.last
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_mend04_comes_and_goes(tree, seed):
+    """Two sessions go on while rights and room come and go: no UID means two messages, and none is lost."""
+    rng = random.Random(seed)
+    tree.on_tmpfs("512k").open()
+    anna, bodies, there = tree.anna, {}, {f"old{i}" for i in range(3)}
+    talks = [tree.server.imap_talk() for _ in range(2)]
+    validity = {t.cmd("SELECT INBOX").find(rb"UIDVALIDITY (\d+)")[0][1] for t in talks}
+    state, n = "open", 0
+
+    def look(talk):
+        assert talk.cmd("NOOP").ok
+        found = set()
+        for m in talk.cmd("UID FETCH 1:* (UID BODY.PEEK[TEXT])").find(rb"UID (\d+) .*this is (\w+)"):
+            assert bodies.setdefault(m[1], m[2]) == m[2], "a UID of two messages"
+            found.add(m[2].decode())
+        return found
+
+    for step in range(40):
+        talk, what = rng.choice(talks), rng.choice(["state", "deliver", "deliver", "store", "expunge", "append"])
+        if what == "state":
+            tree.give_rights()
+            tree.make_room()
+            state = rng.choice(["open", "rights", "full"])
+            if state == "full":
+                tree.fill()
+            elif state == "rights":
+                tree.take_rights()
+        elif what == "deliver":
+            try:
+                anna.deliver(MAIL.format(f"m{n}"), f"{2000 + n}.m{n}")
+                there.add(f"m{n}")
+            except OSError:
+                assert state == "full"
+            n += 1
+        elif what == "store":
+            answer = talk.cmd("STORE 1:* +FLAGS.SILENT (\\Flagged)")
+            assert answer.ok or "[NOPERM]" in answer.text and state == "rights" or not look(talk), (state, answer)
+        elif what == "append":
+            answer = talk.append("INBOX", MAIL.format(f"m{n}"))
+            assert answer.ok or state != "open", (state, answer)
+            there |= {f"m{n}"} if answer.ok else set()
+            n += 1
+        elif (seen := look(talk)) and len(there) > 2:
+            gone = rng.choice(sorted(seen))
+            uid = next(u for u, b in bodies.items() if b.decode() == gone)
+            stored = talk.cmd(b"UID STORE %s +FLAGS (\\Deleted)" % uid)
+            done = talk.cmd(b"UID EXPUNGE %s" % uid)
+            assert (stored.ok and done.ok) == (state != "rights"), (state, stored, done)
+            there -= {gone} if done.ok else set()
+        assert look(talk) <= there, "what is gone is told"
+    tree.give_rights()
+    tree.make_room()
+    for talk in talks:
+        assert look(talk) == there, "nothing is lost, and all of it is seen by the same sessions"
+    again = tree.server.imap_talk()
+    assert again.cmd("SELECT INBOX").find(rb"UIDVALIDITY (\d+)")[0][1] in validity and len(validity) == 1
+    assert look(again) == there

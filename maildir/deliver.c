@@ -47,10 +47,11 @@ struct maildir_delivery {
 	int tmp;
 	int fd; /* the last message of the set is being written to it, or -1 */
 	time_t date;
-	bool held;     /* a CR came last, and is not written yet */
-	bool doubled;  /* and another came before it */
-	bool after_cr; /* the last octet written was CR */
-	int error;     /* errno of what failed: then nothing can be committed */
+	bool date_lost; /* of some message: see maildir_delivery_dates_kept */
+	bool held;	/* a CR came last, and is not written yet */
+	bool doubled;	/* and another came before it */
+	bool after_cr;	/* the last octet written was CR */
+	int error;	/* errno of what failed: then nothing can be committed */
 };
 
 int
@@ -175,10 +176,13 @@ static int
 delivery_close(struct maildir_delivery *d, int fd, const struct timespec *date)
 {
 	const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, *date};
+	struct stat st;
 	int r = 0, saved;
 
-	if (futimens(fd, times) < 0 || fsync(fd) < 0)
+	if (futimens(fd, times) < 0 || fsync(fd) < 0 || fstat(fd, &st) < 0)
 		r = -1;
+	else if (st.st_mtime != date->tv_sec || maildir_calendar(date->tv_sec) != date->tv_sec)
+		d->date_lost = true;
 	saved = errno;
 	if (close(fd) < 0)
 		return -1;
@@ -619,6 +623,12 @@ maildir_delivery_commit(
 	*uidvalidity_r = maildir_uidvalidity(folder);
 	*uids_r = d->uids;
 	return 0;
+}
+
+bool
+maildir_delivery_dates_kept(const struct maildir_delivery *d)
+{
+	return !d->date_lost;
 }
 
 void

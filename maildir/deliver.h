@@ -4,6 +4,7 @@
 #ifndef MAILDIR_DELIVER_H
 #define MAILDIR_DELIVER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <time.h>
@@ -49,6 +50,10 @@ int maildir_delivery_link(struct maildir_delivery *delivery, struct maildir_fold
  */
 int maildir_delivery_commit(
     struct maildir_delivery *delivery, uint32_t *uidvalidity_r, const uint32_t **uids_r);
+
+/* Whether all files written have the date of their label.  false: the file system, or the calendar of INTERNALDATE
+ * (see maildir_date), has a nearer one. */
+bool maildir_delivery_dates_kept(const struct maildir_delivery *delivery);
 
 /* Frees it; of a set that was not committed nothing stays. */
 void maildir_delivery_end(struct maildir_delivery **delivery);

@@ -50,6 +50,8 @@ void maildir_notice(struct maildir *md, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* Whether to give up reading messages, after so many octets more: errno is ECANCELED then. */
 bool maildir_stopped(struct maildir *md, size_t work);
+/* The nearest time in the years 0 to 9999. */
+time_t maildir_calendar(int64_t time);
 /* Opens a directory below, never through a symbolic link. */
 int maildir_open_dir(int dirfd, const char *name);
 /* The same, to read its names; a directory that is open is named ".".  *fd_r, if not NULL: the result's

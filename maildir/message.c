@@ -264,6 +264,14 @@ maildir_size(struct maildir_folder *folder, uint32_t uid, uint64_t *octets_r, bo
 	return 0;
 }
 
+time_t
+maildir_calendar(int64_t time)
+{
+	const int64_t first = -62167219200, last = 253402300799; /* of those years, UTC */
+
+	return (time_t)(time < first ? first : time > last ? last : time);
+}
+
 /* The file's times are asked for once: what INTERNALDATE was told stays. */
 int
 maildir_date(struct maildir_folder *folder, uint32_t uid, time_t *date_r)
@@ -274,7 +282,7 @@ maildir_date(struct maildir_folder *folder, uint32_t uid, time_t *date_r)
 	if (message_find(folder, uid, &message) < 0)
 		return -1;
 	if ((message.record.known & INDEX_DATE) != 0) {
-		*date_r = (time_t)message.record.date;
+		*date_r = maildir_calendar(message.record.date);
 		return 0;
 	}
 	for (int tries = 0; tries < OPEN_TRIES; tries++) {
@@ -287,7 +295,7 @@ maildir_date(struct maildir_folder *folder, uint32_t uid, time_t *date_r)
 			    .uid = uid, .date = st.st_mtime, .known = INDEX_DATE};
 
 			learn(folder, &learned);
-			*date_r = st.st_mtime;
+			*date_r = maildir_calendar(st.st_mtime);
 			return 0;
 		}
 		if (errno != ENOENT || message_locate(folder, uid, &message) < 0)

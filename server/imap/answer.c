@@ -136,10 +136,9 @@ imap_add_date(struct mdtext *out, time_t date)
 	static const char months[][4] = {
 	    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 	char text[] = "\"00-Jan-0000 00:00:00 +0000\"";
-	struct tm tm;
+	struct tm tm = {.tm_mday = 1};
 
-	if (gmtime_r(&date, &tm) == NULL || tm.tm_year < -1900 || tm.tm_year > 9999 - 1900)
-		tm = (struct tm){.tm_mday = 1, .tm_year = 70};
+	(void)gmtime_r(&date, &tm);
 	put_digits(text + 1, 2, (unsigned)tm.tm_mday);
 	if (text[1] == '0')
 		text[1] = ' ';

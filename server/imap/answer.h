@@ -34,7 +34,8 @@ void imap_put_text_on(struct session *session, struct mdtext *text);
 /* Parts of an answer that is made as a text: words, and numbers in digits. */
 void imap_add(struct mdtext *out, const char *word);
 void imap_add_number(struct mdtext *out, uint64_t number);
-/* "17-Jul-1996 02:44:25 +0000", in quotes.  In UTC: a file knows no zone, and SEARCH counts the same days. */
+/* "17-Jul-1996 02:44:25 +0000", in quotes.  In UTC: a file knows no zone, and SEARCH counts the same days.  date: of
+ * the years 0 to 9999, as maildir_date gives it. */
 void imap_add_date(struct mdtext *out, time_t date);
 
 /*

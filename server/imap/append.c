@@ -228,7 +228,10 @@ say_uids(struct session *session, uint32_t validity, const uint32_t *uids)
 	session->reply.len = 0;
 	mdtext_addf(&session->reply, "[APPENDUID %" PRIu32 " ", validity);
 	mdtext_add(&session->reply, text.data, text.len);
-	mdtext_addf(&session->reply, "] Done");
+	mdtext_addf(&session->reply, "] Done%s",
+	    maildir_delivery_dates_kept(append.delivery)
+		? ""
+		: ", with another date: the one that was given cannot be kept");
 	mdtext_clear(&text);
 	sequence_clear(&set);
 }

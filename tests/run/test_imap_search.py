@@ -2,8 +2,11 @@
 
 import base64
 import calendar
+import datetime
 import os
+import random
 import re
+import subprocess
 import time
 
 import pytest
@@ -263,3 +266,82 @@ def test_mend15_addresses_as_envelope_tells_them(server, where):
         assert found(talk, f'{key} "user@example.org"') == [1]
         assert found(talk, f'{key} "nobody@example.org"') == found(talk, f'{key} "comment@example.org"') == []
     assert found(talk, 'TEXT "user@example.org"') == [], "TEXT is what is written"
+
+
+# --- dates of files ---
+
+EDGES = [-62167219200, 253402300799, -2147483648, 2147483647, 0, -1, -86400, -86401, 86399, 86400, -3000000000, 15032385535,
+         -62167219201, 253402300800, 1 << 40, -(1 << 40), (1 << 62), -(1 << 62)]
+
+
+def days_of(talk, n):
+    """The day that INTERNALDATE tells, as SEARCH writes it: the day before, it, the day after."""
+    told_ = talk.cmd(f"FETCH {n} INTERNALDATE").find(rb'INTERNALDATE "([ \d]\d)-(\w\w\w)-(\d{4}) (\d\d):(\d\d):(\d\d) \+0000"')[0]
+    year = int(told_[3])
+    # 400 years are a whole number of days, and Python's calendar begins with the year 1.
+    shift = 400 if year < 10 else -400 if year > 9990 else 0
+    day = datetime.date(year + shift, MONTHS.index(told_[2].decode()) + 1, int(told_[1]))
+
+    def text(d):
+        return f"{d.day}-{MONTHS[d.month - 1]}-{d.year - shift:04}" if 0 <= d.year - shift <= 9999 else None
+
+    seconds = int(told_[4]) * 3600 + int(told_[5]) * 60 + int(told_[6])
+    return [text(day + datetime.timedelta(n)) for n in (-1, 0, 1)], \
+        (day - datetime.date(1970, 1, 1)).days * DAY + seconds - shift // 400 * 146097 * DAY
+
+
+MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+
+
+@pytest.fixture(params=["here", pytest.param("tmpfs", marks=pytest.mark.root)])
+def dated(server, request):
+    """A server whose account lies on the file system of the tests, or on one that has every time of 64 bits."""
+    anna = server.accounts["anna"]
+    if request.param == "tmpfs":
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=700", "tmpfs", anna.maildir], check=True)
+        anna.make()
+    try:
+        yield server
+    finally:
+        if request.param == "tmpfs":
+            subprocess.run(["umount", "-l", anna.maildir], check=True)
+
+
+def test_mend21_internaldate_and_search_agree(dated):
+    anna, rng, put = dated.accounts["anna"], random.Random(21), []
+    for n, date in enumerate(EDGES + [rng.randrange(-70000000000, 260000000000) for _ in range(30)]):
+        name = anna.deliver(b"Subject: x\n\nx\n", f"{1000000000 + n}.M{n:03d}.test:2,", sub="cur")
+        try:
+            os.utime(anna.maildir / "cur" / name, (0, date))
+        except OverflowError:
+            continue
+        put.append(n + 1)
+    talk = dated.imap_talk()
+    talk.cmd("SELECT INBOX")
+    for turn in range(2):  # from the file, then from the index
+        for n in put:
+            (before, on, after), seconds = days_of(talk, n)
+            assert found(talk, f"{n} ON {on}") == found(talk, f"{n} SINCE {on}") == [n], on
+            assert found(talk, f"{n} BEFORE {on}") == [], on
+            assert before is None or found(talk, f"OR {n} ON {before} {n} BEFORE {before}") == [], on
+            assert after is None or found(talk, f"{n} BEFORE {after}") == [n] and found(talk, f"{n} ON {after}") == [], on
+            mtime = os.stat(next((anna.maildir / "cur").glob(f"*.M{n - 1:03d}.*"))).st_mtime_ns // 10 ** 9
+            assert seconds == min(max(mtime, EDGES[0]), EDGES[1])
+        talk = dated.imap_talk()
+        talk.cmd("EXAMINE INBOX")
+
+
+def test_mend21_append_says_what_date_it_could_not_keep(dated):
+    """A date that the file system has, or IMAP's calendar, is kept without a word; and what is told is what is searched."""
+    talk, anna, lost = dated.imap_talk(), dated.accounts["anna"], 0
+    talk.cmd("SELECT INBOX")
+    dates = [("31-Dec-9999 23:59:59 +0000", 253402300799), (" 1-Jan-0000 00:00:00 +0000", -62167219200),
+             (" 1-Jan-0000 00:00:00 +0100", -62167222800), ("31-Dec-1969 23:59:59 +0000", -1),
+             ("17-Jul-1996 02:44:25 -0700", 837596665), (" 1-Jan-3000 00:00:00 +0000", 32503680000)]
+    for n, (date, wanted) in enumerate(dates, 1):
+        answer = talk.append("INBOX", b"Subject: x\r\n\r\nx\r\n", f'"{date}" ')
+        (_, on, _), seconds = days_of(talk, n)
+        assert answer.ok and ("with another date" in answer.text) == (seconds != wanted), (date, answer)
+        lost += seconds != wanted
+        assert found(talk, f"{n} ON {on}") == [n]
+    assert lost >= 1 and found(talk, "5 ON 17-Jul-1996") == [5] and len(anna.files()) == len(dates)

@@ -71,6 +71,13 @@ compat_conf_tls13(mbedtls_ssl_config *conf)
 	mbedtls_ssl_conf_new_session_tickets(conf, 1);
 }
 
+/* No function tells it; the alert's record, level and description, is the last one that was read. */
+static inline int
+compat_last_alert(const mbedtls_ssl_context *ssl)
+{
+	return ssl->MBEDTLS_PRIVATE(in_msg)[1];
+}
+
 #else
 
 #define COMPAT_RNG_ARGS
@@ -123,6 +130,12 @@ static inline void
 compat_conf_tls13(mbedtls_ssl_config *conf)
 {
 	(void)conf;
+}
+
+static inline int
+compat_last_alert(const mbedtls_ssl_context *ssl)
+{
+	return ssl->in_msg[1];
 }
 
 #endif

@@ -51,3 +51,42 @@ tls_error_library(struct tls_error *error, int code, const char *format, ...)
 	make_printable(error->text);
 	return -1;
 }
+
+static const struct {
+	int alert;
+	const char *text;
+} alerts[] = {
+    {42, "client refused the certificate: bad certificate"},
+    {43, "client refused the certificate: unsupported certificate"},
+    {44, "client refused the certificate: certificate revoked"},
+    {45, "client refused the certificate: certificate expired"},
+    {46, "client refused the certificate: certificate unknown"},
+    {48, "client refused the certificate: unknown CA"},
+    {10, "client sent an alert: unexpected message"},
+    {20, "client sent an alert: bad record MAC"},
+    {22, "client sent an alert: record overflow"},
+    {40, "client sent an alert: handshake failure"},
+    {47, "client sent an alert: illegal parameter"},
+    {49, "client sent an alert: access denied"},
+    {50, "client sent an alert: decode error"},
+    {51, "client sent an alert: decrypt error"},
+    {70, "client sent an alert: protocol version"},
+    {71, "client sent an alert: insufficient security"},
+    {80, "client sent an alert: internal error"},
+    {90, "client sent an alert: user canceled"},
+    {109, "client sent an alert: missing extension"},
+    {110, "client sent an alert: unsupported extension"},
+    {112, "client sent an alert: unrecognized name"},
+    {113, "client refused the certificate: bad certificate status response"},
+    {116, "client sent an alert: certificate required"},
+    {120, "client sent an alert: no application protocol"},
+};
+
+const char *
+tls_alert_text(int alert)
+{
+	for (size_t i = 0; i < sizeof alerts / sizeof alerts[0]; i++)
+		if (alerts[i].alert == alert)
+			return alerts[i].text;
+	return "client sent an unknown alert";
+}

@@ -12,4 +12,7 @@ int tls_error_set(struct tls_error *error, const char *format, ...)
 int tls_error_library(struct tls_error *error, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* What it means that a client sent this fatal alert (RFC 8446 section 6). */
+const char *tls_alert_text(int alert);
+
 #endif

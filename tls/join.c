@@ -107,6 +107,10 @@ feed_other(struct tls_join *join, const unsigned char *raw, size_t len)
 	memcpy(join->out, raw, n);
 	join->ready = n;
 	join->left -= n;
+	/* An alert in the clear has two octets; an encrypted one is longer, or of another type. */
+	if (join->header[0] == MBEDTLS_SSL_MSG_ALERT && join->header[3] == 0 &&
+	    join->header[4] == 2 && join->left == 0)
+		join->heard = raw[n - 1];
 	return n;
 }
 

@@ -21,6 +21,7 @@ enum {
 struct tls_join {
 	const char *wrong; /* why the client must go, or NULL; a constant */
 	int alert;	   /* what to tell it then: an AlertDescription (RFC 8446 section 6) */
+	int heard;	   /* the description of an alert that came in the clear, or 0 */
 	bool off;	   /* messages are encrypted from now on: records stay as they are */
 	bool gather;	   /* the content of the record in hand belongs to a message */
 	size_t left;	   /* octets of that content that are to come */

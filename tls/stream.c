@@ -37,6 +37,7 @@ struct tls_stream {
 	unsigned opens, seals; /* tickets, up to TLS_OPENS and TLS_SEALS */
 	bool established;      /* the handshake is over, but for what waits in bio */
 	bool closed;	       /* close_notify was sent */
+	const char *alert;     /* the peer's, or NULL */
 	enum tls_result ended; /* TLS_OK, or what reading or writing will say from now on */
 	size_t written; /* octets in the record that waits in bio, not yet told to the caller */
 	uint32_t records;
@@ -216,6 +217,13 @@ tls_stream_free(struct tls_stream **stream)
 
 /* --- results --- */
 
+static void
+set_alert(struct tls_stream *stream, const char *what, int alert)
+{
+	stream->alert = tls_alert_text(alert);
+	(void)tls_error_set(&stream->error, "%s: %s", what, stream->alert);
+}
+
 /* What mbedTLS said, as ours.  Only these four codes mean the same in both versions. */
 static enum tls_result
 result_of(struct tls_stream *stream, int ret, const char *what)
@@ -232,6 +240,9 @@ result_of(struct tls_stream *stream, int ret, const char *what)
 		(void)tls_error_set(&stream->error, "%s: the peer %s", what,
 		    stream->bio.broken ? "broke the connection" : "ended the connection");
 		return TLS_EOF;
+	case MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE:
+		set_alert(stream, what, compat_last_alert(&stream->ssl));
+		return TLS_FAILED;
 	default:
 		(void)tls_error_library(&stream->error, ret, "%s", what);
 		return TLS_FAILED;
@@ -311,6 +322,9 @@ tls_handshake(struct tls_stream *stream)
 		return result;
 	if (stream->bio.join->wrong != NULL)
 		refuse_records(stream);
+	/* A client that fails early may send its alert in the clear where mbedTLS takes none such. */
+	else if (stream->alert == NULL && stream->bio.join->heard != 0)
+		set_alert(stream, "handshake", stream->bio.join->heard);
 	/* There may be an alert that tells the peer why. */
 	(void)tls_bio_flush(&stream->bio);
 	stream->ended = result;
@@ -340,6 +354,12 @@ const char *
 tls_stream_error(const struct tls_stream *stream)
 {
 	return stream->error.text;
+}
+
+const char *
+tls_stream_alert(const struct tls_stream *stream)
+{
+	return stream->alert;
 }
 
 /* --- data --- */

@@ -159,6 +159,12 @@ void tls_close(struct tls_stream *stream);
 void tls_stream_info(const struct tls_stream *stream, struct tls_info *info_r);
 const char *tls_stream_error(const struct tls_stream *stream);
 
+/*
+ * The fatal alert by which the peer ended the stream, as a constant for a log, for instance "client
+ * refused the certificate: unknown CA"; NULL: it sent none.
+ */
+const char *tls_stream_alert(const struct tls_stream *stream);
+
 /* --- the key process's side --- */
 
 struct tls_keys;

@@ -11,6 +11,7 @@ setup(void **state)
 	if (fixture_make_dir() != 0 || tls_process_init() != 0)
 		return -1;
 	fixture_cert("ca", TLS_CERT_P256, NULL, NULL, NULL);
+	fixture_cert("stranger", TLS_CERT_P256, NULL, NULL, NULL);
 	fixture_cert("ec", TLS_CERT_P256, "mail.example.org", "192.0.2.1", "ca");
 	fixture_cert("rsa", TLS_CERT_RSA2048, "mail.example.org", NULL, "ca");
 	fixture_cert("wild", TLS_CERT_P256, "*.example.net", "pop.example.net", "ca");
@@ -390,6 +391,32 @@ test_garbage(void **state)
 		tls_stream_free(&stream);
 		(void)close(fds[0]);
 		(void)close(fds[1]);
+	}
+}
+
+/* A client that does not know the CA says so by an alert, encrypted in TLS 1.3. */
+static void
+mend27_client_refuses_the_certificate(void **state)
+{
+	(void)state;
+	ec = make_server("ec", NULL, NULL);
+	for (int tls13 = 0; tls13 <= COMPAT_TLS13; tls13++) {
+		struct fixture_wish wish = {.only_tls12 = !tls13,
+		    .only_tls13 = tls13 != 0,
+		    .host = "mail.example.org",
+		    .ca = "stranger"};
+		struct fixture_pair pair;
+
+		connect_pair(&pair, ec, &wish);
+		assert_int_equal(pair.result, TLS_FAILED);
+		assert_string_equal(
+		    tls_stream_alert(pair.stream), "client refused the certificate: unknown CA");
+		fixture_pair_clear(&pair);
+		wish.ca = "ca";
+		connect_pair(&pair, ec, &wish);
+		assert_connected(&pair);
+		assert_null(tls_stream_alert(pair.stream));
+		fixture_pair_clear(&pair);
 	}
 }
 
@@ -882,6 +909,7 @@ main(void)
 	    cmocka_unit_test_setup_teardown(test_weak_suites, begin, end),
 	    cmocka_unit_test_setup_teardown(test_alpn, begin, end),
 	    cmocka_unit_test_setup_teardown(test_garbage, begin, end),
+	    cmocka_unit_test_setup_teardown(mend27_client_refuses_the_certificate, begin, end),
 	    cmocka_unit_test_setup_teardown(mend14_hello_in_many_records, begin, end),
 	    cmocka_unit_test_setup_teardown(mend14_mixed_records_get_an_alert, begin, end),
 	    cmocka_unit_test_setup_teardown(test_resumption, begin, end),

@@ -33,8 +33,6 @@ log_refusal(struct tally *tally, const struct connection *c, const char *reason)
 		return;
 	}
 	log_begin(&line, LOG_WARN, c->protocol->name, "refused");
-	log_text(&line, "rip", c->address);
-	log_number(&line, "rport", c->port);
 	log_text(&line, "reason", reason);
 	if (tally != NULL && tally->unlogged > 0)
 		log_number(&line, "more", tally->unlogged);
@@ -45,19 +43,20 @@ log_refusal(struct tally *tally, const struct connection *c, const char *reason)
 	}
 }
 
-static void
-name_address(struct connection *c, const struct sockaddr_storage *address)
+/* The address as text, and returns its port. */
+static unsigned
+name_address(const struct sockaddr_storage *address, char *text_r, socklen_t size)
 {
 	const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)address;
 	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)address;
 
+	text_r[0] = '\0';
 	if (address->ss_family == AF_INET) {
-		(void)inet_ntop(AF_INET, &v4->sin_addr, c->address, sizeof(c->address));
-		c->port = ntohs(v4->sin_port);
-	} else {
-		(void)inet_ntop(AF_INET6, &v6->sin6_addr, c->address, sizeof(c->address));
-		c->port = ntohs(v6->sin6_port);
+		(void)inet_ntop(AF_INET, &v4->sin_addr, text_r, size);
+		return ntohs(v4->sin_port);
 	}
+	(void)inet_ntop(AF_INET6, &v6->sin6_addr, text_r, size);
+	return ntohs(v6->sin6_port);
 }
 
 static bool
@@ -90,7 +89,9 @@ judge(struct master *m, const struct connection *c)
 	    (size_t)m->conf->max_before_login) {
 		oldest = connections_oldest_stranger(&m->connections);
 		if (oldest != NULL && oldest != c) {
+			log_set_connection(oldest->id, oldest->address, oldest->port);
 			log_refusal(NULL, oldest, "made room before login");
+			log_set_connection(c->id, c->address, c->port);
 			connection_leave(oldest, MASTER_PATIENCE);
 		}
 	}
@@ -102,7 +103,6 @@ static void
 start_worker(struct master *m, struct connection *c, int fd, const struct conf_listener *listener,
     const struct sockaddr_storage *address, enum refusal refusal)
 {
-	char client[64];
 	int pair[2];
 	pid_t worker;
 	struct worker_start start = {
@@ -112,14 +112,12 @@ start_worker(struct master *m, struct connection *c, int fd, const struct conf_l
 	    .loopback = is_loopback(address),
 	    .refusal = refusal,
 	    .deadline = c->deadline,
-	    .client = client,
 	    .client_fd = fd,
 	    .uid = m->roles.worker_uid,
 	    .gid = m->roles.worker_gid,
 	    .tls_server = m->now->tls,
 	};
 
-	snprintf(client, sizeof(client), "%s %u", c->address, c->port);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == -1) {
 		master_pause(m, "socketpair");
 		return;
@@ -145,16 +143,22 @@ start_worker(struct master *m, struct connection *c, int fd, const struct conf_l
 	master_watch_connection(m, c->peer, SOURCE_PEER, c);
 }
 
+/* lip is the address that the client reached: a listener's own may be any. */
 static void
-log_connect(const struct connection *c, const struct conf_listener *listener)
+log_connect(const struct connection *c, int fd, const struct conf_listener *listener)
 {
-	struct log_line line;
+	char address[INET6_ADDRSTRLEN], text[INET6_ADDRSTRLEN + 16];
+	struct sockaddr_storage local;
+	socklen_t len = sizeof(local);
+	unsigned port;
 
-	log_begin(&line, LOG_NOTE, c->protocol->name, "connect");
-	log_text(&line, "rip", c->address);
-	log_number(&line, "rport", c->port);
-	log_text(&line, "lip", listener->text);
-	log_end(&line);
+	memset(&local, 0, sizeof(local));
+	if (getsockname(fd, (struct sockaddr *)&local, &len) == -1)
+		local = listener->address;
+	port = name_address(&local, address, sizeof(address));
+	snprintf(
+	    text, sizeof(text), local.ss_family == AF_INET6 ? "[%s]:%u" : "%s:%u", address, port);
+	log_event(LOG_NOTE, c->protocol->name, "connect", "lip", text);
 }
 
 /* Accepts one; false when there is none, or when accepting has to pause. */
@@ -187,20 +191,20 @@ accept_one(struct master *m, int listen_fd, const struct conf_listener *listener
 		c->id = 1;
 	c->protocol = listener->protocol;
 	c->deadline = clock_in(m->conf->login_timeout);
-	name_address(c, &address);
+	c->port = name_address(&address, c->address, sizeof(c->address));
 	key_len = limits_address_key(&address, key);
 	c->by_address = limits_get(m->addresses, key, key_len);
 	if (c->by_address != NULL)
 		limits_enter(c->by_address);
-	log_set_id(c->id);
-	log_connect(c, listener);
+	log_set_connection(c->id, c->address, c->port);
+	log_connect(c, fd, listener);
 	refusal = judge(m, c);
 	if (refusal != REFUSE_NOTHING) {
 		c->state = CONNECTION_LEAVING;
 		c->kill_at = clock_in(MASTER_REFUSAL);
 	}
 	start_worker(m, c, fd, listener, &address, refusal);
-	log_set_id(0);
+	log_set_connection(0, "", 0);
 	close(fd);
 	if (c->worker == -1)
 		master_release(m, c);

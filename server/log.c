@@ -1,13 +1,15 @@
 /*
- * log.c: the log's one encoder, and its two targets.
+ * log.c: the log's one encoder, and its targets.
  * Runs as: every process.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -17,11 +19,15 @@
 enum {
 	SYSLOG_MAIL = 2 << 3, /* the facility, RFC 5424 section 6.2.1 */
 	LOG_CLIP = 3,	      /* octets of "..." */
+	/* ms to wait for a journal that is full; one that stays full is not waited for again. */
+	LOG_PATIENCE = 200,
 };
 
 static enum log_target target = LOG_TO_STDERR;
+static bool journal; /* standard error is the journal's */
 static int descriptor = STDERR_FILENO;
 static uint32_t connection;
+static char client[96]; /* " rip=... rport=..." */
 
 static int
 syslog_connect(void)
@@ -38,10 +44,27 @@ syslog_connect(void)
 	return fd;
 }
 
+/* JOURNAL_STREAM is "device:inode" of the stream that systemd made our standard error. */
+static bool
+stderr_is_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	char ours[64];
+	struct stat st;
+
+	if (stream == NULL || fstat(STDERR_FILENO, &st) == -1 || !S_ISSOCK(st.st_mode))
+		return false;
+	snprintf(ours, sizeof(ours), "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
+	return strcmp(stream, ours) == 0;
+}
+
 void
 log_open(enum log_target to)
 {
-	int fd = to == LOG_TO_SYSLOG ? syslog_connect() : -1;
+	int fd;
+
+	journal = stderr_is_journal();
+	fd = to == LOG_TO_SYSLOG && !journal ? syslog_connect() : -1;
 
 	if (target == LOG_TO_SYSLOG && descriptor != STDERR_FILENO)
 		close(descriptor);
@@ -58,9 +81,12 @@ log_fd(void)
 }
 
 void
-log_set_id(uint32_t id)
+log_set_connection(uint32_t id, const char *address, unsigned port)
 {
 	connection = id;
+	client[0] = '\0';
+	if (id != 0)
+		snprintf(client, sizeof(client), " rip=%s rport=%u", address, port);
 }
 
 static void
@@ -111,6 +137,7 @@ log_begin(struct log_line *line, enum log_level level, const char *module, const
 	char id[16] = "-";
 
 	line->level = level;
+	line->addressed = false;
 	line->len = 0;
 	if (connection != 0)
 		snprintf(id, sizeof(id), "%08x", (unsigned)connection);
@@ -122,8 +149,18 @@ log_begin(struct log_line *line, enum log_level level, const char *module, const
 }
 
 static void
+put_client(struct log_line *line)
+{
+	if (!line->addressed)
+		put(line, client);
+	line->addressed = true;
+}
+
+static void
 put_pair(struct log_line *line, const char *key, const char *value, size_t max)
 {
+	if (strcmp(key, "user") != 0)
+		put_client(line);
 	put(line, " ");
 	put(line, key);
 	put(line, "=");
@@ -151,11 +188,28 @@ log_number(struct log_line *line, const char *key, long long value)
 	put_pair(line, key, text, sizeof(text));
 }
 
+static const int severity[] = {[LOG_ERROR] = 3, [LOG_WARN] = 4, [LOG_NOTE] = 6};
+
+/* A line with its priority before it, see sd-daemon(3). */
+static void
+send_journal(const struct log_line *line)
+{
+	static bool stuck;
+	struct pollfd wait = {.fd = STDERR_FILENO, .events = POLLOUT};
+	char text[LOG_LINE_MAX + 8];
+	int len = snprintf(text, sizeof(text), "<%d>%s\n", severity[line->level], line->text);
+	ssize_t n;
+
+	n = send(STDERR_FILENO, text, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (n == -1 && errno == EAGAIN && !stuck && poll(&wait, 1, LOG_PATIENCE) == 1)
+		n = send(STDERR_FILENO, text, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	stuck = n == -1;
+}
+
 /* RFC 3164, as the daemons behind /dev/log expect it from local programs. */
 static void
 send_syslog(const struct log_line *line)
 {
-	static const int severity[] = {[LOG_ERROR] = 3, [LOG_WARN] = 4, [LOG_NOTE] = 6};
 	char text[LOG_LINE_MAX + 64], stamp[32] = "";
 	time_t now = time(NULL);
 	struct tm tm;
@@ -176,7 +230,10 @@ log_end(struct log_line *line)
 {
 	int saved = errno;
 
-	if (target == LOG_TO_SYSLOG) {
+	put_client(line);
+	if (journal) {
+		send_journal(line);
+	} else if (target == LOG_TO_SYSLOG) {
 		send_syslog(line);
 	} else {
 		line->text[line->len] = '\n'; /* there is room: put() keeps one octet */

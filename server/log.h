@@ -1,10 +1,11 @@
 /*
- * log.h: the log, syslog or stderr.  The only part that knows either.
+ * log.h: the log, syslog, the journal or stderr.  The only part that knows any of them.
  *
  * A line is: connection id (or "-"), module, event, then key=value pairs:
  *
- *     7f3a9c01 pop3 login user=anna rip=192.0.2.7 tls=1.3
+ *     7f3a9c01 pop3 login user=anna rip=192.0.2.7 rport=50123 tls=1.3
  *
+ * In a process of a connection every line has the client's address, behind the user or else first.
  * One encoder makes every value printable: octets outside 0x21-0x7e become \xHH, and a value with a
  * blank, a quote or a backslash stands in double quotes.  Never pass it a password, nor the name of
  * an unknown user, which may be one.
@@ -27,12 +28,15 @@ enum {
 
 struct log_line {
 	enum log_level level;
+	bool addressed; /* the client's address is in it, or there is none */
 	size_t len;
 	char text[LOG_LINE_MAX];
 };
 
 /*
- * Opens the log.  The descriptor is inherited over fork, so that a process in an empty chroot can
+ * Opens the log.  Where standard error is the journal's, by JOURNAL_STREAM (systemd.exec(5)), lines go
+ * there, whatever the target: journald knows the unit by that stream, but of a datagram only while its
+ * sender lives, and ours are short-lived.  The descriptor is inherited over fork, so that a process in an empty chroot can
  * still log.  Called again it changes the target or connects anew (a syslog daemon that went away).
  */
 void log_open(enum log_target target);
@@ -40,8 +44,11 @@ void log_open(enum log_target target);
 /* The descriptor in use, for those who close all others. */
 int log_fd(void);
 
-/* The connection id that begins this process's lines from now on; 0: "-". */
-void log_set_id(uint32_t id);
+/*
+ * The connection whose id begins this process's lines from now on, and its client's address; copied.
+ * 0: none.
+ */
+void log_set_connection(uint32_t id, const char *address, unsigned port);
 
 void log_begin(struct log_line *line, enum log_level level, const char *module, const char *event);
 void log_text(struct log_line *line, const char *key, const char *value);

@@ -36,11 +36,8 @@ start_reader(struct master *m, struct connection *c)
 	struct reader_start start = {
 	    .conf = m->conf,
 	    .protocol = c->protocol,
-	    .port = c->port,
 	    .worker_fd = c->peer,
 	};
-	uint32_t id = c->id;
-	char address[sizeof(c->address)];
 	int pair[2];
 	pid_t reader;
 
@@ -49,16 +46,14 @@ start_reader(struct master *m, struct connection *c)
 		give_up(m, c, MASTER_PATIENCE);
 		return;
 	}
-	memcpy(address, c->address, sizeof(address)); /* the table is not there in the child */
-	start.address = address;
 	start.master_fd = pair[1];
 	c->tried_at = clock_now();
 	start.answer_at = limits_answer_at(c->by_address, c->tried_at, m->conf->failure_delay);
+	log_set_connection(c->id, c->address, c->port);
 	reader = fork(); /* in the child there is no c any more: see connection.h */
-	if (reader == 0) {
-		log_set_id(id);
+	if (reader == 0)
 		reader_main(&start);
-	}
+	log_set_connection(0, "", 0);
 	c->reader = reader;
 	close(pair[1]);
 	if (c->reader == -1) {
@@ -143,9 +138,9 @@ log_death(const struct connection *c, const char *what, int status)
 		snprintf(text, sizeof(text), "failed");
 	else
 		return;
-	log_set_id(c->id);
+	log_set_connection(c->id, c->address, c->port);
 	log_event(LOG_ERROR, what, "died", "how", text);
-	log_set_id(0);
+	log_set_connection(0, "", 0);
 }
 
 /*

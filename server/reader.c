@@ -41,8 +41,6 @@ log_denied(const struct reader *reader, const char *event, const char *reason)
 	log_begin(&line, LOG_NOTE, reader->start.protocol->name, event);
 	if (reader->account.name[0] != '\0') /* an unknown name may be a password */
 		log_text(&line, "user", reader->account.name);
-	log_text(&line, "rip", reader->start.address);
-	log_number(&line, "rport", reader->start.port);
 	log_text(&line, "reason", reason);
 	log_end(&line);
 }
@@ -90,8 +88,6 @@ log_login(const struct reader *reader, const struct auth_request *request)
 
 	log_begin(&line, LOG_NOTE, reader->start.protocol->name, "login");
 	log_text(&line, "user", reader->account.name);
-	log_text(&line, "rip", reader->start.address);
-	log_number(&line, "rport", reader->start.port);
 	if (request->tls_version[0] == '\0') {
 		log_text(&line, "tls", "no");
 	} else {

@@ -19,8 +19,6 @@ struct maildir;
 struct reader_start {
 	const struct conf *conf;
 	const struct protocol *protocol;
-	const char *address; /* of the client, and its port, for the log */
-	unsigned port;
 	int worker_fd;	   /* the login comes over it, and the session's stream after it */
 	int master_fd;	   /* one question: may this user have another session */
 	int64_t answer_at; /* a failure is answered no earlier */

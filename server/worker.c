@@ -36,6 +36,18 @@ worker_may_login(const struct worker *worker)
 		   worker->start.loopback);
 }
 
+bool
+worker_login_begins(struct worker *worker)
+{
+	bool may = worker_may_login(worker);
+
+	if (!may && !worker->in_clear)
+		log_event(LOG_NOTE, worker->start.protocol->name, "refused", "reason",
+		    "login without TLS");
+	worker->in_clear = worker->in_clear || !may;
+	return may;
+}
+
 static void
 log_handshake(
     const struct worker *worker, enum log_level level, const char *event, const char *error)
@@ -46,7 +58,6 @@ log_handshake(
 	if (worker->start.conf->log_tls != CONF_LOG_TLS_FULL)
 		return;
 	log_begin(&line, level, "tls", event);
-	log_text(&line, "client", worker->start.client);
 	if (error != NULL) {
 		log_text(&line, "error", error);
 	} else {
@@ -97,7 +108,9 @@ worker_start_tls(struct worker *worker)
 		channel->tls = tls;
 		log_handshake(worker, LOG_NOTE, "handshake", NULL);
 	} else {
-		worker->reason = "handshake failed";
+		worker->reason = tls_stream_alert(tls);
+		if (worker->reason == NULL)
+			worker->reason = "handshake failed";
 		log_handshake(worker, LOG_NOTE, "handshake-failed", tls_stream_error(tls));
 		tls_stream_free(&tls);
 	}
@@ -131,12 +144,14 @@ static void
 log_end_before_login(const struct worker *worker)
 {
 	const struct channel *channel = &worker->channel;
+	const char *reason = worker->reason;
 	struct log_line line;
 
+	/* Some clients look at the certificate after the handshake. */
+	if (reason == NULL && channel->tls != NULL)
+		reason = tls_stream_alert(channel->tls);
 	log_begin(&line, LOG_NOTE, worker->start.protocol->name, "end");
-	log_text(&line, "client", worker->start.client);
-	log_text(&line, "reason",
-	    worker->reason != NULL ? worker->reason : channel_end_text(channel->end));
+	log_text(&line, "reason", reason != NULL ? reason : channel_end_text(channel->end));
 	log_number(&line, "in", (long long)channel->octets_in);
 	log_number(&line, "out", (long long)channel->octets_out);
 	log_end(&line);

@@ -22,7 +22,6 @@ struct worker_start {
 	bool loopback;	      /* the client is on this machine */
 	enum refusal refusal; /* say only this */
 	int64_t deadline;     /* to log in by */
-	const char *client;   /* "address port", for the log */
 	int client_fd;	      /* the connection */
 	int reader_fd;	      /* where logins are asked, and the reader's stream after one */
 	int key_fd;	      /* a channel to the key process */
@@ -38,6 +37,7 @@ struct worker {
 	struct tls_key_service keys;
 	unsigned failures;  /* of logins */
 	const char *reason; /* why it ended without login, for the log; NULL: the channel's */
+	bool in_clear;	    /* a login without TLS was refused, and logged */
 };
 
 _Noreturn void worker_main(const struct worker_start *start);
@@ -46,6 +46,9 @@ _Noreturn void worker_main(const struct worker_start *start);
 
 /* Whether a password may be taken on this connection now. */
 bool worker_may_login(const struct worker *worker);
+
+/* The same for a client that tries to log in: the first refusal of a connection is logged. */
+bool worker_login_begins(struct worker *worker);
 
 /* TLS from the next octet on.  false: it failed, the channel has ended. */
 bool worker_start_tls(struct worker *worker);

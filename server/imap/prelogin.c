@@ -210,7 +210,7 @@ run_login(struct dialogue *d, struct args *args)
 	struct word user, secret;
 	enum step step;
 
-	if (!worker_may_login(d->worker))
+	if (!worker_login_begins(d->worker))
 		return say(d, no_login_in_clear);
 	if (!args_space(args) || !args_astring(args, &user) || !args_space(args) ||
 	    !args_astring(args, &secret) || !args_end(args))
@@ -270,7 +270,7 @@ run_authenticate(struct dialogue *d, struct args *args)
 	char name[32]; /* no mechanism's name is longer than 20: RFC 4422 */
 	enum step step = STEP_NEXT;
 
-	if (!worker_may_login(d->worker))
+	if (!worker_login_begins(d->worker))
 		return say(d, no_login_in_clear);
 	if (!authenticate_arguments(args, &mechanism, &initial))
 		return say(d, "BAD AUTHENTICATE wants a mechanism");
@@ -354,8 +354,8 @@ is_login_in_clear(const struct dialogue *d)
 	char tag[IMAP_TAG_MAX + 1];
 	struct word name;
 
-	return !worker_may_login(d->worker) && imap_tag(&args, tag) &&
-	       args_atom(&args, NULL, &name) && word_is(name, "LOGIN");
+	return imap_tag(&args, tag) && args_atom(&args, NULL, &name) && word_is(name, "LOGIN") &&
+	       !worker_login_begins(d->worker);
 }
 
 /* A literal is asked for only when a login could need it. */

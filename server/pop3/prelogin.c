@@ -97,7 +97,7 @@ run_stls(struct dialogue *d, char *argument)
 static enum step
 run_user(struct dialogue *d, char *argument)
 {
-	if (!worker_may_login(d->worker))
+	if (!worker_login_begins(d->worker))
 		return say(d, "-ERR No login in the clear: STLS first\r\n");
 	/* A name that cannot be one stays "", which is nobody; the answer tells nothing. */
 	d->name[0] = '\0';
@@ -144,7 +144,7 @@ run_pass(struct dialogue *d, char *argument)
 {
 	enum step step;
 
-	if (!worker_may_login(d->worker))
+	if (!worker_login_begins(d->worker))
 		return say(d, "-ERR No login in the clear: STLS first\r\n");
 	if (!d->named)
 		return say(d, "-ERR USER first\r\n");
@@ -188,7 +188,7 @@ run_auth(struct dialogue *d, char *argument)
 	enum step step = STEP_NEXT;
 	char *initial;
 
-	if (!worker_may_login(d->worker))
+	if (!worker_login_begins(d->worker))
 		return say(d, "-ERR No login in the clear: STLS first\r\n");
 	if (argument == NULL) /* not in RFC 5034, but old clients ask so for the list */
 		return say(d, "+OK Mechanisms follow\r\nPLAIN\r\nLOGIN\r\n.\r\n");

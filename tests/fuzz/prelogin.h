@@ -261,7 +261,6 @@ run(const struct protocol *protocol, const uint8_t *data, int reader)
 	worker.start = (struct worker_start){.conf = conf,
 	    .protocol = protocol,
 	    .loopback = (data[0] & 64) == 0,
-	    .client = "192.0.2.1 1",
 	    .client_fd = client.fd,
 	    .reader_fd = reader,
 	    .key_fd = -1,

@@ -322,7 +322,7 @@ def test_req40_accept_pauses_when_descriptors_run_out(serve):
     have = len(os.listdir(f"/proc/{server.pid}/fd"))
     resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (have + 8, have + 8))
     held = [socket.create_connection(("127.0.0.1", server.pop3)) for _ in range(30)]
-    server.wait_log("master pause what=.*Too many open files")
+    server.wait_log("master pause .*what=.*Too many open files")
     for s in held:
         s.close()
     until(lambda: served(server), 15, "accept comes back")
@@ -354,7 +354,7 @@ def test_req40_accept_pauses_when_fork_fails(serve):
     server = unprivileged(serve, 61999, {"max_before_login": "1000", "max_per_address": "1000"})
     limit_processes(server.pid, 61999, 4)
     held = [socket.create_connection(("127.0.0.1", server.pop3)) for _ in range(6)]
-    server.wait_log("master pause what=fork")
+    server.wait_log("master pause .*what=fork")
     limit_processes(server.pid, 61999, 1000)
     for s in held:
         s.close()
@@ -410,7 +410,7 @@ def test_log_tells_login_and_end(server):
     assert re.search(r"user=anna rip=127\.0\.0\.1 rport=\d+ tls=1\.[23] cipher=TLS\S+ bits=\d+ resumed=no sni=localhost",
                      login.group(2))
     end = re.search(r"^%s pop3 end (.*)$" % login.group(1), server.log(), re.M).group(1)
-    assert re.search(r"user=anna reason=quit messages=1 removed=0 in=\d+ out=\d+", end)
+    assert re.search(r"user=anna rip=\S+ rport=\d+ reason=quit messages=1 removed=0 in=\d+ out=\d+", end)
 
 
 def test_req12_log_has_no_password_and_no_unknown_name(server):
@@ -425,10 +425,10 @@ def test_req12_log_has_no_password_and_no_unknown_name(server):
 def test_log_tls_full(serve):
     server = serve({"log_tls": "full"})
     server.login().quit()
-    server.wait_log(r"tls handshake client=.127.0.0.1 \d+. tls=1\.[23]")
+    server.wait_log(r"tls handshake rip=127.0.0.1 rport=\d+ tls=1\.[23]")
     s = socket.create_connection(("127.0.0.1", server.pop3s))
     s.sendall(b"USER anna\r\n")
-    server.wait_log(r"tls handshake-failed client=.* error=")
+    server.wait_log(r"tls handshake-failed rip=.* error=")
     s.close()
 
 

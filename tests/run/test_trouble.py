@@ -141,7 +141,7 @@ def test_mend10_full_disk(server):
         talk.cmd("SELECT INBOX")
         for _ in range(2):
             assert talk.append("INBOX", b"Subject: x\r\n\r\n" + b"x" * 9000).no
-        line = server.wait_log(r"imap failed user=anna what=append .*").group()
+        line = server.wait_log(r"imap failed user=anna .*what=append .*").group()
         assert f'error="No space left on device" path={tree.anna.maildir} try="df {tree.anna.maildir}"' in line
         assert len(failures(server, "append")) == 1
         server.wait_log(r"notice user=anna .*new messages are not shown yet: .*No space left")

@@ -3,6 +3,9 @@
  */
 #include "server_fixture.h"
 
+#include <sys/socket.h>
+#include <sys/stat.h>
+
 #include "server/log.h"
 
 /* The line for one pair, as text behind "- test event ". */
@@ -142,16 +145,35 @@ numbers_and_ids(void **state)
 	struct log_line line;
 
 	(void)state;
-	log_set_id(0x7f3a9c01);
+	log_set_connection(0x7f3a9c01, "192.0.2.7", 50123);
 	log_begin(&line, LOG_NOTE, "pop3", "end");
 	log_number(&line, "in", 0);
 	log_number(&line, "low", INT64_MIN);
 	log_number(&line, "high", INT64_MAX);
-	log_set_id(0);
-	assert_string_equal(
-	    line.text, "7f3a9c01 pop3 end in=0 low=-9223372036854775808 high=9223372036854775807");
+	log_set_connection(0, "", 0);
+	assert_string_equal(line.text, "7f3a9c01 pop3 end rip=192.0.2.7 rport=50123 in=0 "
+				       "low=-9223372036854775808 high=9223372036854775807");
 	log_begin(&line, LOG_NOTE, "pop3", "end");
 	assert_string_equal(line.text, "- pop3 end");
+}
+
+/* The client's address stands in every line of its connection, once, behind the user or first. */
+static void
+mend27_every_line_has_the_address(void **state)
+{
+	struct log_line line;
+
+	(void)state;
+	log_set_connection(1, "2001:db8::1", 7);
+	log_begin(&line, LOG_NOTE, "imap", "login");
+	log_text(&line, "user", "anna");
+	log_text(&line, "tls", "no");
+	assert_string_equal(
+	    line.text, "00000001 imap login user=anna rip=2001:db8::1 rport=7 tls=no");
+	log_begin(&line, LOG_NOTE, "imap", "denied");
+	log_text(&line, "reason", "x");
+	assert_string_equal(line.text, "00000001 imap denied rip=2001:db8::1 rport=7 reason=x");
+	log_set_connection(0, "", 0);
 }
 
 /* What log_end and log_event write to stderr. */
@@ -215,6 +237,44 @@ a_line_is_one_write(void **state)
 	assert_null(memchr(out, '\n', (size_t)n - 1));
 }
 
+/* JOURNAL_STREAM must name standard error itself; lines have a priority; a stuck journal holds nobody. */
+static void
+mend27_journal(void **state)
+{
+	static const char line[] = "<4>- maildir notice user=anna text=a\\x0ab\n";
+	char out[sizeof(line)], name[64];
+	int fds[2], saved = dup(STDERR_FILENO), i;
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	assert_int_equal(fstat(fds[1], &st), 0);
+	assert_int_equal(dup2(fds[1], STDERR_FILENO), STDERR_FILENO);
+	snprintf(name, sizeof(name), "%llu:%llu", (unsigned long long)st.st_dev,
+	    (unsigned long long)st.st_ino + 1);
+	setenv("JOURNAL_STREAM", name, 1);
+	log_open(LOG_TO_STDERR);
+	write_event();
+	assert_int_equal(read(fds[0], out, sizeof(line) - 4), sizeof(line) - 4);
+	assert_memory_equal(out, line + 3, sizeof(line) - 4);
+	snprintf(name, sizeof(name), "%llu:%llu", (unsigned long long)st.st_dev,
+	    (unsigned long long)st.st_ino);
+	setenv("JOURNAL_STREAM", name, 1);
+	log_open(LOG_TO_SYSLOG);
+	assert_int_equal(log_fd(), STDERR_FILENO);
+	write_event();
+	assert_int_equal(read(fds[0], out, sizeof(line) - 1), sizeof(line) - 1);
+	assert_memory_equal(out, line, sizeof(line) - 1);
+	for (i = 0; i < 5000; i++) /* far more than a socket holds, and nobody reads */
+		write_event();
+	unsetenv("JOURNAL_STREAM");
+	assert_int_equal(dup2(saved, STDERR_FILENO), STDERR_FILENO);
+	log_open(LOG_TO_STDERR);
+	close(saved);
+	close(fds[0]);
+	close(fds[1]);
+}
+
 static void
 die(void (*how)(void), const char *expected)
 {
@@ -276,7 +336,9 @@ main(void)
 	    cmocka_unit_test(a_client_cannot_push_out_the_rest),
 	    cmocka_unit_test(a_line_never_overflows),
 	    cmocka_unit_test(numbers_and_ids),
+	    cmocka_unit_test(mend27_every_line_has_the_address),
 	    cmocka_unit_test(a_line_is_one_write),
+	    cmocka_unit_test(mend27_journal),
 	    cmocka_unit_test(the_world_failed_or_we_did),
 	};
 

@@ -880,7 +880,6 @@ expect_dialogue(const struct dialogue *d, int *requests_r)
 	worker.start.conf = conf;
 	worker.start.protocol = &protocol_pop3;
 	worker.start.loopback = !d->remote;
-	worker.start.client = "192.0.2.1 1";
 	worker.start.reader_fd = inner[0];
 	worker.start.key_fd = -1;
 	channel_init(&worker.channel, client[0], clock_in(10000), CLOCK_NEVER);

@@ -438,10 +438,6 @@ def test_req35_damaged_uidlist(server, secret, damage):
     p.quit()
     path = anna.maildir / "dovecot-uidlist"
     DAMAGE[damage](path)
-    if damage == "a directory":
-        with pytest.raises(poplib.error_proto, match="SYS"):
-            server.login()
-        path.rmdir()
     p = server.login()
     after = [u.split()[1] for u in p.uidl()[1]]
     assert sorted(texts(p)) == sorted(content.values()), "all mail is served in the first session"

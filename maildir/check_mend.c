@@ -143,6 +143,29 @@ break_lock(const struct mending *mending)
 	tell_mended(mending, ODD_LOCK, UIDLIST_LOCK_NAME, 0);
 }
 
+/*
+ * Gives a file a name that a message can have, with the info that it had.  Not one that is like its old name: a
+ * line of dovecot-uidlist may be kept for a message of such a name.
+ */
+static void
+mend_name(const struct mending *mending, const struct maildir_finding *finding)
+{
+	const char *old = strchr(finding->name, '/') + 1;
+	char info[NAME_SIZE], name[NAME_SIZE], path[NAME_SIZE * 2];
+	size_t n = 0;
+
+	for (const char *p = old; *p != '\0' && n < sizeof(info) - 1; p++)
+		if ((unsigned char)*p >= 0x20)
+			info[n++] = *p;
+	info[n] = '\0';
+	if (mdname_unique(mending->md->host, ++mending->md->unique, info, name) < 0 &&
+	    mdname_unique(mending->md->host, mending->md->unique, "", name) < 0)
+		return;
+	snprintf(path, sizeof(path), "%.*s%s", (int)(old - finding->name), finding->name, name);
+	if (maildir_move(mending->fd, finding->name, mending->fd, path) == 0)
+		tell_mended(mending, ODD_NAME, finding->name, 0);
+}
+
 static void
 mend_of_folder(void *ctx, const struct maildir_finding *finding)
 {
@@ -155,6 +178,9 @@ mend_of_folder(void *ctx, const struct maildir_finding *finding)
 		break;
 	case ODD_LOCK:
 		break_lock(mending);
+		break;
+	case ODD_NAME:
+		mend_name(mending, finding);
 		break;
 	case ODD_DOUBLED:
 		mending->doubled++;

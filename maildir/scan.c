@@ -231,7 +231,8 @@ scan_wanted(struct scan *scan, int dir, const struct dirent *entry)
 	if (entry->d_name[0] == '.')
 		return false;
 	if (!mdname_usable(entry->d_name)) {
-		scan_notice_odd(scan, dir, entry->d_name, "has a name that no message can have");
+		scan_notice_odd(scan, dir, entry->d_name,
+		    "has a name that no message can have; maildir check --repair renames it");
 		return false;
 	}
 	if (type == DT_UNKNOWN) {

@@ -35,8 +35,8 @@
  * - A known name that is gone when we open, rename or remove it was changed by another program: the
  *   base name is looked up in both directories, a few times if need be, before ENOENT is believed.
  *
- * Names with an octet below 0x20 cannot be in dovecot-uidlist; they are passed over with a notice, as
- * is all that is not a regular file.  Names that begin with a dot are not messages.
+ * Names with an octet below 0x20 cannot be in dovecot-uidlist.  They are passed over with a notice, as is all
+ * that is not a regular file (check_mend.c gives them others).  Names that begin with a dot are not messages.
  *
  * UIDs and UIDVALIDITY
  *

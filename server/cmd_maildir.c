@@ -177,7 +177,7 @@ static const struct {
     [ODD_LINKED] = {"is another file's name too, and is not written to", NULL},
     [ODD_MODE] = {"has a wrong mode", NULL},
     [ODD_NO_MESSAGE] = {"is no message", NULL},
-    [ODD_NAME] = {"has a name that no message can have", NULL},
+    [ODD_NAME] = {"has a name that no message can have", "gave another name to"},
     [ODD_DOUBLED] = {"has the base name of another message", "gave names of their own to"},
     [ODD_TWIN] = {"is a second name of the same file", NULL},
     [ODD_UNREADABLE] = {"cannot be read", NULL},

@@ -217,6 +217,24 @@ def test_mend10_owners_are_named(anna):
     assert re.search(r"^/\S+: belongs to uid \d+, nobody$", maildir("check", anna.maildir).stdout, re.M)
 
 
+def test_mend32_a_line_feed_in_a_name(serve):
+    """dovecot-uidlist is made of lines: such a message waits, the log says so, and --repair gives it another name."""
+    server = serve()
+    anna = server.accounts["anna"]
+    anna.deliver(MESSAGE % 1, "1000.a:2,S", sub="cur")
+    anna.deliver(MESSAGE % 2, "1001.b\n2 :1000.a:2,F", sub="cur")
+    talk = server.imap_talk()
+    assert talk.cmd("SELECT INBOX").find(rb"^\* 1 EXISTS")
+    server.wait_log(r"maildir notice user=anna .*1001\.b.*a name that no message can have; maildir check --repair renames it")
+    done = maildir("check", anna.maildir)
+    assert done.returncode == 1 and r"odd: cur/1001.b\x0a2 :1000.a:2,F has a name that no message can have" in done.stdout
+    done = maildir("check", anna.maildir, "--repair")
+    assert done.returncode == 0 and r"mended: gave another name to cur/1001.b\x0a2 :1000.a:2,F in INBOX" in done.stdout
+    assert talk.cmd("NOOP").find(rb"^\* 2 EXISTS")
+    assert rb"(\Flagged" in talk.cmd("FETCH 2 (FLAGS BODY[HEADER.FIELDS (SUBJECT)])").untagged[0]
+    assert b"number 2" in talk.last.untagged[0] and b"number 1" in talk.cmd("FETCH 1 BODY[]").untagged[0]
+
+
 # --- index ---
 
 

@@ -114,6 +114,59 @@ bad_name(struct fixture *f)
 	put(f, "cur/1.a\001b:2,", "x\n");
 }
 
+/* Names that are no line's get others, with their flags; also where an old line has a name like theirs. */
+static void
+mend32_names_that_no_message_can_have(void **state)
+{
+	static const struct {
+		const char *name;
+		uint32_t flags;
+	} rows[] = {
+	    {"cur/1003.a\nb:2,S", MAILDIR_SEEN},
+	    {"cur/1003.a\n\nb:2,S", MAILDIR_SEEN},
+	    {"cur/1003.ab\n:2,", 0},
+	    {"cur/\n", 0},
+	    {"cur/:2,F", MAILDIR_FLAGGED},
+	    {"cur/1004.x:2,S\nT", MAILDIR_SEEN | MAILDIR_TRASHED},
+	    {"cur/1004.y:2,\r", 0},
+	    {"new/1005.\x1b[2J", 0},
+	    {"new/1006.\n1 :1000.M1P1.host", 0},
+	};
+	struct fixture *f = *state;
+	struct heard heard;
+	char text[40];
+
+	put_three(f);
+	put(f, "cur/1003.ab:2,", "gone\n");
+	assert_int_equal(maildir_sync(f->inbox), 0);
+	assert_int_equal(maildir_remove(f->inbox, 4), 0);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		snprintf(text, sizeof(text), "row %zu\n", i);
+		put(f, rows[i].name, text);
+	}
+	assert_int_equal(maildir_sync(f->inbox), 0);
+	assert_int_equal(maildir_count(f->inbox), 3);
+	mend(f, &heard, 0);
+	assert_int_equal(maildir_sync(f->inbox), 0);
+	assert_int_equal(maildir_count(f->inbox), 3 + COUNT(rows));
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		size_t place = 3;
+
+		assert_true(uid_at(f->inbox, 3 + i) > 4);
+		for (snprintf(text, sizeof(text), "row %zu", i);; place++) {
+			char *line = first_line(f, place);
+			bool found = strcmp(line, text) == 0;
+
+			free(line);
+			if (found)
+				break;
+		}
+		assert_int_equal(message_at(f->inbox, place).flags, rows[i].flags);
+	}
+	(void)look_at(f, &heard, 0);
+	assert_int_equal(heard.count, 0);
+}
+
 static void
 doubled(struct fixture *f)
 {
@@ -316,7 +369,7 @@ static const struct odd_case {
     {is_fifo, ODD_NO_MESSAGE, "cur/1.fifo:2,", STAYS},
     {is_link, ODD_NO_MESSAGE, "cur/1.link:2,", STAYS},
     {is_hidden, ODD_NO_MESSAGE, "new/.hidden", STAYS},
-    {bad_name, ODD_NAME, "cur/1.a\001b:2,", STAYS},
+    {bad_name, ODD_NAME, "cur/1.a\001b:2,", MENDED},
     {doubled, ODD_DOUBLED, "cur/1000.M1P1.host:2,S", MENDED},
     {twin, ODD_TWIN, "cur/1000.M1P1.host:2,SF", STAYS},
     {unreadable, ODD_UNREADABLE, "cur/1000.M1P1.host:2,S", STAYS},
@@ -613,6 +666,7 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(each_odd_thing),
+	    WITH(mend32_names_that_no_message_can_have),
 	    WITH(what_is_young_is_not_odd),
 	    WITH(the_facts),
 	    WITH(copies_are_not_odd),

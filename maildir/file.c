@@ -206,6 +206,7 @@ file_notice(struct maildir *md, int dirfd, const char *name, int error)
 	const char *folder = folder_of(md, dirfd);
 	uint64_t sum = fnv64(fnv64(FNV_START, folder, strlen(folder) + 1), name, strlen(name));
 	struct stat st;
+	char rights[48];
 	int saved = errno;
 
 	for (size_t i = 0; i < NOTICED_MAX; i++) {
@@ -214,11 +215,13 @@ file_notice(struct maildir *md, int dirfd, const char *name, int error)
 		if (md->noticed[i] != 0)
 			continue;
 		md->noticed[i] = sum;
-		if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-			memset(&st, 0, sizeof(st));
-		maildir_notice(md, "%s: %s cannot be used: %s (mode %04o, uid %ld)", folder, name,
+		rights[0] = '\0';
+		if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+			snprintf(rights, sizeof(rights), " (mode %04o, uid %ld)",
+			    (unsigned)st.st_mode & 07777, (long)st.st_uid);
+		maildir_notice(md, "%s: %s cannot be used: %s%s", folder, name,
 		    error == EINVAL ? "it is no file of this folder alone" : strerror(error),
-		    (unsigned)st.st_mode & 07777, (long)st.st_uid);
+		    rights);
 		break;
 	}
 	errno = saved;

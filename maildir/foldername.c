@@ -90,7 +90,7 @@ foldername_of(const char *text, size_t len, bool utf8, char name_r[FOLDERNAME_SI
 static enum foldername
 foldername_of_latin1(const char *text, char name_r[FOLDERNAME_SIZE])
 {
-	char utf8[2 * FOLDERNAME_SIZE];
+	char utf8[2 * FOLDERNAME_SIZE] = "";
 	size_t len = 0;
 
 	for (; *text != '\0'; text++) {

@@ -21,9 +21,12 @@ enum { COMMAND_MAX = 256 }; /* one that is longer is not told: the log would cut
 static const char plain[] =
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._@%+=:,-";
 
+/* Whether there is nothing new to say.  Work that was given up because its client has gone has not failed. */
 static bool
 already_told(struct trouble *trouble, const char *what, int error)
 {
+	if (error == ECANCELED)
+		return true;
 	for (size_t i = 0; i < trouble->count; i++)
 		if (trouble->told[i].error == error && strcmp(trouble->told[i].what, what) == 0)
 			return true;

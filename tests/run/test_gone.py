@@ -82,7 +82,7 @@ def test_mend31_the_memory_limit_is_named(serve):
     server.wait_log(r'imap failed user=anna .*what=select error="out of memory: the limit is the setting memory"')
     with pytest.raises(poplib.error_proto):
         server.login("ben")
-    server.wait_log(r'pop3 cannot-open user=ben .*error="out of memory: the limit is the setting memory"')
+    server.wait_log(r'pop3 failed user=ben .*what=open error="out of memory: the limit is the setting memory"')
 
 
 def test_mend31_who_waits_gets_its_answer(serve):

@@ -37,27 +37,47 @@ complain(const char *path, const struct conf_certificate *c, const char *what)
 	return 1;
 }
 
+static unsigned warnings; /* printed; the end says so */
+
+/* Says what clients do not like; what they will not like soon is a warning, and no fault yet. */
+static unsigned
+check_chain(
+    const char *path, const struct conf_certificate *c, const struct tls_server *server, size_t n)
+{
+	struct tls_findings findings;
+	unsigned wrong = 0;
+	size_t i;
+
+	tls_server_look(server, n, time(NULL), &findings);
+	for (i = 0; i < findings.len; i++) {
+		printf("%s:%u: %s: %s: %s\n", path, c->line,
+		    findings.list[i].wrong ? "certificate" : "warning", c->chain,
+		    findings.list[i].text);
+		wrong += findings.list[i].wrong;
+		warnings += !findings.list[i].wrong;
+	}
+	return wrong;
+}
+
 static unsigned
 check_certificate(const char *path, const struct conf_certificate *c, struct tls_server *server,
     struct tls_keys *keys)
 {
 	struct tls_error error;
 	char text[300];
+	unsigned wrong;
 	int n = tls_server_add(server, c->chain, &error);
 
 	if (n == -1)
 		return complain(path, c, error.text);
 	if (tls_server_describe(server, (size_t)n, text, sizeof(text)) == 0)
 		printf("%s: %s\n", c->chain, text);
-	if (tls_server_expires(server, (size_t)n) < time(NULL)) {
-		snprintf(text, sizeof(text), "%s has expired: renew it", c->chain);
-		return complain(path, c, text);
-	}
+	wrong = check_chain(path, c, server, (size_t)n);
 	if (access(c->key, R_OK) == -1 && errno == EACCES)
 		printf("%s: not looked at, as only root can read it\n", c->key);
 	else if (tls_keys_add(keys, c->chain, c->key, &error) == -1)
-		return complain(path, c, error.text);
-	return 0;
+		wrong += complain(path, c, error.text);
+	return wrong;
 }
 
 static unsigned
@@ -183,6 +203,9 @@ cmd_check(int argc, char **argv)
 		wrong += check_users(conf);
 	wrong += check_roles(path, conf);
 	conf_free(&conf);
-	printf(wrong == 0 ? "%s: good\n" : "%s: not good\n", path);
+	printf("%s: %s\n", path,
+	    wrong > 0	   ? "not good"
+	    : warnings > 0 ? "good, but for the warnings"
+			   : "good");
 	return wrong == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -32,6 +32,7 @@ enum {
 	MASTER_PATIENCE = 2 * 1000, /* ms from SIGTERM to SIGKILL, and beyond the login deadline */
 	MASTER_REFUSAL =
 	    12 * 1000, /* ms for a connection that is only refused: a handshake and a line */
+	MASTER_WARN = 24 * 60 * 60 * 1000, /* ms between warnings about certificates */
 	MASTER_RETRY = 5 * 1000,      /* ms until the key process is tried again after a failure */
 	MASTER_LOG_EVERY = 60 * 1000, /* ms between lines about one address's refusals */
 	MASTER_EVENTS = 64,	      /* taken from epoll at a time */
@@ -56,6 +57,7 @@ struct master {
 	bool started;	   /* the first generation was ready */
 	int64_t resume_at; /* when to accept again, or CLOCK_NEVER */
 	int64_t look_at;   /* at the certificate files */
+	int64_t warn_at;   /* of what clients do not like about the certificates */
 	int64_t retry_at;  /* a generation, or CLOCK_NEVER */
 	int64_t stop_at;   /* SIGKILL for all */
 	sigset_t mask;
@@ -103,7 +105,7 @@ void renew_on_control(struct master *m);
 void renew_settle(struct master *m);
 /* A key process or self-test ended: whether it was one. */
 bool renew_on_exit(struct master *m, pid_t pid, int status);
-/* Looks whether a file has changed, or a failed one is to be tried again. */
+/* Looks whether a file has changed, or a failed one is to be tried again; and warns daily. */
 void renew_tick(struct master *m, int64_t now);
 /* At the end: lets the key process go. */
 void renew_end(struct master *m);

@@ -3,6 +3,7 @@
  * Runs as: root (master).
  */
 #include <stdbool.h>
+#include <time.h>
 #include <sys/wait.h>
 
 #include "server/clock.h"
@@ -43,6 +44,22 @@ log_certificates(const struct generation *g)
 			log_event(LOG_NOTE, "master", "certificate", "is", text);
 }
 
+/* At start and then daily, so that somebody who reads the log only now and then sees it in time. */
+static void
+warn(struct master *m, int64_t now)
+{
+	struct tls_findings findings;
+	size_t i, k;
+
+	m->warn_at = now + MASTER_WARN;
+	for (i = 0; i < tls_server_count(m->now->tls); i++) {
+		tls_server_look(m->now->tls, i, time(NULL), &findings);
+		for (k = 0; k < findings.len; k++)
+			log_event(findings.list[k].wrong ? LOG_ERROR : LOG_WARN, "master",
+			    "certificate-problem", "what", findings.list[k].text);
+	}
+}
+
 /* The next generation failed: what serves goes on; without one it is tried again. */
 static void
 give_up_next(struct master *m)
@@ -64,6 +81,7 @@ take_next(struct master *m)
 	m->now = m->next;
 	m->next = NULL;
 	log_certificates(m->now);
+	warn(m, clock_now());
 	if (!m->started)
 		log_event(LOG_NOTE, "master", "ready", "version", SALLYPORT_VERSION, "tls",
 		    tls_library_version());
@@ -106,6 +124,8 @@ renew_on_exit(struct master *m, pid_t pid, int status)
 void
 renew_tick(struct master *m, int64_t now)
 {
+	if (m->now != NULL && now >= m->warn_at)
+		warn(m, now);
 	if (m->next != NULL)
 		return;
 	if (m->retry_at != CLOCK_NEVER && now >= m->retry_at) {

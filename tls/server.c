@@ -187,22 +187,6 @@ tls_server_count(const struct tls_server *server)
 	return server->len;
 }
 
-time_t
-tls_server_expires(const struct tls_server *server, size_t index)
-{
-	time_t first = 0;
-
-	if (index >= server->len)
-		return 0;
-	for (const mbedtls_x509_crt *crt = server->certs[index]; crt != NULL; crt = crt->next) {
-		time_t until = tls_certinfo_time(&crt->valid_to);
-
-		if (crt == server->certs[index] || until < first)
-			first = until;
-	}
-	return first;
-}
-
 /* The names, and when they are many the first ones and how many more there are. */
 static void
 describe_names(const mbedtls_x509_crt *crt, char *buf, size_t size)

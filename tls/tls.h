@@ -88,8 +88,25 @@ size_t tls_server_count(const struct tls_server *server);
  */
 int tls_server_describe(const struct tls_server *server, size_t index, char *buf, size_t size);
 
-/* When the first certificate of the chain expires; 0: no such index. */
-time_t tls_server_expires(const struct tls_server *server, size_t index);
+enum {
+	TLS_EXPIRES_SOON = 14, /* days before its end that a certificate is a finding */
+	TLS_FINDINGS_MAX = 8,  /* the rest after these are mended */
+};
+
+struct tls_findings {
+	size_t len;
+	struct tls_finding {
+		bool wrong; /* clients refuse it; else they will soon */
+		char text[400];
+	} list[TLS_FINDINGS_MAX];
+};
+
+/*
+ * What clients do not like about a certificate's chain at this time, or soon will not: expired or not
+ * yet valid, an intermediate that is missing, a wrong order, no names.  None when index is none's.
+ */
+void tls_server_look(
+    const struct tls_server *server, size_t index, time_t now, struct tls_findings *findings_r);
 
 /*
  * Proves that keys are where they should be: for every certificate a handshake with a client in

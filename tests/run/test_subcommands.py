@@ -1,5 +1,6 @@
 """What is typed: cert, passwd, check, version, help, and a run that cannot begin."""
 
+import datetime
 import os
 import pathlib
 import poplib
@@ -132,6 +133,8 @@ def test_cert_request_goes_to_a_real_ca(folder):
             "-out", "real.crt", "-subj", "/CN=real CA", "-days", "2", cwd=folder)
     openssl("x509", "-req", "-in", "mail.example.org.csr", "-CA", "real.crt", "-CAkey", "real.key", "-CAcreateserial",
             "-copy_extensions", "copyall", "-days", "2", "-out", "mail.example.org.crt", cwd=folder)
+    with open(folder / "mail.example.org.crt", "a") as f:
+        f.write((folder / "real.crt").read_text())
     setting = re.search(r"^ +(certificate = .*)$", made.stdout, re.M).group(1)
     (folder / "conf").write_text(f"{setting}\nworker_user = nobody\nkey_user = daemon\n")
     checked = sallyport("check", "-c", folder / "conf")
@@ -525,6 +528,86 @@ def test_check_certificates(conf, what, spoil, path, why):
     assert status == 1, said
     assert re.search(rf"^(.*:\d+: )?certificate: .*{re.escape(str(conf.certificates / path))}.*{why}", said, re.M), said
     assert f"{conf.conf}: not good" in said
+
+
+class Chain:
+    """A root, an intermediate and a server's certificate by openssl, with times as wished."""
+
+    def __init__(self, d):
+        self.d = d
+        self.count = 0
+
+    def make(self, name, issuer=None, days=(-1, 365), names="DNS:localhost", key=None):
+        """name.pem, signed by issuer's key or by itself, valid from and until so many days from now."""
+        d, ca = self.d / "chain", name != "leaf"
+        d.mkdir(exist_ok=True)
+        self.count += 1
+        times = [(datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=x)).strftime("%Y%m%d%H%M%SZ")
+                 for x in days]
+        (d / "ext").write_text(("basicConstraints=critical,CA:TRUE\n" if ca else "") +
+                               (f"subjectAltName={names}\n" if names and not ca else ""))
+        (d / "db").write_text("")
+        (d / "cnf").write_text(f"[ca]\ndefault_ca=c\n[c]\ndatabase={d}/db\nnew_certs_dir={d}\nserial={d}/serial\n"
+                               "default_md=sha256\npolicy=p\n[p]\ncommonName=supplied\n")
+        (d / "serial").write_text(f"{1000 + self.count}\n")
+        key = d / f"{name}.key" if ca else self.d / "localhost.key"
+        if ca:
+            openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", key)
+        openssl("req", "-new", "-key", key, "-subj", f"/CN={name}", "-out", d / "csr")
+        sign = ["-selfsign", "-keyfile", key] if issuer is None else ["-cert", d / f"{issuer}.pem", "-keyfile",
+                                                                      d / f"{issuer}.key"]
+        openssl("ca", "-batch", "-config", d / "cnf", *sign, "-in", d / "csr", "-startdate", times[0], "-enddate",
+                times[1], "-extfile", d / "ext", "-notext", "-out", d / f"{name}.pem")
+        return self
+
+    def serve(self, *names):
+        (self.d / "localhost.crt").write_text("".join((self.d / "chain" / f"{n}.pem").read_text() for n in names))
+
+
+def three(d, **leaf):
+    return Chain(d).make("root").make("middle", "root").make("leaf", "middle", **leaf)
+
+
+# what; how the file is made; what is said, or None; whether that is a fault
+CHAINS = [
+    ("full", lambda d: three(d).serve("leaf", "middle"), None, False),
+    ("with its root", lambda d: three(d).serve("leaf", "middle", "root"), None, False),
+    ("self-signed", lambda d: Chain(d).make("leaf").serve("leaf"), None, False),
+    ("not yet valid", lambda d: three(d, days=(1, 40)).serve("leaf", "middle"), "CN=leaf is not valid before", True),
+    ("expired", lambda d: three(d, days=(-9, -1)).serve("leaf", "middle"), "CN=leaf has expired", True),
+    ("soon", lambda d: three(d, days=(-9, 13.5)).serve("leaf", "middle"), "CN=leaf expires in 13 days", False),
+    ("not so soon", lambda d: three(d, days=(-9, 14.5)).serve("leaf", "middle"), None, False),
+    ("intermediate expired", lambda d: Chain(d).make("root").make("middle", "root", (-9, -1)).make("leaf", "middle")
+     .serve("leaf", "middle"), "CN=middle has expired", True),
+    ("no intermediate", lambda d: three(d).serve("leaf"), "lacks the certificate of CN=middle.*fullchain", True),
+    ("root alone", lambda d: three(d).serve("leaf", "root"), "lacks the certificate of CN=middle", True),
+    ("wrong order", lambda d: three(d).serve("leaf", "root", "middle"), "wrong order: CN=leaf must .*CN=middle", True),
+    ("twice", lambda d: three(d).serve("leaf", "leaf", "middle"), "wrong order", True),
+    ("another's", lambda d: Chain(d).make("root").make("middle", "root").make("leaf", "middle").make("middle", "root")
+     .serve("leaf", "middle"), "signature", True),
+    ("no names", lambda d: three(d, names=None).serve("leaf", "middle"), "names no host", True),
+]
+
+
+@pytest.mark.parametrize("what, make, why, wrong", CHAINS, ids=[c[0] for c in CHAINS])
+def test_mend28_check_looks_at_the_chain(conf, what, make, why, wrong):
+    make(conf.certificates)
+    status, said = check(conf)
+    told = re.findall(rf"^{re.escape(str(conf.conf))}:\d+: (certificate|warning): {conf.certificates}/localhost.crt: (.*)$",
+                      said, re.M)
+    assert status == int(wrong), said
+    assert [kind for kind, _ in told] == ([] if why is None else ["certificate" if wrong else "warning"]), said
+    assert why is None or re.search(why, told[0][1]), said
+    assert said.endswith(": not good\n" if wrong else ": good, but for the warnings\n" if why else ": good\n")
+
+
+def test_mend28_run_tells_at_start(serve):
+    server = serve(start=False)
+    three(server.certificates, days=(-9, 3.5)).serve("leaf")
+    server.start()
+    server.wait_log('master certificate-problem what="CN=leaf expires in 3 days')
+    server.wait_log('master certificate-problem what="the chain lacks')
+    assert "certificate-problem" not in serve().log()
 
 
 def test_check_certificates_tells_the_line(conf):

@@ -158,7 +158,7 @@ static void
 mend26_locked(void **state)
 {
 	static const char *const locked[] = {
-	    "", "!", "*", "x", "!" MD5, "*0", "{CRYPT}", "{CRYPT}!"};
+	    "", "!", "*", "x", ("!" MD5), "*0", "{CRYPT}", "{CRYPT}!"};
 	static const char *const broken[] = {
 	    "{NOPE}x", "{SSHA}abc", "$6$cut", "{CRYPT}$6$cut", "{PLAIN}secret", "xx", "{"};
 	size_t i;

@@ -549,9 +549,9 @@ static int
 index_reopen(struct maildir_folder *folder, struct snapshot_writer *writer, struct index *now)
 {
 	index_init(now);
-	if (folder->unlocked == 0 && snapshot_writer_store(writer, folder->fd) == 0 &&
+	if (folder->unlocked == 0 && snapshot_writer_store(writer, folder->md, folder->fd) == 0 &&
 	    snapshot_open(folder->fd, &now->snap) == 0) {
-		if (index_log_create(folder->fd, writer->head.id, &now->log) == 0) {
+		if (index_log_create(folder->md, folder->fd, writer->head.id, &now->log) == 0) {
 			index_start(now);
 			return 0;
 		}
@@ -598,7 +598,7 @@ index_texts(struct maildir_folder *folder, bool make)
 	if (texts_open(folder->fd, id, &index->texts) == 0)
 		return &index->texts;
 	if (make && !index->own && folder->unlocked == 0 &&
-	    texts_create(folder->fd, id, &index->texts) == 0)
+	    texts_create(folder->md, folder->fd, id, &index->texts) == 0)
 		return &index->texts;
 	return NULL;
 }

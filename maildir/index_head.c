@@ -53,7 +53,7 @@ index_file_open(int dirfd, const struct index_kind *kind, uint64_t id, bool *mor
 }
 
 int
-index_file_create(int dirfd, const struct index_kind *kind, uint64_t id)
+index_file_create(struct maildir *md, int dirfd, const struct index_kind *kind, uint64_t id)
 {
 	struct index_head head;
 	int fd, saved;
@@ -63,7 +63,7 @@ index_file_create(int dirfd, const struct index_kind *kind, uint64_t id)
 		return -1;
 	index_head_make(kind, id, &head);
 	if (maildir_write_all(fd, &head, sizeof(head)) == 0 &&
-	    renameat(dirfd, kind->tmp, dirfd, kind->name) == 0)
+	    file_place(md, dirfd, kind->tmp, kind->name, false) == 0)
 		return fd;
 	saved = errno;
 	(void)unlinkat(dirfd, kind->tmp, 0);

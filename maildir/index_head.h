@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct maildir;
+
 struct index_head {
 	char magic[8];
 	uint32_t version, byte_order;
@@ -28,6 +30,6 @@ void index_head_make(const struct index_kind *kind, uint64_t id, struct index_he
 int index_file_open(int dirfd, const struct index_kind *kind, uint64_t id, bool *more_r);
 
 /* An empty one with that id in place of any other; its descriptor, or -1. */
-int index_file_create(int dirfd, const struct index_kind *kind, uint64_t id);
+int index_file_create(struct maildir *md, int dirfd, const struct index_kind *kind, uint64_t id);
 
 #endif

@@ -48,10 +48,10 @@ index_log_open(int dirfd, uint64_t id, struct index_log *log)
 }
 
 int
-index_log_create(int dirfd, uint64_t id, struct index_log *log)
+index_log_create(struct maildir *md, int dirfd, uint64_t id, struct index_log *log)
 {
 	memset(log, 0, sizeof(*log));
-	log->fd = index_file_create(dirfd, &kind, id);
+	log->fd = index_file_create(md, dirfd, &kind, id);
 	if (log->fd < 0)
 		return -1;
 	log->id = id;

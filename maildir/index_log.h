@@ -15,6 +15,8 @@
 #include "maildir/mapping.h"
 #include "maildir/text.h"
 
+struct maildir;
+
 #define LOG_NAME "sallyport.log"
 #define LOG_TMP	 "sallyport.log.tmp"
 
@@ -54,7 +56,7 @@ struct index_log {
 /* -1: there is none (ENOENT), or it is another's or damaged (EINVAL). */
 int index_log_open(int dirfd, uint64_t id, struct index_log *log);
 /* Makes an empty one in place of any other; under the folder's lock. */
-int index_log_create(int dirfd, uint64_t id, struct index_log *log);
+int index_log_create(struct maildir *md, int dirfd, uint64_t id, struct index_log *log);
 /* In memory: where none can be written.  With what from has, pending or not, if it is not NULL. */
 int index_log_own(uint64_t id, const struct index_log *from, struct index_log *log);
 void index_log_close(struct index_log *log);

@@ -130,7 +130,7 @@ texts_move_begin(
 		if (index_record(index, i, &record))
 			used += record.text_size;
 	if (move->from->size < used * 2 + TEXTS_WASTE || texts_new_id(&id) < 0 ||
-	    texts_create(folder->fd, id, &move->to) < 0)
+	    texts_create(folder->md, folder->fd, id, &move->to) < 0)
 		return;
 	move->active = true;
 	writer->head.texts = id;

@@ -369,7 +369,7 @@ writer_lay_out(struct snapshot_writer *writer, struct piece piece[PIECES], uint3
 }
 
 static int
-pieces_write(int dirfd, const struct piece piece[PIECES])
+pieces_write(struct maildir *md, int dirfd, const struct piece piece[PIECES])
 {
 	int fd = file_make(dirfd, SNAPSHOT_TMP), r = 0, saved;
 
@@ -382,17 +382,15 @@ pieces_write(int dirfd, const struct piece piece[PIECES])
 	if (close(fd) < 0)
 		r = -1;
 	if (r == 0)
-		r = renameat(dirfd, SNAPSHOT_TMP, dirfd, SNAPSHOT_NAME);
-	if (r < 0) {
-		saved = errno;
-		(void)unlinkat(dirfd, SNAPSHOT_TMP, 0);
-		errno = saved;
-	}
-	return r;
+		return file_place(md, dirfd, SNAPSHOT_TMP, SNAPSHOT_NAME, false);
+	saved = errno;
+	(void)unlinkat(dirfd, SNAPSHOT_TMP, 0);
+	errno = saved;
+	return -1;
 }
 
 int
-snapshot_writer_store(struct snapshot_writer *writer, int dirfd)
+snapshot_writer_store(struct snapshot_writer *writer, struct maildir *md, int dirfd)
 {
 	struct piece piece[PIECES];
 	uint32_t *table;
@@ -400,7 +398,7 @@ snapshot_writer_store(struct snapshot_writer *writer, int dirfd)
 
 	r = writer_lay_out(writer, piece, &table);
 	if (r == 0)
-		r = pieces_write(dirfd, piece);
+		r = pieces_write(md, dirfd, piece);
 	saved = errno;
 	free(table);
 	errno = saved;

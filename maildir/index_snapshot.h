@@ -15,6 +15,8 @@
 #include "maildir/mapping.h"
 #include "maildir/text.h"
 
+struct maildir;
+
 #define SNAPSHOT_NAME "sallyport.index"
 #define SNAPSHOT_TMP  "sallyport.index.tmp"
 
@@ -83,7 +85,7 @@ void snapshot_writer_vanished(
  * Writes the file; it is on disk and in its place then.  Called under the folder's lock.  When that
  * fails (-1), snapshot_writer_keep can still make one in memory.
  */
-int snapshot_writer_store(struct snapshot_writer *writer, int dirfd);
+int snapshot_writer_store(struct snapshot_writer *writer, struct maildir *md, int dirfd);
 int snapshot_writer_keep(struct snapshot_writer *writer, struct snapshot *snapshot);
 void snapshot_writer_end(struct snapshot_writer *writer);
 

@@ -76,10 +76,10 @@ texts_open(int dirfd, uint64_t id, struct texts *texts)
 }
 
 int
-texts_create(int dirfd, uint64_t id, struct texts *texts)
+texts_create(struct maildir *md, int dirfd, uint64_t id, struct texts *texts)
 {
 	memset(texts, 0, sizeof(*texts));
-	texts->fd = index_file_create(dirfd, &kind, id);
+	texts->fd = index_file_create(md, dirfd, &kind, id);
 	if (texts->fd < 0)
 		return -1;
 	texts->id = id;

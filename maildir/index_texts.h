@@ -16,6 +16,8 @@
 #include "maildir/mapping.h"
 #include "maildir/text.h"
 
+struct maildir;
+
 #define TEXTS_NAME "sallyport.texts"
 #define TEXTS_TMP  "sallyport.texts.tmp"
 
@@ -45,7 +47,7 @@ int texts_new_id(uint64_t *id_r);
 /* -1: there is none of that id. */
 int texts_open(int dirfd, uint64_t id, struct texts *texts);
 /* An empty one in place of any other; under the folder's lock. */
-int texts_create(int dirfd, uint64_t id, struct texts *texts);
+int texts_create(struct maildir *md, int dirfd, uint64_t id, struct texts *texts);
 void texts_close(struct texts *texts);
 
 /* false: there is nothing that can be used at that place. */

@@ -172,6 +172,9 @@ def test_mend30_each_costs_only_what_it_holds(prepared, kind):
             assert (anna.maildir / name).read_bytes() == (anna.home / "aside" / name).read_bytes(), "not overwritten"
         if kind is directory and name in FILES[:4]:
             assert any((anna.maildir / n / "inside").exists() for n in (name, f"{name}.odd")), "kept"
+        if kind is directory and name in ("sallyport.index", "sallyport.log", "sallyport.texts"):
+            assert path.is_file() and (anna.maildir / f"{name}.odd" / "inside").exists(), name
+            assert f"{name} cannot be used, and is {name}.odd now" in prepared.log()[logged:], name
     kept = [n for n in FILES if n != "dovecot-uidlist" or kind in (mode_000, foreign, linked_as_it_is)]
     assert len({validities[n] for n in kept}) == 1, validities
 

@@ -301,7 +301,7 @@ damaged_texts(void **state)
 	size_t all, fewer = 0;
 	char octet, other;
 
-	assert_int_equal(texts_create(f->fd, 77, &texts), 0);
+	assert_int_equal(texts_create(f->md, f->fd, 77, &texts), 0);
 	for (size_t i = 0; i < COUNT(kept); i++) {
 		at[i] = batch.len;
 		texts_put(&batch, (uint32_t)i + 1, kept[i].text, kept[i].len);

@@ -301,7 +301,10 @@ def test_lists_that_lead_to_another_user(serve):
     assert {path: path.read_bytes() for path in before} == before
     (anna.maildir / "sallyport.lock").unlink()
     (anna.maildir / "sallyport.lock").symlink_to(ben.maildir / "sallyport.lock")
-    assert answer(server, "anna", "sesame") != "OK", "a lock of somebody else's is none"
+    lock = (ben.maildir / "sallyport.lock").stat(), (ben.maildir / "sallyport.lock").read_bytes()
+    assert answer(server, "anna", "sesame") == "OK", "the mail is served"
+    now = (ben.maildir / "sallyport.lock").stat(), (ben.maildir / "sallyport.lock").read_bytes()
+    assert now[1] == lock[1] and now[0].st_mtime_ns == lock[0].st_mtime_ns, "a lock of somebody else's is none"
     assert answer(server, "ben", "tortoise") == "OK"
 
 

@@ -25,6 +25,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = ROOT / os.environ.get("SALLYPORT_BUILD", "build")
 PROGRAM = BUILD / "sallyport"
 IS_ROOT = os.geteuid() == 0
+# False also for root in a chroot that is no mount of its own.
+HAS_NAMESPACES = IS_ROOT and subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode == 0
 ASAN = "asan" in BUILD.name
 WORKER_USER, KEY_USER = "nobody", "daemon"
 sys.path.insert(0, str(ROOT / "tests" / "messages"))
@@ -34,10 +36,13 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.get_closest_marker("root") and not IS_ROOT:
             item.add_marker(pytest.mark.skip(reason="needs root: real uids and chroots"))
+        if item.get_closest_marker("namespaces") and not HAS_NAMESPACES:
+            item.add_marker(pytest.mark.skip(reason="needs root and mount namespaces"))
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "root: needs root")
+    config.addinivalue_line("markers", "namespaces: needs a mount namespace of its own")
 
 
 def free_ports(n):

@@ -269,7 +269,7 @@ def test_mend07_inbox_is_one_name_on_disk(server):
     assert not (anna.maildir / ".Inbox.Bar").exists()
 
 
-@pytest.mark.root
+@pytest.mark.namespaces
 def test_mend09_a_folder_elsewhere_is_mounted_and_not_linked(serve):
     """As sallyport.8 says; the mount is the server's own, and gone with it."""
     server = serve(start=False)

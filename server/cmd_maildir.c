@@ -209,9 +209,8 @@ put_owner(const struct checking *checking, uid_t uid)
 	const struct passwd *entry = NULL;
 
 	(void)fprintf(checking->to, "uid %lu", (unsigned long)uid);
-	if (checking->passwd == NULL)
+	if (checking->passwd == NULL || fseek(checking->passwd, 0, SEEK_SET) == -1)
 		return;
-	rewind(checking->passwd);
 	while ((entry = fgetpwent(checking->passwd)) != NULL && entry->pw_uid != uid)
 		;
 	if (entry == NULL)

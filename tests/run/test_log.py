@@ -128,7 +128,7 @@ def test_mend27_lines_go_to_the_journals_stream(serve):
 JOURNAL = "/lib/systemd/systemd-journald"
 
 
-@pytest.mark.root
+@pytest.mark.namespaces
 @pytest.mark.skipif(not os.path.exists(JOURNAL), reason="no systemd-journald here")
 def test_mend27_journald_has_every_line(serve):
     """A real journald in mount and process namespaces of its own, asked by journalctl -u."""

@@ -56,7 +56,7 @@ for d in etc usr var; do
 	mount -t overlay overlay -o "lowerdir=/$d,upperdir=$1/$d.upper,workdir=$1/$d.work" /$d || exit 77
 done
 mount -t tmpfs tmpfs /run
-state() { find /etc/systemd /etc/rc?.d -type l | grep -v '/K[0-9]' | sort; ls /usr/sbin/policy-rc.d 2>&1; find /run; }
+state() { find /etc/systemd /etc/rc?.d -type l | grep -v '/K[0-9]' | sort; ls /usr/sbin/policy-rc.d 2>&1 || :; find /run; }
 state >/var/before
 etc/need.sh "$2"
 state >/var/after

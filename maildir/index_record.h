@@ -131,7 +131,7 @@ enum index_doubt {
 	INDEX_NEW = 1 << 1,   /* and new/ */
 	INDEX_LINES = 1 << 2, /* dovecot-uidlist may have lines of messages that vanished, and that
 			   are not in the list of those */
-	INDEX_WAITS = 1 << 3, /* messages wait for a UID, which could not be written */
+	INDEX_WAITS = 1 << 3, /* UIDs, or all of dovecot-uidlist, could not be written */
 };
 
 /* How the folder looked when all of it was known. */

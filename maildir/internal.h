@@ -189,7 +189,7 @@ enum {
 	LOOK_LINES = 1 << 2, /* dovecot-uidlist */
 	LOOK_ALL = 1 << 3,   /* there is no index */
 	LOOK_MORE = 1 << 4,  /* sallyport.keywords */
-	LOOK_WAITS = 1 << 5, /* nothing has changed, but messages wait for a UID */
+	LOOK_WAITS = 1 << 5, /* nothing has changed, but dovecot-uidlist waits to be written */
 };
 unsigned folder_look(struct maildir_folder *folder);
 

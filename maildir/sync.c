@@ -61,7 +61,8 @@
  *
  * On a full disk, a read-only file system or in a tree without rights to write a sync does what needs no
  * writing (sync->frozen).  Messages with a line in dovecot-uidlist are served.  Files without one stay where they
- * are and wait: INDEX_WAITS has each later look try again.  When UIDs themselves are lost the sync fails.
+ * are and wait, as does a list that has to be written anew: INDEX_WAITS has each later look try again.  When UIDs
+ * themselves are lost the sync fails.
  *
  * Without a lock file (folder->unlocked) a session is like any other program that reads a Maildir.  It writes
  * none of the files that the lock guards, and its index is in its own memory.  dovecot-uidlist is replaced by
@@ -838,7 +839,7 @@ sync_state(struct sync *sync, struct index_state *state)
 	if (!sync->scan.still || sync->unsettled || (!sync->sure && sync->dead > 0) ||
 	    !scan_saw_all(&sync->scan))
 		state->doubt |= INDEX_CUR | INDEX_NEW;
-	if (sync->waits > 0)
+	if (sync->waits > 0 || (sync->frozen != 0 && sync->uids.list.state != UIDLIST_GOOD))
 		state->doubt |= INDEX_WAITS;
 	if (sync->moved) {
 		own_change_end(sync->folder, state);

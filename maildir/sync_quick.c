@@ -206,7 +206,7 @@ quick_join(struct sync *sync)
 {
 	if (sync_dotlock(sync) < 0 || uidfile_join(sync->folder, &sync->uids) < 0)
 		return -1;
-	return sync->uids.writable &&
+	return sync->uids.writable && (sync->folder->index->state.doubt & INDEX_WAITS) == 0 &&
 		       file_stamp_same(&sync->uids.stamp, &sync->folder->index->state.uidlist)
 		   ? 0
 		   : NOT_ENOUGH;

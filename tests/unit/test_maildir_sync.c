@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "maildir/deliver.h"
+
 /* --- calls that fail when told to --- */
 
 static const char *miss_name;	      /* readdir does not see names with this in them */
@@ -1138,6 +1140,53 @@ mend08_holes(void **state)
 	free(text);
 }
 
+static void
+append_one(struct fixture *f)
+{
+	const struct maildir_label label = {.date = 1234567890};
+	struct maildir_delivery *delivery;
+	const uint32_t *uids;
+	uint32_t validity;
+
+	assert_int_equal(maildir_delivery_begin(f->inbox, &delivery), 0);
+	assert_int_equal(maildir_delivery_message(delivery, &label), 0);
+	assert_int_equal(maildir_delivery_write(delivery, "x\r\n", 3), 0);
+	assert_int_equal(maildir_delivery_commit(delivery, &validity, &uids), 0);
+	maildir_delivery_end(&delivery);
+}
+
+/* A list that was to be written anew, and could not, is not appended to later: its last line has no end. */
+static void
+mend08_cut_while_the_disk_is_full(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t validity;
+
+	five(f);
+	validity = maildir_uidvalidity(f->inbox);
+	for (size_t count = 6; count < 8; count++) {
+		char *text = get(f, "dovecot-uidlist"), *cut = NULL;
+
+		assert_true(asprintf(&cut, "%s%u :gone", text, maildir_uidnext(f->inbox)) > 0);
+		put(f, "dovecot-uidlist", cut);
+		write_fails = ENOSPC;
+		sync_inbox(f, count - 1);
+		calls_reset();
+		if (count == 6)
+			put(f, "new/2000.x", "x\n");
+		else
+			append_one(f);
+		sync_inbox(f, count);
+		assert_int_equal(maildir_uidvalidity(f->inbox), validity);
+		assert_agrees(f);
+		free(text);
+		free(cut);
+		text = get(f, "dovecot-uidlist");
+		assert_null(strstr(text, "gone"));
+		free(text);
+	}
+}
+
 /* The first is written again over and over by another server, for which one line is always cut. */
 static void
 mend08_empty_line_and_no_record(void **state)
@@ -1444,6 +1493,7 @@ main(void)
 	    WITH(test_req35_lost_or_damaged),
 	    WITH(mend08_cut_anywhere),
 	    WITH(mend08_holes),
+	    WITH(mend08_cut_while_the_disk_is_full),
 	    WITH(mend08_empty_line_and_no_record),
 	    WITH(test_req35_giant),
 	    WITH(test_req35_restored_from_backup),

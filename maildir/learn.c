@@ -479,8 +479,11 @@ maildir_learn(struct maildir_folder *folder, size_t count)
 		if (!is_unlearned(folder, &record))
 			continue;
 		count--;
-		if (maildir_date(folder, record.uid, &date) == 0)
-			(void)!learn_all(folder, record.uid, &learned);
+		if (maildir_date(folder, record.uid, &date) == 0 &&
+		    learn_all(folder, record.uid, &learned) < 0 && errno == ECANCELED) {
+			l->looked = record.uid; /* the next call reads it */
+			break;
+		}
 	}
 	return (ssize_t)(maildir_count(folder) - maildir_find(folder, l->looked));
 }

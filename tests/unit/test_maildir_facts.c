@@ -248,6 +248,42 @@ too_long_texts(void **state)
 	assert_int_equal(after.st_size, before.st_size);
 }
 
+static bool
+stop_now(void *ctx)
+{
+	(void)ctx;
+	return true;
+}
+
+/* A message that was given up is no fact, and is what is read next. */
+static void
+mend31_stopped_while_learning(void **state)
+{
+	struct fixture *f = *state;
+	const size_t size = 9 << 20;
+	struct maildir_message message;
+	char *file = malloc(size);
+
+	assert_non_null(file);
+	memset(file, 'x', size);
+	memcpy(file, "Subject: a\n\n", 12);
+	put_bytes(f, "cur/1.m:2,", file, size);
+	free(file);
+	put(f, "cur/2.m:2,", "Subject: b\n\nb\n");
+	assert_int_equal(maildir_sync(f->inbox), 0);
+	maildir_on_stop(f->md, stop_now, NULL);
+	assert_int_equal(maildir_learn(f->inbox, 10), 2);
+	assert_true(maildir_remember(f->inbox));
+	assert_true(maildir_lookup(f->inbox, 1, &message) && !message.octets_known);
+	maildir_on_stop(f->md, NULL, NULL);
+	assert_int_equal(maildir_learn(f->inbox, 10), 0);
+	assert_true(maildir_remember(f->inbox));
+	for (uint32_t uid = 1; uid <= 2; uid++)
+		assert_true(maildir_lookup(f->inbox, uid, &message) && message.octets_known);
+	assert_int_equal(message.octets, 17);
+	assert_int_equal(f->notices, 0);
+}
+
 /* --- the file of texts --- */
 
 static const struct {
@@ -364,6 +400,7 @@ main(void)
 	    WITH(cut_anywhere),
 	    WITH(large_messages),
 	    WITH(too_long_texts),
+	    WITH(mend31_stopped_while_learning),
 	    WITH(damaged_texts),
 	    WITH(gone),
 	};

@@ -75,11 +75,15 @@ message_notice(struct maildir_folder *folder, const struct index_message *messag
 	if (learn_recall(folder, message->record.uid, &learned) &&
 	    (learned.known & INDEX_UNREADABLE) != 0)
 		return;
-	if (maildir_blame_message(folder, message->record.uid, &blame))
-		maildir_notice(folder->md,
-		    "%s: message %u (%s) cannot be read: %s; owner %u, mode %04o, path %s",
-		    folder->name, message->record.uid, index_name(message), strerror(saved),
-		    blame.owner, blame.mode, blame.path);
+	/* Below a directory without rights: the file is not what stands in the way. */
+	if (!maildir_blame_message(folder, message->record.uid, &blame)) {
+		errno = saved;
+		return;
+	}
+	maildir_notice(folder->md,
+	    "%s: message %u (%s) cannot be read: %s; owner %u, mode %04o, path %s", folder->name,
+	    message->record.uid, index_name(message), strerror(saved), blame.owner, blame.mode,
+	    blame.path);
 	/* What passes is no fact about the message. */
 	if (saved != EMFILE && saved != ENFILE && saved != ENOMEM)
 		learn_unreadable(folder, message->record.uid);

@@ -115,6 +115,23 @@ def test_mend10_message_of_root(server):
     assert server.login().stat()[0] == 3
 
 
+def test_mend10_message_after_its_directory(server):
+    """That cur/ could not be entered is no fact of its messages: one of root's is told later."""
+    anna = server.accounts["anna"]
+    anna.deliver(MAIL.format(1), "1000.a")
+    talk = server.imap_talk()
+    assert talk.cmd("SELECT INBOX").ok
+    (anna.maildir / "cur").chmod(0o600)
+    assert talk.cmd("FETCH 1 BODY.PEEK[]").no
+    talk.close()
+    (anna.maildir / "cur").chmod(0o700)
+    (anna.maildir / "cur" / "1000.a:2,").chmod(0)
+    talk = server.imap_talk()
+    assert talk.cmd("SELECT INBOX").ok and talk.cmd("FETCH 1 BODY.PEEK[]").no
+    server.wait_log(r"notice user=anna .*message 1 \(1000.a:2,\) cannot be read: Permission denied; owner ")
+    talk.close()
+
+
 @pytest.mark.parametrize("there", [False, True])
 def test_mend10_maildir_cannot_be_made_or_opened(server, there):
     anna = server.accounts["anna"]

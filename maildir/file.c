@@ -106,6 +106,14 @@ file_set_aside(struct maildir *md, int dirfd, const char *name)
 	return move_aside(md, dirfd, name, name);
 }
 
+bool
+file_dir_is_ours(int dirfd)
+{
+	struct stat st;
+
+	return fstat(dirfd, &st) == 0 && st.st_uid == geteuid();
+}
+
 /* --- making and replacing --- */
 
 void

@@ -38,6 +38,12 @@ int file_place(struct maildir *md, int dirfd, const char *tmp, const char *name,
 /* Renames what cannot be used to "<name>.odd" or the like, or removes a FIFO or a link; and gives a notice. */
 int file_set_aside(struct maildir *md, int dirfd, const char *name);
 
+/*
+ * Whether the directory belongs to this process's user.  Only there a file that cannot be opened is set aside: users
+ * who share a directory would take turns at it.
+ */
+bool file_dir_is_ours(int dirfd);
+
 /* Gives a notice that a file cannot be used, once a session. */
 void file_notice(struct maildir *md, int dirfd, const char *name, int error);
 

@@ -97,8 +97,8 @@ is_odd(int error)
 
 /*
  * Makes room for a lock file of ours, when what lies there cannot be one: a directory, a file of another user, a
- * second name of some file.  Only in a directory that is ours: users who share one must not take turns at it.  One
- * process does so at a time (flock of the directory), so that none sets aside the file that another has just made.
+ * second name of some file.  One process does so at a time (flock of the directory), so that none sets aside the
+ * file that another has just made.
  */
 static int
 lock_make_room(struct maildir *md, int dirfd)
@@ -106,8 +106,7 @@ lock_make_room(struct maildir *md, int dirfd)
 	int error = errno, r = -1, fd;
 	struct stat st;
 
-	if (fstat(dirfd, &st) < 0 || st.st_uid != geteuid() ||
-	    flock(dirfd, LOCK_EX | LOCK_NB) < 0) {
+	if (!file_dir_is_ours(dirfd) || flock(dirfd, LOCK_EX | LOCK_NB) < 0) {
 		errno = errno == EWOULDBLOCK ? EAGAIN : error == EINVAL ? EPERM : error;
 		return -1;
 	}

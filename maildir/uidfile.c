@@ -66,6 +66,8 @@ uidfile_load(struct maildir_folder *folder, struct uidfile *file)
 		if (errno != EACCES && errno != EPERM)
 			return errno == ENOENT ? 0 : -1;
 		file_notice(folder->md, folder->fd, UIDLIST_NAME, errno);
+		if (!file_dir_is_ours(folder->fd))
+			return -1;
 		(void)!file_stamp_at(folder->fd, UIDLIST_NAME, &file->stamp);
 		file->closed = true;
 		return uidfile_strange(file, "it cannot be read");

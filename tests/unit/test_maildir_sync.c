@@ -1187,6 +1187,39 @@ mend08_cut_while_the_disk_is_full(void **state)
 	}
 }
 
+/* In another user's directory a list that cannot be read is his, and stays: else both would renumber in turn. */
+static void
+mend30_list_of_whom_the_directory_is(void **state)
+{
+	struct fixture *f = *state;
+	char *before, *after;
+	int r, error;
+
+	if (geteuid() != 0)
+		skip();
+	five(f);
+	before = get(f, "dovecot-uidlist");
+	assert_int_equal(fchmod(f->fd, 0777), 0);
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(fchmodat(f->fd, i == 0 ? "cur" : "new", 0777, 0), 0);
+	assert_int_equal(fchmodat(f->fd, "sallyport.lock", 0666, 0), 0);
+	fixture_close(f);
+	assert_int_equal(seteuid(12345), 0);
+	fixture_open(f);
+	r = maildir_sync(f->inbox);
+	error = errno;
+	fixture_close(f);
+	assert_int_equal(seteuid(0), 0);
+	fixture_open(f);
+	assert_int_equal(r, -1);
+	assert_int_equal(error, EACCES);
+	assert_non_null(strstr(f->notice, "dovecot-uidlist cannot be used"));
+	after = get(f, "dovecot-uidlist");
+	assert_string_equal(before, after);
+	free(before);
+	free(after);
+}
+
 /* The first is written again over and over by another server, for which one line is always cut. */
 static void
 mend08_empty_line_and_no_record(void **state)
@@ -1494,6 +1527,7 @@ main(void)
 	    WITH(mend08_cut_anywhere),
 	    WITH(mend08_holes),
 	    WITH(mend08_cut_while_the_disk_is_full),
+	    WITH(mend30_list_of_whom_the_directory_is),
 	    WITH(mend08_empty_line_and_no_record),
 	    WITH(test_req35_giant),
 	    WITH(test_req35_restored_from_backup),

@@ -430,14 +430,20 @@ sync_rank(struct sync *sync)
 
 /* --- writing dovecot-uidlist --- */
 
+/* Whether lines can be appended to it as it is. */
+static bool
+list_can_grow(const struct uidlist *list)
+{
+	return list->state == UIDLIST_GOOD && list->version == 3 && list->guid[0] != '\0';
+}
+
 static bool
 sync_wants_rewrite(const struct sync *sync)
 {
 	const struct uidlist *list = &sync->uids.list;
 	size_t alive = list->count - sync->dead;
 
-	return sync->renumber || list->state != UIDLIST_GOOD || list->version != 3 ||
-	       list->guid[0] == '\0' ||
+	return sync->renumber || !list_can_grow(list) ||
 	       (sync->sure && sync->dead > DEAD_MIN &&
 		   (sync->dead > alive / 3 || sync->dead > DEAD_MAX));
 }
@@ -839,7 +845,7 @@ sync_state(struct sync *sync, struct index_state *state)
 	if (!sync->scan.still || sync->unsettled || (!sync->sure && sync->dead > 0) ||
 	    !scan_saw_all(&sync->scan))
 		state->doubt |= INDEX_CUR | INDEX_NEW;
-	if (sync->waits > 0 || (sync->frozen != 0 && sync->uids.list.state != UIDLIST_GOOD))
+	if (sync->waits > 0 || (sync->frozen != 0 && !list_can_grow(&sync->uids.list)))
 		state->doubt |= INDEX_WAITS;
 	if (sync->moved) {
 		own_change_end(sync->folder, state);

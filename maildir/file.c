@@ -78,7 +78,7 @@ remove_empty(struct maildir *md, int dirfd, const char *from, const char *name)
 	return 0;
 }
 
-/* md NULL: nobody is told. */
+/* md NULL: without a notice. */
 static int
 move_aside(struct maildir *md, int dirfd, const char *from, const char *name)
 {
@@ -179,7 +179,7 @@ file_write(int dirfd, const char *tmp, const struct mdtext *text, const char *li
 	return r;
 }
 
-/* At no moment there is nothing of that name, where the file system can do that. */
+/* The name always has a file, where the file system can exchange two. */
 static int
 place_and_keep(struct maildir *md, int dirfd, const char *tmp, const char *name)
 {

@@ -26,7 +26,7 @@
 
 #define INBOX "INBOX"
 
-/* Directories told to the log that cannot be shown; more would only bury the log. */
+/* Notices of directories that cannot be shown; more would only bury the log. */
 #define HIDDEN_NOTICES 3
 
 /* --- names and directories --- */

@@ -17,26 +17,25 @@
 #include "maildir/text.h"
 #include "maildir/uidlist.h"
 
-/* Files of which a session tells that they cannot be used; more would only bury the log. */
+/* Files that a session's notices name as unusable; more would only bury the log. */
 #define NOTICED_MAX 16
 
 struct maildir {
 	int fd;
 	char *path; /* as it was given; for inotify, which knows no descriptors of directories */
 	char *host;
-	uint64_t unique; /* counts the unique names made */
-	uint64_t seed;	 /* of hash tables */
-	char *buffer;	 /* READ_SIZE octets, for whoever reads a file at a time */
-	uint64_t
-	    noticed[NOTICED_MAX]; /* hashes of files of which was told that they cannot be used */
+	uint64_t unique;		/* counts the unique names made */
+	uint64_t seed;			/* of hash tables */
+	char *buffer;			/* READ_SIZE octets, for whoever reads a file at a time */
+	uint64_t noticed[NOTICED_MAX];	/* hashes of the files that file_notice has named */
 	struct maildir_folder *folders; /* that are open: see mdlock_take */
 	void (*notice)(void *ctx, const char *text);
 	void *ctx;
 	struct folder_list aliases; /* folders whose directories are not spelled as they are */
-	unsigned hidden_told;	    /* directories that were told as hidden */
+	unsigned hidden_told;	    /* notices of hidden directories that were given */
 	bool (*stop)(void *ctx);    /* see maildir_on_stop */
 	void *stop_ctx;
-	size_t work; /* octets since it was asked */
+	size_t work; /* octets read since stop was asked */
 	bool stopped;
 };
 
@@ -126,7 +125,7 @@ struct maildir_folder {
 	    *learning; /* what was learned of messages and is not in the index, or NULL */
 	struct file_stamp cur_before; /* of cur/, before a batch changed it */
 	bool odd_told;		      /* what lies in it and is no message was told */
-	bool waits_told;	      /* and that messages wait for a UID */
+	bool waits_told;	      /* a notice said that messages wait for a UID */
 	bool hold;		      /* ends of batches wait for maildir_change_settle */
 	bool held;		      /* and one does */
 	int held_error;		      /* errno of one that mdlock_take has ended, or 0 */

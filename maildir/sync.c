@@ -891,7 +891,7 @@ sync_finish(struct sync *sync)
 	return r;
 }
 
-/* From new/ to cur/, once it is known whether there can be UIDs: what waits is looked at least where it is. */
+/* Moves new mail to cur/ if it can get UIDs.  Mail that waits for a UID stays in new/, where a look costs least. */
 static int
 sync_move(struct sync *sync)
 {

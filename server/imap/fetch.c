@@ -329,14 +329,17 @@ add_marked_items(struct fetching *f, struct one *one)
 }
 
 static void
-note_failure(struct fetching *f)
+note_failure(struct fetching *f, uint32_t uid)
 {
-	if (errno == ENOENT)
+	if (errno == ENOENT) {
 		f->gone = true;
-	else if (errno == ENOTSUP)
+	} else if (errno == ENOTSUP) {
 		f->unknown_encoding = true;
-	else
+	} else {
 		f->failed = true;
+		trouble_messages(
+		    f->session->reader, "fetch", errno, f->session->box->folder, uid, 1);
+	}
 }
 
 static void
@@ -359,10 +362,7 @@ fetch_one(struct fetching *f, size_t place)
 			mailbox_told(box, &one.now);
 		say(f, &one.message);
 	} else {
-		note_failure(f);
-		if (f->failed)
-			trouble_messages(
-			    f->session->reader, "fetch", errno, box->folder, one.now.uid, 1);
+		note_failure(f, one.now.uid);
 	}
 	for (size_t i = 0; i < f->plan.sections; i++)
 		content_clear(&f->content[i]);

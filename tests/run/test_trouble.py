@@ -132,6 +132,18 @@ def test_mend10_message_after_its_directory(server):
     talk.close()
 
 
+def test_mend10_only_a_failure_is_logged(server):
+    """Content of an encoding that nobody knows has an answer of its own, also behind a file that cannot be read."""
+    anna = server.accounts["anna"]
+    anna.deliver(MAIL.format(1), "1000.a:2,", sub="cur")
+    anna.deliver("Content-Transfer-Encoding: x-own\r\n" + MAIL.format(2), "1001.a:2,", sub="cur")
+    (anna.maildir / "cur" / "1000.a:2,").chmod(0)
+    talk = server.imap_talk()
+    assert talk.cmd("SELECT INBOX").ok and talk.cmd("FETCH 1:2 BINARY.PEEK[1]").no
+    server.wait_log(r" failed user=anna .*what=fetch ")
+    assert talk.cmd("NOOP").ok and len(failures(server, "fetch")) == 1
+
+
 @pytest.mark.parametrize("there", [False, True])
 def test_mend10_maildir_cannot_be_made_or_opened(server, there):
     anna = server.accounts["anna"]

@@ -130,7 +130,8 @@ install_packages() {
 
 evolution=/var/cache/sallyport-test/evolution-data-server
 unpack_evolution() {
-	dir=$(mktemp -d)
+	mkdir -p "${evolution%/*}"
+	dir=$(mktemp -d "${evolution%/*}/unpack.XXXXXX") # beside it, so that it gets its name only when it is whole
 	trap 'rm -rf "$dir"' EXIT
 	cd "$dir"
 	apt download -o APT::Sandbox::User=root evolution-data-server evolution-data-server-common >/dev/null
@@ -138,7 +139,6 @@ unpack_evolution() {
 		dpkg-deb -x "$package" root
 	done
 	chmod 755 root
-	mkdir -p "$(dirname $evolution)"
 	mv root $evolution
 }
 

@@ -45,8 +45,9 @@ LIBS_maildir =
 
 LIBRARIES = auth maildir tls
 ARCHIVES = $(LIBRARIES:%=$(BUILD)/lib%.a)
-objects = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)/*.c))
-SERVER = $(call objects,server) $(call objects,server/pop3) $(call objects,server/imap)
+# Of a folder and the rooms in it.
+objects = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)/*.c $(1)/*/*.c))
+SERVER = $(call objects,server)
 UNIT = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
 
 all: $(BUILD)/sallyport

@@ -1,7 +1,7 @@
 /*
  * account.h: who a user is and whether the password is right.
  *
- * A leaf library, called only in the short-lived child that a login gets (see server/auth_answer.c),
+ * A leaf library, called only in the short-lived child that a login gets (see server/reader/auth_answer.c),
  * never in a worker.  It reads the password files, logs nothing and never exits.
  */
 #ifndef AUTH_ACCOUNT_H

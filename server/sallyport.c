@@ -8,11 +8,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "server/cmd_cert.h"
-#include "server/cmd_check.h"
-#include "server/cmd_maildir.h"
-#include "server/cmd_passwd.h"
-#include "server/cmd_run.h"
+#include "server/cmd/cert.h"
+#include "server/cmd/check.h"
+#include "server/cmd/maildir.h"
+#include "server/cmd/passwd.h"
+#include "server/cmd/run.h"
 #include "server/process.h"
 #include "tls/tls.h"
 

@@ -12,7 +12,7 @@ sources=$(git ls-files 'server/*.[ch]' 'auth/*.[ch]' 'maildir/*.[ch]' 'tls/*.[ch
 # 1. Who may include whom: leaf libraries know themselves only; mbedTLS is in tls/ (its hashes in
 # auth/), crypt(3) in auth/; nobody includes the program.
 for lib in auth maildir tls; do
-	grep -nE '#include "' $lib/*.[ch] | grep -v "#include \"$lib/" && say "$lib/ is a leaf"
+	grep -rnE '#include "' $lib --include='*.[ch]' | grep -v "#include \"$lib/" && say "$lib/ is a leaf"
 done
 grep -nE '#include [<"](mbedtls|psa)/' -r server auth maildir --include='*.[ch]' |
 	grep -vE '^auth/.*mbedtls/(md|sha256|sha512)\.h' && say "mbedTLS belongs to tls/"
@@ -23,8 +23,8 @@ grep -nE '\b(setuid|setgid|setresuid|setresgid|setgroups|chroot)\(' -r server au
 	grep -v '^server/privdrop\.c' && say "identities change in server/privdrop.c only"
 grep -nE '\b(strcpy|strcat|sprintf|gets|strtok|system|popen)\(' -r server auth maildir tls --include='*.c' &&
 	say "a function that is not used here"
-grep -lE 'Runs as:' server/*.c server/pop3/*.c server/imap/*.c auth/*.c maildir/*.c tls/*.c | sort >/tmp/lint.$$
-ls server/*.c server/pop3/*.c server/imap/*.c auth/*.c maildir/*.c tls/*.c | sort | comm -13 /tmp/lint.$$ - | grep . &&
+grep -rlE 'Runs as:' server auth maildir tls --include='*.c' | sort >/tmp/lint.$$
+find server auth maildir tls -name '*.c' | sort | comm -13 /tmp/lint.$$ - | grep . &&
 	say "these do not say under which uid they run"
 rm -f /tmp/lint.$$
 

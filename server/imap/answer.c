@@ -11,7 +11,7 @@
 #include "server/imap/answer.h"
 #include "server/imap/name.h"
 #include "server/imap/session.h"
-#include "server/reader.h"
+#include "server/reader/reader.h"
 
 enum imap_result
 imap_say(struct session *session, enum imap_result result, const char *format, ...)

@@ -17,7 +17,7 @@
 #include "server/imap/expunge.h"
 #include "server/imap/mailbox.h"
 #include "server/imap/session.h"
-#include "server/reader.h"
+#include "server/reader/reader.h"
 
 struct copying {
 	struct session *session;

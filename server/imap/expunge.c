@@ -7,7 +7,7 @@
 #include "server/imap/expunge.h"
 #include "server/imap/mailbox.h"
 #include "server/imap/session.h"
-#include "server/reader.h"
+#include "server/reader/reader.h"
 
 /* Messages removed under one lock: others get a turn between. */
 enum { BATCH = 1000 };

@@ -14,7 +14,7 @@
 #include "server/imap/mailbox.h"
 #include "server/imap/resync.h"
 #include "server/imap/session.h"
-#include "server/reader.h"
+#include "server/reader/reader.h"
 
 enum { MARK_AHEAD = 50 }; /* messages whose content is sent, marked as \Seen in one change */
 

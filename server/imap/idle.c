@@ -20,7 +20,7 @@
 #include "server/imap/answer.h"
 #include "server/imap/mailbox.h"
 #include "server/imap/session.h"
-#include "server/reader.h"
+#include "server/reader/reader.h"
 
 enum {
 	IDLE_LOOK = 3 * 1000, /* ms between looks where nothing tells of changes */

@@ -16,7 +16,7 @@
 #include "server/imap/mailbox.h"
 #include "server/imap/resync.h"
 #include "server/imap/session.h"
-#include "server/reader.h"
+#include "server/reader/reader.h"
 
 enum {
 	CHANGED_MAX = 4096,    /* UIDs noted one by one: 16 KiB */

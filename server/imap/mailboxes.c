@@ -12,7 +12,7 @@
 #include "server/imap/session.h"
 #include "server/imap/special.h"
 #include "server/imap/mailboxes.h"
-#include "server/reader.h"
+#include "server/reader/reader.h"
 
 struct gathering {
 	struct mailboxes *all;

@@ -13,7 +13,7 @@
 #include "server/imap/command.h"
 #include "server/imap/imap.h"
 #include "server/imap/session.h"
-#include "server/worker.h"
+#include "server/worker/worker.h"
 
 enum step { STEP_NEXT, STEP_LOGGED_IN, STEP_END };
 

@@ -13,7 +13,7 @@
 #include "server/imap/mailbox.h"
 #include "server/imap/resync.h"
 #include "server/imap/session.h"
-#include "server/reader.h"
+#include "server/reader/reader.h"
 
 /* The mailbox that was selected is left, whatever comes of the new one: RFC 9051 section 6.3.2. */
 static void

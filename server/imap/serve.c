@@ -22,7 +22,7 @@
 #include "server/imap/resync.h"
 #include "server/imap/session.h"
 #include "server/log.h"
-#include "server/reader.h"
+#include "server/reader/reader.h"
 
 enum {
 	GOODBYE_TIMEOUT = 2 * 1000, /* ms for the last words to a client that may not listen */

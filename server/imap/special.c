@@ -13,7 +13,7 @@
 #include "server/imap/session.h"
 #include "server/imap/special.h"
 #include "server/log.h"
-#include "server/reader.h"
+#include "server/reader/reader.h"
 
 enum { NAMES_MAX = 40 };
 

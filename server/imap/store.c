@@ -9,7 +9,7 @@
 #include "server/imap/mailbox.h"
 #include "server/imap/resync.h"
 #include "server/imap/session.h"
-#include "server/reader.h"
+#include "server/reader/reader.h"
 
 /* Messages changed under one lock: others get a turn between. */
 enum { BATCH = 1000 };

@@ -13,7 +13,7 @@
 #include "server/pop3/pop3.h"
 #include "server/pop3/send.h"
 #include "server/pop3/session.h"
-#include "server/reader.h"
+#include "server/reader/reader.h"
 
 enum { GOODBYE_TIMEOUT = 2 * 1000 }; /* ms for the last words to a client that may not listen */
 

@@ -11,7 +11,7 @@
 #include "server/conf.h"
 #include "server/pop3/pop3.h"
 #include "server/pop3/session.h"
-#include "server/worker.h"
+#include "server/worker/worker.h"
 
 enum step { STEP_NEXT, STEP_LOGGED_IN, STEP_END };
 

@@ -12,7 +12,7 @@
 
 #include "maildir/maildir.h"
 #include "server/conf.h"
-#include "server/reader.h"
+#include "server/reader/reader.h"
 #include "tests/fuzz/no_exit.h"
 
 enum { INPUT_MAX = 4096, REFILL = 64 };

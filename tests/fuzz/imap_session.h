@@ -20,7 +20,7 @@
 #include "server/conf.h"
 #include "server/imap/mailbox.h"
 #include "server/imap/session.h"
-#include "server/reader.h"
+#include "server/reader/reader.h"
 #include "tests/fuzz/no_exit.h"
 
 static struct session session;

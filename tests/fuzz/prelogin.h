@@ -20,8 +20,8 @@
 #include <sys/socket.h>
 
 #include "server/conf.h"
-#include "server/key_ask.h"
-#include "server/worker.h"
+#include "server/worker/key_ask.h"
+#include "server/worker/worker.h"
 #include "tests/fuzz/no_exit.h"
 #include "tls/cert.h"
 

@@ -10,7 +10,7 @@
 #include "server/imap/mailbox.h"
 #include "server/imap/session.h"
 #include "server/imap/uidset.h"
-#include "server/reader.h"
+#include "server/reader/reader.h"
 
 enum { STEPS = 1500, MESSAGES_MAX = 4096, SEEDS = 4 };
 

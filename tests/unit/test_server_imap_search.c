@@ -14,7 +14,7 @@
 #include "server/imap/mailbox.h"
 #include "server/imap/search.h"
 #include "server/imap/session.h"
-#include "server/reader.h"
+#include "server/reader/reader.h"
 
 static struct session session;
 static struct reader reader;

@@ -6,8 +6,8 @@
 
 #include <mbedtls/md.h>
 
-#include "server/key_answer.h"
-#include "server/key_ask.h"
+#include "server/key/key_answer.h"
+#include "server/worker/key_ask.h"
 #include "tls/cert.h"
 
 enum { NOW = 1000, HASH = 32 };

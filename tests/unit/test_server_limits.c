@@ -6,7 +6,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
-#include "server/limits.h"
+#include "server/master/limits.h"
 
 enum { SECOND = 1000, BASE = 2 * SECOND, START = 1000000 };
 

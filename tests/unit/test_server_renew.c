@@ -7,9 +7,9 @@
 #include <time.h>
 
 #include "server/clock.h"
-#include "server/generation.h"
+#include "server/master/generation.h"
 #include "server/log.h"
-#include "server/master_state.h"
+#include "server/master/master_state.h"
 #include "tls/cert.h"
 #include "tls/tls.h"
 

@@ -1,0 +1,388 @@
+/*
+ * cert.c: sallyport cert ca | server | request | show.
+ * Runs as: whoever types it.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "server/cmd/cert.h"
+#include "tls/cert.h"
+
+enum { EXIT_USAGE = 2 };
+
+/* Days: a CA should not have to be spread again soon; a server's certificate is cheap to renew, and
+ * Apple's programs take none that is valid for more than 825 days, whoever has signed it. */
+enum { CA_DAYS = 3650, SERVER_DAYS = 397 };
+
+/* What was typed, and the paths that follow from it. */
+struct cert_options {
+	const char *dir, *ca_dir, *base;
+	bool self_signed;
+	struct tls_cert_order order;
+	char key_path[PATH_MAX], cert_path[PATH_MAX];
+	char ca_key_path[PATH_MAX], ca_cert_path[PATH_MAX];
+	char subject[65]; /* a CA's default: it should tell people whose it is */
+};
+
+struct cert_action {
+	const char *name;
+	const char *options; /* for getopt(3) */
+	int (*run)(struct cert_options *options, int argc, char **argv);
+};
+
+static const char usage_text[] =
+    "usage: sallyport cert ca      [-d DIR] [-D DAYS] [-k KEY] [-s SUBJECT]\n"
+    "       sallyport cert server  [-d DIR] [-D DAYS] [-k KEY] [-s SUBJECT] [-o FILE]\n"
+    "                              [-c CADIR | -S] NAME...\n"
+    "       sallyport cert request [-d DIR] [-k KEY] [-s SUBJECT] [-o FILE] NAME...\n"
+    "       sallyport cert show    FILE\n"
+    "\n"
+    "  NAME        a host name, *.a.wildcard or an IP address that clients will use\n"
+    "  -d DIR      where the files go (the current directory)\n"
+    "  -D DAYS     how long it is valid (a CA 3650 days, a server 397)\n"
+    "  -k KEY      p256 (default), rsa (2048 bits) or rsa3072\n"
+    "  -s SUBJECT  the common name (the first NAME)\n"
+    "  -o FILE     FILE.crt, FILE.key, FILE.csr instead of the first NAME's\n"
+    "  -c CADIR    sign with CADIR/ca.key (the default when DIR has a ca.crt)\n"
+    "  -S          sign with its own key, even when there is a CA\n";
+
+static int
+usage(const char *problem, const char *detail)
+{
+	(void)fprintf(stderr, "sallyport cert: %s%s%s\n\n%s", problem, detail != NULL ? ": " : "",
+	    detail != NULL ? detail : "", usage_text);
+	return EXIT_USAGE;
+}
+
+static int
+failure(const char *text)
+{
+	(void)fprintf(stderr, "sallyport cert: %s\n", text);
+	return EXIT_FAILURE;
+}
+
+/* --- what was typed --- */
+
+static int
+parse_key(const char *text, enum tls_cert_key *key_r)
+{
+	static const struct {
+		const char *name;
+		enum tls_cert_key key;
+	} keys[] = {{"p256", TLS_CERT_P256}, {"rsa", TLS_CERT_RSA2048},
+	    {"rsa2048", TLS_CERT_RSA2048}, {"rsa3072", TLS_CERT_RSA3072}};
+
+	for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+		if (strcmp(text, keys[i].name) == 0) {
+			*key_r = keys[i].key;
+			return 0;
+		}
+	}
+	return -1;
+}
+
+static int
+parse_days(const char *text, int *days_r)
+{
+	char *end;
+	long days;
+
+	errno = 0;
+	days = strtol(text, &end, 10);
+	if (errno != 0 || end == text || *end != '\0' || days < 1 || days > INT_MAX)
+		return -1;
+	*days_r = (int)days;
+	return 0;
+}
+
+static int
+parse_option(struct cert_options *options, int letter, const char *value)
+{
+	switch (letter) {
+	case 'c':
+		options->ca_dir = value;
+		return 0;
+	case 'd':
+		options->dir = value;
+		return 0;
+	case 'D':
+		if (parse_days(value, &options->order.days) != 0)
+			return usage("-D wants a number of days, not", value);
+		return 0;
+	case 'k':
+		if (parse_key(value, &options->order.key) != 0)
+			return usage("-k wants p256, rsa or rsa3072, not", value);
+		return 0;
+	case 'o':
+		options->base = value;
+		return 0;
+	case 's':
+		options->order.subject = value;
+		return 0;
+	case 'S':
+		options->self_signed = true;
+		return 0;
+	default:
+		/* getopt(3) has said what is wrong. */
+		(void)fprintf(stderr, "\n%s", usage_text);
+		return EXIT_USAGE;
+	}
+}
+
+/* 0, or an exit status.  The names behind the options are argv[optind] and on. */
+static int
+parse_options(struct cert_options *options, const struct cert_action *action, int argc, char **argv)
+{
+	int letter, status;
+
+	optind = 0; /* glibc: begin anew, as main had its own arguments */
+	while ((letter = getopt(argc, argv, action->options)) != -1)
+		if ((status = parse_option(options, letter, optarg)) != 0)
+			return status;
+	if (options->self_signed && options->ca_dir != NULL)
+		return usage("-c and -S exclude each other", NULL);
+	return 0;
+}
+
+/* --- paths --- */
+
+/* DIR/BASE.SUFFIX; without DIR/ for the current directory. */
+static int
+make_path(char path_r[PATH_MAX], const char *dir, const char *base, const char *suffix)
+{
+	int n;
+
+	if (strcmp(dir, ".") == 0)
+		n = snprintf(path_r, PATH_MAX, "%s.%s", base, suffix);
+	else
+		n = snprintf(path_r, PATH_MAX, "%s/%s.%s", dir, base, suffix);
+	return n > 0 && n < PATH_MAX ? 0 : -1;
+}
+
+/* The paths of what is made.  0, or an exit status. */
+static int
+choose_paths(struct cert_options *options, const char *base, const char *suffix)
+{
+	if (strchr(base, '/') != NULL || base[0] == '\0')
+		return usage("a file name without / is wanted (see -d), not", base);
+	if (make_path(options->key_path, options->dir, base, "key") != 0 ||
+	    make_path(options->cert_path, options->dir, base, suffix) != 0)
+		return failure("the path is too long");
+	options->order.key_path = options->key_path;
+	options->order.cert_path = options->cert_path;
+	return 0;
+}
+
+/* *.example.org becomes wildcard.example.org, which a shell takes as it stands. */
+static int
+choose_server_paths(struct cert_options *options, const char *name, const char *suffix)
+{
+	char base[PATH_MAX];
+
+	if (options->base != NULL)
+		return choose_paths(options, options->base, suffix);
+	if (strncmp(name, "*.", 2) == 0)
+		(void)snprintf(base, sizeof base, "wildcard.%s", name + 2);
+	else
+		(void)snprintf(base, sizeof base, "%s", name);
+	return choose_paths(options, base, suffix);
+}
+
+/* The CA that was named, or the one in the same directory, or none. */
+static int
+choose_ca(struct cert_options *options)
+{
+	const char *dir = options->ca_dir != NULL ? options->ca_dir : options->dir;
+
+	if (options->self_signed)
+		return 0;
+	if (make_path(options->ca_cert_path, dir, "ca", "crt") != 0 ||
+	    make_path(options->ca_key_path, dir, "ca", "key") != 0)
+		return failure("the path is too long");
+	if (options->ca_dir == NULL && access(options->ca_cert_path, F_OK) != 0)
+		return 0;
+	options->order.ca_cert_path = options->ca_cert_path;
+	options->order.ca_key_path = options->ca_key_path;
+	return 0;
+}
+
+/* --- what is said afterwards --- */
+
+static const char *
+absolute(const char *path, char buf[PATH_MAX])
+{
+	return realpath(path, buf) != NULL ? buf : path;
+}
+
+static int
+show_file(const char *path)
+{
+	struct tls_error error;
+	char *text;
+
+	if (tls_cert_show(path, &text, &error) != 0) {
+		free(text);
+		return failure(error.text);
+	}
+	(void)fputs(text, stdout);
+	free(text);
+	return EXIT_SUCCESS;
+}
+
+static void
+print_setting(const char *cert_path, const char *key_path)
+{
+	char cert[PATH_MAX], key[PATH_MAX];
+
+	(void)printf("\nFor sallyport.conf:\n\n    certificate = %s %s\n",
+	    absolute(cert_path, cert), absolute(key_path, key));
+}
+
+static int
+finish_output(void)
+{
+	return fflush(stdout) == 0 && ferror(stdout) == 0
+		   ? EXIT_SUCCESS
+		   : failure("standard output: cannot write");
+}
+
+/* --- the actions --- */
+
+static int
+run_ca(struct cert_options *options, int argc, char **argv)
+{
+	struct tls_cert_order *order = &options->order;
+	struct tls_error error;
+	char host[HOST_NAME_MAX + 1] = "";
+	int status;
+
+	if (argc != 0)
+		return usage("a CA has no names; unexpected", argv[0]);
+	if (order->days == 0)
+		order->days = CA_DAYS;
+	if (order->subject == NULL) {
+		if (gethostname(host, sizeof host - 1) != 0 || host[0] == '\0')
+			(void)snprintf(host, sizeof host, "localhost");
+		(void)snprintf(
+		    options->subject, sizeof options->subject, "sallyport CA of %.40s", host);
+		order->subject = options->subject;
+	}
+	if ((status = choose_paths(options, "ca", "crt")) != 0)
+		return status;
+	if (tls_cert_make_ca(order, &error) != 0)
+		return failure(error.text);
+	(void)printf("%s   the CA's certificate: import it into every client\n"
+		     "%s   its private key: whoever has it can be any server to them\n\n",
+	    order->cert_path, order->key_path);
+	if ((status = show_file(order->cert_path)) != 0)
+		return status;
+	return finish_output();
+}
+
+static int
+run_server(struct cert_options *options, int argc, char **argv)
+{
+	struct tls_cert_order *order = &options->order;
+	struct tls_error error;
+	int status;
+
+	if (argc == 0)
+		return usage("which name do clients use for the server?", NULL);
+	if (order->days == 0)
+		order->days = SERVER_DAYS;
+	order->names = (const char *const *)argv;
+	order->names_len = (size_t)argc;
+	if ((status = choose_server_paths(options, argv[0], "crt")) != 0 ||
+	    (status = choose_ca(options)) != 0)
+		return status;
+	if (tls_cert_make_server(order, &error) != 0)
+		return failure(error.text);
+	(void)printf("%s   the certificate, signed by %s\n%s   its private key\n\n",
+	    order->cert_path, order->ca_cert_path != NULL ? order->ca_cert_path : "itself",
+	    order->key_path);
+	if ((status = show_file(order->cert_path)) != 0)
+		return status;
+	print_setting(order->cert_path, order->key_path);
+	return finish_output();
+}
+
+static int
+run_request(struct cert_options *options, int argc, char **argv)
+{
+	struct tls_cert_order *order = &options->order;
+	struct tls_error error;
+	char chain_path[PATH_MAX + 8], key[PATH_MAX];
+	const char *key_abs;
+	int status;
+
+	if (argc == 0)
+		return usage("which name do clients use for the server?", NULL);
+	order->days = SERVER_DAYS; /* not in a request; the CA decides */
+	order->names = (const char *const *)argv;
+	order->names_len = (size_t)argc;
+	if ((status = choose_server_paths(options, argv[0], "csr")) != 0)
+		return status;
+	if (tls_cert_make_request(order, &error) != 0)
+		return failure(error.text);
+	(void)printf(
+	    "%s   the request: send it to the CA\n%s   the private key: send it to nobody\n",
+	    order->cert_path, order->key_path);
+	/* Where the answer would lie beside the key. */
+	key_abs = absolute(order->key_path, key);
+	(void)snprintf(chain_path, sizeof chain_path, "%.*s.crt",
+	    (int)(strlen(key_abs) - strlen(".key")), key_abs);
+	(void)printf(
+	    "\nFor sallyport.conf, when the CA has answered (its certificate first, then those\n"
+	    "of the CAs between it and the root):\n\n    certificate = %s %s\n",
+	    chain_path, key_abs);
+	return finish_output();
+}
+
+static int
+run_show(struct cert_options *options, int argc, char **argv)
+{
+	int status;
+
+	(void)options;
+	if (argc != 1)
+		return usage("show wants one file", NULL);
+	if ((status = show_file(argv[0])) != 0)
+		return status;
+	return finish_output();
+}
+
+static const struct cert_action actions[] = {
+    {"ca", "d:D:k:s:", run_ca},
+    {"server", "c:d:D:k:o:s:S", run_server},
+    {"request", "d:k:o:s:", run_request},
+    {"show", "", run_show},
+};
+
+int
+cmd_cert(int argc, char **argv)
+{
+	struct cert_options options = {.dir = ".", .order.key = TLS_CERT_P256};
+	int status;
+
+	if (argc < 2)
+		return usage("what to do?", NULL);
+	if (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0 ||
+	    strcmp(argv[1], "help") == 0) {
+		(void)fputs(usage_text, stdout);
+		return finish_output();
+	}
+	for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++) {
+		if (strcmp(argv[1], actions[i].name) != 0)
+			continue;
+		if ((status = parse_options(&options, &actions[i], argc - 1, argv + 1)) != 0)
+			return status;
+		return actions[i].run(&options, argc - 1 - optind, argv + 1 + optind);
+	}
+	return usage("there is no", argv[1]);
+}

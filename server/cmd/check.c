@@ -1,0 +1,211 @@
+/*
+ * check.c: `sallyport check`: says what is wrong, and what to write instead.
+ * Runs as: whoever types it; it looks at keys only when it may read them.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "auth/scheme.h"
+#include "auth/usersfile.h"
+#include "server/cmd/check.h"
+#include "server/privdrop.h"
+#include "server/roles.h"
+#include "tls/tls.h"
+
+void
+check_print(FILE *to, const char *path, const struct conf_complaints *complaints)
+{
+	size_t i;
+
+	for (i = 0; i < complaints->len; i++) {
+		if (complaints->list[i].line == 0)
+			fprintf(to, "%s: %s\n", path, complaints->list[i].text);
+		else
+			fprintf(to, "%s:%u: %s\n", path, complaints->list[i].line,
+			    complaints->list[i].text);
+	}
+}
+
+/* A complaint of check's own about one certificate setting. */
+static unsigned
+complain(const char *path, const struct conf_certificate *c, const char *what)
+{
+	printf("%s:%u: certificate: %s\n", path, c->line, what);
+	return 1;
+}
+
+static unsigned warnings; /* printed; the end says so */
+
+/* Says what clients do not like; what they will not like soon is a warning, and no fault yet. */
+static unsigned
+check_chain(
+    const char *path, const struct conf_certificate *c, const struct tls_server *server, size_t n)
+{
+	struct tls_findings findings;
+	unsigned wrong = 0;
+	size_t i;
+
+	tls_server_look(server, n, time(NULL), &findings);
+	for (i = 0; i < findings.len; i++) {
+		printf("%s:%u: %s: %s: %s\n", path, c->line,
+		    findings.list[i].wrong ? "certificate" : "warning", c->chain,
+		    findings.list[i].text);
+		wrong += findings.list[i].wrong;
+		warnings += !findings.list[i].wrong;
+	}
+	return wrong;
+}
+
+static unsigned
+check_certificate(const char *path, const struct conf_certificate *c, struct tls_server *server,
+    struct tls_keys *keys)
+{
+	struct tls_error error;
+	char text[300];
+	unsigned wrong;
+	int n = tls_server_add(server, c->chain, &error);
+
+	if (n == -1)
+		return complain(path, c, error.text);
+	if (tls_server_describe(server, (size_t)n, text, sizeof(text)) == 0)
+		printf("%s: %s\n", c->chain, text);
+	wrong = check_chain(path, c, server, (size_t)n);
+	if (access(c->key, R_OK) == -1 && errno == EACCES)
+		printf("%s: not looked at, as only root can read it\n", c->key);
+	else if (tls_keys_add(keys, c->chain, c->key, &error) == -1)
+		wrong += complain(path, c, error.text);
+	return wrong;
+}
+
+static unsigned
+check_certificates(const char *path, const struct conf *conf)
+{
+	struct tls_server *server = tls_server_new();
+	struct tls_keys *keys = tls_keys_new();
+	unsigned wrong = 0;
+	size_t i;
+
+	for (i = 0; server != NULL && keys != NULL && i < conf->certificates_len; i++)
+		wrong += check_certificate(path, &conf->certificates[i], server, keys);
+	tls_server_free(&server);
+	tls_keys_free(&keys);
+	return wrong;
+}
+
+/* What is wrong with a line of the users file, or NULL; an account counts in *accounts. */
+static const char *
+check_entry(char *line, const struct conf *conf, unsigned *accounts)
+{
+	struct usersfile_entry entry;
+	const char *reason = NULL;
+
+	switch (usersfile_parse(line, &entry, &reason)) {
+	case USERSFILE_ENTRY:
+		++*accounts;
+		reason = usersfile_unusable(&entry, (uid_t)conf->min_uid);
+		if (reason == NULL && !scheme_locked(entry.hash) &&
+		    !scheme_usable(entry.hash, conf->allow_plain_passwords))
+			reason = scheme_unusable;
+		return reason;
+	case USERSFILE_WRONG:
+		return reason;
+	case USERSFILE_BLANK:
+	default:
+		return NULL;
+	}
+}
+
+static unsigned
+check_lines(const char *path, FILE *file, const struct conf *conf)
+{
+	char line[USERSFILE_LINE_MAX];
+	unsigned wrong = 0, number = 0, accounts = 0;
+	const char *reason;
+
+	while (fgets(line, sizeof(line), file) != NULL) {
+		number++;
+		if (strchr(line, '\n') == NULL && !feof(file)) {
+			printf("%s:%u: the line is too long\n", path, number);
+			wrong++;
+			break;
+		}
+		line[strcspn(line, "\n")] = '\0';
+		reason = check_entry(line, conf, &accounts);
+		if (reason != NULL) {
+			printf("%s:%u: %s\n", path, number, reason);
+			wrong++;
+		}
+	}
+	explicit_bzero(line, sizeof(line));
+	printf("%s: %u accounts\n", path, accounts);
+	return wrong;
+}
+
+static unsigned
+check_users(const struct conf *conf)
+{
+	const char *path = conf->users_file;
+	unsigned wrong = 0;
+	struct stat st;
+	FILE *file = fopen(path, "re");
+
+	if (file == NULL) {
+		printf(
+		    "%s: %s; sallyport passwd NAME prints a line for it\n", path, strerror(errno));
+		return errno == EACCES ? 0 : 1;
+	}
+	if (fstat(fileno(file), &st) == 0 && (st.st_mode & 027) != 0) {
+		printf("%s: it can be read or written by others: chmod 640 %s\n", path, path);
+		wrong++;
+	}
+	wrong += check_lines(path, file, conf);
+	fclose(file);
+	return wrong;
+}
+
+static unsigned
+check_roles(const char *path, const struct conf *conf)
+{
+	struct roles roles;
+	char text[256];
+
+	if (!privdrop_possible() || roles_find(conf, &roles, text, sizeof(text)) == 0)
+		return 0;
+	printf("%s: %s\n", path, text);
+	return 1;
+}
+
+int
+cmd_check(int argc, char **argv)
+{
+	struct conf_complaints complaints;
+	const char *path = CHECK_CONF_PATH;
+	struct conf *conf;
+	unsigned wrong;
+	int c;
+
+	while ((c = getopt(argc, argv, "c:")) == 'c')
+		path = optarg;
+	if (c != -1 || optind != argc) {
+		fprintf(stderr, "usage: sallyport check [-c FILE]\n");
+		return 2;
+	}
+	conf = conf_load(path, &complaints);
+	if (conf == NULL) {
+		check_print(stdout, path, &complaints);
+		return EXIT_FAILURE;
+	}
+	wrong = check_certificates(path, conf);
+	if (conf->accounts == CONF_ACCOUNTS_FILE)
+		wrong += check_users(conf);
+	wrong += check_roles(path, conf);
+	conf_free(&conf);
+	printf("%s: %s\n", path,
+	    wrong > 0	   ? "not good"
+	    : warnings > 0 ? "good, but for the warnings"
+			   : "good");
+	return wrong == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,30 @@
+/*
+ * key_answer.h: one question of a worker, answered.  Apart from the process around it, so that it
+ * can be fuzzed and tested.
+ */
+#ifndef SERVER_KEY_KEY_ANSWER_H
+#define SERVER_KEY_KEY_ANSWER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "server/ipc.h"
+#include "tls/tls.h"
+
+/* What a channel may still ask; begin with KEY_QUOTA. */
+struct key_quota {
+	uint8_t signatures, seals, opens;
+};
+#define KEY_QUOTA                                                                                  \
+	{                                                                                          \
+		TLS_SIGNATURES, TLS_SEALS, TLS_OPENS                                               \
+	}
+
+/*
+ * Turns a question into its answer, in place.  now: monotonic seconds.  false: the question was
+ * malformed or beyond the quota, and the channel is to be closed.
+ */
+bool key_answer(struct tls_keys *keys, struct tls_tickets *tickets, int64_t now,
+    struct key_quota *quota, struct ipc_message *message);
+
+#endif

@@ -1,0 +1,222 @@
+/*
+ * admit.c: a connection comes: is it over a limit, and a worker for it.
+ * Runs as: root (master).
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "server/clock.h"
+#include "server/conf.h"
+#include "server/master/generation.h"
+#include "server/master/limits.h"
+#include "server/log.h"
+#include "server/master/master_state.h"
+#include "server/protocol.h"
+#include "server/worker/worker.h"
+
+/* Logs a refusal, but not each of a flood. */
+static void
+log_refusal(struct tally *tally, const struct connection *c, const char *reason)
+{
+	int64_t now = clock_now();
+	struct log_line line;
+
+	if (tally != NULL && tally->last_logged != -1 &&
+	    now - tally->last_logged < MASTER_LOG_EVERY) {
+		tally->unlogged++;
+		return;
+	}
+	log_begin(&line, LOG_WARN, c->protocol->name, "refused");
+	log_text(&line, "reason", reason);
+	if (tally != NULL && tally->unlogged > 0)
+		log_number(&line, "more", tally->unlogged);
+	log_end(&line);
+	if (tally != NULL) {
+		tally->last_logged = now;
+		tally->unlogged = 0;
+	}
+}
+
+/* The address as text, and returns its port. */
+static unsigned
+name_address(const struct sockaddr_storage *address, char *text_r, socklen_t size)
+{
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)address;
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)address;
+
+	text_r[0] = '\0';
+	if (address->ss_family == AF_INET) {
+		(void)inet_ntop(AF_INET, &v4->sin_addr, text_r, size);
+		return ntohs(v4->sin_port);
+	}
+	(void)inet_ntop(AF_INET6, &v6->sin6_addr, text_r, size);
+	return ntohs(v6->sin6_port);
+}
+
+static bool
+is_loopback(const struct sockaddr_storage *address)
+{
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)address;
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)address;
+
+	if (address->ss_family == AF_INET)
+		return ntohl(v4->sin_addr.s_addr) >> 24 == 127;
+	return IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
+}
+
+/* Which limit the new connection c is over.  At the one before login the oldest stranger goes. */
+static enum refusal
+judge(struct master *m, const struct connection *c)
+{
+	struct connection *oldest;
+
+	if (c->by_address == NULL || c->by_address->connections > m->conf->max_per_address) {
+		log_refusal(c->by_address, c, "connections of this address");
+		return REFUSE_ADDRESS;
+	}
+	if (m->connections.used > (size_t)m->conf->max_connections) {
+		log_refusal(c->by_address, c, "connections in all");
+		return REFUSE_FULL;
+	}
+	if (connections_count(&m->connections, CONNECTION_STRANGER) +
+		connections_count(&m->connections, CONNECTION_ASKING) >
+	    (size_t)m->conf->max_before_login) {
+		oldest = connections_oldest_stranger(&m->connections);
+		if (oldest != NULL && oldest != c) {
+			log_set_connection(oldest->id, oldest->address, oldest->port);
+			log_refusal(NULL, oldest, "made room before login");
+			log_set_connection(c->id, c->address, c->port);
+			connection_leave(oldest, MASTER_PATIENCE);
+		}
+	}
+	return REFUSE_NOTHING;
+}
+
+/* Forks the worker.  The client's socket is its own from then on. */
+static void
+start_worker(struct master *m, struct connection *c, int fd, const struct conf_listener *listener,
+    const struct sockaddr_storage *address, enum refusal refusal)
+{
+	int pair[2];
+	pid_t worker;
+	struct worker_start start = {
+	    .conf = m->conf,
+	    .protocol = listener->protocol,
+	    .tls = listener->tls,
+	    .loopback = is_loopback(address),
+	    .refusal = refusal,
+	    .deadline = c->deadline,
+	    .client_fd = fd,
+	    .uid = m->roles.worker_uid,
+	    .gid = m->roles.worker_gid,
+	    .tls_server = m->now->tls,
+	};
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == -1) {
+		master_pause(m, "socketpair");
+		return;
+	}
+	c->peer = pair[0];
+	start.reader_fd = pair[1];
+	start.key_fd = generation_channel(m->now);
+	if (start.key_fd == -1) {
+		master_pause(m, "channel to the key process");
+		close(pair[1]);
+		return;
+	}
+	worker = fork(); /* in the child there is no c any more: see connection.h */
+	if (worker == 0)
+		worker_main(&start);
+	c->worker = worker;
+	close(pair[1]);
+	close(start.key_fd);
+	if (c->worker == -1) {
+		master_pause(m, "fork");
+		return;
+	}
+	master_watch_connection(m, c->peer, SOURCE_PEER, c);
+}
+
+/* lip is the address that the client reached: a listener's own may be any. */
+static void
+log_connect(const struct connection *c, int fd, const struct conf_listener *listener)
+{
+	char address[INET6_ADDRSTRLEN], text[INET6_ADDRSTRLEN + 16];
+	struct sockaddr_storage local;
+	socklen_t len = sizeof(local);
+	unsigned port;
+
+	memset(&local, 0, sizeof(local));
+	if (getsockname(fd, (struct sockaddr *)&local, &len) == -1)
+		local = listener->address;
+	port = name_address(&local, address, sizeof(address));
+	snprintf(
+	    text, sizeof(text), local.ss_family == AF_INET6 ? "[%s]:%u" : "%s:%u", address, port);
+	log_event(LOG_NOTE, c->protocol->name, "connect", "lip", text);
+}
+
+/* Accepts one; false when there is none, or when accepting has to pause. */
+static bool
+accept_one(struct master *m, int listen_fd, const struct conf_listener *listener)
+{
+	struct sockaddr_storage address;
+	socklen_t len = sizeof(address);
+	unsigned char key[16];
+	enum refusal refusal;
+	struct connection *c;
+	size_t key_len;
+	int fd;
+
+	memset(&address, 0, sizeof(address));
+	fd = accept4(listen_fd, (struct sockaddr *)&address, &len, SOCK_CLOEXEC);
+	if (fd == -1) {
+		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+			master_pause(m, "accept");
+		return errno == ECONNABORTED || errno == EINTR;
+	}
+	c = m->connections.used < (size_t)m->conf->max_connections + MASTER_REFUSERS
+		? connections_take(&m->connections)
+		: NULL;
+	if (c == NULL) { /* even those that refuse are too many */
+		close(fd);
+		return true;
+	}
+	if (getrandom(&c->id, sizeof(c->id), 0) == -1 || c->id == 0)
+		c->id = 1;
+	c->protocol = listener->protocol;
+	c->deadline = clock_in(m->conf->login_timeout);
+	c->port = name_address(&address, c->address, sizeof(c->address));
+	key_len = limits_address_key(&address, key);
+	c->by_address = limits_get(m->addresses, key, key_len);
+	if (c->by_address != NULL)
+		limits_enter(c->by_address);
+	log_set_connection(c->id, c->address, c->port);
+	log_connect(c, fd, listener);
+	refusal = judge(m, c);
+	if (refusal != REFUSE_NOTHING) {
+		c->state = CONNECTION_LEAVING;
+		c->kill_at = clock_in(MASTER_REFUSAL);
+	}
+	start_worker(m, c, fd, listener, &address, refusal);
+	log_set_connection(0, "", 0);
+	close(fd);
+	if (c->worker == -1)
+		master_release(m, c);
+	return m->accepting;
+}
+
+void
+admit_on_listener(struct master *m, size_t index)
+{
+	int i;
+
+	for (i = 0; i < MASTER_ACCEPTS && index < m->listeners.len; i++)
+		if (!accept_one(m, m->listeners.list[index].fd, &m->listeners.list[index].what))
+			break;
+}

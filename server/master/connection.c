@@ -1,0 +1,115 @@
+/*
+ * connection.c: master's table of connections.
+ * Runs as: root (master).
+ */
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "server/clock.h"
+#include "server/master/connection.h"
+
+int
+connections_init(struct connections *connections, size_t max)
+{
+	size_t size = max * sizeof(struct connection);
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (memory == MAP_FAILED)
+		return -1;
+	/* A child has no business with the addresses and users of others: it finds nothing there. */
+	(void)madvise(memory, size, MADV_DONTFORK);
+	connections->slot = memory;
+	connections->max = max;
+	connections->high = connections->used = 0;
+	return 0;
+}
+
+struct connection *
+connections_take(struct connections *connections)
+{
+	size_t i;
+
+	for (i = 0; i < connections->max; i++) {
+		struct connection *c = &connections->slot[i];
+
+		if (c->state != CONNECTION_FREE)
+			continue;
+		if (i >= connections->high)
+			connections->high = i + 1;
+		memset(c, 0, sizeof(*c));
+		c->state = CONNECTION_STRANGER;
+		c->worker = c->reader = -1;
+		c->peer = c->ask = -1;
+		connections->used++;
+		return c;
+	}
+	return NULL;
+}
+
+void
+connections_release(struct connections *connections, struct connection *connection)
+{
+	connection->state = CONNECTION_FREE;
+	connections->used--;
+}
+
+struct connection *
+connections_by_pid(struct connections *connections, pid_t pid)
+{
+	size_t i;
+
+	for (i = 0; i < connections->high; i++) {
+		struct connection *c = &connections->slot[i];
+
+		if (c->state != CONNECTION_FREE && (c->worker == pid || c->reader == pid))
+			return c;
+	}
+	return NULL;
+}
+
+size_t
+connections_count(const struct connections *connections, enum connection_state state)
+{
+	size_t n = 0, i;
+
+	for (i = 0; i < connections->high; i++)
+		n += connections->slot[i].state == state;
+	return n;
+}
+
+struct connection *
+connections_oldest_stranger(struct connections *connections)
+{
+	struct connection *oldest = NULL;
+	size_t i;
+
+	for (i = 0; i < connections->high; i++) {
+		struct connection *c = &connections->slot[i];
+
+		if (c->state == CONNECTION_STRANGER &&
+		    (oldest == NULL || c->deadline < oldest->deadline))
+			oldest = c;
+	}
+	return oldest;
+}
+
+void
+connection_leave(struct connection *c, int64_t patience)
+{
+	c->state = CONNECTION_LEAVING;
+	c->kill_at = clock_in(patience);
+	if (c->worker != -1)
+		(void)kill(c->worker, SIGTERM);
+	if (c->reader != -1)
+		(void)kill(c->reader, SIGTERM);
+}
+
+void
+connection_kill(const struct connection *c)
+{
+	if (c->worker != -1)
+		(void)kill(c->worker, SIGKILL);
+	if (c->reader != -1)
+		(void)kill(c->reader, SIGKILL);
+}

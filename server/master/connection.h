@@ -1,0 +1,62 @@
+/*
+ * connection.h: master's table of connections: what it knows of each, and no octet of it.
+ */
+#ifndef SERVER_MASTER_CONNECTION_H
+#define SERVER_MASTER_CONNECTION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct tally;
+
+enum connection_state {
+	CONNECTION_FREE,
+	CONNECTION_STRANGER, /* a worker, nobody logged in */
+	CONNECTION_ASKING,   /* a reader is at its login */
+	CONNECTION_USER,     /* logged in */
+	CONNECTION_LEAVING,  /* told to go: makes room, or is over */
+};
+
+struct connection {
+	enum connection_state state;
+	uint32_t id;	      /* in the log */
+	pid_t worker, reader; /* -1: none */
+	int peer; /* our end of the worker's socketpair until somebody is logged in, or -1 */
+	int ask;  /* to the reader, until it asked IPC_LOGIN, or -1 */
+	const struct protocol *protocol;
+	char address[48];
+	unsigned port;
+	int64_t deadline; /* to be logged in by */
+	int64_t kill_at;  /* LEAVING: when patience ends */
+	int64_t tried_at;
+	unsigned tries; /* logins that did not become sessions */
+	struct tally *by_address, *by_user;
+};
+
+struct connections {
+	size_t max, high, used; /* slots, those ever taken (the first ones), and those not free */
+	struct connection *slot;
+};
+
+/* Room for max (memory is used as it is needed), which children do not inherit.  0 or -1. */
+int connections_init(struct connections *connections, size_t max);
+
+/* A free slot, zeroed but for descriptors and pids, which are -1; NULL when there is none. */
+struct connection *connections_take(struct connections *connections);
+void connections_release(struct connections *connections, struct connection *connection);
+
+/* The connection that has this child, or NULL. */
+struct connection *connections_by_pid(struct connections *connections, pid_t pid);
+
+/* How many are in a state; the one in STRANGER that came first, or NULL. */
+size_t connections_count(const struct connections *connections, enum connection_state state);
+struct connection *connections_oldest_stranger(struct connections *connections);
+
+/* Asks both children to go, and expects it in patience ms. */
+void connection_leave(struct connection *connection, int64_t patience);
+/* Makes them. */
+void connection_kill(const struct connection *connection);
+
+#endif

@@ -1,0 +1,25 @@
+/*
+ * listen.h: master's listening sockets.
+ */
+#ifndef SERVER_MASTER_LISTEN_H
+#define SERVER_MASTER_LISTEN_H
+
+#include "server/conf.h"
+
+struct listeners {
+	size_t len;
+	struct {
+		struct conf_listener what;
+		int fd;
+	} list[CONF_LISTENERS_MAX];
+};
+
+/*
+ * Opens what conf names and closes what it does not name; what is open already stays, with its
+ * backlog.  Returns how many could not be opened (each is logged).
+ */
+size_t listeners_set(struct listeners *listeners, const struct conf *conf);
+
+void listeners_close(struct listeners *listeners);
+
+#endif

@@ -1,0 +1,202 @@
+/*
+ * login.c: somebody wants to log in: a reader for it; and how readers and workers end.
+ * Runs as: root (master).
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "server/clock.h"
+#include "server/conf.h"
+#include "server/ipc.h"
+#include "server/master/limits.h"
+#include "server/log.h"
+#include "server/master/master_state.h"
+#include "server/protocol.h"
+#include "server/reader/reader.h"
+
+/* Nobody will answer the worker: it hears that at once, by the end of its socketpair. */
+static void
+give_up(struct master *m, struct connection *c, int64_t patience)
+{
+	master_close_watched(m, &c->peer);
+	c->state = CONNECTION_LEAVING;
+	c->kill_at = clock_in(patience);
+}
+
+static void
+start_reader(struct master *m, struct connection *c)
+{
+	struct reader_start start = {
+	    .conf = m->conf,
+	    .protocol = c->protocol,
+	    .worker_fd = c->peer,
+	};
+	int pair[2];
+	pid_t reader;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1) {
+		master_pause(m, "socketpair");
+		give_up(m, c, MASTER_PATIENCE);
+		return;
+	}
+	start.master_fd = pair[1];
+	c->tried_at = clock_now();
+	start.answer_at = limits_answer_at(c->by_address, c->tried_at, m->conf->failure_delay);
+	log_set_connection(c->id, c->address, c->port);
+	reader = fork(); /* in the child there is no c any more: see connection.h */
+	if (reader == 0)
+		reader_main(&start);
+	log_set_connection(0, "", 0);
+	c->reader = reader;
+	close(pair[1]);
+	if (c->reader == -1) {
+		close(pair[0]);
+		master_pause(m, "fork");
+		give_up(m, c, MASTER_PATIENCE);
+		return;
+	}
+	c->ask = pair[0];
+	c->state = CONNECTION_ASKING;
+	master_watch_connection(m, c->ask, SOURCE_ASK, c);
+}
+
+void
+login_on_peer(struct master *m, struct connection *c, uint32_t events)
+{
+	if (c->peer == -1)
+		return;
+	if ((events & (EPOLLHUP | EPOLLERR)) != 0 || c->state != CONNECTION_STRANGER) {
+		master_close_watched(m, &c->peer);
+		return;
+	}
+	master_unwatch(m, c->peer); /* the reader's to read, until it has failed */
+	start_reader(m, c);
+}
+
+/* May this user have another session?  name comes from the reader, which is still root. */
+static enum ipc_verdict
+judge_user(struct master *m, struct connection *c, const char *name)
+{
+	struct tally *user = limits_get(m->users, name, strlen(name));
+	int64_t now = clock_now(), delay = c->protocol->times(m->conf).login_delay;
+
+	if (user == NULL)
+		return IPC_UNAVAILABLE;
+	if (user->connections >= m->conf->max_per_user)
+		return IPC_TOO_MANY;
+	if (delay > 0 && user->last_login != -1 && now - user->last_login < delay)
+		return IPC_TOO_SOON;
+	if (delay > 0)
+		user->last_login = now;
+	else if (m->conf->pop3_login_delay == 0)
+		user->last_login = -1;
+	limits_enter(user);
+	c->by_user = user;
+	return IPC_ACCEPTED;
+}
+
+void
+login_on_question(struct master *m, struct connection *c)
+{
+	char name[LIMITS_KEY_MAX + 1];
+	struct ipc_message message;
+	enum ipc_verdict verdict = IPC_UNAVAILABLE;
+
+	if (c->ask == -1)
+		return;
+	if (ipc_recv(c->ask, &message, 0, NULL) == 0 && ipc_open(&message) == IPC_LOGIN) {
+		ipc_get_string(&message, name, sizeof(name));
+		if (ipc_done(&message) && c->state == CONNECTION_ASKING)
+			verdict = judge_user(m, c, name);
+		ipc_begin(&message, IPC_LOGIN_RESULT);
+		ipc_put_u8(&message, (uint8_t)verdict);
+		(void)ipc_send(c->ask, &message, -1);
+		/* The credentials were right; one that fails ends without a question. */
+		limits_succeeded(c->by_address, c->tried_at);
+	}
+	master_close_watched(m, &c->ask);
+	if (verdict == IPC_ACCEPTED)
+		c->state = CONNECTION_USER;
+}
+
+static void
+log_death(const struct connection *c, const char *what, int status)
+{
+	char text[64];
+
+	if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL && WTERMSIG(status) != SIGTERM)
+		snprintf(text, sizeof(text), "killed by signal %d%s", WTERMSIG(status),
+		    WTERMSIG(status) == SIGSYS ? " (a forbidden system call)" : "");
+	else if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_FAILURE)
+		snprintf(text, sizeof(text), "failed");
+	else
+		return;
+	log_set_connection(c->id, c->address, c->port);
+	log_event(LOG_ERROR, what, "died", "how", text);
+	log_set_connection(0, "", 0);
+}
+
+/*
+ * A reader ended.  When it has told the worker why there is no session, the worker may try again, as
+ * often as the settings say: a hostile one must not make us fork without end.
+ */
+static void
+reader_ended(struct master *m, struct connection *c, int status)
+{
+	bool denied = WIFEXITED(status) && WEXITSTATUS(status) == READER_DENIED;
+	bool session = WIFEXITED(status) && WEXITSTATUS(status) == READER_DONE;
+	bool answered = denied || (WIFEXITED(status) && WEXITSTATUS(status) == READER_REFUSED);
+
+	c->reader = -1;
+	master_close_watched(m, &c->ask);
+	if (c->by_user != NULL)
+		limits_leave(c->by_user);
+	c->by_user = NULL;
+	if (denied)
+		limits_failed(c->by_address, clock_now());
+	if (c->state == CONNECTION_LEAVING) {
+		/* A worker that waits for its answer is not to wait on. */
+		master_close_watched(m, &c->peer);
+		return;
+	}
+	c->tries++;
+	if (!answered || c->peer == -1 || c->worker == -1 ||
+	    c->tries >= (unsigned)m->conf->login_failures) {
+		/* The worker delivers what is left, and then has its end. */
+		give_up(m, c, session ? c->protocol->times(m->conf).idle : MASTER_PATIENCE);
+		return;
+	}
+	c->state = CONNECTION_STRANGER;
+	master_watch_connection(m, c->peer, SOURCE_PEER, c);
+}
+
+void
+master_release(struct master *m, struct connection *c)
+{
+	master_close_watched(m, &c->peer);
+	master_close_watched(m, &c->ask);
+	if (c->by_address != NULL)
+		limits_leave(c->by_address);
+	if (c->by_user != NULL)
+		limits_leave(c->by_user);
+	connections_release(&m->connections, c);
+}
+
+void
+login_on_exit(struct master *m, struct connection *c, pid_t pid, int status)
+{
+	log_death(c, c->worker == pid ? "worker" : "reader", status);
+	if (c->worker == pid)
+		c->worker = -1;
+	else
+		reader_ended(m, c, status);
+	if (c->worker == -1 && c->reader == -1)
+		master_release(m, c);
+}

@@ -1,0 +1,324 @@
+/*
+ * reader.c: the inner door.  One process for one login: it has the credentials checked, becomes the
+ * mail user for good, and serves the session.
+ * Runs as: root until become_user, then the mail user, bound to one Maildir.
+ *
+ * While root it reads one record of the worker (auth_answer_parse) and asks master one question;
+ * everything else of the network is read as the mail user.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "maildir/maildir.h"
+#include "server/reader/auth_answer.h"
+#include "server/conf.h"
+#include "server/confine.h"
+#include "server/log.h"
+#include "server/privdrop.h"
+#include "server/process.h"
+#include "server/reader/reader.h"
+
+enum {
+	RECORD_TIMEOUT = 5 * 1000, /* ms; a worker writes its record at once */
+	MASTER_TIMEOUT = 10 * 1000,
+	HOST_MAX = 256,
+};
+
+/* --- as root --- */
+
+static void
+log_denied(const struct reader *reader, const char *event, const char *reason)
+{
+	struct log_line line;
+
+	log_begin(&line, LOG_NOTE, reader->start.protocol->name, event);
+	if (reader->account.name[0] != '\0') /* an unknown name may be a password */
+		log_text(&line, "user", reader->account.name);
+	log_text(&line, "reason", reason);
+	log_end(&line);
+}
+
+static void
+sleep_until(int64_t moment)
+{
+	int left;
+
+	while ((left = clock_left(moment)) > 0)
+		usleep((useconds_t)(left > 500 ? 500 : left) * 1000);
+}
+
+/* No session: tells the worker when it is time, and ends. */
+_Noreturn static void
+refuse(const struct reader *reader, enum ipc_verdict verdict, enum reader_exit status)
+{
+	if (verdict == IPC_DENIED)
+		sleep_until(reader->start.answer_at);
+	(void)auth_answer_result(reader->start.worker_fd, verdict);
+	_exit(status);
+}
+
+/* May this user have another session?  Master counts them. */
+static enum ipc_verdict
+ask_master(const struct reader *reader)
+{
+	struct ipc_message message;
+	enum ipc_verdict verdict;
+
+	ipc_begin(&message, IPC_LOGIN);
+	ipc_put_string(&message, reader->account.name);
+	if (ipc_send(reader->start.master_fd, &message, -1) == -1 ||
+	    ipc_recv(reader->start.master_fd, &message, MASTER_TIMEOUT, NULL) == -1 ||
+	    ipc_open(&message) != IPC_LOGIN_RESULT)
+		return IPC_UNAVAILABLE;
+	verdict = ipc_get_u8(&message);
+	return ipc_done(&message) ? verdict : IPC_UNAVAILABLE;
+}
+
+static void
+log_login(const struct reader *reader, const struct auth_request *request)
+{
+	struct log_line line;
+
+	log_begin(&line, LOG_NOTE, reader->start.protocol->name, "login");
+	log_text(&line, "user", reader->account.name);
+	if (request->tls_version[0] == '\0') {
+		log_text(&line, "tls", "no");
+	} else {
+		log_client(&line, "tls", request->tls_version);
+		log_client(&line, "cipher", request->cipher);
+		log_number(&line, "bits", request->bits);
+		log_text(&line, "resumed", request->resumed ? "yes" : "no");
+		if (request->sni[0] != '\0')
+			log_client(&line, "sni", request->sni);
+	}
+	log_end(&line);
+}
+
+/* The login: returns with reader->account when it is right, else the process ends here. */
+static void
+let_in(struct reader *reader, struct auth_request *request)
+{
+	struct ipc_message message;
+	enum ipc_verdict verdict;
+	const char *reason;
+
+	if (ipc_recv_record(reader->start.worker_fd, &message, RECORD_TIMEOUT, NULL) == -1 ||
+	    !auth_answer_parse(&message, request))
+		_exit(READER_MALFORMED);
+	switch (auth_answer_password(reader->start.conf, request, &reader->account, &reason)) {
+	case AUTH_OK:
+		break;
+	case AUTH_DENIED:
+		log_denied(reader, "denied", reason);
+		refuse(reader, IPC_DENIED, READER_DENIED);
+	case AUTH_BROKEN:
+	default:
+		log_denied(reader, "accounts-broken", reason);
+		refuse(reader, IPC_UNAVAILABLE, READER_REFUSED);
+	}
+	verdict = ask_master(reader);
+	if (verdict != IPC_ACCEPTED) {
+		log_denied(reader, "refused",
+		    verdict == IPC_TOO_SOON   ? "login delay"
+		    : verdict == IPC_TOO_MANY ? "connections of this user"
+					      : "master did not answer");
+		refuse(reader, verdict, READER_REFUSED);
+	}
+	close(reader->start.master_fd);
+	reader->start.master_fd = -1;
+}
+
+/* --- the mail user --- */
+
+static void
+append(char *out, size_t size, size_t *at, const char *text, size_t len)
+{
+	if (*at < size && len < size - *at) {
+		memcpy(out + *at, text, len);
+		*at += len;
+	} else
+		*at = size;
+}
+
+int
+reader_maildir_path(
+    const char *setting, const struct auth_account *account, char *out_r, size_t size)
+{
+	const char *at_sign = strchr(account->name, '@'), *from = setting;
+	size_t at = 0,
+	       local = at_sign == NULL ? strlen(account->name) : (size_t)(at_sign - account->name);
+
+	if (*from == '~') {
+		append(out_r, size, &at, account->home, strlen(account->home));
+		from++;
+	}
+	for (; *from != '\0'; from++) {
+		if (*from != '%') {
+			append(out_r, size, &at, from, 1);
+			continue;
+		}
+		from++;
+		if (*from == 'u')
+			append(out_r, size, &at, account->name, strlen(account->name));
+		else if (*from == 'n')
+			append(out_r, size, &at, account->name, local);
+		else if (*from == 'd')
+			append(out_r, size, &at, at_sign == NULL ? "" : at_sign + 1,
+			    at_sign == NULL ? 0 : strlen(at_sign + 1));
+		else
+			return -1;
+	}
+	if (at >= size)
+		return -1;
+	out_r[at] = '\0';
+	return 0;
+}
+
+static void
+notice(void *ctx, const char *text)
+{
+	const struct reader *reader = ctx;
+
+	log_event(LOG_WARN, "maildir", "notice", "user", reader->account.name, "text", text);
+}
+
+const char *
+reader_error(int error)
+{
+	return error == ENOMEM ? "out of memory: the limit is the setting memory" : strerror(error);
+}
+
+_Noreturn static void
+no_mail(const struct reader *reader, const char *what, int error)
+{
+	trouble_maildir(reader, what, error);
+	refuse(
+	    reader, error == ENOMEM || error == EIO ? IPC_UNAVAILABLE : IPC_BROKEN, READER_REFUSED);
+}
+
+static bool
+is_gone(void *ctx)
+{
+	return channel_gone(ctx);
+}
+
+void
+reader_stops_when_gone(struct reader *reader)
+{
+	maildir_on_stop(reader->maildir, is_gone, &reader->channel);
+}
+
+/* Another identity, for good; from here on nothing is done that only root could do. */
+static void
+become_user(struct reader *reader)
+{
+	const struct conf *conf = reader->start.conf;
+	char host[HOST_MAX] = "localhost";
+
+	(void)gethostname(host, sizeof(host) - 1);
+	if (!privdrop_possible() && reader->account.uid != geteuid()) {
+		log_event(LOG_ERROR, "reader", "not-root", "user", reader->account.name, "reason",
+		    "only accounts of the user who runs sallyport can be served");
+		refuse(reader, IPC_BROKEN, READER_REFUSED);
+	}
+	if (reader_maildir_path(conf->maildir, &reader->account, reader->maildir_path,
+		sizeof(reader->maildir_path)) == -1)
+		no_mail(reader, "maildir setting", EINVAL);
+	privdrop_become(reader->account.uid, reader->account.gid);
+	process_follow_parent();
+	umask(077);
+	if (maildir_create(reader->maildir_path) == -1)
+		no_mail(reader, "create", errno);
+	process_title("reader");
+	channel_on_sigterm();
+	confine_reader(reader->maildir_path, conf->memory);
+	if (maildir_open(reader->maildir_path, host, &reader->maildir) == -1)
+		no_mail(reader, "open", errno);
+	maildir_on_notice(reader->maildir, notice, reader);
+	/* The worker goes when the client does. */
+	channel_init(&reader->channel, reader->start.worker_fd, CLOCK_NEVER,
+	    reader->start.protocol->times(conf).idle);
+	reader_stops_when_gone(reader);
+}
+
+/* Without TLS the worker hands the client's socket over, and what came behind the login. */
+static void
+take_socket(struct reader *reader)
+{
+	struct channel *channel = &reader->channel;
+	struct pollfd wait = {.fd = reader->start.worker_fd, .events = POLLIN};
+	struct ipc_message message;
+	ssize_t n;
+	int fd;
+
+	if (ipc_recv_record(reader->start.worker_fd, &message, RECORD_TIMEOUT, &fd) == -1 ||
+	    fd == -1 || ipc_open(&message) != IPC_AUTH_SOCKET)
+		_exit(READER_MALFORMED);
+	while (
+	    channel->in_end < CHANNEL_IN && poll(&wait, 1, RECORD_TIMEOUT) == 1 &&
+	    (n = recv(wait.fd, channel->in + channel->in_end, CHANNEL_IN - channel->in_end, 0)) > 0)
+		channel->in_end += (size_t)n;
+	close(reader->start.worker_fd);
+	channel->fd = fd;
+}
+
+static void
+begin_session(struct reader *reader, bool tls)
+{
+	if (auth_answer_result(reader->start.worker_fd, IPC_ACCEPTED) == -1)
+		_exit(READER_MALFORMED);
+	if (!tls)
+		take_socket(reader);
+	if (fcntl(reader->channel.fd, F_SETFL, O_NONBLOCK) == -1)
+		fatal("reader", "fcntl");
+}
+
+static void
+log_session_end(const struct reader *reader)
+{
+	const struct channel *channel = &reader->channel;
+	struct log_line line;
+
+	log_begin(&line, LOG_NOTE, reader->start.protocol->name, "end");
+	log_text(&line, "user", reader->account.name);
+	log_text(&line, "reason",
+	    reader->reason != NULL ? reader->reason : channel_end_text(channel->end));
+	log_number(&line, "messages", (long long)reader->messages);
+	log_number(&line, "removed", (long long)reader->removed);
+	log_number(&line, "in", (long long)channel->octets_in);
+	log_number(&line, "out", (long long)channel->octets_out);
+	log_end(&line);
+}
+
+_Noreturn void
+reader_main(const struct reader_start *start)
+{
+	static struct reader reader;
+	static struct auth_request request;
+	const int keep[] = {start->worker_fd, start->master_fd};
+	enum ipc_verdict verdict;
+
+	reader.start = *start;
+	process_enter("login", keep, 2);
+	confine_undumpable();
+	let_in(&reader, &request);
+	become_user(&reader);
+	verdict = start->protocol->open(&reader);
+	if (verdict != IPC_ACCEPTED)
+		refuse(&reader, verdict, READER_REFUSED);
+	log_login(&reader, &request);
+	begin_session(&reader, request.tls_version[0] != '\0');
+	start->protocol->serve(&reader);
+	channel_flush(&reader.channel);
+	log_session_end(&reader);
+	maildir_close(&reader.maildir);
+	channel_clear(&reader.channel);
+	_exit(READER_DONE);
+}

@@ -1,0 +1,179 @@
+/*
+ * trouble.c: words a failure in a Maildir for the log: path, owner, mode, and what to type.
+ * Runs as: mail user.
+ *
+ * Commands to type name the Maildir as the configuration does, never a file: root will paste them into a shell, and
+ * names in a Maildir are the mail user's.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "maildir/blame.h"
+#include "server/log.h"
+#include "server/reader/reader.h"
+#include "server/reader/trouble.h"
+
+enum { COMMAND_MAX = 256 }; /* one that is longer is not told: the log would cut it */
+
+/* Characters that a shell takes as they are. */
+static const char plain[] =
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._@%+=:,-";
+
+/* Whether there is nothing new to say.  Work that was given up because its client has gone has not failed. */
+static bool
+already_told(struct trouble *trouble, const char *what, int error)
+{
+	if (error == ECANCELED)
+		return true;
+	for (size_t i = 0; i < trouble->count; i++)
+		if (trouble->told[i].error == error && strcmp(trouble->told[i].what, what) == 0)
+			return true;
+	if (trouble->count == sizeof(trouble->told) / sizeof(trouble->told[0]))
+		return true;
+	trouble->told[trouble->count].what = what;
+	trouble->told[trouble->count].error = error;
+	trouble->count++;
+	return false;
+}
+
+/* command, which may name the account's uid and gid, and the Maildir's path behind it. */
+static void
+tell_command(struct log_line *line, const struct reader *reader, const char *command)
+{
+	const char *path = reader->maildir_path;
+	char text[COMMAND_MAX];
+	int len;
+
+	len = snprintf(text, sizeof(text), "%s %s", command, path);
+	if (path[strspn(path, plain)] == '\0' && len > 0 && len < (int)sizeof(text))
+		log_text(line, "try", text);
+}
+
+static void
+tell_owner(struct log_line *line, const char *path, const struct maildir_blame *blame)
+{
+	char mode[8];
+
+	log_text(line, "path", path);
+	snprintf(mode, sizeof(mode), "%04o", (unsigned)blame->mode);
+	log_number(line, "owner", blame->owner);
+	log_text(line, "mode", mode);
+}
+
+static void
+tell_rights(struct log_line *line, const struct reader *reader, const struct maildir_blame *blame)
+{
+	char command[64];
+
+	snprintf(command, sizeof(command), "chown -R %lu:%lu", (unsigned long)reader->account.uid,
+	    (unsigned long)reader->account.gid);
+	tell_command(line, reader, blame->foreign ? command : "chmod -R u+rwX");
+}
+
+static void
+tell_remedy(struct log_line *line, const struct reader *reader, int error,
+    const struct maildir_blame *blame)
+{
+	if ((error == EACCES || error == EPERM) && blame != NULL)
+		tell_rights(line, reader, blame);
+	else if (error == ENOSPC)
+		tell_command(line, reader, "df");
+	else if (error == EROFS)
+		tell_command(line, reader, "findmnt -T");
+}
+
+static void
+begin(struct log_line *line, const struct reader *reader, const char *what, int error)
+{
+	log_begin(line, LOG_ERROR, reader->start.protocol->name, "failed");
+	log_text(line, "user", reader->account.name);
+	log_text(line, "what", what);
+	log_text(line, "error", reader_error(error));
+}
+
+void
+trouble(struct reader *reader, const char *what, int error)
+{
+	static struct maildir_blame blame;
+	struct log_line line;
+	int saved = errno;
+	bool found;
+
+	if (already_told(&reader->trouble, what, error))
+		return;
+	found = (error == EACCES || error == EPERM) && maildir_blame(reader->maildir, &blame);
+	begin(&line, reader, what, error);
+	if (found)
+		tell_owner(&line, blame.path, &blame);
+	else
+		log_text(&line, "path", reader->maildir_path);
+	tell_remedy(&line, reader, error, found ? &blame : NULL);
+	log_end(&line);
+	errno = saved;
+}
+
+void
+trouble_messages(struct reader *reader, const char *what, int error, struct maildir_folder *folder,
+    uint32_t uid, size_t messages)
+{
+	static struct maildir_blame blame;
+	struct log_line line;
+	int saved = errno;
+
+	if (already_told(&reader->trouble, what, error))
+		return;
+	begin(&line, reader, what, error);
+	log_number(&line, "messages", (long long)messages);
+	if (maildir_blame_message(folder, uid, &blame)) {
+		tell_owner(&line, blame.path, &blame);
+		tell_remedy(&line, reader, error, &blame);
+	}
+	log_end(&line);
+	errno = saved;
+}
+
+/* The path, or as much of it as there is. */
+static void
+look_up(const char *path, char found_r[PATH_MAX], struct maildir_blame *blame_r)
+{
+	struct stat st;
+	char *slash;
+
+	snprintf(found_r, PATH_MAX, "%s", path);
+	while (
+	    stat(found_r, &st) == -1 && (slash = strrchr(found_r, '/')) != NULL && slash != found_r)
+		*slash = '\0';
+	memset(blame_r, 0, sizeof(*blame_r));
+	if (stat(found_r, &st) == -1)
+		return;
+	blame_r->owner = st.st_uid;
+	blame_r->mode = st.st_mode & 07777;
+}
+
+void
+trouble_maildir(const struct reader *reader, const char *what, int error)
+{
+	static struct maildir_blame blame;
+	char found[PATH_MAX], command[96];
+	struct log_line line;
+	bool there;
+
+	look_up(reader->maildir_path, found, &blame);
+	there = strcmp(found, reader->maildir_path) == 0;
+	blame.foreign = blame.owner != reader->account.uid;
+	log_begin(&line, LOG_ERROR, "maildir", "cannot-open");
+	log_text(&line, "user", reader->account.name);
+	log_text(&line, "what", what);
+	log_text(&line, "error", reader_error(error));
+	log_text(&line, "wanted", reader->maildir_path);
+	tell_owner(&line, found, &blame);
+	snprintf(command, sizeof(command), "install -d -m 700 -o %lu -g %lu",
+	    (unsigned long)reader->account.uid, (unsigned long)reader->account.gid);
+	if (!there && (error == EACCES || error == EPERM || error == ENOENT))
+		tell_command(&line, reader, command);
+	else
+		tell_remedy(&line, reader, error, &blame);
+	log_end(&line);
+}

@@ -1,0 +1,236 @@
+/*
+ * worker.c: the outer door.  One process for one connection: TLS, what comes before login, and then
+ * a relay between the client and the reader.
+ * Runs as: root until worker_main has confined it (no octet of the network is read before), then
+ * worker_user in an empty root directory.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "server/worker/auth_ask.h"
+#include "server/conf.h"
+#include "server/confine.h"
+#include "server/worker/key_ask.h"
+#include "server/log.h"
+#include "server/privdrop.h"
+#include "server/process.h"
+#include "server/worker/relay.h"
+#include "server/worker/worker.h"
+
+enum {
+	REFUSAL_TIMEOUT = 10 * 1000, /* ms for a handshake that ends in a refusal */
+	/* Room for a TLS record is so large at least. */
+	RECORD_ROOM = 16 * 1024,
+};
+
+bool
+worker_may_login(const struct worker *worker)
+{
+	return worker->channel.tls != NULL ||
+	       (worker->start.conf->login_in_clear == CONF_CLEAR_LOOPBACK &&
+		   worker->start.loopback);
+}
+
+bool
+worker_login_begins(struct worker *worker)
+{
+	bool may = worker_may_login(worker);
+
+	if (!may && !worker->in_clear)
+		log_event(LOG_NOTE, worker->start.protocol->name, "refused", "reason",
+		    "login without TLS");
+	worker->in_clear = worker->in_clear || !may;
+	return may;
+}
+
+static void
+log_handshake(
+    const struct worker *worker, enum log_level level, const char *event, const char *error)
+{
+	struct tls_info info;
+	struct log_line line;
+
+	if (worker->start.conf->log_tls != CONF_LOG_TLS_FULL)
+		return;
+	log_begin(&line, level, "tls", event);
+	if (error != NULL) {
+		log_text(&line, "error", error);
+	} else {
+		tls_stream_info(worker->channel.tls, &info);
+		log_text(&line, "tls", info.version);
+		log_text(&line, "cipher", info.cipher);
+		log_number(&line, "bits", info.bits);
+		log_text(&line, "resumed", info.resumed ? "yes" : "no");
+		log_client(&line, "sni", info.sni);
+		log_client(&line, "alpn", info.alpn);
+	}
+	log_end(&line);
+}
+
+/*
+ * Most connections fill little of the room for TLS records, and pages of a mapping of its own are there when they
+ * are touched.  So it must not come from what the heap has left, which calloc would clear.
+ */
+static void
+worker_spare_memory(void)
+{
+	(void)mallopt(M_MMAP_THRESHOLD, RECORD_ROOM);
+	(void)mallopt(M_TOP_PAD, RECORD_ROOM / 2);
+	(void)malloc_trim(0);
+}
+
+bool
+worker_start_tls(struct worker *worker)
+{
+	struct channel *channel = &worker->channel;
+	struct tls_stream *tls;
+	enum tls_result result;
+
+	worker_spare_memory();
+	tls = tls_stream_new(
+	    worker->start.tls_server, channel->fd, worker->start.protocol->alpn, &worker->keys);
+	if (tls == NULL)
+		fatalx("worker", "no memory for TLS");
+	while ((result = tls_handshake(tls)) != TLS_OK) {
+		if ((result == TLS_WANT_READ && channel_wait(channel, POLLIN)) ||
+		    (result == TLS_WANT_WRITE && channel_wait(channel, POLLOUT)))
+			continue;
+		if (channel->end == CHANNEL_OPEN)
+			channel->end = CHANNEL_FAILED;
+		break;
+	}
+	if (result == TLS_OK) {
+		channel->tls = tls;
+		log_handshake(worker, LOG_NOTE, "handshake", NULL);
+	} else {
+		worker->reason = tls_stream_alert(tls);
+		if (worker->reason == NULL)
+			worker->reason = "handshake failed";
+		log_handshake(worker, LOG_NOTE, "handshake-failed", tls_stream_error(tls));
+		tls_stream_free(&tls);
+	}
+	/* One handshake is all that this connection needs of the key process. */
+	if (worker->start.key_fd != -1)
+		close(worker->start.key_fd);
+	worker->start.key_fd = -1;
+	return result == TLS_OK;
+}
+
+enum ipc_verdict
+worker_login(struct worker *worker, const char *name, const char *password)
+{
+	enum ipc_verdict verdict;
+
+	if (!channel_flush(&worker->channel))
+		return IPC_UNAVAILABLE;
+	verdict = auth_ask_password(worker->start.reader_fd, &worker->channel, name, password);
+	if (verdict != IPC_ACCEPTED)
+		worker->failures++;
+	return verdict;
+}
+
+bool
+worker_exhausted(const struct worker *worker)
+{
+	return worker->failures >= worker->start.conf->login_failures;
+}
+
+static void
+log_end_before_login(const struct worker *worker)
+{
+	const struct channel *channel = &worker->channel;
+	const char *reason = worker->reason;
+	struct log_line line;
+
+	/* Some clients look at the certificate after the handshake. */
+	if (reason == NULL && channel->tls != NULL)
+		reason = tls_stream_alert(channel->tls);
+	log_begin(&line, LOG_NOTE, worker->start.protocol->name, "end");
+	log_text(&line, "reason", reason != NULL ? reason : channel_end_text(channel->end));
+	log_number(&line, "in", (long long)channel->octets_in);
+	log_number(&line, "out", (long long)channel->octets_out);
+	log_end(&line);
+}
+
+/* From the first octet to the login; false when there was none. */
+static bool
+before_login(struct worker *worker)
+{
+	const struct worker_start *start = &worker->start;
+
+	if (start->tls && !worker_start_tls(worker))
+		return false;
+	if (start->refusal != REFUSE_NOTHING) {
+		worker->reason = "refused";
+		start->protocol->refuse(worker, start->refusal);
+		channel_flush(&worker->channel);
+		return false;
+	}
+	if (start->protocol->prelogin(worker))
+		return true;
+	if (worker->channel.end == CHANNEL_STOPPED) {
+		worker->channel.end = CHANNEL_OPEN;
+		channel_stop = 0;
+		worker->reason = "made room or shut down";
+		start->protocol->refuse(worker, REFUSE_EVICTED);
+	}
+	channel_flush(&worker->channel);
+	return false;
+}
+
+static void
+after_login(struct worker *worker)
+{
+	struct channel *channel = &worker->channel;
+
+	if (channel->tls != NULL) {
+		relay_run(channel, worker->start.reader_fd);
+		return;
+	}
+	if (auth_ask_take_socket(worker->start.reader_fd, channel) == -1)
+		log_event(LOG_WARN, "worker", "no-handover", "error", strerror(errno));
+	close(channel->fd); /* and no more: the connection is the reader's now */
+	channel->fd = -1;
+}
+
+static void
+lock_in(const struct worker_start *start)
+{
+	const int keep[] = {start->client_fd, start->reader_fd, start->key_fd};
+
+	process_enter("worker", keep, 3);
+	privdrop_chroot(start->conf->empty_dir);
+	privdrop_become(start->uid, start->gid);
+	process_follow_parent();
+	channel_on_sigterm();
+	confine_worker(start->conf->memory);
+}
+
+_Noreturn void
+worker_main(const struct worker_start *start)
+{
+	static struct worker worker; /* 20 KiB, and just one */
+	int64_t deadline = start->deadline;
+
+	worker.start = *start;
+	lock_in(start);
+	if (start->refusal != REFUSE_NOTHING)
+		deadline = clock_earlier(deadline, clock_in(REFUSAL_TIMEOUT));
+	if (fcntl(start->client_fd, F_SETFL, O_NONBLOCK) == -1)
+		fatal("worker", "fcntl");
+	channel_init(&worker.channel, start->client_fd, deadline, CLOCK_NEVER);
+	worker.keys = key_ask_service(&worker.start.key_fd);
+	if (tls_process_init() == -1)
+		fatalx("worker", "TLS library");
+	if (before_login(&worker))
+		after_login(&worker);
+	else
+		log_end_before_login(&worker);
+	channel_clear(&worker.channel);
+	_exit(EXIT_SUCCESS);
+}

@@ -71,17 +71,17 @@ $(BUILD)/%.o: %.c
 # Tables made at build time, from Unicode's data and from what iconv(1) knows.
 UNICODE_DATA = /usr/share/unicode/UnicodeData.txt
 EXCLUSIONS = /usr/share/unicode/CompositionExclusions.txt
-TABLES = $(patsubst %,$(BUILD)/maildir/%_table.h,casemap charset nfc)
+TABLES = $(patsubst %,$(BUILD)/maildir/message/%_table.h,casemap charset nfc)
 $(TABLES:%_table.h=%.o): CPPFLAGS += -I$(BUILD)
 $(TABLES:%_table.h=%.o): %.o: %_table.h
-$(BUILD)/maildir/casemap_table.h: $(UNICODE_DATA)
-$(BUILD)/maildir/nfc_table.h: $(EXCLUSIONS) $(UNICODE_DATA)
-$(BUILD)/maildir/%_table.h: maildir/unicode.awk maildir/%.awk
+$(BUILD)/maildir/message/casemap_table.h: $(UNICODE_DATA)
+$(BUILD)/maildir/message/nfc_table.h: $(EXCLUSIONS) $(UNICODE_DATA)
+$(BUILD)/maildir/message/%_table.h: maildir/message/unicode.awk maildir/message/%.awk
 	@mkdir -p $(@D)
 	@awk $(patsubst %,-f %,$(filter %.awk,$^)) $(filter %.txt,$^) >$@.new && mv $@.new $@
-$(BUILD)/maildir/charset_table.h: maildir/charset.sh
+$(BUILD)/maildir/message/charset_table.h: maildir/message/charset.sh
 	@mkdir -p $(@D)
-	@maildir/charset.sh >$@.new && mv $@.new $@
+	@maildir/message/charset.sh >$@.new && mv $@.new $@
 tables: $(TABLES)
 
 # Unit tests: a leaf library's test (test_<library>_*.c) links that library and nothing else;

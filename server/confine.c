@@ -297,7 +297,7 @@ confine_seccomp(enum confine_role role)
 		allow(&program, reader_calls, sizeof(reader_calls) / sizeof(reader_calls[0]));
 		/* Whether the holder of a lock file lives: signal 0 and no other. */
 		give_when(&program, SYS_kill, 1, 0xffffffff, 0, SECCOMP_RET_ALLOW);
-		/* A mapped file that is cut short: maildir/mapping.c. */
+		/* A mapped file that is cut short: maildir/base/mapping.c. */
 		give_when(&program, SYS_rt_sigaction, 0, 0xffffffff, SIGBUS, SECCOMP_RET_ALLOW);
 	}
 	/* Shared memory without a file is not counted by RLIMIT_DATA; nobody here needs it. */

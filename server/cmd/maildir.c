@@ -16,8 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "maildir/charset.h"
-#include "maildir/check.h"
+#include "maildir/message/charset.h"
+#include "maildir/check/check.h"
 #include "maildir/maildir.h"
 #include "server/clock.h"
 #include "server/cmd/maildir.h"

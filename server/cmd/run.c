@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "maildir/charset.h"
+#include "maildir/message/charset.h"
 #include "server/cmd/check.h"
 #include "server/cmd/run.h"
 #include "server/conf.h"

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "maildir/deliver.h"
+#include "maildir/folder/deliver.h"
 #include "maildir/maildir.h"
 #include "server/conf.h"
 #include "server/imap/answer.h"

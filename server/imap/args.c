@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "maildir/casemap.h"
+#include "maildir/message/casemap.h"
 #include "server/imap/args.h"
 
 enum {

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "maildir/fields.h"
+#include "maildir/message/fields.h"
 #include "maildir/maildir.h"
 #include "server/imap/fetch.h"
 

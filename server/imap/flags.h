@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "maildir/maildir.h"
-#include "maildir/text.h"
+#include "maildir/base/text.h"
 #include "server/imap/args.h"
 
 struct maildir_folder;

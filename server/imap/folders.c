@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "maildir/maildir.h"
-#include "maildir/tree.h"
+#include "maildir/tree/tree.h"
 #include "server/imap/answer.h"
 #include "server/imap/list.h"
 #include "server/imap/mailbox.h"

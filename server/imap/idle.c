@@ -15,7 +15,7 @@
 #include <time.h>
 
 #include "maildir/maildir.h"
-#include "maildir/watch.h"
+#include "maildir/folder/watch.h"
 #include "server/conf.h"
 #include "server/imap/answer.h"
 #include "server/imap/mailbox.h"

@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "maildir/foldername.h"
-#include "maildir/nfc.h"
-#include "maildir/utf7.h"
+#include "maildir/folder/foldername.h"
+#include "maildir/message/nfc.h"
+#include "maildir/message/utf7.h"
 #include "server/imap/name.h"
 
 const char *

@@ -1,7 +1,7 @@
 /*
  * name.h: names of mailboxes as clients write them, and as the Maildir has them.
  *
- * The Maildir has a name in modified UTF-7 (maildir/foldername.h).  A client writes the same, or UTF-8
+ * The Maildir has a name in modified UTF-7 (maildir/folder/foldername.h).  A client writes the same, or UTF-8
  * when it has switched that on (RFC 6855, RFC 9051), and spells it in any way that means the name.
  */
 #ifndef SERVER_IMAP_NAME_H

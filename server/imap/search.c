@@ -8,8 +8,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "maildir/charset.h"
-#include "maildir/fields.h"
+#include "maildir/message/charset.h"
+#include "maildir/message/fields.h"
 #include "maildir/maildir.h"
 #include "server/imap/answer.h"
 #include "server/imap/mailbox.h"

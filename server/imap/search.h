@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "maildir/match.h"
+#include "maildir/message/match.h"
 #include "server/imap/args.h"
 #include "server/imap/sequence.h"
 

@@ -9,11 +9,11 @@
 #include <string.h>
 #include <strings.h>
 
-#include "maildir/casemap.h"
-#include "maildir/charset.h"
-#include "maildir/fields.h"
+#include "maildir/message/casemap.h"
+#include "maildir/message/charset.h"
+#include "maildir/message/fields.h"
 #include "maildir/maildir.h"
-#include "maildir/words.h"
+#include "maildir/message/words.h"
 #include "server/imap/mailbox.h"
 #include "server/imap/search.h"
 #include "server/imap/session.h"

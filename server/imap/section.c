@@ -10,7 +10,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "maildir/decode.h"
+#include "maildir/message/decode.h"
 #include "maildir/maildir.h"
 #include "server/imap/fetch.h"
 #include "server/imap/mailbox.h"

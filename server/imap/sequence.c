@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "maildir/text.h"
+#include "maildir/base/text.h"
 #include "server/imap/sequence.h"
 
 enum { DIGITS_MAX = 10 }; /* 2^32 has ten */

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "maildir/maildir.h"
-#include "maildir/tree.h"
+#include "maildir/tree/tree.h"
 #include "server/conf.h"
 #include "server/imap/answer.h"
 #include "server/imap/append.h"

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "maildir/text.h"
+#include "maildir/base/text.h"
 #include "server/imap/args.h"
 #include "server/imap/command.h"
 #include "server/imap/imap.h"

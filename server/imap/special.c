@@ -8,7 +8,7 @@
 #include <strings.h>
 
 #include "maildir/maildir.h"
-#include "maildir/tree.h"
+#include "maildir/tree/tree.h"
 #include "server/conf.h"
 #include "server/imap/session.h"
 #include "server/imap/special.h"

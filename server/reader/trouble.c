@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "maildir/blame.h"
+#include "maildir/folder/blame.h"
 #include "server/log.h"
 #include "server/reader/reader.h"
 #include "server/reader/trouble.h"

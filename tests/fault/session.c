@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "maildir/deliver.h"
-#include "maildir/text.h"
+#include "maildir/folder/deliver.h"
+#include "maildir/base/text.h"
 
 int
 session_open(struct session *session, struct world *world)

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "maildir/courier.h"
+#include "maildir/courier/courier.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

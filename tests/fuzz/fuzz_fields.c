@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "maildir/charset.h"
-#include "maildir/fields.h"
-#include "maildir/match.h"
+#include "maildir/message/charset.h"
+#include "maildir/message/fields.h"
+#include "maildir/message/match.h"
 
 enum { NEEDLE = 3 }; /* octets at most: what is longer is hardly ever found */
 

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "maildir/address.h"
-#include "maildir/header.h"
+#include "maildir/message/address.h"
+#include "maildir/message/header.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

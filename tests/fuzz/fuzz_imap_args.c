@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "maildir/text.h"
+#include "maildir/base/text.h"
 #include "server/imap/args.h"
 #include "server/imap/sequence.h"
 

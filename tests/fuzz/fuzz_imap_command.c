@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "maildir/text.h"
+#include "maildir/base/text.h"
 #include "server/imap/command.h"
 
 enum { MAX = 256, LITERAL_MAX = 64, LITERALS_MAX = 4 };

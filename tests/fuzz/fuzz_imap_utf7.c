@@ -9,8 +9,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "maildir/foldername.h"
-#include "maildir/utf7.h"
+#include "maildir/folder/foldername.h"
+#include "maildir/message/utf7.h"
 #include "server/imap/name.h"
 
 enum { OUT_MAX = 4096, PART_MAX = 200, FOLDER_MAX = 254 };

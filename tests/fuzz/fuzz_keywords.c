@@ -7,7 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "maildir/keywords.h"
+#include "maildir/uids/keywords.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

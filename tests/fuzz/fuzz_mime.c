@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "maildir/mime.h"
+#include "maildir/message/mime.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

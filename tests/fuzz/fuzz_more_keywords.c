@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "maildir/fnv.h"
-#include "maildir/keywords.h"
-#include "maildir/more_keywords.h"
+#include "maildir/base/fnv.h"
+#include "maildir/uids/keywords.h"
+#include "maildir/uids/more_keywords.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "maildir/uidlist.h"
+#include "maildir/uids/uidlist.h"
 
 #define GUID "0123456789abcdef0123456789abcdef"
 

@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "maildir/casemap.h"
-#include "maildir/charset.h"
-#include "maildir/text.h"
-#include "maildir/words.h"
+#include "maildir/message/casemap.h"
+#include "maildir/message/charset.h"
+#include "maildir/base/text.h"
+#include "maildir/message/words.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

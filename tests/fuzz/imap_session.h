@@ -14,7 +14,7 @@
 #include <string.h>
 #include <utime.h>
 
-#include "maildir/charset.h"
+#include "maildir/message/charset.h"
 #include "maildir/maildir.h"
 #include "server/channel.h"
 #include "server/conf.h"

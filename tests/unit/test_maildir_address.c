@@ -3,7 +3,7 @@
  */
 #include "maildir_fixture.h"
 
-#include "maildir/address.h"
+#include "maildir/message/address.h"
 
 /*
  * Each address as name|route|mailbox|host, a group as its name and "{", its end as "}", all of them

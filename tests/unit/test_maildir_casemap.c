@@ -3,7 +3,7 @@
  */
 #include "maildir_fixture.h"
 
-#include "maildir/casemap.h"
+#include "maildir/message/casemap.h"
 
 static char *
 mapped(const char *text, size_t len, size_t *len_r)

@@ -7,10 +7,10 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
-#include "maildir/check.h"
-#include "maildir/index.h"
-#include "maildir/internal.h"
-#include "maildir/tree.h"
+#include "maildir/check/check.h"
+#include "maildir/index/index.h"
+#include "maildir/folder/internal.h"
+#include "maildir/tree/tree.h"
 
 enum { FOUND_MAX = 64, HOURS = 3600 };
 

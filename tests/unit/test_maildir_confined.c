@@ -4,9 +4,9 @@
  */
 #include "maildir_fixture.h"
 
-#include "maildir/deliver.h"
-#include "maildir/tree.h"
-#include "maildir/watch.h"
+#include "maildir/folder/deliver.h"
+#include "maildir/tree/tree.h"
+#include "maildir/folder/watch.h"
 
 #include <linux/audit.h>
 #include <linux/filter.h>

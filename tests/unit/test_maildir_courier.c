@@ -3,8 +3,8 @@
  */
 #include "maildir_fixture.h"
 
-#include "maildir/courier.h"
-#include "maildir/tree.h"
+#include "maildir/courier/courier.h"
+#include "maildir/tree/tree.h"
 
 /* A copy that is exactly as large: a look past the end is found by the sanitizers. */
 static char *

@@ -3,7 +3,7 @@
  */
 #include "maildir_fixture.h"
 
-#include "maildir/decode.h"
+#include "maildir/message/decode.h"
 
 /* Decodes in pieces of so many octets, each in memory of just its size: a look beyond it is seen. */
 static size_t

@@ -10,7 +10,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-#include "maildir/deliver.h"
+#include "maildir/folder/deliver.h"
 
 static int link_fails;	       /* errno of every linkat */
 static int fail_at, fail_with; /* the fail_at-th of all these calls from now on fails; 0: none */

@@ -3,7 +3,7 @@
  */
 #include "maildir_fixture.h"
 
-#include "maildir/mime.h"
+#include "maildir/message/mime.h"
 
 #define FROM	"((NIL NIL \"a\" \"b\"))"
 #define NOTHING "NIL NIL NIL NIL NIL NIL NIL NIL"

@@ -3,11 +3,11 @@
  */
 #include "maildir_fixture.h"
 
-#include "maildir/facts.h"
-#include "maildir/fields.h"
-#include "maildir/index_texts.h"
-#include "maildir/match.h"
-#include "maildir/mime.h"
+#include "maildir/message/facts.h"
+#include "maildir/message/fields.h"
+#include "maildir/index/index_texts.h"
+#include "maildir/message/match.h"
+#include "maildir/message/mime.h"
 
 static void
 facts_of(struct fixture *f, bool head_only, struct facts *facts_r)

@@ -3,7 +3,7 @@
  */
 #include "maildir_fixture.h"
 
-#include "maildir/header.h"
+#include "maildir/message/header.h"
 
 #define NAMES(...) ((const char *const[]){__VA_ARGS__, NULL})
 

@@ -3,9 +3,9 @@
  */
 #include "maildir_fixture.h"
 
-#include "maildir/deliver.h"
-#include "maildir/ids.h"
-#include "maildir/tree.h"
+#include "maildir/folder/deliver.h"
+#include "maildir/folder/ids.h"
+#include "maildir/tree/tree.h"
 
 static void
 text_of_ids(void **state)

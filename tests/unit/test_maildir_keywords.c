@@ -3,8 +3,8 @@
  */
 #include "maildir_fixture.h"
 
-#include "maildir/deliver.h"
-#include "maildir/keywords.h"
+#include "maildir/folder/deliver.h"
+#include "maildir/uids/keywords.h"
 
 static void
 parse(void **state)

@@ -6,10 +6,10 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-#include "maildir/deliver.h"
-#include "maildir/internal.h"
-#include "maildir/lock.h"
-#include "maildir/tree.h"
+#include "maildir/folder/deliver.h"
+#include "maildir/folder/internal.h"
+#include "maildir/base/lock.h"
+#include "maildir/tree/tree.h"
 
 #define DOTLOCK "dovecot-uidlist.lock"
 

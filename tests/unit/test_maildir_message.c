@@ -5,7 +5,7 @@
 
 #include <sys/wait.h>
 
-#include "maildir/internal.h"
+#include "maildir/folder/internal.h"
 
 struct sample {
 	const char *file, *wire;

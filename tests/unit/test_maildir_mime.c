@@ -3,7 +3,7 @@
  */
 #include "maildir_fixture.h"
 
-#include "maildir/mime.h"
+#include "maildir/message/mime.h"
 
 static struct mime *
 parse(const char *message, size_t len, size_t piece)

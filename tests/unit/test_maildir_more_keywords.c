@@ -3,11 +3,11 @@
  */
 #include "maildir_fixture.h"
 
-#include "maildir/fnv.h"
-#include "maildir/internal.h"
-#include "maildir/keywords.h"
-#include "maildir/lock.h"
-#include "maildir/more_keywords.h"
+#include "maildir/base/fnv.h"
+#include "maildir/folder/internal.h"
+#include "maildir/uids/keywords.h"
+#include "maildir/base/lock.h"
+#include "maildir/uids/more_keywords.h"
 
 #define FILE_NAME "sallyport.keywords"
 #define BIT(n)	  (UINT64_C(1) << (n))

@@ -3,7 +3,7 @@
  */
 #include "maildir_fixture.h"
 
-#include "maildir/name.h"
+#include "maildir/base/name.h"
 
 enum {
 	P = MAILDIR_PASSED,

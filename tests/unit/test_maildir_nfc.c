@@ -3,8 +3,8 @@
  */
 #include "maildir_fixture.h"
 
-#include "maildir/casemap.h"
-#include "maildir/nfc.h"
+#include "maildir/message/casemap.h"
+#include "maildir/message/nfc.h"
 
 /* Of Debian's package unicode-data, as the tables are; bzip2 comes with every compiler. */
 #define UNICODE_TEST "bzip2 -dc /usr/share/unicode/NormalizationTest.txt.bz2"

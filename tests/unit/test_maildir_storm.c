@@ -15,8 +15,8 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-#include "maildir/index.h"
-#include "maildir/internal.h"
+#include "maildir/index/index.h"
+#include "maildir/folder/internal.h"
 
 #define STORM_MS  5000
 #define READERS	  4
@@ -531,7 +531,7 @@ storm_preload(struct storm *s)
 	assert_int_equal(fclose(s->log), 0);
 }
 
-/* REQUIREMENTS 32 and 33, and the contract at the head of maildir/sync.c. */
+/* REQUIREMENTS 32 and 33, and the contract at the head of maildir/folder/sync.c. */
 static void
 test_req33_storm(void **state)
 {

@@ -3,7 +3,7 @@
  */
 #include "maildir_fixture.h"
 
-#include "maildir/mime.h"
+#include "maildir/message/mime.h"
 
 #define NO_ENVELOPE "(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)"
 #define ASCII	    "(\"charset\" \"us-ascii\")"

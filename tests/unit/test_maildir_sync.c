@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "maildir/deliver.h"
+#include "maildir/folder/deliver.h"
 
 /* --- calls that fail when told to --- */
 

@@ -9,8 +9,8 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-#include "maildir/deliver.h"
-#include "maildir/tree.h"
+#include "maildir/folder/deliver.h"
+#include "maildir/tree/tree.h"
 
 static int rename_fails_at, renames; /* the n-th rename gives EIO */
 static int link_fails;		     /* errno of linkat */

@@ -3,7 +3,7 @@
  */
 #include "maildir_fixture.h"
 
-#include "maildir/uidlist.h"
+#include "maildir/uids/uidlist.h"
 
 #define GUID   "f2606f033216016bfa33000083ecc375"
 #define HEADER "3 V1000 N7 G" GUID "\n"

@@ -6,8 +6,8 @@
 #include <poll.h>
 #include <sys/resource.h>
 
-#include "maildir/deliver.h"
-#include "maildir/watch.h"
+#include "maildir/folder/deliver.h"
+#include "maildir/folder/watch.h"
 
 static struct maildir_watch *
 watch(struct maildir_folder *folder)

@@ -3,8 +3,8 @@
  */
 #include "maildir_fixture.h"
 
-#include "maildir/casemap.h"
-#include "maildir/words.h"
+#include "maildir/message/casemap.h"
+#include "maildir/message/words.h"
 
 static char *
 decoded(const char *first, size_t first_len, const char *second, size_t second_len)

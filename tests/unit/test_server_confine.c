@@ -27,7 +27,7 @@
 #include <time.h>
 
 #include "maildir/maildir.h"
-#include "maildir/text.h"
+#include "maildir/base/text.h"
 #include "server/confine.h"
 #include "server/conf.h"
 #include "server/privdrop.h"

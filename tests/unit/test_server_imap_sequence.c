@@ -3,7 +3,7 @@
  */
 #include "server_fixture.h"
 
-#include "maildir/text.h"
+#include "maildir/base/text.h"
 #include "server/imap/sequence.h"
 
 /* Parses a copy that ends where the text ends, and writes the normal form. */

@@ -1,0 +1,50 @@
+/*
+ * file.h: files of ours and Dovecot's that lie beside the messages: opened for writing, and replaced.
+ *
+ * Any program may have left anything under their names: a directory, a FIFO, a link, a file of another user.
+ * Nothing is written into a file that may be somewhere else as well, and what is in the way is kept.
+ */
+#ifndef MAILDIR_BASE_FILE_H
+#define MAILDIR_BASE_FILE_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct maildir;
+struct mdtext;
+struct stat;
+
+/*
+ * Opens a file for writing; flags: O_APPEND, O_CREAT.  -1: EINVAL if it is no regular file, or one that has
+ * other names too.
+ */
+int file_open(int dirfd, const char *name, int flags, struct stat *st_r);
+
+/* Removes what lies under a name of our own, or renames a directory that holds something. */
+void file_clear(int dirfd, const char *tmp);
+
+/* Makes an empty file under a name of our own, in place of what a process that died has left there. */
+int file_make(int dirfd, const char *tmp);
+
+/* Makes it with that text, on disk.  like: a file whose mode and group it gets where we may, or NULL. */
+int file_write(int dirfd, const char *tmp, const struct mdtext *text, const char *like);
+
+/*
+ * Puts it in its place.  A directory there, and with keep anything, is set aside.  Afterwards, also on errors,
+ * there is no tmp.
+ */
+int file_place(struct maildir *md, int dirfd, const char *tmp, const char *name, bool keep);
+
+/* Renames what cannot be used to "<name>.odd" or the like, or removes a FIFO or a link; and gives a notice. */
+int file_set_aside(struct maildir *md, int dirfd, const char *name);
+
+/*
+ * Whether the directory belongs to this process's user.  Only there a file that cannot be opened is set aside: users
+ * who share a directory would take turns at it.
+ */
+bool file_dir_is_ours(int dirfd);
+
+/* Gives a notice that a file cannot be used, once a session. */
+void file_notice(struct maildir *md, int dirfd, const char *name, int error);
+
+#endif

@@ -1,0 +1,116 @@
+/*
+ * text.c: memory that grows.
+ * Runs as: mail user.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "maildir/base/text.h"
+
+/* Large enough that a folder of 100,000 messages takes a hundred allocations, small for ten. */
+#define CHUNK_FIRST 1024
+#define CHUNK_MAX   (64 * 1024)
+
+struct mdarena_chunk {
+	struct mdarena_chunk *next;
+	size_t used, size;
+	char data[];
+};
+
+static bool
+text_room(struct mdtext *text, size_t len)
+{
+	size_t size = text->size == 0 ? 4096 : text->size;
+	char *data;
+
+	if (text->failed || len > SIZE_MAX / 4 || text->len > SIZE_MAX / 4)
+		return false;
+	while (size < text->len + len)
+		size *= 2;
+	if (size == text->size)
+		return true;
+	data = realloc(text->data, size);
+	if (data == NULL)
+		return false;
+	text->data = data;
+	text->size = size;
+	return true;
+}
+
+void
+mdtext_add(struct mdtext *text, const void *data, size_t len)
+{
+	if ((text->size == 0 || len > text->size - text->len) && !text_room(text, len)) {
+		text->failed = true;
+		return;
+	}
+	if (len > 0)
+		memcpy(text->data + text->len, data, len);
+	text->len += len;
+}
+
+void
+mdtext_addf(struct mdtext *text, const char *format, ...)
+{
+	char line[512]; /* for numbers and short words; names go through mdtext_add */
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	if (n < 0 || (size_t)n >= sizeof(line))
+		text->failed = true;
+	else
+		mdtext_add(text, line, (size_t)n);
+}
+
+void
+mdtext_clear(struct mdtext *text)
+{
+	free(text->data);
+	memset(text, 0, sizeof(*text));
+}
+
+char *
+mdarena_add(struct mdarena *arena, const char *string, size_t len)
+{
+	struct mdarena_chunk *chunk = arena->head;
+	size_t size = CHUNK_FIRST;
+	char *copy;
+
+	if (chunk == NULL || chunk->size - chunk->used <= len) {
+		if (chunk != NULL)
+			size = chunk->size < CHUNK_MAX ? chunk->size * 2 : CHUNK_MAX;
+		if (size <= len)
+			size = len + 1;
+		chunk = malloc(sizeof(*chunk) + size);
+		if (chunk == NULL)
+			return NULL;
+		chunk->next = arena->head;
+		chunk->used = 0;
+		chunk->size = size;
+		arena->head = chunk;
+	}
+	copy = chunk->data + chunk->used;
+	memcpy(copy, string, len);
+	copy[len] = '\0';
+	chunk->used += len + 1;
+	return copy;
+}
+
+void
+mdarena_clear(struct mdarena *arena)
+{
+	struct mdarena_chunk *next;
+
+	for (struct mdarena_chunk *chunk = arena->head; chunk != NULL; chunk = next) {
+		next = chunk->next;
+		free(chunk);
+	}
+	arena->head = NULL;
+}

@@ -1,0 +1,115 @@
+/*
+ * check.h: looks at a Maildir as it lies on the disk, says what is odd, and mends what can be mended
+ * without loss.
+ *
+ * The looks change nothing, take no lock, and may run beside any session.  What they tell of a folder
+ * that is being changed may be true a moment later only; they look twice before they call
+ * something odd that a session could just be doing.
+ *
+ * Functions that return int give 0, or -1 with errno set.
+ */
+#ifndef MAILDIR_CHECK_CHECK_H
+#define MAILDIR_CHECK_CHECK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "maildir/maildir.h"
+
+/* What can be odd.  name is a path below the folder. */
+enum maildir_odd {
+	/* Of a folder. */
+	ODD_MISSING,	  /* cur, new or tmp */
+	ODD_STRANGE,	  /* is not the directory or file that it should be; detail: what it is */
+	ODD_CLOSED,	  /* a directory or file of ours that cannot be looked at; detail: why */
+	ODD_OWNER,	  /* belongs to somebody else; number: whose uid */
+	ODD_LINKED,	  /* a file of ours that has other names too; number: how many it has */
+	ODD_MODE,	  /* its owner cannot use it, or everybody can write it; number: the mode */
+	ODD_NO_MESSAGE,	  /* in cur/ or new/; detail: what it is */
+	ODD_NAME,	  /* a name that no message can have */
+	ODD_DOUBLED,	  /* another message has the same base name; detail: its path */
+	ODD_TWIN,	  /* the same file has a second name; detail: that */
+	ODD_UNREADABLE,	  /* a message; number: whose uid; detail: the mode */
+	ODD_UIDLIST_LOST, /* all messages get new UIDs with the next session; detail: why */
+	ODD_UIDLIST_TORN, /* lines of it cannot be read, and their messages get new UIDs; detail: why */
+	ODD_LOCK,	  /* a lock file of a process that is dead */
+	ODD_TEMPORARY, /* of ours, left behind */
+	ODD_OLD,       /* in tmp/, for longer than a delivery can take */
+	ODD_INDEX,     /* damaged, or of another version or machine */
+	/* Of the Maildir: folder is NULL. */
+	ODD_NO_FOLDER,	    /* a directory that may have messages and is no folder; detail: why */
+	ODD_LINK,	    /* a folder that is a symbolic link */
+	ODD_HIDDEN,	    /* a directory that means the name of another, which is detail */
+	ODD_SUBSCRIPTION,   /* of a folder that does not exist */
+	ODD_VALIDITY_NAMES, /* several files dovecot-uidvalidity.*; number: of them */
+	ODD_QUOTA,	    /* maildirsize, which is not kept up */
+	ODD_DELETED,	    /* a folder that was deleted, and not all of it is gone yet */
+	/* Not odd; told only when it was mended. */
+	ODD_NO_UID, /* number: of messages that had none */
+	ODD_NO_INDEX,
+	ODDITIES,
+};
+
+struct maildir_finding {
+	enum maildir_odd odd;
+	bool mended; /* it was so, and is not any more */
+	const char *folder, *name,
+	    *detail; /* or NULL; names as they are on disk, with any octets */
+	uint64_t number;
+};
+
+/* Who looks, and when: what is old is so at that time. */
+struct maildir_check {
+	time_t now;
+	void (*tell)(void *ctx, const struct maildir_finding *finding);
+	void *ctx;
+};
+
+enum maildir_index_state {
+	MAILDIR_INDEX_NONE,
+	MAILDIR_INDEX_CURRENT, /* the next session need not look at a single message */
+	MAILDIR_INDEX_OLD,     /* it will look through the folder */
+	MAILDIR_INDEX_DAMAGED,
+};
+
+enum { MAILDIR_KEYWORD_SHOWN = 200 }; /* octets of a keyword's name */
+
+struct maildir_facts {
+	size_t messages, unseen;
+	size_t fresh; /* in new/ */
+	uint64_t octets;
+	uint32_t validity, next; /* 0: nobody has given UIDs yet */
+	size_t without_uid;	 /* messages that get one with the next session */
+	size_t without_file;	 /* lines of dovecot-uidlist, kept in case the message comes back */
+	enum maildir_index_state index;
+	uint64_t snapshot, log, texts; /* octets of the index's files */
+	size_t with_texts;	       /* messages of which all is known */
+	size_t keywords;
+	struct maildir_keyword {
+		int number;
+		char name[MAILDIR_KEYWORD_SHOWN + 1]; /* "": it has none */
+		size_t messages;
+	} keyword[MAILDIR_KEYWORDS];
+};
+
+/* As maildir_open, and also one that lacks some of cur, new and tmp, but not all. */
+int maildir_check_open(const char *path, const char *host, struct maildir **md_r);
+
+/* Looks at what is not of one folder. */
+int maildir_check_tree(struct maildir *md, const struct maildir_check *check);
+/* Looks at one, which maildir_folders has named. */
+int maildir_check_folder(struct maildir *md, const char *name, const struct maildir_check *check,
+    struct maildir_facts *facts_r);
+/* Of the facts those about the index alone; nothing is told. */
+int maildir_check_index(struct maildir *md, const char *name, struct maildir_facts *facts_r);
+
+/*
+ * Mends, and tells what was mended.  The tree comes first: folders may come into being.  No message is
+ * removed, and no UIDVALIDITY changes but where ODD_UIDLIST_LOST says so.
+ */
+int maildir_mend_tree(struct maildir *md, const struct maildir_check *check);
+int maildir_mend_folder(struct maildir *md, const char *name, const struct maildir_check *check);
+
+#endif

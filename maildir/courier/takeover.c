@@ -1,0 +1,436 @@
+/*
+ * takeover.c: takes over what Courier kept in a folder that we open first; see courier.c.
+ * Runs as: mail user, holding the folder's lock.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "maildir/courier/courier.h"
+#include "maildir/folder/internal.h"
+#include "maildir/uids/keywords.h"
+#include "maildir/uids/more_keywords.h"
+#include "maildir/courier/takeover.h"
+
+#define COURIER_UIDS	      "courierimapuiddb"
+#define COURIER_UIDLS	      "courierpop3dsizelist"
+#define COURIER_KEYWORDS      "courierimapkeywords"
+#define COURIER_KEYWORDS_LIST ":list"
+#define COURIER_SUBSCRIBED    "courierimapsubscribed"
+
+/* About a million messages; what is larger is none of these files. */
+#define COURIER_SIZE_MAX (256 * 1024 * 1024)
+
+/* A message's own file of keywords. */
+#define COURIER_OWN_MAX (64 * 1024)
+
+/* Some ten thousand names. */
+#define COURIER_SUBSCRIBED_MAX (1024 * 1024)
+
+/* A folder in which somebody renames all the time is given up on: flags that he sets are kept. */
+#define APPLY_PASSES 4
+
+/* All of a file; *text_r is NULL where there is none.  One that cannot be read is as one that is not. */
+static int
+courier_read(struct maildir_folder *folder, int dirfd, const char *name, size_t max, char **text_r,
+    size_t *size_r)
+{
+	struct stat st;
+	int fd = maildir_open_regular(dirfd, name, &st), r = -1, saved;
+
+	*text_r = NULL;
+	*size_r = 0;
+	if (fd >= 0)
+		r = maildir_read_all(fd, max, text_r, size_r);
+	if (r == 0) {
+		close(fd);
+		return 0;
+	}
+	saved = errno;
+	if (fd >= 0)
+		close(fd);
+	errno = saved;
+	if (errno == ENOENT)
+		return 0;
+	if (errno != EACCES && errno != EINVAL && errno != EFBIG && errno != EISDIR)
+		return -1;
+	maildir_notice(folder->md, "%s: Courier's %s: %s; it is not taken over", folder->name, name,
+	    errno == EFBIG ? "it is too large" : strerror(errno));
+	return 0;
+}
+
+static int
+read_uidls(struct maildir_folder *folder, struct courier_uidls *uidls, char **text_r)
+{
+	size_t size;
+
+	memset(uidls, 0, sizeof(*uidls));
+	if (courier_read(folder, folder->fd, COURIER_UIDLS, COURIER_SIZE_MAX, text_r, &size) < 0)
+		return -1;
+	if (*text_r == NULL)
+		return 0;
+	if (courier_uidls_parse(uidls, *text_r, size) < 0) {
+		free(*text_r);
+		*text_r = NULL;
+		return -1;
+	}
+	if (uidls->what != NULL)
+		maildir_notice(folder->md,
+		    "%s: Courier's " COURIER_UIDLS ": %s; some POP3 UIDLs change", folder->name,
+		    uidls->what);
+	return 0;
+}
+
+/* None is one without lines, whose UIDs are not known. */
+static int
+read_uids(struct maildir_folder *folder, struct uidlist *db)
+{
+	char *text;
+	size_t size;
+
+	memset(db, 0, sizeof(*db));
+	db->state = UIDLIST_NONE;
+	if (courier_read(folder, folder->fd, COURIER_UIDS, COURIER_SIZE_MAX, &text, &size) < 0)
+		return -1;
+	if (text == NULL)
+		return 0;
+	if (uidlist_parse(db, text, size) < 0)
+		return -1;
+	if (!courier_uids_known(db))
+		maildir_notice(folder->md,
+		    "%s: Courier's " COURIER_UIDS
+		    ": its head is damaged; all messages get new UIDs",
+		    folder->name);
+	else if (db->state != UIDLIST_GOOD)
+		maildir_notice(folder->md,
+		    "%s: Courier's " COURIER_UIDS ": %s; some messages get new UIDs", folder->name,
+		    db->what);
+	return 0;
+}
+
+static int
+take_uids(struct maildir_folder *folder, const struct uidlist *db,
+    const struct courier_uidls *uidls, struct uidlist *list)
+{
+	struct mdtext text = {0};
+	uint32_t validity = 0;
+
+	if (!courier_uids_known(db) && validity_next(folder->md, db->validity, &validity) < 0)
+		return -1;
+	if (courier_put_uids(&text, db, uidls, validity) < 0) {
+		mdtext_clear(&text);
+		return -1;
+	}
+	return uidlist_parse(list, text.data, text.len);
+}
+
+/* --- keywords of files --- */
+
+/* A file of courierimapkeywords/: whose it is, and how new. */
+struct own_file {
+	char *name;
+	const char *base; /* in name */
+	uint64_t rank;	  /* the highest counts */
+};
+
+struct own_files {
+	struct own_file *list;
+	size_t count, room;
+};
+
+static int
+own_compare(const void *a, const void *b)
+{
+	const struct own_file *x = a, *y = b;
+	int r = strcmp(x->base, y->base);
+
+	return r != 0 ? r : (x->rank < y->rank) - (x->rank > y->rank);
+}
+
+static void
+own_clear(struct own_files *files)
+{
+	int saved = errno;
+
+	for (size_t i = 0; i < files->count; i++)
+		free(files->list[i].name);
+	free(files->list);
+	errno = saved;
+}
+
+static int
+own_add(struct own_files *files, const char *name)
+{
+	struct own_file file, *list;
+
+	if (!courier_keywords_file(name, &file.base, &file.rank))
+		return 0;
+	if (files->count == files->room) {
+		list = reallocarray(files->list, files->room * 2 + 64, sizeof(file));
+		if (list == NULL)
+			return -1;
+		files->list = list;
+		files->room = files->room * 2 + 64;
+	}
+	file.name = strdup(name);
+	if (file.name == NULL)
+		return -1;
+	file.base = file.name + (file.base - name);
+	files->list[files->count++] = file;
+	return 0;
+}
+
+static int
+own_scan(struct own_files *files, int dirfd)
+{
+	DIR *dir = maildir_read_dir(dirfd, ".", NULL);
+	struct dirent *entry;
+	int r = 0, saved;
+
+	if (dir == NULL)
+		return -1;
+	while (r == 0 && (errno = 0, entry = readdir(dir)) != NULL)
+		r = own_add(files, entry->d_name);
+	if (errno != 0)
+		r = -1;
+	saved = errno;
+	(void)closedir(dir);
+	errno = saved;
+	if (files->count > 0)
+		qsort(files->list, files->count, sizeof(*files->list), own_compare);
+	return r;
+}
+
+/* The newest of each message. */
+static int
+own_read(struct maildir_folder *folder, int dirfd, const struct own_files *files,
+    struct courier_keywords *keywords)
+{
+	char *text;
+	size_t size;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < files->count; i++) {
+		const struct own_file *file = &files->list[i];
+
+		if (i > 0 && strcmp(files->list[i - 1].base, file->base) == 0)
+			continue;
+		if (courier_read(folder, dirfd, file->name, COURIER_OWN_MAX, &text, &size) < 0)
+			return -1;
+		if (text != NULL)
+			r = courier_keywords_own(keywords, file->base, text, size);
+		free(text);
+	}
+	return r;
+}
+
+static int
+read_keywords_in(struct maildir_folder *folder, int dirfd, struct courier_keywords *keywords)
+{
+	struct own_files files = {0};
+	char *text = NULL;
+	size_t size = 0;
+	int r = own_scan(&files, dirfd);
+
+	if (r == 0)
+		r = own_read(folder, dirfd, &files, keywords);
+	own_clear(&files);
+	if (r == 0)
+		r = courier_read(
+		    folder, dirfd, COURIER_KEYWORDS_LIST, COURIER_SIZE_MAX, &text, &size);
+	if (r == 0)
+		r = courier_keywords_list(keywords, text != NULL ? text : "", size);
+	free(text);
+	return r;
+}
+
+static int
+read_keywords(struct maildir_folder *folder, struct courier_keywords *keywords)
+{
+	int fd = maildir_open_dir(folder->fd, COURIER_KEYWORDS), r, saved;
+
+	if (fd < 0)
+		return errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == EACCES
+			   ? 0
+			   : -1;
+	r = read_keywords_in(folder, fd, keywords);
+	saved = errno;
+	close(fd);
+	errno = saved;
+	if (r == 0 && keywords->what != NULL)
+		maildir_notice(folder->md, "%s: Courier's " COURIER_KEYWORDS ": %s", folder->name,
+		    keywords->what);
+	return r;
+}
+
+/* The bit of the number that each name gets; 0 for those that cannot have one. */
+static int
+name_bits(struct maildir_folder *folder, const struct courier_keywords *keywords,
+    uint64_t bits[COURIER_NAMES_MAX])
+{
+	for (size_t i = 0; i < keywords->names; i++) {
+		int number = -1;
+
+		errno = EINVAL;
+		if (keyword_valid(keywords->name[i]))
+			number = keywords_make_locked(folder, keywords->name[i]);
+		if (number < 0 && errno != EINVAL && errno != ERANGE)
+			return -1;
+		bits[i] = number >= 0 ? UINT64_C(1) << number : 0;
+		if (number < 0)
+			maildir_notice(folder->md, "%s: Courier's keyword %s is not taken over: %s",
+			    folder->name, keywords->name[i],
+			    errno == ERANGE ? "there are too many" : "it cannot be one");
+	}
+	return 0;
+}
+
+/* The keywords of the message whose marks begin at *i, which moves on to the next message. */
+static uint64_t
+mark_bits(const struct courier_keywords *keywords, const uint64_t *bits, size_t *i)
+{
+	const char *base = keywords->mark[*i].base;
+	uint64_t all = 0;
+
+	for (; *i < keywords->marks && strcmp(keywords->mark[*i].base, base) == 0; ++*i) {
+		if (keywords->mark[*i].name != COURIER_OWN)
+			all |= bits[keywords->mark[*i].name];
+	}
+	return all;
+}
+
+/* Gives a file the letters that it lacks.  1: somebody renamed it meanwhile; it is to be looked for. */
+static int
+apply_name(struct maildir_folder *folder, const struct courier_keywords *keywords,
+    const uint64_t *bits, const char *name)
+{
+	struct mdname_change change = {0};
+	uint32_t flags, has;
+	char changed[NAME_SIZE];
+	size_t i = courier_keywords_find(keywords, name, mdname_base(name));
+
+	if (i == keywords->marks)
+		return 0;
+	change.add_keywords = (uint32_t)(mark_bits(keywords, bits, &i) & KEYWORD_LETTERS_MASK);
+	mdname_flags(name, &flags, &has);
+	if ((change.add_keywords & ~has) == 0)
+		return 0;
+	if (mdname_apply(name, &change, changed) == 0 &&
+	    maildir_move(folder->dir[ENTRY_CUR], name, folder->dir[ENTRY_CUR], changed) == 0)
+		return 0;
+	if (errno == ENOENT)
+		return 1;
+	if (errno != ENAMETOOLONG && errno != EEXIST)
+		return -1;
+	maildir_notice(folder->md, "%s: cur/%s: Courier's keywords are not taken over: %s",
+	    folder->name, name, strerror(errno));
+	return 0;
+}
+
+static int
+apply_pass(
+    struct maildir_folder *folder, const struct courier_keywords *keywords, const uint64_t *bits)
+{
+	DIR *dir = maildir_read_dir(folder->dir[ENTRY_CUR], ".", NULL);
+	struct dirent *entry;
+	int r = 0, again = 0, saved;
+
+	if (dir == NULL)
+		return -1;
+	while (r >= 0 && (errno = 0, entry = readdir(dir)) != NULL) {
+		r = apply_name(folder, keywords, bits, entry->d_name);
+		again |= r > 0;
+	}
+	if (errno != 0)
+		r = -1;
+	saved = errno;
+	(void)closedir(dir);
+	errno = saved;
+	return r < 0 ? -1 : again;
+}
+
+/* Those that are no letters, written down at once. */
+static int
+apply_more(
+    struct maildir_folder *folder, const struct courier_keywords *keywords, const uint64_t *bits)
+{
+	struct more_change *change = calloc(keywords->marks + 1, sizeof(*change));
+	size_t count = 0, i = 0;
+	int r = 0;
+
+	if (change == NULL)
+		return -1;
+	while (i < keywords->marks) {
+		const char *base = keywords->mark[i].base;
+		uint64_t more = mark_bits(keywords, bits, &i) & MORE_BITS;
+
+		if (more != 0)
+			change[count++] = (struct more_change){base, strlen(base), more};
+	}
+	if (count > 0)
+		r = keywords_save(folder, change, count);
+	free(change);
+	return r;
+}
+
+/*
+ * Keywords are on disk before dovecot-uidlist is written: who dies in between does it all once more.
+ */
+static int
+take_keywords(struct maildir_folder *folder, const struct courier_keywords *keywords)
+{
+	uint64_t bits[COURIER_NAMES_MAX];
+	int r = 1;
+
+	if (keywords->names == 0)
+		return 0;
+	if (name_bits(folder, keywords, bits) < 0 || apply_more(folder, keywords, bits) < 0)
+		return -1;
+	for (int pass = 0; r > 0 && pass < APPLY_PASSES; pass++)
+		r = apply_pass(folder, keywords, bits);
+	return r < 0 ? -1 : fsync(folder->dir[ENTRY_CUR]);
+}
+
+int
+takeover_folder(struct maildir_folder *folder, struct uidlist *list)
+{
+	struct courier_keywords *keywords = calloc(1, sizeof(*keywords));
+	struct courier_uidls uidls = {0};
+	struct uidlist db = {.state = UIDLIST_NONE};
+	char *uidl_text = NULL;
+	int r = -1, saved;
+
+	if (keywords != NULL && read_uids(folder, &db) == 0 &&
+	    read_uidls(folder, &uidls, &uidl_text) == 0 && read_keywords(folder, keywords) == 0)
+		r = take_keywords(folder, keywords);
+	if (r == 0 && (db.state != UIDLIST_NONE || uidls.count > 0))
+		r = take_uids(folder, &db, &uidls, list);
+	saved = errno;
+	if (keywords != NULL)
+		courier_keywords_clear(keywords);
+	free(keywords);
+	courier_uidls_clear(&uidls);
+	free(uidl_text);
+	uidlist_clear(&db);
+	errno = saved;
+	return r;
+}
+
+int
+takeover_subscriptions(struct maildir *md, struct mdtext *out)
+{
+	char *text;
+	size_t size;
+
+	if (root_read(md, COURIER_SUBSCRIBED, COURIER_SUBSCRIBED_MAX, &text, &size) < 0)
+		return errno == EACCES || errno == EIO ? 0 : -1;
+	courier_put_subscriptions(out, text, size);
+	free(text);
+	if (!out->failed)
+		return 0;
+	errno = ENOMEM;
+	return -1;
+}

@@ -1,0 +1,659 @@
+/*
+ * deliver.c: new messages in a folder: written to tmp/, moved to cur/ together, numbered.
+ * Runs as: mail user.
+ *
+ * A message is complete and on disk (fsync) in tmp/ before it gets a name in cur/; so whoever looks
+ * finds it whole or not at all, wherever we die.  What is left in tmp/ then is nobody's mail.  The
+ * names in cur/ are given under the folder's lock and Dovecot's lock file, and these are held until
+ * the UIDs are on disk: no other session numbers one part of a set before the rest is there.  If that
+ * fails every file of the set is removed again.
+ *
+ * A link to the file of a message that is there already is complete as soon as it is made, and is on disk
+ * when the directory is: it needs no tmp/.  So those are made under the locks, one call for each.
+ *
+ * A file holds LF where the client sent CRLF.  A CR before CRLF stays, with the CRLF behind it as it
+ * is: then message.c gives back exactly what came, for all but bare LFs.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "maildir/folder/deliver.h"
+#include "maildir/folder/ids.h"
+#include "maildir/index/index.h"
+#include "maildir/folder/internal.h"
+#include "maildir/uids/keywords.h"
+#include "maildir/base/lock.h"
+#include "maildir/uids/more_keywords.h"
+#include "maildir/folder/own.h"
+#include "maildir/folder/scan.h"
+#include "maildir/folder/sync.h"
+
+/* A name is new; should it exist all the same, the next is. */
+#define NAME_TRIES 10
+
+/* How often another program may rename a message between our look and our link. */
+#define COPY_TRIES 16
+
+struct maildir_delivery {
+	struct maildir_folder *folder;
+	struct maildir_folder *from; /* of messages that are to be linked, or NULL */
+	struct delivery_set set;
+	size_t room;
+	uint32_t *uids;
+	int tmp;
+	int fd; /* the last message of the set is being written to it, or -1 */
+	time_t date;
+	bool date_lost; /* of some message: see maildir_delivery_dates_kept */
+	bool held;	/* a CR came last, and is not written yet */
+	bool doubled;	/* and another came before it */
+	bool after_cr;	/* the last octet written was CR */
+	int error;	/* errno of what failed: then nothing can be committed */
+};
+
+int
+maildir_delivery_begin(struct maildir_folder *folder, struct maildir_delivery **delivery_r)
+{
+	struct maildir_delivery *d = calloc(1, sizeof(*d));
+
+	*delivery_r = NULL;
+	if (d == NULL)
+		return -1;
+	d->folder = folder;
+	d->fd = -1;
+	d->tmp = folder_open_part(folder, "tmp");
+	if (d->tmp < 0) {
+		free(d);
+		return -1;
+	}
+	*delivery_r = d;
+	return 0;
+}
+
+/* Remembers why the set cannot be committed. */
+static int
+delivery_fail(struct maildir_delivery *d)
+{
+	if (d->error == 0)
+		d->error = errno;
+	return -1;
+}
+
+/* The base name of a message, as it is called in tmp/. */
+static void
+delivered_base(const struct delivered *message, char base_r[NAME_SIZE])
+{
+	memcpy(base_r, message->name, message->base_len);
+	base_r[message->base_len] = '\0';
+}
+
+/* A new member of the set with a name that nobody has; it counts from set.count++ on. */
+static struct delivered *
+delivery_add(struct maildir_delivery *d, uint32_t flags, uint64_t keywords, char base_r[NAME_SIZE])
+{
+	const struct mdname_change change = {.add = flags, .add_keywords = (uint32_t)keywords};
+	struct maildir *md = d->folder->md;
+	struct delivered *message;
+	char plain[NAME_SIZE], name[NAME_SIZE];
+
+	if (d->set.count == d->room) {
+		size_t room = d->room == 0 ? 4 : d->room * 2;
+
+		message = reallocarray(d->set.message, room, sizeof(*message));
+		if (message == NULL)
+			return NULL;
+		d->set.message = message;
+		d->room = room;
+	}
+	if (mdname_unique(md->host, ++md->unique, "", plain) < 0 ||
+	    mdname_apply(plain, &change, name) < 0)
+		return NULL;
+	message = &d->set.message[d->set.count];
+	memset(message, 0, sizeof(*message));
+	message->name = strdup(name);
+	if (message->name == NULL)
+		return NULL;
+	message->base_len = mdname_base(name);
+	message->keywords = keywords;
+	delivered_base(message, base_r);
+	return message;
+}
+
+/* The file of a new message in tmp/, which is d->set.count - 1 then. */
+static int
+delivery_create(struct maildir_delivery *d, uint32_t flags, uint64_t keywords)
+{
+	const int create = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+	char base[NAME_SIZE];
+
+	for (int tries = 0; tries < NAME_TRIES; tries++) {
+		struct delivered *message = delivery_add(d, flags, keywords, base);
+		int fd;
+
+		if (message == NULL)
+			return -1;
+		fd = openat(d->tmp, base, create, 0600);
+		if (fd >= 0) {
+			d->set.count++;
+			return fd;
+		}
+		free(message->name);
+		if (errno != EEXIST)
+			return -1;
+	}
+	return -1;
+}
+
+/* --- writing --- */
+
+static struct delivered *
+delivery_last(const struct maildir_delivery *d)
+{
+	return &d->set.message[d->set.count - 1];
+}
+
+/* Octets as they are to be in the file, counted. */
+static int
+delivery_put(struct maildir_delivery *d, int fd, const char *data, size_t len)
+{
+	struct uidlist_sizes *sizes = &delivery_last(d)->sizes;
+
+	if (len == 0)
+		return 0;
+	if (maildir_write_all(fd, data, len) < 0)
+		return -1;
+	sizes->size += len;
+	sizes->wire += len + wire_added(data, len, &d->after_cr);
+	sizes->line_end = data[len - 1] == '\n';
+	return 0;
+}
+
+/* Closes a message's file: it is on disk. */
+static int
+delivery_close(struct maildir_delivery *d, int fd, const struct timespec *date)
+{
+	const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, *date};
+	struct stat st;
+	int r = 0, saved;
+
+	if (futimens(fd, times) < 0 || fsync(fd) < 0 || fstat(fd, &st) < 0)
+		r = -1;
+	else if (st.st_mtime != date->tv_sec || maildir_calendar(date->tv_sec) != date->tv_sec)
+		d->date_lost = true;
+	saved = errno;
+	if (close(fd) < 0)
+		return -1;
+	errno = saved;
+	delivery_last(d)->sizes.known = true;
+	return r;
+}
+
+/* The message before is over. */
+static int
+delivery_finish(struct maildir_delivery *d)
+{
+	const struct timespec date = {.tv_sec = d->date};
+	int fd = d->fd, r = 0;
+
+	if (d->error != 0) {
+		errno = d->error;
+		return -1;
+	}
+	if (fd < 0)
+		return 0;
+	d->fd = -1;
+	if (d->held)
+		r = delivery_put(d, fd, "\r", 1);
+	if (delivery_close(d, fd, &date) < 0)
+		r = -1;
+	return r < 0 ? delivery_fail(d) : 0;
+}
+
+int
+maildir_delivery_message(struct maildir_delivery *d, const struct maildir_label *label)
+{
+	if (delivery_finish(d) < 0)
+		return -1;
+	d->fd = delivery_create(d, label->flags, label->keywords);
+	if (d->fd < 0)
+		return delivery_fail(d);
+	d->date = label->date;
+	d->held = d->doubled = d->after_cr = false;
+	return 0;
+}
+
+/* CRLF becomes LF; out has room for one octet more than came.  The result is how many came out. */
+static size_t
+crlf_to_lf(struct maildir_delivery *d, const char *in, size_t len, char *out)
+{
+	size_t n = 0;
+
+	while (len > 0) {
+		bool wrote = d->held && (*in != '\n' || d->doubled);
+		const char *cr = memchr(in, '\r', len);
+		size_t run = cr != NULL ? (size_t)(cr - in) : len;
+
+		if (wrote)
+			out[n++] = '\r';
+		memcpy(out + n, in, run);
+		n += run;
+		in += run;
+		len -= run;
+		d->held = cr != NULL;
+		d->doubled = wrote && run == 0;
+		if (d->held) {
+			in++;
+			len--;
+		}
+	}
+	return n;
+}
+
+int
+maildir_delivery_write(struct maildir_delivery *d, const void *octets, size_t len)
+{
+	char *buffer = d->folder->md->buffer;
+	const char *in = octets;
+
+	if (d->error != 0 || d->fd < 0) {
+		errno = d->error != 0 ? d->error : EBADF;
+		return -1;
+	}
+	while (len > 0) {
+		size_t piece = len < READ_SIZE - 1 ? len : READ_SIZE - 1;
+		size_t n = crlf_to_lf(d, in, piece, buffer);
+
+		if (delivery_put(d, d->fd, buffer, n) < 0)
+			return delivery_fail(d);
+		in += piece;
+		len -= piece;
+	}
+	return 0;
+}
+
+/* --- copying --- */
+
+/* Octets and time as they are in the other file. */
+static int
+copy_octets(struct maildir_delivery *d, int from, int to, const struct stat *st)
+{
+	char *buffer = d->folder->md->buffer;
+	uint64_t left = (uint64_t)st->st_size;
+
+	d->after_cr = false;
+	while (left > 0) {
+		ssize_t n = read(from, buffer, left < READ_SIZE ? (size_t)left : READ_SIZE);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n == 0)
+			errno = EIO; /* shortened while we read */
+		if (n <= 0 || delivery_put(d, to, buffer, (size_t)n) < 0)
+			return -1;
+		left -= (uint64_t)n;
+	}
+	return 0;
+}
+
+/* Takes back the last of the set. */
+static void
+delivery_drop_last(struct maildir_delivery *d)
+{
+	struct delivered *message = delivery_last(d);
+	char base[NAME_SIZE];
+	int saved = errno;
+
+	delivered_base(message, base);
+	if (message->source == NULL)
+		(void)unlinkat(d->tmp, base, 0);
+	free(message->name);
+	free(message->source);
+	free(message->guid);
+	d->set.count--;
+	errno = saved;
+}
+
+/* Where no link can be made: the message is read and written. */
+static int
+copy_file(struct maildir_delivery *d, struct maildir_folder *from,
+    const struct index_message *message, uint32_t flags, uint64_t keywords)
+{
+	struct stat st;
+	int dir = folder_dir(from, message->record.dir), in, out, r, saved;
+
+	if (dir < 0 || (in = maildir_open_regular(dir, index_name(message), &st)) < 0)
+		return -1;
+	out = delivery_create(d, flags, keywords);
+	if (out < 0) {
+		saved = errno;
+		close(in);
+		errno = saved;
+		return -1;
+	}
+	r = copy_octets(d, in, out, &st);
+	saved = errno;
+	close(in);
+	if (delivery_close(d, out, &st.st_mtim) < 0 && r == 0) {
+		saved = errno;
+		r = -1;
+	}
+	errno = saved;
+	if (r < 0)
+		delivery_drop_last(d);
+	return r;
+}
+
+/* A link was made: is it of what we meant? */
+static int
+link_check(struct maildir_delivery *d, const struct index_record *record, const char *base)
+{
+	struct delivered *message = delivery_last(d);
+	struct stat st;
+
+	if (fstatat(d->tmp, base, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode)) {
+		message->sizes.known =
+		    (record->known & INDEX_SIZES) != 0 && record->size == (uint64_t)st.st_size;
+		message->sizes.size = record->size;
+		message->sizes.wire = record->wire;
+		message->sizes.line_end = (record->known & INDEX_LINE_END) != 0;
+		return 0;
+	}
+	errno = EINVAL;
+	delivery_drop_last(d);
+	return -1;
+}
+
+/* What linkat says where it is not possible at all, or not for this file. */
+static bool
+link_impossible(int error)
+{
+	return error == EXDEV || error == EPERM || error == EMLINK || error == EOPNOTSUPP ||
+	       error == ENOSYS;
+}
+
+/* One attempt, by the name that we know. */
+static int
+copy_try(struct maildir_delivery *d, struct maildir_folder *from,
+    const struct index_message *original, uint64_t keywords)
+{
+	int dir = folder_dir(from, original->record.dir);
+	uint32_t flags, letters;
+	char base[NAME_SIZE];
+
+	if (dir < 0)
+		return -1;
+	mdname_flags(index_name(original), &flags, &letters);
+	for (int tries = 0; tries < NAME_TRIES; tries++) {
+		struct delivered *message = delivery_add(d, flags, keywords, base);
+
+		if (message == NULL)
+			return -1;
+		if (linkat(dir, index_name(original), d->tmp, base, 0) == 0) {
+			d->set.count++;
+			return link_check(d, &original->record, base);
+		}
+		free(message->name);
+		if (link_impossible(errno))
+			return copy_file(d, from, original, flags, keywords);
+		if (errno != EEXIST)
+			return -1;
+	}
+	return -1;
+}
+
+/* A copy has the id of its original. */
+static int
+copy_guid(struct maildir_delivery *d, const struct index_message *original)
+{
+	char guid[GUID_SIZE];
+
+	message_guid(original, guid);
+	delivery_last(d)->guid = strdup(guid);
+	if (delivery_last(d)->guid != NULL)
+		return 0;
+	delivery_drop_last(d);
+	return -1;
+}
+
+int
+maildir_delivery_copy(
+    struct maildir_delivery *d, struct maildir_folder *from, uint32_t uid, uint64_t keywords)
+{
+	struct index_message original;
+
+	if (delivery_finish(d) < 0 || message_find(from, uid, &original) < 0)
+		return -1;
+	for (int tries = 0; tries < COPY_TRIES; tries++) {
+		if (copy_try(d, from, &original, keywords) == 0)
+			return copy_guid(d, &original);
+		if (errno != ENOENT || message_locate(from, uid, &original) < 0)
+			return -1;
+	}
+	errno = ENOENT;
+	return -1;
+}
+
+/* What is known of a message's size, when we have it from its octets. */
+static void
+link_sizes(struct delivered *message, const struct index_record *record)
+{
+	message->sizes.known = (record->known & INDEX_SIZES) != 0 &&
+			       (record->known & (INDEX_HEARSAY | INDEX_UNREADABLE)) == 0;
+	message->sizes.size = record->size;
+	message->sizes.wire = record->wire;
+	message->sizes.line_end = (record->known & INDEX_LINE_END) != 0;
+}
+
+int
+maildir_delivery_link(
+    struct maildir_delivery *d, struct maildir_folder *from, uint32_t uid, uint64_t keywords)
+{
+	struct index_message original;
+	struct delivered *message;
+	uint32_t flags, letters;
+	char base[NAME_SIZE];
+
+	if (d->from != NULL && d->from != from) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (delivery_finish(d) < 0 || message_find(from, uid, &original) < 0)
+		return -1;
+	mdname_flags(index_name(&original), &flags, &letters);
+	message = delivery_add(d, flags, keywords, base);
+	if (message == NULL)
+		return -1;
+	message->source = strdup(index_name(&original));
+	if (message->source == NULL) {
+		free(message->name);
+		return -1;
+	}
+	message->source_dir = original.record.dir;
+	link_sizes(message, &original.record);
+	d->from = from;
+	d->set.count++;
+	return copy_guid(d, &original);
+}
+
+/* --- the end --- */
+
+/* One that another program has renamed already. */
+static void
+remove_by_base(struct maildir_folder *folder, const struct delivered *message)
+{
+	struct scan scan;
+	size_t file;
+
+	scan_init(&scan, folder);
+	if (scan_pass(&scan) == 0) {
+		file = scan_find(&scan, message->name, message->base_len);
+		if (file != SCAN_NONE)
+			(void)unlinkat(folder->dir[scan.file[file].dir], scan.file[file].name, 0);
+	}
+	scan_clear(&scan);
+}
+
+/* Nothing of the set stays in the folder. */
+static void
+set_remove(struct maildir_delivery *d)
+{
+	struct maildir_folder *folder = d->folder;
+	int saved = errno;
+
+	for (size_t i = 0; i < d->set.count; i++) {
+		struct delivered *message = &d->set.message[i];
+
+		if (message->moved && unlinkat(folder->dir[ENTRY_CUR], message->name, 0) < 0 &&
+		    errno == ENOENT)
+			remove_by_base(folder, message);
+	}
+	(void)fsync(folder->dir[ENTRY_CUR]);
+	errno = saved;
+}
+
+/* Whatever is the matter with one, maildir_delivery_copy will find out: it waits for no lock here. */
+static int
+delivered_link(struct maildir_delivery *d, const struct delivered *message)
+{
+	int from = folder_dir(d->from, message->source_dir);
+
+	if (from >= 0 &&
+	    linkat(from, message->source, d->folder->dir[ENTRY_CUR], message->name, 0) == 0)
+		return 0;
+	if (from < 0 || errno == ENOENT || errno == EEXIST || link_impossible(errno))
+		errno = ESTALE;
+	return -1;
+}
+
+static int
+delivered_move(struct maildir_delivery *d, const struct delivered *message)
+{
+	char base[NAME_SIZE];
+
+	delivered_base(message, base);
+	return maildir_move(d->tmp, base, d->folder->dir[ENTRY_CUR], message->name);
+}
+
+static int
+set_move(struct maildir_delivery *d)
+{
+	struct maildir_folder *folder = d->folder;
+
+	for (size_t i = 0; i < d->set.count; i++) {
+		struct delivered *message = &d->set.message[i];
+
+		if ((message->source != NULL ? delivered_link(d, message)
+					     : delivered_move(d, message)) < 0)
+			return -1;
+		message->moved = true;
+	}
+	return fsync(folder->dir[ENTRY_CUR]);
+}
+
+/* What is no letter: on disk before the messages have UIDs. */
+static int
+set_keywords(struct maildir_delivery *d)
+{
+	struct more_change *change = calloc(d->set.count + 1, sizeof(*change));
+	size_t count = 0;
+	int r = 0;
+
+	if (change == NULL)
+		return -1;
+	for (size_t i = 0; i < d->set.count; i++) {
+		const struct delivered *message = &d->set.message[i];
+
+		if (message->keywords & MORE_BITS)
+			change[count++] = (struct more_change){
+			    message->name, message->base_len, message->keywords};
+	}
+	if (count > 0)
+		r = keywords_save(d->folder, change, count);
+	free(change);
+	return r;
+}
+
+/* Under both locks. */
+static int
+commit_locked(struct maildir_delivery *d)
+{
+	int r;
+
+	if (folder_open_dirs(d->folder) < 0 || own_change_begin(d->folder) < 0)
+		return delivery_fail(d);
+	r = set_keywords(d);
+	if (r == 0)
+		r = set_move(d);
+	if (r == 0)
+		r = sync_quick_delivered(d->folder, &d->set);
+	if (r > 0)
+		r = sync_delivered(d->folder, &d->set);
+	if (r == 0)
+		return 0;
+	set_remove(d);
+	return delivery_fail(d);
+}
+
+int
+maildir_delivery_commit(
+    struct maildir_delivery *d, uint32_t *uidvalidity_r, const uint32_t **uids_r)
+{
+	struct maildir_folder *folder = d->folder;
+	int r;
+
+	if (delivery_finish(d) < 0)
+		return -1;
+	free(d->uids);
+	d->uids = calloc(d->set.count + 1, sizeof(*d->uids));
+	if (d->uids == NULL || mdlock_folder(folder) < 0)
+		return -1;
+	r = dotlock_take(folder);
+	if (r == 0) {
+		r = commit_locked(d);
+		dotlock_drop(folder);
+	}
+	mdlock_unfolder(folder);
+	if (r < 0)
+		return -1;
+	for (size_t i = 0; i < d->set.count; i++)
+		d->uids[i] = d->set.message[i].uid;
+	*uidvalidity_r = maildir_uidvalidity(folder);
+	*uids_r = d->uids;
+	return 0;
+}
+
+bool
+maildir_delivery_dates_kept(const struct maildir_delivery *d)
+{
+	return !d->date_lost;
+}
+
+void
+maildir_delivery_end(struct maildir_delivery **delivery)
+{
+	struct maildir_delivery *d = *delivery;
+	char base[NAME_SIZE];
+
+	*delivery = NULL;
+	if (d == NULL)
+		return;
+	if (d->fd >= 0)
+		close(d->fd);
+	for (size_t i = 0; i < d->set.count; i++) {
+		struct delivered *message = &d->set.message[i];
+
+		delivered_base(message, base);
+		if (!message->moved && message->source == NULL)
+			(void)unlinkat(d->tmp, base, 0);
+		free(message->name);
+		free(message->source);
+		free(message->guid);
+	}
+	close(d->tmp);
+	free(d->set.message);
+	free(d->uids);
+	free(d);
+}

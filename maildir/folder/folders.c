@@ -1,0 +1,524 @@
+/*
+ * folders.c: the folders of a Maildir++: listed, opened, made.
+ * Runs as: mail user.
+ *
+ * All folders lie side by side in the Maildir, as directories ".Sub.Folder"; the Maildir itself is
+ * INBOX.  A folder has one name (foldername.h), and the directory that is spelled as that name is its own.
+ * Other programs spell directories otherwise (".Inbox.Sub", ".e\xcc\x81"): such a directory is the folder
+ * of the name that it means, as long as no other directory is.  Of several that mean one name the
+ * folder's own comes first, then the lowest in byte order.  The others are hidden; a notice says so.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "maildir/folder/folders.h"
+#include "maildir/index/index.h"
+#include "maildir/folder/internal.h"
+#include "maildir/uids/keywords.h"
+#include "maildir/folder/learn.h"
+#include "maildir/base/lock.h"
+
+#define INBOX "INBOX"
+
+/* Notices of directories that cannot be shown; more would only bury the log. */
+#define HIDDEN_NOTICES 3
+
+/* --- names and directories --- */
+
+int
+place_of(const char *text, struct place *place_r)
+{
+	char *path = place_r->path;
+
+	if (foldername_guess(text, place_r->name) != FOLDERNAME_OK) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (strcmp(place_r->name, INBOX) == 0) {
+		memcpy(path, ".", 2);
+		return 0;
+	}
+	path[0] = '.';
+	memcpy(path + 1, place_r->name, strlen(place_r->name) + 1);
+	for (; (path = strchr(path, '/')) != NULL;)
+		*path = '.';
+	return 0;
+}
+
+bool
+folder_is_one(int fd, const char *path)
+{
+	static const char *const parts[] = {"cur", "new", "tmp"};
+	char part[NAME_SIZE + 16];
+	struct stat st;
+
+	if (fstatat(fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode))
+		return false;
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		snprintf(part, sizeof(part), "%s/%s", path, parts[i]);
+		if (fstatat(fd, part, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode))
+			return true;
+	}
+	snprintf(part, sizeof(part), "%s/maildirfolder", path);
+	return fstatat(fd, part, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
+}
+
+/* The descriptor of a directory that is a folder.  ENOENT: it is none. */
+static int
+place_open(int dirfd, const char *path)
+{
+	int fd = maildir_open_dir(dirfd, path);
+
+	if (fd < 0) {
+		errno = errno == ENOTDIR || errno == ELOOP ? ENOENT : errno;
+		return -1;
+	}
+	if (folder_is_one(fd, "."))
+		return fd;
+	close(fd);
+	errno = ENOENT;
+	return -1;
+}
+
+static int
+compare_name(const void *key, const void *member)
+{
+	return strcmp(key, ((const struct folder_entry *)member)->name);
+}
+
+/* The directory of another spelling that a name has, as the tree was when it was last read. */
+static int
+alias_open(struct maildir *md, struct place *place)
+{
+	const struct folder_list *aliases = &md->aliases;
+	const struct folder_entry *alias =
+	    aliases->count == 0 ? NULL
+				: bsearch(place->name, aliases->entry, aliases->count,
+				      sizeof(aliases->entry[0]), compare_name);
+	int fd;
+
+	errno = ENOENT;
+	fd = alias != NULL ? place_open(md->fd, alias->path) : -1;
+	if (fd >= 0)
+		memcpy(place->path, alias->path, strlen(alias->path) + 1);
+	return fd;
+}
+
+int
+place_find(struct maildir *md, const char *text, struct place *place_r)
+{
+	struct folder_list list;
+	int fd;
+
+	if (place_of(text, place_r) < 0)
+		return -1;
+	fd = place_open(md->fd, place_r->path);
+	if (fd >= 0 || errno != ENOENT)
+		return fd;
+	fd = alias_open(md, place_r);
+	if (fd >= 0 || errno != ENOENT || folder_list_read(md, &list) < 0)
+		return fd;
+	folder_list_clear(&list);
+	return alias_open(md, place_r);
+}
+
+/* --- all of them --- */
+
+void
+folder_list_clear(struct folder_list *list)
+{
+	int saved = errno;
+
+	for (size_t i = 0; i < list->count; i++)
+		free(list->entry[i].name);
+	free(list->entry);
+	memset(list, 0, sizeof(*list));
+	errno = saved;
+}
+
+/* The name and the path are one piece of memory, which begins with the name. */
+static int
+list_add(struct folder_list *list, const char *name, const char *path, bool own)
+{
+	size_t name_size = strlen(name) + 1, path_size = strlen(path) + 1;
+	struct folder_entry *entry;
+	char *both;
+
+	if (list->count == list->room) {
+		size_t room = list->room * 2 + 32;
+		struct folder_entry *grown = reallocarray(list->entry, room, sizeof(*grown));
+
+		if (grown == NULL)
+			return -1;
+		list->entry = grown;
+		list->room = room;
+	}
+	both = malloc(name_size + path_size);
+	if (both == NULL)
+		return -1;
+	memcpy(both, name, name_size);
+	memcpy(both + name_size, path, path_size);
+	entry = &list->entry[list->count++];
+	entry->name = both;
+	entry->path = both + name_size;
+	entry->own = own;
+	entry->hidden = false;
+	return 0;
+}
+
+static void
+notice_hidden(struct maildir *md, const char *path, const char *name)
+{
+	if (md->hidden_told >= HIDDEN_NOTICES)
+		return;
+	md->hidden_told++;
+	if (name == NULL)
+		maildir_notice(md, "%s: no folder can have that name: its mail is not shown", path);
+	else
+		maildir_notice(md,
+		    "%s: another directory has the name %s: the mail of this one is not shown",
+		    path, name);
+}
+
+/* A directory of the Maildir. */
+static int
+list_add_entry(struct maildir *md, struct folder_list *list, const char *entry)
+{
+	char name[NAME_SIZE];
+	struct place own;
+
+	if (entry[0] != '.' || strcmp(entry, ".") == 0 || strcmp(entry, "..") == 0 ||
+	    !folder_is_one(md->fd, entry))
+		return 0;
+	if (!foldername_of_entry(entry, name)) {
+		notice_hidden(md, entry, NULL);
+		return 0;
+	}
+	return place_of(name, &own) < 0 ? -1
+					: list_add(list, name, entry, strcmp(own.path, entry) == 0);
+}
+
+static int
+list_read(struct maildir *md, struct folder_list *list)
+{
+	DIR *dir = maildir_read_dir(md->fd, ".", NULL);
+	struct dirent *entry;
+	int r, saved;
+
+	if (dir == NULL)
+		return -1;
+	r = list_add(list, INBOX, ".", true);
+	while (r == 0 && (errno = 0, (entry = readdir(dir)) != NULL))
+		r = list_add_entry(md, list, entry->d_name);
+	if (r == 0 && errno != 0)
+		r = -1;
+	saved = errno;
+	(void)closedir(dir);
+	errno = saved;
+	return r;
+}
+
+/* By name, INBOX first; of one name the directory first that is the folder. */
+static int
+compare_entries(const void *a, const void *b)
+{
+	const struct folder_entry *x = a, *y = b;
+	bool x_inbox = strcmp(x->name, INBOX) == 0, y_inbox = strcmp(y->name, INBOX) == 0;
+	int r = strcmp(x->name, y->name);
+
+	if (x_inbox != y_inbox)
+		return x_inbox ? -1 : 1;
+	if (r != 0)
+		return r;
+	if (x->own != y->own)
+		return x->own ? -1 : 1;
+	return strcmp(x->path, y->path);
+}
+
+/* Keeps for place_find what it cannot know from a name alone. */
+static int
+aliases_keep(struct maildir *md, const struct folder_list *list)
+{
+	int r = 0;
+
+	folder_list_clear(&md->aliases);
+	for (size_t i = 0; r == 0 && i < list->count; i++) {
+		const struct folder_entry *entry = &list->entry[i];
+
+		if (!entry->own && !entry->hidden)
+			r = list_add(&md->aliases, entry->name, entry->path, false);
+	}
+	return r;
+}
+
+int
+folder_list_read(struct maildir *md, struct folder_list *list_r)
+{
+	memset(list_r, 0, sizeof(*list_r));
+	if (list_read(md, list_r) < 0) {
+		folder_list_clear(list_r);
+		return -1;
+	}
+	qsort(list_r->entry, list_r->count, sizeof(list_r->entry[0]), compare_entries);
+	for (size_t i = 1; i < list_r->count; i++) {
+		struct folder_entry *entry = &list_r->entry[i];
+
+		entry->hidden = strcmp(entry->name, list_r->entry[i - 1].name) == 0;
+		if (entry->hidden)
+			notice_hidden(md, entry->path, entry->name);
+	}
+	if (aliases_keep(md, list_r) == 0)
+		return 0;
+	folder_list_clear(list_r);
+	return -1;
+}
+
+int
+maildir_folders(struct maildir *md, bool (*each)(void *ctx, const char *name), void *ctx)
+{
+	struct folder_list list;
+
+	if (folder_list_read(md, &list) < 0)
+		return -1;
+	for (size_t i = 0; i < list.count; i++) {
+		if (!list.entry[i].hidden && !each(ctx, list.entry[i].name))
+			break;
+	}
+	folder_list_clear(&list);
+	return 0;
+}
+
+/* --- one of them --- */
+
+/* Whether the folder is still what its path names: it may have been deleted, or renamed. */
+static bool
+is_in_place(const struct maildir_folder *folder)
+{
+	struct stat ours, named;
+
+	return fstat(folder->fd, &ours) == 0 &&
+	       fstatat(folder->md->fd, folder->path, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
+}
+
+/* Backups, git and rsync leave out empty directories. */
+int
+folder_open_part(struct maildir_folder *folder, const char *part)
+{
+	int fd = maildir_open_dir(folder->fd, part);
+
+	if (fd >= 0 || errno != ENOENT)
+		return fd;
+	if (!is_in_place(folder)) {
+		errno = ENOENT;
+		return -1;
+	}
+	if (mkdirat(folder->fd, part, 0700) < 0 && errno != EEXIST)
+		return -1;
+	return maildir_open_dir(folder->fd, part);
+}
+
+/* After an error: a part that is not there and cannot be made is an empty one. */
+static bool
+is_absent(const struct maildir_folder *folder, const char *part)
+{
+	int error = errno;
+	struct stat st;
+	bool absent = error_bars(error) &&
+		      fstatat(folder->fd, part, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
+
+	errno = error;
+	return absent;
+}
+
+int
+folder_open_dirs(struct maildir_folder *folder)
+{
+	int fresh[ENTRY_DIRS], saved;
+
+	/* One that was there, and is not now, is in a folder that somebody removes. */
+	fresh[ENTRY_CUR] = folder->dir[ENTRY_CUR] < 0 ? folder_open_part(folder, "cur")
+						      : maildir_open_dir(folder->fd, "cur");
+	if (fresh[ENTRY_CUR] < 0 && !is_absent(folder, "cur"))
+		return -1;
+	fresh[ENTRY_NEW] = folder_open_part(folder, "new");
+	if (fresh[ENTRY_NEW] < 0 && (fresh[ENTRY_CUR] < 0 || !is_absent(folder, "new"))) {
+		saved = errno;
+		if (fresh[ENTRY_CUR] >= 0)
+			close(fresh[ENTRY_CUR]);
+		errno = saved;
+		return -1;
+	}
+	for (int i = 0; i < ENTRY_DIRS; i++) {
+		if (folder->dir[i] >= 0)
+			close(folder->dir[i]);
+		folder->dir[i] = fresh[i];
+	}
+	return 0;
+}
+
+int
+folder_dir(struct maildir_folder *folder, unsigned dir)
+{
+	if (folder->dir[dir] < 0 && folder_open_dirs(folder) < 0)
+		return -1;
+	if (folder->dir[dir] < 0)
+		errno = ENOENT;
+	return folder->dir[dir];
+}
+
+int
+maildir_folder_open(struct maildir *md, const char *name, struct maildir_folder **folder_r)
+{
+	struct maildir_folder *folder = NULL;
+	struct place place;
+	int fd = place_find(md, name, &place);
+
+	*folder_r = NULL;
+	if (fd < 0)
+		return -1;
+	folder = calloc(1, sizeof(*folder));
+	if (folder == NULL) {
+		close(fd);
+		return -1;
+	}
+	/* Its directories are opened when they are needed: for STATUS the index mostly does. */
+	folder->md = md;
+	folder->fd = fd;
+	folder->dir[ENTRY_CUR] = folder->dir[ENTRY_NEW] = -1;
+	folder->lock_fd = folder->session_fd = -1;
+	folder->name = strdup(place.name);
+	folder->path = strdup(place.path);
+	if (folder->name == NULL || folder->path == NULL) {
+		maildir_folder_close(&folder);
+		errno = ENOMEM;
+		return -1;
+	}
+	folder->next = md->folders;
+	md->folders = folder;
+	*folder_r = folder;
+	return 0;
+}
+
+static void
+close_if_open(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+/* Who found the index damaged leaves a whole one to those that come. */
+static void
+folder_mend(struct maildir_folder *folder)
+{
+	folder->change = NULL;
+	if (folder->index == NULL || !folder->index->open || index_is_good(folder->index) ||
+	    mdlock_folder_try(folder) < 0)
+		return;
+	(void)!sync_now(folder);
+	mdlock_unfolder(folder);
+}
+
+void
+maildir_folder_close(struct maildir_folder **folderp)
+{
+	struct maildir_folder *folder = *folderp, **at;
+
+	*folderp = NULL;
+	if (folder == NULL)
+		return;
+	maildir_reader_close(&folder->ahead);
+	(void)!maildir_change_settle(folder);
+	maildir_remember(folder);
+	folder_mend(folder);
+	for (at = &folder->md->folders; *at != NULL; at = &(*at)->next) {
+		if (*at == folder) {
+			*at = folder->next;
+			break;
+		}
+	}
+	close_if_open(folder->dir[ENTRY_CUR]);
+	close_if_open(folder->dir[ENTRY_NEW]);
+	close_if_open(folder->lock_fd);
+	close_if_open(folder->session_fd);
+	close_if_open(folder->fd);
+	index_close(folder);
+	learning_free(&folder->learning);
+	keywords_forget(folder);
+	free(folder->more_change);
+	mdarena_clear(&folder->more_bases);
+	free(folder->name);
+	free(folder->path);
+	free(folder);
+}
+
+static int
+folder_fill(int fd)
+{
+	static const char *const part[] = {"tmp", "new", "cur"};
+	int mark = openat(fd, "maildirfolder",
+	    O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
+
+	if (mark < 0 || close(mark) < 0)
+		return -1;
+	for (size_t i = 0; i < 3; i++) {
+		if (mkdirat(fd, part[i], 0700) < 0 && errno != EEXIST)
+			return -1;
+	}
+	return fsync(fd);
+}
+
+/* Takes back what could not be made whole, as long as nobody has put mail into it. */
+static void
+folder_unfill(struct maildir *md, const char *path, int fd)
+{
+	int saved = errno;
+
+	if ((unlinkat(fd, "cur", AT_REMOVEDIR) == 0 || errno == ENOENT) &&
+	    (unlinkat(fd, "new", AT_REMOVEDIR) == 0 || errno == ENOENT)) {
+		(void)unlinkat(fd, "tmp", AT_REMOVEDIR);
+		(void)unlinkat(fd, "maildirfolder", 0);
+		(void)unlinkat(md->fd, path, AT_REMOVEDIR);
+	}
+	errno = saved;
+}
+
+int
+maildir_folder_create(struct maildir *md, const char *name)
+{
+	struct place place;
+	int fd = place_find(md, name, &place), r, saved;
+	bool made;
+
+	if (fd >= 0) {
+		close(fd);
+		errno = EEXIST;
+		return -1;
+	}
+	if (errno != ENOENT)
+		return -1;
+	made = mkdirat(md->fd, place.path, 0700) == 0;
+	if (!made && errno != EEXIST)
+		return -1;
+	fd = maildir_open_dir(md->fd, place.path);
+	if (fd < 0) {
+		/* A file or a link has that name. */
+		errno = errno == ENOTDIR || errno == ELOOP ? EEXIST : errno;
+		return -1;
+	}
+	r = folder_fill(fd);
+	if (r == 0)
+		r = fsync(md->fd);
+	if (r < 0 && made)
+		folder_unfill(md, place.path, fd);
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return r;
+}

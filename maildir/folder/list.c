@@ -1,0 +1,246 @@
+/*
+ * list.c: the messages of a folder as maildir.h tells of them: what the index has.
+ * Runs as: mail user.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "maildir/index/index.h"
+#include "maildir/folder/internal.h"
+#include "maildir/base/lock.h"
+#include "maildir/folder/own.h"
+#include "maildir/uids/uidlist.h"
+
+/* A change may have escaped the times of a directory: it is looked through again after this. */
+#define LOOK_AGAIN_MS 1000
+
+size_t
+maildir_count(const struct maildir_folder *folder)
+{
+	return folder->index != NULL ? index_count(folder->index) : 0;
+}
+
+static void
+message_of(const struct index_record *record, struct maildir_message *message_r)
+{
+	const unsigned plain = INDEX_SIZES | INDEX_HEARSAY | INDEX_UNREADABLE;
+
+	*message_r = (struct maildir_message){
+	    .uid = record->uid,
+	    .flags = record->flags,
+	    .keywords = record->keywords,
+	    .modseq = record->modseq,
+	    .pop3_order = record->pop3_order,
+	    .has_pop3_uidl = record->uidl_len > 0,
+	    .octets_known = (record->known & plain) == INDEX_SIZES,
+	    .newline = (record->known & INDEX_LINE_END) != 0,
+	    .octets = record->wire,
+	};
+}
+
+bool
+maildir_message(struct maildir_folder *folder, size_t place, struct maildir_message *message_r)
+{
+	struct index_record record;
+
+	if (folder->index == NULL || !index_record(folder->index, place, &record))
+		return false;
+	message_of(&record, message_r);
+	return true;
+}
+
+bool
+maildir_lookup(struct maildir_folder *folder, uint32_t uid, struct maildir_message *message_r)
+{
+	size_t place = maildir_find(folder, uid);
+
+	return maildir_message(folder, place, message_r) && message_r->uid == uid;
+}
+
+int
+message_find(struct maildir_folder *folder, uint32_t uid, struct index_message *message_r)
+{
+	struct index *index = folder->index;
+
+	if (index != NULL && index_message(index, uid, message_r))
+		return 0;
+	errno =
+	    index != NULL && index_find_holds(index, uid) && index_is_good(index) ? ENOENT : EIO;
+	return -1;
+}
+
+int
+message_locate(struct maildir_folder *folder, uint32_t uid, struct index_message *message_r)
+{
+	uint32_t validity = maildir_uidvalidity(folder);
+	int r, saved;
+
+	if (mdlock_enter(folder, true) < 0)
+		return -1;
+	r = sync_all(folder);
+	saved = errno;
+	mdlock_unfolder(folder);
+	errno = saved;
+	if (r < 0)
+		return -1;
+	/* All UIDs are other ones: this one may be another message's now. */
+	if (maildir_uidvalidity(folder) != validity) {
+		errno = ESTALE;
+		return -1;
+	}
+	return message_find(folder, uid, message_r);
+}
+
+bool
+maildir_undamaged(const struct maildir_folder *folder)
+{
+	return folder->index != NULL && index_is_good(folder->index);
+}
+
+bool
+maildir_find_holds(struct maildir_folder *folder, uint32_t uid)
+{
+	return folder->index != NULL && index_find_holds(folder->index, uid);
+}
+
+void
+maildir_counts(struct maildir_folder *folder, struct maildir_counts *counts_r)
+{
+	const struct index *index = folder->index;
+
+	memset(counts_r, 0, sizeof(*counts_r));
+	if (index == NULL)
+		return;
+	counts_r->messages = index_count(index);
+	counts_r->unseen = index->unseen;
+	counts_r->deleted = index->deleted;
+	counts_r->octets = index->octets;
+	counts_r->octets_known = index->sized == counts_r->messages;
+}
+
+size_t
+maildir_first_unseen(struct maildir_folder *folder)
+{
+	return folder->index != NULL ? index_first_unseen(folder->index) : 0;
+}
+
+void
+maildir_on_change(struct maildir_folder *folder,
+    void (*change)(void *ctx, enum maildir_change change, uint32_t uid), void *ctx)
+{
+	folder->change = change;
+	folder->change_ctx = ctx;
+}
+
+void
+message_tell(const struct maildir_folder *folder, enum maildir_change change, uint32_t uid)
+{
+	if (folder->change != NULL)
+		folder->change(folder->change_ctx, change, uid);
+}
+
+uint64_t
+maildir_highest_modseq(const struct maildir_folder *folder)
+{
+	return folder->index != NULL ? folder->index->state.modseq : 0;
+}
+
+bool
+maildir_vanished(
+    struct maildir_folder *folder, uint64_t since, void (*each)(void *ctx, uint32_t uid), void *ctx)
+{
+	return folder->index != NULL && index_vanished(folder->index, since, each, ctx);
+}
+
+int
+maildir_look_again(const struct maildir_folder *folder)
+{
+	const struct index *index = folder->index;
+
+	if (index == NULL || index->state.doubt != 0)
+		return LOOK_AGAIN_MS;
+	return index->state.own_since == 0 ? -1 : own_change_left(&index->state);
+}
+
+int
+maildir_read_only(const struct maildir_folder *folder)
+{
+	if (faccessat(folder->fd, "cur", W_OK | X_OK, 0) == 0)
+		return 0;
+	/* It is made when it is needed, where that is possible. */
+	return errno != ENOENT || faccessat(folder->fd, ".", W_OK | X_OK, 0) < 0 ? errno : 0;
+}
+
+uint32_t
+maildir_uidvalidity(const struct maildir_folder *folder)
+{
+	return folder->index != NULL ? folder->index->snap.head.validity : 0;
+}
+
+uint32_t
+maildir_uidnext(const struct maildir_folder *folder)
+{
+	return folder->index != NULL ? folder->index->state.next : 0;
+}
+
+size_t
+maildir_find(const struct maildir_folder *folder, uint32_t uid)
+{
+	return folder->index != NULL ? index_find(folder->index, uid) : 0;
+}
+
+/*
+ * The record as far as it is of this list: after another session renumbered, or when it is lost,
+ * nothing of the list is new.
+ */
+static int
+recent_read(struct maildir_folder *folder, struct uid_record *record)
+{
+	if (uid_record_read(folder, record) < 0)
+		return -1;
+	if (record->validity != maildir_uidvalidity(folder))
+		record->recent = maildir_uidnext(folder);
+	return 0;
+}
+
+/*
+ * Read without the lock: when many hear of a message at once one takes it, and the others only look.  Half of
+ * a number that is being written may tell them that they are too late, which they are.
+ */
+int
+maildir_recent(struct maildir_folder *folder, uint32_t *from_r)
+{
+	struct uid_record record = {0};
+	int r = recent_read(folder, &record);
+
+	*from_r = record.recent;
+	return r;
+}
+
+int
+maildir_claim_recent(struct maildir_folder *folder, uint32_t *from_r)
+{
+	uint32_t next = maildir_uidnext(folder);
+	struct uid_record record = {0};
+	int r;
+
+	if (maildir_recent(folder, from_r) < 0)
+		return -1;
+	/* Only what this session has in its list: others may know of more. */
+	if (*from_r >= next)
+		return 0;
+	/* Where it cannot be noted the next session tells them as well. */
+	if (mdlock_folder(folder) < 0)
+		return error_bars(errno) ? 0 : -1;
+	r = recent_read(folder, &record);
+	*from_r = record.recent;
+	if (r == 0 && record.recent < next) {
+		record.recent = next;
+		r = uid_record_write(folder, &record);
+	}
+	mdlock_unfolder(folder);
+	return r;
+}

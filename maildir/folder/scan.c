@@ -1,0 +1,552 @@
+/*
+ * scan.c: reads cur/ and new/ so that no file is missed, doubled or lost.
+ * Runs as: mail user.  Why it goes about it like this is told at the head of sync.c.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "maildir/folder/internal.h"
+#include "maildir/folder/scan.h"
+
+/* A folder in which something is renamed all the time is given up on after so many passes. */
+#define SCAN_PASSES 6
+
+/*
+ * A file system stamps with the time of the kernel's last tick, 10 ms apart at worst: after two, a
+ * directory that was just changed can be seen to stand still.  One that counts in seconds is not
+ * waited for; the next sync will do.
+ */
+#define SCAN_PAUSE_MS 20
+#define SCAN_STEP_MS  2
+
+/* Odd names told to the log; more would only bury the log. */
+#define SCAN_NOTICES 3
+
+struct scan_slot {
+	uint32_t hash;
+	uint32_t file; /* index + 1, 0 for a free slot */
+};
+
+void
+scan_init(struct scan *scan, struct maildir_folder *folder)
+{
+	memset(scan, 0, sizeof(*scan));
+	scan->folder = folder;
+}
+
+void
+scan_clear(struct scan *scan)
+{
+	int saved = errno;
+
+	free(scan->file);
+	free(scan->slot);
+	free(scan->pair);
+	mdarena_clear(&scan->arena);
+	memset(scan, 0, sizeof(*scan));
+	errno = saved;
+}
+
+static void
+scan_notice(struct scan *scan, int dir, const char *name, const char *what)
+{
+	static const char *const names[] = {"cur", "new"};
+
+	scan->notices++;
+	if (scan->notices < SCAN_NOTICES)
+		maildir_notice(
+		    scan->folder->md, "%s: %s/%s %s", scan->folder->name, names[dir], name, what);
+	else if (scan->notices == SCAN_NOTICES)
+		maildir_notice(scan->folder->md, "%s: %s/%s %s (and maybe more like it)",
+		    scan->folder->name, names[dir], name, what);
+}
+
+/* --- the table --- */
+
+static uint32_t
+scan_hash(const struct scan *scan, const char *base, size_t len)
+{
+	uint64_t hash = scan->folder->md->seed ^ len, word;
+
+	while (len > 0) {
+		size_t n = len < sizeof(word) ? len : sizeof(word);
+
+		word = 0;
+		memcpy(&word, base, n);
+		hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+		hash ^= hash >> 32;
+		base += n;
+		len -= n;
+	}
+	return (uint32_t)(hash ^ hash >> 29);
+}
+
+/* The slot of that base name, or the free one where it belongs. */
+static struct scan_slot *
+scan_slot(const struct scan *scan, uint32_t hash, const char *base, size_t len)
+{
+	for (size_t i = hash & scan->mask;; i = (i + 1) & scan->mask) {
+		struct scan_slot *slot = &scan->slot[i];
+		const struct scan_file *file;
+
+		if (slot->file == 0)
+			return slot;
+		file = &scan->file[slot->file - 1];
+		if (slot->hash == hash && file->base_len == len &&
+		    memcmp(file->name, base, len) == 0)
+			return slot;
+	}
+}
+
+size_t
+scan_find(const struct scan *scan, const char *base, size_t len)
+{
+	const struct scan_slot *slot;
+
+	if (scan->slot == NULL)
+		return SCAN_NONE;
+	slot = scan_slot(scan, scan_hash(scan, base, len), base, len);
+	return slot->file == 0 ? SCAN_NONE : slot->file - 1;
+}
+
+/* Room for one more file; the table stays at most half full. */
+static int
+scan_grow(struct scan *scan)
+{
+	size_t room = scan->room == 0 ? 64 : scan->room * 2, size = room * 2;
+	struct scan_file *file;
+	struct scan_slot *old = scan->slot, *slot;
+
+	if (scan->count < scan->room)
+		return 0;
+	if (room > UINT32_MAX / 4) {
+		errno = EOVERFLOW;
+		return -1;
+	}
+	file = reallocarray(scan->file, room, sizeof(*file));
+	if (file == NULL)
+		return -1;
+	scan->file = file;
+	slot = calloc(size, sizeof(*slot));
+	if (slot == NULL)
+		return -1;
+	for (size_t i = 0; old != NULL && i <= scan->mask; i++) {
+		size_t at = old[i].hash & (size - 1);
+
+		if (old[i].file == 0)
+			continue;
+		while (slot[at].file != 0)
+			at = (at + 1) & (size - 1);
+		slot[at] = old[i];
+	}
+	free(old);
+	scan->slot = slot;
+	scan->mask = size - 1;
+	scan->room = room;
+	return 0;
+}
+
+static int
+scan_pair(struct scan *scan, size_t file, int dir, const char *name)
+{
+	struct scan_pair *pair;
+
+	if (scan->pairs == scan->pair_room) {
+		size_t room = scan->pair_room == 0 ? 16 : scan->pair_room * 2;
+
+		pair = reallocarray(scan->pair, room, sizeof(*pair));
+		if (pair == NULL)
+			return -1;
+		scan->pair = pair;
+		scan->pair_room = room;
+	}
+	pair = &scan->pair[scan->pairs];
+	pair->file = file;
+	pair->dir = (uint8_t)dir;
+	pair->name = mdarena_add(&scan->arena, name, strlen(name));
+	if (pair->name == NULL)
+		return -1;
+	scan->pairs++;
+	return 0;
+}
+
+/* One name seen in a directory. */
+static int
+scan_add(struct scan *scan, int dir, const char *name)
+{
+	size_t base_len = mdname_base(name);
+	uint32_t hash = scan_hash(scan, name, base_len);
+	struct scan_slot *slot;
+	struct scan_file *file;
+
+	if (scan_grow(scan) < 0)
+		return -1;
+	slot = scan_slot(scan, hash, name, base_len);
+	if (slot->file != 0) {
+		file = &scan->file[slot->file - 1];
+		file->pass = scan->passes;
+		if (file->dir == dir && strcmp(file->name, name) == 0)
+			return 0;
+		return scan_pair(scan, slot->file - 1, dir, name);
+	}
+	file = &scan->file[scan->count];
+	memset(file, 0, sizeof(*file));
+	file->name = mdarena_add(&scan->arena, name, strlen(name));
+	if (file->name == NULL)
+		return -1;
+	file->base_len = (uint16_t)base_len;
+	file->dir = (uint8_t)dir;
+	file->pass = scan->passes;
+	file->line = SCAN_NONE;
+	slot->hash = hash;
+	slot->file = (uint32_t)++scan->count;
+	return 0;
+}
+
+/* --- a pass --- */
+
+/*
+ * Something in the directory that is no message.  Told by a session's first pass only: it will be
+ * there in the next pass, and in each sync to come.
+ */
+static void
+scan_notice_odd(struct scan *scan, int dir, const char *name, const char *what)
+{
+	if (scan->passes == 1 && !scan->folder->odd_told)
+		scan_notice(scan, dir, name, what);
+}
+
+static bool
+scan_wanted(struct scan *scan, int dir, const struct dirent *entry)
+{
+	unsigned char type = entry->d_type;
+	struct stat st;
+
+	if (entry->d_name[0] == '.')
+		return false;
+	if (!mdname_usable(entry->d_name)) {
+		scan_notice_odd(scan, dir, entry->d_name,
+		    "has a name that no message can have; maildir check --repair renames it");
+		return false;
+	}
+	if (type == DT_UNKNOWN) {
+		/* Gone meanwhile: whoever renamed it, this pass or the next finds the new name. */
+		if (fstatat(scan->folder->dir[dir], entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			return false;
+		type = S_ISREG(st.st_mode) ? DT_REG : DT_DIR;
+	}
+	if (type != DT_REG)
+		scan_notice_odd(scan, dir, entry->d_name, "is not a regular file");
+	return type == DT_REG;
+}
+
+static int
+scan_dir(struct scan *scan, int which)
+{
+	struct dirent *entry;
+	int r = 0, saved;
+	DIR *dir;
+
+	if (scan->folder->dir[which] < 0)
+		return 0;
+	dir = maildir_read_dir(scan->folder->dir[which], ".", NULL);
+	if (dir == NULL)
+		return -1;
+	while (r == 0 && (errno = 0, (entry = readdir(dir)) != NULL)) {
+		if (scan_wanted(scan, which, entry))
+			r = scan_add(scan, which, entry->d_name);
+	}
+	if (r == 0 && errno != 0)
+		r = -1;
+	saved = errno;
+	(void)closedir(dir);
+	errno = saved;
+	return r;
+}
+
+/*
+ * A name that another name of the same base was seen beside: one file that was renamed during the
+ * scan, one file with two names, or two messages.
+ */
+static int
+scan_resolve(struct scan *scan, const struct scan_pair *pair)
+{
+	struct scan_file *file = &scan->file[pair->file];
+	const int *dir = scan->folder->dir;
+	struct stat a, b;
+
+	if (file->dir == pair->dir && strcmp(file->name, pair->name) == 0)
+		return 0;
+	if (fstatat(dir[pair->dir], pair->name, &b, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : -1;
+	if (fstatat(dir[file->dir], file->name, &a, AT_SYMLINK_NOFOLLOW) < 0) {
+		if (errno != ENOENT)
+			return -1;
+	} else if (a.st_ino != b.st_ino || a.st_dev != b.st_dev) {
+		return 1;
+	} else {
+		/* Of two names take the one in cur/: the other is being moved, or was to be. */
+		file->twin = true;
+		if (file->dir == ENTRY_CUR)
+			return 0;
+	}
+	file->name = pair->name;
+	file->dir = pair->dir;
+	return 0;
+}
+
+/* Keeps the pairs that are two messages. */
+static int
+scan_resolve_all(struct scan *scan)
+{
+	size_t kept = scan->unresolved;
+
+	for (size_t i = scan->unresolved; i < scan->pairs; i++) {
+		int r = scan_resolve(scan, &scan->pair[i]);
+
+		if (r < 0)
+			return -1;
+		if (r > 0)
+			scan->pair[kept++] = scan->pair[i];
+	}
+	scan->pairs = scan->unresolved = kept;
+	return 0;
+}
+
+static int
+scan_stamps(struct scan *scan, struct file_stamp stamp_r[ENTRY_DIRS])
+{
+	struct stat st;
+
+	for (int i = 0; i < ENTRY_DIRS; i++) {
+		int dir = folder_dir(scan->folder, (unsigned)i);
+
+		memset(&stamp_r[i], 0, sizeof(stamp_r[i]));
+		if (dir < 0 && scan->folder->dir[!i] >= 0)
+			continue; /* it is not there */
+		if (dir < 0 || fstat(dir, &st) < 0)
+			return -1;
+		file_stamp_of(&st, &stamp_r[i]);
+	}
+	return 0;
+}
+
+/* A time in the future, of another machine's clock or a wrong one, must do as it is. */
+bool
+stamp_is_settled(const struct file_stamp *stamp)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME_COARSE, &now);
+	if (stamp->mtime.tv_sec > now.tv_sec + 1)
+		return true;
+	/* File systems that count in seconds show no others. */
+	if (stamp->mtime.tv_nsec == 0)
+		return stamp->mtime.tv_sec < now.tv_sec;
+	return stamp->mtime.tv_sec < now.tv_sec ||
+	       (stamp->mtime.tv_sec == now.tv_sec && stamp->mtime.tv_nsec < now.tv_nsec);
+}
+
+static bool
+stamps_are_settled(const struct file_stamp stamp[ENTRY_DIRS])
+{
+	return stamp_is_settled(&stamp[ENTRY_CUR]) && stamp_is_settled(&stamp[ENTRY_NEW]);
+}
+
+int
+scan_pass(struct scan *scan)
+{
+	struct file_stamp after[ENTRY_DIRS];
+	bool settled;
+
+	if (scan_stamps(scan, scan->stamp) < 0)
+		return -1;
+	settled = stamps_are_settled(scan->stamp);
+	scan->passes++;
+	/* new/ first: what is moved to cur/ meanwhile is then seen at least there. */
+	if (scan_dir(scan, ENTRY_NEW) < 0 || scan_dir(scan, ENTRY_CUR) < 0)
+		return -1;
+	if (scan_stamps(scan, after) < 0)
+		return -1;
+	scan->still = settled && file_stamp_same(&scan->stamp[ENTRY_CUR], &after[ENTRY_CUR]) &&
+		      file_stamp_same(&scan->stamp[ENTRY_NEW], &after[ENTRY_NEW]);
+	return scan_resolve_all(scan);
+}
+
+int
+scan_pass_new(struct scan *scan)
+{
+	struct file_stamp after[ENTRY_DIRS];
+	bool settled;
+
+	if (scan_stamps(scan, scan->stamp) < 0)
+		return -1;
+	settled = stamp_is_settled(&scan->stamp[ENTRY_NEW]);
+	scan->passes++;
+	if (scan_dir(scan, ENTRY_NEW) < 0 || scan_stamps(scan, after) < 0)
+		return -1;
+	scan->still = settled && file_stamp_same(&scan->stamp[ENTRY_NEW], &after[ENTRY_NEW]);
+	return scan_resolve_all(scan);
+}
+
+/* Waits until a pass can be seen to be undisturbed. */
+static int
+scan_pause(struct scan *scan)
+{
+	struct file_stamp now[ENTRY_DIRS];
+
+	for (unsigned waited = 0; waited < SCAN_PAUSE_MS; waited += SCAN_STEP_MS) {
+		if (scan_stamps(scan, now) < 0)
+			return -1;
+		if (stamps_are_settled(now))
+			break;
+		maildir_sleep_ms(SCAN_STEP_MS);
+	}
+	return 0;
+}
+
+int
+scan_collect(struct scan *scan, bool (*complete)(void *ctx), void *ctx, bool *sure_r)
+{
+	*sure_r = false;
+	for (int pass = 1; pass <= SCAN_PASSES; pass++) {
+		if (pass > 1 && scan_pause(scan) < 0)
+			return -1;
+		if (scan_pass(scan) < 0)
+			return -1;
+		*sure_r = complete(ctx) || (pass > 1 && scan->still);
+		if (*sure_r)
+			break;
+	}
+	return 0;
+}
+
+bool
+scan_saw_all(const struct scan *scan)
+{
+	for (size_t i = 0; i < scan->count; i++)
+		if (scan->file[i].pass != scan->passes)
+			return false;
+	return true;
+}
+
+/* --- what has to be renamed --- */
+
+static bool
+time_before(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec < b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec < b->tv_nsec);
+}
+
+/* Gives a file a name that nobody has; the name it has then is in name_r, its place cur/. */
+static int
+file_new_base(struct maildir_folder *folder, int dir, const char *name, char name_r[NAME_SIZE])
+{
+	struct maildir *md = folder->md;
+
+	/* The name is new; should it exist all the same, the next is. */
+	for (int tries = 0; tries < 10; tries++) {
+		if (mdname_unique(md->host, ++md->unique, name, name_r) < 0 &&
+		    mdname_unique(md->host, md->unique, "", name_r) < 0)
+			return -1;
+		if (maildir_move(folder->dir[dir], name, folder->dir[ENTRY_CUR], name_r) == 0)
+			return 0;
+		if (errno != EEXIST)
+			return -1;
+	}
+	return -1;
+}
+
+/*
+ * Which of two messages keeps the base name, and so the UID: the one in cur/, else the one whose
+ * inode changed first.  The other has come later: a restored backup, a delivery that reused a name.
+ */
+static int
+pair_separate(struct scan *scan, const struct scan_pair *pair, bool rename)
+{
+	struct maildir_folder *folder = scan->folder;
+	struct scan_file *file = &scan->file[pair->file];
+	struct scan_pair loser = *pair;
+	char name[NAME_SIZE];
+	struct stat a, b;
+	bool swap;
+
+	/* Looked at anew, since other pairs have been resolved; and another may have renamed. */
+	if (fstatat(folder->dir[pair->dir], pair->name, &b, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : -1;
+	if (fstatat(folder->dir[file->dir], file->name, &a, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : -1;
+	if (a.st_ino == b.st_ino && a.st_dev == b.st_dev)
+		return 0;
+	if (file->dir != pair->dir)
+		swap = pair->dir == ENTRY_CUR;
+	else
+		swap = time_before(&b.st_ctim, &a.st_ctim);
+	if (swap) {
+		loser.name = file->name;
+		loser.dir = file->dir;
+		file->name = pair->name;
+		file->dir = pair->dir;
+	}
+	if (!rename)
+		return 0;
+	if (file_new_base(folder, loser.dir, loser.name, name) < 0) {
+		scan_notice(
+		    scan, loser.dir, loser.name, "has the name of another and cannot be renamed");
+		return 0;
+	}
+	scan_notice(scan, loser.dir, loser.name, "had the base name of another message: renamed");
+	return scan_add(scan, ENTRY_CUR, name);
+}
+
+int
+scan_separate(struct scan *scan, bool rename)
+{
+	for (size_t i = 0; i < scan->pairs; i++) {
+		if (pair_separate(scan, &scan->pair[i], rename) < 0)
+			return -1;
+	}
+	scan->pairs = scan->unresolved = 0;
+	return 0;
+}
+
+int
+scan_evict(struct maildir_folder *folder, const char *name)
+{
+	char fresh[NAME_SIZE];
+
+	return file_new_base(folder, ENTRY_CUR, name, fresh);
+}
+
+int
+scan_move_new(struct scan *scan, bool *unsettled_r)
+{
+	struct maildir_folder *folder = scan->folder;
+	char name[NAME_SIZE];
+
+	for (size_t i = 0; i < scan->count; i++) {
+		struct scan_file *file = &scan->file[i];
+		const char *copy;
+
+		if (file->dir != ENTRY_NEW)
+			continue;
+		*unsettled_r = true;
+		/* No base name of new/ is in cur/ here; if one came since, the next sync separates. */
+		if (mdname_with_info(file->name, name) < 0 ||
+		    maildir_move(folder->dir[ENTRY_NEW], file->name, folder->dir[ENTRY_CUR], name) <
+			0)
+			continue;
+		copy = mdarena_add(&scan->arena, name, strlen(name));
+		if (copy == NULL)
+			return -1;
+		file->name = copy;
+		file->dir = ENTRY_CUR;
+	}
+	return 0;
+}

@@ -1,0 +1,91 @@
+/*
+ * scan.h: the files of cur/ and new/, by base name.
+ */
+#ifndef MAILDIR_FOLDER_SCAN_H
+#define MAILDIR_FOLDER_SCAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "maildir/folder/internal.h"
+
+#define SCAN_NONE SIZE_MAX
+
+struct scan_file {
+	const char *name; /* in the scan's arena */
+	size_t line;	  /* the caller's: its line of the uidlist, or SCAN_NONE */
+	uint32_t rank;	  /* the caller's: which of a delivery's set it is, from 1; or 0 */
+	unsigned pass;	  /* the last that saw it */
+	uint16_t base_len;
+	uint8_t dir; /* enum entry_dir */
+	bool twin;   /* the same file has another name with the same base */
+};
+
+/* Two names of one base. */
+struct scan_pair {
+	size_t file;
+	const char *name;
+	uint8_t dir;
+};
+
+struct scan {
+	struct maildir_folder *folder;
+	struct scan_file *file;
+	size_t count, room;
+	struct scan_slot *slot; /* a hash table of file by base name */
+	size_t mask;
+	struct scan_pair *pair; /* same base, different files: see scan_separate */
+	size_t pairs, pair_room, unresolved;
+	struct mdarena arena;
+	struct file_stamp stamp[ENTRY_DIRS]; /* cur and new, before the last pass */
+	unsigned passes;
+	bool still;	  /* nothing was renamed during the last pass, as far as times tell */
+	unsigned notices; /* given about names that are no messages */
+};
+
+void scan_init(struct scan *scan, struct maildir_folder *folder);
+void scan_clear(struct scan *scan);
+
+/*
+ * Reads both directories and adds what is new to the files known from earlier passes.  A file that
+ * an earlier pass saw and this one does not stays: this one may have missed it.
+ */
+int scan_pass(struct scan *scan);
+
+/* The same with new/ alone. */
+int scan_pass_new(struct scan *scan);
+
+/* Whether a change from now on must show in a directory's times: it was last changed before the present
+ * tick of the kernel's clock. */
+bool stamp_is_settled(const struct file_stamp *stamp);
+
+/*
+ * Passes until complete(ctx) says that nothing is missing, or until a second or later pass over
+ * directories that stood still: *sure_r, then what is missing is gone.  Not sure after a bounded
+ * number of passes.
+ */
+int scan_collect(struct scan *scan, bool (*complete)(void *ctx), void *ctx, bool *sure_r);
+
+/* Whether the last pass saw all files, and none is known from an earlier one only. */
+bool scan_saw_all(const struct scan *scan);
+
+/* The index of the file with that base name, or SCAN_NONE. */
+size_t scan_find(const struct scan *scan, const char *base, size_t base_len);
+
+/*
+ * Gives the later one of each two messages that share a base name a new base name, and adds it to
+ * the files.  Under the folder's lock; rename false: without it, and then only leaves the later one out.
+ */
+int scan_separate(struct scan *scan, bool rename);
+
+/*
+ * Moves what is in new/ to cur/; what cannot be moved stays, and is served from there.  *unsettled_r
+ * becomes true when there was anything: then the next sync must look again.
+ */
+int scan_move_new(struct scan *scan, bool *unsettled_r);
+
+/* Gives the file of that name in cur/ a new base name, when it must make room for another. */
+int scan_evict(struct maildir_folder *folder, const char *name);
+
+#endif

@@ -1,0 +1,604 @@
+/*
+ * index.c: what all sessions know of a folder together.
+ * Runs as: mail user.
+ *
+ * Three files of ours in the folder: sallyport.index, a snapshot of all messages (index_snapshot.c);
+ * sallyport.log, what has changed since (index_log.c); sallyport.texts, what was made of messages for
+ * FETCH and SEARCH (index_texts.c).  All that cannot be lost is elsewhere: flags and letters of keywords
+ * in file names, UIDs in dovecot-uidlist, other keywords in sallyport.keywords.
+ *
+ * Reading
+ *
+ * A session maps the snapshot, which all sessions share and nobody changes, and reads the log from
+ * where it was.  What it keeps of its own is small: for a message of which the log speaks, where it does
+ * so.  Places (sequence numbers, but for what a client was not told) are counted from the snapshot's
+ * order, less those that are gone, then the later ones in the order of the log, which is that of UIDs.
+ * Each record is copied and its checksum verified whenever it is looked at; so a file that is damaged
+ * underneath gives no wrong answer but none, and the next sync makes it anew.  Which messages the damaged
+ * records were of is known from the UIDs beside them; where that is not sure a session must end (index_compare.c).
+ *
+ * Writing
+ *
+ * Under the folder's lock, and only by one who has read the log to its end and has the snapshot that
+ * lies on the disk (index_is_current).  First the files of messages change, then the log says so, with the
+ * state of the folder (times of directories) behind it as the last record.  Who dies between leaves
+ * directories that are not as the last state has them, and the next one looks through them.  The log is
+ * not fsynced: after a power failure it lacks its end, or is damaged, and again the times differ.
+ *
+ * When the log has grown a new snapshot is made: written beside, fsynced, renamed, then an empty log in the
+ * same way.  Between the two renames the log is another snapshot's, which the id in its head tells:
+ * then the list is made anew, and what was learned of messages stays.  Sessions that have the old log
+ * open see that it has no name any more; the new snapshot says which log it continues and how
+ * far that was read, so that they go on without looking at a single message.
+ *
+ * When nothing can be written -- a full disk, a file system for reading only -- the session keeps log
+ * and snapshot in its own memory, and tries again with the next snapshot.
+ *
+ * Modification sequences
+ *
+ * are times (microseconds, about), but always above the last one; so they rise though all of the index is
+ * lost, and no client misses a change because a number was given twice.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "maildir/index/index.h"
+#include "maildir/index/index_compare.h"
+#include "maildir/index/index_view.h"
+#include "maildir/folder/internal.h"
+#include "maildir/uids/uidlist.h"
+
+/* --- taking in the log --- */
+
+static void
+count_record(struct index *index, const struct index_record *record, int sign)
+{
+	uint64_t one = (uint64_t)(int64_t)sign;
+
+	if ((record->flags & MAILDIR_SEEN) == 0)
+		index->unseen += one;
+	if ((record->flags & MAILDIR_TRASHED) != 0)
+		index->deleted += one;
+	if (index_is_sized(record)) {
+		index->sized += one;
+		index->octets += one * record->wire;
+	}
+}
+
+/* One of the snapshot's.  What it was may be damaged: then it counts as changed, also when it is whole again. */
+static void
+take_change(
+    struct maildir_folder *folder, uint32_t place, const struct index_record *now, uint64_t at)
+{
+	struct index *index = folder->index;
+	struct index_record was;
+	struct index_where where;
+	bool back = places_have(&index->gone, place), known;
+
+	index_where_place(index, place, &where);
+	known = !back && index_load(index, &where, &was);
+	if (known)
+		count_record(index, &was, -1);
+	if (back)
+		places_unset(&index->gone, place);
+	count_record(index, now, 1);
+	if (!places_set(&index->changed, place, at))
+		index->damaged = true;
+	else if (back)
+		message_tell(folder, MAILDIR_BACK, now->uid);
+	else if (!known || !index_same_marks(&was, now))
+		message_tell(folder, MAILDIR_CHANGED, now->uid);
+}
+
+/* A later one. */
+static void
+take_add(struct maildir_folder *folder, const struct index_record *now, uint64_t at)
+{
+	struct index *index = folder->index;
+	size_t i = places_find(&index->added, now->uid);
+	bool there = places_are(&index->added, i, now->uid), known;
+	struct index_record was;
+	const struct index_where where = {
+	    .in_log = true, .at = there ? index->added.list[i].at : 0, .uid = now->uid};
+
+	/* No writer puts one between others that was not there. */
+	if (!there && (i < index->added.count || now->uid < index->state.next)) {
+		index->damaged = true;
+		return;
+	}
+	known = there && index_load(index, &where, &was);
+	if (known)
+		count_record(index, &was, -1);
+	count_record(index, now, 1);
+	if (!places_set(&index->added, now->uid, at))
+		index->damaged = true;
+	else if (!there && now->uid < folder->known)
+		message_tell(folder, MAILDIR_BACK, now->uid);
+	else if (there && (!known || !index_same_marks(&was, now)))
+		message_tell(folder, MAILDIR_CHANGED, now->uid);
+	if (!there)
+		index->state.next = now->uid + 1;
+}
+
+static void
+take_put(struct maildir_folder *folder, const struct index_record *now, uint64_t at)
+{
+	struct index *index = folder->index;
+	uint32_t place;
+
+	if (now->modseq > index->state.modseq)
+		index->state.modseq = now->modseq;
+	if (index_place(index, now->uid, &place))
+		take_change(folder, place, now, at);
+	else
+		take_add(folder, now, at);
+}
+
+static void
+take_gone(struct maildir_folder *folder, const struct index_vanished *vanished)
+{
+	struct index *index = folder->index;
+	struct index_record was;
+	struct index_where where;
+	uint32_t place;
+
+	if (vanished->modseq > index->state.modseq)
+		index->state.modseq = vanished->modseq;
+	if (!index_where(index, vanished->uid, &where)) {
+		/* Those that nobody had heard of are above all that were there. */
+		index->damaged = index->damaged || vanished->uid < index->state.next;
+		return;
+	}
+	if (index_load(index, &where, &was))
+		count_record(index, &was, -1);
+	if (index_place(index, vanished->uid, &place)) {
+		places_unset(&index->changed, place);
+		if (!places_set(&index->gone, place, 0))
+			index->damaged = true;
+	} else {
+		places_unset(&index->added, vanished->uid);
+	}
+	message_tell(folder, MAILDIR_GONE, vanished->uid);
+}
+
+static void
+take(void *ctx, enum log_type type, const void *payload, size_t size, uint64_t at)
+{
+	struct maildir_folder *folder = ctx;
+	struct index_record record;
+	struct index_vanished vanished;
+
+	if (type == LOG_PUT && size >= sizeof(record)) {
+		memcpy(&record, payload, sizeof(record));
+		take_put(folder, &record, at);
+	} else if (type == LOG_GONE && size >= sizeof(vanished)) {
+		memcpy(&vanished, payload, sizeof(vanished));
+		take_gone(folder, &vanished);
+	} else if (type == LOG_STATE && size >= sizeof(folder->index->state)) {
+		memcpy(&folder->index->state, payload, sizeof(folder->index->state));
+	} else {
+		folder->index->damaged = true;
+	}
+}
+
+/* --- opening --- */
+
+static void
+index_init(struct index *index)
+{
+	memset(index, 0, sizeof(*index));
+	index->log.fd = index->texts.fd = -1;
+}
+
+static void
+index_clear(struct index *index)
+{
+	snapshot_close(&index->snap);
+	index_log_close(&index->log);
+	texts_close(&index->texts);
+	places_clear(&index->changed);
+	places_clear(&index->added);
+	places_clear(&index->gone);
+	index_init(index);
+}
+
+void
+index_close(struct maildir_folder *folder)
+{
+	int saved = errno;
+
+	if (folder->index != NULL)
+		index_clear(folder->index);
+	free(folder->index);
+	folder->index = NULL;
+	errno = saved;
+}
+
+static void
+index_start(struct index *index)
+{
+	const struct snapshot_head *head = &index->snap.head;
+
+	index->state = head->state;
+	index->octets = head->octets;
+	index->sized = head->sized;
+	index->unseen = head->unseen;
+	index->deleted = head->deleted;
+	index->open = true;
+}
+
+void
+index_distrust(struct index *index)
+{
+	index->stale = true;
+	memset(&index->state.uidlist, 0, sizeof(index->state.uidlist));
+	index->state.doubt |= INDEX_CUR | INDEX_NEW | INDEX_LINES;
+}
+
+/* The files as they are now, into an empty index; the log is not read yet. */
+static bool
+index_read_files(struct maildir_folder *folder, struct index *index)
+{
+	index_init(index);
+	if (snapshot_open(folder->fd, &index->snap) < 0)
+		return false;
+	index_start(index);
+	if (index_log_open(folder->fd, index->snap.head.id, &index->log) == 0)
+		return true;
+	/* Without its log a snapshot is old, but what it knows of messages is true. */
+	if (index_log_own(index->snap.head.id, NULL, &index->log) < 0) {
+		index_clear(index);
+		return false;
+	}
+	index->own = true;
+	index_distrust(index);
+	return true;
+}
+
+bool
+index_is_good(const struct index *index)
+{
+	return index->open && !index->damaged && !mapping_broken(&index->snap.map) &&
+	       !mapping_broken(&index->log.map);
+}
+
+/* Whether a new snapshot is what the old one was when its log, which was read to its end, ended. */
+static bool
+index_follows(const struct index *old, const struct index *now)
+{
+	const struct snapshot_head *head = &now->snap.head;
+
+	return index_is_good(old) && old->log.pending.len == 0 &&
+	       head->before == old->snap.head.id && head->before_at == old->log.end;
+}
+
+/* Puts another index, whose log is not read yet, in the place of the folder's, and tells what is
+ * different: as its log is read, when it goes on from the old one, or else by comparing the two. */
+static void
+index_switch(struct maildir_folder *folder, struct index *now)
+{
+	void (*change)(void *ctx, enum maildir_change change, uint32_t uid) = folder->change;
+	struct index old = *folder->index;
+	bool follows = index_follows(&old, now);
+
+	if (old.open && old.state.next > folder->known)
+		folder->known = old.state.next;
+	*folder->index = *now;
+	if (!follows)
+		folder->change = NULL;
+	(void)!index_log_read_on(&folder->index->log, take, folder);
+	folder->change = change;
+	if (!follows)
+		index_compare(folder, &old, folder->index);
+	index_clear(&old);
+}
+
+/* Sees to it that there is one, if only an empty one. */
+static bool
+index_have(struct maildir_folder *folder)
+{
+	if (folder->index != NULL)
+		return true;
+	folder->index = calloc(1, sizeof(*folder->index));
+	if (folder->index == NULL)
+		return false;
+	index_init(folder->index);
+	return true;
+}
+
+bool
+index_open(struct maildir_folder *folder)
+{
+	if (!index_have(folder))
+		return false;
+	if (!folder->index->open) {
+		if (!index_read_files(folder, folder->index))
+			return false;
+		(void)!index_log_read_on(&folder->index->log, take, folder);
+	}
+	return index_is_good(folder->index);
+}
+
+/*
+ * What lies on the disk is going to be older than what is told from our own memory, and might still look
+ * true to the next session: away with it, if that at least is possible.
+ */
+static bool
+index_leave_disk(const struct maildir_folder *folder)
+{
+	bool left;
+
+	if (folder->unlocked != 0)
+		return false;
+	left = unlinkat(folder->fd, SNAPSHOT_NAME, 0) == 0 || errno == ENOENT;
+
+	(void)unlinkat(folder->fd, LOG_NAME, 0);
+	return left;
+}
+
+/* Whether another session could write, and has made one for all. */
+static bool
+index_is_back(const struct maildir_folder *folder)
+{
+	struct stat st;
+
+	return folder->index->own && folder->index->left &&
+	       fstatat(folder->fd, SNAPSHOT_NAME, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* The files are others than those that are open. */
+static bool
+index_reload(struct maildir_folder *folder)
+{
+	struct index now;
+
+	if (!index_read_files(folder, &now))
+		return false;
+	index_switch(folder, &now);
+	return index_is_good(folder->index);
+}
+
+/* Sessions that have each their own in memory tell no lower modification sequence than the others. */
+static void
+index_rise(struct maildir_folder *folder)
+{
+	struct index *index = folder->index;
+	struct uid_record record;
+
+	if (folder->lock_fd >= 0 && uid_record_read(folder, &record) == 0 &&
+	    record.validity == index->snap.head.validity && record.modseq > index->state.modseq)
+		index->state.modseq = record.modseq;
+}
+
+bool
+index_refresh(struct maildir_folder *folder)
+{
+	struct index *index = folder->index;
+	bool replaced;
+
+	if (index == NULL || !index->open)
+		return index_open(folder);
+	if (!index_is_good(index))
+		return false;
+	if (index->log.pending.len > 0)
+		return true; /* in the middle of a batch, under the lock */
+	if (index_is_back(folder))
+		return index_reload(folder);
+	if (index->own)
+		index_rise(folder);
+	if (!index_log_grew(&index->log, &replaced))
+		return true;
+	if (index_log_read_on(&index->log, take, folder) < 0)
+		return false;
+	if (!replaced)
+		return index_is_good(index);
+	return index_reload(folder);
+}
+
+bool
+index_is_current(struct maildir_folder *folder)
+{
+	const struct index *index;
+	struct file_stamp disk;
+
+	if (!index_refresh(folder))
+		return false;
+	index = folder->index;
+	/* A log that was missing may have been about to be put in its place; and with the lock we go on from what all
+	 * sessions have. */
+	if (index->own && (index->stale || (index->apart && folder->unlocked == 0)) &&
+	    !index_reload(folder))
+		return false;
+	if (index->own)
+		return true;
+	return file_stamp_at(folder->fd, SNAPSHOT_NAME, &disk) == 0 &&
+	       disk.ino == index->snap.stamp.ino && disk.dev == index->snap.stamp.dev;
+}
+
+/* --- changes --- */
+
+uint64_t
+index_modseq(const struct index *index)
+{
+	struct timespec now;
+	uint64_t modseq;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	modseq = (uint64_t)now.tv_sec << 20 | (uint64_t)now.tv_nsec / 1000;
+	if (index != NULL && modseq <= index->state.modseq)
+		modseq = index->state.modseq + 1;
+	return modseq;
+}
+
+/* From now on this process's own. */
+static int
+index_turn_own(struct maildir_folder *folder)
+{
+	struct index *index = folder->index;
+	struct index_log own;
+
+	if (index->own || index_log_own(index->log.id, &index->log, &own) < 0)
+		return -1;
+	index_log_close(&index->log);
+	index->log = own;
+	index->own = true;
+	index->apart = folder->unlocked != 0;
+	index->left = index_leave_disk(folder);
+	return 0;
+}
+
+/* In the record, which tells an old index that was put back from the one that was last used. */
+static void
+index_note_modseq(struct maildir_folder *folder)
+{
+	struct index *index = folder->index;
+
+	if (index->state.modseq > index->noted &&
+	    uid_record_modseq(folder, index->state.modseq) == 0)
+		index->noted = index->state.modseq;
+}
+
+int
+index_flush(struct maildir_folder *folder)
+{
+	struct index *index = folder->index;
+
+	if ((folder->unlocked == 0 || index->own) && index_log_flush(&index->log) == 0)
+		return 0;
+	return index_turn_own(folder);
+}
+
+static int
+index_add(struct maildir_folder *folder, enum log_type type, const void *payload, size_t size)
+{
+	struct index *index = folder->index;
+
+	/* A batch of very many: what is in the list so far is a snapshot as good as any. */
+	if (index->log.end + index->log.pending.len > LOG_COMPACT &&
+	    index_compact(folder, NULL, 0) < 0)
+		return -1;
+	if (index_log_put(&folder->index->log, type, payload, size, take, folder) == 0)
+		return 0;
+	folder->index->damaged = true;
+	return -1;
+}
+
+int
+index_put(struct maildir_folder *folder, const struct index_message *message)
+{
+	size_t size = index_strings_size(&message->record);
+	struct index_message put;
+
+	put.record = message->record;
+	memcpy(put.strings, message->strings, size);
+	put.record.base_hash = index_base_hash(folder->index, put.strings, put.record.base_len);
+	put.record.strings = put.record.strings_check = 0; /* the log's own checksum is of all */
+	put.record.check = 0;
+	return index_add(folder, LOG_PUT, &put, sizeof(put.record) + size);
+}
+
+int
+index_put_gone(struct maildir_folder *folder, uint32_t uid, uint64_t modseq)
+{
+	struct index_vanished vanished = {.uid = uid, .modseq = modseq};
+	struct index_record record;
+	struct index_where where;
+
+	if (!index_where(folder->index, uid, &where))
+		return 0;
+	if (index_load(folder->index, &where, &record))
+		vanished.base_hash = record.base_hash;
+	return index_add(folder, LOG_GONE, &vanished, sizeof(vanished));
+}
+
+int
+index_put_dead(struct maildir_folder *folder, uint32_t uid, const char *base, size_t len)
+{
+	struct index_vanished vanished = {.uid = uid, .modseq = folder->index->state.modseq};
+
+	vanished.base_hash = index_base_hash(folder->index, base, len);
+	return index_add(folder, LOG_GONE, &vanished, sizeof(vanished));
+}
+
+int
+index_commit(struct maildir_folder *folder, const struct index_state *state)
+{
+	struct index_state put = *state;
+
+	if (put.modseq < folder->index->state.modseq)
+		put.modseq = folder->index->state.modseq;
+	if (put.next < folder->index->state.next)
+		put.next = folder->index->state.next;
+	if (index_add(folder, LOG_STATE, &put, sizeof(put)) < 0 || index_flush(folder) < 0)
+		return -1;
+	index_note_modseq(folder);
+	/* A snapshot that cannot be made now is made after the next change. */
+	if (folder->index->log.end > LOG_COMPACT ||
+	    folder->index->log.records > LOG_COMPACT_RECORDS)
+		(void)!index_compact(folder, NULL, 0);
+	return 0;
+}
+
+/* Opens what the writer has just put on the disk; or keeps it, when that failed. */
+static int
+index_reopen(struct maildir_folder *folder, struct snapshot_writer *writer, struct index *now)
+{
+	index_init(now);
+	if (folder->unlocked == 0 && snapshot_writer_store(writer, folder->md, folder->fd) == 0 &&
+	    snapshot_open(folder->fd, &now->snap) == 0) {
+		if (index_log_create(folder->md, folder->fd, writer->head.id, &now->log) == 0) {
+			index_start(now);
+			return 0;
+		}
+		snapshot_close(&now->snap);
+	}
+	if (snapshot_writer_keep(writer, &now->snap) < 0)
+		return -1;
+	if (index_log_own(writer->head.id, NULL, &now->log) < 0) {
+		snapshot_close(&now->snap);
+		return -1;
+	}
+	now->own = true;
+	now->apart = folder->unlocked != 0;
+	now->left = index_leave_disk(folder);
+	index_start(now);
+	return 0;
+}
+
+int
+index_replace(struct maildir_folder *folder, struct snapshot_writer *writer)
+{
+	struct index now;
+
+	if (!index_have(folder) || index_reopen(folder, writer, &now) < 0)
+		return -1;
+	index_switch(folder, &now);
+	index_note_modseq(folder);
+	return 0;
+}
+
+/* --- texts --- */
+
+struct texts *
+index_texts(struct maildir_folder *folder, bool make)
+{
+	struct index *index = folder->index;
+	uint64_t id = index->snap.head.texts;
+
+	if (!index->open)
+		return NULL;
+	if (index->texts.fd >= 0 && index->texts.id == id)
+		return &index->texts;
+	texts_close(&index->texts);
+	if (texts_open(folder->fd, id, &index->texts) == 0)
+		return &index->texts;
+	if (make && !index->own && folder->unlocked == 0 &&
+	    texts_create(folder->md, folder->fd, id, &index->texts) == 0)
+		return &index->texts;
+	return NULL;
+}

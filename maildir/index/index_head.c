@@ -1,0 +1,73 @@
+/*
+ * index_head.c: the beginning of the index's files that grow.
+ * Runs as: mail user.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "maildir/base/file.h"
+#include "maildir/base/hash.h"
+#include "maildir/index/index_head.h"
+#include "maildir/folder/internal.h"
+
+enum { BYTE_ORDER_MARK = 0x01020304 };
+
+void
+index_head_make(const struct index_kind *kind, uint64_t id, struct index_head *head_r)
+{
+	memset(head_r, 0, sizeof(*head_r));
+	memcpy(head_r->magic, kind->magic, sizeof(head_r->magic));
+	head_r->version = kind->version;
+	head_r->byte_order = BYTE_ORDER_MARK;
+	head_r->id = id;
+	head_r->check = hash64(id, head_r, offsetof(struct index_head, check));
+}
+
+int
+index_file_open(int dirfd, const struct index_kind *kind, uint64_t id, bool *more_r)
+{
+	char begin[sizeof(struct index_head) + 1];
+	struct index_head wanted;
+	struct stat st;
+	int fd = file_open(dirfd, kind->name, 0, &st);
+	ssize_t n;
+
+	/* Then writing fails, and its writer goes on in its own memory (index.c). */
+	if (fd < 0 && (errno == EINVAL || error_bars(errno)))
+		fd = maildir_open_regular(dirfd, kind->name, &st);
+	if (fd < 0)
+		return -1;
+	index_head_make(kind, id, &wanted);
+	n = pread(fd, begin, sizeof(begin), 0);
+	*more_r = n > (ssize_t)sizeof(wanted);
+	if (n >= (ssize_t)sizeof(wanted) && memcmp(begin, &wanted, sizeof(wanted)) == 0)
+		return fd;
+	close(fd);
+	errno = EINVAL;
+	return -1;
+}
+
+int
+index_file_create(struct maildir *md, int dirfd, const struct index_kind *kind, uint64_t id)
+{
+	struct index_head head;
+	int fd, saved;
+
+	fd = file_make(dirfd, kind->tmp);
+	if (fd < 0)
+		return -1;
+	index_head_make(kind, id, &head);
+	if (maildir_write_all(fd, &head, sizeof(head)) == 0 &&
+	    file_place(md, dirfd, kind->tmp, kind->name, false) == 0)
+		return fd;
+	saved = errno;
+	(void)unlinkat(dirfd, kind->tmp, 0);
+	close(fd);
+	errno = saved;
+	return -1;
+}

@@ -1,0 +1,89 @@
+/*
+ * index_log.h: the file sallyport.log: what has changed in a folder since its snapshot was made.
+ *
+ * Only ever appended to, under the folder's lock; read by everybody, without it.  A record counts when
+ * its checksum is right: what somebody left who died writing is not there, and is written over.
+ */
+#ifndef MAILDIR_INDEX_INDEX_LOG_H
+#define MAILDIR_INDEX_INDEX_LOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "maildir/index/index_record.h"
+#include "maildir/base/mapping.h"
+#include "maildir/base/text.h"
+
+struct maildir;
+
+#define LOG_NAME "sallyport.log"
+#define LOG_TMP	 "sallyport.log.tmp"
+
+enum {
+	LOG_COMPACT = 1024 * 1024,  /* octets: then a new snapshot takes its place; a session reads
+					   so much at most to catch up */
+	LOG_COMPACT_RECORDS = 2048, /* a session keeps some 12 octets of its own for each */
+	LOG_MAP = 4 * 1024 * 1024,  /* address space for one; its pages are there when written */
+};
+
+enum log_type {
+	LOG_PUT = 1, /* struct index_record and strings: the message is so now */
+	LOG_GONE,    /* struct index_vanished */
+	LOG_STATE,   /* struct index_state */
+};
+
+/* A record begins at a multiple of 8 with this; check is of all behind it, size counts all. */
+struct index_log_head {
+	uint32_t check;
+	uint32_t size;
+	uint32_t type;
+	uint32_t zero;
+};
+
+struct index_log {
+	int fd; /* or -1: it is in memory of our own */
+	struct mapping map;
+	uint64_t id;
+	uint64_t end;	       /* what was read and found good */
+	uint64_t records;      /* in it, and pending */
+	struct mdtext pending; /* put, and not written yet */
+	uint64_t last;	       /* where the last record of it is, or 0; and its checksum */
+	uint32_t last_check;
+	bool empty; /* there was nothing behind its head just now, when it was opened */
+};
+
+/* -1: there is none (ENOENT), or it is another's or damaged (EINVAL). */
+int index_log_open(int dirfd, uint64_t id, struct index_log *log);
+/* Makes an empty one in place of any other; under the folder's lock. */
+int index_log_create(struct maildir *md, int dirfd, uint64_t id, struct index_log *log);
+/* In memory: where none can be written.  With what from has, pending or not, if it is not NULL. */
+int index_log_own(uint64_t id, const struct index_log *from, struct index_log *log);
+void index_log_close(struct index_log *log);
+
+/* Whether something may have been appended.  *replaced_r: it is not the folder's log any more. */
+bool index_log_grew(const struct index_log *log, bool *replaced_r);
+
+/* Hears of a record; at is where it is in the log, for index_log_payload. */
+typedef void index_log_take(
+    void *ctx, enum log_type type, const void *payload, size_t size, uint64_t at);
+
+/* Calls take for each record behind what was read, and counts it as read.  -1: it cannot be read, or what
+ * was read is not there any more. */
+int index_log_read_on(struct index_log *log, index_log_take *take, void *ctx);
+/* Once more all that was read, from the first.  false: damaged. */
+bool index_log_walk(const struct index_log *log, index_log_take *take, void *ctx);
+
+/* A record's payload again, copied and verified.  false: damaged, or not of that type. */
+bool index_log_payload(
+    const struct index_log *log, uint64_t at, enum log_type type, void *payload, size_t room);
+
+/*
+ * Puts a record behind all that was read, under the folder's lock: take hears of it and index_log_payload has it
+ * at once, and index_log_flush writes all that was put in one go.  -1: ENOMEM, or the log is full (EFBIG).
+ */
+int index_log_put(struct index_log *log, enum log_type type, const void *payload, size_t size,
+    index_log_take *take, void *ctx);
+int index_log_flush(struct index_log *log);
+
+#endif

@@ -1,0 +1,34 @@
+/*
+ * index_places.h: a sorted list of places, each with where the log speaks of it.
+ */
+#ifndef MAILDIR_INDEX_INDEX_PLACES_H
+#define MAILDIR_INDEX_INDEX_PLACES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct index_place {
+	uint32_t place; /* in the snapshot, or the UID of a later message */
+	uint32_t at;	/* in the log */
+};
+
+struct index_places {
+	struct index_place *list; /* by rising place, each once */
+	size_t count, room;
+};
+
+/* The first that is not below. */
+size_t places_find(const struct index_places *places, uint32_t place);
+/* Whether number i, as places_find gave it, is that place. */
+bool places_are(const struct index_places *places, size_t i, uint32_t place);
+bool places_have(const struct index_places *places, uint32_t place);
+/* Adds it, or changes its at.  false: ENOMEM. */
+bool places_set(struct index_places *places, uint32_t place, uint64_t at);
+void places_unset(struct index_places *places, uint32_t place);
+void places_clear(struct index_places *places);
+
+/* The n-th place (from 0) of all there are that is not in the list. */
+uint32_t places_beside(const struct index_places *places, size_t n);
+
+#endif

@@ -1,0 +1,71 @@
+/*
+ * index_texts.h: the file sallyport.texts: what was made from messages once, for FETCH and SEARCH.
+ *
+ * Records are appended under the folder's lock and never changed; the index says where a message's is.
+ * A record says itself whose it is, and has checksums: of itself, and of each text, so that who wants one
+ * need not read them all.
+ */
+#ifndef MAILDIR_INDEX_INDEX_TEXTS_H
+#define MAILDIR_INDEX_INDEX_TEXTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "maildir/maildir.h"
+#include "maildir/base/mapping.h"
+#include "maildir/base/text.h"
+
+struct maildir;
+
+#define TEXTS_NAME "sallyport.texts"
+#define TEXTS_TMP  "sallyport.texts.tmp"
+
+#define TEXTS_RECORD_MAX (256 * 1024)
+/* A text that is longer is made each time: nobody asks for such often.  All of a message fit. */
+#define TEXTS_TEXT_MAX (TEXTS_RECORD_MAX / 8)
+
+/* Lengths that are none. */
+#define TEXTS_UNKNOWN UINT32_MAX
+#define TEXTS_SAME    (UINT32_MAX - 1) /* as the text of the kind before */
+#define TEXTS_LONG    (UINT32_MAX - 2) /* known to be too long to be kept */
+
+/* A message's texts, all verified, as they lie in memory until the next call about texts. */
+struct texts_found {
+	const char *text[MAILDIR_TEXTS]; /* NULL: not known */
+	size_t len[MAILDIR_TEXTS];
+};
+
+struct texts {
+	struct mapping map;
+	int fd; /* or -1 */
+	uint64_t id, size;
+};
+
+/* A random id for a new file. */
+int texts_new_id(uint64_t *id_r);
+/* -1: there is none of that id. */
+int texts_open(int dirfd, uint64_t id, struct texts *texts);
+/* An empty one in place of any other; under the folder's lock. */
+int texts_create(struct maildir *md, int dirfd, uint64_t id, struct texts *texts);
+void texts_close(struct texts *texts);
+
+/* false: there is nothing that can be used at that place. */
+bool texts_find(struct texts *texts, uint64_t at, uint32_t uid, struct texts_found *found_r);
+/* One text, in the same way; false also when it is not known. */
+bool texts_get(struct texts *texts, uint64_t at, uint32_t uid, enum maildir_text text,
+    const char **text_r, size_t *len_r);
+/* The length of a text, which is not verified, or what stands for one; TEXTS_UNKNOWN also when there is no
+ * record of the message. */
+uint32_t texts_len(struct texts *texts, uint64_t at, uint32_t uid, enum maildir_text text);
+/* Its record as it lies there, for another file; the texts are verified by who asks for them. */
+bool texts_raw(
+    struct texts *texts, uint64_t at, uint32_t uid, const void **record_r, size_t *size_r);
+
+/* Makes the record of a message; texts whose length is none are not read. */
+void texts_put(struct mdtext *batch, uint32_t uid, const char *const text[MAILDIR_TEXTS],
+    const uint32_t len[MAILDIR_TEXTS]);
+/* Appends; *at_r is where the batch begins.  Under the folder's lock. */
+int texts_append(struct texts *texts, const struct mdtext *batch, uint64_t *at_r);
+
+#endif

@@ -1,0 +1,327 @@
+/*
+ * address.c: the addresses of a header field.
+ * Runs as: mail user.
+ *
+ * What is before "<", "@" or ":" is read once, as words, without knowing yet whether they are a display
+ * name, a local part or a group's name.  So the words go to two texts at once: name has all of them,
+ * with a blank where there were blanks or comments; mailbox has the last run that holds together by dots.
+ */
+#include <string.h>
+
+#include "maildir/message/address.h"
+
+/* What ends a word.  Brackets and backslashes are no more than letters in a name: "[List] Anna". */
+#define PHRASE_STOPS "()<>@,;:\"."
+#define ANGLE_STOPS  "()<>@,;\"."
+#define DOMAIN_STOPS "()<>@,;:\".[]\\"
+
+void
+address_begin(struct address_parser *parser, const char *text, size_t len)
+{
+	parser->in.at = text;
+	parser->in.end = text + len;
+	parser->in_group = false;
+}
+
+bool
+address_failed(const struct address_parser *parser)
+{
+	return parser->name.failed || parser->route.failed || parser->mailbox.failed ||
+	       parser->host.failed || parser->comment.failed || parser->word.failed;
+}
+
+void
+address_clear(struct address_parser *parser)
+{
+	mdtext_clear(&parser->name);
+	mdtext_clear(&parser->route);
+	mdtext_clear(&parser->mailbox);
+	mdtext_clear(&parser->host);
+	mdtext_clear(&parser->comment);
+	mdtext_clear(&parser->word);
+}
+
+static void
+start_over(struct address_parser *parser)
+{
+	parser->name.len = parser->route.len = parser->mailbox.len = 0;
+	parser->host.len = parser->comment.len = 0;
+	parser->before = parser->words = 0;
+	parser->quoted = false;
+}
+
+static bool
+ends_in_dot(const struct mdtext *text)
+{
+	return text->len > 0 && text->data[text->len - 1] == '.';
+}
+
+/* A dot, a quoted string or an atom, to word. */
+static void
+read_word(struct address_parser *parser, const char *stops)
+{
+	struct cursor *in = &parser->in;
+	int c = cursor_peek(in);
+
+	parser->word.len = 0;
+	if (c == '"') {
+		token_quoted(in, &parser->word);
+		parser->quoted = true;
+	} else if (c == '.') {
+		mdtext_add(&parser->word, in->at++, 1);
+	} else {
+		token_until(in, stops, &parser->word);
+	}
+}
+
+/* Adds the word to name and mailbox; gap: there were blanks before it. */
+static void
+add_word(struct address_parser *parser, bool gap, bool dot)
+{
+	bool first = parser->words == 0;
+
+	/* The obsolete syntax has blanks around the dots of a local part: "a . b@c". */
+	if (first || (gap && !dot && !ends_in_dot(&parser->mailbox))) {
+		parser->before = parser->name.len;
+		parser->mailbox.len = 0;
+		parser->words++;
+	}
+	if (gap && !first && !dot)
+		mdtext_add(&parser->name, " ", 1);
+	mdtext_add(&parser->name, parser->word.data, parser->word.len);
+	mdtext_add(&parser->mailbox, parser->word.data, parser->word.len);
+}
+
+/* Words up to what tells what they are; that octet, or -1 at the end. */
+static int
+read_phrase(struct address_parser *parser)
+{
+	for (;;) {
+		bool gap = token_cfws(&parser->in, &parser->comment);
+		int c = cursor_peek(&parser->in);
+
+		if (c == -1 || c == '<' || c == '@' || c == ',' || c == ':' || c == ';')
+			return c;
+		if (c == '>' || c == ')') { /* closes nothing */
+			parser->in.at++;
+			continue;
+		}
+		read_word(parser, PHRASE_STOPS);
+		add_word(parser, gap, c == '.');
+	}
+}
+
+/* "[192.0.2.1]", with its brackets. */
+static void
+read_domain_literal(struct address_parser *parser, struct mdtext *out)
+{
+	const char *start = parser->in.at;
+	size_t left = (size_t)(parser->in.end - start);
+	const char *close = memchr(start, ']', left);
+	size_t len = close != NULL ? (size_t)(close - start) + 1 : left;
+
+	mdtext_add(out, start, len);
+	parser->in.at += len;
+}
+
+/* Behind "@".  Blanks and comments around its dots are left out. */
+static void
+read_domain(struct address_parser *parser, struct mdtext *out)
+{
+	struct cursor *in = &parser->in;
+	size_t start = out->len;
+
+	for (;;) {
+		bool more, gap = token_cfws(in, &parser->comment);
+		int c = cursor_peek(in);
+
+		if (c == '.') {
+			mdtext_add(out, in->at++, 1);
+			continue;
+		}
+		more = out->len == start || ends_in_dot(out);
+		if (c == -1 || (gap && !more))
+			return;
+		if (c == '[' && more)
+			read_domain_literal(parser, out);
+		else if (token_until(in, DOMAIN_STOPS, out) == 0)
+			return;
+	}
+}
+
+/*
+ * "@a,@b:" before a local part.  Not one, when its colon is missing: then the cursor stays.
+ * RFC 5322 section 4.4, obs-route.
+ */
+static void
+read_route(struct address_parser *parser)
+{
+	struct cursor *in = &parser->in, start = *in;
+
+	for (;;) {
+		int c;
+
+		token_cfws(in, NULL);
+		c = cursor_peek(in);
+		if (c == '@') {
+			if (parser->route.len > 0)
+				mdtext_add(&parser->route, ",", 1);
+			mdtext_add(&parser->route, in->at++, 1);
+			read_domain(parser, &parser->route);
+		} else if (c == ',') {
+			in->at++;
+		} else {
+			break;
+		}
+	}
+	if (parser->route.len > 0 && cursor_peek(in) == ':') {
+		in->at++;
+		return;
+	}
+	parser->route.len = 0;
+	*in = start;
+}
+
+/* Passes what has no meaning, up to the next address; over one ">" where that is still to come. */
+static void
+skip_rest(struct address_parser *parser, bool inside)
+{
+	struct cursor *in = &parser->in;
+
+	for (;;) {
+		int c;
+
+		token_cfws(in, &parser->comment);
+		c = cursor_peek(in);
+		if (c == -1 || c == ',' || c == ';')
+			return;
+		if (c == '>' && inside)
+			inside = false;
+		parser->word.len = 0;
+		if (c == '"')
+			token_quoted(in, &parser->word);
+		else
+			in->at++;
+	}
+}
+
+/* "<anna@example.org>": the display name was read. */
+static void
+read_angle(struct address_parser *parser)
+{
+	struct cursor *in = &parser->in;
+	int c;
+
+	parser->mailbox.len = parser->host.len = 0;
+	while (cursor_peek(in) == '<') { /* "<<a@b>>" too */
+		in->at++;
+		token_cfws(in, &parser->comment);
+	}
+	read_route(parser);
+	for (bool gap = token_cfws(in, NULL);; gap = token_cfws(in, NULL)) {
+		c = cursor_peek(in);
+		if (c == -1 || (c != '"' && c != '.' && strchr(ANGLE_STOPS, c) != NULL))
+			break;
+		if (gap && c != '.' && parser->mailbox.len > 0 && !ends_in_dot(&parser->mailbox))
+			mdtext_add(&parser->mailbox, " ", 1);
+		read_word(parser, ANGLE_STOPS);
+		mdtext_add(&parser->mailbox, parser->word.data, parser->word.len);
+	}
+	if (c == '@') {
+		in->at++;
+		read_domain(parser, &parser->host);
+	}
+	skip_rest(parser, true);
+}
+
+/* At "@": the last word is a local part, what was before it is a name. */
+static void
+read_bare(struct address_parser *parser)
+{
+	size_t name_len = parser->name.len;
+
+	parser->in.at++;
+	read_domain(parser, &parser->host);
+	token_cfws(&parser->in, &parser->comment);
+	if (cursor_peek(&parser->in) != '<') {
+		parser->name.len = parser->before;
+		skip_rest(parser, false);
+		return;
+	}
+	/* Many write an address unquoted where the name belongs: a@b <a@b>. */
+	parser->name.len = name_len;
+	mdtext_add(&parser->name, "@", 1);
+	mdtext_add(&parser->name, parser->host.data, parser->host.len);
+	read_angle(parser);
+}
+
+/* No "@" and no "<": one atom is a local part ("root"), all else is a name. */
+static void
+read_incomplete(struct address_parser *parser)
+{
+	if (parser->words == 1 && !parser->quoted)
+		parser->name.len = 0;
+	else
+		parser->mailbox.len = 0;
+	skip_rest(parser, false);
+}
+
+/* One element of the list; ADDRESS_NONE when it holds nothing. */
+static enum address_kind
+read_element(struct address_parser *parser)
+{
+	int stop;
+
+	start_over(parser);
+	stop = read_phrase(parser);
+	if (stop == ':') {
+		parser->in.at++;
+		if (parser->in_group) /* none inside another: a piece of junk */
+			return ADDRESS_NONE;
+		parser->in_group = true;
+		parser->mailbox.len = 0;
+		mdtext_add(&parser->mailbox, parser->name.data, parser->name.len);
+		parser->name.len = 0;
+		return ADDRESS_GROUP;
+	}
+	if (stop == '<')
+		read_angle(parser);
+	else if (stop == '@')
+		read_bare(parser);
+	else if (parser->words > 0)
+		read_incomplete(parser);
+	else
+		return ADDRESS_NONE;
+	if (parser->name.len == 0) /* "anna@example.org (Anna)" */
+		mdtext_add(&parser->name, parser->comment.data, parser->comment.len);
+	return ADDRESS_MAILBOX;
+}
+
+enum address_kind
+address_next(struct address_parser *parser)
+{
+	for (;;) {
+		struct cursor *in = &parser->in;
+		int c = cursor_peek(in);
+		enum address_kind kind;
+
+		if (c == -1 || c == ';') {
+			if (c == ';')
+				in->at++;
+			if (parser->in_group) {
+				parser->in_group = false;
+				return ADDRESS_GROUP_END;
+			}
+			if (c == -1)
+				return ADDRESS_NONE;
+			continue; /* many write it where a comma belongs */
+		}
+		if (c == ',') {
+			in->at++;
+			continue;
+		}
+		kind = read_element(parser);
+		if (kind != ADDRESS_NONE)
+			return kind;
+	}
+}

@@ -1,0 +1,43 @@
+/*
+ * address.h: the addresses of a header field, one after the other.  RFC 5322 sections 3.4 and 4.4.
+ *
+ * Whatever is written, as much as can be understood is told, each octet is looked at a bounded number
+ * of times, and nothing is read behind the end.  RFC 2047 words stay as they are.
+ */
+#ifndef MAILDIR_MESSAGE_ADDRESS_H
+#define MAILDIR_MESSAGE_ADDRESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "maildir/base/text.h"
+#include "maildir/message/token.h"
+
+enum address_kind {
+	ADDRESS_NONE, /* no more */
+	ADDRESS_MAILBOX, /* name and route may be empty; mailbox or host are where nothing was written */
+	ADDRESS_GROUP,	   /* a group begins; mailbox is its name */
+	ADDRESS_GROUP_END, /* always told, also where its semicolon is missing */
+};
+
+/* A zeroed one is empty.  The texts are of the address told last. */
+struct address_parser {
+	struct mdtext name;    /* without quotes; a comment where there is no name */
+	struct mdtext route;   /* "@a,@b" */
+	struct mdtext mailbox; /* the local part, without quotes */
+	struct mdtext host;
+	struct mdtext comment, word;
+	struct cursor in;
+	size_t before; /* how much of name is before the last word */
+	size_t words;
+	bool quoted, in_group;
+};
+
+/* Begins with a field's text, unfolded.  It must stay where it is. */
+void address_begin(struct address_parser *parser, const char *text, size_t len);
+enum address_kind address_next(struct address_parser *parser);
+/* Whether memory was short somewhere. */
+bool address_failed(const struct address_parser *parser);
+void address_clear(struct address_parser *parser);
+
+#endif

@@ -1,0 +1,607 @@
+/*
+ * charset.c: text of any charset as UTF-8.
+ * Runs as: mail user; charset_load as root, in master.
+ *
+ * ASCII, UTF-8, the Latin ones, UTF-16 and UTF-32 are done here by hand, other charsets of single
+ * octets by table.  The rest, those of East Asia and UTF-7, are iconv(3)'s.
+ */
+#include <errno.h>
+#include <iconv.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "maildir/message/casemap.h"
+#include "maildir/message/charset.h"
+
+enum {
+	CHARSET_HIGH = 128, /* octets that are not ASCII */
+	REPLACEMENT = 0xfffd,
+	BYTE_ORDER_MARK = 0xfeff,
+	/* No character is cut at more octets than this; more are malformed.  Half of what carry
+	 * holds, so that with what follows it is always decided. */
+	CUT_MAX = CHARSET_CARRY / 2,
+	PIECE = 2048, /* octets of UTF-8 between two calls of mdtext_add */
+};
+
+enum charset_kind {
+	CHARSET_UNMARKED, /* UTF-8 where it is, else windows-1252 */
+	CHARSET_UTF8,
+	CHARSET_LATIN, /* windows-1252 */
+	CHARSET_UTF16, /* as its byte order mark says, else big-endian.  RFC 2781 */
+	CHARSET_UTF16LE,
+	CHARSET_UTF16BE,
+	CHARSET_UTF32,
+	CHARSET_OCTETS,	     /* by table */
+	CHARSET_ICONV,	     /* characters of one or more octets */
+	CHARSET_ICONV_STATE, /* with escapes or shifts */
+};
+
+struct charset {
+	const char *name;
+	enum charset_kind kind;
+	unsigned converter;   /* index in converters */
+	const char *iconv;    /* what iconv_open(3) calls it, or a superset that mail means */
+	const uint16_t *high; /* CHARSET_HIGH of them; 0: no character */
+};
+
+/* Octets 0x80 to 0x9f of windows-1252.  Mail that says iso-8859-1 and has them means these too. */
+static const uint16_t windows_1252[32] = {0x20ac, 0, 0x201a, 0x0192, 0x201e, 0x2026, 0x2020, 0x2021,
+    0x02c6, 0x2030, 0x0160, 0x2039, 0x0152, 0, 0x017d, 0, 0, 0x2018, 0x2019, 0x201c, 0x201d, 0x2022,
+    0x2013, 0x2014, 0x02dc, 0x2122, 0x0161, 0x203a, 0x0153, 0, 0x017e, 0x0178};
+
+/* The first is charset_unmarked's, the second UTF-8.  In the order that charset_name tells. */
+static const struct charset charsets[] = {
+    {"us-ascii", CHARSET_UNMARKED},
+    {"utf-8", CHARSET_UTF8},
+    {"iso-8859-1", CHARSET_LATIN},
+    {"windows-1252", CHARSET_LATIN},
+    {"gb18030", CHARSET_ICONV, 0, "GB18030"},
+    {"big5", CHARSET_ICONV, 1, "BIG5-HKSCS"},
+    {"euc-jp", CHARSET_ICONV, 2, "EUC-JP"},
+    {"iso-2022-jp", CHARSET_ICONV_STATE, 3, "ISO-2022-JP-2"},
+    {"shift_jis", CHARSET_ICONV, 4, "CP932"},
+    {"euc-kr", CHARSET_ICONV, 5, "UHC"},
+    {"iso-2022-kr", CHARSET_ICONV_STATE, 6, "ISO-2022-KR"},
+    {"utf-7", CHARSET_ICONV_STATE, 7, "UTF-7"},
+    {"utf-16", CHARSET_UTF16},
+    {"utf-16le", CHARSET_UTF16LE},
+    {"utf-16be", CHARSET_UTF16BE},
+    {"utf-32", CHARSET_UTF32},
+#include "maildir/message/charset_table.h"
+};
+
+enum { CHARSETS = sizeof(charsets) / sizeof(charsets[0]), CONVERTERS = 8 };
+
+/* What IANA and mail call them besides.  Code pages ("cp", "ibm", "windows-" or "ms" and digits) are
+ * the same under each of these words, and need no row for that. */
+static const struct {
+	const char *alias, *name;
+} aliases[] = {
+    {"ascii", "us-ascii"},
+    {"ansi_x3.4-1968", "us-ascii"},
+    {"iso646-us", "us-ascii"},
+    {"646", "us-ascii"},
+    {"us", "us-ascii"},
+    {"default", "us-ascii"},
+    {"unknown", "us-ascii"},
+    {"unknown-8bit", "us-ascii"},
+    {"unicode-1-1-utf-8", "utf-8"},
+    {"cp65001", "utf-8"},
+    {"latin1", "iso-8859-1"},
+    {"l1", "iso-8859-1"},
+    {"cp819", "iso-8859-1"},
+    {"csisolatin1", "iso-8859-1"},
+    {"ansi", "windows-1252"},
+    {"latin2", "iso-8859-2"},
+    {"csisolatin2", "iso-8859-2"},
+    {"latin3", "iso-8859-3"},
+    {"latin4", "iso-8859-4"},
+    {"cyrillic", "iso-8859-5"},
+    {"arabic", "iso-8859-6"},
+    {"iso-8859-6-i", "iso-8859-6"},
+    {"greek", "iso-8859-7"},
+    {"hebrew", "iso-8859-8"},
+    {"iso-8859-8-i", "iso-8859-8"},
+    {"iso-8859-8-e", "iso-8859-8"},
+    {"latin5", "iso-8859-9"},
+    {"csisolatin5", "iso-8859-9"},
+    {"latin6", "iso-8859-10"},
+    {"latin7", "iso-8859-13"},
+    {"latin8", "iso-8859-14"},
+    {"latin9", "iso-8859-15"},
+    {"latin10", "iso-8859-16"},
+    {"koi8", "koi8-r"},
+    {"koi", "koi8-r"},
+    {"cskoi8r", "koi8-r"},
+    {"cp20866", "koi8-r"},
+    {"koi8-ru", "koi8-u"},
+    {"cp21866", "koi8-u"},
+    {"gb2312", "gb18030"},
+    {"gb_2312-80", "gb18030"},
+    {"csgb2312", "gb18030"},
+    {"gbk", "gb18030"},
+    {"euc-cn", "gb18030"},
+    {"cp936", "gb18030"},
+    {"cp54936", "gb18030"},
+    {"big5-hkscs", "big5"},
+    {"cn-big5", "big5"},
+    {"csbig5", "big5"},
+    {"cp950", "big5"},
+    {"ujis", "euc-jp"},
+    {"cseucpkdfmtjapanese", "euc-jp"},
+    {"iso-2022-jp-1", "iso-2022-jp"},
+    {"iso-2022-jp-2", "iso-2022-jp"},
+    {"iso-2022-jp-ms", "iso-2022-jp"},
+    {"csiso2022jp", "iso-2022-jp"},
+    {"cp50220", "iso-2022-jp"},
+    {"cp50221", "iso-2022-jp"},
+    {"sjis", "shift_jis"},
+    {"ms_kanji", "shift_jis"},
+    {"csshiftjis", "shift_jis"},
+    {"windows-31j", "shift_jis"},
+    {"cp932", "shift_jis"},
+    {"ks_c_5601-1987", "euc-kr"},
+    {"ks_c_5601-1989", "euc-kr"},
+    {"ks_c_5601", "euc-kr"},
+    {"ksc5601", "euc-kr"},
+    {"korean", "euc-kr"},
+    {"cseuckr", "euc-kr"},
+    {"uhc", "euc-kr"},
+    {"cp949", "euc-kr"},
+    {"csiso2022kr", "iso-2022-kr"},
+    {"unicode-1-1-utf-7", "utf-7"},
+    {"cp65000", "utf-7"},
+    {"unicode", "utf-16"},
+    {"ucs-2", "utf-16"},
+    {"iso-10646-ucs-2", "utf-16"},
+    {"ucs-4", "utf-32"},
+    {"iso-10646-ucs-4", "utf-32"},
+    {"mac", "macintosh"},
+    {"macroman", "macintosh"},
+    {"csmacintosh", "macintosh"},
+    {"dos-874", "windows-874"},
+    {"tis620-2533", "tis-620"},
+};
+
+/* The one state of this file: opened once, before others are forked. */
+static struct {
+	iconv_t handle;
+	bool open;
+} converters[CONVERTERS];
+
+void
+charset_load(void)
+{
+	for (size_t i = 0; i < CHARSETS; i++) {
+		const struct charset *charset = &charsets[i];
+		iconv_t handle;
+
+		if (charset->iconv == NULL || converters[charset->converter].open)
+			continue;
+		handle = iconv_open("UTF-8", charset->iconv);
+		if (handle == (iconv_t)-1)
+			continue;
+		converters[charset->converter].handle = handle;
+		converters[charset->converter].open = true;
+	}
+}
+
+/* --- names --- */
+
+/* The next letter or digit of a name, in lower case, or 0: hyphens and their like are written anyhow, and
+ * ":" begins a year. */
+static char
+name_next(const char *name, size_t len, size_t *at)
+{
+	while (*at < len && name[*at] != ':') {
+		char c = name[(*at)++];
+
+		if (c >= 'A' && c <= 'Z')
+			return (char)(c - 'A' + 'a');
+		if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'))
+			return c;
+	}
+	return 0;
+}
+
+/* Behind "x-", which means nothing. */
+static size_t
+name_start(const char *name, size_t len)
+{
+	return len > 2 && (name[0] == 'x' || name[0] == 'X') && name[1] == '-' ? 2 : 0;
+}
+
+/* The number of a code page, or 0. */
+static unsigned
+name_page(const char *name, size_t len)
+{
+	static const char *const words[] = {"cp", "ibm", "windows", "win", "ms"};
+	unsigned page = 0;
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]) && page == 0; i++) {
+		size_t at = name_start(name, len);
+		const char *word = words[i];
+		char c = name_next(name, len, &at);
+
+		for (; *word != '\0' && c == *word; word++)
+			c = name_next(name, len, &at);
+		if (*word != '\0')
+			continue;
+		for (; c >= '0' && c <= '9' && page < 100000; c = name_next(name, len, &at))
+			page = page * 10 + (unsigned)(c - '0');
+		if (c != 0)
+			page = 0;
+	}
+	return page;
+}
+
+static bool
+name_same(const char *a, size_t a_len, const char *b)
+{
+	size_t b_len = strlen(b), a_at = name_start(a, a_len), b_at = name_start(b, b_len);
+	char c;
+
+	do {
+		c = name_next(a, a_len, &a_at);
+		if (c != name_next(b, b_len, &b_at))
+			return false;
+	} while (c != 0);
+	return true;
+}
+
+static bool
+charset_usable(const struct charset *charset)
+{
+	return charset->iconv == NULL || converters[charset->converter].open;
+}
+
+const struct charset *
+charset_find(const char *name, size_t len)
+{
+	unsigned page;
+
+	/* UTF-8, as nearly all of today's mail has it. */
+	if (name_same(name, len, charsets[1].name))
+		return &charsets[1];
+	page = name_page(name, len);
+	for (size_t i = 0; i < sizeof(aliases) / sizeof(aliases[0]); i++) {
+		const char *alias = aliases[i].alias;
+
+		if (name_same(name, len, alias) ||
+		    (page != 0 && page == name_page(alias, strlen(alias)))) {
+			name = aliases[i].name;
+			len = strlen(name);
+			break;
+		}
+	}
+	for (size_t i = 0; i < CHARSETS; i++) {
+		const char *usual = charsets[i].name;
+
+		if (name_same(name, len, usual) ||
+		    (page != 0 && page == name_page(usual, strlen(usual))))
+			return charset_usable(&charsets[i]) ? &charsets[i] : NULL;
+	}
+	return NULL;
+}
+
+const struct charset *
+charset_unmarked(void)
+{
+	return &charsets[0];
+}
+
+const char *
+charset_name(size_t n)
+{
+	for (size_t i = 0; i < CHARSETS; i++) {
+		if (charset_usable(&charsets[i]) && n-- == 0)
+			return charsets[i].name;
+	}
+	return NULL;
+}
+
+bool
+charset_stateful(const struct charset *charset)
+{
+	return charset->kind == CHARSET_ICONV_STATE;
+}
+
+/* --- conversion --- */
+
+struct piece {
+	struct mdtext *out;
+	size_t len;
+	char data[PIECE];
+};
+
+static void
+piece_flush(struct piece *piece)
+{
+	mdtext_add(piece->out, piece->data, piece->len);
+	piece->len = 0;
+}
+
+static void
+put(struct piece *piece, uint32_t code)
+{
+	if (sizeof(piece->data) - piece->len < UTF8_MAX)
+		piece_flush(piece);
+	piece->len += utf8_put(code, piece->data + piece->len);
+}
+
+/* Octets that are UTF-8 already. */
+static void
+put_octets(struct piece *piece, const char *octets, size_t len)
+{
+	if (len > sizeof(piece->data) - piece->len) {
+		piece_flush(piece);
+		if (len >= sizeof(piece->data)) {
+			mdtext_add(piece->out, octets, len);
+			return;
+		}
+	}
+	memcpy(piece->data + piece->len, octets, len);
+	piece->len += len;
+}
+
+static uint32_t
+latin_code(unsigned char octet)
+{
+	uint32_t code = octet;
+
+	if (octet >= 0x80 && octet < 0xa0)
+		code = windows_1252[octet - 0x80];
+	return code != 0 ? code : REPLACEMENT;
+}
+
+/*
+ * The converters below take what they can of the octets and tell how much that was; what they leave is
+ * the beginning of a character, at most CUT_MAX octets.
+ */
+
+static size_t
+from_utf8(bool unmarked, const char *in, size_t len, struct piece *piece)
+{
+	size_t at = 0, from = 0; /* from there on it is to be copied */
+
+	while (at < len) {
+		uint32_t code;
+		int n;
+
+		at += utf8_ascii(in + at, len - at);
+		if (at == len)
+			break;
+		n = utf8_next(in + at, len - at, &code);
+		if (n == 0)
+			break;
+		if (n > 0) {
+			at += (size_t)n;
+			continue;
+		}
+		put_octets(piece, in + from, at - from);
+		put(piece, unmarked ? latin_code((unsigned char)in[at]) : REPLACEMENT);
+		from = ++at;
+	}
+	put_octets(piece, in + from, at - from);
+	return at;
+}
+
+static size_t
+from_octets(const struct charset *charset, const char *in, size_t len, struct piece *piece)
+{
+	for (size_t at = 0; at < len;) {
+		size_t ascii = utf8_ascii(in + at, len - at);
+		unsigned char octet;
+		uint32_t code;
+
+		put_octets(piece, in + at, ascii);
+		at += ascii;
+		if (at == len)
+			break;
+		octet = (unsigned char)in[at++];
+		code = charset->kind == CHARSET_LATIN ? latin_code(octet)
+						      : charset->high[octet - 0x80];
+		put(piece, code != 0 ? code : REPLACEMENT);
+	}
+	return len;
+}
+
+/* The number that some octets are. */
+static uint32_t
+unit(const char *in, size_t size, bool little)
+{
+	uint32_t value = 0;
+
+	for (size_t i = 0; i < size; i++)
+		value = value << 8 | (unsigned char)in[little ? size - 1 - i : i];
+	return value;
+}
+
+static void
+put_wide(struct piece *piece, uint32_t code)
+{
+	bool valid = code <= 0x10ffff && (code < 0xd800 || code > 0xdfff);
+
+	put(piece, valid ? code : REPLACEMENT);
+}
+
+/* One character of UTF-16 or UTF-32: how many octets it has; 0 when it is cut. */
+static size_t
+wide_next(const char *in, size_t len, size_t size, bool little, uint32_t *code_r)
+{
+	uint32_t low;
+
+	if (len < size)
+		return 0;
+	*code_r = unit(in, size, little);
+	if (size == 4 || *code_r < 0xd800 || *code_r > 0xdbff)
+		return size;
+	if (len < 2 * size)
+		return 0;
+	low = unit(in + size, size, little);
+	if (low < 0xdc00 || low > 0xdfff)
+		return size; /* half a pair is no character */
+	*code_r = 0x10000 + ((*code_r & 0x3ff) << 10 | (low & 0x3ff));
+	return 2 * size;
+}
+
+static size_t
+from_wide(const struct charset *charset, struct charset_carry *carry, const char *in, size_t len,
+    struct piece *piece)
+{
+	const size_t size = charset->kind == CHARSET_UTF32 ? 4 : 2;
+	size_t at = 0, n;
+	uint32_t code;
+
+	if (charset->kind == CHARSET_UTF16LE)
+		carry->little = true;
+	if (!carry->begun && len >= size) {
+		bool mark = unit(in, size, true) == BYTE_ORDER_MARK;
+
+		if (mark && charset->kind != CHARSET_UTF16BE)
+			carry->little = true;
+		if (mark || unit(in, size, false) == BYTE_ORDER_MARK)
+			at = size;
+		carry->begun = true;
+	}
+	while ((n = wide_next(in + at, len - at, size, carry->little, &code)) > 0) {
+		put_wide(piece, code);
+		at += n;
+	}
+	return at;
+}
+
+/*
+ * A run of iconv(3), which wants to be given octets that it could change; how much it took.  When it
+ * can neither take nor give anything, the first octet is as good as malformed.
+ */
+static size_t
+iconv_run(iconv_t handle, char *in, size_t len, struct piece *piece)
+{
+	char *from = in, *to;
+	size_t left = len, room, n = 0;
+
+	while (left > 0) {
+		size_t before = left;
+
+		piece_flush(piece);
+		to = piece->data;
+		room = sizeof(piece->data);
+		n = iconv(handle, &from, &left, &to, &room);
+		piece->len = sizeof(piece->data) - room;
+		if (n != (size_t)-1)
+			break;
+		if (errno == EINVAL && left <= CUT_MAX)
+			break;
+		if (errno == E2BIG && (left < before || piece->len > 0))
+			continue;
+		put(piece, REPLACEMENT);
+		from++;
+		left--;
+	}
+	return len - left;
+}
+
+static size_t
+from_iconv(
+    iconv_t handle, struct charset_carry *carry, const char *in, size_t len, struct piece *piece)
+{
+	char copy[PIECE];
+	size_t at = 0, n, taken;
+
+	if (!carry->begun)
+		(void)iconv(handle, NULL, NULL, NULL, NULL);
+	carry->begun = true;
+	while (at < len) {
+		n = len - at < sizeof(copy) ? len - at : sizeof(copy);
+		memcpy(copy, in + at, n);
+		taken = iconv_run(handle, copy, n, piece);
+		at += taken;
+		if (taken == 0)
+			break;
+	}
+	return at;
+}
+
+static size_t
+convert(const struct charset *charset, struct charset_carry *carry, const char *in, size_t len,
+    struct piece *piece)
+{
+	switch (charset->kind) {
+	case CHARSET_UNMARKED:
+	case CHARSET_UTF8:
+		return from_utf8(charset->kind == CHARSET_UNMARKED, in, len, piece);
+	case CHARSET_LATIN:
+	case CHARSET_OCTETS:
+		return from_octets(charset, in, len, piece);
+	case CHARSET_UTF16:
+	case CHARSET_UTF16LE:
+	case CHARSET_UTF16BE:
+	case CHARSET_UTF32:
+		return from_wide(charset, carry, in, len, piece);
+	case CHARSET_ICONV:
+	case CHARSET_ICONV_STATE:
+		break;
+	}
+	return from_iconv(converters[charset->converter].handle, carry, in, len, piece);
+}
+
+/* The text is over: what iconv(3) held, and what is left of a character. */
+static void
+finish(const struct charset *charset, struct charset_carry *carry, struct piece *piece)
+{
+	if (charset->iconv != NULL && carry->begun) {
+		char *to = piece->data;
+		size_t room = sizeof(piece->data);
+
+		piece_flush(piece);
+		(void)iconv(converters[charset->converter].handle, NULL, NULL, &to, &room);
+		piece->len = sizeof(piece->data) - room;
+	}
+	if (charset->kind == CHARSET_UNMARKED) {
+		for (size_t i = 0; i < carry->len; i++)
+			put(piece, latin_code((unsigned char)carry->octets[i]));
+	} else if (carry->len > 0) {
+		put(piece, REPLACEMENT);
+	}
+	memset(carry, 0, sizeof(*carry));
+}
+
+/* The character that was cut, with what follows it: how much of in was taken. */
+static size_t
+complete(const struct charset *charset, struct charset_carry *carry, const char *in, size_t len,
+    struct piece *piece)
+{
+	char joined[2 * CHARSET_CARRY];
+	size_t more = len < CHARSET_CARRY ? len : CHARSET_CARRY, had = carry->len, taken;
+
+	memcpy(joined, carry->octets, had);
+	memcpy(joined + had, in, more);
+	taken = convert(charset, carry, joined, had + more, piece);
+	if (taken < had) { /* still cut: then these were all */
+		carry->len = had + more - taken;
+		memcpy(carry->octets, joined + taken, carry->len);
+		return more;
+	}
+	carry->len = 0;
+	return taken - had;
+}
+
+void
+charset_to_utf8(const struct charset *charset, struct charset_carry *carry, const char *in,
+    size_t len, bool last, struct mdtext *out)
+{
+	struct piece piece = {.out = out, .len = 0};
+	size_t at = 0;
+
+	if (carry->len > 0 && len > 0)
+		at = complete(charset, carry, in, len, &piece);
+	if (at < len) {
+		at += convert(charset, carry, in + at, len - at, &piece);
+		carry->len = len - at;
+		memcpy(carry->octets, in + at, carry->len);
+	}
+	if (last)
+		finish(charset, carry, &piece);
+	piece_flush(&piece);
+}

@@ -1,0 +1,172 @@
+/*
+ * envelope.c: ENVELOPE, and the strings of IMAP.  RFC 9051 section 7.5.2.
+ * Runs as: mail user.
+ */
+#include <string.h>
+
+#include "maildir/message/address.h"
+#include "maildir/message/casemap.h"
+#include "maildir/message/mime_internal.h"
+
+/* Longer strings are literals: clients read quoted ones into lines of theirs. */
+enum { QUOTED_MAX = 500 };
+
+/*
+ * Addresses in one envelope.  An "a," in a field becomes an address structure of 20 octets, three
+ * times where From stands for Sender and Reply-To: without this the answer could be thirty times as
+ * large as the message.
+ */
+enum { ADDRESSES_MAX = 50000 };
+
+static bool
+can_be_quoted(const char *text, size_t len, bool utf8)
+{
+	bool eight_bit = false;
+
+	if (len > QUOTED_MAX)
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] == '\0' || text[i] == '\r' || text[i] == '\n')
+			return false;
+		eight_bit |= (unsigned char)text[i] >= 0x80;
+	}
+	return !eight_bit || (utf8 && utf8_valid(text, len));
+}
+
+void
+mime_put_string(struct mdtext *out, const char *text, size_t len, bool utf8)
+{
+	size_t start = 0;
+
+	if (text == NULL) {
+		mdtext_add(out, "NIL", 3);
+		return;
+	}
+	if (!can_be_quoted(text, len, utf8)) {
+		mdtext_addf(out, "{%zu}\r\n", len);
+		mdtext_add(out, text, len);
+		return;
+	}
+	mdtext_add(out, "\"", 1);
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] != '"' && text[i] != '\\')
+			continue;
+		mdtext_add(out, text + start, i - start);
+		mdtext_add(out, "\\", 1);
+		start = i;
+	}
+	mdtext_add(out, text + start, len - start);
+	mdtext_add(out, "\"", 1);
+}
+
+struct writer {
+	const struct mime *mime;
+	const struct mime_envelope *envelope;
+	struct address_parser parser;
+	struct mdtext *out;
+	size_t told;
+	bool utf8;
+};
+
+/* A text of the parser; an empty one is NIL where that is no group's mark. */
+static void
+put_text(struct writer *w, const struct mdtext *text, bool or_nil)
+{
+	const char *data = text->len > 0 ? text->data : or_nil ? NULL : "";
+
+	mime_put_string(w->out, data, text->len, w->utf8);
+}
+
+static void
+put_address(struct writer *w, enum address_kind kind)
+{
+	struct address_parser *parser = &w->parser;
+
+	if (kind == ADDRESS_GROUP_END) {
+		mdtext_add(w->out, "(NIL NIL NIL NIL)", 17);
+		return;
+	}
+	mdtext_add(w->out, "(", 1);
+	put_text(w, &parser->name, true);
+	mdtext_add(w->out, " ", 1);
+	put_text(w, &parser->route, true);
+	mdtext_add(w->out, " ", 1);
+	put_text(w, &parser->mailbox, false);
+	mdtext_add(w->out, " ", 1);
+	put_text(w, &parser->host, kind == ADDRESS_GROUP);
+	mdtext_add(w->out, ")", 1);
+}
+
+/* Adds the addresses of one text; *any: there were some before, and the list is begun. */
+static void
+put_list(struct writer *w, const struct mime_value *value, bool *any)
+{
+	bool in_group = false;
+	enum address_kind kind;
+
+	address_begin(&w->parser, value->text, value->len);
+	while ((kind = address_next(&w->parser)) != ADDRESS_NONE) {
+		if (w->told >= ADDRESSES_MAX) {
+			if (in_group)
+				put_address(w, ADDRESS_GROUP_END);
+			return;
+		}
+		in_group = kind == ADDRESS_GROUP || (in_group && kind != ADDRESS_GROUP_END);
+		w->told++;
+		mdtext_add(w->out, "(", *any ? 0 : 1);
+		*any = true;
+		put_address(w, kind);
+	}
+}
+
+/* The addresses of a field; false: there is none, and nothing was added. */
+static bool
+put_addresses(struct writer *w, enum mime_field field)
+{
+	bool any = false;
+	uint32_t next;
+
+	for (uint32_t i = w->envelope->first[field]; i != MIME_NONE; i = next) {
+		next = w->mime->value[i].next;
+		put_list(w, &w->mime->value[i], &any);
+	}
+	mdtext_add(w->out, ")", any ? 1 : 0);
+	return any;
+}
+
+static void
+put_field(struct writer *w, enum mime_field field)
+{
+	uint32_t value = w->envelope->first[field];
+	bool from = field == FIELD_SENDER || field == FIELD_REPLY_TO;
+
+	if (field >= FIELD_FROM && field <= FIELD_BCC) {
+		if (!put_addresses(w, field) && !(from && put_addresses(w, FIELD_FROM)))
+			mdtext_add(w->out, "NIL", 3);
+	} else if (value == MIME_NONE) {
+		mdtext_add(w->out, "NIL", 3);
+	} else {
+		mime_put_string(
+		    w->out, w->mime->value[value].text, w->mime->value[value].len, w->utf8);
+	}
+}
+
+void
+mime_put_envelope(const struct mime *mime, uint32_t part, bool utf8, struct mdtext *out)
+{
+	uint32_t envelope = mime->node[part].envelope;
+	struct writer w = {.mime = mime, .out = out, .utf8 = utf8};
+
+	if (envelope == MIME_NONE) { /* no field at all */
+		mdtext_addf(out, "(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)");
+		return;
+	}
+	w.envelope = &mime->envelope[envelope];
+	for (enum mime_field i = 0; i < FIELDS_OF_ENVELOPE; i++) {
+		mdtext_add(out, i == 0 ? "(" : " ", 1);
+		put_field(&w, i);
+	}
+	mdtext_add(out, ")", 1);
+	out->failed |= address_failed(&w.parser);
+	address_clear(&w.parser);
+}

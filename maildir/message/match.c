@@ -1,0 +1,600 @@
+/*
+ * match.c: looking for text in a message.
+ * Runs as: mail user.
+ *
+ * The header is read field by field, without the rest of the message when only fields are asked for.
+ * For more the message is read to its end once, which tells where its parts are, and what was read is
+ * kept unless it is large; a large message is read a second time, part by part.  All text goes one
+ * way: decoded, made UTF-8, mapped (casemap.h), and then through a window that is searched whenever
+ * enough has come, keeping as much as a match may need that is cut there.  So memory is a few pieces
+ * and the longest text looked for, whatever the message.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "maildir/message/casemap.h"
+#include "maildir/message/charset.h"
+#include "maildir/message/decode.h"
+#include "maildir/folder/internal.h"
+#include "maildir/maildir.h"
+#include "maildir/message/match.h"
+#include "maildir/message/mime.h"
+#include "maildir/message/words.h"
+
+enum {
+	PIECE = 32 * 1024,	 /* what is read and decoded at a time */
+	PIECE_HEADER = 4 * 1024, /* the same where the header will be all; most have less */
+	KEEP_MAX = 512 * 1024,	 /* most messages with no large attachment */
+	FIELD_PIECE = 64 * 1024, /* a longer field is taken in pieces, at its folds */
+	PLAIN_MAX = 1024,	 /* octets of a value that goes the short way: nearly all */
+	LOOK = 16 * 1024,	 /* mapped text that makes looking worth it */
+};
+
+/* Which questions a window's text may answer. */
+enum see {
+	SEE_FIELD, /* MATCH_HEADER, of the fields that were chosen */
+	SEE_TEXT,  /* MATCH_TEXT */
+	SEE_BODY,  /* MATCH_BODY too */
+};
+
+struct window {
+	enum see see;
+	struct mdtext text; /* mapped */
+	size_t seen;	    /* octets at its start that were looked at before */
+};
+
+/* A header being read. */
+struct header {
+	struct mdtext field; /* what came of a field, unfolded */
+	struct words words;
+	bool root;		    /* the message's own: fields are asked for */
+	bool inside;		    /* a field has begun */
+	bool named;		    /* and its name is known */
+	bool want_field, want_text; /* who wants its text */
+	bool blank;		    /* the last octet that was put is one */
+	bool in_line;		    /* not at the start of a line */
+	bool cr;		    /* a CR at the start of a line: the blank line, or not */
+	bool ended;
+};
+
+struct matcher {
+	struct match *match;
+	size_t count, open; /* questions, and those not found yet */
+	bool *chosen;	    /* MATCH_HEADER: its name is that of the present field */
+	size_t overlap;	    /* the longest text, less one octet */
+	struct maildir_folder *folder;
+	uint32_t uid;
+	struct maildir_reader *reader;
+	uint64_t position;  /* of the reader */
+	struct mime *mime;  /* NULL: only the header is asked for */
+	struct mdtext kept; /* the message so far */
+	bool keeping;
+
+	struct header header;
+	struct window field, text;
+	struct decoder decoder; /* of a part */
+	const struct charset *charset;
+	struct charset_carry carry;
+	struct mdtext utf8;
+	char piece[PIECE]; /* what is cleared ends here */
+	char decoded[PIECE + sizeof(((struct decoder *)0)->held)];
+};
+
+/* --- the questions, and the windows --- */
+
+static void
+answer(struct matcher *m, size_t i)
+{
+	m->match[i].found = true;
+	m->open--;
+}
+
+static bool
+may_answer(const struct matcher *m, size_t i, enum see see)
+{
+	const struct match *match = &m->match[i];
+
+	if (match->found)
+		return false;
+	if (see == SEE_FIELD)
+		return match->where == MATCH_HEADER && m->chosen[i];
+	return match->where == MATCH_TEXT || (see == SEE_BODY && match->where == MATCH_BODY);
+}
+
+static bool
+any_open(const struct matcher *m, enum see see)
+{
+	for (size_t i = 0; i < m->count; i++) {
+		if (may_answer(m, i, see))
+			return true;
+	}
+	return false;
+}
+
+static void
+window_look(struct matcher *m, struct window *window)
+{
+	struct mdtext *text = &window->text;
+	size_t keep = text->len < m->overlap ? text->len : m->overlap;
+
+	for (size_t i = 0; i < m->count && text->len > window->seen; i++) {
+		const struct match *match = &m->match[i];
+
+		if (!may_answer(m, i, window->see))
+			continue;
+		if (maildir_stopped(m->folder->md, text->len))
+			break;
+		if (memmem(text->data, text->len, match->text, match->len) != NULL)
+			answer(m, i);
+	}
+	if (keep > 0)
+		memmove(text->data, text->data + text->len - keep, keep);
+	text->len = window->seen = keep;
+}
+
+static void
+window_add(struct matcher *m, struct window *window, const char *utf8, size_t len)
+{
+	casemap_add(utf8, len, &window->text);
+	/* No more often than it grows by what is kept, so that a long text costs no more. */
+	if (window->text.len - window->seen >= LOOK + m->overlap)
+		window_look(m, window);
+}
+
+/* What comes next does not go on from here. */
+static void
+window_end(struct matcher *m, struct window *window)
+{
+	window_look(m, window);
+	window->text.len = window->seen = 0;
+}
+
+/* Whether to go on: 0, or -1 with errno. */
+static int
+going(struct matcher *m, size_t len)
+{
+	if (maildir_stopped(m->folder->md, len))
+		return -1;
+	if (m->utf8.failed || m->field.text.failed || m->text.text.failed ||
+	    m->header.field.failed) {
+		errno = ENOMEM;
+		return -1;
+	}
+	return 0;
+}
+
+/* --- headers --- */
+
+/* Chooses the questions about the field; those that ask for its presence are answered. */
+static void
+field_choose(struct matcher *m, const char *name, size_t len)
+{
+	for (size_t i = 0; i < m->count; i++) {
+		const struct match *match = &m->match[i];
+
+		m->chosen[i] = match->where == MATCH_HEADER && len > 0 &&
+			       strlen(match->field) == len &&
+			       strncasecmp(match->field, name, len) == 0;
+		if (m->chosen[i] && !match->found && match->len == 0)
+			answer(m, i);
+	}
+}
+
+/* The field's name, which its first piece holds; how many octets that is, with the colon. */
+static size_t
+field_name(struct matcher *m, struct header *header)
+{
+	const char *data = header->field.data;
+	const char *colon = header->field.len > 0 ? memchr(data, ':', header->field.len) : NULL;
+	size_t len = colon != NULL ? (size_t)(colon - data) : 0, skip = colon != NULL ? len + 1 : 0;
+
+	/* RFC 5322, section 4.5: blanks before the colon are obsolete, but seen. */
+	while (len > 0 && (data[len - 1] == ' ' || data[len - 1] == '\t'))
+		len--;
+	if (header->root)
+		field_choose(m, data, len);
+	header->named = true;
+	header->want_field = header->root && any_open(m, SEE_FIELD);
+	header->want_text = any_open(m, m->text.see);
+	if (header->want_text && skip > 0)
+		window_add(m, &m->text, data, skip);
+	return skip;
+}
+
+static void
+field_put(struct matcher *m, struct header *header)
+{
+	header->blank = words_squeeze(&m->utf8, header->blank);
+	if (header->want_text)
+		window_add(m, &m->text, m->utf8.data, m->utf8.len);
+	if (header->want_field)
+		window_add(m, &m->field, m->utf8.data, m->utf8.len);
+	m->utf8.len = 0;
+}
+
+static void
+field_piece(struct matcher *m, struct header *header)
+{
+	size_t skip = header->named ? 0 : field_name(m, header);
+
+	if ((header->want_field || header->want_text) && header->field.len > skip) {
+		words_feed(
+		    &header->words, header->field.data + skip, header->field.len - skip, &m->utf8);
+		field_put(m, header);
+	}
+	header->field.len = 0;
+}
+
+static void
+field_end(struct matcher *m, struct header *header)
+{
+	if (!header->inside)
+		return;
+	field_piece(m, header);
+	if (header->want_field || header->want_text) {
+		words_end(&header->words, &m->utf8);
+		field_put(m, header);
+	}
+	if (header->want_field)
+		window_end(m, &m->field);
+	if (header->want_text)
+		window_add(m, &m->text, "\r\n", 2);
+	header->inside = header->named = header->want_field = header->want_text = false;
+	header->blank = false;
+}
+
+/* The first octet of a line, which says what the line is.  How many octets were taken. */
+static size_t
+header_line(struct matcher *m, struct header *header, char c)
+{
+	if (header->cr && c == '\n') {
+		field_end(m, header);
+		header->ended = true;
+		return 1;
+	}
+	if (!header->cr && c == '\r') {
+		header->cr = true;
+		return 1;
+	}
+	header->in_line = true;
+	if (header->inside && !header->cr && (c == ' ' || c == '\t')) {
+		if (header->field.len >= FIELD_PIECE)
+			field_piece(m, header);
+		/* Unfolded; a tab there is no more than a blank to who reads it. */
+		mdtext_add(&header->field, " ", 1);
+		return 1;
+	}
+	field_end(m, header);
+	header->inside = true;
+	if (header->cr)
+		mdtext_add(&header->field, "\r", 1);
+	header->cr = false;
+	return 0;
+}
+
+/* Octets within a line, as far as its end. */
+static size_t
+header_text(struct matcher *m, struct header *header, const char *octets, size_t len)
+{
+	struct mdtext *field = &header->field;
+	const char *newline = memchr(octets, '\n', len);
+
+	if (newline != NULL)
+		len = (size_t)(newline + 1 - octets);
+	mdtext_add(field, octets, len);
+	if (field->failed)
+		return len;
+	if (newline != NULL) {
+		field->len--;
+		if (field->len > 0 && field->data[field->len - 1] == '\r')
+			field->len--;
+		header->in_line = false;
+	} else if (field->len >= FIELD_PIECE && field->data[field->len - 1] != '\r') {
+		field_piece(m, header); /* a line that long has to be cut somewhere */
+	}
+	return len;
+}
+
+static void
+header_feed(struct matcher *m, struct header *header, const char *octets, size_t len)
+{
+	for (size_t at = 0; at < len && !header->ended;) {
+		if (header->in_line)
+			at += header_text(m, header, octets + at, len - at);
+		else
+			at += header_line(m, header, octets[at]);
+	}
+}
+
+/* Begins a header, whose text may answer these questions. */
+static void
+header_begin(struct matcher *m, bool root, enum see see)
+{
+	struct mdtext field = m->header.field;
+
+	field.len = 0;
+	m->header = (struct header){.field = field, .root = root};
+	m->text.see = see;
+}
+
+static void
+header_end(struct matcher *m)
+{
+	field_end(m, &m->header);
+	window_end(m, &m->text);
+}
+
+/* --- reading --- */
+
+static int
+reader_start(struct matcher *m)
+{
+	maildir_reader_close(&m->reader);
+	m->position = 0;
+	return maildir_reader_open(m->folder, m->uid, &m->reader);
+}
+
+/* The next octets of the first reading: > 0, 0 at the end, -1. */
+static ssize_t
+read_on(struct matcher *m)
+{
+	ssize_t n =
+	    maildir_reader_read(m->reader, m->piece, m->mime != NULL ? PIECE : PIECE_HEADER);
+
+	if (n <= 0)
+		return n;
+	m->position += (uint64_t)n;
+	if (m->mime != NULL)
+		mime_feed(m->mime, m->piece, (size_t)n);
+	if (m->keeping && m->kept.len + (size_t)n <= KEEP_MAX) {
+		mdtext_add(&m->kept, m->piece, (size_t)n);
+		m->keeping = !m->kept.failed;
+	} else {
+		m->keeping = false;
+	}
+	return going(m, (size_t)n) == 0 ? n : -1;
+}
+
+static int
+read_header(struct matcher *m)
+{
+	ssize_t n = 1;
+
+	header_begin(m, true, SEE_TEXT);
+	while (m->open > 0 && !m->header.ended && (n = read_on(m)) > 0)
+		header_feed(m, &m->header, m->piece, (size_t)n);
+	if (n < 0)
+		return -1;
+	header_end(m);
+	return going(m, 0);
+}
+
+/* To the end, for the structure. */
+static int
+read_rest(struct matcher *m)
+{
+	ssize_t n;
+
+	while ((n = read_on(m)) > 0)
+		;
+	if (n < 0)
+		return -1;
+	return mime_end(m->mime);
+}
+
+/* Puts the reader there. */
+static int
+reader_seek(struct matcher *m, uint64_t at)
+{
+	if ((m->reader == NULL || m->position > at) && reader_start(m) < 0)
+		return -1;
+	if (m->position < at && maildir_reader_skip(m->reader, at - m->position) < 0)
+		return -1;
+	m->position = at;
+	return 0;
+}
+
+/* Calls feed for these octets of the message, until they end or all is found. */
+static int
+range(struct matcher *m, uint64_t at, uint64_t size,
+    void (*feed)(struct matcher *m, const char *octets, size_t len))
+{
+	if (size == 0)
+		return 0;
+	if (m->keeping && (at > m->kept.len || size > m->kept.len - at)) {
+		errno = EIO; /* cannot be: the structure is of what was kept */
+		return -1;
+	}
+	if (!m->keeping && reader_seek(m, at) < 0)
+		return -1;
+	while (size > 0 && m->open > 0) {
+		size_t len = size < PIECE ? (size_t)size : PIECE;
+		const char *octets = m->piece;
+
+		if (m->keeping) {
+			octets = m->kept.data + at;
+		} else {
+			ssize_t n = maildir_reader_read(m->reader, m->piece, len);
+
+			if (n <= 0) {
+				errno = n == 0 ? EIO : errno; /* it changed since */
+				return -1;
+			}
+			len = (size_t)n;
+			m->position += len;
+		}
+		feed(m, octets, len);
+		if (going(m, len) < 0)
+			return -1;
+		at += len;
+		size -= len;
+	}
+	return 0;
+}
+
+/* --- parts --- */
+
+static void
+feed_header(struct matcher *m, const char *octets, size_t len)
+{
+	header_feed(m, &m->header, octets, len);
+}
+
+static void
+text_put(struct matcher *m, const char *octets, size_t len, bool last)
+{
+	charset_to_utf8(m->charset, &m->carry, octets, len, last, &m->utf8);
+	window_add(m, &m->text, m->utf8.data, m->utf8.len);
+	m->utf8.len = 0;
+}
+
+static void
+feed_text(struct matcher *m, const char *octets, size_t len)
+{
+	if (m->decoder.kind == DECODE_BASE64 || m->decoder.kind == DECODE_QUOTED_PRINTABLE) {
+		len = decode_feed(&m->decoder, octets, len, m->decoded);
+		octets = m->decoded;
+	}
+	text_put(m, octets, len, false);
+}
+
+/* Whether the part is for reading.  message/ that is no message has lines too: delivery-status. */
+static bool
+part_is_text(const struct mime_part *part)
+{
+	return part->kind == MIME_LEAF &&
+	       (part->type == NULL || strcasecmp(part->type, "text") == 0 ||
+		   strcasecmp(part->type, "message") == 0);
+}
+
+static int
+match_text(struct matcher *m, const struct mime_part *part)
+{
+	int r;
+
+	decode_init(&m->decoder, decode_kind(part->encoding));
+	m->charset = NULL;
+	if (part->charset != NULL)
+		m->charset = charset_find(part->charset, strlen(part->charset));
+	if (m->charset == NULL)
+		m->charset = charset_unmarked();
+	memset(&m->carry, 0, sizeof(m->carry));
+	m->text.see = SEE_BODY;
+	r = range(m, part->body_at, part->body_size, feed_text);
+	if (r == 0)
+		text_put(m, m->decoded, decode_end(&m->decoder, m->decoded), true);
+	window_end(m, &m->text);
+	return r;
+}
+
+/*
+ * The header of a part is neither header nor body to who reads, but TEXT takes it, as it has the
+ * names of attachments.  That of a message inside belongs to the body around it.
+ */
+static int
+match_part_header(struct matcher *m, const struct mime_part *part)
+{
+	const struct mime_part *parent = mime_part(m->mime, part->parent);
+	int r;
+
+	header_begin(m, false, parent->kind == MIME_MESSAGE ? SEE_BODY : SEE_TEXT);
+	if (!any_open(m, m->text.see))
+		return 0;
+	r = range(m, part->header_at, part->header_size, feed_header);
+	header_end(m);
+	return r;
+}
+
+static int
+match_parts(struct matcher *m)
+{
+	size_t count = mime_count(m->mime);
+
+	for (uint32_t i = 0; i < count && m->open > 0 && any_open(m, SEE_BODY); i++) {
+		const struct mime_part *part = mime_part(m->mime, i);
+
+		if (part->parent != MIME_NONE && match_part_header(m, part) < 0)
+			return -1;
+		if (part_is_text(part) && match_text(m, part) < 0)
+			return -1;
+	}
+	return going(m, 0);
+}
+
+/* --- the whole --- */
+
+/* Memory for the questions; those that ask for nothing are answered. */
+static int
+matcher_init(struct matcher *m, struct match *matches, size_t count)
+{
+	m->match = matches;
+	m->count = m->open = count;
+	m->field.see = SEE_FIELD;
+	m->chosen = calloc(count, sizeof(*m->chosen));
+	if (m->chosen == NULL)
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		matches[i].found = false;
+		if (matches[i].len > m->overlap + 1)
+			m->overlap = matches[i].len - 1;
+		if (matches[i].len == 0 && matches[i].where != MATCH_HEADER)
+			answer(m, i);
+	}
+	if (!any_open(m, SEE_BODY))
+		return 0;
+	m->keeping = true;
+	m->mime = mime_new();
+	return m->mime != NULL ? 0 : -1;
+}
+
+static int
+matcher_run(struct matcher *m)
+{
+	if (m->open == 0)
+		return 0;
+	if (reader_start(m) < 0 || read_header(m) < 0)
+		return -1;
+	if (!any_open(m, SEE_BODY))
+		return 0;
+	return read_rest(m) < 0 ? -1 : match_parts(m);
+}
+
+static void
+matcher_clear(struct matcher *m)
+{
+	maildir_reader_close(&m->reader);
+	if (m->mime != NULL)
+		mime_free(&m->mime);
+	mdtext_clear(&m->kept);
+	mdtext_clear(&m->header.field);
+	mdtext_clear(&m->field.text);
+	mdtext_clear(&m->text.text);
+	mdtext_clear(&m->utf8);
+	free(m->chosen);
+}
+
+int
+maildir_match(struct maildir_folder *folder, uint32_t uid, struct match *matches, size_t count)
+{
+	struct matcher *m;
+	int r = -1, saved;
+
+	if (count == 0)
+		return 0;
+	m = malloc(sizeof(*m));
+	if (m == NULL)
+		return -1;
+	memset(
+	    m, 0, offsetof(struct matcher, piece)); /* the buffers need it not, for each message */
+	m->folder = folder;
+	m->uid = uid;
+	if (matcher_init(m, matches, count) == 0)
+		r = matcher_run(m);
+	saved = errno;
+	matcher_clear(m);
+	free(m);
+	errno = saved;
+	return r;
+}

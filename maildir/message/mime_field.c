@@ -1,0 +1,254 @@
+/*
+ * mime_field.c: what the fields of a header say about a part.
+ * Runs as: mail user.
+ *
+ * Of Content-* fields that come twice the first counts.  Of the fields of an envelope the last does,
+ * but addresses are told all of them: else one could show a From that nobody checked.
+ */
+#include <string.h>
+#include <strings.h>
+
+#include "maildir/message/mime_internal.h"
+#include "maildir/message/token.h"
+
+/* RFC 2045 section 5.1: tspecials; and what ends a value that should have been quoted, "a/b=c". */
+#define TOKEN_STOPS "()<>@,;:\\\"/[]?="
+#define VALUE_STOPS "();\""
+
+enum mime_field
+mime_field_of(const char *name, size_t len)
+{
+	static const char *const names[FIELD_OTHER] = {
+	    [FIELD_DATE] = "Date",
+	    [FIELD_SUBJECT] = "Subject",
+	    [FIELD_FROM] = "From",
+	    [FIELD_SENDER] = "Sender",
+	    [FIELD_REPLY_TO] = "Reply-To",
+	    [FIELD_TO] = "To",
+	    [FIELD_CC] = "Cc",
+	    [FIELD_BCC] = "Bcc",
+	    [FIELD_IN_REPLY_TO] = "In-Reply-To",
+	    [FIELD_MESSAGE_ID] = "Message-ID",
+	    [FIELD_TYPE] = "Content-Type",
+	    [FIELD_ENCODING] = "Content-Transfer-Encoding",
+	    [FIELD_ID] = "Content-ID",
+	    [FIELD_DESCRIPTION] = "Content-Description",
+	    [FIELD_MD5] = "Content-MD5",
+	    [FIELD_DISPOSITION] = "Content-Disposition",
+	    [FIELD_LANGUAGE] = "Content-Language",
+	    [FIELD_LOCATION] = "Content-Location",
+	};
+
+	for (enum mime_field i = 0; i < FIELD_OTHER; i++)
+		if (strlen(names[i]) == len && strncasecmp(names[i], name, len) == 0)
+			return i;
+	return FIELD_OTHER;
+}
+
+/* A token at the cursor, after blanks and comments; NULL: there is none. */
+static const char *
+read_token(struct mime *mime, struct cursor *in)
+{
+	token_cfws(in, NULL);
+	mime->word.len = 0;
+	if (token_until(in, TOKEN_STOPS, &mime->word) == 0)
+		return NULL;
+	return mime_keep(mime, mime->word.data, mime->word.len);
+}
+
+static const char *
+read_value(struct mime *mime, struct cursor *in)
+{
+	token_cfws(in, NULL);
+	mime->word.len = 0;
+	if (cursor_peek(in) == '"')
+		token_quoted(in, &mime->word);
+	else
+		token_until(in, VALUE_STOPS, &mime->word);
+	return mime_keep(mime, mime->word.data, mime->word.len);
+}
+
+static void
+add_parameter(struct mime *mime, const char *name, const char *value)
+{
+	struct mime_parameter *array = mime_room(
+	    mime, mime->parameter, mime->parameters, &mime->parameter_room, sizeof(*array));
+
+	if (array == NULL || name == NULL || value == NULL)
+		return;
+	mime->parameter = array;
+	array[mime->parameters].name = name;
+	array[mime->parameters++].value = value;
+}
+
+/*
+ * Parameters to the end of the field.  What stands between one value and the next name, a semicolon
+ * or none or two, means nothing.
+ */
+static void
+read_parameters(struct mime *mime, struct cursor *in, struct mime_parameters *parameters)
+{
+	parameters->first = (uint32_t)mime->parameters;
+	while (mime->parameters_seen < MIME_PARAMETERS_MAX && !mime->failed) {
+		struct cursor start;
+		const char *name;
+
+		token_cfws(in, NULL);
+		if (cursor_peek(in) == -1)
+			break;
+		start = *in;
+		mime->word.len = 0;
+		if (*in->at == '"') { /* quoted, and no value */
+			token_quoted(in, &mime->word);
+			continue;
+		}
+		if (token_until(in, TOKEN_STOPS, &mime->word) == 0) {
+			in->at++;
+			continue;
+		}
+		token_cfws(in, NULL);
+		if (cursor_peek(in) != '=')
+			continue;
+		name = read_token(mime, &start);
+		in->at++;
+		add_parameter(mime, name, read_value(mime, in));
+		mime->parameters_seen++;
+	}
+	parameters->count = (uint32_t)mime->parameters - parameters->first;
+	mime_join_parameters(mime, parameters);
+}
+
+static const char *
+find_parameter(const struct mime *mime, const struct mime_parameters *parameters, const char *name)
+{
+	for (uint32_t i = 0; i < parameters->count; i++)
+		if (mime_word_is(mime->parameter[parameters->first + i].name, name))
+			return mime->parameter[parameters->first + i].value;
+	return NULL;
+}
+
+/* Malformed, it counts as none: RFC 2045 section 5.2. */
+static void
+take_type(struct mime *mime, struct mime_node *node, struct cursor *in)
+{
+	const char *type, *subtype;
+
+	if (node->pub.type != NULL)
+		return;
+	type = read_token(mime, in);
+	token_cfws(in, NULL);
+	if (type == NULL || cursor_peek(in) != '/')
+		return;
+	in->at++;
+	subtype = read_token(mime, in);
+	if (subtype == NULL)
+		return;
+	node->pub.type = type;
+	node->pub.subtype = subtype;
+	read_parameters(mime, in, &node->parameters);
+	node->pub.charset = find_parameter(mime, &node->parameters, "charset");
+	node->boundary = find_parameter(mime, &node->parameters, "boundary");
+}
+
+static void
+take_disposition(struct mime *mime, struct mime_node *node, struct cursor *in)
+{
+	if (node->disposition != NULL)
+		return;
+	node->disposition = read_token(mime, in);
+	if (node->disposition != NULL)
+		read_parameters(mime, in, &node->disposition_parameters);
+}
+
+static struct mime_envelope *
+envelope_of(struct mime *mime, struct mime_node *node)
+{
+	struct mime_envelope *array;
+
+	if (node->envelope != MIME_NONE)
+		return &mime->envelope[node->envelope];
+	array =
+	    mime_room(mime, mime->envelope, mime->envelopes, &mime->envelope_room, sizeof(*array));
+	if (array == NULL)
+		return NULL;
+	mime->envelope = array;
+	node->envelope = (uint32_t)mime->envelopes;
+	for (size_t i = 0; i < FIELDS_OF_ENVELOPE; i++)
+		array[mime->envelopes].first[i] = array[mime->envelopes].last[i] = MIME_NONE;
+	return &array[mime->envelopes++];
+}
+
+static void
+take_for_envelope(
+    struct mime *mime, struct mime_node *node, enum mime_field field, const char *text, size_t len)
+{
+	struct mime_envelope *envelope = envelope_of(mime, node);
+	bool addresses = field >= FIELD_FROM && field <= FIELD_BCC;
+	uint32_t index = (uint32_t)mime->values;
+	struct mime_value *array;
+
+	array = mime_room(mime, mime->value, mime->values, &mime->value_room, sizeof(*array));
+	if (envelope == NULL || array == NULL)
+		return;
+	mime->value = array;
+	array[index].text = mime_keep(mime, text, len);
+	array[index].len = len;
+	array[index].next = MIME_NONE;
+	mime->values++;
+	if (addresses && envelope->last[field] != MIME_NONE)
+		array[envelope->last[field]].next = index;
+	else
+		envelope->first[field] = index;
+	envelope->last[field] = index;
+}
+
+static void
+take_text(struct mime *mime, const char **field, const char *text, size_t len)
+{
+	if (*field == NULL)
+		*field = mime_keep(mime, text, len);
+}
+
+void
+mime_take_field(struct mime *mime, enum mime_field field, const char *text, size_t len)
+{
+	struct mime_node *node = &mime->node[mime->current];
+	struct cursor in = {text, text + len};
+	/* What keeping it costs beside its octets counts too: fields may be empty and many. */
+	size_t cost = len + sizeof(struct mime_value);
+
+	if (mime->kept + cost > MIME_HEADER_MAX)
+		return;
+	mime->kept += cost;
+	switch (field) {
+	case FIELD_TYPE:
+		take_type(mime, node, &in);
+		break;
+	case FIELD_ENCODING:
+		if (node->pub.encoding == NULL)
+			node->pub.encoding = read_token(mime, &in);
+		break;
+	case FIELD_DISPOSITION:
+		take_disposition(mime, node, &in);
+		break;
+	case FIELD_ID:
+		take_text(mime, &node->id, text, len);
+		break;
+	case FIELD_DESCRIPTION:
+		take_text(mime, &node->description, text, len);
+		break;
+	case FIELD_MD5:
+		take_text(mime, &node->md5, text, len);
+		break;
+	case FIELD_LANGUAGE:
+		take_text(mime, &node->language, text, len);
+		break;
+	case FIELD_LOCATION:
+		take_text(mime, &node->location, text, len);
+		break;
+	default:
+		if (node->pub.parent == MIME_NONE ||
+		    mime->node[node->pub.parent].pub.kind == MIME_MESSAGE)
+			take_for_envelope(mime, node, field, text, len);
+	}
+}

@@ -1,0 +1,151 @@
+/*
+ * mime_internal.h: what the files that know a message's structure share.
+ */
+#ifndef MAILDIR_MESSAGE_MIME_INTERNAL_H
+#define MAILDIR_MESSAGE_MIME_INTERNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "maildir/message/mime.h"
+#include "maildir/base/text.h"
+
+/*
+ * RFC 2046 section 5.1.1 allows 70 octets, programs wrote longer ones; what is beyond a line's limit
+ * (RFC 5322 section 2.1.1) is not compared.
+ */
+enum { MIME_BOUNDARY_MAX = 998 };
+
+/* The fields that are kept; those of an envelope first, in its order. */
+enum mime_field {
+	FIELD_DATE,
+	FIELD_SUBJECT,
+	FIELD_FROM,
+	FIELD_SENDER,
+	FIELD_REPLY_TO,
+	FIELD_TO,
+	FIELD_CC,
+	FIELD_BCC,
+	FIELD_IN_REPLY_TO,
+	FIELD_MESSAGE_ID,
+	FIELDS_OF_ENVELOPE,
+	FIELD_TYPE = FIELDS_OF_ENVELOPE,
+	FIELD_ENCODING,
+	FIELD_ID,
+	FIELD_DESCRIPTION,
+	FIELD_MD5,
+	FIELD_DISPOSITION,
+	FIELD_LANGUAGE,
+	FIELD_LOCATION,
+	FIELD_OTHER,
+};
+
+/* The text of a field of an envelope.  One that comes again is chained. */
+struct mime_value {
+	const char *text;
+	size_t len;
+	uint32_t next;
+};
+
+/* Values of each field, or MIME_NONE. */
+struct mime_envelope {
+	uint32_t first[FIELDS_OF_ENVELOPE], last[FIELDS_OF_ENVELOPE];
+};
+
+struct mime_parameter {
+	const char *name, *value;
+};
+
+/* Some of the array of all parameters. */
+struct mime_parameters {
+	uint32_t first, count;
+};
+
+/* A part: what others see, and what is told of it. */
+struct mime_node {
+	struct mime_part pub;
+	uint32_t last_child;
+	uint32_t envelope;   /* of a message, or MIME_NONE */
+	uint32_t depth;	     /* 0: the message */
+	uint64_t first_line; /* lines of the message before the body */
+	struct mime_parameters parameters, disposition_parameters;
+	const char *boundary;
+	const char *id, *description, *md5, *disposition, *language, *location;
+};
+
+/* A multipart whose parts are being read. */
+struct mime_open {
+	uint32_t part;
+	const char *boundary;
+	size_t len;
+};
+
+/* The header that is being read. */
+struct mime_header {
+	enum { HEADER_LINE, HEADER_NAME, HEADER_VALUE, HEADER_SKIP } state;
+	enum mime_field field;
+	bool cr;       /* the last octet was a CR, which may belong to the line's end */
+	char name[32]; /* the name's octets so far: more than any name above has */
+	size_t name_len;
+	struct mdtext value;
+};
+
+struct mime {
+	struct mime_node *node;
+	size_t count, room;
+	struct mime_envelope *envelope;
+	size_t envelopes, envelope_room;
+	struct mime_value *value;
+	size_t values, value_room;
+	struct mime_parameter *parameter;
+	size_t parameters, parameter_room;
+	size_t parameters_seen; /* before pieces were joined */
+	size_t kept;		/* octets of header fields */
+	struct mdarena arena;
+	struct mdtext word; /* being read */
+	bool failed;
+
+	/* Where the parser is. */
+	uint64_t at, line_at; /* the next octet, the first of its line */
+	uint64_t lines;	      /* line ends before at */
+	unsigned line_end;    /* octets of the line end before line_at: 0 to 2 */
+	char last;	      /* the octet before at */
+	uint32_t current;     /* the innermost open part */
+	bool in_header;
+	bool new_part;		    /* a boundary came: its line's end begins a part */
+	bool line_begun, line_skip; /* its fate is decided; it is a boundary */
+	struct mime_header header;
+	struct mime_open open[MIME_DEPTH_MAX];
+	size_t opened;
+	char head[2 + MIME_BOUNDARY_MAX + 2]; /* of a line that may be a boundary */
+	size_t head_len;
+};
+
+/* Room for one more in an array; NULL: memory was short, which is noted. */
+void *mime_room(struct mime *mime, void *array, size_t count, size_t *room, size_t size);
+/* A copy that lives as long as the message; NULL: memory was short, which is noted. */
+const char *mime_keep(struct mime *mime, const char *text, size_t len);
+/* Whether a word is that one, without case; NULL is none. */
+bool mime_word_is(const char *word, const char *text);
+bool mime_is_message_type(const struct mime_part *part);
+
+/* A new last part of its parent, of no size yet: its index, or MIME_NONE when memory was short. */
+uint32_t mime_add_part(struct mime *mime, uint32_t parent, uint64_t at);
+
+/* mime_header.c: the header of the current part; true when its blank line came. */
+void mime_header_begin(struct mime *mime);
+bool mime_header_feed(struct mime *mime, const char *octets, size_t len);
+void mime_header_end(struct mime *mime);
+
+/* mime_field.c: a field of the current part, without the blanks around its text. */
+enum mime_field mime_field_of(const char *name, size_t len);
+void mime_take_field(struct mime *mime, enum mime_field field, const char *text, size_t len);
+
+/* mime_parameter.c: joins what RFC 2231 section 3 cut in pieces. */
+void mime_join_parameters(struct mime *mime, struct mime_parameters *parameters);
+
+/* envelope.c: a string of IMAP, quoted where that can be; NULL is NIL. */
+void mime_put_string(struct mdtext *out, const char *text, size_t len, bool utf8);
+
+#endif

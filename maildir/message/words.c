@@ -1,0 +1,206 @@
+/*
+ * words.c: encoded words in header fields.  RFC 2047.
+ * Runs as: mail user.
+ */
+#include <string.h>
+
+#include "maildir/message/decode.h"
+#include "maildir/message/words.h"
+
+enum {
+	/* A charset's name in an encoded word; the longest that IANA lists has 45 octets. */
+	NAME_MAX_LEN = 64,
+	PIECE = 512, /* what is decoded at a time */
+};
+
+/* An encoded word: "=?charset?encoding?payload?=". */
+struct word {
+	const struct charset *charset;
+	enum decode_kind kind;
+	const char *payload, *end; /* of the payload */
+};
+
+/* What was not complete in the charset so far cannot become so any more. */
+static void
+words_finish(struct words *words, struct mdtext *out)
+{
+	if (words->charset != NULL)
+		charset_to_utf8(words->charset, &words->carry, NULL, 0, true, out);
+	words->charset = NULL;
+}
+
+static bool
+all_blank(const char *text, size_t len)
+{
+	size_t at = 0;
+
+	while (at < len && (text[at] == ' ' || text[at] == '\t'))
+		at++;
+	return at == len;
+}
+
+/* Text outside of words.  Blanks behind one wait for what comes. */
+static void
+words_plain(struct words *words, const char *text, size_t len, struct mdtext *out)
+{
+	if (len == 0)
+		return;
+	if (words->after_word) {
+		if (words->blanks_len + len <= sizeof(words->blanks) && all_blank(text, len)) {
+			memcpy(words->blanks + words->blanks_len, text, len);
+			words->blanks_len += len;
+			return;
+		}
+		words_finish(words, out);
+		mdtext_add(out, words->blanks, words->blanks_len);
+		words->blanks_len = 0;
+		words->after_word = false;
+	}
+	words->charset = charset_unmarked();
+	charset_to_utf8(words->charset, &words->carry, text, len, false, out);
+}
+
+/* The "Q" encoding (section 4.2): octets from *at on, as many as out has room for. */
+static size_t
+decode_q(const char **at, const char *end, char *out, size_t size)
+{
+	const char *in = *at;
+	size_t n = 0;
+
+	while (in < end && n < size) {
+		int high = end - in > 2 && in[0] == '=' ? decode_hex(in[1]) : -1;
+		int low = high >= 0 ? decode_hex(in[2]) : -1;
+
+		if (low >= 0) {
+			out[n++] = (char)(high << 4 | low);
+			in += 3;
+		} else {
+			out[n++] = *in == '_' ? ' ' : *in;
+			in++;
+		}
+	}
+	*at = in;
+	return n;
+}
+
+static void
+words_decode(struct words *words, const struct word *word, struct mdtext *out)
+{
+	char data[PIECE + sizeof(((struct decoder *)0)->held)];
+	const char *at = word->payload;
+	struct decoder decoder;
+	size_t n;
+
+	decode_init(&decoder, word->kind);
+	while (at < word->end) {
+		size_t left = (size_t)(word->end - at), piece = left < PIECE ? left : PIECE;
+
+		if (word->kind == DECODE_BASE64) {
+			n = decode_feed(&decoder, at, piece, data);
+			at += piece;
+		} else {
+			n = decode_q(&at, word->end, data, PIECE);
+		}
+		charset_to_utf8(words->charset, &words->carry, data, n, false, out);
+	}
+	n = decode_end(&decoder, data);
+	charset_to_utf8(words->charset, &words->carry, data, n, false, out);
+}
+
+/* A word begins anew, unless it goes on in the charset of the one that it follows. */
+static void
+words_word(struct words *words, const struct word *word, struct mdtext *out)
+{
+	if (!words->after_word || words->charset != word->charset ||
+	    charset_stateful(word->charset))
+		words_finish(words, out);
+	words->charset = word->charset;
+	words->blanks_len = 0;
+	words->after_word = true;
+	words_decode(words, word, out);
+}
+
+/* Where the text has these two octets next, or its end. */
+static const char *
+find_two(const char *at, const char *end, const char *two)
+{
+	const char *found = at < end ? memmem(at, (size_t)(end - at), two, 2) : NULL;
+
+	return found != NULL ? found : end;
+}
+
+/*
+ * The word that the "=?" at start begins, or false.  *mark is the first "?=" at or behind an earlier
+ * start, kept so that a text full of beginnings is searched only once.
+ */
+static bool
+word_parse(const char *start, const char *end, const char **mark, struct word *word_r)
+{
+	const char *name = start + 2, *at = name, *star;
+	const char *most = end - name > NAME_MAX_LEN ? name + NAME_MAX_LEN : end;
+
+	while (at < most && *at != '?' && *at > ' ' && *at != '=')
+		at++;
+	if (at == name || end - at < 3 || at[0] != '?' || at[2] != '?')
+		return false;
+	if (at[1] != 'B' && at[1] != 'b' && at[1] != 'Q' && at[1] != 'q')
+		return false;
+	word_r->kind = at[1] == 'B' || at[1] == 'b' ? DECODE_BASE64 : DECODE_NOTHING;
+	word_r->payload = at + 3;
+	if (*mark < word_r->payload)
+		*mark = find_two(word_r->payload, end, "?=");
+	word_r->end = *mark;
+	/* A word inside means that this one has no end. */
+	if (*mark == end || find_two(word_r->payload, *mark, "=?") != *mark)
+		return false;
+	/* RFC 2231, section 5: a language behind the charset. */
+	star = memchr(name, '*', (size_t)(at - name));
+	word_r->charset = charset_find(name, (size_t)((star != NULL ? star : at) - name));
+	if (word_r->charset == NULL)
+		word_r->charset = charset_unmarked();
+	return true;
+}
+
+void
+words_feed(struct words *words, const char *text, size_t len, struct mdtext *out)
+{
+	const char *end = text + len, *from = text, *at = text, *mark = text;
+	struct word word;
+
+	while ((at = find_two(at, end, "=?")) != end) {
+		if (!word_parse(at, end, &mark, &word)) {
+			at += 2;
+			continue;
+		}
+		words_plain(words, from, (size_t)(at - from), out);
+		words_word(words, &word, out);
+		from = at = word.end + 2;
+	}
+	words_plain(words, from, (size_t)(end - from), out);
+}
+
+void
+words_end(struct words *words, struct mdtext *out)
+{
+	words_finish(words, out);
+	mdtext_add(out, words->blanks, words->blanks_len);
+	memset(words, 0, sizeof(*words));
+}
+
+bool
+words_squeeze(struct mdtext *text, bool after_blank)
+{
+	size_t to = 0;
+
+	for (size_t i = 0; i < text->len; i++) {
+		bool blank = text->data[i] == ' ' || text->data[i] == '\t';
+
+		if (!blank)
+			text->data[to++] = text->data[i];
+		else if (!after_blank)
+			text->data[to++] = ' ';
+		after_blank = blank;
+	}
+	text->len = to;
+	return after_blank;
+}

@@ -1,0 +1,262 @@
+/*
+ * subscriptions.c: the file subscriptions, which names the folders that a user wants to see.
+ * Runs as: mail user.
+ *
+ * The file is Dovecot's, in one of two formats, checked against a running Dovecot 2.3.19:
+ *
+ *	Sub.Folder
+ *
+ * is the old one, a name a line, with the separator that names of directories have.  The other begins
+ * with a line that tells its version and an empty one, and has a tab between the parts of a name:
+ *
+ *	V<tab>2
+ *
+ *	Sub<tab>Folder
+ *
+ * Both are read, and each is written as it was found; a new file is of version 2, as Dovecot makes it.
+ * No part of a name of ours has a dot in it, so a dot and a slash are both a separator wherever they
+ * stand.  Lines that are no folder of a Maildir++ stay as they are.  Dovecot holds subscriptions.lock
+ * from before it reads until it has replaced the file, and so do we.  Where there is no such file what
+ * Courier has for it is taken over (courier.c), and written at once for Dovecot to see.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "maildir/folder/internal.h"
+#include "maildir/base/lock.h"
+#include "maildir/courier/takeover.h"
+#include "maildir/tree/tree.h"
+
+#define SUBSCRIPTIONS	    "subscriptions"
+#define SUBSCRIPTIONS_TMP   "sallyport.subscriptions"
+#define SUBSCRIPTIONS_ASIDE "sallyport.subs-stale"
+#define SUBSCRIPTIONS_MINE  "sallyport.subs-lock"
+
+/* Some ten thousand names.  A client that adds more of them than that is not to fill the disk. */
+#define SUBSCRIPTIONS_MAX (1024 * 1024)
+
+#define VERSION_2 "V\t2\n"
+
+struct subscriptions {
+	char *text;
+	size_t size;
+	size_t at;     /* of the next line */
+	bool version2; /* else a name a line */
+	bool taken;    /* from Courier's, and not written yet */
+};
+
+/* Where there is no file; an empty one says that nothing is subscribed to. */
+static int
+subscriptions_take_over(struct maildir *md, struct subscriptions *subs)
+{
+	struct mdtext text = {0};
+	struct stat st;
+	int r;
+
+	if (subs->size > 0 || fstatat(md->fd, SUBSCRIPTIONS, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return 0;
+	if (errno != ENOENT)
+		return -1;
+	r = takeover_subscriptions(md, &text);
+	if (r < 0 || text.len == 0) {
+		mdtext_clear(&text);
+		return r;
+	}
+	free(subs->text);
+	subs->text = text.data;
+	subs->size = text.len;
+	subs->taken = true;
+	return 0;
+}
+
+static int
+subscriptions_load(struct maildir *md, struct subscriptions *subs)
+{
+	size_t len = strlen(VERSION_2);
+
+	memset(subs, 0, sizeof(*subs));
+	if (root_read(md, SUBSCRIPTIONS, SUBSCRIPTIONS_MAX, &subs->text, &subs->size) < 0)
+		return -1;
+	if (subscriptions_take_over(md, subs) < 0) {
+		free(subs->text);
+		return -1;
+	}
+	subs->version2 =
+	    subs->size == 0 || (subs->size >= len && memcmp(subs->text, VERSION_2, len) == 0);
+	subs->at = subs->version2 && subs->size > 0 ? len : 0;
+	return 0;
+}
+
+/* The next line, without its newline.  One that has none was cut off, or written by hand. */
+static bool
+subscriptions_line(struct subscriptions *subs, const char **line_r, size_t *len_r)
+{
+	const char *line = subs->text + subs->at, *newline;
+
+	if (subs->at >= subs->size)
+		return false;
+	newline = memchr(line, '\n', subs->size - subs->at);
+	*line_r = line;
+	*len_r = newline != NULL ? (size_t)(newline - line) : subs->size - subs->at;
+	subs->at += *len_r + 1;
+	return true;
+}
+
+/* The folder that a line names; false when it is none that can be. */
+static bool
+line_name(const struct subscriptions *subs, const char *line, size_t len, char name_r[NAME_SIZE])
+{
+	char text[NAME_SIZE];
+
+	if (len == 0 || len >= NAME_SIZE || memchr(line, '\0', len) != NULL)
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		bool separator = line[i] == '.' || (subs->version2 && line[i] == '\t');
+
+		text[i] = separator ? '/' : line[i];
+	}
+	text[len] = '\0';
+	return foldername_guess(text, name_r) == FOLDERNAME_OK;
+}
+
+/* --- changing it --- */
+
+/* What stands between the parts of a name in this file. */
+static char
+subscriptions_separator(const struct subscriptions *subs)
+{
+	if (subs->version2)
+		return '\t';
+	return memchr(subs->text, '/', subs->size) != NULL &&
+		       memchr(subs->text, '.', subs->size) == NULL
+		   ? '/'
+		   : '.';
+}
+
+/* As other programs know the folder: by its directory. */
+static void
+put_name(const struct subscriptions *subs, const struct place *place, struct mdtext *out)
+{
+	const char separator = subscriptions_separator(subs);
+	const char *path = strcmp(place->path, ".") == 0 ? place->name : place->path + 1;
+
+	if (subs->size == 0)
+		mdtext_add(out, VERSION_2 "\n", strlen(VERSION_2) + 1);
+	for (; *path != '\0'; path++)
+		mdtext_add(out, *path == '.' ? &separator : path, 1);
+	mdtext_add(out, "\n", 1);
+}
+
+/* The file as it is without that name.  Whether the name was in it. */
+static bool
+put_without(struct subscriptions *subs, const char *name, struct mdtext *out)
+{
+	char found[NAME_SIZE];
+	const char *line;
+	bool was = false;
+	size_t len;
+
+	mdtext_add(out, subs->text, subs->at);
+	while (subscriptions_line(subs, &line, &len)) {
+		if (line_name(subs, line, len, found) && strcmp(found, name) == 0) {
+			was = true;
+			continue;
+		}
+		mdtext_add(out, line, len);
+		mdtext_add(out, "\n", 1);
+	}
+	return was;
+}
+
+/* Under the lock file.  place: NULL when only what is taken from Courier is to be written. */
+static int
+subscribe_locked(
+    struct maildir *md, const struct place *place, bool yes, const struct dotlock *lock)
+{
+	struct subscriptions subs;
+	struct mdtext text = {0};
+	int r = 0;
+
+	if (subscriptions_load(md, &subs) < 0)
+		return -1;
+	if (place == NULL)
+		mdtext_add(&text, subs.text, subs.size);
+	if (place == NULL ? subs.taken : put_without(&subs, place->name, &text) != yes) {
+		if (yes && place != NULL)
+			put_name(&subs, place, &text);
+		r = -1;
+		if (yes && text.len > SUBSCRIPTIONS_MAX)
+			errno = ENOSPC;
+		else if (!dotlock_file_held(lock))
+			errno = ENOLCK;
+		else
+			r = root_replace(md, SUBSCRIPTIONS, SUBSCRIPTIONS_TMP, &text);
+	}
+	mdtext_clear(&text);
+	free(subs.text);
+	return r;
+}
+
+static int
+subscriptions_change(struct maildir *md, const struct place *place, bool yes)
+{
+	struct dotlock dotlock = {
+	    .md = md,
+	    .dirfd = md->fd,
+	    .folder = SUBSCRIPTIONS,
+	    .name = SUBSCRIPTIONS_LOCK_NAME,
+	    .tmp = SUBSCRIPTIONS_MINE,
+	    .aside = SUBSCRIPTIONS_ASIDE,
+	};
+	int lock = root_lock(md), r;
+
+	if (lock < 0)
+		return -1;
+	r = dotlock_file_take(&dotlock);
+	if (r == 0) {
+		r = subscribe_locked(md, place, yes, &dotlock);
+		dotlock_file_drop(&dotlock);
+	}
+	root_unlock(lock);
+	return r;
+}
+
+int
+maildir_subscribe(struct maildir *md, const char *name, bool yes)
+{
+	struct place place;
+	int fd = place_find(md, name, &place);
+
+	/* It need not exist, nor be readable. */
+	if (fd >= 0)
+		close(fd);
+	else if (errno == EINVAL)
+		return -1;
+	return subscriptions_change(md, &place, yes);
+}
+
+int
+maildir_subscriptions(struct maildir *md, bool (*each)(void *ctx, const char *name), void *ctx)
+{
+	struct subscriptions subs;
+	char name[NAME_SIZE];
+	const char *line;
+	size_t len;
+
+	if (subscriptions_load(md, &subs) < 0)
+		return -1;
+	/* That it cannot be written costs nothing: it is taken over again the next time. */
+	if (subs.taken)
+		(void)!subscriptions_change(md, NULL, true);
+	while (subscriptions_line(&subs, &line, &len)) {
+		if (line_name(&subs, line, len, name) && !each(ctx, name))
+			break;
+	}
+	free(subs.text);
+	return 0;
+}

@@ -1,0 +1,151 @@
+/*
+ * validity.c: new UIDVALIDITY values, which only rise in a Maildir.
+ * Runs as: mail user.
+ *
+ * A folder that is deleted and made again must not get the old value, also when that happens within
+ * a second or after the clock went back.  Dovecot keeps the last value that it gave in the Maildir as
+ * the content of dovecot-uidvalidity (8 hex digits) and in the name of the empty file
+ * dovecot-uidvalidity.<8 hex digits>, which it renames to the next value; with several of these the
+ * highest counts.  We do the same, under a lock of our own, and never below the present time.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "maildir/folder/internal.h"
+#include "maildir/base/lock.h"
+
+#define VALIDITY_NAME "dovecot-uidvalidity"
+#define VALIDITY_TMP  "sallyport.uidvalidity"
+
+/* Nobody holds it for longer than a few writes take. */
+#define VALIDITY_WAIT_MS 10000
+
+/* 8 hex digits, or 0. */
+static uint32_t
+validity_parse(const char *text)
+{
+	uint32_t value = 0;
+
+	for (size_t i = 0; i < 8; i++) {
+		const char *digits = "0123456789abcdef";
+		const char *digit = text[i] != '\0' ? strchr(digits, text[i] | 0x20) : NULL;
+
+		if (digit == NULL)
+			return 0;
+		value = value << 4 | (uint32_t)(digit - digits);
+	}
+	return value;
+}
+
+static uint32_t
+validity_content(struct maildir *md)
+{
+	char text[9] = "";
+	struct stat st;
+	int fd = maildir_open_regular(md->fd, VALIDITY_NAME, &st);
+
+	if (fd < 0)
+		return 0;
+	if (read(fd, text, 8) != 8)
+		text[0] = '\0';
+	close(fd);
+	return validity_parse(text);
+}
+
+/* The highest value in the names of files; 0 when there is none. */
+static int
+validity_names(struct maildir *md, uint32_t *value_r)
+{
+	const size_t prefix = sizeof(VALIDITY_NAME);
+	DIR *dir = maildir_read_dir(md->fd, ".", NULL);
+	struct dirent *entry;
+	int r;
+
+	*value_r = 0;
+	if (dir == NULL)
+		return -1;
+	while (errno = 0, (entry = readdir(dir)) != NULL) {
+		uint32_t value;
+
+		if (strncmp(entry->d_name, VALIDITY_NAME ".", prefix) != 0 ||
+		    strlen(entry->d_name) != prefix + 8)
+			continue;
+		value = validity_parse(entry->d_name + prefix);
+		if (value > *value_r)
+			*value_r = value;
+	}
+	r = errno == 0 ? 0 : -1;
+	(void)closedir(dir);
+	return r;
+}
+
+static int
+validity_write_content(struct maildir *md, uint32_t value)
+{
+	struct mdtext text = {0};
+	int r;
+
+	mdtext_addf(&text, "%08x", value);
+	r = root_replace(md, VALIDITY_NAME, VALIDITY_TMP, &text);
+	mdtext_clear(&text);
+	return r;
+}
+
+static int
+validity_write_name(struct maildir *md, uint32_t old, uint32_t value)
+{
+	char from[40], to[40];
+	int fd;
+
+	snprintf(from, sizeof(from), VALIDITY_NAME ".%08x", old);
+	snprintf(to, sizeof(to), VALIDITY_NAME ".%08x", value);
+	if (old != 0 && maildir_move(md->fd, from, md->fd, to) == 0)
+		return 0;
+	fd = openat(md->fd, to, O_RDONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0444);
+	return fd < 0 ? -1 : close(fd);
+}
+
+static int
+validity_locked(struct maildir *md, uint32_t above, uint32_t *validity_r)
+{
+	time_t now = time(NULL);
+	uint32_t named, highest, value;
+
+	if (validity_names(md, &named) < 0)
+		return -1;
+	highest = validity_content(md);
+	if (named > highest)
+		highest = named;
+	if (above > highest)
+		highest = above;
+	value = now > 0 && (uint64_t)now < UINT32_MAX ? (uint32_t)now : 1;
+	/* At the very end nothing higher is left; the time at least differs. */
+	if (value <= highest && highest < UINT32_MAX)
+		value = highest + 1;
+	if (validity_write_name(md, named, value) < 0 || validity_write_content(md, value) < 0)
+		return -1;
+	*validity_r = value;
+	return 0;
+}
+
+int
+validity_next(struct maildir *md, uint32_t above, uint32_t *validity_r)
+{
+	int fd = -1, r, saved;
+
+	r = mdlock_take(md, md->fd, &fd, LOCK_VALIDITY, VALIDITY_WAIT_MS);
+	if (r == 0)
+		r = validity_locked(md, above, validity_r);
+	saved = errno;
+	if (fd >= 0)
+		close(fd);
+	errno = saved;
+	return r;
+}

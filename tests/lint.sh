@@ -1,5 +1,6 @@
 #!/bin/sh
-# lint.sh: what no compiler sees.  Says every finding; fails if there is one.
+# lint.sh [walls]: what no compiler sees.  Says every finding; fails if there is one.  walls: only the
+# first part, who includes whom.
 set -u
 bad=0
 say() {
@@ -14,6 +15,26 @@ sources=$(git ls-files 'server/*.[ch]' 'auth/*.[ch]' 'maildir/*.[ch]' 'tls/*.[ch
 for lib in auth maildir tls; do
 	grep -rnE '#include "' $lib --include='*.[ch]' | grep -v "#include \"$lib/" && say "$lib/ is a leaf"
 done
+
+# The rooms of maildir/, from the ground up: a room includes itself, those that stand here behind it, and
+# maildir.h.
+room() {
+	grep -rnoE '#include "maildir/[a-z]+/[a-z_0-9]+\.h' "maildir/$1" --include='*.[ch]' |
+		grep -vE "\"maildir/($(echo "$@" | tr ' ' '|'))/" | grep -vE "$upward" &&
+		say "maildir/$1/ includes what stands above it"
+}
+# Includes that still go up.  None may be added.
+upward='^maildir/((base|index|message|uids)/[a-z_]+\.c:.*folder/internal\.h'
+upward="$upward"'|folder/sync\.c:.*courier/takeover\.h|tree/subscriptions\.c:.*courier/takeover\.h'
+upward="$upward"'|index/index\.c:.*uids/uidlist\.h|uids/keywords\.c:.*(folder/scan|index/index)\.h)'
+room base
+room message base
+room uids base
+room index base
+room folder base message uids index
+room tree base uids folder
+room courier base uids folder tree
+room check base message uids index folder tree courier
 grep -nE '#include [<"](mbedtls|psa)/' -r server auth maildir --include='*.[ch]' |
 	grep -vE '^auth/.*mbedtls/(md|sha256|sha512)\.h' && say "mbedTLS belongs to tls/"
 grep -nE '#include <crypt\.h>' -r server maildir tls --include='*.[ch]' && say "crypt(3) belongs to auth/"
@@ -27,6 +48,7 @@ grep -rlE 'Runs as:' server auth maildir tls --include='*.c' | sort >/tmp/lint.$
 find server auth maildir tls -name '*.c' | sort | comm -13 /tmp/lint.$$ - | grep . &&
 	say "these do not say under which uid they run"
 rm -f /tmp/lint.$$
+[ "${1:-}" != walls ] || exit $bad
 
 # 2. Layout.  Each release of clang-format sees it a little differently: Debian 12's decides.
 case $(clang-format --version) in

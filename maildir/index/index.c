@@ -47,6 +47,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "maildir/base/file.h"
 #include "maildir/index/index.h"
 #include "maildir/index/index_compare.h"
 #include "maildir/index/index_view.h"
@@ -240,15 +241,24 @@ index_distrust(struct index *index)
 	index->state.doubt |= INDEX_CUR | INDEX_NEW | INDEX_LINES;
 }
 
+/* Whether a file was opened.  One that must not be opened is rebuilt like a damaged one; the notice says why. */
+static bool
+opened(const struct maildir_folder *folder, const char *name, int r)
+{
+	if (r < 0 && (errno == EACCES || errno == EPERM))
+		file_notice(folder->md, folder->fd, name, errno);
+	return r == 0;
+}
+
 /* The files as they are now, into an empty index; the log is not read yet. */
 static bool
 index_read_files(struct maildir_folder *folder, struct index *index)
 {
 	index_init(index);
-	if (snapshot_open(folder->fd, &index->snap) < 0)
+	if (!opened(folder, SNAPSHOT_NAME, snapshot_open(folder->fd, &index->snap)))
 		return false;
 	index_start(index);
-	if (index_log_open(folder->fd, index->snap.head.id, &index->log) == 0)
+	if (opened(folder, LOG_NAME, index_log_open(folder->fd, index->snap.head.id, &index->log)))
 		return true;
 	/* Without its log a snapshot is old, but what it knows of messages is true. */
 	if (index_log_own(index->snap.head.id, NULL, &index->log) < 0) {
@@ -595,7 +605,7 @@ index_texts(struct maildir_folder *folder, bool make)
 	if (index->texts.fd >= 0 && index->texts.id == id)
 		return &index->texts;
 	texts_close(&index->texts);
-	if (texts_open(folder->fd, id, &index->texts) == 0)
+	if (opened(folder, TEXTS_NAME, texts_open(folder->fd, id, &index->texts)))
 		return &index->texts;
 	if (make && !index->own && folder->unlocked == 0 &&
 	    texts_create(folder->md, folder->fd, id, &index->texts) == 0)

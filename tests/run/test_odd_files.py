@@ -170,6 +170,8 @@ def test_mend30_each_costs_only_what_it_holds(prepared, kind):
             assert (anna.maildir / name).stat().st_mode & 0o77 == 0
             assert f"{name} cannot be used" in prepared.log()[logged:], name
             assert (anna.maildir / name).read_bytes() == (anna.home / "aside" / name).read_bytes(), "not overwritten"
+        if kind in (mode_000, foreign) and name in ("sallyport.index", "sallyport.log", "sallyport.texts"):
+            assert f"{name} cannot be used: Permission denied" in prepared.log()[logged:], name
         if kind is directory and name in FILES[:4]:
             assert any((anna.maildir / n / "inside").exists() for n in (name, f"{name}.odd")), "kept"
         if kind is directory and name in ("sallyport.index", "sallyport.log", "sallyport.texts"):

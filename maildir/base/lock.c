@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #include "maildir/base/file.h"
-#include "maildir/folder/internal.h"
 #include "maildir/base/lock.h"
+#include "maildir/folder/internal.h"
 
 /* Longer than any sync of a folder that a person can use; a client waits about as long, too. */
 #define LOCK_WAIT_MS 30000

@@ -18,8 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "maildir/maildir.h"
 #include "maildir/base/name.h"
+#include "maildir/maildir.h"
 
 /* The letters of enum maildir_flag, by bit. */
 static const char letters[] = "PRSTDF";

@@ -16,15 +16,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "maildir/folder/blame.h"
+#include "maildir/base/lock.h"
 #include "maildir/check/check.h"
 #include "maildir/check/check_internal.h"
-#include "maildir/index/index.h"
+#include "maildir/folder/blame.h"
 #include "maildir/folder/internal.h"
-#include "maildir/uids/keywords.h"
-#include "maildir/base/lock.h"
-#include "maildir/uids/more_keywords.h"
 #include "maildir/folder/sync.h"
+#include "maildir/index/index.h"
+#include "maildir/uids/keywords.h"
+#include "maildir/uids/more_keywords.h"
 
 enum {
 	LOOK_PASSES = 3,	   /* over directories that change underneath */

@@ -12,11 +12,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "maildir/base/lock.h"
 #include "maildir/check/check.h"
 #include "maildir/check/check_internal.h"
-#include "maildir/index/index.h"
 #include "maildir/folder/internal.h"
-#include "maildir/base/lock.h"
+#include "maildir/index/index.h"
 
 struct mending {
 	struct maildir *md;

@@ -13,10 +13,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "maildir/base/lock.h"
 #include "maildir/check/check.h"
 #include "maildir/check/check_internal.h"
 #include "maildir/folder/internal.h"
-#include "maildir/base/lock.h"
 #include "maildir/tree/tree.h"
 
 #define VALIDITY_PREFIX "dovecot-uidvalidity."

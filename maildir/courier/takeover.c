@@ -10,10 +10,10 @@
 #include <unistd.h>
 
 #include "maildir/courier/courier.h"
+#include "maildir/courier/takeover.h"
 #include "maildir/folder/internal.h"
 #include "maildir/uids/keywords.h"
 #include "maildir/uids/more_keywords.h"
-#include "maildir/courier/takeover.h"
 
 #define COURIER_UIDS	      "courierimapuiddb"
 #define COURIER_UIDLS	      "courierpop3dsizelist"

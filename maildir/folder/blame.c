@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "maildir/folder/blame.h"
-#include "maildir/index/index.h"
 #include "maildir/folder/internal.h"
+#include "maildir/index/index.h"
 #include "maildir/uids/keywords.h"
 #include "maildir/uids/more_keywords.h"
 

@@ -21,16 +21,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "maildir/base/lock.h"
 #include "maildir/folder/deliver.h"
 #include "maildir/folder/ids.h"
-#include "maildir/index/index.h"
 #include "maildir/folder/internal.h"
-#include "maildir/uids/keywords.h"
-#include "maildir/base/lock.h"
-#include "maildir/uids/more_keywords.h"
 #include "maildir/folder/own.h"
 #include "maildir/folder/scan.h"
 #include "maildir/folder/sync.h"
+#include "maildir/index/index.h"
+#include "maildir/uids/keywords.h"
+#include "maildir/uids/more_keywords.h"
 
 /* A name is new; should it exist all the same, the next is. */
 #define NAME_TRIES 10

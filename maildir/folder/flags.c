@@ -13,13 +13,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "maildir/index/index.h"
-#include "maildir/folder/internal.h"
-#include "maildir/uids/keywords.h"
 #include "maildir/base/lock.h"
-#include "maildir/uids/more_keywords.h"
+#include "maildir/folder/internal.h"
 #include "maildir/folder/own.h"
 #include "maildir/folder/scan.h"
+#include "maildir/index/index.h"
+#include "maildir/uids/keywords.h"
+#include "maildir/uids/more_keywords.h"
 
 /* How often another program may rename the file between our look and our rename. */
 #define RENAME_TRIES 16

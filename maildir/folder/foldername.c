@@ -9,8 +9,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "maildir/message/casemap.h"
 #include "maildir/folder/foldername.h"
+#include "maildir/message/casemap.h"
 #include "maildir/message/nfc.h"
 #include "maildir/message/utf7.h"
 

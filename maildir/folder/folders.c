@@ -17,12 +17,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "maildir/folder/folders.h"
-#include "maildir/index/index.h"
-#include "maildir/folder/internal.h"
-#include "maildir/uids/keywords.h"
-#include "maildir/folder/learn.h"
 #include "maildir/base/lock.h"
+#include "maildir/folder/folders.h"
+#include "maildir/folder/internal.h"
+#include "maildir/folder/learn.h"
+#include "maildir/index/index.h"
+#include "maildir/uids/keywords.h"
 
 #define INBOX "INBOX"
 

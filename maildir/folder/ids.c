@@ -14,8 +14,8 @@
 
 #include "maildir/base/fnv.h"
 #include "maildir/folder/ids.h"
-#include "maildir/index/index.h"
 #include "maildir/folder/internal.h"
+#include "maildir/index/index.h"
 
 /* Two hashes of 64 bits that will not change. */
 enum { HASH_DIGITS = 32 };

@@ -8,8 +8,8 @@
 #include <stddef.h>
 #include <time.h>
 
-#include "maildir/maildir.h"
 #include "maildir/base/name.h"
+#include "maildir/maildir.h"
 
 struct index_message;
 

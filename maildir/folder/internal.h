@@ -10,11 +10,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "maildir/folder/folders.h"
 #include "maildir/base/lock.h"
-#include "maildir/maildir.h"
 #include "maildir/base/name.h"
 #include "maildir/base/text.h"
+#include "maildir/folder/folders.h"
+#include "maildir/maildir.h"
 #include "maildir/uids/uidlist.h"
 
 /* Files that a session's notices name as unusable; more would only bury the log. */

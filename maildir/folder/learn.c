@@ -9,11 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "maildir/message/facts.h"
-#include "maildir/index/index.h"
+#include "maildir/base/lock.h"
 #include "maildir/folder/internal.h"
 #include "maildir/folder/learn.h"
-#include "maildir/base/lock.h"
+#include "maildir/index/index.h"
+#include "maildir/message/facts.h"
 
 enum {
 	LEARN_SAVE = 20000, /* messages: then it is put into the index in the middle of a

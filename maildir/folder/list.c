@@ -8,10 +8,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "maildir/index/index.h"
-#include "maildir/folder/internal.h"
 #include "maildir/base/lock.h"
+#include "maildir/folder/internal.h"
 #include "maildir/folder/own.h"
+#include "maildir/index/index.h"
 #include "maildir/uids/uidlist.h"
 
 /* A change may have escaped the times of a directory: it is looked through again after this. */

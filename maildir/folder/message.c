@@ -13,13 +13,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "maildir/base/lock.h"
 #include "maildir/folder/blame.h"
 #include "maildir/folder/ids.h"
-#include "maildir/index/index.h"
 #include "maildir/folder/internal.h"
 #include "maildir/folder/learn.h"
-#include "maildir/base/lock.h"
 #include "maildir/folder/scan.h"
+#include "maildir/index/index.h"
 #include "maildir/uids/uidlist.h"
 
 /* How often a message that others rename is looked for before we give up. */

@@ -83,15 +83,15 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "maildir/index/index.h"
-#include "maildir/folder/internal.h"
-#include "maildir/uids/keywords.h"
 #include "maildir/base/lock.h"
-#include "maildir/uids/more_keywords.h"
+#include "maildir/courier/takeover.h"
+#include "maildir/folder/internal.h"
 #include "maildir/folder/own.h"
 #include "maildir/folder/scan.h"
 #include "maildir/folder/sync.h"
-#include "maildir/courier/takeover.h"
+#include "maildir/index/index.h"
+#include "maildir/uids/keywords.h"
+#include "maildir/uids/more_keywords.h"
 #include "maildir/uids/uidlist.h"
 
 /* Lines of vanished messages: below this many the file is not rewritten to be rid of them. */

@@ -9,9 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "maildir/index/index_record.h"
 #include "maildir/folder/internal.h"
 #include "maildir/folder/scan.h"
+#include "maildir/index/index_record.h"
 #include "maildir/uids/uidlist.h"
 
 /* A file that has no UID yet. */

@@ -15,12 +15,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "maildir/index/index.h"
-#include "maildir/uids/keywords.h"
 #include "maildir/base/lock.h"
-#include "maildir/uids/more_keywords.h"
 #include "maildir/folder/own.h"
 #include "maildir/folder/sync.h"
+#include "maildir/index/index.h"
+#include "maildir/uids/keywords.h"
+#include "maildir/uids/more_keywords.h"
 
 enum { NOT_ENOUGH = 1 };
 

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "maildir/index/index.h"
 #include "maildir/folder/sync.h"
+#include "maildir/index/index.h"
 
 /* More changes than this at once are a new snapshot and not so many records of the log. */
 #define TAKE_BY_LOG 500

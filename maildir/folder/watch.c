@@ -17,10 +17,10 @@
 #include <unistd.h>
 
 #include "maildir/folder/internal.h"
+#include "maildir/folder/watch.h"
 #include "maildir/uids/keywords.h"
 #include "maildir/uids/more_keywords.h"
 #include "maildir/uids/uidlist.h"
-#include "maildir/folder/watch.h"
 
 /* Messages are linked, renamed and unlinked; what is written into a file in place is none yet. */
 #define WATCH_MESSAGES (IN_CREATE | IN_DELETE | IN_MOVE | IN_DELETE_SELF | IN_MOVE_SELF)

@@ -48,10 +48,10 @@
 #include <unistd.h>
 
 #include "maildir/base/file.h"
+#include "maildir/folder/internal.h"
 #include "maildir/index/index.h"
 #include "maildir/index/index_compare.h"
 #include "maildir/index/index_view.h"
-#include "maildir/folder/internal.h"
 #include "maildir/uids/uidlist.h"
 
 /* --- taking in the log --- */

@@ -5,9 +5,9 @@
  * A session has told its client of messages by their places in the old list; what is different in the new one it
  * must hear of, or else that nothing holds any more.
  */
+#include "maildir/folder/internal.h"
 #include "maildir/index/index.h"
 #include "maildir/index/index_compare.h"
-#include "maildir/folder/internal.h"
 
 struct between {
 	uint32_t low, high;

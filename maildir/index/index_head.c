@@ -12,8 +12,8 @@
 
 #include "maildir/base/file.h"
 #include "maildir/base/hash.h"
-#include "maildir/index/index_head.h"
 #include "maildir/folder/internal.h"
+#include "maildir/index/index_head.h"
 
 enum { BYTE_ORDER_MARK = 0x01020304 };
 

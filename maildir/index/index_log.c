@@ -15,9 +15,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "maildir/folder/internal.h"
 #include "maildir/index/index_head.h"
 #include "maildir/index/index_log.h"
-#include "maildir/folder/internal.h"
 
 static const struct index_kind kind = {
     .name = LOG_NAME,

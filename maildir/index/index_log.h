@@ -11,9 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "maildir/index/index_record.h"
 #include "maildir/base/mapping.h"
 #include "maildir/base/text.h"
+#include "maildir/index/index_record.h"
 
 struct maildir;
 

@@ -14,9 +14,9 @@
 #include <stdint.h>
 
 #include "maildir/base/hash.h"
-#include "maildir/maildir.h"
 #include "maildir/base/name.h"
 #include "maildir/base/stamp.h"
+#include "maildir/maildir.h"
 
 enum index_known {
 	INDEX_SIZES = 1 << 0,	   /* size and wire are known */

@@ -8,8 +8,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "maildir/index/index.h"
 #include "maildir/folder/internal.h"
+#include "maildir/index/index.h"
 
 enum {
 	/* What is learned of more messages than this at once goes into a new snapshot. */

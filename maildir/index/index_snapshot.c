@@ -18,8 +18,8 @@
 #include <unistd.h>
 
 #include "maildir/base/file.h"
-#include "maildir/index/index_snapshot.h"
 #include "maildir/folder/internal.h"
+#include "maildir/index/index_snapshot.h"
 
 static const char magic[8] = {'s', 'a', 'l', 'l', 'y', 'i', 'd', 'x'};
 

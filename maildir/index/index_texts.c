@@ -18,10 +18,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "maildir/folder/internal.h"
 #include "maildir/index/index_head.h"
 #include "maildir/index/index_record.h"
 #include "maildir/index/index_texts.h"
-#include "maildir/folder/internal.h"
 
 static const struct index_kind kind = {
     .name = TEXTS_NAME,

@@ -12,9 +12,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "maildir/maildir.h"
 #include "maildir/base/mapping.h"
 #include "maildir/base/text.h"
+#include "maildir/maildir.h"
 
 struct maildir;
 

@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "maildir/folder/internal.h"
 #include "maildir/message/facts.h"
 #include "maildir/message/fields.h"
 #include "maildir/message/header.h"
-#include "maildir/folder/internal.h"
 #include "maildir/message/mime.h"
 
 /* What is read at a time: most headers are one piece. */

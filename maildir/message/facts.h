@@ -8,8 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "maildir/maildir.h"
 #include "maildir/base/text.h"
+#include "maildir/maildir.h"
 
 struct facts {
 	struct mdtext text[MAILDIR_TEXTS];

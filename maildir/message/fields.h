@@ -9,8 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "maildir/message/header.h"
 #include "maildir/base/text.h"
+#include "maildir/message/header.h"
 
 struct match;
 

@@ -14,11 +14,11 @@
 #include <string.h>
 #include <strings.h>
 
+#include "maildir/folder/internal.h"
+#include "maildir/maildir.h"
 #include "maildir/message/casemap.h"
 #include "maildir/message/charset.h"
 #include "maildir/message/decode.h"
-#include "maildir/folder/internal.h"
-#include "maildir/maildir.h"
 #include "maildir/message/match.h"
 #include "maildir/message/mime.h"
 #include "maildir/message/words.h"

@@ -8,8 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "maildir/message/mime.h"
 #include "maildir/base/text.h"
+#include "maildir/message/mime.h"
 
 /*
  * RFC 2046 section 5.1.1 allows 70 octets, programs wrote longer ones; what is beyond a line's limit

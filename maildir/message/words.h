@@ -7,8 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "maildir/message/charset.h"
 #include "maildir/base/text.h"
+#include "maildir/message/charset.h"
 
 /* Blanks behind an encoded word that may vanish; more than these stay.  Folding leaves one or two. */
 enum { WORDS_BLANKS = 64 };

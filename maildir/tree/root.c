@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "maildir/base/file.h"
-#include "maildir/folder/internal.h"
 #include "maildir/base/lock.h"
+#include "maildir/folder/internal.h"
 
 /* As long as a client waits; an INBOX of many messages may be on its way to a folder. */
 #define ROOT_WAIT_MS 30000

@@ -27,9 +27,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "maildir/folder/internal.h"
 #include "maildir/base/lock.h"
 #include "maildir/courier/takeover.h"
+#include "maildir/folder/internal.h"
 #include "maildir/tree/tree.h"
 
 #define SUBSCRIPTIONS	    "subscriptions"

@@ -17,11 +17,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "maildir/base/lock.h"
 #include "maildir/folder/deliver.h"
 #include "maildir/folder/internal.h"
-#include "maildir/uids/keywords.h"
-#include "maildir/base/lock.h"
 #include "maildir/tree/tree.h"
+#include "maildir/uids/keywords.h"
 
 /* No folder's name, since it does not begin with a dot. */
 #define DELETED "sallyport.deleted."

@@ -18,12 +18,12 @@
 #include <unistd.h>
 
 #include "maildir/base/file.h"
-#include "maildir/index/index.h"
-#include "maildir/folder/internal.h"
-#include "maildir/uids/keywords.h"
 #include "maildir/base/lock.h"
-#include "maildir/uids/more_keywords.h"
+#include "maildir/folder/internal.h"
 #include "maildir/folder/scan.h"
+#include "maildir/index/index.h"
+#include "maildir/uids/keywords.h"
+#include "maildir/uids/more_keywords.h"
 
 /* 26 names; a file that is much larger is something else. */
 #define KEYWORDS_SIZE_MAX (64 * 1024)

@@ -9,9 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "maildir/maildir.h"
 #include "maildir/base/stamp.h"
 #include "maildir/base/text.h"
+#include "maildir/maildir.h"
 
 #define KEYWORDS_NAME "dovecot-keywords"
 

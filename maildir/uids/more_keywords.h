@@ -11,9 +11,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "maildir/maildir.h"
 #include "maildir/base/stamp.h"
 #include "maildir/base/text.h"
+#include "maildir/maildir.h"
 
 #define MORE_KEYWORDS_NAME "sallyport.keywords"
 

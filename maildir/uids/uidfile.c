@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "maildir/base/file.h"
-#include "maildir/folder/internal.h"
 #include "maildir/base/lock.h"
+#include "maildir/folder/internal.h"
 #include "maildir/uids/uidlist.h"
 
 /* About four million messages; what is larger is not a uidlist, and memory is not for the asking. */

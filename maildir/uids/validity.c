@@ -18,8 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "maildir/folder/internal.h"
 #include "maildir/base/lock.h"
+#include "maildir/folder/internal.h"
 
 #define VALIDITY_NAME "dovecot-uidvalidity"
 #define VALIDITY_TMP  "sallyport.uidvalidity"

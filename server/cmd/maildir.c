@@ -16,9 +16,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "maildir/message/charset.h"
 #include "maildir/check/check.h"
 #include "maildir/maildir.h"
+#include "maildir/message/charset.h"
 #include "server/clock.h"
 #include "server/cmd/maildir.h"
 #include "server/confine.h"

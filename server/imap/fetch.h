@@ -8,9 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "maildir/base/text.h"
 #include "maildir/message/header.h"
 #include "maildir/message/mime.h"
-#include "maildir/base/text.h"
 #include "server/imap/args.h"
 
 struct session;

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "maildir/message/fields.h"
 #include "maildir/maildir.h"
+#include "maildir/message/fields.h"
 #include "server/imap/fetch.h"
 
 static const struct {

@@ -7,8 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "maildir/maildir.h"
 #include "maildir/base/text.h"
+#include "maildir/maildir.h"
 #include "server/imap/args.h"
 
 struct maildir_folder;

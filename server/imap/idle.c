@@ -14,8 +14,8 @@
 #include <sys/random.h>
 #include <time.h>
 
-#include "maildir/maildir.h"
 #include "maildir/folder/watch.h"
+#include "maildir/maildir.h"
 #include "server/conf.h"
 #include "server/imap/answer.h"
 #include "server/imap/mailbox.h"

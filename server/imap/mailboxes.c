@@ -9,9 +9,9 @@
 #include "maildir/maildir.h"
 #include "maildir/tree/tree.h"
 #include "server/conf.h"
+#include "server/imap/mailboxes.h"
 #include "server/imap/session.h"
 #include "server/imap/special.h"
-#include "server/imap/mailboxes.h"
 #include "server/reader/reader.h"
 
 struct gathering {

@@ -8,9 +8,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "maildir/maildir.h"
 #include "maildir/message/charset.h"
 #include "maildir/message/fields.h"
-#include "maildir/maildir.h"
 #include "server/imap/answer.h"
 #include "server/imap/mailbox.h"
 #include "server/imap/resync.h"

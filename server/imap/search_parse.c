@@ -9,10 +9,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include "maildir/maildir.h"
 #include "maildir/message/casemap.h"
 #include "maildir/message/charset.h"
 #include "maildir/message/fields.h"
-#include "maildir/maildir.h"
 #include "maildir/message/words.h"
 #include "server/imap/mailbox.h"
 #include "server/imap/search.h"

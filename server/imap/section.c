@@ -10,8 +10,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "maildir/message/decode.h"
 #include "maildir/maildir.h"
+#include "maildir/message/decode.h"
 #include "server/imap/fetch.h"
 #include "server/imap/mailbox.h"
 #include "server/imap/session.h"

@@ -13,9 +13,9 @@
 
 #include "server/clock.h"
 #include "server/conf.h"
+#include "server/log.h"
 #include "server/master/generation.h"
 #include "server/master/limits.h"
-#include "server/log.h"
 #include "server/master/master_state.h"
 #include "server/protocol.h"
 #include "server/worker/worker.h"

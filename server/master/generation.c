@@ -14,14 +14,14 @@
 
 #include "server/conf.h"
 #include "server/confine.h"
-#include "server/master/generation.h"
 #include "server/ipc.h"
 #include "server/key/key.h"
-#include "server/worker/key_ask.h"
 #include "server/log.h"
+#include "server/master/generation.h"
 #include "server/privdrop.h"
 #include "server/process.h"
 #include "server/roles.h"
+#include "server/worker/key_ask.h"
 #include "tls/tls.h"
 
 static void

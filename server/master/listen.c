@@ -9,8 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "server/master/listen.h"
 #include "server/log.h"
+#include "server/master/listen.h"
 
 enum {
 	BACKLOG = 1024, /* connections the kernel keeps while we pause; it cuts to its own limit */

@@ -8,8 +8,8 @@
 
 #include "server/clock.h"
 #include "server/conf.h"
-#include "server/master/generation.h"
 #include "server/log.h"
+#include "server/master/generation.h"
 #include "server/master/master_state.h"
 #include "tls/tls.h"
 

@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "server/clock.h"
-#include "server/master/generation.h"
 #include "server/log.h"
+#include "server/master/generation.h"
 #include "server/master/master_state.h"
 
 void

@@ -13,11 +13,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "server/reader/auth_answer.h"
 #include "server/conf.h"
 #include "server/confine.h"
 #include "server/log.h"
 #include "server/process.h"
+#include "server/reader/auth_answer.h"
 
 enum { CHECK_TIMEOUT = 60 * 1000 }; /* ms; a slow directory service, at the login's deadline */
 

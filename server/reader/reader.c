@@ -17,12 +17,12 @@
 #include <unistd.h>
 
 #include "maildir/maildir.h"
-#include "server/reader/auth_answer.h"
 #include "server/conf.h"
 #include "server/confine.h"
 #include "server/log.h"
 #include "server/privdrop.h"
 #include "server/process.h"
+#include "server/reader/auth_answer.h"
 #include "server/reader/reader.h"
 
 enum {

@@ -12,13 +12,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "server/worker/auth_ask.h"
 #include "server/conf.h"
 #include "server/confine.h"
-#include "server/worker/key_ask.h"
 #include "server/log.h"
 #include "server/privdrop.h"
 #include "server/process.h"
+#include "server/worker/auth_ask.h"
+#include "server/worker/key_ask.h"
 #include "server/worker/relay.h"
 #include "server/worker/worker.h"
 

@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "maildir/folder/deliver.h"
 #include "maildir/base/text.h"
+#include "maildir/folder/deliver.h"
 
 int
 session_open(struct session *session, struct world *world)

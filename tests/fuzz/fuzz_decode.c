@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "maildir/base/text.h"
 #include "maildir/message/casemap.h"
 #include "maildir/message/charset.h"
 #include "maildir/message/decode.h"
-#include "maildir/base/text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

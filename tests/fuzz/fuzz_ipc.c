@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "auth/account.h"
-#include "server/reader/auth_answer.h"
 #include "server/ipc.h"
 #include "server/key/key_answer.h"
+#include "server/reader/auth_answer.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

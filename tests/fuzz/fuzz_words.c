@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "maildir/base/text.h"
 #include "maildir/message/casemap.h"
 #include "maildir/message/charset.h"
-#include "maildir/base/text.h"
 #include "maildir/message/words.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -14,8 +14,8 @@
 #include <string.h>
 #include <utime.h>
 
-#include "maildir/message/charset.h"
 #include "maildir/maildir.h"
+#include "maildir/message/charset.h"
 #include "server/channel.h"
 #include "server/conf.h"
 #include "server/imap/mailbox.h"

@@ -8,8 +8,8 @@
 #include <sys/wait.h>
 
 #include "maildir/check/check.h"
-#include "maildir/index/index.h"
 #include "maildir/folder/internal.h"
+#include "maildir/index/index.h"
 #include "maildir/tree/tree.h"
 
 enum { FOUND_MAX = 64, HOURS = 3600 };

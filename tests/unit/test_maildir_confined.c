@@ -5,8 +5,8 @@
 #include "maildir_fixture.h"
 
 #include "maildir/folder/deliver.h"
-#include "maildir/tree/tree.h"
 #include "maildir/folder/watch.h"
+#include "maildir/tree/tree.h"
 
 #include <linux/audit.h>
 #include <linux/filter.h>

@@ -3,9 +3,9 @@
  */
 #include "maildir_fixture.h"
 
+#include "maildir/index/index_texts.h"
 #include "maildir/message/facts.h"
 #include "maildir/message/fields.h"
-#include "maildir/index/index_texts.h"
 #include "maildir/message/match.h"
 #include "maildir/message/mime.h"
 

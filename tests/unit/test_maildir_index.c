@@ -4,9 +4,9 @@
  */
 #include "maildir_fixture.h"
 
-#include "maildir/index/index.h"
-#include "maildir/folder/internal.h"
 #include "maildir/base/lock.h"
+#include "maildir/folder/internal.h"
+#include "maildir/index/index.h"
 
 enum { MANY = 300, ROUNDS = 12 };
 

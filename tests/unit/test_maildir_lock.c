@@ -6,9 +6,9 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "maildir/base/lock.h"
 #include "maildir/folder/deliver.h"
 #include "maildir/folder/internal.h"
-#include "maildir/base/lock.h"
 #include "maildir/tree/tree.h"
 
 #define DOTLOCK "dovecot-uidlist.lock"

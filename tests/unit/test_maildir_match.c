@@ -3,10 +3,10 @@
  */
 #include "maildir_fixture.h"
 
+#include "maildir/base/text.h"
 #include "maildir/message/casemap.h"
 #include "maildir/message/charset.h"
 #include "maildir/message/match.h"
-#include "maildir/base/text.h"
 
 /* A message of everything: words, folds, parts in several encodings, a message inside, an attachment. */
 static const char everything[] =

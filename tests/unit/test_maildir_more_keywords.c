@@ -4,9 +4,9 @@
 #include "maildir_fixture.h"
 
 #include "maildir/base/fnv.h"
+#include "maildir/base/lock.h"
 #include "maildir/folder/internal.h"
 #include "maildir/uids/keywords.h"
-#include "maildir/base/lock.h"
 #include "maildir/uids/more_keywords.h"
 
 #define FILE_NAME "sallyport.keywords"

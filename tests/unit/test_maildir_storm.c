@@ -15,8 +15,8 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-#include "maildir/index/index.h"
 #include "maildir/folder/internal.h"
+#include "maildir/index/index.h"
 
 #define STORM_MS  5000
 #define READERS	  4

@@ -6,10 +6,10 @@
 #include <signal.h>
 
 #include "auth/scheme.h"
-#include "server/reader/auth_answer.h"
-#include "server/worker/auth_ask.h"
 #include "server/conf.h"
+#include "server/reader/auth_answer.h"
 #include "server/reader/reader.h"
+#include "server/worker/auth_ask.h"
 
 /* --- records --- */
 

@@ -26,10 +26,10 @@
 #include <sys/un.h>
 #include <time.h>
 
-#include "maildir/maildir.h"
 #include "maildir/base/text.h"
-#include "server/confine.h"
+#include "maildir/maildir.h"
 #include "server/conf.h"
+#include "server/confine.h"
 #include "server/privdrop.h"
 #include "server/roles.h"
 

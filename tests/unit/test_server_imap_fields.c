@@ -6,11 +6,11 @@
 
 #include <time.h>
 
+#include "maildir/base/text.h"
+#include "maildir/maildir.h"
 #include "maildir/message/casemap.h"
 #include "maildir/message/fields.h"
-#include "maildir/maildir.h"
 #include "maildir/message/match.h"
-#include "maildir/base/text.h"
 
 /* Headers, each a message with a short body. */
 static const char *const headers[] = {

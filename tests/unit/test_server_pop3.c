@@ -9,12 +9,12 @@
 #include <sys/mman.h>
 
 #include "maildir/maildir.h"
-#include "server/reader/auth_answer.h"
 #include "server/conf.h"
 #include "server/pop3/maildrop.h"
 #include "server/pop3/pop3.h"
 #include "server/pop3/send.h"
 #include "server/pop3/session.h"
+#include "server/reader/auth_answer.h"
 #include "server/reader/reader.h"
 #include "server/worker/worker.h"
 

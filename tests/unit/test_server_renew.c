@@ -7,8 +7,8 @@
 #include <time.h>
 
 #include "server/clock.h"
-#include "server/master/generation.h"
 #include "server/log.h"
+#include "server/master/generation.h"
 #include "server/master/master_state.h"
 #include "tls/cert.h"
 #include "tls/tls.h"

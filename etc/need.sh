@@ -17,7 +17,7 @@ packages() {
 	case $1 in
 	build) echo gcc make libc6-dev libmbedtls-dev libcrypt-dev openssl unicode-data ;;
 	test)
-		echo bzip2 clang clang-format clang-tidy cppcheck mandoc libcmocka-dev python3 python3-pytest \
+		echo bzip2 clang clang-format clang-tidy cppcheck mandoc libcmocka-dev python3 python3-pytest python3-pytest-xdist \
 			procps strace curl fetchmail mpop getmail6 mutt neomutt isync offlineimap3 expect postfix \
 			dovecot-core dovecot-pop3d dovecot-imapd git passwd iproute2 e2fsprogs
 		# the compiler's own run time for the sanitizers and fuzzers

@@ -31,7 +31,9 @@ done
 one "messages" /usr/bin/python3 tests/messages/wire.py
 
 export SALLYPORT_BUILD="$build" PYTHONDONTWRITEBYTECODE=1
-/usr/bin/python3 -m pytest -p no:cacheprovider -q -rs --durations=5 ${SALLYPORT_TESTS:-tests/run} >"$log" 2>&1
+# Two at once: most of a test's time is waiting.  More would wait for processors, which some tests measure.
+/usr/bin/python3 -m pytest -p no:cacheprovider -n 2 --dist loadfile -q -rs --durations=5 \
+	${SALLYPORT_TESTS:-tests/run} >"$log" 2>&1
 status=$?
 cat "$log"
 count() {

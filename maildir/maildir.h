@@ -184,8 +184,8 @@ bool maildir_vanished(struct maildir_folder *folder, uint64_t since,
 /* --- what is known of a message for ever, once it was looked at --- */
 
 /*
- * When the message came here (INTERNALDATE): its file's modification time; one that is not in the years 0 to 9999,
- * which are all that IMAP can write, is the nearest that is.  -1: it is gone.
+ * When the message came here (INTERNALDATE): its file's modification time.  IMAP can write the years 0 to 9999
+ * only: a time outside them becomes the nearest inside.  -1: the message is gone.
  */
 int maildir_date(struct maildir_folder *folder, uint32_t uid, time_t *date_r);
 /* When it was put into this folder (RFC 8514). */

@@ -144,8 +144,8 @@ break_lock(const struct mending *mending)
 }
 
 /*
- * Gives a file a name that a message can have, with the info that it had.  Not one that is like its old name: a
- * line of dovecot-uidlist may be kept for a message of such a name.
+ * Gives a file a name that a message can have, and keeps its info.  The new name is not like the old one, because
+ * dovecot-uidlist may keep a line for a message of a similar name.
  */
 static void
 mend_name(const struct mending *mending, const struct maildir_finding *finding)

@@ -413,7 +413,7 @@ close_if_open(int fd)
 		close(fd);
 }
 
-/* Who found the index damaged leaves a whole one to those that come. */
+/* A session that found the index damaged rebuilds it before it closes. */
 static void
 folder_mend(struct maildir_folder *folder)
 {

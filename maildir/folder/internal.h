@@ -226,7 +226,7 @@ int root_replace(struct maildir *md, const char *name, const char *tmp, const st
 /* What sallyport.special-use says follows a folder and those below; to NULL: the one is deleted. */
 int special_use_follow(struct maildir *md, const char *from, const char *to);
 
-/* Opens cur, new or tmp; one that is missing is made.  ENOENT: the folder is not in its place any more. */
+/* Opens cur, new or tmp, and makes a missing one.  ENOENT: the folder is not in its place any more. */
 int folder_open_part(struct maildir_folder *folder, const char *part);
 /* Opens cur and new again, as they are called now.  One of them is -1 when it is missing and cannot be made. */
 int folder_open_dirs(struct maildir_folder *folder);

@@ -61,7 +61,7 @@
  *
  * On a full disk, a read-only file system or in a tree without rights to write a sync does what needs no
  * writing (sync->frozen).  Messages with a line in dovecot-uidlist are served.  Files without one stay where they
- * are and wait, as does a list that has to be written anew: INDEX_WAITS has each later look try again.  When UIDs
+ * are and wait.  A list that must be replaced waits, too.  INDEX_WAITS makes each later look try again.  When UIDs
  * themselves are lost the sync fails.
  *
  * Without a lock file (folder->unlocked) a session is like any other program that reads a Maildir.  It writes

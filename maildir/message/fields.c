@@ -6,9 +6,9 @@
  * that people search for, decoded and mapped when the message was read; then a search is no more than to
  * find octets in octets.  Other fields are decoded for each search.
  *
- * RFC 9051 section 6.4.4: FROM, TO, CC and BCC look at what ENVELOPE tells.  So behind the text as a person reads it
- * such a value has the addresses that are not written in it as they are told, for comments, quotes and blanks
- * in them; each on a line of its own.
+ * RFC 9051 section 6.4.4: FROM, TO, CC and BCC look at what ENVELOPE tells.  An address with comments, quotes or
+ * blanks inside is not in the field's text as ENVELOPE tells it.  Such addresses follow the text, each on a line
+ * of its own.
  *
  * The text of decoded fields is a row of entries: four octets, the place of the field's name in decoded[] in
  * the highest of them and the length of the value in the others, and the value.

@@ -28,7 +28,7 @@
 /* Without R, as POP3 alone once wrote it. */
 #define RECORD_SIZE_OLD 24
 
-/* For appending where we may; a file that we may only read, or that is another's too, is written anew instead. */
+/* Opens for appending if we may.  A file that we may only read, or that has a second name, is replaced instead. */
 static int
 uidfile_open(struct maildir_folder *folder, struct uidfile *file, struct stat *st_r)
 {

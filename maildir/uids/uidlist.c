@@ -32,8 +32,7 @@
  * and its message gets a new UID, above all that can have been given: lines are appended by rising UID, so what
  * is lost between two good lines is below the second, and what is lost behind the last is counted (see
  * uidlist_pass_lost).  UIDs that do not rise may have been given twice: nothing of such a file is trusted.  The
- * file is then written anew, for Dovecot would write on right behind a line without an end, making one line of
- * two.
+ * file is then replaced: Dovecot would append right after a line without an end, and make one line of two.
  *
  * Version 1 (Dovecot 1.0; "1 <validity> <next>", lines "<uid> <name>") is read, and written as 3.
  */

@@ -587,7 +587,6 @@ mailbox_tell(struct session *session, bool expunges)
 		mailbox_tell_exists(session);
 	if (box->names_stale)
 		mailbox_load_names(box);
-	tell_access(session);
 	mailbox_tell_flags(session, false);
 	if (box->all_changed || box->changed.count > 0)
 		tell_changed(session);
@@ -606,8 +605,10 @@ mailbox_news(struct session *session, bool expunges)
 			trouble(session->reader, "look", errno);
 		return;
 	}
-	if (mailbox_holds(session))
-		mailbox_tell(session, expunges);
+	if (!mailbox_holds(session))
+		return;
+	tell_access(session);
+	mailbox_tell(session, expunges);
 }
 
 /* --- what a command names --- */

@@ -5,13 +5,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "maildir/base/file.h"
+#include "maildir/base/dir.h"
 #include "maildir/base/fnv.h"
-#include "maildir/folder/internal.h"
+#include "maildir/base/name.h"
+#include "maildir/base/root.h"
+#include "maildir/base/text.h"
 
 /* How many odd things of one name are kept; the next stays where it is. */
 #define ODD_MAX 10
@@ -47,16 +51,187 @@ file_open(int dirfd, const char *name, int flags, struct stat *st_r)
 	return -1;
 }
 
+/* --- octets --- */
+
+int
+file_open_dir(int dirfd, const char *name)
+{
+	return openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+DIR *
+file_read_dir(int dirfd, const char *name, int *fd_r)
+{
+	int fd = file_open_dir(dirfd, name);
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+
+	if (dir == NULL && fd >= 0)
+		close_quietly(fd);
+	if (fd_r != NULL)
+		*fd_r = fd;
+	return dir;
+}
+
+int
+file_open_regular(int dirfd, const char *name, struct stat *st_r)
+{
+	int fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	int saved;
+
+	if (fd < 0) {
+		/* A symbolic link, a socket, a device without driver. */
+		if (errno == ELOOP || errno == ENXIO || errno == ENODEV)
+			errno = EINVAL;
+		return -1;
+	}
+	if (fstat(fd, st_r) == 0) {
+		if (S_ISREG(st_r->st_mode))
+			return fd;
+		errno = EINVAL;
+	}
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return -1;
+}
+
+int
+file_read_all(int fd, size_t max, char **data_r, size_t *size_r)
+{
+	struct stat st;
+	size_t size, len = 0;
+	char *data, *grown;
+	ssize_t n;
+
+	if (fstat(fd, &st) < 0)
+		return -1;
+	if ((uintmax_t)st.st_size > max) {
+		errno = EFBIG;
+		return -1;
+	}
+	size = (size_t)st.st_size + 1;
+	data = malloc(size);
+	while (data != NULL) {
+		n = read(fd, data + len, size - len);
+		if (n == 0) {
+			*data_r = data;
+			*size_r = len;
+			return 0;
+		}
+		if (n < 0 && errno != EINTR)
+			break;
+		len += n > 0 ? (size_t)n : 0;
+		if (len < size)
+			continue;
+		/* It grows while we read. */
+		if (size > max) {
+			errno = EFBIG;
+			break;
+		}
+		grown = realloc(data, size += READ_SIZE);
+		if (grown == NULL)
+			break;
+		data = grown;
+	}
+	free(data);
+	return -1;
+}
+
+int
+file_write_all(int fd, const void *data, size_t size)
+{
+	const char *p = data;
+
+	while (size > 0) {
+		ssize_t n = write(fd, p, size);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return -1;
+		p += n;
+		size -= (size_t)n;
+	}
+	return 0;
+}
+
+int
+file_pwrite_all(int fd, const void *data, size_t size, off_t at)
+{
+	const char *from = data;
+	size_t done = 0;
+
+	while (done < size) {
+		ssize_t n = pwrite(fd, from + done, size - done, at + (off_t)done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n == 0)
+			errno = ENOSPC;
+		if (n <= 0)
+			return -1;
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+ssize_t
+file_pread_all(int fd, void *buf, size_t size, off_t at)
+{
+	char *to = buf;
+	size_t done = 0;
+
+	while (done < size) {
+		ssize_t n = pread(fd, to + done, size - done, at + (off_t)done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		if (n == 0)
+			break;
+		done += (size_t)n;
+	}
+	return (ssize_t)done;
+}
+
+bool
+error_bars(int error)
+{
+	return error == EROFS || error == EACCES || error == EPERM || error == ENOSPC ||
+	       error == EDQUOT;
+}
+
+static int
+move_by_link(int from, const char *old, int to, const char *new)
+{
+	if (linkat(from, old, to, new, 0) < 0)
+		return -1;
+	/* Gone already: another has renamed it meanwhile; the new name is there all the same. */
+	if (unlinkat(from, old, 0) < 0 && errno != ENOENT)
+		return -1;
+	return 0;
+}
+
+int
+file_move(int from, const char *old, int to, const char *new)
+{
+	if (renameat2(from, old, to, new, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != EINVAL && errno != ENOSYS)
+		return -1;
+	return move_by_link(from, old, to, new);
+}
+
 /* --- what is in the way --- */
 
 /* The folder's name for notices. */
 static const char *
 folder_of(const struct maildir *md, int dirfd)
 {
-	for (const struct maildir_folder *folder = md->folders; folder != NULL;
-	     folder = folder->next)
-		if (folder->fd == dirfd)
-			return folder->name;
+	for (const struct mddir *dir = md->dirs; dir != NULL; dir = dir->next)
+		if (dir->fd == dirfd)
+			return dir->name;
 	return "INBOX";
 }
 
@@ -74,7 +249,7 @@ remove_empty(struct maildir *md, int dirfd, const char *from, const char *name)
 	}
 	if (unlinkat(dirfd, from, 0) < 0)
 		return -1;
-	maildir_notice(md, "%s: %s is no file, and was removed", folder_of(md, dirfd), name);
+	root_notice(md, "%s: %s is no file, and was removed", folder_of(md, dirfd), name);
 	return 0;
 }
 
@@ -86,9 +261,9 @@ move_aside(struct maildir *md, int dirfd, const char *from, const char *name)
 
 	for (int i = 0; i < ODD_MAX; i++) {
 		snprintf(aside, sizeof(aside), i == 0 ? "%s.odd" : "%s.odd%d", name, i);
-		if (maildir_move(dirfd, from, dirfd, aside) == 0) {
+		if (file_move(dirfd, from, dirfd, aside) == 0) {
 			if (md != NULL)
-				maildir_notice(md, "%s: %s cannot be used, and is %s now",
+				root_notice(md, "%s: %s cannot be used, and is %s now",
 				    folder_of(md, dirfd), name, aside);
 			return 0;
 		}
@@ -169,7 +344,7 @@ file_write(int dirfd, const char *tmp, const struct mdtext *text, const char *li
 		return -1;
 	if (like != NULL)
 		share_like(fd, dirfd, like);
-	r = maildir_write_all(fd, text->data, text->len);
+	r = file_write_all(fd, text->data, text->len);
 	if (r == 0)
 		r = fsync(fd);
 	if (close(fd) < 0)
@@ -227,7 +402,7 @@ file_notice(struct maildir *md, int dirfd, const char *name, int error)
 		if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
 			snprintf(rights, sizeof(rights), " (mode %04o, uid %ld)",
 			    (unsigned)st.st_mode & 07777, (long)st.st_uid);
-		maildir_notice(md, "%s: %s cannot be used: %s%s", folder, name,
+		root_notice(md, "%s: %s cannot be used: %s%s", folder, name,
 		    error == EINVAL ? "it is no file of this folder alone" : strerror(error),
 		    rights);
 		break;

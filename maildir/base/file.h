@@ -1,18 +1,48 @@
 /*
- * file.h: files of ours and Dovecot's that lie beside the messages: opened for writing, and replaced.
+ * file.h: calls on files and directories: opened, read whole, written whole, moved, replaced.
  *
+ * The second half is about files of ours and Dovecot's that lie beside the messages.
  * Any program may have left anything under their names: a directory, a FIFO, a link, a file of another user.
  * Nothing is written into a file that may be somewhere else as well, and what is in the way is kept.
  */
 #ifndef MAILDIR_BASE_FILE_H
 #define MAILDIR_BASE_FILE_H
 
+#include <dirent.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 struct maildir;
 struct mdtext;
 struct stat;
+
+/* Opens a directory below, never through a symbolic link. */
+int file_open_dir(int dirfd, const char *name);
+/* The same, to read its names; "." names dirfd itself.  *fd_r, if not NULL: the result's descriptor. */
+DIR *file_read_dir(int dirfd, const char *name, int *fd_r);
+/* Opens for reading what may be anything: EINVAL unless it is a regular file. */
+int file_open_regular(int dirfd, const char *name, struct stat *st_r);
+/* Reads all of a file, at most max octets (else EFBIG); *data_r is malloc'd. */
+int file_read_all(int fd, size_t max, char **data_r, size_t *size_r);
+int file_write_all(int fd, const void *data, size_t size);
+int file_pwrite_all(int fd, const void *data, size_t size, off_t at);
+/* Reads up to size octets; fewer at the end of the file only. */
+ssize_t file_pread_all(int fd, void *buf, size_t size, off_t at);
+
+/*
+ * Whether an error says that nothing can be written here now, for lack of room or of rights: EROFS, EACCES,
+ * EPERM, ENOSPC, EDQUOT.  What is there can be read all the same.
+ */
+bool error_bars(int error);
+
+/*
+ * Renames, but never onto an existing name (EEXIST).  Where the file system has no RENAME_NOREPLACE
+ * it is link and unlink, and a death between leaves both names, which sync.c expects.
+ */
+int file_move(int from, const char *old, int to, const char *new);
+
+/* --- files of ours and Dovecot's --- */
 
 /*
  * Opens a file for writing; flags: O_APPEND, O_CREAT.  -1: EINVAL if it is no regular file, or one that has

@@ -13,9 +13,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "maildir/base/clock.h"
+#include "maildir/base/dir.h"
 #include "maildir/base/file.h"
 #include "maildir/base/lock.h"
-#include "maildir/folder/internal.h"
+#include "maildir/base/root.h"
 
 /* Longer than any sync of a folder that a person can use; a client waits about as long, too. */
 #define LOCK_WAIT_MS 30000
@@ -173,9 +175,9 @@ lock_once(struct maildir *md, int dirfd, int *fd, enum lock_byte byte)
 static void
 settle_held(const struct maildir *md)
 {
-	for (struct maildir_folder *folder = md->folders; folder != NULL; folder = folder->next)
-		if (folder->held && folder->locks == 1 && maildir_change_settle(folder) < 0)
-			folder->held_error = errno;
+	for (struct mddir *dir = md->dirs; dir != NULL; dir = dir->next)
+		if (dir->held && dir->locks == 1)
+			dir->settle(dir);
 }
 
 /* Whether another open folder of this Maildir has the lock: this process would wait for itself. */
@@ -186,11 +188,9 @@ lock_is_our_own(const struct maildir *md, int fd, enum lock_byte byte)
 
 	if (byte != LOCK_FOLDER || fd < 0 || fstat(fd, &wanted) < 0)
 		return false;
-	for (const struct maildir_folder *folder = md->folders; folder != NULL;
-	     folder = folder->next)
-		if (folder->locks > 0 && folder->lock_fd >= 0 &&
-		    fstat(folder->lock_fd, &held) == 0 && held.st_ino == wanted.st_ino &&
-		    held.st_dev == wanted.st_dev)
+	for (const struct mddir *dir = md->dirs; dir != NULL; dir = dir->next)
+		if (dir->locks > 0 && dir->lock_fd >= 0 && fstat(dir->lock_fd, &held) == 0 &&
+		    held.st_ino == wanted.st_ino && held.st_dev == wanted.st_dev)
 			return true;
 	return false;
 }
@@ -198,7 +198,7 @@ lock_is_our_own(const struct maildir *md, int fd, enum lock_byte byte)
 int
 mdlock_take(struct maildir *md, int dirfd, int *fd, enum lock_byte byte, unsigned wait_ms)
 {
-	uint64_t begun = maildir_now_ms(), waited;
+	uint64_t begun = mdclock_now_ms(), waited;
 
 	settle_held(md);
 	for (;;) {
@@ -214,14 +214,14 @@ mdlock_take(struct maildir *md, int dirfd, int *fd, enum lock_byte byte, unsigne
 			errno = EAGAIN;
 			return -1;
 		}
-		waited = maildir_now_ms() - begun;
+		waited = mdclock_now_ms() - begun;
 		/* Who does not wait must still come to the file that is there now, or to hear that there is none. */
 		if (waited > wait_ms && (r < 0 || waited > LOCK_EAGER_MS)) {
 			errno = ENOLCK;
 			return -1;
 		}
 		if (r < 0)
-			maildir_sleep_ms(waited < LOCK_EAGER_MS ? 1 : LOCK_PAUSE_MS);
+			mdclock_sleep_ms(waited < LOCK_EAGER_MS ? 1 : LOCK_PAUSE_MS);
 	}
 }
 
@@ -233,74 +233,55 @@ mdlock_drop(int fd, enum lock_byte byte)
 }
 
 static int
-lock_folder(struct maildir_folder *folder, unsigned wait_ms)
+lock_folder(struct mddir *dir, unsigned wait_ms)
 {
 	/* Within a batch of changes we have it, or go without. */
-	if (folder->locks > 0 && folder->unlocked != 0) {
-		errno = folder->unlocked;
+	if (dir->locks > 0 && dir->unlocked != 0) {
+		errno = dir->unlocked;
 		return -1;
 	}
-	if (folder->locks == 0 &&
-	    mdlock_take(folder->md, folder->fd, &folder->lock_fd, LOCK_FOLDER, wait_ms) < 0)
+	if (dir->locks == 0 &&
+	    mdlock_take(dir->md, dir->fd, &dir->lock_fd, LOCK_FOLDER, wait_ms) < 0)
 		return -1;
-	folder->unlocked = 0;
-	folder->locks++;
+	dir->unlocked = 0;
+	dir->locks++;
 	return 0;
 }
 
 int
-mdlock_folder(struct maildir_folder *folder)
+mdlock_folder(struct mddir *dir)
 {
-	return lock_folder(folder, LOCK_WAIT_MS);
+	return lock_folder(dir, LOCK_WAIT_MS);
 }
 
 int
-mdlock_folder_try(struct maildir_folder *folder)
+mdlock_folder_try(struct mddir *dir)
 {
-	return lock_folder(folder, 0);
+	return lock_folder(dir, 0);
 }
 
 int
-mdlock_enter(struct maildir_folder *folder, bool wait)
+mdlock_enter(struct mddir *dir, bool wait)
 {
-	if (lock_folder(folder, wait ? LOCK_WAIT_MS : 0) == 0)
+	if (lock_folder(dir, wait ? LOCK_WAIT_MS : 0) == 0)
 		return 0;
 	if (!error_bars(errno))
 		return -1;
 	if (errno != EROFS)
-		file_notice(folder->md, folder->fd, LOCK_NAME, errno);
-	folder->unlocked = errno;
-	folder->locks++;
+		file_notice(dir->md, dir->fd, LOCK_NAME, errno);
+	dir->unlocked = errno;
+	dir->locks++;
 	return 0;
 }
 
 void
-mdlock_unfolder(struct maildir_folder *folder)
+mdlock_unfolder(struct mddir *dir)
 {
 	int saved = errno;
 
-	if (--folder->locks == 0 && folder->unlocked == 0)
-		mdlock_drop(folder->lock_fd, LOCK_FOLDER);
+	if (--dir->locks == 0 && dir->unlocked == 0)
+		mdlock_drop(dir->lock_fd, LOCK_FOLDER);
 	errno = saved;
-}
-
-int
-maildir_session_lock(struct maildir_folder *folder)
-{
-	int fd = -1, saved;
-
-	if (folder->session_fd >= 0)
-		return 0;
-	if (mdlock_take(folder->md, folder->fd, &fd, LOCK_SESSION, 0) < 0) {
-		saved = errno;
-		if (fd >= 0)
-			close(fd);
-		errno = saved;
-		/* Where it cannot be had by anybody, nobody is locked out. */
-		return error_bars(saved) ? 0 : -1;
-	}
-	folder->session_fd = fd;
-	return 0;
 }
 
 /* The lock file, complete under another name, so that nobody ever sees it empty. */
@@ -321,7 +302,7 @@ dotlock_prepare(struct dotlock *lock)
 		memcpy(text + n, DOTLOCK_MARK, sizeof(DOTLOCK_MARK));
 		n += sizeof(DOTLOCK_MARK);
 	}
-	if (maildir_write_all(fd, text, n) == 0 && fstat(fd, &st) == 0) {
+	if (file_write_all(fd, text, n) == 0 && fstat(fd, &st) == 0) {
 		file_stamp_of(&st, &lock->stamp);
 		lock->fd = fd;
 		return 0;
@@ -379,7 +360,7 @@ dotlock_file_stale(const struct dotlock *lock, time_t now, struct file_stamp *st
 	ssize_t n;
 	time_t age;
 	bool dead;
-	int fd = maildir_open_regular(lock->dirfd, lock->name, &st);
+	int fd = file_open_regular(lock->dirfd, lock->name, &st);
 
 	if (fd < 0)
 		return dotlock_is_odd(lock, now, stamp_r);
@@ -410,15 +391,15 @@ dotlock_break(const struct dotlock *lock, const struct file_stamp *stale)
 	if (fstatat(lock->dirfd, lock->name, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(st.st_mode))
 		return file_set_aside(lock->md, lock->dirfd, lock->name) == 0;
 	file_clear(lock->dirfd, lock->aside);
-	if (maildir_move(lock->dirfd, lock->name, lock->dirfd, lock->aside) < 0)
+	if (file_move(lock->dirfd, lock->name, lock->dirfd, lock->aside) < 0)
 		return false;
 	if (fstatat(lock->dirfd, lock->aside, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    (st.st_ino != stale->ino || st.st_dev != stale->dev)) {
-		(void)maildir_move(lock->dirfd, lock->aside, lock->dirfd, lock->name);
+		(void)file_move(lock->dirfd, lock->aside, lock->dirfd, lock->name);
 		return false;
 	}
 	file_clear(lock->dirfd, lock->aside);
-	maildir_notice(lock->md, "%s: took over the stale lock %s", lock->folder, lock->name);
+	root_notice(lock->md, "%s: took over the stale lock %s", lock->folder, lock->name);
 	return true;
 }
 
@@ -433,26 +414,26 @@ dotlock_is_stuck(uint64_t waited, time_t now, const struct file_stamp *found)
 static int
 dotlock_wait(struct dotlock *lock)
 {
-	uint64_t begun = maildir_now_ms();
+	uint64_t begun = mdclock_now_ms();
 	unsigned pause = 1;
 
 	for (;;) {
 		struct file_stamp found = {0};
 		time_t now = time(NULL);
 
-		if (maildir_move(lock->dirfd, lock->tmp, lock->dirfd, lock->name) == 0)
+		if (file_move(lock->dirfd, lock->tmp, lock->dirfd, lock->name) == 0)
 			return 0;
 		if (errno != EEXIST)
 			return -1;
 		if (dotlock_file_stale(lock, now, &found) && dotlock_break(lock, &found))
 			continue;
-		if (dotlock_is_stuck(maildir_now_ms() - begun, now, &found)) {
-			maildir_notice(
+		if (dotlock_is_stuck(mdclock_now_ms() - begun, now, &found)) {
+			root_notice(
 			    lock->md, "%s: %s is held by another", lock->folder, lock->name);
 			errno = ENOLCK;
 			return -1;
 		}
-		maildir_sleep_ms(pause);
+		mdclock_sleep_ms(pause);
 		pause = pause < 32 ? pause * 2 : 32;
 	}
 }
@@ -508,27 +489,27 @@ dotlock_file_drop(struct dotlock *lock)
 /* --- dovecot-uidlist.lock --- */
 
 int
-dotlock_take(struct maildir_folder *folder)
+dotlock_take(struct mddir *dir)
 {
-	folder->dotlock = (struct dotlock){
-	    .md = folder->md,
-	    .dirfd = folder->fd,
-	    .folder = folder->name,
+	dir->dotlock = (struct dotlock){
+	    .md = dir->md,
+	    .dirfd = dir->fd,
+	    .folder = dir->name,
 	    .name = UIDLIST_LOCK_NAME,
 	    .tmp = DOTLOCK_TMP,
 	    .aside = DOTLOCK_STALE,
 	};
-	return dotlock_file_take(&folder->dotlock);
+	return dotlock_file_take(&dir->dotlock);
 }
 
 bool
-dotlock_held(const struct maildir_folder *folder)
+dotlock_held(const struct mddir *dir)
 {
-	return dotlock_file_held(&folder->dotlock);
+	return dotlock_file_held(&dir->dotlock);
 }
 
 void
-dotlock_drop(struct maildir_folder *folder)
+dotlock_drop(struct mddir *dir)
 {
-	dotlock_file_drop(&folder->dotlock);
+	dotlock_file_drop(&dir->dotlock);
 }

@@ -16,7 +16,7 @@
 #include "maildir/base/stamp.h"
 
 struct maildir;
-struct maildir_folder;
+struct mddir;
 
 #define LOCK_NAME "sallyport.lock"
 
@@ -43,16 +43,16 @@ int mdlock_take(struct maildir *md, int dirfd, int *fd, enum lock_byte byte, uns
 void mdlock_drop(int fd, enum lock_byte byte);
 
 /* The folder's lock, with the usual patience. */
-int mdlock_folder(struct maildir_folder *folder);
+int mdlock_folder(struct mddir *dir);
 /* Without waiting: EAGAIN. */
-int mdlock_folder_try(struct maildir_folder *folder);
+int mdlock_folder_try(struct mddir *dir);
 /*
  * For a look at the folder and for changes to files of messages: as mdlock_folder, or mdlock_folder_try.  Where the
- * lock file cannot be used (error_bars) this is no error, and folder->unlocked says why: then none of our files and of
+ * lock file cannot be used (error_bars) this is no error, and dir->unlocked says why: then none of our files and of
  * Dovecot's may be written, and messages are changed as any program without a lock changes them (sync.c).
  */
-int mdlock_enter(struct maildir_folder *folder, bool wait);
-void mdlock_unfolder(struct maildir_folder *folder);
+int mdlock_enter(struct mddir *dir, bool wait);
+void mdlock_unfolder(struct mddir *dir);
 
 /*
  * A lock file of Dovecot's, which names our process as Dovecot's names its own, and is locked as well.  tmp and
@@ -74,9 +74,9 @@ bool dotlock_file_held(const struct dotlock *lock);
 void dotlock_file_drop(struct dotlock *lock);
 
 /* dovecot-uidlist.lock; ENOLCK when another holds it too long. */
-int dotlock_take(struct maildir_folder *folder);
+int dotlock_take(struct mddir *dir);
 /* Whether it is still ours: one who thinks us dead may have taken it. */
-bool dotlock_held(const struct maildir_folder *folder);
-void dotlock_drop(struct maildir_folder *folder);
+bool dotlock_held(const struct mddir *dir);
+void dotlock_drop(struct mddir *dir);
 
 #endif

@@ -20,7 +20,7 @@
 #include "maildir/check/check.h"
 #include "maildir/check/check_internal.h"
 #include "maildir/folder/blame.h"
-#include "maildir/folder/internal.h"
+#include "maildir/folder/folder.h"
 #include "maildir/folder/sync.h"
 #include "maildir/index/index.h"
 #include "maildir/uids/keywords.h"
@@ -59,7 +59,7 @@ tell_number(const struct look *look, enum maildir_odd odd, const char *name, con
     uint64_t number)
 {
 	const struct maildir_finding finding = {.odd = odd,
-	    .folder = look->folder->name,
+	    .folder = look->folder->home.name,
 	    .name = name,
 	    .detail = detail,
 	    .number = number};
@@ -138,10 +138,10 @@ look_open(struct maildir *md, const char *name, const struct maildir_check *chec
 	look->facts = facts;
 	look->owner = st.st_uid;
 	for (int i = 0; i < ENTRY_DIRS; i++)
-		folder->dir[i] = maildir_open_dir(folder->fd, dir_names[i]);
+		folder->dir[i] = file_open_dir(folder->home.fd, dir_names[i]);
 	/* For the record that is in it; nobody is locked out. */
-	folder->lock_fd = openat(
-	    folder->fd, LOCK_NAME, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	folder->home.lock_fd = openat(
+	    folder->home.fd, LOCK_NAME, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	return 0;
 }
 
@@ -164,10 +164,10 @@ look_directories(const struct look *look)
 	static const char *const part[] = {"cur", "new", "tmp"};
 	struct stat st;
 
-	if (fstat(look->folder->fd, &st) == 0)
+	if (fstat(look->folder->home.fd, &st) == 0)
 		look_rights(look, ".", &st);
 	for (size_t i = 0; i < sizeof(part) / sizeof(part[0]); i++) {
-		if (fstatat(look->folder->fd, part[i], &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		if (fstatat(look->folder->home.fd, part[i], &st, AT_SYMLINK_NOFOLLOW) < 0) {
 			if (errno == ENOENT)
 				tell(look, ODD_MISSING, part[i], NULL);
 			else
@@ -187,7 +187,7 @@ look_files(const struct look *look)
 	struct stat st;
 
 	for (const char *const *file = folder_files; *file != NULL; file++) {
-		if (fstatat(look->folder->fd, *file, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		if (fstatat(look->folder->home.fd, *file, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
 		if (!S_ISREG(st.st_mode)) {
 			tell(look, ODD_STRANGE, *file, check_kind(st.st_mode));
@@ -229,7 +229,7 @@ look_temporary(const struct look *look)
 	    "sallyport.stale"};
 
 	for (size_t i = 0; i < sizeof(name) / sizeof(name[0]); i++)
-		if (check_is_left(look->folder->fd, name[i], look->check->now))
+		if (check_is_left(look->folder->home.fd, name[i], look->check->now))
 			tell(look, ODD_TEMPORARY, name[i], NULL);
 }
 
@@ -246,7 +246,7 @@ static void
 look_tmp(const struct look *look)
 {
 	int fd;
-	DIR *dir = maildir_read_dir(look->folder->fd, "tmp", &fd);
+	DIR *dir = file_read_dir(look->folder->home.fd, "tmp", &fd);
 	const struct dirent *entry;
 	char path[PATH_SIZE];
 	struct stat st;
@@ -292,7 +292,7 @@ static int
 read_directory(struct look *look, int which)
 {
 	int fd, r = 0;
-	DIR *dir = maildir_read_dir(look->folder->dir[which], ".", &fd);
+	DIR *dir = file_read_dir(look->folder->dir[which], ".", &fd);
 	const struct dirent *entry;
 	struct stat st;
 
@@ -432,8 +432,8 @@ look_at_pair(const struct look *look, const struct seen *a, const struct seen *b
 
 	seen_path(a, first);
 	seen_path(b, second);
-	if (fstatat(look->folder->fd, first, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    fstatat(look->folder->fd, second, &st, AT_SYMLINK_NOFOLLOW) == 0)
+	if (fstatat(look->folder->home.fd, first, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    fstatat(look->folder->home.fd, second, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		tell(look, twin ? ODD_TWIN : ODD_DOUBLED, second, first);
 	return twin;
 }
@@ -508,9 +508,9 @@ load_uids(struct look *look, struct uidfile *uids, struct uid_record *record)
 {
 	/* The record first: who writes both writes it last. */
 	memset(record, 0, sizeof(*record));
-	if (look->folder->lock_fd >= 0)
-		(void)!uid_record_read(look->folder, record);
-	if (uidfile_load(look->folder, uids) == 0) {
+	if (look->folder->home.lock_fd >= 0)
+		(void)!uid_record_read(&look->folder->home, record);
+	if (uidfile_load(&look->folder->home, uids) == 0) {
 		if (!uids->closed)
 			return 0;
 		uidfile_close(uids);
@@ -549,13 +549,13 @@ look_uids(struct look *look)
 	if (r == 0 && uids.list.state != UIDLIST_GOOD) {
 		/* Somebody may be writing it at this moment. */
 		uidfile_close(&uids);
-		maildir_sleep_ms(LOOK_AGAIN_MS);
+		mdclock_sleep_ms(LOOK_AGAIN_MS);
 		r = load_uids(look, &uids, &record);
 	}
 	if (r != 0)
 		return r < 0 ? -1 : 0;
 	/* A folder that nobody has opened yet has lost nothing. */
-	(void)index_open(look->folder);
+	(void)index_open(look->folder->index);
 	doubt = uids.list.state == UIDLIST_NONE && record.validity == 0
 		    ? NULL
 		    : sync_doubt(look->folder, &uids.list, &record);
@@ -579,8 +579,9 @@ size_of(const struct look *look, const char *name)
 {
 	struct stat st;
 
-	return fstatat(look->folder->fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 ? (uint64_t)st.st_size
-									      : 0;
+	return fstatat(look->folder->home.fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0
+		   ? (uint64_t)st.st_size
+		   : 0;
 }
 
 /* Reads all of it, so that each checksum is compared. */
@@ -588,7 +589,7 @@ static void
 read_index(const struct look *look)
 {
 	struct index *index = look->folder->index;
-	struct texts *texts = index_texts(look->folder, false);
+	struct texts *texts = index_texts(look->folder->index, false);
 	struct maildir_facts *facts = look->facts;
 	struct index_message message;
 	struct index_record record;
@@ -613,9 +614,9 @@ index_state(const struct look *look)
 	struct maildir_folder *folder = look->folder;
 	struct stat st;
 
-	if (fstatat(folder->fd, SNAPSHOT_NAME, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (fstatat(folder->home.fd, SNAPSHOT_NAME, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return MAILDIR_INDEX_NONE;
-	if (!index_open(folder))
+	if (!index_open(folder->index))
 		return MAILDIR_INDEX_DAMAGED;
 	read_index(look);
 	if (folder->index->damaged)
@@ -633,13 +634,13 @@ look_index(const struct look *look)
 	for (int pass = 0; pass < LOOK_PASSES; pass++) {
 		struct file_stamp before, after;
 
-		(void)!file_stamp_at(look->folder->fd, SNAPSHOT_NAME, &before);
+		(void)!file_stamp_at(look->folder->home.fd, SNAPSHOT_NAME, &before);
 		facts->index = index_state(look);
-		(void)!file_stamp_at(look->folder->fd, SNAPSHOT_NAME, &after);
+		(void)!file_stamp_at(look->folder->home.fd, SNAPSHOT_NAME, &after);
 		/* Another has made a new one meanwhile. */
 		if (file_stamp_same(&before, &after))
 			break;
-		index_close(look->folder);
+		index_close(look->folder->index);
 	}
 	facts->snapshot = size_of(look, SNAPSHOT_NAME);
 	facts->log = size_of(look, LOG_NAME);
@@ -661,7 +662,7 @@ maildir_check_folder(struct maildir *md, const char *name, const struct maildir_
 		return -1;
 	look_directories(&look);
 	look_files(&look);
-	if (check_lock_is_left(md, look.folder->fd, UIDLIST_LOCK_NAME, check->now))
+	if (check_lock_is_left(md, look.folder->home.fd, UIDLIST_LOCK_NAME, check->now))
 		tell(&look, ODD_LOCK, UIDLIST_LOCK_NAME, NULL);
 	look_temporary(&look);
 	look_tmp(&look);

@@ -15,7 +15,7 @@
 #include "maildir/base/lock.h"
 #include "maildir/check/check.h"
 #include "maildir/check/check_internal.h"
-#include "maildir/folder/internal.h"
+#include "maildir/folder/folder.h"
 #include "maildir/index/index.h"
 
 struct mending {
@@ -34,7 +34,7 @@ tell_mended(const struct mending *mending, enum maildir_odd odd, const char *nam
 {
 	const struct maildir_finding finding = {.odd = odd,
 	    .mended = true,
-	    .folder = mending->folder != NULL ? mending->folder->name : NULL,
+	    .folder = mending->folder != NULL ? mending->folder->home.name : NULL,
 	    .name = name,
 	    .number = number};
 
@@ -137,9 +137,9 @@ mend_directories(struct maildir *md, const char *name, const struct maildir_chec
 static void
 break_lock(const struct mending *mending)
 {
-	if (dotlock_take(mending->folder) < 0)
+	if (dotlock_take(&mending->folder->home) < 0)
 		return;
-	dotlock_drop(mending->folder);
+	dotlock_drop(&mending->folder->home);
 	tell_mended(mending, ODD_LOCK, UIDLIST_LOCK_NAME, 0);
 }
 
@@ -162,7 +162,7 @@ mend_name(const struct mending *mending, const struct maildir_finding *finding)
 	    mdname_unique(mending->md->host, mending->md->unique, "", name) < 0)
 		return;
 	snprintf(path, sizeof(path), "%.*s%s", (int)(old - finding->name), finding->name, name);
-	if (maildir_move(mending->fd, finding->name, mending->fd, path) == 0)
+	if (file_move(mending->fd, finding->name, mending->fd, path) == 0)
 		tell_mended(mending, ODD_NAME, finding->name, 0);
 }
 
@@ -236,7 +236,7 @@ ignore(void *ctx, const struct maildir_finding *finding)
 static int
 mend_locked(struct mending *mending, struct maildir_facts facts[2])
 {
-	const char *name = mending->folder->name;
+	const char *name = mending->folder->home.name;
 	const struct maildir_check look = {mending->check->now, mend_of_folder, mending};
 	const struct maildir_check again = {mending->check->now, ignore, NULL};
 
@@ -261,11 +261,11 @@ maildir_mend_folder(struct maildir *md, const char *name, const struct maildir_c
 	if (mend_directories(md, name, check) < 0 ||
 	    maildir_folder_open(md, name, &mending.folder) < 0)
 		return -1;
-	mending.fd = mending.folder->fd;
+	mending.fd = mending.folder->home.fd;
 	facts = calloc(2, sizeof(*facts));
-	if (facts != NULL && mdlock_folder(mending.folder) == 0) {
+	if (facts != NULL && mdlock_folder(&mending.folder->home) == 0) {
 		r = mend_locked(&mending, facts);
-		mdlock_unfolder(mending.folder);
+		mdlock_unfolder(&mending.folder->home);
 	}
 	saved = errno;
 	free(facts);

@@ -16,7 +16,7 @@
 #include "maildir/base/lock.h"
 #include "maildir/check/check.h"
 #include "maildir/check/check_internal.h"
-#include "maildir/folder/internal.h"
+#include "maildir/folder/folder.h"
 #include "maildir/tree/tree.h"
 
 #define VALIDITY_PREFIX "dovecot-uidvalidity."
@@ -87,7 +87,7 @@ maildir_check_open(const char *path, const char *host, struct maildir **md_r)
 static void
 look_below(const struct tree_look *look, const char *path, int depth)
 {
-	DIR *dir = maildir_read_dir(look->md->fd, path, NULL);
+	DIR *dir = file_read_dir(look->md->fd, path, NULL);
 	const struct dirent *entry;
 	char below[PATH_MAX];
 
@@ -147,7 +147,7 @@ look_at_entry(struct tree_look *look, const char *entry)
 static int
 look_at_entries(struct tree_look *look)
 {
-	DIR *dir = maildir_read_dir(look->md->fd, ".", NULL);
+	DIR *dir = file_read_dir(look->md->fd, ".", NULL);
 	const struct dirent *entry;
 
 	if (dir == NULL)

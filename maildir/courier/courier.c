@@ -32,7 +32,7 @@
 #include <strings.h>
 
 #include "maildir/courier/courier.h"
-#include "maildir/folder/internal.h"
+#include "maildir/folder/folder.h"
 #include "maildir/uids/keywords.h"
 
 /* POP3's limit, RFC 1939 section 7. */

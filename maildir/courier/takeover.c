@@ -11,9 +11,10 @@
 
 #include "maildir/courier/courier.h"
 #include "maildir/courier/takeover.h"
-#include "maildir/folder/internal.h"
+#include "maildir/folder/folder.h"
 #include "maildir/uids/keywords.h"
 #include "maildir/uids/more_keywords.h"
+#include "maildir/uids/validity.h"
 
 #define COURIER_UIDS	      "courierimapuiddb"
 #define COURIER_UIDLS	      "courierpop3dsizelist"
@@ -39,12 +40,12 @@ courier_read(struct maildir_folder *folder, int dirfd, const char *name, size_t 
     size_t *size_r)
 {
 	struct stat st;
-	int fd = maildir_open_regular(dirfd, name, &st), r = -1, saved;
+	int fd = file_open_regular(dirfd, name, &st), r = -1, saved;
 
 	*text_r = NULL;
 	*size_r = 0;
 	if (fd >= 0)
-		r = maildir_read_all(fd, max, text_r, size_r);
+		r = file_read_all(fd, max, text_r, size_r);
 	if (r == 0) {
 		close(fd);
 		return 0;
@@ -57,8 +58,8 @@ courier_read(struct maildir_folder *folder, int dirfd, const char *name, size_t 
 		return 0;
 	if (errno != EACCES && errno != EINVAL && errno != EFBIG && errno != EISDIR)
 		return -1;
-	maildir_notice(folder->md, "%s: Courier's %s: %s; it is not taken over", folder->name, name,
-	    errno == EFBIG ? "it is too large" : strerror(errno));
+	root_notice(folder->home.md, "%s: Courier's %s: %s; it is not taken over",
+	    folder->home.name, name, errno == EFBIG ? "it is too large" : strerror(errno));
 	return 0;
 }
 
@@ -68,7 +69,8 @@ read_uidls(struct maildir_folder *folder, struct courier_uidls *uidls, char **te
 	size_t size;
 
 	memset(uidls, 0, sizeof(*uidls));
-	if (courier_read(folder, folder->fd, COURIER_UIDLS, COURIER_SIZE_MAX, text_r, &size) < 0)
+	if (courier_read(folder, folder->home.fd, COURIER_UIDLS, COURIER_SIZE_MAX, text_r, &size) <
+	    0)
 		return -1;
 	if (*text_r == NULL)
 		return 0;
@@ -78,9 +80,9 @@ read_uidls(struct maildir_folder *folder, struct courier_uidls *uidls, char **te
 		return -1;
 	}
 	if (uidls->what != NULL)
-		maildir_notice(folder->md,
-		    "%s: Courier's " COURIER_UIDLS ": %s; some POP3 UIDLs change", folder->name,
-		    uidls->what);
+		root_notice(folder->home.md,
+		    "%s: Courier's " COURIER_UIDLS ": %s; some POP3 UIDLs change",
+		    folder->home.name, uidls->what);
 	return 0;
 }
 
@@ -93,21 +95,21 @@ read_uids(struct maildir_folder *folder, struct uidlist *db)
 
 	memset(db, 0, sizeof(*db));
 	db->state = UIDLIST_NONE;
-	if (courier_read(folder, folder->fd, COURIER_UIDS, COURIER_SIZE_MAX, &text, &size) < 0)
+	if (courier_read(folder, folder->home.fd, COURIER_UIDS, COURIER_SIZE_MAX, &text, &size) < 0)
 		return -1;
 	if (text == NULL)
 		return 0;
 	if (uidlist_parse(db, text, size) < 0)
 		return -1;
 	if (!courier_uids_known(db))
-		maildir_notice(folder->md,
+		root_notice(folder->home.md,
 		    "%s: Courier's " COURIER_UIDS
 		    ": its head is damaged; all messages get new UIDs",
-		    folder->name);
+		    folder->home.name);
 	else if (db->state != UIDLIST_GOOD)
-		maildir_notice(folder->md,
-		    "%s: Courier's " COURIER_UIDS ": %s; some messages get new UIDs", folder->name,
-		    db->what);
+		root_notice(folder->home.md,
+		    "%s: Courier's " COURIER_UIDS ": %s; some messages get new UIDs",
+		    folder->home.name, db->what);
 	return 0;
 }
 
@@ -118,7 +120,7 @@ take_uids(struct maildir_folder *folder, const struct uidlist *db,
 	struct mdtext text = {0};
 	uint32_t validity = 0;
 
-	if (!courier_uids_known(db) && validity_next(folder->md, db->validity, &validity) < 0)
+	if (!courier_uids_known(db) && validity_next(folder->home.md, db->validity, &validity) < 0)
 		return -1;
 	if (courier_put_uids(&text, db, uidls, validity) < 0) {
 		mdtext_clear(&text);
@@ -186,7 +188,7 @@ own_add(struct own_files *files, const char *name)
 static int
 own_scan(struct own_files *files, int dirfd)
 {
-	DIR *dir = maildir_read_dir(dirfd, ".", NULL);
+	DIR *dir = file_read_dir(dirfd, ".", NULL);
 	struct dirent *entry;
 	int r = 0, saved;
 
@@ -250,7 +252,7 @@ read_keywords_in(struct maildir_folder *folder, int dirfd, struct courier_keywor
 static int
 read_keywords(struct maildir_folder *folder, struct courier_keywords *keywords)
 {
-	int fd = maildir_open_dir(folder->fd, COURIER_KEYWORDS), r, saved;
+	int fd = file_open_dir(folder->home.fd, COURIER_KEYWORDS), r, saved;
 
 	if (fd < 0)
 		return errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == EACCES
@@ -261,8 +263,8 @@ read_keywords(struct maildir_folder *folder, struct courier_keywords *keywords)
 	close(fd);
 	errno = saved;
 	if (r == 0 && keywords->what != NULL)
-		maildir_notice(folder->md, "%s: Courier's " COURIER_KEYWORDS ": %s", folder->name,
-		    keywords->what);
+		root_notice(folder->home.md, "%s: Courier's " COURIER_KEYWORDS ": %s",
+		    folder->home.name, keywords->what);
 	return r;
 }
 
@@ -281,8 +283,9 @@ name_bits(struct maildir_folder *folder, const struct courier_keywords *keywords
 			return -1;
 		bits[i] = number >= 0 ? UINT64_C(1) << number : 0;
 		if (number < 0)
-			maildir_notice(folder->md, "%s: Courier's keyword %s is not taken over: %s",
-			    folder->name, keywords->name[i],
+			root_notice(folder->home.md,
+			    "%s: Courier's keyword %s is not taken over: %s", folder->home.name,
+			    keywords->name[i],
 			    errno == ERANGE ? "there are too many" : "it cannot be one");
 	}
 	return 0;
@@ -319,14 +322,14 @@ apply_name(struct maildir_folder *folder, const struct courier_keywords *keyword
 	if ((change.add_keywords & ~has) == 0)
 		return 0;
 	if (mdname_apply(name, &change, changed) == 0 &&
-	    maildir_move(folder->dir[ENTRY_CUR], name, folder->dir[ENTRY_CUR], changed) == 0)
+	    file_move(folder->dir[ENTRY_CUR], name, folder->dir[ENTRY_CUR], changed) == 0)
 		return 0;
 	if (errno == ENOENT)
 		return 1;
 	if (errno != ENAMETOOLONG && errno != EEXIST)
 		return -1;
-	maildir_notice(folder->md, "%s: cur/%s: Courier's keywords are not taken over: %s",
-	    folder->name, name, strerror(errno));
+	root_notice(folder->home.md, "%s: cur/%s: Courier's keywords are not taken over: %s",
+	    folder->home.name, name, strerror(errno));
 	return 0;
 }
 
@@ -334,7 +337,7 @@ static int
 apply_pass(
     struct maildir_folder *folder, const struct courier_keywords *keywords, const uint64_t *bits)
 {
-	DIR *dir = maildir_read_dir(folder->dir[ENTRY_CUR], ".", NULL);
+	DIR *dir = file_read_dir(folder->dir[ENTRY_CUR], ".", NULL);
 	struct dirent *entry;
 	int r = 0, again = 0, saved;
 

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "maildir/folder/blame.h"
-#include "maildir/folder/internal.h"
+#include "maildir/folder/folder.h"
 #include "maildir/index/index.h"
 #include "maildir/uids/keywords.h"
 #include "maildir/uids/more_keywords.h"
@@ -72,7 +72,7 @@ maildir_blame(struct maildir *md, struct maildir_blame *blame_r)
 
 	if (blame_any(md, ".", parts, blame_r) || blame_any(md, ".", folder_files, blame_r))
 		return true;
-	dir = maildir_read_dir(md->fd, ".", NULL);
+	dir = file_read_dir(md->fd, ".", NULL);
 	if (dir == NULL)
 		return false;
 	for (found = false; !found && (entry = readdir(dir)) != NULL;) {
@@ -93,7 +93,7 @@ maildir_blame_message(struct maildir_folder *folder, uint32_t uid, struct maildi
 
 	if (message_find(folder, uid, &message) < 0)
 		return false;
-	snprintf(below, sizeof(below), "%s/%s/%s", folder->path,
+	snprintf(below, sizeof(below), "%s/%s/%s", folder->home.path,
 	    message.record.dir == ENTRY_NEW ? "new" : "cur", index_name(&message));
-	return blame_file(folder->md, below, blame_r, &kind);
+	return blame_file(folder->home.md, below, blame_r, &kind);
 }

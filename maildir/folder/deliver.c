@@ -24,7 +24,7 @@
 #include "maildir/base/lock.h"
 #include "maildir/folder/deliver.h"
 #include "maildir/folder/ids.h"
-#include "maildir/folder/internal.h"
+#include "maildir/folder/folder.h"
 #include "maildir/folder/own.h"
 #include "maildir/folder/scan.h"
 #include "maildir/folder/sync.h"
@@ -95,7 +95,7 @@ static struct delivered *
 delivery_add(struct maildir_delivery *d, uint32_t flags, uint64_t keywords, char base_r[NAME_SIZE])
 {
 	const struct mdname_change change = {.add = flags, .add_keywords = (uint32_t)keywords};
-	struct maildir *md = d->folder->md;
+	struct maildir *md = d->folder->home.md;
 	struct delivered *message;
 	char plain[NAME_SIZE], name[NAME_SIZE];
 
@@ -163,7 +163,7 @@ delivery_put(struct maildir_delivery *d, int fd, const char *data, size_t len)
 
 	if (len == 0)
 		return 0;
-	if (maildir_write_all(fd, data, len) < 0)
+	if (file_write_all(fd, data, len) < 0)
 		return -1;
 	sizes->size += len;
 	sizes->wire += len + wire_added(data, len, &d->after_cr);
@@ -255,7 +255,7 @@ crlf_to_lf(struct maildir_delivery *d, const char *in, size_t len, char *out)
 int
 maildir_delivery_write(struct maildir_delivery *d, const void *octets, size_t len)
 {
-	char *buffer = d->folder->md->buffer;
+	char *buffer = d->folder->home.md->buffer;
 	const char *in = octets;
 
 	if (d->error != 0 || d->fd < 0) {
@@ -280,7 +280,7 @@ maildir_delivery_write(struct maildir_delivery *d, const void *octets, size_t le
 static int
 copy_octets(struct maildir_delivery *d, int from, int to, const struct stat *st)
 {
-	char *buffer = d->folder->md->buffer;
+	char *buffer = d->folder->home.md->buffer;
 	uint64_t left = (uint64_t)st->st_size;
 
 	d->after_cr = false;
@@ -324,7 +324,7 @@ copy_file(struct maildir_delivery *d, struct maildir_folder *from,
 	struct stat st;
 	int dir = folder_dir(from, message->record.dir), in, out, r, saved;
 
-	if (dir < 0 || (in = maildir_open_regular(dir, index_name(message), &st)) < 0)
+	if (dir < 0 || (in = file_open_regular(dir, index_name(message), &st)) < 0)
 		return -1;
 	out = delivery_create(d, flags, keywords);
 	if (out < 0) {
@@ -534,7 +534,7 @@ delivered_move(struct maildir_delivery *d, const struct delivered *message)
 	char base[NAME_SIZE];
 
 	delivered_base(message, base);
-	return maildir_move(d->tmp, base, d->folder->dir[ENTRY_CUR], message->name);
+	return file_move(d->tmp, base, d->folder->dir[ENTRY_CUR], message->name);
 }
 
 static int
@@ -608,14 +608,14 @@ maildir_delivery_commit(
 		return -1;
 	free(d->uids);
 	d->uids = calloc(d->set.count + 1, sizeof(*d->uids));
-	if (d->uids == NULL || mdlock_folder(folder) < 0)
+	if (d->uids == NULL || mdlock_folder(&folder->home) < 0)
 		return -1;
-	r = dotlock_take(folder);
+	r = dotlock_take(&folder->home);
 	if (r == 0) {
 		r = commit_locked(d);
-		dotlock_drop(folder);
+		dotlock_drop(&folder->home);
 	}
-	mdlock_unfolder(folder);
+	mdlock_unfolder(&folder->home);
 	if (r < 0)
 		return -1;
 	for (size_t i = 0; i < d->set.count; i++)

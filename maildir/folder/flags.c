@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "maildir/base/lock.h"
-#include "maildir/folder/internal.h"
+#include "maildir/folder/folder.h"
 #include "maildir/folder/own.h"
 #include "maildir/folder/scan.h"
 #include "maildir/index/index.h"
@@ -61,7 +61,7 @@ flags_try(struct maildir_folder *folder, struct index_message *message,
 		return -1;
 	if (r > 0 && fstatat(dir, index_name(message), &st, AT_SYMLINK_NOFOLLOW) == 0)
 		return 2;
-	if (r == 0 && maildir_move(dir, index_name(message), folder->dir[ENTRY_CUR], name) == 0)
+	if (r == 0 && file_move(dir, index_name(message), folder->dir[ENTRY_CUR], name) == 0)
 		return 1;
 	if (r == 0 && errno == EEXIST)
 		return name_taken(folder, message, name);
@@ -87,7 +87,7 @@ message_renamed(
 		errno = ENAMETOOLONG;
 		return -1;
 	}
-	return index_put(folder, &now);
+	return index_put(folder->index, &now);
 }
 
 static int
@@ -172,18 +172,18 @@ maildir_change_begin(struct maildir_folder *folder)
 		errno = EBUSY;
 		return -1;
 	}
-	if (folder->held) {
-		folder->held = false;
+	if (folder->home.held) {
+		folder->home.held = false;
 		folder->changing = true;
 		return 0;
 	}
-	if ((errno = maildir_read_only(folder)) != 0 || mdlock_enter(folder, true) < 0)
+	if ((errno = maildir_read_only(folder)) != 0 || mdlock_enter(&folder->home, true) < 0)
 		return -1;
 	/* A sync that fails must not keep anybody from deleting. */
 	folder->synced = sync_now(folder) == 0;
-	if (folder->index == NULL || folder_open_dirs(folder) < 0 || keywords_refresh(folder) < 0 ||
+	if (folder_open_dirs(folder) < 0 || keywords_refresh(folder) < 0 ||
 	    own_change_begin(folder) < 0) {
-		mdlock_unfolder(folder);
+		mdlock_unfolder(&folder->home);
 		return -1;
 	}
 	folder->changing = true;
@@ -214,7 +214,8 @@ more_write(struct maildir_folder *folder)
 	if (r < 0 || !folder->synced || !index->open)
 		return r;
 	same = file_stamp_same(&index->state.more, &folder->more->stamp);
-	if (more_trim(folder, folder->more, index_count(index), base_is_live, folder) == 0 && same)
+	if (more_trim(&folder->home, folder->more, index_count(index), base_is_live, folder) == 0 &&
+	    same)
 		index->state.more = folder->more->stamp;
 	return 0;
 }
@@ -231,7 +232,7 @@ change_tell(struct maildir_folder *folder)
 	own_change_end(folder, &state);
 	if (folder->changed_new)
 		state.doubt |= INDEX_NEW;
-	(void)!index_commit(folder, &state);
+	(void)!index_commit(folder->index, &state);
 }
 
 int
@@ -245,7 +246,7 @@ maildir_change_end(struct maildir_folder *folder)
 	}
 	if (folder->hold) {
 		folder->changing = false;
-		folder->held = true;
+		folder->home.held = true;
 		return 0;
 	}
 	if ((folder->changed_cur && fsync(folder->dir[ENTRY_CUR]) < 0) ||
@@ -259,7 +260,7 @@ maildir_change_end(struct maildir_folder *folder)
 	}
 	change_tell(folder);
 	folder->changed_cur = folder->changed_new = folder->changing = false;
-	mdlock_unfolder(folder);
+	mdlock_unfolder(&folder->home);
 	errno = saved;
 	return r;
 }
@@ -277,8 +278,8 @@ maildir_change_settle(struct maildir_folder *folder)
 
 	folder->hold = false;
 	folder->held_error = 0;
-	if (folder->held) {
-		folder->held = false;
+	if (folder->home.held) {
+		folder->home.held = false;
 		folder->changing = true;
 		if (maildir_change_end(folder) < 0)
 			return -1;
@@ -356,7 +357,7 @@ message_more(struct maildir_folder *folder, uint32_t uid, uint64_t more)
 		return 0;
 	message.record.keywords = (message.record.keywords & ~MORE_BITS) | more;
 	message.record.modseq = index_modseq(folder->index);
-	return index_put(folder, &message);
+	return index_put(folder->index, &message);
 }
 
 static int
@@ -400,7 +401,7 @@ maildir_remove(struct maildir_folder *folder, uint32_t uid)
 	if (message_find(folder, uid, &message) == 0) {
 		r = message_remove(folder, &message);
 		if (r == 0 && folder->index->open)
-			r = index_put_gone(folder, uid, index_modseq(folder->index));
+			r = index_put_gone(folder->index, uid, index_modseq(folder->index));
 	} else if (errno != ENOENT || !folder->synced) {
 		errno = EIO; /* it may well be there */
 		r = -1;

@@ -19,7 +19,7 @@
 
 #include "maildir/base/lock.h"
 #include "maildir/folder/folders.h"
-#include "maildir/folder/internal.h"
+#include "maildir/folder/folder.h"
 #include "maildir/folder/learn.h"
 #include "maildir/index/index.h"
 #include "maildir/uids/keywords.h"
@@ -73,7 +73,7 @@ folder_is_one(int fd, const char *path)
 static int
 place_open(int dirfd, const char *path)
 {
-	int fd = maildir_open_dir(dirfd, path);
+	int fd = file_open_dir(dirfd, path);
 
 	if (fd < 0) {
 		errno = errno == ENOTDIR || errno == ELOOP ? ENOENT : errno;
@@ -96,7 +96,7 @@ compare_name(const void *key, const void *member)
 static int
 alias_open(struct maildir *md, struct place *place)
 {
-	const struct folder_list *aliases = &md->aliases;
+	const struct folder_list *aliases = md->aliases;
 	const struct folder_entry *alias =
 	    aliases->count == 0 ? NULL
 				: bsearch(place->name, aliases->entry, aliases->count,
@@ -179,9 +179,9 @@ notice_hidden(struct maildir *md, const char *path, const char *name)
 		return;
 	md->hidden_told++;
 	if (name == NULL)
-		maildir_notice(md, "%s: no folder can have that name: its mail is not shown", path);
+		root_notice(md, "%s: no folder can have that name: its mail is not shown", path);
 	else
-		maildir_notice(md,
+		root_notice(md,
 		    "%s: another directory has the name %s: the mail of this one is not shown",
 		    path, name);
 }
@@ -207,7 +207,7 @@ list_add_entry(struct maildir *md, struct folder_list *list, const char *entry)
 static int
 list_read(struct maildir *md, struct folder_list *list)
 {
-	DIR *dir = maildir_read_dir(md->fd, ".", NULL);
+	DIR *dir = file_read_dir(md->fd, ".", NULL);
 	struct dirent *entry;
 	int r, saved;
 
@@ -247,12 +247,12 @@ aliases_keep(struct maildir *md, const struct folder_list *list)
 {
 	int r = 0;
 
-	folder_list_clear(&md->aliases);
+	folder_list_clear(md->aliases);
 	for (size_t i = 0; r == 0 && i < list->count; i++) {
 		const struct folder_entry *entry = &list->entry[i];
 
 		if (!entry->own && !entry->hidden)
-			r = list_add(&md->aliases, entry->name, entry->path, false);
+			r = list_add(md->aliases, entry->name, entry->path, false);
 	}
 	return r;
 }
@@ -302,8 +302,8 @@ is_in_place(const struct maildir_folder *folder)
 {
 	struct stat ours, named;
 
-	return fstat(folder->fd, &ours) == 0 &&
-	       fstatat(folder->md->fd, folder->path, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	return fstat(folder->home.fd, &ours) == 0 &&
+	       fstatat(folder->home.md->fd, folder->home.path, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
 	       ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
 }
 
@@ -311,7 +311,7 @@ is_in_place(const struct maildir_folder *folder)
 int
 folder_open_part(struct maildir_folder *folder, const char *part)
 {
-	int fd = maildir_open_dir(folder->fd, part);
+	int fd = file_open_dir(folder->home.fd, part);
 
 	if (fd >= 0 || errno != ENOENT)
 		return fd;
@@ -319,9 +319,9 @@ folder_open_part(struct maildir_folder *folder, const char *part)
 		errno = ENOENT;
 		return -1;
 	}
-	if (mkdirat(folder->fd, part, 0700) < 0 && errno != EEXIST)
+	if (mkdirat(folder->home.fd, part, 0700) < 0 && errno != EEXIST)
 		return -1;
-	return maildir_open_dir(folder->fd, part);
+	return file_open_dir(folder->home.fd, part);
 }
 
 /* After an error: a part that is not there and cannot be made is an empty one. */
@@ -331,7 +331,8 @@ is_absent(const struct maildir_folder *folder, const char *part)
 	int error = errno;
 	struct stat st;
 	bool absent = error_bars(error) &&
-		      fstatat(folder->fd, part, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
+		      fstatat(folder->home.fd, part, &st, AT_SYMLINK_NOFOLLOW) < 0 &&
+		      errno == ENOENT;
 
 	errno = error;
 	return absent;
@@ -344,7 +345,7 @@ folder_open_dirs(struct maildir_folder *folder)
 
 	/* One that was there, and is not now, is in a folder that somebody removes. */
 	fresh[ENTRY_CUR] = folder->dir[ENTRY_CUR] < 0 ? folder_open_part(folder, "cur")
-						      : maildir_open_dir(folder->fd, "cur");
+						      : file_open_dir(folder->home.fd, "cur");
 	if (fresh[ENTRY_CUR] < 0 && !is_absent(folder, "cur"))
 		return -1;
 	fresh[ENTRY_NEW] = folder_open_part(folder, "new");
@@ -373,6 +374,25 @@ folder_dir(struct maildir_folder *folder, unsigned dir)
 	return folder->dir[dir];
 }
 
+/* For the lock, which another handle of this process wants (mdlock_take). */
+static void
+folder_settle(struct mddir *dir)
+{
+	struct maildir_folder *folder = (struct maildir_folder *)dir; /* home comes first */
+
+	if (maildir_change_settle(folder) < 0)
+		folder->held_error = errno;
+}
+
+static void
+folder_tell(void *ctx, enum maildir_change change, uint32_t uid)
+{
+	const struct maildir_folder *folder = ctx;
+
+	if (folder->change != NULL)
+		folder->change(folder->change_ctx, change, uid);
+}
+
 int
 maildir_folder_open(struct maildir *md, const char *name, struct maildir_folder **folder_r)
 {
@@ -389,19 +409,23 @@ maildir_folder_open(struct maildir *md, const char *name, struct maildir_folder 
 		return -1;
 	}
 	/* Its directories are opened when they are needed: for STATUS the index mostly does. */
-	folder->md = md;
-	folder->fd = fd;
-	folder->dir[ENTRY_CUR] = folder->dir[ENTRY_NEW] = -1;
-	folder->lock_fd = folder->session_fd = -1;
-	folder->name = strdup(place.name);
-	folder->path = strdup(place.path);
-	if (folder->name == NULL || folder->path == NULL) {
+	folder->dir[ENTRY_CUR] = folder->dir[ENTRY_NEW] = folder->session_fd = -1;
+	folder->home = (struct mddir){
+	    .md = md,
+	    .next = md->dirs,
+	    .name = strdup(place.name),
+	    .path = strdup(place.path),
+	    .fd = fd,
+	    .lock_fd = -1,
+	    .settle = folder_settle,
+	};
+	md->dirs = &folder->home;
+	folder->index = index_new(&folder->home, folder_tell, folder);
+	if (folder->home.name == NULL || folder->home.path == NULL || folder->index == NULL) {
 		maildir_folder_close(&folder);
 		errno = ENOMEM;
 		return -1;
 	}
-	folder->next = md->folders;
-	md->folders = folder;
 	*folder_r = folder;
 	return 0;
 }
@@ -418,44 +442,63 @@ static void
 folder_mend(struct maildir_folder *folder)
 {
 	folder->change = NULL;
-	if (folder->index == NULL || !folder->index->open || index_is_good(folder->index) ||
-	    mdlock_folder_try(folder) < 0)
+	if (!folder->index->open || index_is_good(folder->index) ||
+	    mdlock_folder_try(&folder->home) < 0)
 		return;
 	(void)!sync_now(folder);
-	mdlock_unfolder(folder);
+	mdlock_unfolder(&folder->home);
 }
 
 void
 maildir_folder_close(struct maildir_folder **folderp)
 {
-	struct maildir_folder *folder = *folderp, **at;
+	struct maildir_folder *folder = *folderp;
+	struct mddir **at;
 
 	*folderp = NULL;
 	if (folder == NULL)
 		return;
-	maildir_reader_close(&folder->ahead);
-	(void)!maildir_change_settle(folder);
-	maildir_remember(folder);
-	folder_mend(folder);
-	for (at = &folder->md->folders; *at != NULL; at = &(*at)->next) {
-		if (*at == folder) {
-			*at = folder->next;
-			break;
-		}
+	if (folder->index != NULL) {
+		maildir_reader_close(&folder->ahead);
+		(void)!maildir_change_settle(folder);
+		maildir_remember(folder);
+		folder_mend(folder);
 	}
+	for (at = &folder->home.md->dirs; *at != &folder->home; at = &(*at)->next)
+		;
+	*at = folder->home.next;
 	close_if_open(folder->dir[ENTRY_CUR]);
 	close_if_open(folder->dir[ENTRY_NEW]);
-	close_if_open(folder->lock_fd);
+	close_if_open(folder->home.lock_fd);
 	close_if_open(folder->session_fd);
-	close_if_open(folder->fd);
-	index_close(folder);
+	close_if_open(folder->home.fd);
+	index_free(folder->index);
 	learning_free(&folder->learning);
 	keywords_forget(folder);
 	free(folder->more_change);
 	mdarena_clear(&folder->more_bases);
-	free(folder->name);
-	free(folder->path);
+	free(folder->home.name);
+	free(folder->home.path);
 	free(folder);
+}
+
+int
+maildir_session_lock(struct maildir_folder *folder)
+{
+	int fd = -1, saved;
+
+	if (folder->session_fd >= 0)
+		return 0;
+	if (mdlock_take(folder->home.md, folder->home.fd, &fd, LOCK_SESSION, 0) < 0) {
+		saved = errno;
+		if (fd >= 0)
+			close(fd);
+		errno = saved;
+		/* Where it cannot be had by anybody, nobody is locked out. */
+		return error_bars(saved) ? 0 : -1;
+	}
+	folder->session_fd = fd;
+	return 0;
 }
 
 static int
@@ -506,7 +549,7 @@ maildir_folder_create(struct maildir *md, const char *name)
 	made = mkdirat(md->fd, place.path, 0700) == 0;
 	if (!made && errno != EEXIST)
 		return -1;
-	fd = maildir_open_dir(md->fd, place.path);
+	fd = file_open_dir(md->fd, place.path);
 	if (fd < 0) {
 		/* A file or a link has that name. */
 		errno = errno == ENOTDIR || errno == ELOOP ? EEXIST : errno;

@@ -14,7 +14,7 @@
 
 #include "maildir/base/fnv.h"
 #include "maildir/folder/ids.h"
-#include "maildir/folder/internal.h"
+#include "maildir/folder/folder.h"
 #include "maildir/index/index.h"
 
 /* Two hashes of 64 bits that will not change. */
@@ -139,7 +139,7 @@ maildir_message_id(struct maildir_folder *folder, uint32_t uid, char id_r[MAILDI
 int
 maildir_folder_id(struct maildir_folder *folder, char id_r[MAILDIR_ID_SIZE])
 {
-	if (folder->index == NULL && maildir_sync(folder) < 0)
+	if (!folder->index->open && maildir_sync(folder) < 0)
 		return -1;
 	/* A list of Dovecot's version 1, which cannot be written. */
 	if (folder->index->snap.head.guid[0] == '\0') {

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "maildir/base/lock.h"
-#include "maildir/folder/internal.h"
+#include "maildir/folder/folder.h"
 #include "maildir/folder/learn.h"
 #include "maildir/index/index.h"
 #include "maildir/message/facts.h"
@@ -194,7 +194,7 @@ texts_drop(struct learning *l)
 static void
 texts_write(struct maildir_folder *folder, struct learning *l)
 {
-	struct texts *texts = l->texts.len > 0 ? index_texts(folder, true) : NULL;
+	struct texts *texts = l->texts.len > 0 ? index_texts(folder->index, true) : NULL;
 	uint64_t at;
 
 	if (texts == NULL || texts_append(texts, &l->texts, &at) < 0) {
@@ -211,15 +211,15 @@ texts_write(struct maildir_folder *folder, struct learning *l)
 static void
 texts_save(struct maildir_folder *folder, struct learning *l)
 {
-	if (mdlock_folder(folder) < 0) {
+	if (mdlock_folder(&folder->home) < 0) {
 		texts_drop(l);
 		return;
 	}
-	if (index_is_current(folder))
+	if (index_is_current(folder->index))
 		texts_write(folder, l);
 	else
 		texts_drop(l);
-	mdlock_unfolder(folder);
+	mdlock_unfolder(&folder->home);
 }
 
 /* What a burst has needed is not kept for the next. */
@@ -259,16 +259,17 @@ maildir_remember(struct maildir_folder *folder)
 		l->count = l->texts.len = 0;
 		return true;
 	}
-	r = l->count < LEARN_WORTH ? mdlock_folder_try(folder) : mdlock_folder(folder);
+	r = l->count < LEARN_WORTH ? mdlock_folder_try(&folder->home)
+				   : mdlock_folder(&folder->home);
 	if (r < 0)
 		return false;
 	/* When the index is old the next sync comes first, and then this. */
-	if (index_is_current(folder) && l->validity == maildir_uidvalidity(folder)) {
+	if (index_is_current(folder->index) && l->validity == maildir_uidvalidity(folder)) {
 		texts_write(folder, l);
-		(void)!index_learn(folder, l->learned, l->count);
+		(void)!index_learn(folder->index, l->learned, l->count);
 		l->count = 0;
 	}
-	mdlock_unfolder(folder);
+	mdlock_unfolder(&folder->home);
 	if (l->count == 0)
 		learning_shrink(l);
 	return l->count == 0;
@@ -371,8 +372,7 @@ is_structure(enum maildir_text text)
 static bool
 record_find(struct maildir_folder *folder, uint32_t uid, struct index_record *record_r)
 {
-	return folder->index != NULL &&
-	       index_record(folder->index, index_find(folder->index, uid), record_r) &&
+	return index_record(folder->index, index_find(folder->index, uid), record_r) &&
 	       record_r->uid == uid;
 }
 
@@ -391,7 +391,7 @@ text_recall(struct maildir_folder *folder, uint32_t uid, enum maildir_text text,
 		errno = ENOENT;
 		return RECALL_GONE;
 	}
-	texts = record.text != 0 ? index_texts(folder, false) : NULL;
+	texts = record.text != 0 ? index_texts(folder->index, false) : NULL;
 	if (texts == NULL)
 		return RECALL_NONE;
 	if (texts_get(texts, record.text, uid, text, &found, &len)) {
@@ -446,7 +446,7 @@ is_unlearned(struct maildir_folder *folder, const struct index_record *record)
 	if ((record->known & INDEX_DATE) == 0 || (record->known & INDEX_SIZES) == 0 ||
 	    record->text == 0)
 		return true;
-	texts = index_texts(folder, false);
+	texts = index_texts(folder->index, false);
 	return texts == NULL ||
 	       texts_len(texts, record->text, record->uid, MAILDIR_BODYSTRUCTURE) == TEXTS_UNKNOWN;
 }
@@ -459,7 +459,7 @@ maildir_learn(struct maildir_folder *folder, size_t count)
 	struct index_learned learned;
 	time_t date;
 
-	if (l == NULL || folder->index == NULL)
+	if (l == NULL || !folder->index->open)
 		return -1;
 	if (folder->index->own || maildir_read_only(folder) != 0) {
 		errno = EROFS;

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "maildir/base/lock.h"
-#include "maildir/folder/internal.h"
+#include "maildir/folder/folder.h"
 #include "maildir/folder/own.h"
 #include "maildir/index/index.h"
 #include "maildir/uids/uidlist.h"
@@ -20,7 +20,7 @@
 size_t
 maildir_count(const struct maildir_folder *folder)
 {
-	return folder->index != NULL ? index_count(folder->index) : 0;
+	return index_count(folder->index);
 }
 
 static void
@@ -46,7 +46,7 @@ maildir_message(struct maildir_folder *folder, size_t place, struct maildir_mess
 {
 	struct index_record record;
 
-	if (folder->index == NULL || !index_record(folder->index, place, &record))
+	if (!index_record(folder->index, place, &record))
 		return false;
 	message_of(&record, message_r);
 	return true;
@@ -65,10 +65,9 @@ message_find(struct maildir_folder *folder, uint32_t uid, struct index_message *
 {
 	struct index *index = folder->index;
 
-	if (index != NULL && index_message(index, uid, message_r))
+	if (index_message(index, uid, message_r))
 		return 0;
-	errno =
-	    index != NULL && index_find_holds(index, uid) && index_is_good(index) ? ENOENT : EIO;
+	errno = index_find_holds(index, uid) && index_is_good(index) ? ENOENT : EIO;
 	return -1;
 }
 
@@ -78,11 +77,11 @@ message_locate(struct maildir_folder *folder, uint32_t uid, struct index_message
 	uint32_t validity = maildir_uidvalidity(folder);
 	int r, saved;
 
-	if (mdlock_enter(folder, true) < 0)
+	if (mdlock_enter(&folder->home, true) < 0)
 		return -1;
 	r = sync_all(folder);
 	saved = errno;
-	mdlock_unfolder(folder);
+	mdlock_unfolder(&folder->home);
 	errno = saved;
 	if (r < 0)
 		return -1;
@@ -97,13 +96,13 @@ message_locate(struct maildir_folder *folder, uint32_t uid, struct index_message
 bool
 maildir_undamaged(const struct maildir_folder *folder)
 {
-	return folder->index != NULL && index_is_good(folder->index);
+	return index_is_good(folder->index);
 }
 
 bool
 maildir_find_holds(struct maildir_folder *folder, uint32_t uid)
 {
-	return folder->index != NULL && index_find_holds(folder->index, uid);
+	return index_find_holds(folder->index, uid);
 }
 
 void
@@ -112,8 +111,6 @@ maildir_counts(struct maildir_folder *folder, struct maildir_counts *counts_r)
 	const struct index *index = folder->index;
 
 	memset(counts_r, 0, sizeof(*counts_r));
-	if (index == NULL)
-		return;
 	counts_r->messages = index_count(index);
 	counts_r->unseen = index->unseen;
 	counts_r->deleted = index->deleted;
@@ -124,7 +121,7 @@ maildir_counts(struct maildir_folder *folder, struct maildir_counts *counts_r)
 size_t
 maildir_first_unseen(struct maildir_folder *folder)
 {
-	return folder->index != NULL ? index_first_unseen(folder->index) : 0;
+	return index_first_unseen(folder->index);
 }
 
 void
@@ -135,24 +132,17 @@ maildir_on_change(struct maildir_folder *folder,
 	folder->change_ctx = ctx;
 }
 
-void
-message_tell(const struct maildir_folder *folder, enum maildir_change change, uint32_t uid)
-{
-	if (folder->change != NULL)
-		folder->change(folder->change_ctx, change, uid);
-}
-
 uint64_t
 maildir_highest_modseq(const struct maildir_folder *folder)
 {
-	return folder->index != NULL ? folder->index->state.modseq : 0;
+	return folder->index->state.modseq;
 }
 
 bool
 maildir_vanished(
     struct maildir_folder *folder, uint64_t since, void (*each)(void *ctx, uint32_t uid), void *ctx)
 {
-	return folder->index != NULL && index_vanished(folder->index, since, each, ctx);
+	return index_vanished(folder->index, since, each, ctx);
 }
 
 int
@@ -160,7 +150,7 @@ maildir_look_again(const struct maildir_folder *folder)
 {
 	const struct index *index = folder->index;
 
-	if (index == NULL || index->state.doubt != 0)
+	if (!index->open || index->state.doubt != 0)
 		return LOOK_AGAIN_MS;
 	return index->state.own_since == 0 ? -1 : own_change_left(&index->state);
 }
@@ -168,28 +158,28 @@ maildir_look_again(const struct maildir_folder *folder)
 int
 maildir_read_only(const struct maildir_folder *folder)
 {
-	if (faccessat(folder->fd, "cur", W_OK | X_OK, 0) == 0)
+	if (faccessat(folder->home.fd, "cur", W_OK | X_OK, 0) == 0)
 		return 0;
 	/* It is made when it is needed, where that is possible. */
-	return errno != ENOENT || faccessat(folder->fd, ".", W_OK | X_OK, 0) < 0 ? errno : 0;
+	return errno != ENOENT || faccessat(folder->home.fd, ".", W_OK | X_OK, 0) < 0 ? errno : 0;
 }
 
 uint32_t
 maildir_uidvalidity(const struct maildir_folder *folder)
 {
-	return folder->index != NULL ? folder->index->snap.head.validity : 0;
+	return folder->index->snap.head.validity;
 }
 
 uint32_t
 maildir_uidnext(const struct maildir_folder *folder)
 {
-	return folder->index != NULL ? folder->index->state.next : 0;
+	return folder->index->state.next;
 }
 
 size_t
 maildir_find(const struct maildir_folder *folder, uint32_t uid)
 {
-	return folder->index != NULL ? index_find(folder->index, uid) : 0;
+	return index_find(folder->index, uid);
 }
 
 /*
@@ -199,7 +189,7 @@ maildir_find(const struct maildir_folder *folder, uint32_t uid)
 static int
 recent_read(struct maildir_folder *folder, struct uid_record *record)
 {
-	if (uid_record_read(folder, record) < 0)
+	if (uid_record_read(&folder->home, record) < 0)
 		return -1;
 	if (record->validity != maildir_uidvalidity(folder))
 		record->recent = maildir_uidnext(folder);
@@ -233,14 +223,14 @@ maildir_claim_recent(struct maildir_folder *folder, uint32_t *from_r)
 	if (*from_r >= next)
 		return 0;
 	/* Where it cannot be noted the next session tells them as well. */
-	if (mdlock_folder(folder) < 0)
+	if (mdlock_folder(&folder->home) < 0)
 		return error_bars(errno) ? 0 : -1;
 	r = recent_read(folder, &record);
 	*from_r = record.recent;
 	if (r == 0 && record.recent < next) {
 		record.recent = next;
-		r = uid_record_write(folder, &record);
+		r = uid_record_write(&folder->home, &record);
 	}
-	mdlock_unfolder(folder);
+	mdlock_unfolder(&folder->home);
 	return r;
 }

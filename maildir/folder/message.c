@@ -16,7 +16,7 @@
 #include "maildir/base/lock.h"
 #include "maildir/folder/blame.h"
 #include "maildir/folder/ids.h"
-#include "maildir/folder/internal.h"
+#include "maildir/folder/folder.h"
 #include "maildir/folder/learn.h"
 #include "maildir/folder/scan.h"
 #include "maildir/index/index.h"
@@ -80,10 +80,10 @@ message_notice(struct maildir_folder *folder, const struct index_message *messag
 		errno = saved;
 		return;
 	}
-	maildir_notice(folder->md,
-	    "%s: message %u (%s) cannot be read: %s; owner %u, mode %04o, path %s", folder->name,
-	    message->record.uid, index_name(message), strerror(saved), blame.owner, blame.mode,
-	    blame.path);
+	root_notice(folder->home.md,
+	    "%s: message %u (%s) cannot be read: %s; owner %u, mode %04o, path %s",
+	    folder->home.name, message->record.uid, index_name(message), strerror(saved),
+	    blame.owner, blame.mode, blame.path);
 	/* What passes is no fact about the message. */
 	if (saved != EMFILE && saved != ENFILE && saved != ENOMEM)
 		learn_unreadable(folder, message->record.uid);
@@ -93,11 +93,11 @@ message_notice(struct maildir_folder *folder, const struct index_message *messag
 int
 message_open(struct maildir_folder *folder, struct index_message *message, struct stat *st_r)
 {
-	if (maildir_stopped(folder->md, 0))
+	if (maildir_stopped(folder->home.md, 0))
 		return -1;
 	for (int tries = 0; tries < OPEN_TRIES; tries++) {
 		int dir = folder_dir(folder, message->record.dir);
-		int fd = dir < 0 ? -1 : maildir_open_regular(dir, index_name(message), st_r);
+		int fd = dir < 0 ? -1 : file_open_regular(dir, index_name(message), st_r);
 
 		if (fd >= 0)
 			return fd;
@@ -151,7 +151,7 @@ static int
 message_measure(
     struct maildir_folder *folder, struct index_message *message, struct index_learned *learned)
 {
-	char *buffer = folder->md->buffer, last = 0;
+	char *buffer = folder->home.md->buffer, last = 0;
 	bool after_cr = false;
 	uint64_t wire, left;
 	struct stat st;
@@ -161,8 +161,8 @@ message_measure(
 		return -1;
 	wire = left = (uint64_t)st.st_size;
 	while (left > 0) {
-		ssize_t n =
-		    read_some(folder->md, fd, buffer, left < READ_SIZE ? (size_t)left : READ_SIZE);
+		ssize_t n = read_some(
+		    folder->home.md, fd, buffer, left < READ_SIZE ? (size_t)left : READ_SIZE);
 
 		if (n <= 0) {
 			saved = n == 0 ? EIO : errno; /* shortened while we read */
@@ -338,7 +338,7 @@ reader_begin(
 		errno = ENOMEM;
 		return -1;
 	}
-	reader->md = folder->md;
+	reader->md = folder->home.md;
 	reader->fd = fd;
 	reader->size = reader->left = (uint64_t)st.st_size;
 	reader->at = reader->len = 0;

@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "maildir/folder/internal.h"
+#include "maildir/folder/folder.h"
 #include "maildir/folder/scan.h"
 
 /* A folder in which something is renamed all the time is given up on after so many passes. */
@@ -60,11 +60,11 @@ scan_notice(struct scan *scan, int dir, const char *name, const char *what)
 
 	scan->notices++;
 	if (scan->notices < SCAN_NOTICES)
-		maildir_notice(
-		    scan->folder->md, "%s: %s/%s %s", scan->folder->name, names[dir], name, what);
+		root_notice(scan->folder->home.md, "%s: %s/%s %s", scan->folder->home.name,
+		    names[dir], name, what);
 	else if (scan->notices == SCAN_NOTICES)
-		maildir_notice(scan->folder->md, "%s: %s/%s %s (and maybe more like it)",
-		    scan->folder->name, names[dir], name, what);
+		root_notice(scan->folder->home.md, "%s: %s/%s %s (and maybe more like it)",
+		    scan->folder->home.name, names[dir], name, what);
 }
 
 /* --- the table --- */
@@ -72,7 +72,7 @@ scan_notice(struct scan *scan, int dir, const char *name, const char *what)
 static uint32_t
 scan_hash(const struct scan *scan, const char *base, size_t len)
 {
-	uint64_t hash = scan->folder->md->seed ^ len, word;
+	uint64_t hash = scan->folder->home.md->seed ^ len, word;
 
 	while (len > 0) {
 		size_t n = len < sizeof(word) ? len : sizeof(word);
@@ -255,7 +255,7 @@ scan_dir(struct scan *scan, int which)
 
 	if (scan->folder->dir[which] < 0)
 		return 0;
-	dir = maildir_read_dir(scan->folder->dir[which], ".", NULL);
+	dir = file_read_dir(scan->folder->dir[which], ".", NULL);
 	if (dir == NULL)
 		return -1;
 	while (r == 0 && (errno = 0, (entry = readdir(dir)) != NULL)) {
@@ -406,7 +406,7 @@ scan_pause(struct scan *scan)
 			return -1;
 		if (stamps_are_settled(now))
 			break;
-		maildir_sleep_ms(SCAN_STEP_MS);
+		mdclock_sleep_ms(SCAN_STEP_MS);
 	}
 	return 0;
 }
@@ -448,14 +448,14 @@ time_before(const struct timespec *a, const struct timespec *b)
 static int
 file_new_base(struct maildir_folder *folder, int dir, const char *name, char name_r[NAME_SIZE])
 {
-	struct maildir *md = folder->md;
+	struct maildir *md = folder->home.md;
 
 	/* The name is new; should it exist all the same, the next is. */
 	for (int tries = 0; tries < 10; tries++) {
 		if (mdname_unique(md->host, ++md->unique, name, name_r) < 0 &&
 		    mdname_unique(md->host, md->unique, "", name_r) < 0)
 			return -1;
-		if (maildir_move(folder->dir[dir], name, folder->dir[ENTRY_CUR], name_r) == 0)
+		if (file_move(folder->dir[dir], name, folder->dir[ENTRY_CUR], name_r) == 0)
 			return 0;
 		if (errno != EEXIST)
 			return -1;
@@ -539,8 +539,7 @@ scan_move_new(struct scan *scan, bool *unsettled_r)
 		*unsettled_r = true;
 		/* No base name of new/ is in cur/ here; if one came since, the next sync separates. */
 		if (mdname_with_info(file->name, name) < 0 ||
-		    maildir_move(folder->dir[ENTRY_NEW], file->name, folder->dir[ENTRY_CUR], name) <
-			0)
+		    file_move(folder->dir[ENTRY_NEW], file->name, folder->dir[ENTRY_CUR], name) < 0)
 			continue;
 		copy = mdarena_add(&scan->arena, name, strlen(name));
 		if (copy == NULL)

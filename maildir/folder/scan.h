@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "maildir/folder/internal.h"
+#include "maildir/folder/folder.h"
 
 #define SCAN_NONE SIZE_MAX
 

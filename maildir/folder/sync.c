@@ -64,7 +64,7 @@
  * are and wait.  A list that must be replaced waits, too.  INDEX_WAITS makes each later look try again.  When UIDs
  * themselves are lost the sync fails.
  *
- * Without a lock file (folder->unlocked) a session is like any other program that reads a Maildir.  It writes
+ * Without a lock file (folder->home.unlocked) a session is like any other program that reads a Maildir.  It writes
  * none of the files that the lock guards, and its index is in its own memory.  dovecot-uidlist is replaced by
  * rename or appended to, so a reader finds it whole, or with a last line without end, which it reads again a
  * moment later; the record is read first, as it is written last.  A message is gone only after the second
@@ -85,7 +85,7 @@
 
 #include "maildir/base/lock.h"
 #include "maildir/courier/takeover.h"
-#include "maildir/folder/internal.h"
+#include "maildir/folder/folder.h"
 #include "maildir/folder/own.h"
 #include "maildir/folder/scan.h"
 #include "maildir/folder/sync.h"
@@ -93,6 +93,7 @@
 #include "maildir/uids/keywords.h"
 #include "maildir/uids/more_keywords.h"
 #include "maildir/uids/uidlist.h"
+#include "maildir/uids/validity.h"
 
 /* Lines of vanished messages: below this many the file is not rewritten to be rid of them. */
 #define DEAD_MIN 100
@@ -147,7 +148,7 @@ uids_from_index(struct sync *sync)
 	struct index_record record;
 	struct mdtext text = {0};
 
-	if (index == NULL || !index->open || index->snap.head.guid[0] == '\0' ||
+	if (!index->open || index->snap.head.guid[0] == '\0' ||
 	    (given->validity != 0 &&
 		(given->validity != index->snap.head.validity || given->next > index->state.next)))
 		return 0;
@@ -174,7 +175,7 @@ uids_read(struct sync *sync)
 	size_t count;
 
 	uidfile_close(&sync->uids);
-	if (uidfile_load(sync->folder, &sync->uids) < 0)
+	if (uidfile_load(&sync->folder->home, &sync->uids) < 0)
 		return -1;
 	if (sync->uids.closed && uids_from_index(sync) < 0)
 		return -1;
@@ -199,7 +200,7 @@ sync_dotlock(struct sync *sync)
 		errno = sync->frozen;
 		return -1;
 	}
-	if (dotlock_take(sync->folder) < 0)
+	if (dotlock_take(&sync->folder->home) < 0)
 		return -1;
 	sync->locked = true;
 	return 0;
@@ -214,10 +215,10 @@ sync_read_record(struct sync *sync)
 
 	struct index *index = sync->folder->index;
 
-	if (uid_record_read(sync->folder, &sync->record) < 0)
+	if (uid_record_read(&sync->folder->home, &sync->record) < 0)
 		return -1;
 	/* An old index that was put back, or the rest of one after a power failure. */
-	if (index != NULL && index->open && sync->record.modseq > index->state.modseq)
+	if (index->open && sync->record.modseq > index->state.modseq)
 		index_distrust(index);
 	if (validity > sync->record.validity ||
 	    (validity == sync->record.validity && next > sync->record.next)) {
@@ -282,7 +283,7 @@ sync_load(struct sync *sync)
 	if (sync_dotlock(sync) < 0) {
 		if (!sync_freeze(sync))
 			return -1;
-		maildir_sleep_ms(LOAD_AGAIN_MS);
+		mdclock_sleep_ms(LOAD_AGAIN_MS);
 	}
 	if (uids_read(sync) < 0)
 		return -1;
@@ -294,8 +295,8 @@ sync_load(struct sync *sync)
 	if (doubt == NULL ? list->state == UIDLIST_GOOD
 			  : list->state == UIDLIST_NONE && sync->record.validity == 0)
 		return 0;
-	maildir_notice(folder->md, "%s: " UIDLIST_NAME ": %s; %s messages get new UIDs",
-	    folder->name, doubt != NULL ? doubt : list->what, doubt != NULL ? "all" : "some");
+	root_notice(folder->home.md, "%s: " UIDLIST_NAME ": %s; %s messages get new UIDs",
+	    folder->home.name, doubt != NULL ? doubt : list->what, doubt != NULL ? "all" : "some");
 	return 0;
 }
 
@@ -458,7 +459,7 @@ sync_reload(struct sync *sync)
 		return 0;
 	if (sync_dotlock(sync) < 0)
 		return sync_freeze(sync) ? 0 : -1;
-	if (file_stamp_at(sync->folder->fd, UIDLIST_NAME, &now) < 0)
+	if (file_stamp_at(sync->folder->home.fd, UIDLIST_NAME, &now) < 0)
 		return -1;
 	if (file_stamp_same(&now, &sync->uids.stamp))
 		return 0;
@@ -490,7 +491,7 @@ sync_number(struct sync *sync)
 
 		if (sync->record.validity > above)
 			above = sync->record.validity;
-		if (validity_next(sync->folder->md, above, &sync->validity) < 0)
+		if (validity_next(sync->folder->home.md, above, &sync->validity) < 0)
 			return -1;
 		sync->next = 1;
 	}
@@ -566,7 +567,7 @@ sync_rewrite(struct sync *sync)
 		errno = ENOMEM;
 		r = -1;
 	} else {
-		r = uidfile_replace(sync->folder, &sync->uids, &text);
+		r = uidfile_replace(&sync->folder->home, &sync->uids, &text);
 	}
 	mdtext_clear(&text);
 	return r;
@@ -582,11 +583,11 @@ sync_append(struct sync *sync)
 	if (text.failed) {
 		errno = ENOMEM;
 		r = -1;
-	} else if (!dotlock_held(sync->folder)) {
+	} else if (!dotlock_held(&sync->folder->home)) {
 		errno = ENOLCK;
 		r = -1;
 	} else {
-		r = uidfile_append(sync->folder, &sync->uids, &text);
+		r = uidfile_append(&sync->folder->home, &sync->uids, &text);
 	}
 	mdtext_clear(&text);
 	return r;
@@ -884,7 +885,7 @@ sync_finish(struct sync *sync)
 	/* That it cannot be written costs only a check: an older record is below what is true. */
 	if (sync->frozen == 0 && (record.validity != sync->record.validity ||
 				     record.next != sync->record.next || sync->written))
-		(void)!uid_record_write(folder, &record);
+		(void)!uid_record_write(&folder->home, &record);
 	sync_state(sync, &state);
 	r = sync_take(sync, &list, &state);
 	list_clear(&list);
@@ -914,9 +915,9 @@ sync_tell_waits(struct sync *sync)
 	struct maildir_folder *folder = sync->folder;
 
 	if (sync->waits > 0 && !folder->waits_told)
-		maildir_notice(folder->md,
+		root_notice(folder->home.md,
 		    "%s: %zu new messages are not shown yet: no UID can be written: %s",
-		    folder->name, sync->waits, strerror(sync->frozen));
+		    folder->home.name, sync->waits, strerror(sync->frozen));
 	folder->waits_told = sync->waits > 0;
 }
 
@@ -952,7 +953,7 @@ sync_run(struct sync *sync)
 	r = sync_locked(sync);
 	saved = errno;
 	if (sync->locked && sync->set == NULL)
-		dotlock_drop(sync->folder);
+		dotlock_drop(&sync->folder->home);
 	uidfile_close(&sync->uids);
 	scan_clear(&sync->scan);
 	free(sync->file_of);
@@ -964,9 +965,9 @@ sync_run(struct sync *sync)
 int
 sync_all(struct maildir_folder *folder)
 {
-	struct sync sync = {.folder = folder, .frozen = folder->unlocked};
+	struct sync sync = {.folder = folder, .frozen = folder->home.unlocked};
 
-	(void)index_is_current(folder);
+	(void)index_is_current(folder->index);
 	return sync_run(&sync);
 }
 
@@ -975,6 +976,6 @@ sync_delivered(struct maildir_folder *folder, struct delivery_set *set)
 {
 	struct sync sync = {.folder = folder, .set = set, .locked = true};
 
-	(void)index_is_current(folder);
+	(void)index_is_current(folder->index);
 	return sync_run(&sync);
 }

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "maildir/folder/internal.h"
+#include "maildir/folder/folder.h"
 #include "maildir/folder/scan.h"
 #include "maildir/index/index_record.h"
 #include "maildir/uids/uidlist.h"

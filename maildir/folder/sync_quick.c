@@ -33,7 +33,7 @@ enum { NOT_ENOUGH = 1 };
 static bool
 new_is_empty(struct maildir_folder *folder)
 {
-	DIR *dir = maildir_read_dir(folder->fd, "new", NULL);
+	DIR *dir = file_read_dir(folder->home.fd, "new", NULL);
 	struct dirent *entry;
 	bool empty = true;
 
@@ -64,10 +64,10 @@ more_changed(struct maildir_folder *folder)
 	const struct index_state *state = &folder->index->state;
 	struct file_stamp now;
 
-	if (file_stamp_at(folder->fd, MORE_KEYWORDS_NAME, &now) < 0 ||
+	if (file_stamp_at(folder->home.fd, MORE_KEYWORDS_NAME, &now) < 0 ||
 	    !file_stamp_same(&now, &state->more))
 		return true;
-	return now.ino != 0 && (file_stamp_at(folder->fd, KEYWORDS_NAME, &now) < 0 ||
+	return now.ino != 0 && (file_stamp_at(folder->home.fd, KEYWORDS_NAME, &now) < 0 ||
 				   !file_stamp_same(&now, &state->letters));
 }
 
@@ -79,9 +79,9 @@ look_at_times(struct maildir_folder *folder)
 	struct file_stamp cur, new, lines;
 	unsigned look = 0;
 
-	if (file_stamp_at(folder->fd, "cur", &cur) < 0 ||
-	    file_stamp_at(folder->fd, "new", &new) < 0 ||
-	    file_stamp_at(folder->fd, UIDLIST_NAME, &lines) < 0)
+	if (file_stamp_at(folder->home.fd, "cur", &cur) < 0 ||
+	    file_stamp_at(folder->home.fd, "new", &new) < 0 ||
+	    file_stamp_at(folder->home.fd, UIDLIST_NAME, &lines) < 0)
 		return LOOK_ALL;
 	if (!file_stamp_same(&cur, &state->dir[ENTRY_CUR]) || (state->doubt & INDEX_CUR) != 0 ||
 	    own_change_is_old(state))
@@ -100,7 +100,7 @@ look_at_times(struct maildir_folder *folder)
 unsigned
 folder_look(struct maildir_folder *folder)
 {
-	return index_refresh(folder) ? look_at_times(folder) : LOOK_ALL;
+	return index_refresh(folder->index) ? look_at_times(folder) : LOOK_ALL;
 }
 
 /* --- what is in the directories --- */
@@ -204,7 +204,7 @@ quick_begin(struct sync *sync)
 static int
 quick_join(struct sync *sync)
 {
-	if (sync_dotlock(sync) < 0 || uidfile_join(sync->folder, &sync->uids) < 0)
+	if (sync_dotlock(sync) < 0 || uidfile_join(&sync->folder->home, &sync->uids) < 0)
 		return -1;
 	return sync->uids.writable && (sync->folder->index->state.doubt & INDEX_WAITS) == 0 &&
 		       file_stamp_same(&sync->uids.stamp, &sync->folder->index->state.uidlist)
@@ -222,7 +222,7 @@ quick_append(struct sync *sync)
 		return -1;
 	record =
 	    (struct uid_record){sync->validity, sync->next, sync_recent(sync), sync->record.modseq};
-	(void)!uid_record_write(sync->folder, &record);
+	(void)!uid_record_write(&sync->folder->home, &record);
 	return 0;
 }
 
@@ -267,7 +267,7 @@ put_fresh(struct sync *sync, const struct fresh *fresh, const struct delivered *
 	if (!index_set_strings(
 		&message, file->name, NULL, delivered != NULL ? delivered->guid : NULL))
 		return -1;
-	return index_put(sync->folder, &message);
+	return index_put(sync->folder->index, &message);
 }
 
 static int
@@ -340,7 +340,7 @@ quick_locked(struct sync *sync, unsigned look)
 	state = folder->index->state;
 	quick_state(sync, &state);
 	directories_state(sync, look, &state);
-	return index_commit(folder, &state);
+	return index_commit(folder->index, &state);
 }
 
 static int
@@ -349,7 +349,7 @@ quick_end(struct sync *sync, int r)
 	int saved = errno;
 
 	if (sync->locked && sync->set == NULL)
-		dotlock_drop(sync->folder);
+		dotlock_drop(&sync->folder->home);
 	uidfile_close(&sync->uids);
 	scan_clear(&sync->scan);
 	free(sync->fresh);
@@ -363,7 +363,7 @@ sync_quick(struct maildir_folder *folder, unsigned look)
 	struct sync sync = {.folder = folder, .uids = {.fd = -1}};
 
 	if ((look & (LOOK_ALL | LOOK_LINES | LOOK_MORE | LOOK_WAITS)) != 0 || folder->index->own ||
-	    folder->unlocked != 0)
+	    folder->home.unlocked != 0)
 		return NOT_ENOUGH;
 	scan_init(&sync.scan, folder);
 	return quick_end(&sync, quick_locked(&sync, look));
@@ -413,7 +413,7 @@ delivered_locked(struct sync *sync)
 	struct index_state state;
 	int r;
 
-	if (!index_is_current(folder) || folder->index->own)
+	if (!index_is_current(folder->index) || folder->index->own)
 		return NOT_ENOUGH;
 	if ((r = quick_begin(sync)) != 0 || (r = quick_join(sync)) != 0)
 		return r;
@@ -425,7 +425,7 @@ delivered_locked(struct sync *sync)
 	state = folder->index->state;
 	quick_state(sync, &state);
 	own_change_end(folder, &state);
-	return index_commit(folder, &state);
+	return index_commit(folder->index, &state);
 }
 
 int
@@ -443,9 +443,9 @@ sync_quick_delivered(struct maildir_folder *folder, struct delivery_set *set)
 static bool
 can_number(struct maildir_folder *folder)
 {
-	if (folder->unlocked != 0 || dotlock_take(folder) < 0)
+	if (folder->home.unlocked != 0 || dotlock_take(&folder->home) < 0)
 		return false;
-	dotlock_drop(folder);
+	dotlock_drop(&folder->home);
 	return true;
 }
 
@@ -455,7 +455,7 @@ sync_now(struct maildir_folder *folder)
 	unsigned look;
 	int r = 1;
 
-	if (index_is_current(folder)) {
+	if (index_is_current(folder->index)) {
 		look = look_at_times(folder);
 		if (look == 0 || (look == LOOK_WAITS && !can_number(folder)))
 			return 0;
@@ -470,7 +470,7 @@ enum { WAIT_FIRST_MS = 2, WAIT_MOST_MS = 20, WAIT_ALL_MS = 30 * 1000 };
 int
 maildir_sync(struct maildir_folder *folder)
 {
-	uint64_t begun = maildir_now_ms();
+	uint64_t begun = mdclock_now_ms();
 	unsigned wait = WAIT_FIRST_MS;
 	int r;
 
@@ -481,18 +481,18 @@ maildir_sync(struct maildir_folder *folder)
 	for (;;) {
 		if (folder_look(folder) == 0)
 			return 0;
-		if (mdlock_enter(folder, false) == 0)
+		if (mdlock_enter(&folder->home, false) == 0)
 			break;
 		if (errno != EAGAIN)
 			return -1;
-		if (maildir_now_ms() - begun > WAIT_ALL_MS) {
+		if (mdclock_now_ms() - begun > WAIT_ALL_MS) {
 			errno = ENOLCK;
 			return -1;
 		}
-		maildir_sleep_ms(wait);
+		mdclock_sleep_ms(wait);
 		wait = wait * 2 < WAIT_MOST_MS ? wait * 2 : WAIT_MOST_MS;
 	}
 	r = sync_now(folder);
-	mdlock_unfolder(folder);
+	mdlock_unfolder(&folder->home);
 	return r;
 }

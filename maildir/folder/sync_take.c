@@ -151,7 +151,7 @@ put_gone(const struct taking *taking, const struct list *list)
 			i++;
 		if (i < list->count && list->entry[i].uid == record.uid)
 			place++;
-		else if (index_put_gone(folder, record.uid, index_modseq(taking->index)) < 0)
+		else if (index_put_gone(folder->index, record.uid, index_modseq(taking->index)) < 0)
 			return -1;
 		else if (index_count(taking->index) == count)
 			taking->index->damaged = true; /* a search does not find it */
@@ -167,7 +167,7 @@ take_by_log(struct taking *taking, const struct list *list, struct index_state *
 	struct maildir_folder *folder = taking->sync->folder;
 	struct index_message was, now;
 
-	if (!dead_lines(taking, put_dead_line, folder))
+	if (!dead_lines(taking, put_dead_line, taking->index))
 		state->doubt |= INDEX_LINES;
 
 	for (size_t i = 0; i < list->count; i++) {
@@ -177,12 +177,12 @@ take_by_log(struct taking *taking, const struct list *list, struct index_state *
 		taking->modseq = index_modseq(taking->index);
 		if (!message_make(taking, &list->entry[i], known ? &was : NULL, &now))
 			return -1;
-		if ((!known || !message_same(&was, &now)) && index_put(folder, &now) < 0)
+		if ((!known || !message_same(&was, &now)) && index_put(folder->index, &now) < 0)
 			return -1;
 	}
 	if (put_gone(taking, list) < 0)
 		return -1;
-	return index_commit(folder, state);
+	return index_commit(folder->index, state);
 }
 
 /* --- by a new snapshot --- */
@@ -264,7 +264,7 @@ take_by_snapshot(
 	if (!dead_lines(taking, writer_dead_line, &writer))
 		writer.head.state.doubt |= INDEX_LINES;
 	writer_messages(taking, list, &writer);
-	r = index_replace(folder, &writer);
+	r = index_replace(folder->index, &writer);
 	snapshot_writer_end(&writer);
 	return r;
 }
@@ -279,8 +279,9 @@ sync_take(struct sync *sync, const struct list *list, const struct index_state *
 	taking.modseq = index_modseq(index);
 	if (taking.modseq <= sync->record.modseq)
 		taking.modseq = sync->record.modseq + 1;
-	taking.same = index != NULL && index->open && index->snap.head.validity == list->validity;
-	usable = taking.same && !index->own && !index->stale && index_is_current(sync->folder) &&
+	taking.same = index->open && index->snap.head.validity == list->validity;
+	usable = taking.same && !index->own && !index->stale &&
+		 index_is_current(sync->folder->index) &&
 		 strcmp(index->snap.head.guid, list->guid) == 0;
 	if (usable && count_changes(&taking, list) <= TAKE_BY_LOG) {
 		struct index_state now = *state;

@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "maildir/folder/internal.h"
+#include "maildir/folder/folder.h"
 #include "maildir/folder/watch.h"
 #include "maildir/uids/keywords.h"
 #include "maildir/uids/more_keywords.h"
@@ -50,7 +50,8 @@ watch_add(const struct maildir_watch *watch, const struct maildir_folder *folder
 	struct stat named, ours;
 	int n, id;
 
-	n = snprintf(path, sizeof(path), "%s/%s/%s", folder->md->path, folder->path, part);
+	n = snprintf(
+	    path, sizeof(path), "%s/%s/%s", folder->home.md->path, folder->home.path, part);
 	if (n < 0 || (size_t)n >= sizeof(path)) {
 		errno = ENAMETOOLONG;
 		return -1;
@@ -100,7 +101,7 @@ maildir_watch_open(struct maildir_folder *folder, struct maildir_watch **watchp)
 		watch->id[WATCH_NEW] =
 		    watch_add(watch, folder, "new", folder->dir[ENTRY_NEW], WATCH_MESSAGES);
 	if (watch->id[WATCH_NEW] >= 0)
-		watch->id[WATCH_OWN] = watch_add(watch, folder, ".", folder->fd, WATCH_FILES);
+		watch->id[WATCH_OWN] = watch_add(watch, folder, ".", folder->home.fd, WATCH_FILES);
 	if (watch->id[WATCH_OWN] >= 0) {
 		(void)maildir_watch_take(watch); /* what was left of before */
 		return 0;

@@ -47,12 +47,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "maildir/base/dir.h"
 #include "maildir/base/file.h"
-#include "maildir/folder/internal.h"
+#include "maildir/base/record.h"
+#include "maildir/base/root.h"
 #include "maildir/index/index.h"
 #include "maildir/index/index_compare.h"
 #include "maildir/index/index_view.h"
-#include "maildir/uids/uidlist.h"
 
 /* --- taking in the log --- */
 
@@ -73,10 +74,8 @@ count_record(struct index *index, const struct index_record *record, int sign)
 
 /* One of the snapshot's.  What it was may be damaged: then it counts as changed, also when it is whole again. */
 static void
-take_change(
-    struct maildir_folder *folder, uint32_t place, const struct index_record *now, uint64_t at)
+take_change(struct index *index, uint32_t place, const struct index_record *now, uint64_t at)
 {
-	struct index *index = folder->index;
 	struct index_record was;
 	struct index_where where;
 	bool back = places_have(&index->gone, place), known;
@@ -91,16 +90,15 @@ take_change(
 	if (!places_set(&index->changed, place, at))
 		index->damaged = true;
 	else if (back)
-		message_tell(folder, MAILDIR_BACK, now->uid);
+		index_tell(index, MAILDIR_BACK, now->uid);
 	else if (!known || !index_same_marks(&was, now))
-		message_tell(folder, MAILDIR_CHANGED, now->uid);
+		index_tell(index, MAILDIR_CHANGED, now->uid);
 }
 
 /* A later one. */
 static void
-take_add(struct maildir_folder *folder, const struct index_record *now, uint64_t at)
+take_add(struct index *index, const struct index_record *now, uint64_t at)
 {
-	struct index *index = folder->index;
 	size_t i = places_find(&index->added, now->uid);
 	bool there = places_are(&index->added, i, now->uid), known;
 	struct index_record was;
@@ -118,32 +116,30 @@ take_add(struct maildir_folder *folder, const struct index_record *now, uint64_t
 	count_record(index, now, 1);
 	if (!places_set(&index->added, now->uid, at))
 		index->damaged = true;
-	else if (!there && now->uid < folder->known)
-		message_tell(folder, MAILDIR_BACK, now->uid);
+	else if (!there && now->uid < index->known)
+		index_tell(index, MAILDIR_BACK, now->uid);
 	else if (there && (!known || !index_same_marks(&was, now)))
-		message_tell(folder, MAILDIR_CHANGED, now->uid);
+		index_tell(index, MAILDIR_CHANGED, now->uid);
 	if (!there)
 		index->state.next = now->uid + 1;
 }
 
 static void
-take_put(struct maildir_folder *folder, const struct index_record *now, uint64_t at)
+take_put(struct index *index, const struct index_record *now, uint64_t at)
 {
-	struct index *index = folder->index;
 	uint32_t place;
 
 	if (now->modseq > index->state.modseq)
 		index->state.modseq = now->modseq;
 	if (index_place(index, now->uid, &place))
-		take_change(folder, place, now, at);
+		take_change(index, place, now, at);
 	else
-		take_add(folder, now, at);
+		take_add(index, now, at);
 }
 
 static void
-take_gone(struct maildir_folder *folder, const struct index_vanished *vanished)
+take_gone(struct index *index, const struct index_vanished *vanished)
 {
-	struct index *index = folder->index;
 	struct index_record was;
 	struct index_where where;
 	uint32_t place;
@@ -164,40 +160,47 @@ take_gone(struct maildir_folder *folder, const struct index_vanished *vanished)
 	} else {
 		places_unset(&index->added, vanished->uid);
 	}
-	message_tell(folder, MAILDIR_GONE, vanished->uid);
+	index_tell(index, MAILDIR_GONE, vanished->uid);
 }
 
 static void
 take(void *ctx, enum log_type type, const void *payload, size_t size, uint64_t at)
 {
-	struct maildir_folder *folder = ctx;
+	struct index *index = ctx;
 	struct index_record record;
 	struct index_vanished vanished;
 
 	if (type == LOG_PUT && size >= sizeof(record)) {
 		memcpy(&record, payload, sizeof(record));
-		take_put(folder, &record, at);
+		take_put(index, &record, at);
 	} else if (type == LOG_GONE && size >= sizeof(vanished)) {
 		memcpy(&vanished, payload, sizeof(vanished));
-		take_gone(folder, &vanished);
-	} else if (type == LOG_STATE && size >= sizeof(folder->index->state)) {
-		memcpy(&folder->index->state, payload, sizeof(folder->index->state));
+		take_gone(index, &vanished);
+	} else if (type == LOG_STATE && size >= sizeof(index->state)) {
+		memcpy(&index->state, payload, sizeof(index->state));
 	} else {
-		folder->index->damaged = true;
+		index->damaged = true;
 	}
 }
 
 /* --- opening --- */
 
+/* An index without a list, for the same folder as like, and of the same session. */
 static void
-index_init(struct index *index)
+index_init(struct index *index, const struct index *like)
 {
-	memset(index, 0, sizeof(*index));
-	index->log.fd = index->texts.fd = -1;
+	*index = (struct index){
+	    .dir = like->dir,
+	    .tell = like->tell,
+	    .ctx = like->ctx,
+	    .known = like->known,
+	    .log = {.fd = -1},
+	    .texts = {.fd = -1},
+	};
 }
 
-static void
-index_clear(struct index *index)
+void
+index_close(struct index *index)
 {
 	snapshot_close(&index->snap);
 	index_log_close(&index->log);
@@ -205,18 +208,37 @@ index_clear(struct index *index)
 	places_clear(&index->changed);
 	places_clear(&index->added);
 	places_clear(&index->gone);
-	index_init(index);
+	index_init(index, index);
+}
+
+struct index *
+index_new(
+    struct mddir *dir, void (*tell)(void *ctx, enum maildir_change change, uint32_t uid), void *ctx)
+{
+	struct index *index = malloc(sizeof(*index));
+
+	if (index == NULL)
+		return NULL;
+	*index = (struct index){.dir = dir, .tell = tell, .ctx = ctx};
+	index_init(index, index);
+	return index;
 }
 
 void
-index_close(struct maildir_folder *folder)
+index_tell(const struct index *index, enum maildir_change change, uint32_t uid)
+{
+	if (!index->quiet)
+		index->tell(index->ctx, change, uid);
+}
+
+void
+index_free(struct index *index)
 {
 	int saved = errno;
 
-	if (folder->index != NULL)
-		index_clear(folder->index);
-	free(folder->index);
-	folder->index = NULL;
+	if (index != NULL)
+		index_close(index);
+	free(index);
 	errno = saved;
 }
 
@@ -243,26 +265,27 @@ index_distrust(struct index *index)
 
 /* Whether a file was opened.  One that must not be opened is rebuilt like a damaged one; the notice says why. */
 static bool
-opened(const struct maildir_folder *folder, const char *name, int r)
+opened(const struct index *index, const char *name, int r)
 {
 	if (r < 0 && (errno == EACCES || errno == EPERM))
-		file_notice(folder->md, folder->fd, name, errno);
+		file_notice(index->dir->md, index->dir->fd, name, errno);
 	return r == 0;
 }
 
 /* The files as they are now, into an empty index; the log is not read yet. */
 static bool
-index_read_files(struct maildir_folder *folder, struct index *index)
+index_read_files(const struct index *like, struct index *index)
 {
-	index_init(index);
-	if (!opened(folder, SNAPSHOT_NAME, snapshot_open(folder->fd, &index->snap)))
+	index_init(index, like);
+	if (!opened(index, SNAPSHOT_NAME, snapshot_open(index->dir->fd, &index->snap)))
 		return false;
 	index_start(index);
-	if (opened(folder, LOG_NAME, index_log_open(folder->fd, index->snap.head.id, &index->log)))
+	if (opened(
+		index, LOG_NAME, index_log_open(index->dir->fd, index->snap.head.id, &index->log)))
 		return true;
 	/* Without its log a snapshot is old, but what it knows of messages is true. */
 	if (index_log_own(index->snap.head.id, NULL, &index->log) < 0) {
-		index_clear(index);
+		index_close(index);
 		return false;
 	}
 	index->own = true;
@@ -290,48 +313,31 @@ index_follows(const struct index *old, const struct index *now)
 /* Puts another index, whose log is not read yet, in the place of the folder's, and tells what is
  * different: as its log is read, when it goes on from the old one, or else by comparing the two. */
 static void
-index_switch(struct maildir_folder *folder, struct index *now)
+index_switch(struct index *index, struct index *now)
 {
-	void (*change)(void *ctx, enum maildir_change change, uint32_t uid) = folder->change;
-	struct index old = *folder->index;
+	struct index old = *index;
 	bool follows = index_follows(&old, now);
 
-	if (old.open && old.state.next > folder->known)
-		folder->known = old.state.next;
-	*folder->index = *now;
+	if (old.open && old.state.next > now->known)
+		now->known = old.state.next;
+	*index = *now;
+	index->quiet = !follows;
+	(void)!index_log_read_on(&index->log, take, index);
+	index->quiet = false;
 	if (!follows)
-		folder->change = NULL;
-	(void)!index_log_read_on(&folder->index->log, take, folder);
-	folder->change = change;
-	if (!follows)
-		index_compare(folder, &old, folder->index);
-	index_clear(&old);
-}
-
-/* Sees to it that there is one, if only an empty one. */
-static bool
-index_have(struct maildir_folder *folder)
-{
-	if (folder->index != NULL)
-		return true;
-	folder->index = calloc(1, sizeof(*folder->index));
-	if (folder->index == NULL)
-		return false;
-	index_init(folder->index);
-	return true;
+		index_compare(&old, index);
+	index_close(&old);
 }
 
 bool
-index_open(struct maildir_folder *folder)
+index_open(struct index *index)
 {
-	if (!index_have(folder))
-		return false;
-	if (!folder->index->open) {
-		if (!index_read_files(folder, folder->index))
+	if (!index->open) {
+		if (!index_read_files(index, index))
 			return false;
-		(void)!index_log_read_on(&folder->index->log, take, folder);
+		(void)!index_log_read_on(&index->log, take, index);
 	}
-	return index_is_good(folder->index);
+	return index_is_good(index);
 }
 
 /*
@@ -339,94 +345,90 @@ index_open(struct maildir_folder *folder)
  * true to the next session: away with it, if that at least is possible.
  */
 static bool
-index_leave_disk(const struct maildir_folder *folder)
+index_leave_disk(const struct index *index)
 {
 	bool left;
 
-	if (folder->unlocked != 0)
+	if (index->dir->unlocked != 0)
 		return false;
-	left = unlinkat(folder->fd, SNAPSHOT_NAME, 0) == 0 || errno == ENOENT;
+	left = unlinkat(index->dir->fd, SNAPSHOT_NAME, 0) == 0 || errno == ENOENT;
 
-	(void)unlinkat(folder->fd, LOG_NAME, 0);
+	(void)unlinkat(index->dir->fd, LOG_NAME, 0);
 	return left;
 }
 
 /* Whether another session could write, and has made one for all. */
 static bool
-index_is_back(const struct maildir_folder *folder)
+index_is_back(const struct index *index)
 {
 	struct stat st;
 
-	return folder->index->own && folder->index->left &&
-	       fstatat(folder->fd, SNAPSHOT_NAME, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	return index->own && index->left &&
+	       fstatat(index->dir->fd, SNAPSHOT_NAME, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 /* The files are others than those that are open. */
 static bool
-index_reload(struct maildir_folder *folder)
+index_reload(struct index *index)
 {
 	struct index now;
 
-	if (!index_read_files(folder, &now))
+	if (!index_read_files(index, &now))
 		return false;
-	index_switch(folder, &now);
-	return index_is_good(folder->index);
+	index_switch(index, &now);
+	return index_is_good(index);
 }
 
 /* Sessions that have each their own in memory tell no lower modification sequence than the others. */
 static void
-index_rise(struct maildir_folder *folder)
+index_rise(struct index *index)
 {
-	struct index *index = folder->index;
 	struct uid_record record;
 
-	if (folder->lock_fd >= 0 && uid_record_read(folder, &record) == 0 &&
+	if (index->dir->lock_fd >= 0 && uid_record_read(index->dir, &record) == 0 &&
 	    record.validity == index->snap.head.validity && record.modseq > index->state.modseq)
 		index->state.modseq = record.modseq;
 }
 
 bool
-index_refresh(struct maildir_folder *folder)
+index_refresh(struct index *index)
 {
-	struct index *index = folder->index;
 	bool replaced;
 
-	if (index == NULL || !index->open)
-		return index_open(folder);
+	if (!index->open)
+		return index_open(index);
 	if (!index_is_good(index))
 		return false;
 	if (index->log.pending.len > 0)
 		return true; /* in the middle of a batch, under the lock */
-	if (index_is_back(folder))
-		return index_reload(folder);
+	if (index_is_back(index))
+		return index_reload(index);
 	if (index->own)
-		index_rise(folder);
+		index_rise(index);
 	if (!index_log_grew(&index->log, &replaced))
 		return true;
-	if (index_log_read_on(&index->log, take, folder) < 0)
+	if (index_log_read_on(&index->log, take, index) < 0)
 		return false;
 	if (!replaced)
 		return index_is_good(index);
-	return index_reload(folder);
+	return index_reload(index);
 }
 
 bool
-index_is_current(struct maildir_folder *folder)
+index_is_current(struct index *index)
 {
-	const struct index *index;
 	struct file_stamp disk;
 
-	if (!index_refresh(folder))
+	if (!index_refresh(index))
 		return false;
-	index = folder->index;
 	/* A log that was missing may have been about to be put in its place; and with the lock we go on from what all
 	 * sessions have. */
-	if (index->own && (index->stale || (index->apart && folder->unlocked == 0)) &&
-	    !index_reload(folder))
+	if (index->own && (index->stale || (index->apart && index->dir->unlocked == 0)) &&
+	    !index_reload(index))
 		return false;
 	if (index->own)
 		return true;
-	return file_stamp_at(folder->fd, SNAPSHOT_NAME, &disk) == 0 &&
+	return file_stamp_at(index->dir->fd, SNAPSHOT_NAME, &disk) == 0 &&
 	       disk.ino == index->snap.stamp.ino && disk.dev == index->snap.stamp.dev;
 }
 
@@ -440,16 +442,15 @@ index_modseq(const struct index *index)
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	modseq = (uint64_t)now.tv_sec << 20 | (uint64_t)now.tv_nsec / 1000;
-	if (index != NULL && modseq <= index->state.modseq)
+	if (modseq <= index->state.modseq)
 		modseq = index->state.modseq + 1;
 	return modseq;
 }
 
 /* From now on this process's own. */
 static int
-index_turn_own(struct maildir_folder *folder)
+index_turn_own(struct index *index)
 {
-	struct index *index = folder->index;
 	struct index_log own;
 
 	if (index->own || index_log_own(index->log.id, &index->log, &own) < 0)
@@ -457,111 +458,106 @@ index_turn_own(struct maildir_folder *folder)
 	index_log_close(&index->log);
 	index->log = own;
 	index->own = true;
-	index->apart = folder->unlocked != 0;
-	index->left = index_leave_disk(folder);
+	index->apart = index->dir->unlocked != 0;
+	index->left = index_leave_disk(index);
 	return 0;
 }
 
 /* In the record, which tells an old index that was put back from the one that was last used. */
 static void
-index_note_modseq(struct maildir_folder *folder)
+index_note_modseq(struct index *index)
 {
-	struct index *index = folder->index;
-
 	if (index->state.modseq > index->noted &&
-	    uid_record_modseq(folder, index->state.modseq) == 0)
+	    uid_record_modseq(index->dir, index->state.modseq) == 0)
 		index->noted = index->state.modseq;
 }
 
 int
-index_flush(struct maildir_folder *folder)
+index_flush(struct index *index)
 {
-	struct index *index = folder->index;
-
-	if ((folder->unlocked == 0 || index->own) && index_log_flush(&index->log) == 0)
+	if ((index->dir->unlocked == 0 || index->own) && index_log_flush(&index->log) == 0)
 		return 0;
-	return index_turn_own(folder);
+	return index_turn_own(index);
 }
 
 static int
-index_add(struct maildir_folder *folder, enum log_type type, const void *payload, size_t size)
+index_add(struct index *index, enum log_type type, const void *payload, size_t size)
 {
-	struct index *index = folder->index;
-
 	/* A batch of very many: what is in the list so far is a snapshot as good as any. */
 	if (index->log.end + index->log.pending.len > LOG_COMPACT &&
-	    index_compact(folder, NULL, 0) < 0)
+	    index_compact(index, NULL, 0) < 0)
 		return -1;
-	if (index_log_put(&folder->index->log, type, payload, size, take, folder) == 0)
+	if (index_log_put(&index->log, type, payload, size, take, index) == 0)
 		return 0;
-	folder->index->damaged = true;
+	index->damaged = true;
 	return -1;
 }
 
 int
-index_put(struct maildir_folder *folder, const struct index_message *message)
+index_put(struct index *index, const struct index_message *message)
 {
 	size_t size = index_strings_size(&message->record);
 	struct index_message put;
 
 	put.record = message->record;
 	memcpy(put.strings, message->strings, size);
-	put.record.base_hash = index_base_hash(folder->index, put.strings, put.record.base_len);
+	put.record.base_hash = index_base_hash(index, put.strings, put.record.base_len);
 	put.record.strings = put.record.strings_check = 0; /* the log's own checksum is of all */
 	put.record.check = 0;
-	return index_add(folder, LOG_PUT, &put, sizeof(put.record) + size);
+	return index_add(index, LOG_PUT, &put, sizeof(put.record) + size);
 }
 
 int
-index_put_gone(struct maildir_folder *folder, uint32_t uid, uint64_t modseq)
+index_put_gone(struct index *index, uint32_t uid, uint64_t modseq)
 {
 	struct index_vanished vanished = {.uid = uid, .modseq = modseq};
 	struct index_record record;
 	struct index_where where;
 
-	if (!index_where(folder->index, uid, &where))
+	if (!index_where(index, uid, &where))
 		return 0;
-	if (index_load(folder->index, &where, &record))
+	if (index_load(index, &where, &record))
 		vanished.base_hash = record.base_hash;
-	return index_add(folder, LOG_GONE, &vanished, sizeof(vanished));
+	return index_add(index, LOG_GONE, &vanished, sizeof(vanished));
 }
 
 int
-index_put_dead(struct maildir_folder *folder, uint32_t uid, const char *base, size_t len)
+index_put_dead(struct index *index, uint32_t uid, const char *base, size_t len)
 {
-	struct index_vanished vanished = {.uid = uid, .modseq = folder->index->state.modseq};
+	struct index_vanished vanished = {.uid = uid, .modseq = index->state.modseq};
 
-	vanished.base_hash = index_base_hash(folder->index, base, len);
-	return index_add(folder, LOG_GONE, &vanished, sizeof(vanished));
+	vanished.base_hash = index_base_hash(index, base, len);
+	return index_add(index, LOG_GONE, &vanished, sizeof(vanished));
 }
 
 int
-index_commit(struct maildir_folder *folder, const struct index_state *state)
+index_commit(struct index *index, const struct index_state *state)
 {
 	struct index_state put = *state;
 
-	if (put.modseq < folder->index->state.modseq)
-		put.modseq = folder->index->state.modseq;
-	if (put.next < folder->index->state.next)
-		put.next = folder->index->state.next;
-	if (index_add(folder, LOG_STATE, &put, sizeof(put)) < 0 || index_flush(folder) < 0)
+	if (put.modseq < index->state.modseq)
+		put.modseq = index->state.modseq;
+	if (put.next < index->state.next)
+		put.next = index->state.next;
+	if (index_add(index, LOG_STATE, &put, sizeof(put)) < 0 || index_flush(index) < 0)
 		return -1;
-	index_note_modseq(folder);
+	index_note_modseq(index);
 	/* A snapshot that cannot be made now is made after the next change. */
-	if (folder->index->log.end > LOG_COMPACT ||
-	    folder->index->log.records > LOG_COMPACT_RECORDS)
-		(void)!index_compact(folder, NULL, 0);
+	if (index->log.end > LOG_COMPACT || index->log.records > LOG_COMPACT_RECORDS)
+		(void)!index_compact(index, NULL, 0);
 	return 0;
 }
 
 /* Opens what the writer has just put on the disk; or keeps it, when that failed. */
 static int
-index_reopen(struct maildir_folder *folder, struct snapshot_writer *writer, struct index *now)
+index_reopen(struct index *index, struct snapshot_writer *writer, struct index *now)
 {
-	index_init(now);
-	if (folder->unlocked == 0 && snapshot_writer_store(writer, folder->md, folder->fd) == 0 &&
-	    snapshot_open(folder->fd, &now->snap) == 0) {
-		if (index_log_create(folder->md, folder->fd, writer->head.id, &now->log) == 0) {
+	index_init(now, index);
+	if (index->dir->unlocked == 0 &&
+	    snapshot_writer_store(writer, index->dir->md, index->dir->fd) == 0 &&
+	    snapshot_open(index->dir->fd, &now->snap) == 0) {
+		if (index_log_create(index->dir->md, index->dir->fd, writer->head.id, &now->log) ==
+		    0) {
 			index_start(now);
 			return 0;
 		}
@@ -574,30 +570,29 @@ index_reopen(struct maildir_folder *folder, struct snapshot_writer *writer, stru
 		return -1;
 	}
 	now->own = true;
-	now->apart = folder->unlocked != 0;
-	now->left = index_leave_disk(folder);
+	now->apart = index->dir->unlocked != 0;
+	now->left = index_leave_disk(index);
 	index_start(now);
 	return 0;
 }
 
 int
-index_replace(struct maildir_folder *folder, struct snapshot_writer *writer)
+index_replace(struct index *index, struct snapshot_writer *writer)
 {
 	struct index now;
 
-	if (!index_have(folder) || index_reopen(folder, writer, &now) < 0)
+	if (index_reopen(index, writer, &now) < 0)
 		return -1;
-	index_switch(folder, &now);
-	index_note_modseq(folder);
+	index_switch(index, &now);
+	index_note_modseq(index);
 	return 0;
 }
 
 /* --- texts --- */
 
 struct texts *
-index_texts(struct maildir_folder *folder, bool make)
+index_texts(struct index *index, bool make)
 {
-	struct index *index = folder->index;
 	uint64_t id = index->snap.head.texts;
 
 	if (!index->open)
@@ -605,10 +600,10 @@ index_texts(struct maildir_folder *folder, bool make)
 	if (index->texts.fd >= 0 && index->texts.id == id)
 		return &index->texts;
 	texts_close(&index->texts);
-	if (opened(folder, TEXTS_NAME, texts_open(folder->fd, id, &index->texts)))
+	if (opened(index, TEXTS_NAME, texts_open(index->dir->fd, id, &index->texts)))
 		return &index->texts;
-	if (make && !index->own && folder->unlocked == 0 &&
-	    texts_create(folder->md, folder->fd, id, &index->texts) == 0)
+	if (make && !index->own && index->dir->unlocked == 0 &&
+	    texts_create(index->dir->md, index->dir->fd, id, &index->texts) == 0)
 		return &index->texts;
 	return NULL;
 }

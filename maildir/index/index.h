@@ -16,10 +16,16 @@
 #include "maildir/index/index_record.h"
 #include "maildir/index/index_snapshot.h"
 #include "maildir/index/index_texts.h"
+#include "maildir/maildir.h"
 
-struct maildir_folder;
+struct mddir;
 
 struct index {
+	struct mddir *dir;
+	void (*tell)(void *ctx, enum maildir_change change, uint32_t uid);
+	void *ctx;
+	bool quiet;	/* nothing is told */
+	uint32_t known; /* UIDs below were in an index that another has replaced */
 	struct snapshot snap;
 	struct index_log log;
 	struct texts texts;
@@ -38,18 +44,29 @@ struct index {
 	uint64_t noted; /* modification sequence that we have noted in the record */
 };
 
+/*
+ * The index of a directory, without a list so far; NULL: ENOMEM.  It calls tell for each message that is in the list
+ * and changes, leaves, or comes back: see maildir_on_change.
+ */
+struct index *index_new(struct mddir *dir,
+    void (*tell)(void *ctx, enum maildir_change change, uint32_t uid), void *ctx);
+void index_free(struct index *index);
+/* Without a list again, as index_new made it. */
+void index_close(struct index *index);
+/* Calls the index's tell. */
+void index_tell(const struct index *index, enum maildir_change change, uint32_t uid);
+
 /* Looks for the files.  false: there is no index that can be used; sync.c makes one. */
-bool index_open(struct maildir_folder *folder);
-void index_close(struct maildir_folder *folder);
+bool index_open(struct index *index);
 
 /* Takes in what other sessions wrote, by one fstat if nothing.  false: as index_open. */
-bool index_refresh(struct maildir_folder *folder);
+bool index_refresh(struct index *index);
 
 /* Whether nothing of it was found damaged so far. */
 bool index_is_good(const struct index *index);
 
 /* Under the folder's lock: whether what is open is what lies on the disk, read to its end. */
-bool index_is_current(struct maildir_folder *folder);
+bool index_is_current(struct index *index);
 
 /* It is older than what was told to clients. */
 void index_distrust(struct index *index);
@@ -87,22 +104,22 @@ uint64_t index_modseq(const struct index *index);
 
 /* What a message is now, or that it is gone: in the list at once, on the disk with index_commit.
  * -1: ENOMEM. */
-int index_put(struct maildir_folder *folder, const struct index_message *message);
-int index_put_gone(struct maildir_folder *folder, uint32_t uid, uint64_t modseq);
+int index_put(struct index *index, const struct index_message *message);
+int index_put_gone(struct index *index, uint32_t uid, uint64_t modseq);
 /* Of one that vanished before this index had heard of it: its base name is taken. */
-int index_put_dead(struct maildir_folder *folder, uint32_t uid, const char *base, size_t len);
+int index_put_dead(struct index *index, uint32_t uid, const char *base, size_t len);
 
 /*
  * Writes what was put, and the state behind it; all sessions have it then.  When it cannot be written
  * this session goes on in its own memory, and the others find out by themselves.  -1: ENOMEM.
  */
-int index_commit(struct maildir_folder *folder, const struct index_state *state);
+int index_commit(struct index *index, const struct index_state *state);
 
 /* Writes what was put, or keeps it in memory. */
-int index_flush(struct maildir_folder *folder);
+int index_flush(struct index *index);
 
 /* A new snapshot in place of what there is, which is compared: changes are told. */
-int index_replace(struct maildir_folder *folder, struct snapshot_writer *writer);
+int index_replace(struct index *index, struct snapshot_writer *writer);
 
 /*
  * Begins a snapshot that goes on from what there is: ids, names' seed, vanished messages.  since: when
@@ -119,12 +136,12 @@ struct index_learned {
 	uint8_t known; /* enum index_known: what to add */
 };
 /* A new snapshot of what there is and what was learned, by rising UID: the log is empty then. */
-int index_compact(struct maildir_folder *folder, const struct index_learned *learned, size_t count);
+int index_compact(struct index *index, const struct index_learned *learned, size_t count);
 /* Adds it to the index, by rising UID; of many messages at once in a new snapshot. */
-int index_learn(struct maildir_folder *folder, const struct index_learned *learned, size_t count);
+int index_learn(struct index *index, const struct index_learned *learned, size_t count);
 
 /* The file of texts, opened when needed; NULL: there is none.  make: then there is one, or -- still
  * NULL -- none can be written. */
-struct texts *index_texts(struct maildir_folder *folder, bool make);
+struct texts *index_texts(struct index *index, bool make);
 
 #endif

@@ -5,7 +5,6 @@
  * A session has told its client of messages by their places in the old list; what is different in the new one it
  * must hear of, or else that nothing holds any more.
  */
-#include "maildir/folder/internal.h"
 #include "maildir/index/index.h"
 #include "maildir/index/index_compare.h"
 
@@ -44,8 +43,7 @@ none_vanished(struct index *old, uint32_t low, uint32_t high)
  * told who they were.
  */
 static bool
-compare_damaged(struct maildir_folder *folder, struct index *old, struct index *now, uint32_t low,
-    size_t *i, size_t *j)
+compare_damaged(struct index *old, struct index *now, uint32_t low, size_t *i, size_t *j)
 {
 	size_t olds = index_count(old), first = *j, count = 0;
 	uint32_t high = old->state.next;
@@ -63,14 +61,14 @@ compare_damaged(struct maildir_folder *folder, struct index *old, struct index *
 	for (size_t place = first; place < *j; place++) {
 		if (!index_record(now, place, &record) || record.uid <= low || record.uid >= high)
 			return false;
-		message_tell(folder, MAILDIR_CHANGED, record.uid);
+		index_tell(now, MAILDIR_CHANGED, record.uid);
 	}
 	return true;
 }
 
 /* Compares two lists and tells what has become of the messages of the first.  false: that cannot be told. */
 static bool
-compare_lists(struct maildir_folder *folder, struct index *old, struct index *now)
+compare_lists(struct index *old, struct index *now)
 {
 	size_t olds = index_count(old), news = index_count(now), i = 0, j = 0;
 	struct index_record was = {0}, is = {0};
@@ -80,22 +78,22 @@ compare_lists(struct maildir_folder *folder, struct index *old, struct index *no
 
 		if (i < olds && !index_record(old, i, &was)) {
 			was.uid = low;
-			if (!compare_damaged(folder, old, now, low, &i, &j))
+			if (!compare_damaged(old, now, low, &i, &j))
 				return false;
 			continue;
 		}
 		if (j < news && !index_record(now, j, &is))
 			return false;
 		if (j == news || (i < olds && was.uid < is.uid)) {
-			message_tell(folder, MAILDIR_GONE, was.uid);
+			index_tell(now, MAILDIR_GONE, was.uid);
 			i++;
 		} else if (i == olds || is.uid < was.uid) {
-			if (is.uid < folder->known)
-				message_tell(folder, MAILDIR_BACK, is.uid);
+			if (is.uid < now->known)
+				index_tell(now, MAILDIR_BACK, is.uid);
 			j++;
 		} else {
 			if (!index_same_marks(&was, &is))
-				message_tell(folder, MAILDIR_CHANGED, is.uid);
+				index_tell(now, MAILDIR_CHANGED, is.uid);
 			i++;
 			j++;
 		}
@@ -104,9 +102,9 @@ compare_lists(struct maildir_folder *folder, struct index *old, struct index *no
 }
 
 void
-index_compare(struct maildir_folder *folder, struct index *old, struct index *now)
+index_compare(struct index *old, struct index *now)
 {
-	if (old->open && (old->snap.head.validity != now->snap.head.validity ||
-			     !compare_lists(folder, old, now)))
-		message_tell(folder, MAILDIR_ANEW, 0);
+	if (old->open &&
+	    (old->snap.head.validity != now->snap.head.validity || !compare_lists(old, now)))
+		index_tell(now, MAILDIR_ANEW, 0);
 }

@@ -5,12 +5,11 @@
 #define MAILDIR_INDEX_INDEX_COMPARE_H
 
 struct index;
-struct maildir_folder;
 
 /*
  * Compares the two and tells the folder's session of each message that is gone, changed or back; of the whole
  * list when that cannot be told: after damage, or when UIDs do not mean any more what they did.
  */
-void index_compare(struct maildir_folder *folder, struct index *old, struct index *now);
+void index_compare(struct index *old, struct index *now);
 
 #endif

@@ -12,7 +12,6 @@
 
 #include "maildir/base/file.h"
 #include "maildir/base/hash.h"
-#include "maildir/folder/internal.h"
 #include "maildir/index/index_head.h"
 
 enum { BYTE_ORDER_MARK = 0x01020304 };
@@ -39,7 +38,7 @@ index_file_open(int dirfd, const struct index_kind *kind, uint64_t id, bool *mor
 
 	/* Then writing fails, and its writer goes on in its own memory (index.c). */
 	if (fd < 0 && (errno == EINVAL || error_bars(errno)))
-		fd = maildir_open_regular(dirfd, kind->name, &st);
+		fd = file_open_regular(dirfd, kind->name, &st);
 	if (fd < 0)
 		return -1;
 	index_head_make(kind, id, &wanted);
@@ -62,7 +61,7 @@ index_file_create(struct maildir *md, int dirfd, const struct index_kind *kind, 
 	if (fd < 0)
 		return -1;
 	index_head_make(kind, id, &head);
-	if (maildir_write_all(fd, &head, sizeof(head)) == 0 &&
+	if (file_write_all(fd, &head, sizeof(head)) == 0 &&
 	    file_place(md, dirfd, kind->tmp, kind->name, false) == 0)
 		return fd;
 	saved = errno;

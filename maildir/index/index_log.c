@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "maildir/folder/internal.h"
+#include "maildir/base/file.h"
 #include "maildir/index/index_head.h"
 #include "maildir/index/index_log.h"
 
@@ -165,7 +165,7 @@ log_is_ours(const struct index_log *log, uint64_t size)
 	}
 	if (log->last == 0)
 		return true;
-	if (maildir_pread_all(log->fd, &check, sizeof(check), (off_t)log->last) !=
+	if (file_pread_all(log->fd, &check, sizeof(check), (off_t)log->last) !=
 	    (ssize_t)sizeof(check))
 		return false;
 	errno = EINVAL;
@@ -196,7 +196,7 @@ index_log_read_on(struct index_log *log, index_log_take *take, void *ctx)
 	data = malloc(len);
 	if (data == NULL)
 		return -1;
-	n = maildir_pread_all(log->fd, data, len, (off_t)log->end);
+	n = file_pread_all(log->fd, data, len, (off_t)log->end);
 	if (n > 0)
 		log_take_good(log, data, (size_t)n, take, ctx);
 	free(data);
@@ -311,7 +311,7 @@ log_write(struct index_log *log, const struct mdtext *batch)
 	if (fstat(log->fd, &st) < 0 ||
 	    ((uint64_t)st.st_size > log->end && ftruncate(log->fd, (off_t)log->end) < 0))
 		return -1;
-	if (maildir_pwrite_all(log->fd, batch->data, batch->len, (off_t)log->end) == 0)
+	if (file_pwrite_all(log->fd, batch->data, batch->len, (off_t)log->end) == 0)
 		return 0;
 	saved = errno;
 	(void)!ftruncate(log->fd, (off_t)log->end);

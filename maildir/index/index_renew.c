@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "maildir/folder/internal.h"
+#include "maildir/base/dir.h"
 #include "maildir/index/index.h"
 
 enum {
@@ -114,23 +114,21 @@ texts_move_one(struct move_texts *move, struct index_record *record)
 }
 
 static void
-texts_move_begin(
-    struct maildir_folder *folder, struct snapshot_writer *writer, struct move_texts *move)
+texts_move_begin(struct index *index, struct snapshot_writer *writer, struct move_texts *move)
 {
-	struct index *index = folder->index;
 	uint64_t used = 0, id;
 	struct index_record record;
 
 	memset(move, 0, sizeof(*move));
 	move->to.fd = -1;
-	move->from = index_texts(folder, false);
-	if (move->from == NULL || move->from->size < TEXTS_WASTE || folder->unlocked != 0)
+	move->from = index_texts(index, false);
+	if (move->from == NULL || move->from->size < TEXTS_WASTE || index->dir->unlocked != 0)
 		return;
 	for (size_t i = 0; i < index_count(index); i++)
 		if (index_record(index, i, &record))
 			used += record.text_size;
 	if (move->from->size < used * 2 + TEXTS_WASTE || texts_new_id(&id) < 0 ||
-	    texts_create(folder->md, folder->fd, id, &move->to) < 0)
+	    texts_create(index->dir->md, index->dir->fd, id, &move->to) < 0)
 		return;
 	move->active = true;
 	writer->head.texts = id;
@@ -169,9 +167,8 @@ message_learn(struct index_message *message, const struct index_learned *learned
 }
 
 int
-index_compact(struct maildir_folder *folder, const struct index_learned *learned, size_t count)
+index_compact(struct index *index, const struct index_learned *learned, size_t count)
 {
-	struct index *index = folder->index;
 	struct snapshot_writer writer;
 	struct index_message message;
 	struct index_record record;
@@ -180,14 +177,14 @@ index_compact(struct maildir_folder *folder, const struct index_learned *learned
 
 	if (index_writer_begin(index, &writer, 0) < 0)
 		return -1;
-	if (index_flush(folder) < 0) {
+	if (index_flush(index) < 0) {
 		snapshot_writer_end(&writer);
 		return -1;
 	}
 	/* A log of our own memory is nobody else's. */
 	writer.head.before = index->own ? 0 : index->snap.head.id;
 	writer.head.before_at = index->log.end;
-	texts_move_begin(folder, &writer, &move);
+	texts_move_begin(index, &writer, &move);
 	for (size_t i = 0; i < index_count(index); i++) {
 		if (!index_record(index, i, &record) || !index_message(index, record.uid, &message))
 			break;
@@ -204,7 +201,7 @@ index_compact(struct maildir_folder *folder, const struct index_learned *learned
 	if (index->damaged)
 		errno = EINVAL;
 	else
-		r = index_replace(folder, &writer);
+		r = index_replace(index, &writer);
 	snapshot_writer_end(&writer);
 	return r;
 }
@@ -212,19 +209,18 @@ index_compact(struct maildir_folder *folder, const struct index_learned *learned
 /* --- what is learned --- */
 
 int
-index_learn(struct maildir_folder *folder, const struct index_learned *learned, size_t count)
+index_learn(struct index *index, const struct index_learned *learned, size_t count)
 {
-	struct index *index = folder->index;
 	struct index_message message;
 
 	if (count > LEARN_BY_LOG)
-		return index_compact(folder, learned, count);
+		return index_compact(index, learned, count);
 	for (size_t i = 0; i < count; i++) {
 		if (!index_message(index, learned[i].uid, &message))
 			continue;
 		message_learn(&message, &learned[i]);
-		if (index_put(folder, &message) < 0)
+		if (index_put(index, &message) < 0)
 			return -1;
 	}
-	return index_flush(folder);
+	return index_flush(index);
 }

@@ -18,7 +18,6 @@
 #include <unistd.h>
 
 #include "maildir/base/file.h"
-#include "maildir/folder/internal.h"
 #include "maildir/index/index_snapshot.h"
 
 static const char magic[8] = {'s', 'a', 'l', 'l', 'y', 'i', 'd', 'x'};
@@ -135,7 +134,7 @@ snapshot_open(int dirfd, struct snapshot *snapshot)
 	int fd, r, saved;
 
 	memset(snapshot, 0, sizeof(*snapshot));
-	fd = maildir_open_regular(dirfd, SNAPSHOT_NAME, &st);
+	fd = file_open_regular(dirfd, SNAPSHOT_NAME, &st);
 	if (fd < 0)
 		return -1;
 	r = snapshot_map(snapshot, fd, &st);
@@ -376,7 +375,7 @@ pieces_write(struct maildir *md, int dirfd, const struct piece piece[PIECES])
 	if (fd < 0)
 		return -1;
 	for (int i = 0; i < PIECES && r == 0; i++)
-		r = maildir_write_all(fd, piece[i].data, piece[i].size);
+		r = file_write_all(fd, piece[i].data, piece[i].size);
 	if (r == 0)
 		r = fsync(fd);
 	if (close(fd) < 0)

@@ -18,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "maildir/folder/internal.h"
+#include "maildir/base/file.h"
 #include "maildir/index/index_head.h"
 #include "maildir/index/index_record.h"
 #include "maildir/index/index_texts.h"
@@ -238,7 +238,7 @@ texts_append(struct texts *texts, const struct mdtext *batch, uint64_t *at_r)
 		record.check = index_check(texts->id, &record, sizeof(record));
 		memcpy(batch->data + at, &record, sizeof(record));
 	}
-	if (maildir_pwrite_all(texts->fd, batch->data, batch->len, (off_t)texts->size) < 0) {
+	if (file_pwrite_all(texts->fd, batch->data, batch->len, (off_t)texts->size) < 0) {
 		(void)!ftruncate(texts->fd, (off_t)texts->size);
 		return -1;
 	}

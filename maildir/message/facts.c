@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "maildir/folder/internal.h"
+#include "maildir/folder/folder.h"
 #include "maildir/message/facts.h"
 #include "maildir/message/fields.h"
 #include "maildir/message/header.h"

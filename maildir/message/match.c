@@ -14,7 +14,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "maildir/folder/internal.h"
+#include "maildir/folder/folder.h"
 #include "maildir/maildir.h"
 #include "maildir/message/casemap.h"
 #include "maildir/message/charset.h"
@@ -124,7 +124,7 @@ window_look(struct matcher *m, struct window *window)
 
 		if (!may_answer(m, i, window->see))
 			continue;
-		if (maildir_stopped(m->folder->md, text->len))
+		if (maildir_stopped(m->folder->home.md, text->len))
 			break;
 		if (memmem(text->data, text->len, match->text, match->len) != NULL)
 			answer(m, i);
@@ -155,7 +155,7 @@ window_end(struct matcher *m, struct window *window)
 static int
 going(struct matcher *m, size_t len)
 {
-	if (maildir_stopped(m->folder->md, len))
+	if (maildir_stopped(m->folder->home.md, len))
 		return -1;
 	if (m->utf8.failed || m->field.text.failed || m->text.text.failed ||
 	    m->header.field.failed) {

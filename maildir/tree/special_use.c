@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "maildir/folder/internal.h"
+#include "maildir/folder/folder.h"
 #include "maildir/tree/tree.h"
 
 #define SPECIAL_USE	"sallyport.special-use"

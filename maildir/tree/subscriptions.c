@@ -29,7 +29,7 @@
 
 #include "maildir/base/lock.h"
 #include "maildir/courier/takeover.h"
-#include "maildir/folder/internal.h"
+#include "maildir/folder/folder.h"
 #include "maildir/tree/tree.h"
 
 #define SUBSCRIPTIONS	    "subscriptions"

@@ -19,9 +19,10 @@
 
 #include "maildir/base/lock.h"
 #include "maildir/folder/deliver.h"
-#include "maildir/folder/internal.h"
+#include "maildir/folder/folder.h"
 #include "maildir/tree/tree.h"
 #include "maildir/uids/keywords.h"
+#include "maildir/uids/validity.h"
 
 /* No folder's name, since it does not begin with a dot. */
 #define DELETED "sallyport.deleted."
@@ -62,7 +63,7 @@ level_push(struct level stack[REMOVE_DEPTH], size_t *depth, int dirfd, const cha
 	struct level *level = &stack[*depth];
 
 	if (*depth == REMOVE_DEPTH || strlen(name) > NAME_MAX ||
-	    (level->dir = maildir_read_dir(dirfd, name, &level->fd)) == NULL)
+	    (level->dir = file_read_dir(dirfd, name, &level->fd)) == NULL)
 		return;
 	memcpy(level->name, name, strlen(name) + 1);
 	++*depth;
@@ -103,7 +104,7 @@ remove_tree(int top, const char *name)
 void
 maildir_clear_deleted(struct maildir *md)
 {
-	DIR *dir = maildir_read_dir(md->fd, ".", NULL);
+	DIR *dir = file_read_dir(md->fd, ".", NULL);
 	const struct dirent *entry;
 	struct stat st;
 
@@ -132,14 +133,14 @@ validity_outlives(struct maildir_folder *folder)
 	struct uidfile file;
 	uint32_t above, unused;
 
-	if (uidfile_load(folder, &file) < 0)
+	if (uidfile_load(&folder->home, &file) < 0)
 		return;
 	above = file.list.validity;
 	uidfile_close(&file);
-	if (uid_record_read(folder, &record) == 0 && record.validity > above)
+	if (uid_record_read(&folder->home, &record) == 0 && record.validity > above)
 		above = record.validity;
 	if (above > 0)
-		(void)validity_next(folder->md, above, &unused);
+		(void)validity_next(folder->home.md, above, &unused);
 }
 
 /* What lies aside is no folder for sessions and deliveries either that have it open. */
@@ -179,11 +180,11 @@ delete_locked(struct maildir *md, const struct place *place)
 	if (maildir_folder_open(md, place->name, &folder) < 0)
 		return -1;
 	/* A delivery that is on its way ends first. */
-	r = mdlock_folder(folder);
+	r = mdlock_folder(&folder->home);
 	if (r == 0) {
 		validity_outlives(folder);
-		r = set_aside(md, folder->path);
-		mdlock_unfolder(folder);
+		r = set_aside(md, folder->home.path);
+		mdlock_unfolder(&folder->home);
 	}
 	maildir_folder_close(&folder);
 	if (r < 0)
@@ -438,10 +439,10 @@ unmake(struct maildir *md, struct maildir_folder *folder)
 {
 	int saved = errno;
 
-	if (folder != NULL && unlinkat(folder->fd, "new", AT_REMOVEDIR) == 0) {
-		if (unlinkat(folder->fd, "cur", AT_REMOVEDIR) < 0)
-			(void)!mkdirat(folder->fd, "new", 0700);
-		else if (set_aside(md, folder->path) == 0)
+	if (folder != NULL && unlinkat(folder->home.fd, "new", AT_REMOVEDIR) == 0) {
+		if (unlinkat(folder->home.fd, "cur", AT_REMOVEDIR) < 0)
+			(void)!mkdirat(folder->home.fd, "new", 0700);
+		else if (set_aside(md, folder->home.path) == 0)
 			maildir_clear_deleted(md);
 	}
 	errno = saved;

@@ -19,7 +19,7 @@
 
 #include "maildir/base/file.h"
 #include "maildir/base/lock.h"
-#include "maildir/folder/internal.h"
+#include "maildir/folder/folder.h"
 #include "maildir/folder/scan.h"
 #include "maildir/index/index.h"
 #include "maildir/uids/keywords.h"
@@ -126,17 +126,17 @@ keywords_load(struct maildir_folder *folder, struct keywords *keywords)
 	struct stat st;
 	char *text;
 	size_t size;
-	int fd = maildir_open_regular(folder->fd, KEYWORDS_NAME, &st), r, saved;
+	int fd = file_open_regular(folder->home.fd, KEYWORDS_NAME, &st), r, saved;
 
 	memset(keywords, 0, sizeof(*keywords));
 	if (fd < 0 && (errno == EACCES || errno == EPERM || errno == EINVAL)) {
-		file_notice(folder->md, folder->fd, KEYWORDS_NAME, errno);
+		file_notice(folder->home.md, folder->home.fd, KEYWORDS_NAME, errno);
 		keywords->closed = errno != EINVAL;
-		return file_stamp_at(folder->fd, KEYWORDS_NAME, &keywords->stamp);
+		return file_stamp_at(folder->home.fd, KEYWORDS_NAME, &keywords->stamp);
 	}
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -1;
-	r = maildir_read_all(fd, KEYWORDS_SIZE_MAX, &text, &size);
+	r = file_read_all(fd, KEYWORDS_SIZE_MAX, &text, &size);
 	saved = errno;
 	close(fd);
 	errno = saved;
@@ -155,7 +155,7 @@ letters_refresh(struct maildir_folder *folder)
 	struct file_stamp now;
 	struct keywords fresh;
 
-	if (file_stamp_at(folder->fd, KEYWORDS_NAME, &now) < 0)
+	if (file_stamp_at(folder->home.fd, KEYWORDS_NAME, &now) < 0)
 		return -1;
 	if (folder->keywords != NULL && file_stamp_same(&now, &folder->keywords->stamp))
 		return 0;
@@ -175,7 +175,7 @@ keywords_refresh(struct maildir_folder *folder)
 		return 0;
 	if (folder->more == NULL && (folder->more = calloc(1, sizeof(*folder->more))) == NULL)
 		return -1;
-	return letters_refresh(folder) < 0 ? -1 : more_refresh(folder, folder->more);
+	return letters_refresh(folder) < 0 ? -1 : more_refresh(&folder->home, folder->more);
 }
 
 void
@@ -247,18 +247,18 @@ keywords_split(const struct maildir_folder *folder, const char *base, size_t bas
 int
 keywords_save(struct maildir_folder *folder, const struct more_change *change, size_t count)
 {
-	struct file_stamp *seen = folder->index != NULL ? &folder->index->state.more : NULL;
+	struct file_stamp *seen = &folder->index->state.more;
 	bool same;
 	int r;
 
 	if (keywords_refresh(folder) < 0)
 		return -1;
-	same = seen != NULL && file_stamp_same(&folder->more->stamp, seen);
-	r = more_store(folder, folder->more, change, count);
+	same = file_stamp_same(&folder->more->stamp, seen);
+	r = more_store(&folder->home, folder->more, change, count);
 	/* What could not be written, all of it or half, is for the next sync to find. */
 	if (same && r == 0)
 		*seen = folder->more->stamp;
-	else if (r < 0 && seen != NULL)
+	else if (r < 0)
 		memset(seen, 0xff, sizeof(*seen));
 	return r;
 }
@@ -271,16 +271,17 @@ keywords_store(struct maildir_folder *folder, const struct keywords *keywords)
 	int r;
 
 	keywords_put(keywords, &text);
-	r = file_write(folder->fd, KEYWORDS_TMP, &text, NULL);
-	if (r == 0 && !dotlock_held(folder)) {
-		(void)unlinkat(folder->fd, KEYWORDS_TMP, 0);
+	r = file_write(folder->home.fd, KEYWORDS_TMP, &text, NULL);
+	if (r == 0 && !dotlock_held(&folder->home)) {
+		(void)unlinkat(folder->home.fd, KEYWORDS_TMP, 0);
 		errno = ENOLCK;
 		r = -1;
 	}
 	if (r == 0)
-		r = file_place(folder->md, folder->fd, KEYWORDS_TMP, KEYWORDS_NAME, false);
+		r = file_place(
+		    folder->home.md, folder->home.fd, KEYWORDS_TMP, KEYWORDS_NAME, false);
 	if (r == 0)
-		r = fsync(folder->fd);
+		r = fsync(folder->home.fd);
 	mdtext_clear(&text);
 	return r;
 }
@@ -335,7 +336,7 @@ letter_make(struct maildir_folder *folder, uint32_t used, const char *name)
 	changed = *folder->keywords;
 	memcpy(changed.name[letter], name, strlen(name) + 1);
 	if (keywords_store(folder, &changed) < 0 ||
-	    file_stamp_at(folder->fd, KEYWORDS_NAME, &changed.stamp) < 0)
+	    file_stamp_at(folder->home.fd, KEYWORDS_NAME, &changed.stamp) < 0)
 		return -1;
 	*folder->keywords = changed;
 	return letter;
@@ -354,7 +355,7 @@ number_make(struct maildir_folder *folder, const char *name)
 		errno = ERANGE;
 		return -1;
 	}
-	return more_name(folder, folder->more, number, name) < 0 ? -1 : number;
+	return more_name(&folder->home, folder->more, number, name) < 0 ? -1 : number;
 }
 
 static int
@@ -383,11 +384,11 @@ keyword_add(struct maildir_folder *folder, const char *name, bool locked)
 	/* Names of letters that cannot be read must not be overwritten. */
 	if (folder->keywords->closed || letter_free(folder, 0) < 0)
 		return number_make(folder, name);
-	if (letters_in_use(folder, &used) < 0 || (!locked && dotlock_take(folder) < 0))
+	if (letters_in_use(folder, &used) < 0 || (!locked && dotlock_take(&folder->home) < 0))
 		return -1;
 	number = letter_make(folder, used, name);
 	if (!locked)
-		dotlock_drop(folder);
+		dotlock_drop(&folder->home);
 	return number < KEYWORD_LETTERS ? number : number_make(folder, name);
 }
 
@@ -437,9 +438,9 @@ maildir_keyword_make(struct maildir_folder *folder, const char *name)
 	number = keyword_number(folder, name);
 	if (number >= 0)
 		return number;
-	if (mdlock_folder(folder) < 0)
+	if (mdlock_folder(&folder->home) < 0)
 		return -1;
 	number = keyword_add(folder, name, false);
-	mdlock_unfolder(folder);
+	mdlock_unfolder(&folder->home);
 	return number;
 }

@@ -28,9 +28,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "maildir/base/dir.h"
 #include "maildir/base/file.h"
 #include "maildir/base/fnv.h"
-#include "maildir/folder/internal.h"
+#include "maildir/base/name.h"
+#include "maildir/base/root.h"
 #include "maildir/uids/keywords.h"
 #include "maildir/uids/more_keywords.h"
 
@@ -345,7 +347,7 @@ goes_on(const struct more_keywords *more, int fd, const struct stat *st)
 
 	return more->end > 0 && st->st_ino == more->stamp.ino && st->st_dev == more->stamp.dev &&
 	       st->st_size >= more->end &&
-	       maildir_pread_all(fd, tail, size, more->end - (off_t)size) == (ssize_t)size &&
+	       file_pread_all(fd, tail, size, more->end - (off_t)size) == (ssize_t)size &&
 	       memcmp(tail, more->tail, size) == 0;
 }
 
@@ -359,7 +361,7 @@ read_on(struct more_keywords *more, int fd, const struct stat *st)
 
 	if (text == NULL)
 		return -1;
-	n = maildir_pread_all(fd, text, size, more->end);
+	n = file_pread_all(fd, text, size, more->end);
 	if (n >= 0)
 		n = more_parse(more, text, (size_t)n);
 	free(text);
@@ -367,7 +369,7 @@ read_on(struct more_keywords *more, int fd, const struct stat *st)
 		return -1;
 	more->end += n;
 	size = tail_size(more->end);
-	if (maildir_pread_all(fd, more->tail, size, more->end - (off_t)size) != (ssize_t)size)
+	if (file_pread_all(fd, more->tail, size, more->end - (off_t)size) != (ssize_t)size)
 		return -1;
 	/* What was appended while we read is not in this stamp, and so is found by the next look. */
 	file_stamp_of(st, &more->stamp);
@@ -394,17 +396,17 @@ read_anew(struct more_keywords *more, int fd, const struct stat *st)
 }
 
 int
-more_refresh(struct maildir_folder *folder, struct more_keywords *more)
+more_refresh(struct mddir *dir, struct more_keywords *more)
 {
 	struct file_stamp now;
 	struct stat st;
 	int fd, r, saved;
 
-	if (file_stamp_at(folder->fd, MORE_KEYWORDS_NAME, &now) < 0)
+	if (file_stamp_at(dir->fd, MORE_KEYWORDS_NAME, &now) < 0)
 		return -1;
 	if (file_stamp_same(&now, &more->stamp))
 		return 0;
-	fd = maildir_open_regular(folder->fd, MORE_KEYWORDS_NAME, &st);
+	fd = file_open_regular(dir->fd, MORE_KEYWORDS_NAME, &st);
 	if (fd < 0) {
 		saved = errno;
 		if (saved != ENOENT && saved != EINVAL && saved != EACCES && saved != EPERM)
@@ -413,7 +415,7 @@ more_refresh(struct maildir_folder *folder, struct more_keywords *more)
 		more->stamp = now;
 		more->closed = saved == EACCES || saved == EPERM;
 		if (saved != ENOENT)
-			file_notice(folder->md, folder->fd, MORE_KEYWORDS_NAME, saved);
+			file_notice(dir->md, dir->fd, MORE_KEYWORDS_NAME, saved);
 		return 0;
 	}
 	r = goes_on(more, fd, &st) ? read_on(more, fd, &st) : -1;
@@ -435,7 +437,7 @@ ends_whole(int fd, off_t size)
 
 	if (size == 0)
 		return 1;
-	if (maildir_pread_all(fd, &last, 1, size - 1) != 1)
+	if (file_pread_all(fd, &last, 1, size - 1) != 1)
 		return -1;
 	return last == '\n';
 }
@@ -452,9 +454,9 @@ append_to(int fd, const struct mdtext *text)
 	whole = ends_whole(fd, st.st_size);
 	if (whole < 0)
 		return -1;
-	if ((whole || maildir_write_all(fd, "\n", 1) == 0) &&
-	    (st.st_size > 0 || maildir_write_all(fd, HEAD, strlen(HEAD)) == 0) &&
-	    maildir_write_all(fd, text->data, text->len) == 0 && fsync(fd) == 0)
+	if ((whole || file_write_all(fd, "\n", 1) == 0) &&
+	    (st.st_size > 0 || file_write_all(fd, HEAD, strlen(HEAD)) == 0) &&
+	    file_write_all(fd, text->data, text->len) == 0 && fsync(fd) == 0)
 		return 0;
 	/* Half a batch is none; if it cannot be cut its whole lines are read once more. */
 	saved = errno;
@@ -464,74 +466,73 @@ append_to(int fd, const struct mdtext *text)
 }
 
 static int
-more_replace(struct maildir_folder *folder, const struct mdtext *text)
+more_replace(struct mddir *dir, const struct mdtext *text)
 {
-	if (file_write(folder->fd, MORE_TMP, text, MORE_KEYWORDS_NAME) < 0 ||
-	    file_place(folder->md, folder->fd, MORE_TMP, MORE_KEYWORDS_NAME, false) < 0)
+	if (file_write(dir->fd, MORE_TMP, text, MORE_KEYWORDS_NAME) < 0 ||
+	    file_place(dir->md, dir->fd, MORE_TMP, MORE_KEYWORDS_NAME, false) < 0)
 		return -1;
-	return fsync(folder->fd);
+	return fsync(dir->fd);
 }
 
 /* Not into a file that is somewhere else too, or is none: what is known, and more, into one of our own. */
 static int
-more_append_anew(
-    struct maildir_folder *folder, struct more_keywords *more, const struct mdtext *text)
+more_append_anew(struct mddir *dir, struct more_keywords *more, const struct mdtext *text)
 {
 	struct mdtext all = {0};
 	int r;
 
 	more_put(more, NULL, NULL, &all);
 	mdtext_add(&all, text->data, text->len);
-	r = more_replace(folder, &all);
+	r = more_replace(dir, &all);
 	mdtext_clear(&all);
-	return r < 0 ? -1 : more_refresh(folder, more);
+	return r < 0 ? -1 : more_refresh(dir, more);
 }
 
 static int
-more_append(struct maildir_folder *folder, struct more_keywords *more, const struct mdtext *text)
+more_append(struct mddir *dir, struct more_keywords *more, const struct mdtext *text)
 {
 	struct stat st;
 	bool made = false;
 	int fd, r, saved;
 
-	if (text->failed || folder->unlocked != 0) {
-		errno = text->failed ? ENOMEM : folder->unlocked;
+	if (text->failed || dir->unlocked != 0) {
+		errno = text->failed ? ENOMEM : dir->unlocked;
 		return -1;
 	}
-	fd = file_open(folder->fd, MORE_KEYWORDS_NAME, O_APPEND, &st);
+	fd = file_open(dir->fd, MORE_KEYWORDS_NAME, O_APPEND, &st);
 	if (fd < 0 && errno == ENOENT) {
 		made = true;
-		fd = file_open(folder->fd, MORE_KEYWORDS_NAME, O_APPEND | O_CREAT, &st);
+		fd = file_open(dir->fd, MORE_KEYWORDS_NAME, O_APPEND | O_CREAT, &st);
 	}
 	if (fd < 0 && errno == EINVAL)
-		return more_append_anew(folder, more, text);
+		return more_append_anew(dir, more, text);
 	if (fd < 0)
 		return -1;
 	r = append_to(fd, text);
 	if (r == 0 && made)
-		r = fsync(folder->fd);
+		r = fsync(dir->fd);
 	saved = errno;
 	if (close(fd) < 0 && r == 0)
 		return -1;
 	errno = saved;
-	return r < 0 ? -1 : more_refresh(folder, more);
+	return r < 0 ? -1 : more_refresh(dir, more);
 }
 
 int
-more_name(struct maildir_folder *folder, struct more_keywords *more, int number, const char *name)
+more_name(struct mddir *dir, struct more_keywords *more, int number, const char *name)
 {
 	struct mdtext text = {0};
 	int r;
 
 	put_name(&text, number, name);
-	r = more_append(folder, more, &text);
+	r = more_append(dir, more, &text);
 	mdtext_clear(&text);
 	return r;
 }
 
 int
-more_store(struct maildir_folder *folder, struct more_keywords *more,
-    const struct more_change *change, size_t count)
+more_store(
+    struct mddir *dir, struct more_keywords *more, const struct more_change *change, size_t count)
 {
 	struct mdtext text = {0};
 	int r = 0;
@@ -539,23 +540,23 @@ more_store(struct maildir_folder *folder, struct more_keywords *more,
 	for (size_t i = 0; i < count; i++)
 		put_message(&text, change[i].base, change[i].base_len, change[i].keywords);
 	if (count > 0)
-		r = more_append(folder, more, &text);
+		r = more_append(dir, more, &text);
 	mdtext_clear(&text);
 	return r;
 }
 
 int
-more_trim(struct maildir_folder *folder, struct more_keywords *more, size_t messages,
+more_trim(struct mddir *dir, struct more_keywords *more, size_t messages,
     bool (*live)(void *ctx, const char *base, size_t len), void *ctx)
 {
 	size_t useful = more->count < messages ? more->count : messages;
 	struct mdtext text = {0};
 	int r;
 
-	if (folder->unlocked != 0 || more->lines <= (useful + MORE_COUNT) * 2 + WASTE_MIN)
+	if (dir->unlocked != 0 || more->lines <= (useful + MORE_COUNT) * 2 + WASTE_MIN)
 		return 0;
 	more_put(more, live, ctx, &text);
-	r = more_replace(folder, &text);
+	r = more_replace(dir, &text);
 	mdtext_clear(&text);
-	return r < 0 ? -1 : more_refresh(folder, more);
+	return r < 0 ? -1 : more_refresh(dir, more);
 }

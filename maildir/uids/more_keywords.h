@@ -60,15 +60,14 @@ uint64_t more_mask(const struct more_keywords *more, const char *base, size_t le
 
 /* --- the file --- */
 
-struct maildir_folder;
+struct mddir;
 
 /* Reads what is new in the file, or all of it; one fstatat(2) if nothing is.  A missing file is an empty
  * one, and so is what is no file.  -1: what was read before stays. */
-int more_refresh(struct maildir_folder *folder, struct more_keywords *more);
+int more_refresh(struct mddir *dir, struct more_keywords *more);
 
 /* Gives a number its name.  Under the folder's lock; on disk when it returns. */
-int more_name(
-    struct maildir_folder *folder, struct more_keywords *more, int number, const char *name);
+int more_name(struct mddir *dir, struct more_keywords *more, int number, const char *name);
 
 /* The keywords that messages are to have: those of MORE_BITS. */
 struct more_change {
@@ -82,15 +81,15 @@ struct more_change {
  * more.  Under the folder's lock, after more_refresh, for what is written are whole masks.  -1: none of
  * them is.
  */
-int more_store(struct maildir_folder *folder, struct more_keywords *more,
-    const struct more_change *change, size_t count);
+int more_store(
+    struct mddir *dir, struct more_keywords *more, const struct more_change *change, size_t count);
 
 /*
  * Makes the file small again when it has grown to no purpose: messages is how many the folder has, and
  * live says of a base name whether one of them has it.  Under the folder's lock, by one who knows all
  * of them.  -1: it is as it was.
  */
-int more_trim(struct maildir_folder *folder, struct more_keywords *more, size_t messages,
+int more_trim(struct mddir *dir, struct more_keywords *more, size_t messages,
     bool (*live)(void *ctx, const char *base, size_t len), void *ctx);
 
 #endif

@@ -42,6 +42,7 @@
 #include <string.h>
 
 #include "maildir/base/name.h"
+#include "maildir/base/record.h"
 #include "maildir/uids/uidlist.h"
 
 /* The shortest line: "1 :a" and its end. */

@@ -75,7 +75,8 @@ void uidlist_put_new(struct mdtext *out, uint32_t uid, const char *base, size_t 
 
 /* --- the file --- */
 
-struct maildir_folder;
+struct mddir;
+struct uid_record; /* base/record.h */
 
 /* What has been read, and from where. */
 struct uidfile {
@@ -87,25 +88,15 @@ struct uidfile {
 };
 
 /* Reads it; a missing one is UIDLIST_NONE, not an error.  uidfile must be zero or closed. */
-int uidfile_load(struct maildir_folder *folder, struct uidfile *file);
+int uidfile_load(struct mddir *dir, struct uidfile *file);
 /* Opens it for appending without reading it; its stamp is what there is to compare. */
-int uidfile_join(struct maildir_folder *folder, struct uidfile *file);
+int uidfile_join(struct mddir *dir, struct uidfile *file);
 void uidfile_close(struct uidfile *file);
 
 /* Both return when it is on disk.  Called with dovecot-uidlist.lock held. */
-int uidfile_append(struct maildir_folder *folder, struct uidfile *file, const struct mdtext *text);
-int uidfile_replace(struct maildir_folder *folder, struct uidfile *file, const struct mdtext *text);
+int uidfile_append(struct mddir *dir, struct uidfile *file, const struct mdtext *text);
+int uidfile_replace(struct mddir *dir, struct uidfile *file, const struct mdtext *text);
 
-/*
- * The record: the UIDVALIDITY and next UID that were last given out, in our lock file.  It tells a
- * uidlist that lost its end, or was replaced by an old one, from a whole one; and with the highest
- * modification sequence an index in the same way.
- */
-struct uid_record {
-	uint32_t validity, next; /* 0: there is none */
-	uint32_t recent;	 /* UIDs from here on were told to no IMAP session yet */
-	uint64_t modseq;	 /* the highest that was told, or about */
-};
 /*
  * Why a uidlist cannot be trusted, and everything gets new UIDs; NULL: it can.  unwritten: its last line is
  * known to be older than what was given out last.
@@ -114,9 +105,5 @@ const char *uidlist_doubt(
     const struct uidlist *list, const struct uid_record *record, bool unwritten);
 /* Of one that can be trusted: takes its next UID above all that its lost lines can have given. */
 void uidlist_pass_lost(struct uidlist *list, const struct uid_record *record);
-int uid_record_read(struct maildir_folder *folder, struct uid_record *record_r);
-int uid_record_write(struct maildir_folder *folder, const struct uid_record *record);
-/* The modification sequence alone. */
-int uid_record_modseq(struct maildir_folder *folder, uint64_t modseq);
 
 #endif

@@ -18,8 +18,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "maildir/base/file.h"
 #include "maildir/base/lock.h"
-#include "maildir/folder/internal.h"
+#include "maildir/base/root.h"
+#include "maildir/base/text.h"
+#include "maildir/uids/validity.h"
 
 #define VALIDITY_NAME "dovecot-uidvalidity"
 #define VALIDITY_TMP  "sallyport.uidvalidity"
@@ -49,7 +52,7 @@ validity_content(struct maildir *md)
 {
 	char text[9] = "";
 	struct stat st;
-	int fd = maildir_open_regular(md->fd, VALIDITY_NAME, &st);
+	int fd = file_open_regular(md->fd, VALIDITY_NAME, &st);
 
 	if (fd < 0)
 		return 0;
@@ -64,7 +67,7 @@ static int
 validity_names(struct maildir *md, uint32_t *value_r)
 {
 	const size_t prefix = sizeof(VALIDITY_NAME);
-	DIR *dir = maildir_read_dir(md->fd, ".", NULL);
+	DIR *dir = file_read_dir(md->fd, ".", NULL);
 	struct dirent *entry;
 	int r;
 
@@ -106,7 +109,7 @@ validity_write_name(struct maildir *md, uint32_t old, uint32_t value)
 
 	snprintf(from, sizeof(from), VALIDITY_NAME ".%08x", old);
 	snprintf(to, sizeof(to), VALIDITY_NAME ".%08x", value);
-	if (old != 0 && maildir_move(md->fd, from, md->fd, to) == 0)
+	if (old != 0 && file_move(md->fd, from, md->fd, to) == 0)
 		return 0;
 	fd = openat(md->fd, to, O_RDONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0444);
 	return fd < 0 ? -1 : close(fd);

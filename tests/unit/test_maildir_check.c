@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 
 #include "maildir/check/check.h"
-#include "maildir/folder/internal.h"
+#include "maildir/folder/folder.h"
 #include "maildir/index/index.h"
 #include "maildir/tree/tree.h"
 

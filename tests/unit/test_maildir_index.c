@@ -5,7 +5,7 @@
 #include "maildir_fixture.h"
 
 #include "maildir/base/lock.h"
-#include "maildir/folder/internal.h"
+#include "maildir/folder/folder.h"
 #include "maildir/index/index.h"
 
 enum { MANY = 300, ROUNDS = 12 };
@@ -233,9 +233,9 @@ an_old_one_is_put_back(void **state)
 static void
 compact(struct maildir_folder *folder)
 {
-	assert_int_equal(mdlock_folder(folder), 0);
-	assert_int_equal(index_compact(folder, NULL, 0), 0);
-	mdlock_unfolder(folder);
+	assert_int_equal(mdlock_folder(&folder->home), 0);
+	assert_int_equal(index_compact(folder->index, NULL, 0), 0);
+	mdlock_unfolder(&folder->home);
 }
 
 /*
@@ -271,7 +271,7 @@ written_over_with_an_old_one(void **state)
 	close(fd);
 	maildir_on_change(f->inbox, hear, &heard);
 	assert_int_equal(change_flags(other, 30, MAILDIR_SEEN, 0, 0, 0), 0);
-	assert_false(index_refresh(f->inbox));
+	assert_false(index_refresh(f->inbox->index));
 	assert_int_equal(heard.changed, 0);
 	assert_int_equal(maildir_sync(f->inbox), 0);
 	assert_int_equal(heard.anew, 1);
@@ -405,7 +405,7 @@ changed_while_damaged(void **state)
 	assert_int_equal(pread(fd, &kept, 1, at), 1);
 	garbage = (char)~kept;
 	assert_int_equal(pwrite(fd, &garbage, 1, at), 1);
-	(void)index_refresh(f->inbox);
+	(void)index_refresh(f->inbox->index);
 	assert_int_equal(pwrite(fd, &kept, 1, at), 1);
 	close(fd);
 	assert_int_equal(maildir_sync(f->inbox), 0);
@@ -440,12 +440,12 @@ older_log_that_went_on(void **state)
 	assert_int_equal(f->inbox->index->added.count, 1);
 	assert_int_equal(ftruncate(fd, st.st_size), 0);
 	close(fd);
-	assert_int_equal(mdlock_folder(other), 0);
+	assert_int_equal(mdlock_folder(&other->home), 0);
 	assert_true(index_message(other->index, 1, &changed));
 	changed.record.flags |= MAILDIR_SEEN;
-	assert_int_equal(index_put(other, &changed), 0);
-	assert_int_equal(index_commit(other, &other->index->state), 0);
-	mdlock_unfolder(other);
+	assert_int_equal(index_put(other->index, &changed), 0);
+	assert_int_equal(index_commit(other->index, &other->index->state), 0);
+	mdlock_unfolder(&other->home);
 	assert_int_equal(other->index->changed.count, 1);
 	assert_int_equal(other->index->changed.list[0].at, f->inbox->index->added.list[0].at);
 	maildir_on_change(f->inbox, hear, &heard);
@@ -498,7 +498,7 @@ left_whole(void **state)
 	damage_records(f, 20, 30);
 	assert_false(maildir_message(f->inbox, 25, &message));
 	fixture_reopen(f);
-	assert_true(index_open(f->inbox));
+	assert_true(index_open(f->inbox->index));
 	for (size_t place = 0; place < 60; place++)
 		assert_true(maildir_message(f->inbox, place, &message));
 }

@@ -8,7 +8,7 @@
 
 #include "maildir/base/lock.h"
 #include "maildir/folder/deliver.h"
-#include "maildir/folder/internal.h"
+#include "maildir/folder/folder.h"
 #include "maildir/tree/tree.h"
 
 #define DOTLOCK "dovecot-uidlist.lock"
@@ -60,8 +60,8 @@ test_req36_locks_die_with_their_holder(void **state)
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		fixture_open(f);
-		if (maildir_session_lock(f->inbox) < 0 || mdlock_folder(f->inbox) < 0 ||
-		    dotlock_take(f->inbox) < 0 || write(ready[1], "x", 1) != 1)
+		if (maildir_session_lock(f->inbox) < 0 || mdlock_folder(&f->inbox->home) < 0 ||
+		    dotlock_take(&f->inbox->home) < 0 || write(ready[1], "x", 1) != 1)
 			_exit(1);
 		for (;;)
 			pause();
@@ -90,7 +90,7 @@ waits_its_turn(void **state)
 	int status;
 	pid_t pid;
 
-	assert_int_equal(mdlock_folder(f->inbox), 0);
+	assert_int_equal(mdlock_folder(&f->inbox->home), 0);
 	put(f, "new/1.m", "a\n");
 	pid = fork();
 	assert_true(pid >= 0);
@@ -100,16 +100,16 @@ waits_its_turn(void **state)
 		fixture_open(&other);
 		_exit(maildir_sync(other.inbox) == 0 && maildir_count(other.inbox) == 1 ? 0 : 1);
 	}
-	maildir_sleep_ms(200);
+	mdclock_sleep_ms(200);
 	assert_int_equal(waitpid(pid, &status, WNOHANG), 0);
-	mdlock_unfolder(f->inbox);
+	mdlock_unfolder(&f->inbox->home);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
 	assert_true(now_ms() - start < 2000);
 	unlinkat(f->fd, LOCK_NAME, 0);
-	assert_int_equal(mdlock_folder(f->inbox), 0);
+	assert_int_equal(mdlock_folder(&f->inbox->home), 0);
 	assert_true(exists(f, LOCK_NAME));
-	mdlock_unfolder(f->inbox);
+	mdlock_unfolder(&f->inbox->home);
 }
 
 static void
@@ -178,7 +178,7 @@ live_lock_file(void **state)
 		pid = fork();
 		assert_true(pid >= 0);
 		if (pid == 0) {
-			maildir_sleep_ms(200);
+			mdclock_sleep_ms(200);
 			_exit(unlinkat(f->fd, DOTLOCK, 0) == 0 ? 0 : 1);
 		}
 		assert_int_equal(maildir_sync(f->inbox), 0);
@@ -212,7 +212,7 @@ marked_lock_file(void **state)
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		maildir_sleep_ms(200);
+		mdclock_sleep_ms(200);
 		_exit(unlinkat(f->fd, DOTLOCK, 0) == 0 ? 0 : 1);
 	}
 	start = now_ms();
@@ -239,16 +239,16 @@ own_lock_file(void **state)
 	size_t len = (size_t)snprintf(expected, sizeof(expected), "%d:test.host", getpid());
 	int fd;
 
-	assert_int_equal(mdlock_folder(f->inbox), 0);
-	assert_int_equal(dotlock_take(f->inbox), 0);
+	assert_int_equal(mdlock_folder(&f->inbox->home), 0);
+	assert_int_equal(dotlock_take(&f->inbox->home), 0);
 	fd = openat(f->fd, DOTLOCK, O_RDONLY | O_CLOEXEC);
 	assert_int_equal(read(fd, text, sizeof(text)), len + sizeof("\0locked"));
 	assert_memory_equal(text, expected, len + 1); /* all that Dovecot reads */
 	assert_int_equal(fcntl(fd, F_OFD_SETLK, &lock), -1);
-	dotlock_drop(f->inbox);
+	dotlock_drop(&f->inbox->home);
 	assert_int_equal(fcntl(fd, F_OFD_SETLK, &lock), 0);
 	close(fd);
-	mdlock_unfolder(f->inbox);
+	mdlock_unfolder(&f->inbox->home);
 }
 
 /* One that has been there for long is not waited for by each of us in turn. */
@@ -287,7 +287,7 @@ others_write_while_we_wait(void **state)
 	if (pid == 0) {
 		int fd = openat(f->fd, "dovecot-uidlist", O_WRONLY | O_APPEND);
 
-		maildir_sleep_ms(100);
+		mdclock_sleep_ms(100);
 		if (write(fd, "7 W3 :3.c\n", 10) != 10 || unlinkat(f->fd, DOTLOCK, 0) < 0)
 			_exit(1);
 		_exit(0);
@@ -324,15 +324,15 @@ lost_lock_file(void **state)
 {
 	struct fixture *f = *state;
 
-	assert_int_equal(mdlock_folder(f->inbox), 0);
-	assert_int_equal(dotlock_take(f->inbox), 0);
-	assert_true(dotlock_held(f->inbox));
+	assert_int_equal(mdlock_folder(&f->inbox->home), 0);
+	assert_int_equal(dotlock_take(&f->inbox->home), 0);
+	assert_true(dotlock_held(&f->inbox->home));
 	put(f, "other", "1:other.host");
 	rename_file(f, "other", DOTLOCK);
-	assert_false(dotlock_held(f->inbox));
-	dotlock_drop(f->inbox);
+	assert_false(dotlock_held(&f->inbox->home));
+	dotlock_drop(&f->inbox->home);
 	assert_true(exists(f, DOTLOCK));
-	mdlock_unfolder(f->inbox);
+	mdlock_unfolder(&f->inbox->home);
 }
 
 static void
@@ -375,15 +375,15 @@ mend30_odd_dotlock(void **state)
 	struct fixture *f = *state;
 
 	assert_int_equal(mkdirat(f->fd, DOTLOCK, 0700), 0);
-	assert_int_equal(mdlock_folder(f->inbox), 0);
-	assert_int_equal(dotlock_take(f->inbox), 0);
-	dotlock_drop(f->inbox);
+	assert_int_equal(mdlock_folder(&f->inbox->home), 0);
+	assert_int_equal(dotlock_take(&f->inbox->home), 0);
+	dotlock_drop(&f->inbox->home);
 	assert_int_equal(mkfifoat(f->fd, DOTLOCK, 0600), 0);
 	assert_int_equal(mkdirat(f->fd, "sallyport.dotlock", 0700), 0);
 	assert_int_equal(mkdirat(f->fd, "sallyport.stale", 0700), 0);
-	assert_int_equal(dotlock_take(f->inbox), 0);
-	dotlock_drop(f->inbox);
-	mdlock_unfolder(f->inbox);
+	assert_int_equal(dotlock_take(&f->inbox->home), 0);
+	dotlock_drop(&f->inbox->home);
+	mdlock_unfolder(&f->inbox->home);
 	assert_false(exists(f, DOTLOCK));
 }
 
@@ -507,15 +507,15 @@ mend01_held_batch_ends(void **state)
 	assert_int_equal(maildir_sync(f->inbox), 0);
 	maildir_change_hold(f->inbox);
 	assert_int_equal(change_flags(f->inbox, 1, MAILDIR_SEEN, 0, 0, 0), 0);
-	assert_true(f->inbox->held);
+	assert_true(f->inbox->home.held);
 	assert_true(maildir_keyword_make(other, "kw") >= 0);
-	assert_false(f->inbox->held);
+	assert_false(f->inbox->home.held);
 	assert_int_equal(maildir_sync(other), 0);
 	assert_int_equal(message_at(other, 0).flags, MAILDIR_SEEN);
 	maildir_change_hold(f->inbox);
 	assert_int_equal(change_flags(f->inbox, 1, MAILDIR_FLAGGED, 0, 0, 0), 0);
 	assert_true(maildir_keyword_make(work, "kw") >= 0);
-	assert_false(f->inbox->held);
+	assert_false(f->inbox->home.held);
 	assert_int_equal(maildir_change_begin(f->inbox), 0);
 	assert_int_equal(maildir_keyword_make(other, "other"), -1);
 	assert_int_equal(errno, EDEADLK);

@@ -5,7 +5,7 @@
 
 #include <sys/wait.h>
 
-#include "maildir/folder/internal.h"
+#include "maildir/folder/folder.h"
 
 struct sample {
 	const char *file, *wire;

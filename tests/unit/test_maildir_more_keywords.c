@@ -5,7 +5,7 @@
 
 #include "maildir/base/fnv.h"
 #include "maildir/base/lock.h"
-#include "maildir/folder/internal.h"
+#include "maildir/folder/folder.h"
 #include "maildir/uids/keywords.h"
 #include "maildir/uids/more_keywords.h"
 
@@ -178,7 +178,7 @@ assert_file_mask(struct fixture *f, const char *base, uint64_t expected)
 {
 	struct more_keywords more = {0};
 
-	assert_int_equal(more_refresh(f->inbox, &more), 0);
+	assert_int_equal(more_refresh(&f->inbox->home, &more), 0);
 	assert_int_equal(mask_of(&more, base), expected);
 	more_clear(&more);
 }
@@ -188,10 +188,10 @@ store(struct fixture *f, struct more_keywords *more, const char *base, uint64_t 
 {
 	const struct more_change change = {base, strlen(base), keywords};
 
-	assert_int_equal(mdlock_folder(f->inbox), 0);
-	assert_int_equal(more_refresh(f->inbox, more), 0);
-	assert_int_equal(more_store(f->inbox, more, &change, 1), 0);
-	mdlock_unfolder(f->inbox);
+	assert_int_equal(mdlock_folder(&f->inbox->home), 0);
+	assert_int_equal(more_refresh(&f->inbox->home, more), 0);
+	assert_int_equal(more_store(&f->inbox->home, more, &change, 1), 0);
+	mdlock_unfolder(&f->inbox->home);
 	assert_int_equal(mask_of(more, base), keywords & MORE_BITS);
 }
 
@@ -207,25 +207,25 @@ appended_and_read_on(void **state)
 	store(f, &one, "1.a", BIT(26) | 7);
 	store(f, &two, "2.b", BIT(63));
 	assert_int_equal(fstatat(f->fd, FILE_NAME, &before, 0), 0);
-	assert_int_equal(more_refresh(f->inbox, &one), 0);
+	assert_int_equal(more_refresh(&f->inbox->home, &one), 0);
 	assert_int_equal(mask_of(&one, "2.b"), BIT(63));
 	assert_int_equal(one.lines, 3); /* read on, not again */
 	fd = openat(f->fd, FILE_NAME, O_WRONLY | O_APPEND | O_CLOEXEC);
 	assert_int_equal(write(fd, "01234567 m 5 1.", 15), 15);
 	close(fd);
-	assert_int_equal(more_refresh(f->inbox, &one), 0);
+	assert_int_equal(more_refresh(&f->inbox->home, &one), 0);
 	store(f, &two, "1.a", BIT(30));
-	assert_int_equal(more_refresh(f->inbox, &one), 0);
+	assert_int_equal(more_refresh(&f->inbox->home, &one), 0);
 	assert_int_equal(mask_of(&one, "1.a"), BIT(30));
 	assert_int_equal(mask_of(&one, "2.b"), BIT(63));
 	assert_int_equal(fstatat(f->fd, FILE_NAME, &after, 0), 0);
 	assert_int_equal(before.st_ino, after.st_ino);
 	/* Another file of that name, also in place, is read from its beginning. */
 	put(f, FILE_NAME, "sallyport keywords 1\n");
-	assert_int_equal(more_refresh(f->inbox, &one), 0);
+	assert_int_equal(more_refresh(&f->inbox->home, &one), 0);
 	assert_int_equal(mask_of(&one, "2.b"), 0);
 	unlinkat(f->fd, FILE_NAME, 0);
-	assert_int_equal(more_refresh(f->inbox, &two), 0);
+	assert_int_equal(more_refresh(&f->inbox->home, &two), 0);
 	assert_int_equal(mask_of(&two, "2.b"), 0);
 	assert_int_equal(two.count, 0);
 	more_clear(&one);
@@ -247,11 +247,11 @@ trimmed_when_grown(void **state)
 	struct stat st;
 	char base[2] = "0";
 
-	assert_int_equal(more_name(f->inbox, &more, 26, "kept"), 0);
+	assert_int_equal(more_name(&f->inbox->home, &more, 26, "kept"), 0);
 	for (int i = 0; i < 300; i++) {
 		base[0] = (char)('0' + i % 10);
 		store(f, &more, base, BIT(26 + i % 30));
-		assert_int_equal(more_trim(f->inbox, &more, 5, is_even, NULL), 0);
+		assert_int_equal(more_trim(&f->inbox->home, &more, 5, is_even, NULL), 0);
 	}
 	assert_true(more.lines < 250);
 	assert_int_equal(fstatat(f->fd, FILE_NAME, &st, 0), 0);
@@ -273,26 +273,26 @@ mend30_strange_files(void **state)
 
 	put(f, "other", "mine\n");
 	assert_int_equal(symlinkat("other", f->fd, FILE_NAME), 0);
-	assert_int_equal(more_refresh(f->inbox, &more), 0);
-	assert_int_equal(more_store(f->inbox, &more, &change, 1), 0);
+	assert_int_equal(more_refresh(&f->inbox->home, &more), 0);
+	assert_int_equal(more_store(&f->inbox->home, &more, &change, 1), 0);
 	assert_file_mask(f, "1.a", BIT(26));
 	/* A second name: what it says is kept. */
 	unlinkat(f->fd, "other", 0);
 	assert_int_equal(linkat(f->fd, FILE_NAME, f->fd, "other", 0), 0);
 	assert_int_equal(fstatat(f->fd, "other", &before, 0), 0);
-	assert_int_equal(more_store(f->inbox, &more, &second, 1), 0);
+	assert_int_equal(more_store(&f->inbox->home, &more, &second, 1), 0);
 	assert_file_mask(f, "1.a", BIT(26));
 	assert_file_mask(f, "2.b", BIT(27));
 	assert_int_equal(fstatat(f->fd, "other", &after, 0), 0);
 	assert_int_equal(after.st_size, before.st_size);
 	unlinkat(f->fd, FILE_NAME, 0);
 	assert_int_equal(mkdirat(f->fd, FILE_NAME, 0700), 0);
-	assert_int_equal(more_refresh(f->inbox, &more), 0);
-	assert_int_equal(more_store(f->inbox, &more, &change, 1), 0);
+	assert_int_equal(more_refresh(&f->inbox->home, &more), 0);
+	assert_int_equal(more_store(&f->inbox->home, &more, &change, 1), 0);
 	assert_int_equal(unlinkat(f->fd, FILE_NAME ".odd", AT_REMOVEDIR), 0);
 	/* What our writing of dovecot-keywords left once under that name. */
 	put(f, FILE_NAME, "0 $Forwarded\n1 b\n");
-	assert_int_equal(more_refresh(f->inbox, &more), 0);
+	assert_int_equal(more_refresh(&f->inbox->home, &more), 0);
 	assert_int_equal(more_free(&more), 26);
 	store(f, &more, "1.a", BIT(26));
 	assert_file_mask(f, "1.a", BIT(26));

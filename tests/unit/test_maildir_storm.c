@@ -15,7 +15,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-#include "maildir/folder/internal.h"
+#include "maildir/folder/folder.h"
 #include "maildir/index/index.h"
 
 #define STORM_MS  5000
@@ -68,7 +68,7 @@ deliverer(struct storm *s)
 {
 	char base[BASE_SIZE], tmp[PATH_MAX], new[PATH_MAX];
 
-	for (unsigned n = 0; maildir_now_ms() < s->end; n++) {
+	for (unsigned n = 0; mdclock_now_ms() < s->end; n++) {
 		FILE *file;
 
 		snprintf(
@@ -80,7 +80,7 @@ deliverer(struct storm *s)
 		    rename(tmp, new) < 0)
 			die("deliver", base);
 		log_base(s, 'D', base);
-		maildir_sleep_ms(1 + storm_random(s, 5));
+		mdclock_sleep_ms(1 + storm_random(s, 5));
 	}
 }
 
@@ -136,11 +136,11 @@ renamer_flag(struct storm *s, const char *name)
 static void
 renamer(struct storm *s)
 {
-	while (maildir_now_ms() < s->end) {
+	while (mdclock_now_ms() < s->end) {
 		each_name(s, "new", renamer_take);
 		each_name(s, "cur", renamer_flag);
 		/* It is not always there: sessions must also see the folder stand still. */
-		maildir_sleep_ms(storm_random(s, 20) == 0 ? 300 : storm_random(s, 5));
+		mdclock_sleep_ms(storm_random(s, 20) == 0 ? 300 : storm_random(s, 5));
 	}
 }
 
@@ -157,9 +157,9 @@ rm_one(struct storm *s, const char *name)
 static void
 rm(struct storm *s)
 {
-	while (maildir_now_ms() < s->end) {
+	while (mdclock_now_ms() < s->end) {
 		each_name(s, "cur", rm_one);
-		maildir_sleep_ms(50);
+		mdclock_sleep_ms(50);
 	}
 }
 
@@ -291,7 +291,7 @@ session(struct storm *s)
 	if (seen.base == NULL || seen.listed == NULL)
 		die("memory", "");
 	fixture_open(&f);
-	while (maildir_now_ms() < s->end) {
+	while (mdclock_now_ms() < s->end) {
 		if (maildir_sync(f.inbox) < 0)
 			die("sync", "");
 		session_compare(s, &seen, f.inbox);
@@ -408,7 +408,7 @@ book_check(struct book *book, struct fixture *f)
 		assert_int_equal(maildir_sync(f->inbox), 0);
 		if (maildir_look_again(f->inbox) < 0)
 			break;
-		maildir_sleep_ms((unsigned)maildir_look_again(f->inbox));
+		mdclock_sleep_ms((unsigned)maildir_look_again(f->inbox));
 	}
 	for (size_t i = 0; i < maildir_count(f->inbox); i++) {
 		char name[BASE_SIZE], *line = first_line(f, i);
@@ -542,7 +542,7 @@ test_req33_storm(void **state)
 
 	storm_init(&s, *state);
 	storm_preload(&s);
-	s.end = maildir_now_ms() + STORM_MS;
+	s.end = mdclock_now_ms() + STORM_MS;
 	for (unsigned i = 0; i < COUNT(pid); i++)
 		pid[i] = start(&s, i,
 		    i == 0   ? deliverer
@@ -652,7 +652,7 @@ static void
 test_req36_sigkill_anywhere(void **state)
 {
 	enum { ROUNDS = 150, RUN_MS = 6000 };
-	uint64_t end = maildir_now_ms() + RUN_MS, slowest = 0;
+	uint64_t end = mdclock_now_ms() + RUN_MS, slowest = 0;
 	struct storm s;
 	struct book book = {0};
 	char path[PATH_MAX];
@@ -663,7 +663,7 @@ test_req36_sigkill_anywhere(void **state)
 	snprintf(path, sizeof(path), "%s/parent", s.logs);
 	s.log = fopen(path, "a");
 	assert_non_null(s.log);
-	for (round = 0; round < ROUNDS && maildir_now_ms() < end; round++) {
+	for (round = 0; round < ROUNDS && mdclock_now_ms() < end; round++) {
 		struct timespec pause = {0, (long)storm_random(&s, 12000) * 1000};
 		uint64_t begin;
 		pid_t pid;
@@ -675,9 +675,9 @@ test_req36_sigkill_anywhere(void **state)
 		assert_int_equal(waitpid(pid, NULL, 0), pid);
 		kill_trim(&s, round);
 		fixture_reopen(s.f);
-		begin = maildir_now_ms();
+		begin = mdclock_now_ms();
 		assert_int_equal(maildir_sync(s.f->inbox), 0);
-		begin = maildir_now_ms() - begin;
+		begin = mdclock_now_ms() - begin;
 		assert_true(begin < 2000);
 		slowest = begin > slowest ? begin : slowest;
 		for (size_t i = 0; i < maildir_count(s.f->inbox); i++) {

@@ -3,6 +3,7 @@
  */
 #include "maildir_fixture.h"
 
+#include "maildir/base/record.h"
 #include "maildir/uids/uidlist.h"
 
 #define GUID   "f2606f033216016bfa33000083ecc375"

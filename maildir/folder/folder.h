@@ -1,8 +1,8 @@
 /*
- * internal.h: what the files of maildir/ share: the Maildir, a folder, its list of messages.
+ * folder.h: a folder as the files of this room share it, and its list of messages.
  */
-#ifndef MAILDIR_FOLDER_INTERNAL_H
-#define MAILDIR_FOLDER_INTERNAL_H
+#ifndef MAILDIR_FOLDER_FOLDER_H
+#define MAILDIR_FOLDER_FOLDER_H
 
 #include <dirent.h>
 #include <stdbool.h>
@@ -10,76 +10,24 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "maildir/base/lock.h"
+#include "maildir/base/clock.h"
+#include "maildir/base/dir.h"
+#include "maildir/base/file.h"
 #include "maildir/base/name.h"
+#include "maildir/base/record.h"
+#include "maildir/base/root.h"
 #include "maildir/base/text.h"
 #include "maildir/folder/folders.h"
 #include "maildir/maildir.h"
 #include "maildir/uids/uidlist.h"
 
-/* Files that a session's notices name as unusable; more would only bury the log. */
-#define NOTICED_MAX 16
-
-struct maildir {
-	int fd;
-	char *path; /* as it was given; for inotify, which knows no descriptors of directories */
-	char *host;
-	uint64_t unique;		/* counts the unique names made */
-	uint64_t seed;			/* of hash tables */
-	char *buffer;			/* READ_SIZE octets, for whoever reads a file at a time */
-	uint64_t noticed[NOTICED_MAX];	/* hashes of the files that file_notice has named */
-	struct maildir_folder *folders; /* that are open: see mdlock_take */
-	void (*notice)(void *ctx, const char *text);
-	void *ctx;
-	struct folder_list aliases; /* folders whose directories are not spelled as they are */
-	unsigned hidden_told;	    /* notices of hidden directories that were given */
-	bool (*stop)(void *ctx);    /* see maildir_on_stop */
-	void *stop_ctx;
-	size_t work; /* octets read since stop was asked */
-	bool stopped;
-};
-
-/* One read(2): large enough that a common message is one call. */
-#define READ_SIZE (64 * 1024)
-
 /* As maildir_open, if usable says so of the directory; else errno is as usable left it. */
 int maildir_open_if(
     const char *path, const char *host, bool (*usable)(int fd), struct maildir **md_r);
-void maildir_notice(struct maildir *md, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
 /* Whether to give up reading messages, after so many octets more: errno is ECANCELED then. */
 bool maildir_stopped(struct maildir *md, size_t work);
 /* The nearest time in the years 0 to 9999. */
 time_t maildir_calendar(int64_t time);
-/* Opens a directory below, never through a symbolic link. */
-int maildir_open_dir(int dirfd, const char *name);
-/* The same, to read its names; a directory that is open is named ".".  *fd_r, if not NULL: the result's
- * descriptor. */
-DIR *maildir_read_dir(int dirfd, const char *name, int *fd_r);
-/* Opens a file for reading that may be anything: EINVAL unless it is a regular file. */
-struct stat;
-int maildir_open_regular(int dirfd, const char *name, struct stat *st_r);
-/* All of a file of ours or Dovecot's, malloc'd, at most max octets (else EFBIG). */
-int maildir_read_all(int fd, size_t max, char **data_r, size_t *size_r);
-int maildir_write_all(int fd, const void *data, size_t size);
-int maildir_pwrite_all(int fd, const void *data, size_t size, off_t at);
-/* Up to size octets; fewer at the end of the file only. */
-ssize_t maildir_pread_all(int fd, void *buf, size_t size, off_t at);
-void maildir_sleep_ms(unsigned ms);
-/* Milliseconds of a clock that never jumps. */
-uint64_t maildir_now_ms(void);
-/*
- * Whether an error says that nothing can be written here now, for lack of room or of rights: EROFS, EACCES,
- * EPERM, ENOSPC, EDQUOT.  What is there can be read all the same.
- */
-bool error_bars(int error);
-
-/*
- * Renames, but never onto an existing name (EEXIST).  Where the file system has no RENAME_NOREPLACE
- * it is link and unlink, and a death between leaves both names, which sync.c expects.
- */
-int maildir_move(int from, const char *old, int to, const char *new);
-
 /* Which directory a message's file is in. */
 enum entry_dir {
 	ENTRY_CUR,
@@ -108,26 +56,17 @@ struct list {
 };
 
 struct maildir_folder {
-	struct maildir *md;
-	struct maildir_folder *next; /* of those that are open */
-	char *name, *path;	     /* struct place */
-	int fd;
+	struct mddir home;
 	int dir[ENTRY_DIRS]; /* cur, new; -1 until first needed, see folder_dir */
-	int lock_fd;	     /* -1 until first locked */
-	unsigned locks;	     /* how often it was taken and not given back */
-	int unlocked;	     /* errno of a lock file that cannot be used: see mdlock_enter; or 0 */
 	bool changing;	     /* between maildir_change_begin and maildir_change_end */
 	int session_fd;	     /* holds the session's lock, or -1 */
-	struct dotlock dotlock; /* dovecot-uidlist.lock while we hold it */
-	struct index *index;	/* what is known of it, or NULL */
-	uint32_t known;		/* UIDs below were in an index that another has replaced */
+	struct index *index; /* what is known of it */
 	struct learning
 	    *learning; /* what was learned of messages and is not in the index, or NULL */
 	struct file_stamp cur_before; /* of cur/, before a batch changed it */
 	bool odd_told;		      /* what lies in it and is no message was told */
 	bool waits_told;	      /* a notice said that messages wait for a UID */
 	bool hold;		      /* ends of batches wait for maildir_change_settle */
-	bool held;		      /* and one does */
 	int held_error;		      /* errno of one that mdlock_take has ended, or 0 */
 	bool changed_cur;	      /* by the batch: to be fsynced */
 	bool changed_new;
@@ -148,7 +87,7 @@ struct maildir_folder {
 static inline bool
 folder_in_batch(const struct maildir_folder *folder)
 {
-	return folder->changing || folder->held;
+	return folder->changing || folder->home.held;
 }
 
 /* A message of a delivery (deliver.c). */
@@ -212,17 +151,6 @@ int message_open(struct maildir_folder *folder, struct index_message *message, s
 /* It has another name in cur/ now, and the flags that it says: into the index, in a batch. */
 int message_renamed(
     struct maildir_folder *folder, const struct index_message *message, const char *name);
-/* Tells who listens what became of a message. */
-void message_tell(const struct maildir_folder *folder, enum maildir_change change, uint32_t uid);
-
-/* A lock on the tree of folders; its descriptor, or -1.  Closing it unlocks. */
-int root_lock(struct maildir *md);
-void root_unlock(int fd);
-/* A small file of the Maildir's whole: none is an empty one.  *text_r is malloc'd. */
-int root_read(struct maildir *md, const char *name, size_t max, char **text_r, size_t *size_r);
-/* Replaces it; it is on disk then.  tmp: a name of our own. */
-int root_replace(struct maildir *md, const char *name, const char *tmp, const struct mdtext *text);
-
 /* What sallyport.special-use says follows a folder and those below; to NULL: the one is deleted. */
 int special_use_follow(struct maildir *md, const char *from, const char *to);
 
@@ -232,8 +160,5 @@ int folder_open_part(struct maildir_folder *folder, const char *part);
 int folder_open_dirs(struct maildir_folder *folder);
 /* One of them, opened if it is not yet; enum entry_dir.  Its descriptor is the folder's. */
 int folder_dir(struct maildir_folder *folder, unsigned dir);
-
-/* A UIDVALIDITY above all that this Maildir had and above the given one; recorded on disk. */
-int validity_next(struct maildir *md, uint32_t above, uint32_t *validity_r);
 
 #endif

@@ -1,10 +1,11 @@
 /*
- * root.c: what the Maildir itself holds for all of its folders: a lock of the tree, and small files that
- * are read and replaced whole.
+ * root.c: notices, and what the Maildir itself holds for all of its folders: a lock of the tree, and small
+ * files that are read and replaced whole.
  * Runs as: mail user.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,10 +14,29 @@
 
 #include "maildir/base/file.h"
 #include "maildir/base/lock.h"
-#include "maildir/folder/internal.h"
+#include "maildir/base/root.h"
+#include "maildir/base/text.h"
 
 /* As long as a client waits; an INBOX of many messages may be on its way to a folder. */
 #define ROOT_WAIT_MS 30000
+
+void
+root_notice(struct maildir *md, const char *format, ...)
+{
+	char text[768]; /* a folder's name and a file's, and some words */
+	int saved = errno;
+	va_list args;
+
+	if (md->notice == NULL)
+		return;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	for (char *p = text; (p = strpbrk(p, "\r\n")) != NULL;)
+		*p = '?';
+	md->notice(md->ctx, text);
+	errno = saved;
+}
 
 int
 root_lock(struct maildir *md)
@@ -55,14 +75,14 @@ int
 root_read(struct maildir *md, const char *name, size_t max, char **text_r, size_t *size_r)
 {
 	struct stat st;
-	int fd = maildir_open_regular(md->fd, name, &st), r, saved;
+	int fd = file_open_regular(md->fd, name, &st), r, saved;
 
 	*size_r = 0;
 	if (fd < 0) {
 		*text_r = errno == ENOENT ? calloc(1, 1) : NULL;
 		return *text_r != NULL ? 0 : root_closed(md, name);
 	}
-	r = maildir_read_all(fd, max, text_r, size_r);
+	r = file_read_all(fd, max, text_r, size_r);
 	saved = errno;
 	close(fd);
 	errno = saved;

@@ -1,0 +1,28 @@
+/*
+ * dir.h: a folder's directory with its locks, as the rooms below folder/ know a folder.
+ */
+#ifndef MAILDIR_BASE_DIR_H
+#define MAILDIR_BASE_DIR_H
+
+#include <stdbool.h>
+
+#include "maildir/base/lock.h"
+
+struct maildir;
+
+struct mddir {
+	struct maildir *md;
+	struct mddir *next; /* of those that are open: md->dirs */
+	char *name;	    /* the folder's, for notices */
+	char *path;	    /* from the Maildir; "." for INBOX */
+	int fd;
+	int lock_fd;	/* of sallyport.lock; -1 until it was first locked */
+	unsigned locks; /* how often the lock was taken and not given back */
+	int unlocked;	/* errno of a lock file that cannot be used: see mdlock_enter; or 0 */
+	struct dotlock dotlock; /* dovecot-uidlist.lock while we hold it */
+	bool held; /* a batch of changes is over but for its end: see maildir_change_hold */
+	/* Ends the batch that is held. */
+	void (*settle)(struct mddir *dir);
+};
+
+#endif

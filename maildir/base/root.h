@@ -1,0 +1,53 @@
+/*
+ * root.h: the open Maildir as all rooms know it, and the small files that it holds for all of its folders.
+ */
+#ifndef MAILDIR_BASE_ROOT_H
+#define MAILDIR_BASE_ROOT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct folder_list;
+struct mddir;
+struct mdtext;
+
+/* Files that a session's notices name as unusable; more would only bury the log. */
+#define NOTICED_MAX 16
+
+/* One read(2): large enough that a common message is one call. */
+#define READ_SIZE (64 * 1024)
+
+struct maildir {
+	int fd;
+	char *path;	 /* as the caller gave it; inotify takes no descriptors of directories */
+	char *host;	 /* names this process to other programs, with its pid */
+	uint64_t unique; /* counts the unique names that this process made */
+	uint64_t seed;	 /* of hash tables */
+	uint64_t noticed[NOTICED_MAX]; /* hashes of the files that file_notice has named */
+	struct mddir *dirs; /* directories of the folders that are open: see mdlock_take */
+	void (*notice)(void *ctx, const char *text);
+	void *ctx;
+	char *buffer;		 /* READ_SIZE octets, for whoever reads a file at a time */
+	bool (*stop)(void *ctx); /* see maildir_on_stop */
+	void *stop_ctx;
+	size_t work; /* octets read since stop was asked */
+	bool stopped;
+	struct folder_list *aliases; /* folders whose directories are spelled in another way */
+	unsigned hidden_told;	     /* notices of hidden directories that were given */
+};
+
+/* Gives the caller of the library a line for the log.  errno stays as it was. */
+void root_notice(struct maildir *md, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Takes the lock on the tree of folders.  Returns its descriptor, or -1; closing it unlocks. */
+int root_lock(struct maildir *md);
+/* errno stays as it was. */
+void root_unlock(int fd);
+
+/* Reads a small file of the Maildir itself; a missing file is an empty one.  *text_r is malloc'd. */
+int root_read(struct maildir *md, const char *name, size_t max, char **text_r, size_t *size_r);
+/* Replaces such a file; it is on disk when this returns.  tmp: a name of our own. */
+int root_replace(struct maildir *md, const char *name, const char *tmp, const struct mdtext *text);
+
+#endif

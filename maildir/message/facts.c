@@ -35,7 +35,7 @@ facts_octets(struct facts_run *run, struct maildir_reader *reader, bool head_onl
 		mime_feed(run->mime, run->piece, (size_t)n);
 		run->facts->wire += (uint64_t)n;
 		run->last = run->piece[n - 1];
-		if (head_only && run->filter.ended)
+		if (head_only && run->filter.reader.state == HEADER_OVER)
 			break;
 	}
 	return n < 0 ? -1 : mime_end(run->mime);

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "maildir/base/caseless.h"
 #include "maildir/message/address.h"
 #include "maildir/message/casemap.h"
 #include "maildir/message/fields.h"
@@ -89,84 +90,26 @@ static const char *const addressed[] = {
     "To",
 };
 
-/* Of the same octets; there may be a NUL in what a message has for a name. */
-static bool
-name_is(const char *wanted, const char *name, size_t len)
-{
-	return strlen(wanted) == len && strncasecmp(wanted, name, len) == 0;
-}
-
-/* Its place in the list, or count. */
-static size_t
-name_find(const char *const *names, size_t count, const char *name, size_t len)
-{
-	size_t i = 0;
-
-	while (i < count && !name_is(names[i], name, len))
-		i++;
-	return i;
-}
-
 bool
 fields_has(const char *name, size_t len)
 {
-	return name_find(remembered, COUNT(remembered), name, len) != COUNT(remembered);
+	return caseless_find(remembered, COUNT(remembered), name, len) != COUNT(remembered);
 }
 
 bool
 fields_decoded_has(const char *name)
 {
-	return name_find(decoded, COUNT(decoded), name, strlen(name)) != COUNT(decoded);
+	return caseless_find(decoded, COUNT(decoded), name, strlen(name)) != COUNT(decoded);
 }
 
 /* --- one field --- */
 
-/* A field of a text: its octets, and what of them is its value. */
-struct text_field {
-	const char *at, *value, *end; /* end: behind its last line */
-	size_t name_len;	      /* 0: it has none */
-};
-
-/* Where the field that begins there ends: behind its last line. */
-static const char *
-field_after(const char *at, const char *end)
-{
-	const char *newline;
-
-	do {
-		newline = memchr(at, '\n', (size_t)(end - at));
-		at = newline != NULL ? newline + 1 : end;
-	} while (at < end && (*at == ' ' || *at == '\t'));
-	return at;
-}
-
-/* Its name, with blanks before the colon as in field_name. */
-static void
-text_field(const char *at, const char *end, struct text_field *field_r)
-{
-	const char *colon = memchr(at, ':', (size_t)(end - at));
-
-	field_r->at = field_r->value = at;
-	field_r->end = end;
-	field_r->name_len = colon != NULL ? (size_t)(colon - at) : 0;
-	if (colon != NULL)
-		field_r->value = colon + 1;
-	while (field_r->name_len > 0 &&
-	       (at[field_r->name_len - 1] == ' ' || at[field_r->name_len - 1] == '\t'))
-		field_r->name_len--;
-}
-
-/* Whether what begins so may have that name: no to most. */
+/* The first letter says no to most. */
 static bool
-may_be(const char *name, char first)
+is_named(const struct header_field *field, const char *name)
 {
-	return ((name[0] ^ first) & 0x5f) == 0;
-}
-
-static bool
-is_named(const struct text_field *field, const char *name)
-{
-	return field->name_len > 0 && name_is(name, field->at, field->name_len);
+	return field->name_len > 0 && ((name[0] ^ field->name[0]) & 0x5f) == 0 &&
+	       caseless_is(name, field->name, field->name_len);
 }
 
 /*
@@ -174,7 +117,7 @@ is_named(const struct text_field *field, const char *name)
  * many: what the long way makes of it.  Gives its length, or SIZE_MAX: it is not plain.
  */
 static size_t
-plain_value(const struct text_field *field, char out[PLAIN_MAX])
+plain_value(const struct header_field *field, char out[PLAIN_MAX])
 {
 	const char *at = field->value, *end = field->end, *mark;
 	bool blank = false, was_blank = false;
@@ -202,7 +145,7 @@ plain_value(const struct text_field *field, char out[PLAIN_MAX])
 
 /* The value as one line: what was folded has a blank where the next line begins. */
 static void
-unfold(const struct text_field *field, struct mdtext *out)
+unfold(const struct header_field *field, struct mdtext *out)
 {
 	const char *at = field->value, *newline;
 
@@ -274,10 +217,10 @@ addresses_add(struct decoding *decoding, struct mdtext *out)
 
 /* Adds the value as it is searched. */
 static void
-value_add(const struct text_field *field, struct decoding *decoding, struct mdtext *out)
+value_add(const struct header_field *field, struct decoding *decoding, struct mdtext *out)
 {
-	bool addresses =
-	    name_find(addressed, COUNT(addressed), field->at, field->name_len) != COUNT(addressed);
+	bool addresses = caseless_find(addressed, COUNT(addressed), field->name, field->name_len) !=
+			 COUNT(addressed);
 	char plain[PLAIN_MAX];
 	size_t len = plain_value(field, plain);
 
@@ -299,15 +242,14 @@ void
 fields_decode(const char *text, size_t len, struct mdtext *out)
 {
 	struct decoding decoding = {.line = {.len = 0}};
-	const char *end = len > 0 ? text + len : text, *after;
-	struct text_field field;
+	const char *end = len > 0 ? text + len : text;
+	struct header_field field;
 	size_t name, at;
 	uint32_t entry = 0;
 
-	for (; text < end && !out->failed; text = after) {
-		after = field_after(text, end);
-		text_field(text, after, &field);
-		name = name_find(decoded, COUNT(decoded), field.at, field.name_len);
+	for (; text < end && !out->failed; text = field.end) {
+		header_field(text, end, &field);
+		name = caseless_find(decoded, COUNT(decoded), field.name, field.name_len);
 		if (name == COUNT(decoded))
 			continue;
 		at = out->len;
@@ -321,16 +263,15 @@ fields_decode(const char *text, size_t len, struct mdtext *out)
 	decoding_clear(&decoding);
 }
 
-/* Asks those about a field of that name for its value. */
+/* Asks those about the field for its value. */
 static void
-ask(const char *name, size_t name_len, const char *value, size_t len, struct match *matches,
+ask(const struct header_field *field, const char *value, size_t len, struct match *matches,
     size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		struct match *match = &matches[i];
 
-		if (!match->found && may_be(match->field, *name) &&
-		    name_is(match->field, name, name_len))
+		if (!match->found && is_named(field, match->field))
 			match->found =
 			    match->len == 0 || memmem(value, len, match->text, match->len) != NULL;
 	}
@@ -340,6 +281,7 @@ void
 fields_match_decoded(const char *text, size_t len, struct match *matches, size_t count)
 {
 	const char *end = len > 0 ? text + len : text;
+	struct header_field field;
 	size_t name, size;
 	uint32_t entry;
 
@@ -352,34 +294,27 @@ fields_match_decoded(const char *text, size_t len, struct match *matches, size_t
 		size = entry & 0xffffff;
 		if (name >= COUNT(decoded) || size > (size_t)(end - text))
 			break;
-		ask(decoded[name], strlen(decoded[name]), text, size, matches, count);
+		field.name = decoded[name];
+		field.name_len = strlen(decoded[name]);
+		ask(&field, text, size, matches, count);
 		text += size;
 	}
 }
 
 /* --- as they stand --- */
 
-/* Whether a field that begins so may be one of those that have no answer yet. */
+/* Whether one that has no answer yet asks about the field; *open_r: whether there is any such. */
 static bool
-any_may_be(const struct match *matches, size_t count, char first, bool *open_r)
+is_asked(const struct match *matches, size_t count, const struct header_field *field, bool *open_r)
 {
 	*open_r = false;
 	for (size_t i = 0; i < count; i++) {
 		if (matches[i].found)
 			continue;
 		*open_r = true;
-		if (may_be(matches[i].field, first))
+		if (is_named(field, matches[i].field))
 			return true;
 	}
-	return false;
-}
-
-static bool
-any_named(const struct match *matches, size_t count, const struct text_field *field)
-{
-	for (size_t i = 0; i < count; i++)
-		if (!matches[i].found && is_named(field, matches[i].field))
-			return true;
 	return false;
 }
 
@@ -388,23 +323,20 @@ fields_match(const char *text, size_t len, struct match *matches, size_t count)
 {
 	struct decoding decoding = {.line = {.len = 0}};
 	struct mdtext value = {.len = 0};
-	const char *end = len > 0 ? text + len : text, *after;
-	struct text_field field;
+	const char *end = len > 0 ? text + len : text;
+	struct header_field field;
 	bool open = true, failed;
 
 	for (size_t i = 0; i < count; i++)
 		matches[i].found = false;
-	for (; text < end && open && !value.failed; text = after) {
-		after = field_after(text, end);
-		if (!any_may_be(matches, count, *text, &open))
-			continue;
-		text_field(text, after, &field);
-		if (!any_named(matches, count, &field))
+	for (; text < end && open && !value.failed; text = field.end) {
+		header_field(text, end, &field);
+		if (!is_asked(matches, count, &field, &open))
 			continue;
 		value.len = 0;
 		value_add(&field, &decoding, &value);
 		if (!value.failed)
-			ask(field.at, field.name_len, value.data, value.len, matches, count);
+			ask(&field, value.data, value.len, matches, count);
 	}
 	failed = value.failed;
 	decoding_clear(&decoding);
@@ -415,71 +347,16 @@ fields_match(const char *text, size_t len, struct match *matches, size_t count)
 	return -1;
 }
 
-/* As many digits as that, all of them; -1: they are not there. */
-static int
-plain_number(const char *at, int digits)
-{
-	int number = 0;
-
-	for (; digits > 0; digits--, at++) {
-		if (*at < '0' || *at > '9')
-			return -1;
-		number = number * 10 + (*at - '0');
-	}
-	return number;
-}
-
-/* "Mon, 3 Jan 2022 ", as nearly all dates are.  false: the long way will tell. */
-static bool
-plain_day(const struct text_field *field, int64_t *day_r)
-{
-	static const char names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-	static const short before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
-	const char *at = field->value;
-	int month = 0, day, year, digits;
-
-	if (field->end - at < 24 || at[0] != ' ' || at[4] != ',' || at[5] != ' ')
-		return false;
-	digits = at[7] == ' ' ? 1 : 2;
-	day = plain_number(at + 6, digits);
-	at += 6 + digits;
-	while (month < 12 && memcmp(at + 1, names + (size_t)month * 3, 3) != 0)
-		month++;
-	year = plain_number(at + 5, 4);
-	if (day < 1 || day > 28 || month == 12 || year < 1900 || at[0] != ' ' || at[4] != ' ' ||
-	    at[9] != ' ')
-		return false; /* also the days that not every month has */
-	year -= month < 2;    /* the leap days until then */
-	*day_r = (int64_t)(year + (month < 2) - 1970) * 365 + before[month] + day - 1 +
-		 (year / 4 - year / 100 + year / 400) - (1969 / 4 - 1969 / 100 + 1969 / 400);
-	return true;
-}
-
-/* The long way, which knows comments and obsolete forms. */
-static bool
-parsed_day(const struct text_field *field, int64_t *day_r)
-{
-	struct mime *mime = mime_new();
-	bool found;
-
-	if (mime == NULL)
-		return false;
-	mime_feed(mime, field->at, (size_t)(field->end - field->at));
-	found = mime_end(mime) == 0 && mime_sent_day(mime, day_r);
-	mime_free(&mime);
-	return found;
-}
-
 bool
 fields_sent_day(const char *text, size_t len, int64_t *day_r)
 {
-	const char *end = len > 0 ? text + len : text, *after;
-	struct text_field field = {.name_len = 0};
+	const char *end = len > 0 ? text + len : text;
+	struct header_field field;
 
-	for (; text < end && !is_named(&field, "Date"); text = after) {
-		after = field_after(text, end);
-		if (may_be("Date", *text))
-			text_field(text, after, &field);
+	for (; text < end; text = field.end) {
+		header_field(text, end, &field);
+		if (is_named(&field, "Date"))
+			return date_day(field.value, (size_t)(field.end - field.value), day_r);
 	}
-	return is_named(&field, "Date") && (plain_day(&field, day_r) || parsed_day(&field, day_r));
+	return false;
 }

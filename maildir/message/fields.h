@@ -37,7 +37,12 @@ int fields_match(const char *text, size_t len, struct match *matches, size_t cou
 /* The same from MAILDIR_DECODED, about fields that fields_decoded_has. */
 void fields_match_decoded(const char *text, size_t len, struct match *matches, size_t count);
 
-/* The day of the first Date field of a text of header lines: see mime_sent_day. */
+/*
+ * The day of a Date field's text as it is written, without regard to its zone: days since 1970-01-01, for
+ * SENTBEFORE and its kin.  false: there is no such date.
+ */
+bool date_day(const char *text, size_t len, int64_t *day_r);
+/* The day of the first Date field of a text of header lines. */
 bool fields_sent_day(const char *text, size_t len, int64_t *day_r);
 
 #endif

@@ -1,84 +1,192 @@
 /*
- * header.c: choosing the fields of a header as its octets come.
+ * header.c: the lines of a header.
  * Runs as: mail user.
  */
 #include <string.h>
-#include <strings.h>
 
+#include "maildir/base/caseless.h"
 #include "maildir/message/header.h"
 
 static bool
-is_named(const struct header_names *names, const char *name, size_t len)
+is_blank(char c)
 {
-	for (size_t i = 0; i < names->count; i++)
-		if (strlen(names->name[i]) == len && strncasecmp(names->name[i], name, len) == 0)
-			return true;
-	return false;
+	return c == ' ' || c == '\t';
 }
 
 /* The obsolete syntax has blanks between the name and its colon.  RFC 5322 section 4.5. */
 static size_t
 name_length(const char *line, size_t len)
 {
-	while (len > 0 && (line[len - 1] == ' ' || line[len - 1] == '\t'))
+	while (len > 0 && is_blank(line[len - 1]))
 		len--;
 	return len;
 }
 
-/* Takes the line, whose beginning is held, or leaves it. */
-static void
-decide(struct header_filter *filter, bool keep, struct mdtext *out)
+/* Whether the line has nothing but its end. */
+static bool
+is_line_end(const char *line, size_t len)
 {
-	filter->inside = true;
-	filter->keep = keep;
-	if (keep)
-		mdtext_add(out, filter->line, filter->len);
+	return line[len - 1] == '\n' && (len == 1 || (len == 2 && line[0] == '\r'));
 }
 
-/* The next octet of a line whose fate is open. */
-static void
-begin_line(struct header_filter *filter, char c, struct mdtext *out)
+/* Where the line, or as much of it as can be a name, has a colon or ends; or end. */
+static const char *
+name_end(const char *at, const char *end)
 {
-	const struct header_names *names = filter->names;
-	size_t len = filter->len;
+	while (at < end && *at != ':' && *at != '\n')
+		at++;
+	return at;
+}
 
-	filter->line[filter->len++] = c;
-	if (len == 0 && (c == ' ' || c == '\t')) {
-		/* It belongs to the line before; where there is none, to no field that has a name. */
-		decide(filter, filter->begun ? filter->keep : names->except, out);
-	} else if (c == '\n' && (len == 0 || (len == 1 && filter->line[0] == '\r'))) {
-		mdtext_add(out, filter->line, filter->len);
-		filter->ended = true;
-	} else if (c == ':') {
-		size_t name_len = name_length(filter->line, len);
+void
+header_begin(struct header_reader *reader)
+{
+	reader->state = HEADER_AT_LINE;
+	reader->held_len = 0;
+	reader->begun = reader->folded = false;
+}
 
-		decide(filter, is_named(names, filter->line, name_len) != names->except, out);
-	} else if (c == '\n' || filter->len == sizeof(filter->line)) {
-		decide(filter, names->except, out);
+static enum header_event
+begin_field(struct header_reader *reader, const char *octets, size_t len)
+{
+	reader->begun = true;
+	reader->folded = false;
+	reader->octets = octets;
+	reader->len = len;
+	reader->name_len = len > 0 ? name_length(octets, len - 1) : 0;
+	return HEADER_FIELD;
+}
+
+/* The beginning of a line that does not go on with a field: held until its colon, its end, or too much came. */
+static enum header_event
+read_name(struct header_reader *reader, const char **at, const char *end)
+{
+	const char *line = *at;
+	size_t room = HEADER_NAME_MAX - reader->held_len, left = (size_t)(end - line);
+	const char *most = line + (left < room ? left : room), *stop = name_end(line, most);
+	size_t len = (size_t)(stop - line) + (stop < most);
+	bool held = reader->held_len > 0 || len == left, decided = stop < most || len == room;
+
+	if (held) {
+		memcpy(reader->held + reader->held_len, line, len);
+		*at += len;
+		line = reader->held;
+		len = reader->held_len += len;
 	}
-	filter->begun = true;
+	reader->state = HEADER_IN_NAME;
+	if (!decided)
+		return HEADER_MORE;
+	if (line[len - 1] != ':' && !is_line_end(line, len)) {
+		reader->state = held ? HEADER_NAMELESS : HEADER_IN_TEXT;
+		return begin_field(reader, NULL, 0);
+	}
+	if (!held)
+		*at += len;
+	if (line[len - 1] == ':') {
+		reader->state = HEADER_IN_TEXT;
+		return begin_field(reader, line, len);
+	}
+	reader->state = HEADER_OVER;
+	reader->octets = line;
+	reader->len = len;
+	return HEADER_END;
+}
+
+static enum header_event
+read_text(struct header_reader *reader, const char **at, const char *end)
+{
+	const char *newline = memchr(*at, '\n', (size_t)(end - *at));
+
+	reader->octets = *at;
+	*at = newline != NULL ? newline + 1 : end;
+	reader->len = (size_t)(*at - reader->octets);
+	reader->state = newline != NULL ? HEADER_AT_LINE : HEADER_IN_TEXT;
+	return HEADER_TEXT;
+}
+
+enum header_event
+header_next(struct header_reader *reader, const char **at, const char *end)
+{
+	if (reader->state == HEADER_NAMELESS) {
+		const char *held = reader->held;
+
+		return read_text(reader, &held, held + reader->held_len);
+	}
+	if (*at == end || reader->state == HEADER_OVER)
+		return HEADER_MORE;
+	reader->folded = reader->state == HEADER_AT_LINE && is_blank(**at);
+	if (reader->folded && !reader->begun) {
+		reader->state = HEADER_IN_TEXT;
+		return begin_field(reader, NULL, 0);
+	}
+	if (reader->state == HEADER_IN_TEXT || reader->folded)
+		return read_text(reader, at, end);
+	if (reader->state == HEADER_AT_LINE)
+		reader->held_len = 0;
+	return read_name(reader, at, end);
+}
+
+bool
+header_cut(struct header_reader *reader)
+{
+	if (reader->state != HEADER_IN_NAME)
+		return false;
+	reader->state = HEADER_NAMELESS;
+	(void)begin_field(reader, NULL, 0);
+	return true;
+}
+
+void
+header_unfold(struct mdtext *text, const char *octets, size_t len)
+{
+	mdtext_add(text, octets, len);
+	if (text->failed || len == 0 || octets[len - 1] != '\n')
+		return;
+	text->len--;
+	if (text->len > 0 && text->data[text->len - 1] == '\r')
+		text->len--;
+}
+
+void
+header_field(const char *lines, const char *end, struct header_field *field_r)
+{
+	const char *stop = name_end(lines, end), *newline;
+
+	field_r->name = field_r->value = lines;
+	field_r->name_len = 0;
+	if (stop < end && *stop == ':') {
+		field_r->name_len = name_length(lines, (size_t)(stop - lines));
+		field_r->value = stop + 1;
+	}
+	do {
+		newline = memchr(stop, '\n', (size_t)(end - stop));
+		stop = newline != NULL ? newline + 1 : end;
+	} while (stop < end && is_blank(*stop));
+	field_r->end = stop;
+}
+
+/* --- choosing --- */
+
+static bool
+is_chosen(const struct header_names *names, const struct header_reader *reader)
+{
+	bool named = reader->len > 0 && caseless_find(names->name, names->count, reader->octets,
+					    reader->name_len) != names->count;
+
+	return named != names->except;
 }
 
 void
 header_filter(struct header_filter *filter, const char *octets, size_t len, struct mdtext *out)
 {
-	while (len > 0 && !filter->ended) {
-		const char *newline;
-		size_t piece = 1;
+	struct header_reader *reader = &filter->reader;
+	const char *at = octets, *end = octets + len;
+	enum header_event event;
 
-		if (!filter->inside) {
-			begin_line(filter, *octets, out);
-		} else {
-			newline = memchr(octets, '\n', len);
-			piece = newline != NULL ? (size_t)(newline - octets) + 1 : len;
-			if (filter->keep)
-				mdtext_add(out, octets, piece);
-		}
-		if (octets[piece - 1] == '\n') {
-			filter->inside = false;
-			filter->len = 0;
-		}
-		octets += piece;
-		len -= piece;
+	while ((event = header_next(reader, &at, end)) != HEADER_MORE) {
+		if (event == HEADER_FIELD)
+			filter->keep = is_chosen(filter->names, reader);
+		if (filter->keep || event == HEADER_END)
+			mdtext_add(out, reader->octets, reader->len);
 	}
 }

@@ -15,10 +15,12 @@
 #include <strings.h>
 
 #include "maildir/folder/folder.h"
+#include "maildir/base/caseless.h"
 #include "maildir/maildir.h"
 #include "maildir/message/casemap.h"
 #include "maildir/message/charset.h"
 #include "maildir/message/decode.h"
+#include "maildir/message/header.h"
 #include "maildir/message/match.h"
 #include "maildir/message/mime.h"
 #include "maildir/message/words.h"
@@ -28,7 +30,6 @@ enum {
 	PIECE_HEADER = 4 * 1024, /* the same where the header will be all; most have less */
 	KEEP_MAX = 512 * 1024,	 /* most messages with no large attachment */
 	FIELD_PIECE = 64 * 1024, /* a longer field is taken in pieces, at its folds */
-	PLAIN_MAX = 1024,	 /* octets of a value that goes the short way: nearly all */
 	LOOK = 16 * 1024,	 /* mapped text that makes looking worth it */
 };
 
@@ -47,16 +48,12 @@ struct window {
 
 /* A header being read. */
 struct header {
+	struct header_reader reader;
 	struct mdtext field; /* what came of a field, unfolded */
 	struct words words;
 	bool root;		    /* the message's own: fields are asked for */
-	bool inside;		    /* a field has begun */
-	bool named;		    /* and its name is known */
-	bool want_field, want_text; /* who wants its text */
+	bool want_field, want_text; /* of a field that has begun: who wants its text */
 	bool blank;		    /* the last octet that was put is one */
-	bool in_line;		    /* not at the start of a line */
-	bool cr;		    /* a CR at the start of a line: the blank line, or not */
-	bool ended;
 };
 
 struct matcher {
@@ -174,35 +171,27 @@ field_choose(struct matcher *m, const char *name, size_t len)
 	for (size_t i = 0; i < m->count; i++) {
 		const struct match *match = &m->match[i];
 
-		m->chosen[i] = match->where == MATCH_HEADER && len > 0 &&
-			       strlen(match->field) == len &&
-			       strncasecmp(match->field, name, len) == 0;
+		m->chosen[i] =
+		    match->where == MATCH_HEADER && len > 0 && caseless_is(match->field, name, len);
 		if (m->chosen[i] && !match->found && match->len == 0)
 			answer(m, i);
 	}
 }
 
-/* The field's name, which its first piece holds; how many octets that is, with the colon. */
-static size_t
-field_name(struct matcher *m, struct header *header)
+static void
+field_begin(struct matcher *m, struct header *header)
 {
-	const char *data = header->field.data;
-	const char *colon = header->field.len > 0 ? memchr(data, ':', header->field.len) : NULL;
-	size_t len = colon != NULL ? (size_t)(colon - data) : 0, skip = colon != NULL ? len + 1 : 0;
+	const struct header_reader *reader = &header->reader;
 
-	/* RFC 5322, section 4.5: blanks before the colon are obsolete, but seen. */
-	while (len > 0 && (data[len - 1] == ' ' || data[len - 1] == '\t'))
-		len--;
 	if (header->root)
-		field_choose(m, data, len);
-	header->named = true;
+		field_choose(m, reader->octets, reader->name_len);
 	header->want_field = header->root && any_open(m, SEE_FIELD);
 	header->want_text = any_open(m, m->text.see);
-	if (header->want_text && skip > 0)
-		window_add(m, &m->text, data, skip);
-	return skip;
+	if (header->want_text && reader->len > 0)
+		window_add(m, &m->text, reader->octets, reader->len);
 }
 
+/* Decoded text of the field. */
 static void
 field_put(struct matcher *m, struct header *header)
 {
@@ -215,25 +204,36 @@ field_put(struct matcher *m, struct header *header)
 }
 
 static void
-field_piece(struct matcher *m, struct header *header)
+field_decode(struct matcher *m, struct header *header)
 {
-	size_t skip = header->named ? 0 : field_name(m, header);
-
-	if ((header->want_field || header->want_text) && header->field.len > skip) {
-		words_feed(
-		    &header->words, header->field.data + skip, header->field.len - skip, &m->utf8);
-		field_put(m, header);
-	}
+	words_feed(&header->words, header->field.data, header->field.len, &m->utf8);
 	header->field.len = 0;
+	field_put(m, header);
+}
+
+/* Octets of a line.  A long field is cut where it is folded, a line that long somewhere. */
+static void
+field_text(struct matcher *m, struct header *header)
+{
+	const struct header_reader *reader = &header->reader;
+	struct mdtext *field = &header->field;
+
+	if (!header->want_field && !header->want_text)
+		return;
+	if (reader->folded && field->len >= FIELD_PIECE)
+		field_decode(m, header);
+	header_unfold(field, reader->octets, reader->len);
+	if (field->len >= FIELD_PIECE && !field->failed &&
+	    reader->octets[reader->len - 1] != '\n' && field->data[field->len - 1] != '\r')
+		field_decode(m, header);
 }
 
 static void
 field_end(struct matcher *m, struct header *header)
 {
-	if (!header->inside)
-		return;
-	field_piece(m, header);
 	if (header->want_field || header->want_text) {
+		if (header->field.len > 0)
+			field_decode(m, header);
 		words_end(&header->words, &m->utf8);
 		field_put(m, header);
 	}
@@ -241,87 +241,44 @@ field_end(struct matcher *m, struct header *header)
 		window_end(m, &m->field);
 	if (header->want_text)
 		window_add(m, &m->text, "\r\n", 2);
-	header->inside = header->named = header->want_field = header->want_text = false;
-	header->blank = false;
-}
-
-/* The first octet of a line, which says what the line is.  How many octets were taken. */
-static size_t
-header_line(struct matcher *m, struct header *header, char c)
-{
-	if (header->cr && c == '\n') {
-		field_end(m, header);
-		header->ended = true;
-		return 1;
-	}
-	if (!header->cr && c == '\r') {
-		header->cr = true;
-		return 1;
-	}
-	header->in_line = true;
-	if (header->inside && !header->cr && (c == ' ' || c == '\t')) {
-		if (header->field.len >= FIELD_PIECE)
-			field_piece(m, header);
-		/* Unfolded; a tab there is no more than a blank to who reads it. */
-		mdtext_add(&header->field, " ", 1);
-		return 1;
-	}
-	field_end(m, header);
-	header->inside = true;
-	if (header->cr)
-		mdtext_add(&header->field, "\r", 1);
-	header->cr = false;
-	return 0;
-}
-
-/* Octets within a line, as far as its end. */
-static size_t
-header_text(struct matcher *m, struct header *header, const char *octets, size_t len)
-{
-	struct mdtext *field = &header->field;
-	const char *newline = memchr(octets, '\n', len);
-
-	if (newline != NULL)
-		len = (size_t)(newline + 1 - octets);
-	mdtext_add(field, octets, len);
-	if (field->failed)
-		return len;
-	if (newline != NULL) {
-		field->len--;
-		if (field->len > 0 && field->data[field->len - 1] == '\r')
-			field->len--;
-		header->in_line = false;
-	} else if (field->len >= FIELD_PIECE && field->data[field->len - 1] != '\r') {
-		field_piece(m, header); /* a line that long has to be cut somewhere */
-	}
-	return len;
+	header->want_field = header->want_text = header->blank = false;
 }
 
 static void
-header_feed(struct matcher *m, struct header *header, const char *octets, size_t len)
+header_feed(struct matcher *m, const char *octets, size_t len)
 {
-	for (size_t at = 0; at < len && !header->ended;) {
-		if (header->in_line)
-			at += header_text(m, header, octets + at, len - at);
-		else
-			at += header_line(m, header, octets[at]);
+	struct header *header = &m->header;
+	const char *at = octets, *end = len > 0 ? octets + len : octets;
+	enum header_event event;
+
+	while ((event = header_next(&header->reader, &at, end)) != HEADER_MORE) {
+		if (event == HEADER_TEXT) {
+			field_text(m, header);
+			continue;
+		}
+		field_end(m, header);
+		if (event == HEADER_FIELD)
+			field_begin(m, header);
 	}
 }
 
 /* Begins a header, whose text may answer these questions. */
 static void
-header_begin(struct matcher *m, bool root, enum see see)
+header_start(struct matcher *m, bool root, enum see see)
 {
-	struct mdtext field = m->header.field;
-
-	field.len = 0;
-	m->header = (struct header){.field = field, .root = root};
+	header_begin(&m->header.reader);
+	m->header.root = root;
 	m->text.see = see;
 }
 
 static void
 header_end(struct matcher *m)
 {
+	if (header_cut(&m->header.reader)) {
+		field_end(m, &m->header);
+		field_begin(m, &m->header);
+		header_feed(m, NULL, 0);
+	}
 	field_end(m, &m->header);
 	window_end(m, &m->text);
 }
@@ -362,9 +319,9 @@ read_header(struct matcher *m)
 {
 	ssize_t n = 1;
 
-	header_begin(m, true, SEE_TEXT);
-	while (m->open > 0 && !m->header.ended && (n = read_on(m)) > 0)
-		header_feed(m, &m->header, m->piece, (size_t)n);
+	header_start(m, true, SEE_TEXT);
+	while (m->open > 0 && m->header.reader.state != HEADER_OVER && (n = read_on(m)) > 0)
+		header_feed(m, m->piece, (size_t)n);
 	if (n < 0)
 		return -1;
 	header_end(m);
@@ -437,12 +394,6 @@ range(struct matcher *m, uint64_t at, uint64_t size,
 /* --- parts --- */
 
 static void
-feed_header(struct matcher *m, const char *octets, size_t len)
-{
-	header_feed(m, &m->header, octets, len);
-}
-
-static void
 text_put(struct matcher *m, const char *octets, size_t len, bool last)
 {
 	charset_to_utf8(m->charset, &m->carry, octets, len, last, &m->utf8);
@@ -499,10 +450,10 @@ match_part_header(struct matcher *m, const struct mime_part *part)
 	const struct mime_part *parent = mime_part(m->mime, part->parent);
 	int r;
 
-	header_begin(m, false, parent->kind == MIME_MESSAGE ? SEE_BODY : SEE_TEXT);
+	header_start(m, false, parent->kind == MIME_MESSAGE ? SEE_BODY : SEE_TEXT);
 	if (!any_open(m, m->text.see))
 		return 0;
-	r = range(m, part->header_at, part->header_size, feed_header);
+	r = range(m, part->header_at, part->header_size, header_feed);
 	header_end(m);
 	return r;
 }

@@ -34,7 +34,7 @@ mime_free(struct mime **mime)
 		return;
 	mdarena_clear(&(*mime)->arena);
 	mdtext_clear(&(*mime)->word);
-	mdtext_clear(&(*mime)->header.value);
+	mdtext_clear(&(*mime)->text);
 	free((*mime)->node);
 	free((*mime)->envelope);
 	free((*mime)->value);

@@ -84,8 +84,4 @@ void mime_put_structure_rev2(const struct mime *mime, bool extended, struct mdte
 /* Whether what mime_put_structure has put may be another with mime_put_structure_rev2. */
 bool mime_rev2_differs(const char *structure, size_t len);
 
-/* The Date: field's day as it is written, without regard to its zone: days since 1970-01-01, for
- * SENTBEFORE and its kin.  false: there is no such date. */
-bool mime_sent_day(const struct mime *mime, int64_t *day_r);
-
 #endif

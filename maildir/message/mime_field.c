@@ -1,13 +1,14 @@
 /*
- * mime_field.c: what the fields of a header say about a part.
+ * mime_field.c: the fields of a part's header, and what they say about the part.
  * Runs as: mail user.
  *
+ * Fields that IMAP does not tell are passed over without being kept.
  * Of Content-* fields that come twice the first counts.  Of the fields of an envelope the last does,
  * but addresses are told all of them: else one could show a From that nobody checked.
  */
 #include <string.h>
-#include <strings.h>
 
+#include "maildir/base/caseless.h"
 #include "maildir/message/mime_internal.h"
 #include "maildir/message/token.h"
 
@@ -15,8 +16,11 @@
 #define TOKEN_STOPS "()<>@,;:\\\"/[]?="
 #define VALUE_STOPS "();\""
 
-enum mime_field
-mime_field_of(const char *name, size_t len)
+/* U+FFFD, for a NUL. */
+#define REPLACEMENT "\xef\xbf\xbd"
+
+static enum mime_field
+field_of(const char *name, size_t len)
 {
 	static const char *const names[FIELD_OTHER] = {
 	    [FIELD_DATE] = "Date",
@@ -39,10 +43,7 @@ mime_field_of(const char *name, size_t len)
 	    [FIELD_LOCATION] = "Content-Location",
 	};
 
-	for (enum mime_field i = 0; i < FIELD_OTHER; i++)
-		if (strlen(names[i]) == len && strncasecmp(names[i], name, len) == 0)
-			return i;
-	return FIELD_OTHER;
+	return (enum mime_field)caseless_find(names, FIELD_OTHER, name, len);
 }
 
 /* A token at the cursor, after blanks and comments; NULL: there is none. */
@@ -209,8 +210,9 @@ take_text(struct mime *mime, const char **field, const char *text, size_t len)
 		*field = mime_keep(mime, text, len);
 }
 
-void
-mime_take_field(struct mime *mime, enum mime_field field, const char *text, size_t len)
+/* A field of the current part, without the blanks around its text. */
+static void
+take_field(struct mime *mime, enum mime_field field, const char *text, size_t len)
 {
 	struct mime_node *node = &mime->node[mime->current];
 	struct cursor in = {text, text + len};
@@ -251,4 +253,83 @@ mime_take_field(struct mime *mime, enum mime_field field, const char *text, size
 		    mime->node[node->pub.parent].pub.kind == MIME_MESSAGE)
 			take_for_envelope(mime, node, field, text, len);
 	}
+}
+
+/* A CR alone, at the end of a field, is a line end that was written twice. */
+static bool
+is_around(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r';
+}
+
+void
+mime_header_end(struct mime *mime)
+{
+	const char *text = mime->text.data;
+	size_t len = mime->text.len;
+
+	if (mime->field == FIELD_OTHER)
+		return;
+	while (len > 0 && is_around(text[len - 1]))
+		len--;
+	while (len > 0 && is_around(*text)) {
+		text++;
+		len--;
+	}
+	take_field(mime, mime->field, len > 0 ? text : "", len);
+	mime->failed |= mime->text.failed;
+	mime->field = FIELD_OTHER;
+}
+
+static void
+keep_value(struct mime *mime, const char *octets, size_t len)
+{
+	size_t room = MIME_HEADER_MAX - mime->kept;
+
+	room = mime->text.len < room ? room - mime->text.len : 0;
+	header_unfold(&mime->text, octets, len < room ? len : room);
+}
+
+/* Octets of the field's lines. */
+static void
+add_value(struct mime *mime, const char *octets, size_t len)
+{
+	const char *nul;
+
+	while ((nul = memchr(octets, '\0', len)) != NULL) {
+		size_t piece = (size_t)(nul - octets);
+
+		keep_value(mime, octets, piece);
+		keep_value(mime, REPLACEMENT, strlen(REPLACEMENT));
+		octets += piece + 1;
+		len -= piece + 1;
+	}
+	keep_value(mime, octets, len);
+}
+
+void
+mime_header_begin(struct mime *mime)
+{
+	header_begin(&mime->header);
+	mime->field = FIELD_OTHER;
+}
+
+bool
+mime_header_feed(struct mime *mime, const char *octets, size_t len)
+{
+	const struct header_reader *header = &mime->header;
+	const char *at = octets, *end = octets + len;
+	enum header_event event;
+
+	while ((event = header_next(&mime->header, &at, end)) == HEADER_FIELD ||
+	       event == HEADER_TEXT) {
+		if (event == HEADER_FIELD) {
+			mime_header_end(mime);
+			mime->field = field_of(header->octets, header->name_len);
+			mime->text.len = 0;
+		} else if (mime->field != FIELD_OTHER) {
+			add_value(mime, header->octets, header->len);
+		}
+	}
+	return event == HEADER_END;
 }

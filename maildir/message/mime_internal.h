@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "maildir/base/text.h"
+#include "maildir/message/header.h"
 #include "maildir/message/mime.h"
 
 /*
@@ -81,16 +82,6 @@ struct mime_open {
 	size_t len;
 };
 
-/* The header that is being read. */
-struct mime_header {
-	enum { HEADER_LINE, HEADER_NAME, HEADER_VALUE, HEADER_SKIP } state;
-	enum mime_field field;
-	bool cr;       /* the last octet was a CR, which may belong to the line's end */
-	char name[32]; /* the name's octets so far: more than any name above has */
-	size_t name_len;
-	struct mdtext value;
-};
-
 struct mime {
 	struct mime_node *node;
 	size_t count, room;
@@ -115,7 +106,9 @@ struct mime {
 	bool in_header;
 	bool new_part;		    /* a boundary came: its line's end begins a part */
 	bool line_begun, line_skip; /* its fate is decided; it is a boundary */
-	struct mime_header header;
+	struct header_reader header;
+	enum mime_field field; /* being read, and its text so far */
+	struct mdtext text;
 	struct mime_open open[MIME_DEPTH_MAX];
 	size_t opened;
 	char head[2 + MIME_BOUNDARY_MAX + 2]; /* of a line that may be a boundary */
@@ -133,14 +126,11 @@ bool mime_is_message_type(const struct mime_part *part);
 /* A new last part of its parent, of no size yet: its index, or MIME_NONE when memory was short. */
 uint32_t mime_add_part(struct mime *mime, uint32_t parent, uint64_t at);
 
-/* mime_header.c: the header of the current part; true when its blank line came. */
+/* mime_field.c: the header of the current part; true when its blank line came. */
 void mime_header_begin(struct mime *mime);
 bool mime_header_feed(struct mime *mime, const char *octets, size_t len);
+/* A field is whole, and its header may be. */
 void mime_header_end(struct mime *mime);
-
-/* mime_field.c: a field of the current part, without the blanks around its text. */
-enum mime_field mime_field_of(const char *name, size_t len);
-void mime_take_field(struct mime *mime, enum mime_field field, const char *text, size_t len);
 
 /* mime_parameter.c: joins what RFC 2231 section 3 cut in pieces. */
 void mime_join_parameters(struct mime *mime, struct mime_parameters *parameters);

@@ -126,7 +126,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct mdtext whole = {0}, pieces = {0};
 	uint32_t numbers[3] = {1, 1, 2};
 	struct mime *mime;
-	int64_t day;
 	bool body_of;
 
 	if (size == 0)
@@ -134,7 +133,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	mime = parse(data + 1, size - 1, size);
 	check_parts(mime, size - 1);
 	tell(mime, &whole);
-	(void)mime_sent_day(mime, &day);
 	for (size_t count = 0; count <= 3; count++) {
 		uint32_t index = mime_find(mime, numbers, count, &body_of);
 

@@ -249,6 +249,9 @@ small_messages(void **state)
 	    {" x\nSubject: y\n", MATCH_TEXT, "x\r\nsubject", true},
 	    {"Subject: y\n\r x\n", MATCH_TEXT, "\r x", true},
 	    {"Subject: y\r z\n\nx\n", MATCH_HEADER, "y\r z", true},
+	    {"Subject\n : x\n", MATCH_HEADER, "x", false}, /* a name ends in its line */
+	    {"no\n =?utf-8?q?=78?=: y\n", MATCH_TEXT, "no x: y", true},
+	    {"a: b\nno field", MATCH_TEXT, "b\r\nno field", true},
 	    {"Content-Type: broken\n\nx\n", MATCH_BODY, "x", true},
 	    {"Content-Type: image/png\n\nx\n", MATCH_BODY, "x", false},
 	    {"Content-Type: text/plain\nContent-Transfer-Encoding: x-odd\n\nx=41\n", MATCH_BODY,

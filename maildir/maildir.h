@@ -17,10 +17,14 @@
 #include <sys/types.h>
 #include <time.h>
 
+#include "maildir/message/texts.h"
+
 struct maildir;
 struct maildir_folder;
 struct maildir_reader;
+struct match;
 struct mdtext;
+struct mime;
 
 /* --- the Maildir --- */
 
@@ -216,17 +220,6 @@ int maildir_size(struct maildir_folder *folder, uint32_t uid, uint64_t *octets_r
 int maildir_exact_size(
     struct maildir_folder *folder, uint32_t uid, uint64_t *octets_r, bool *newline_r);
 
-/* Texts that are made from a message once. */
-enum maildir_text {
-	MAILDIR_ENVELOPE, /* as mime_put_envelope gives it, utf8 false */
-	MAILDIR_ENVELOPE_UTF8,
-	MAILDIR_BODYSTRUCTURE, /* mime_put_structure, extended */
-	MAILDIR_BODYSTRUCTURE_UTF8,
-	MAILDIR_FIELDS, /* the header fields that fields_has, as they stand, in CRLF lines; with the
-			  * header's blank line, if it has one */
-	MAILDIR_DECODED, /* values of fields as fields_match_decoded reads them */
-	MAILDIR_TEXTS,
-};
 /* All of it is going to be asked for, of each message: then one is read once, and not for each thing. */
 void maildir_expect(struct maildir_folder *folder, bool all);
 /* Appends it to out.  -1 as maildir_size; EFBIG: MAILDIR_DECODED is not made of fields that long. */
@@ -266,6 +259,14 @@ int maildir_reader_skip(struct maildir_reader *reader, uint64_t octets);
 /* Up to size octets: > 0, 0 at the end, -1 with errno. */
 ssize_t maildir_reader_read(struct maildir_reader *reader, void *buf, size_t size);
 void maildir_reader_close(struct maildir_reader **reader);
+
+/* Reads a message for its structure: mime.h.  -1: as maildir_reader_open and _read, or ENOMEM. */
+int maildir_mime(struct maildir_folder *folder, uint32_t uid, struct mime **mime_r);
+/*
+ * Answers all questions about a message in one reading of it, or as little of it as is needed: match.h.
+ * -1: as maildir_reader_open and _read, or ENOMEM; looking counts for maildir_on_stop as reading does.
+ */
+int maildir_match(struct maildir_folder *folder, uint32_t uid, struct match *matches, size_t count);
 
 /* --- changes --- */
 

@@ -12,6 +12,7 @@
 #include "maildir/base/lock.h"
 #include "maildir/folder/folder.h"
 #include "maildir/folder/learn.h"
+#include "maildir/folder/source.h"
 #include "maildir/index/index.h"
 #include "maildir/message/facts.h"
 
@@ -33,6 +34,7 @@ struct learning {
 	struct mdtext texts; /* records that are not written yet */
 	struct facts facts;  /* of the message that was read last */
 	uint32_t facts_uid;  /* 0: of none */
+	uint64_t file_size;  /* of that message */
 	uint32_t validity;   /* that all of it belongs to */
 	uint32_t looked;     /* maildir_learn has looked at messages below this UID */
 	bool expects_all;
@@ -309,7 +311,7 @@ learn_facts(struct maildir_folder *folder, uint32_t uid, const struct facts *fac
 	learned.text = TEXT_PENDING | before;
 	learned.text_size = (uint32_t)(l->texts.len - before);
 	if (facts->whole) {
-		learned.size = facts->size;
+		learned.size = l->file_size;
 		learned.wire = facts->wire;
 		learned.known = INDEX_SIZES | (facts->line_end ? INDEX_LINE_END : 0);
 	}
@@ -325,19 +327,18 @@ static int
 facts_load(
     struct maildir_folder *folder, struct learning *l, uint32_t uid, bool head_only, bool is_new)
 {
-	struct maildir_reader *reader;
+	struct folder_source source;
 	struct facts facts;
-	int r, saved;
+	int r;
 
 	/* Before there is anything of this message that it would throw away. */
 	if (l->count >= LEARN_SAVE)
 		maildir_remember(folder);
-	if (maildir_reader_open(folder, uid, &reader) < 0)
-		return -1;
-	r = facts_read(reader, head_only, &facts);
-	saved = errno;
-	maildir_reader_close(&reader);
-	errno = saved;
+	folder_source_init(&source, folder, uid);
+	r = facts_read(&source.source, head_only, &facts);
+	if (r == 0)
+		l->file_size = folder_source_file_size(&source);
+	folder_source_close(&source);
 	if (r < 0)
 		return -1;
 	facts_clear(&l->facts);
@@ -356,7 +357,7 @@ learn_all(struct maildir_folder *folder, uint32_t uid, struct index_learned *lea
 	if (l == NULL || facts_load(folder, l, uid, false, true) < 0)
 		return -1;
 	learned_r->uid = uid;
-	learned_r->size = l->facts.size;
+	learned_r->size = l->file_size;
 	learned_r->wire = l->facts.wire;
 	learned_r->known = INDEX_SIZES | (l->facts.line_end ? INDEX_LINE_END : 0);
 	return 0;

@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "maildir/folder/folder.h"
 #include "maildir/message/facts.h"
 #include "maildir/message/fields.h"
 #include "maildir/message/header.h"
 #include "maildir/message/mime.h"
+#include "maildir/message/source.h"
 
 /* What is read at a time: most headers are one piece. */
 enum { FACTS_PIECE = 16 * 1024 };
@@ -25,12 +25,12 @@ struct facts_run {
 };
 
 static int
-facts_octets(struct facts_run *run, struct maildir_reader *reader, bool head_only)
+facts_octets(struct facts_run *run, const struct source *source, bool head_only)
 {
 	struct mdtext *out = &run->facts->text[MAILDIR_FIELDS];
 	ssize_t n;
 
-	while ((n = maildir_reader_read(reader, run->piece, sizeof(run->piece))) > 0) {
+	while ((n = source->read(source->ctx, run->piece, sizeof(run->piece))) > 0) {
 		header_filter(&run->filter, run->piece, (size_t)n, out);
 		mime_feed(run->mime, run->piece, (size_t)n);
 		run->facts->wire += (uint64_t)n;
@@ -80,7 +80,7 @@ facts_put(const struct mime *mime, struct facts *facts)
 }
 
 int
-facts_read(struct maildir_reader *reader, bool head_only, struct facts *facts_r)
+facts_read(const struct source *source, bool head_only, struct facts *facts_r)
 {
 	struct facts_run *run = calloc(1, sizeof(*run));
 	int r = -1, saved;
@@ -91,9 +91,8 @@ facts_read(struct maildir_reader *reader, bool head_only, struct facts *facts_r)
 	run->facts = facts_r;
 	run->filter.names = &fields_remembered;
 	run->mime = mime_new();
-	if (run->mime != NULL && facts_octets(run, reader, head_only) == 0) {
+	if (run->mime != NULL && facts_octets(run, source, head_only) == 0) {
 		facts_r->whole = !head_only;
-		facts_r->size = reader_file_size(reader);
 		facts_r->line_end = run->last == '\n';
 		r = facts_put(run->mime, facts_r);
 	}

@@ -1,5 +1,5 @@
 /*
- * facts.h: what a message's octets tell for ever: its texts for IMAP, and its sizes.
+ * facts.h: what a message's octets tell for ever: its texts for IMAP, and its size.
  */
 #ifndef MAILDIR_MESSAGE_FACTS_H
 #define MAILDIR_MESSAGE_FACTS_H
@@ -9,23 +9,25 @@
 #include <stdint.h>
 
 #include "maildir/base/text.h"
-#include "maildir/maildir.h"
+#include "maildir/message/texts.h"
+
+struct source;
 
 struct facts {
 	struct mdtext text[MAILDIR_TEXTS];
 	/* Most messages are told alike with UTF-8 and without: then text[] of the UTF-8 is empty. */
 	bool same_envelope, same_structure;
-	bool decoded; /* the fields are not too long for it */
-	bool whole;   /* not the header only: what follows is known, and the structures are */
-	uint64_t size, wire; /* of the file, and on the wire */
-	bool line_end;	     /* the message ends in one */
+	bool decoded;  /* the fields are not too long for it */
+	bool whole;    /* not the header only: what follows is known, and the structures are */
+	uint64_t wire; /* octets */
+	bool line_end; /* the message ends in one */
 };
 
 /*
  * Reads a message once, from its beginning, and tells all of it; head_only: only what the header
- * tells, without reading the rest.  -1: as maildir_reader_read, or ENOMEM; nothing is to be cleared.
+ * tells, without reading the rest.  -1: as its source, or ENOMEM; nothing is to be cleared.
  */
-int facts_read(struct maildir_reader *reader, bool head_only, struct facts *facts_r);
+int facts_read(const struct source *source, bool head_only, struct facts *facts_r);
 void facts_clear(struct facts *facts);
 
 /* A text of them. */

@@ -14,15 +14,14 @@
 #include <string.h>
 #include <strings.h>
 
-#include "maildir/folder/folder.h"
 #include "maildir/base/caseless.h"
-#include "maildir/maildir.h"
 #include "maildir/message/casemap.h"
 #include "maildir/message/charset.h"
 #include "maildir/message/decode.h"
 #include "maildir/message/header.h"
 #include "maildir/message/match.h"
 #include "maildir/message/mime.h"
+#include "maildir/message/source.h"
 #include "maildir/message/words.h"
 
 enum {
@@ -61,10 +60,7 @@ struct matcher {
 	size_t count, open; /* questions, and those not found yet */
 	bool *chosen;	    /* MATCH_HEADER: its name is that of the present field */
 	size_t overlap;	    /* the longest text, less one octet */
-	struct maildir_folder *folder;
-	uint32_t uid;
-	struct maildir_reader *reader;
-	uint64_t position;  /* of the reader */
+	const struct source *source;
 	struct mime *mime;  /* NULL: only the header is asked for */
 	struct mdtext kept; /* the message so far */
 	bool keeping;
@@ -121,7 +117,7 @@ window_look(struct matcher *m, struct window *window)
 
 		if (!may_answer(m, i, window->see))
 			continue;
-		if (maildir_stopped(m->folder->home.md, text->len))
+		if (m->source->stopped(m->source->ctx, text->len))
 			break;
 		if (memmem(text->data, text->len, match->text, match->len) != NULL)
 			answer(m, i);
@@ -152,7 +148,7 @@ window_end(struct matcher *m, struct window *window)
 static int
 going(struct matcher *m, size_t len)
 {
-	if (maildir_stopped(m->folder->home.md, len))
+	if (m->source->stopped(m->source->ctx, len))
 		return -1;
 	if (m->utf8.failed || m->field.text.failed || m->text.text.failed ||
 	    m->header.field.failed) {
@@ -285,24 +281,15 @@ header_end(struct matcher *m)
 
 /* --- reading --- */
 
-static int
-reader_start(struct matcher *m)
-{
-	maildir_reader_close(&m->reader);
-	m->position = 0;
-	return maildir_reader_open(m->folder, m->uid, &m->reader);
-}
-
 /* The next octets of the first reading: > 0, 0 at the end, -1. */
 static ssize_t
 read_on(struct matcher *m)
 {
 	ssize_t n =
-	    maildir_reader_read(m->reader, m->piece, m->mime != NULL ? PIECE : PIECE_HEADER);
+	    m->source->read(m->source->ctx, m->piece, m->mime != NULL ? PIECE : PIECE_HEADER);
 
 	if (n <= 0)
 		return n;
-	m->position += (uint64_t)n;
 	if (m->mime != NULL)
 		mime_feed(m->mime, m->piece, (size_t)n);
 	if (m->keeping && m->kept.len + (size_t)n <= KEEP_MAX) {
@@ -341,18 +328,6 @@ read_rest(struct matcher *m)
 	return mime_end(m->mime);
 }
 
-/* Puts the reader there. */
-static int
-reader_seek(struct matcher *m, uint64_t at)
-{
-	if ((m->reader == NULL || m->position > at) && reader_start(m) < 0)
-		return -1;
-	if (m->position < at && maildir_reader_skip(m->reader, at - m->position) < 0)
-		return -1;
-	m->position = at;
-	return 0;
-}
-
 /* Calls feed for these octets of the message, until they end or all is found. */
 static int
 range(struct matcher *m, uint64_t at, uint64_t size,
@@ -364,7 +339,7 @@ range(struct matcher *m, uint64_t at, uint64_t size,
 		errno = EIO; /* cannot be: the structure is of what was kept */
 		return -1;
 	}
-	if (!m->keeping && reader_seek(m, at) < 0)
+	if (!m->keeping && m->source->seek(m->source->ctx, at) < 0)
 		return -1;
 	while (size > 0 && m->open > 0) {
 		size_t len = size < PIECE ? (size_t)size : PIECE;
@@ -373,14 +348,13 @@ range(struct matcher *m, uint64_t at, uint64_t size,
 		if (m->keeping) {
 			octets = m->kept.data + at;
 		} else {
-			ssize_t n = maildir_reader_read(m->reader, m->piece, len);
+			ssize_t n = m->source->read(m->source->ctx, m->piece, len);
 
 			if (n <= 0) {
 				errno = n == 0 ? EIO : errno; /* it changed since */
 				return -1;
 			}
 			len = (size_t)n;
-			m->position += len;
 		}
 		feed(m, octets, len);
 		if (going(m, len) < 0)
@@ -505,7 +479,7 @@ matcher_run(struct matcher *m)
 {
 	if (m->open == 0)
 		return 0;
-	if (reader_start(m) < 0 || read_header(m) < 0)
+	if (read_header(m) < 0)
 		return -1;
 	if (!any_open(m, SEE_BODY))
 		return 0;
@@ -515,7 +489,6 @@ matcher_run(struct matcher *m)
 static void
 matcher_clear(struct matcher *m)
 {
-	maildir_reader_close(&m->reader);
 	if (m->mime != NULL)
 		mime_free(&m->mime);
 	mdtext_clear(&m->kept);
@@ -527,7 +500,7 @@ matcher_clear(struct matcher *m)
 }
 
 int
-maildir_match(struct maildir_folder *folder, uint32_t uid, struct match *matches, size_t count)
+match(const struct source *source, struct match *matches, size_t count)
 {
 	struct matcher *m;
 	int r = -1, saved;
@@ -539,8 +512,7 @@ maildir_match(struct maildir_folder *folder, uint32_t uid, struct match *matches
 		return -1;
 	memset(
 	    m, 0, offsetof(struct matcher, piece)); /* the buffers need it not, for each message */
-	m->folder = folder;
-	m->uid = uid;
+	m->source = source;
 	if (matcher_init(m, matches, count) == 0)
 		r = matcher_run(m);
 	saved = errno;

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct maildir_folder;
+struct source;
 
 enum match_where {
 	MATCH_HEADER, /* a field of the message's header, in which any number of blanks is one; an
@@ -28,10 +28,10 @@ struct match {
 };
 
 /*
- * Answers all questions about a message in one reading of it, or as little of it as is needed.  -1: as
- * maildir_reader_open and _read; work counts for maildir_on_stop as reading does.  Fields, bodies and what is
- * looked for may be of any length; memory is bounded but for a few times the longest text.
+ * Answers all questions about a message in one reading of it, or as little of it as is needed.  -1: as its
+ * source, or ENOMEM.  Fields, bodies and what is looked for may be of any length; memory is bounded
+ * but for a few times the longest text.
  */
-int maildir_match(struct maildir_folder *folder, uint32_t uid, struct match *matches, size_t count);
+int match(const struct source *source, struct match *matches, size_t count);
 
 #endif

@@ -2,13 +2,12 @@
  * mime.c: a message's parts: reading them from a message, finding one by its numbers.
  * Runs as: mail user.
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
 
-#include "maildir/maildir.h"
 #include "maildir/message/mime_internal.h"
+#include "maildir/message/source.h"
 
 /* Pieces in which a message is read. */
 #define PIECE (32 * 1024)
@@ -55,40 +54,21 @@ mime_part(const struct mime *mime, uint32_t index)
 	return &mime->node[index].pub;
 }
 
-static int
-read_all(struct maildir_reader *reader, struct mime *mime)
+int
+mime_read(const struct source *source, struct mime **mime_r)
 {
 	char *piece = malloc(PIECE);
+	struct mime *mime = mime_new();
 	ssize_t n = -1;
 
-	if (piece == NULL)
-		return -1;
-	while ((n = maildir_reader_read(reader, piece, PIECE)) > 0)
-		mime_feed(mime, piece, (size_t)n);
-	free(piece);
-	return n < 0 ? -1 : mime_end(mime);
-}
-
-int
-maildir_mime(struct maildir_folder *folder, uint32_t uid, struct mime **mime_r)
-{
-	struct maildir_reader *reader;
-	struct mime *mime;
-	int saved;
-
-	if (maildir_reader_open(folder, uid, &reader) < 0)
-		return -1;
-	mime = mime_new();
-	if (mime == NULL || read_all(reader, mime) < 0) {
-		saved = errno;
+	if (piece != NULL && mime != NULL)
+		while ((n = source->read(source->ctx, piece, PIECE)) > 0)
+			mime_feed(mime, piece, (size_t)n);
+	if (n < 0 || mime_end(mime) < 0)
 		mime_free(&mime);
-		maildir_reader_close(&reader);
-		errno = saved;
-		return -1;
-	}
-	maildir_reader_close(&reader);
+	free(piece);
 	*mime_r = mime;
-	return 0;
+	return mime != NULL ? 0 : -1;
 }
 
 static uint32_t

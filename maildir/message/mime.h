@@ -2,7 +2,7 @@
  * mime.h: the structure of a message: its parts, where they lie on the wire, and what IMAP tells of
  * them.  RFC 5322, 2045, 2046, 2183, 2231, 6532.
  *
- * A message is fed in pieces as they come from maildir_reader (CRLF lines).  The parser is iterative
+ * A message is fed in pieces as they come from a source (CRLF lines).  The parser is iterative
  * and its memory bounded whatever the message: what is beyond a limit is application/octet-stream, or is
  * not told; the octets themselves are always all counted.  Nothing here decodes: RFC 2047 words stay
  * as they are.  A NUL in a header, which IMAP cannot tell, is told as U+FFFD.
@@ -16,7 +16,7 @@
 
 #include "maildir/base/text.h"
 
-struct maildir_folder;
+struct source;
 
 enum {
 	MIME_DEPTH_MAX = 100,		    /* parts inside each other, the innermost counted too */
@@ -50,8 +50,8 @@ void mime_feed(struct mime *mime, const void *octets, size_t len);
 /* The message is over.  -1: memory was short. */
 int mime_end(struct mime *mime);
 
-/* All of it: reads the message.  -1 as maildir_reader_open, or ENOMEM. */
-int maildir_mime(struct maildir_folder *folder, uint32_t uid, struct mime **mime_r);
+/* All of it: reads a message.  -1: as its source, or ENOMEM. */
+int mime_read(const struct source *source, struct mime **mime_r);
 
 size_t mime_count(const struct mime *mime); /* at least 1: part 0 is the message itself */
 const struct mime_part *mime_part(const struct mime *mime, uint32_t index);

@@ -30,7 +30,7 @@ choose(const uint8_t *data, size_t size, size_t piece, bool except, struct mdtex
 		free(copy);
 	}
 	/* What is held of a last line without an end is nobody's. */
-	assert(!out->failed && filter.len <= sizeof(filter.line));
+	assert(!out->failed && filter.reader.held_len <= HEADER_NAME_MAX);
 }
 
 static void

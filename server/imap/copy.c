@@ -199,7 +199,7 @@ copy_picked(struct session *session, const struct picked *picked, const char *fo
 }
 
 static enum imap_result
-copy(struct session *session, struct args *args, bool uid, bool move)
+copy(struct session *session, struct args *args, bool move)
 {
 	char folder[IMAP_NAME_MAX];
 	enum imap_result result = IMAP_BAD;
@@ -211,7 +211,7 @@ copy(struct session *session, struct args *args, bool uid, bool move)
 		return result;
 	if (!args_end(args))
 		return IMAP_BAD;
-	if (!mailbox_pick(session, set, uid, &picked))
+	if (!mailbox_pick(session, set, session->by_uid, &picked))
 		result = imap_say(session, IMAP_BAD, "There are no such messages");
 	else if (move && !mailbox_may_change(session, "move"))
 		result = IMAP_NO;
@@ -224,23 +224,11 @@ copy(struct session *session, struct args *args, bool uid, bool move)
 enum imap_result
 run_copy(struct session *session, struct args *args)
 {
-	return copy(session, args, false, false);
-}
-
-enum imap_result
-run_uid_copy(struct session *session, struct args *args)
-{
-	return copy(session, args, true, false);
+	return copy(session, args, false);
 }
 
 enum imap_result
 run_move(struct session *session, struct args *args)
 {
-	return copy(session, args, false, true);
-}
-
-enum imap_result
-run_uid_move(struct session *session, struct args *args)
-{
-	return copy(session, args, true, true);
+	return copy(session, args, true);
 }

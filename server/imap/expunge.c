@@ -107,7 +107,7 @@ run_uid_expunge(struct session *session, struct args *args)
 		return IMAP_BAD;
 	if (!mailbox_may_change(session, "expunge"))
 		return IMAP_NO;
-	if (!mailbox_pick(session, set, true, &picked)) {
+	if (!mailbox_pick(session, set, session->by_uid, &picked)) {
 		picked_clear(&picked);
 		return imap_say(session, IMAP_BAD, "There are no such messages");
 	}

@@ -420,8 +420,8 @@ fetch_all(struct fetching *f, struct picked *picked)
 	return IMAP_OK;
 }
 
-static enum imap_result
-fetch(struct session *session, struct args *args, bool uid)
+enum imap_result
+run_fetch(struct session *session, struct args *args)
 {
 	struct fetching f = {.session = session};
 	struct picked picked;
@@ -432,30 +432,18 @@ fetch(struct session *session, struct args *args, bool uid)
 		return IMAP_BAD;
 	if (!fetch_parse(args, &f.plan)) {
 		result = IMAP_BAD;
-	} else if (f.plan.vanished && (!uid || !session->qresync)) {
+	} else if (f.plan.vanished && (!session->by_uid || !session->qresync)) {
 		result = imap_say(session, IMAP_BAD,
 		    "VANISHED is for UID FETCH, and after ENABLE QRESYNC"); /* RFC 7162 section 3.2.6 */
-	} else if (!mailbox_pick(session, set, uid, &picked)) {
+	} else if (!mailbox_pick(session, set, session->by_uid, &picked)) {
 		result = imap_say(session, IMAP_BAD, "There are no such messages");
 		picked_clear(&picked);
 	} else {
-		if (uid)
+		if (session->by_uid)
 			f.plan.items |= FETCH_UID;
 		result = fetch_all(&f, &picked);
 		picked_clear(&picked);
 	}
 	fetch_clear(&f.plan);
 	return result;
-}
-
-enum imap_result
-run_fetch(struct session *session, struct args *args)
-{
-	return fetch(session, args, false);
-}
-
-enum imap_result
-run_uid_fetch(struct session *session, struct args *args)
-{
-	return fetch(session, args, true);
 }

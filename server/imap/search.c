@@ -487,10 +487,10 @@ say_charsets(struct session *session)
 	return IMAP_NO;
 }
 
-static enum imap_result
-search(struct session *session, struct args *args, bool uid)
+enum imap_result
+run_search(struct session *session, struct args *args)
 {
-	struct searching s = {.session = session, .uid = uid};
+	struct searching s = {.session = session, .uid = session->by_uid};
 	enum imap_result result;
 
 	switch (search_parse(session, args, time(NULL), &s.program, &s.extended, &s.returns)) {
@@ -519,16 +519,4 @@ search(struct session *session, struct args *args, bool uid)
 	sequence_clear(&s.uids);
 	mdtext_clear(&s.fields);
 	return result;
-}
-
-enum imap_result
-run_search(struct session *session, struct args *args)
-{
-	return search(session, args, false);
-}
-
-enum imap_result
-run_uid_search(struct session *session, struct args *args)
-{
-	return search(session, args, true);
 }

@@ -162,12 +162,12 @@ static const struct imap_row rows[] = {
     {"STORE", IN_SELECTED | BY_NUMBER | HOLDS, run_store},
     {"COPY", IN_SELECTED, run_copy},
     {"MOVE", IN_SELECTED, run_move},
-    {"UID EXPUNGE", IN_SELECTED, run_uid_expunge},
-    {"UID SEARCH", IN_SELECTED, run_uid_search},
-    {"UID FETCH", IN_SELECTED | HOLDS, run_uid_fetch},
-    {"UID STORE", IN_SELECTED | HOLDS, run_uid_store},
-    {"UID COPY", IN_SELECTED, run_uid_copy},
-    {"UID MOVE", IN_SELECTED, run_uid_move},
+    {"UID EXPUNGE", IN_SELECTED | BY_UID, run_uid_expunge},
+    {"UID SEARCH", IN_SELECTED | BY_UID, run_search},
+    {"UID FETCH", IN_SELECTED | BY_UID | HOLDS, run_fetch},
+    {"UID STORE", IN_SELECTED | BY_UID | HOLDS, run_store},
+    {"UID COPY", IN_SELECTED | BY_UID, run_copy},
+    {"UID MOVE", IN_SELECTED | BY_UID, run_move},
 };
 
 /* The row of the command at the cursor, which moves behind its name; NULL: there is no such. */
@@ -276,6 +276,7 @@ run_row(struct session *session, const struct imap_row *row, struct args *args)
 	news_before(session, row);
 	if (session->leaving != NULL)
 		return imap_leave(session);
+	session->by_uid = (row->flags & BY_UID) != 0;
 	result = row->run(session, args);
 	if (result == IMAP_GONE)
 		return result;

@@ -32,7 +32,8 @@ struct session {
 	bool utf8_accept;      /* ENABLE UTF8=ACCEPT */
 	bool condstore;	       /* RFC 7162: the client knows of mod-sequences */
 	bool qresync;	       /* ENABLE QRESYNC */
-	bool by_number;	       /* the present command names messages by number: see BY_NUMBER */
+	bool by_uid;	       /* the present command names messages by UID: see BY_UID */
+	bool by_number;	       /* or it searches by number: see BY_NUMBER */
 	bool say_modseq;       /* its OK tells HIGHESTMODSEQ */
 	struct mailbox *box;   /* the selected one, or NULL */
 	struct sequence saved; /* SEARCHRES: UIDs of the selected mailbox */
@@ -74,7 +75,8 @@ enum {
 	/* What a command does to sequence numbers, and so what may be told with its answer. */
 	BY_NUMBER = 1 << 2,	/* it names messages by number: no EXPUNGE with its answer */
 	TELLS_NOTHING = 1 << 3, /* it changes or leaves the mailbox: no news of it at all */
-	HOLDS = 1 << 4, /* its changes of flags may wait for those of the commands behind it */
+	HOLDS = 1 << 4,	 /* its changes of flags may wait for those of the commands behind it */
+	BY_UID = 1 << 5, /* a handler of two rows takes and tells UIDs for numbers */
 };
 
 struct imap_row {
@@ -90,11 +92,11 @@ imap_run run_select, run_examine, run_close, run_unselect;		     /* select.c */
 imap_run run_status;							     /* status.c */
 imap_run run_list, run_lsub, run_namespace;				     /* list.c */
 imap_run run_create, run_delete, run_rename, run_subscribe, run_unsubscribe; /* folders.c */
-imap_run run_fetch, run_uid_fetch;					     /* fetch.c */
-imap_run run_store, run_uid_store;					     /* store.c */
-imap_run run_copy, run_uid_copy, run_move, run_uid_move;		     /* copy.c */
+imap_run run_fetch;							     /* fetch.c */
+imap_run run_store;							     /* store.c */
+imap_run run_copy, run_move;						     /* copy.c */
 imap_run run_expunge, run_uid_expunge;					     /* expunge.c */
-imap_run run_search, run_uid_search;					     /* search.c */
+imap_run run_search;							     /* search.c */
 imap_run run_append;							     /* append.c */
 imap_run run_idle;							     /* idle.c */
 

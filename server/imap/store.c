@@ -217,8 +217,9 @@ store_all(struct session *session, struct picked *picked, struct storing *storin
 			return imap_failed(session, "store");
 	return conclude(session, picked->by_uid, storing);
 }
-static enum imap_result
-store(struct session *session, struct args *args, bool uid)
+
+enum imap_result
+run_store(struct session *session, struct args *args)
 {
 	struct storing storing = {.silent = false};
 	struct picked picked;
@@ -228,7 +229,7 @@ store(struct session *session, struct args *args, bool uid)
 	if (!args_space(args) || !args_set(args, &set) || !args_space(args) ||
 	    !parse(args, &storing))
 		return IMAP_BAD;
-	if (!mailbox_pick(session, set, uid, &picked))
+	if (!mailbox_pick(session, set, session->by_uid, &picked))
 		result = imap_say(session, IMAP_BAD, "There are no such messages");
 	else if (!mailbox_may_change(session, "store"))
 		result = IMAP_NO;
@@ -237,16 +238,4 @@ store(struct session *session, struct args *args, bool uid)
 	picked_clear(&picked);
 	sequence_clear(&storing.modified);
 	return result;
-}
-
-enum imap_result
-run_store(struct session *session, struct args *args)
-{
-	return store(session, args, false);
-}
-
-enum imap_result
-run_uid_store(struct session *session, struct args *args)
-{
-	return store(session, args, true);
 }

@@ -24,7 +24,8 @@ search(const char *prefix, const uint8_t *keys, size_t len, const char *suffix,
 	sequence_clear(&session.saved);
 	sequence_add(&session.saved, 2);
 	sequence_add(&session.saved, 5);
-	result = session_run(run_uid_search, command.data, command.len);
+	session.by_uid = true;
+	result = session_run(run_search, command.data, command.len);
 	mdtext_clear(&command);
 	assert(answered.len == 0); /* SAVE alone tells nothing */
 	*found_r = session.saved;
@@ -41,6 +42,7 @@ tell(const char *charset, const uint8_t *keys, size_t len, const char *returned)
 	session_begin();
 	mdtext_addf(&command, "%s %s", returned, charset);
 	mdtext_add(&command, keys, len);
+	session.by_uid = false;
 	assert(session_run(run_search, command.data, command.len) == IMAP_OK);
 	assert(answered.len > 2 && memcmp(answered.data, "* ", 2) == 0);
 	assert(memchr(answered.data, '\n', answered.len) == answered.data + answered.len - 1);

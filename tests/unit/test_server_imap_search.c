@@ -325,7 +325,8 @@ found(const char *keys, const char *before, const char *after, struct sequence *
 	sequence_clear(&session.saved);
 	sequence_add(&session.saved, 2);
 	sequence_add(&session.saved, 5);
-	result = run_uid_search(&session, &args);
+	session.by_uid = true;
+	result = run_search(&session, &args);
 	if (result != IMAP_OK)
 		fail_msg("%s: %.*s", keys, (int)session.reply.len, session.reply.data);
 	*found_r = session.saved;
@@ -487,7 +488,8 @@ req23_a_search_is_given_up_when_its_client_has_gone(void **state)
 	assert_non_null(session.box);
 	assert_int_equal(session.box->count, COUNT(messages) + MORE);
 	start = clock_now();
-	assert_int_equal(run_uid_search(&session, &args), IMAP_GONE);
+	session.by_uid = true;
+	assert_int_equal(run_search(&session, &args), IMAP_GONE);
 	assert_true(clock_now() - start < 5000);
 	assert_int_equal(session.channel->end, CHANNEL_CLOSED);
 	free(command);

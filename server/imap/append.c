@@ -53,10 +53,9 @@ append_abandon(struct session *session)
 bool
 append_wants(struct session *session)
 {
-	struct imap_command *command = &session->command;
-	struct args args = {.at = command->text,
-	    .end = command->text + command->literal.at,
-	    .utf8 = imap_utf8(session)};
+	struct imap_input *input = &session->input;
+	struct args args = {
+	    .at = input->text, .end = input->text + input->literal.at, .utf8 = imap_utf8(session)};
 	char tag[IMAP_TAG_MAX + 1];
 	struct word word;
 
@@ -65,7 +64,7 @@ append_wants(struct session *session)
 	if (!imap_tag(&args, tag) || !args_atom(&args, NULL, &word) || !word_is(word, "APPEND") ||
 	    !args_space(&args) || !args_astring(&args, &append.mailbox))
 		return false;
-	append.read = (size_t)(args.at - command->text);
+	append.read = (size_t)(args.at - input->text);
 	return true;
 }
 
@@ -117,24 +116,24 @@ open_target(struct session *session, enum imap_result *result_r)
 static bool
 take_before(struct session *session, struct preamble *preamble_r, enum imap_result *result_r)
 {
-	struct imap_command *command = &session->command;
-	struct args args = {.at = command->text + append.read,
-	    .end = command->text + command->literal.at,
+	struct imap_input *input = &session->input;
+	struct args args = {.at = input->text + append.read,
+	    .end = input->text + input->literal.at,
 	    .utf8 = imap_utf8(session)};
 
 	*result_r = imap_say(session, IMAP_BAD, "Wrong arguments");
 	if ((append.utf8 && !args_close(&args)) || !args_space(&args) ||
 	    !take_preamble(session, &args, preamble_r))
 		return false;
-	if (preamble_r->utf8 && !command->literal.binary)
+	if (preamble_r->utf8 && !input->literal.binary)
 		return false;
-	if (command->literal.size > (uint64_t)session->conf->append_limit) {
+	if (input->literal.size > (uint64_t)session->conf->append_limit) {
 		*result_r = imap_say(session, IMAP_NO,
 		    "[TOOBIG] A message may have at most %" PRId64 " octets",
 		    session->conf->append_limit);
 		return false;
 	}
-	if (command->literal.size == 0) {
+	if (input->literal.size == 0) {
 		*result_r = imap_say(session, IMAP_NO, "[CANNOT] A message cannot be empty");
 		return false;
 	}
@@ -158,7 +157,7 @@ take_octets(struct session *session, uint64_t *left, enum imap_result *result_r)
 			len = (size_t)*left;
 		if (stored && memchr(at, '\0', len) != NULL) {
 			*result_r =
-			    session->command.literal.binary
+			    session->input.literal.binary
 				? imap_say(session, IMAP_NO,
 				      "[UNKNOWN-CTE] Binary octets cannot be stored; encode "
 				      "them with base64")
@@ -176,19 +175,19 @@ take_octets(struct session *session, uint64_t *left, enum imap_result *result_r)
 }
 
 /* A refusal in the middle: what is on its way is swallowed. */
-static enum imap_command_event
+static enum imap_input_event
 refuse(struct session *session)
 {
 	append_abandon(session);
-	return imap_command_refuse(&session->command) ? IMAP_COMMAND_MORE : IMAP_COMMAND_REFUSED;
+	return imap_input_refuse(&session->input) ? IMAP_INPUT_MORE : IMAP_INPUT_REFUSED;
 }
 
-enum imap_command_event
+enum imap_input_event
 append_literal(struct session *session, enum imap_result *result_r)
 {
-	struct imap_command *command = &session->command;
+	struct imap_input *input = &session->input;
 	struct preamble preamble;
-	uint64_t left = command->literal.size;
+	uint64_t left = input->literal.size;
 
 	if (!take_before(session, &preamble, result_r))
 		return refuse(session);
@@ -197,22 +196,22 @@ append_literal(struct session *session, enum imap_result *result_r)
 		*result_r = imap_failed(session, "append");
 		return refuse(session);
 	}
-	if (!command->literal.plus)
+	if (!input->literal.plus)
 		channel_puts(session->channel, "+ Go on\r\n");
 	if (!take_octets(session, &left, result_r)) {
 		append_abandon(session);
 		if (*result_r == IMAP_GONE)
-			return IMAP_COMMAND_REFUSED;
+			return IMAP_INPUT_REFUSED;
 		/* The message was swallowed; the rest of the command is, too. */
-		command->literal.plus = true;
-		command->literal.size = 0;
+		input->literal.plus = true;
+		input->literal.size = 0;
 		return refuse(session);
 	}
 	append.count++;
 	append.utf8 = preamble.utf8;
-	append.read = command->len;
-	imap_command_stream(command);
-	return IMAP_COMMAND_MORE;
+	append.read = input->len;
+	imap_input_stream(input);
+	return IMAP_INPUT_MORE;
 }
 
 /* "[APPENDUID 38505 3955:3957] Done" */
@@ -246,7 +245,7 @@ run_append(struct session *session, struct args *args)
 
 	if (!append.active)
 		return imap_say(session, IMAP_BAD, "APPEND wants a mailbox and a message");
-	args->at = session->command.text + append.read;
+	args->at = session->input.text + append.read;
 	if ((append.utf8 && !args_close(args)) || !args_end(args)) {
 		append_abandon(session);
 		return IMAP_BAD;

@@ -152,7 +152,7 @@ args_literal(struct args *args, struct word *word_r, bool *literal8_r)
 	(void)args_char(args, '+');
 	if (!args_char(args, '}'))
 		return false;
-	(void)args_char(args, '\r'); /* command.c takes LF alone for a line's end, too */
+	(void)args_char(args, '\r'); /* input.c takes LF alone for a line's end, too */
 	if (!args_char(args, '\n') || len > (uint64_t)(args->end - args->at))
 		return false;
 	*word_r = (struct word){args->at, (size_t)len};

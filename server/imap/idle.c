@@ -206,7 +206,7 @@ run_idle(struct session *session, struct args *args)
 	}
 	channel_puts(session->channel, "+ idling\r\n");
 	channel_flush(session->channel);
-	imap_command_next(&session->command); /* its text is not needed any more */
+	imap_input_next(&session->input); /* its text is not needed any more */
 	(void)malloc_trim(0);
 	said = next_line(session, watched ? session->watch : NULL, &line);
 	if (watched)

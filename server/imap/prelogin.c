@@ -10,7 +10,7 @@
 
 #include "auth/sasl.h"
 #include "server/conf.h"
-#include "server/imap/command.h"
+#include "server/imap/input.h"
 #include "server/imap/imap.h"
 #include "server/imap/session.h"
 #include "server/worker/worker.h"
@@ -20,7 +20,7 @@ enum step { STEP_NEXT, STEP_LOGGED_IN, STEP_END };
 struct dialogue {
 	struct worker *worker;
 	struct channel *channel;
-	struct imap_command command;
+	struct imap_input input;
 	char tag[IMAP_TAG_MAX + 1];
 	unsigned nonsense;
 };
@@ -316,8 +316,8 @@ static enum step
 run(struct dialogue *d)
 {
 	struct args args = {
-	    .at = d->command.text,
-	    .end = d->command.text + d->command.len,
+	    .at = d->input.text,
+	    .end = d->input.text + d->input.len,
 	    .utf8 = true, /* passwords have been seen with umlauts */
 	};
 	struct word name;
@@ -340,7 +340,7 @@ run(struct dialogue *d)
 static void
 tag_of_part(struct dialogue *d)
 {
-	struct args args = {.at = d->command.text, .end = d->command.text + d->command.len};
+	struct args args = {.at = d->input.text, .end = d->input.text + d->input.len};
 
 	if (!imap_tag(&args, d->tag))
 		d->tag[0] = '\0';
@@ -350,7 +350,7 @@ tag_of_part(struct dialogue *d)
 static bool
 is_login_in_clear(const struct dialogue *d)
 {
-	struct args args = {.at = d->command.text, .end = d->command.text + d->command.len};
+	struct args args = {.at = d->input.text, .end = d->input.text + d->input.len};
 	char tag[IMAP_TAG_MAX + 1];
 	struct word name;
 
@@ -362,41 +362,41 @@ is_login_in_clear(const struct dialogue *d)
 static enum step
 on_literal(struct dialogue *d)
 {
-	const struct imap_literal *literal = &d->command.literal;
+	const struct imap_literal *literal = &d->input.literal;
 	bool in_clear = is_login_in_clear(d);
 
 	tag_of_part(d);
 	if (!in_clear && !literal->binary && literal->size <= IMAP_PRELOGIN_LITERAL_MAX &&
-	    d->command.literals <= IMAP_PRELOGIN_LITERALS &&
-	    literal->size < IMAP_PRELOGIN_MAX - d->command.len) {
-		imap_command_accept(&d->command);
+	    d->input.literals <= IMAP_PRELOGIN_LITERALS &&
+	    literal->size < IMAP_PRELOGIN_MAX - d->input.len) {
+		imap_input_accept(&d->input);
 		if (!literal->plus)
 			channel_puts(d->channel, "+ Go on\r\n");
 		return STEP_NEXT;
 	}
 	say(d, in_clear ? no_login_in_clear : "BAD [TOOBIG] The literal is too large");
 	/* One that does not wait for us is on its way: its octets are nobody's commands. */
-	if (imap_command_refuse(&d->command))
+	if (imap_input_refuse(&d->input))
 		return bye(d, "The literal is refused", "literal refused");
-	imap_command_next(&d->command);
+	imap_input_next(&d->input);
 	if (++d->nonsense >= IMAP_NONSENSE_MAX)
 		return bye(d, "Too many unknown commands", "nonsense");
 	return STEP_NEXT;
 }
 
 static enum step
-on_event(struct dialogue *d, enum imap_command_event event)
+on_event(struct dialogue *d, enum imap_input_event event)
 {
 	enum step step;
 
 	switch (event) {
-	case IMAP_COMMAND_MORE:
+	case IMAP_INPUT_MORE:
 		return STEP_NEXT;
-	case IMAP_COMMAND_LITERAL:
+	case IMAP_INPUT_LITERAL:
 		return on_literal(d);
-	case IMAP_COMMAND_DONE:
+	case IMAP_INPUT_DONE:
 		step = run(d);
-		imap_command_next(&d->command);
+		imap_input_next(&d->input);
 		return step;
 	default:
 		tag_of_part(d);
@@ -419,21 +419,21 @@ imap_prelogin(struct worker *worker)
 {
 	static char text[IMAP_PRELOGIN_MAX]; /* one connection in this process */
 	static struct dialogue d;
-	enum imap_command_event event;
+	enum imap_input_event event;
 	enum step step = STEP_NEXT;
 	size_t len;
 	char *at;
 
 	d = (struct dialogue){.worker = worker, .channel = &worker->channel};
-	imap_command_init(&d.command, text, sizeof(text));
+	imap_input_init(&d.input, text, sizeof(text));
 	greet(&d);
 	while (step == STEP_NEXT && channel_input(d.channel, &at, &len)) {
-		len = imap_command_feed(&d.command, at, len, &event);
+		len = imap_input_feed(&d.input, at, len, &event);
 		explicit_bzero(at, len); /* it may be a password, and the command has it now */
 		channel_take(d.channel, len);
 		step = on_event(&d, event);
 	}
-	imap_command_clear(&d.command);
+	imap_input_clear(&d.input);
 	if (d.channel->end == CHANNEL_DEADLINE) {
 		worker->reason = channel_end_text(d.channel->end);
 		d.channel->end = CHANNEL_OPEN;

@@ -290,8 +290,8 @@ static enum imap_result
 run(struct session *session)
 {
 	struct args args = {
-	    .at = session->command.text,
-	    .end = session->command.text + session->command.len,
+	    .at = session->input.text,
+	    .end = session->input.text + session->input.len,
 	    .utf8 = true, /* search texts have been seen so, before anything was enabled */
 	};
 	const struct imap_row *row;
@@ -311,8 +311,8 @@ static void
 tag_of_part(struct session *session)
 {
 	struct args args = {
-	    .at = session->command.text,
-	    .end = session->command.text + session->command.len,
+	    .at = session->input.text,
+	    .end = session->input.text + session->input.len,
 	};
 
 	if (!imap_tag(&args, session->tag))
@@ -320,56 +320,55 @@ tag_of_part(struct session *session)
 }
 
 /* A literal before the command is whole: it is taken, it is APPEND's, or it is too much. */
-static enum imap_command_event
+static enum imap_input_event
 on_literal(struct session *session, enum imap_result *result_r)
 {
-	struct imap_command *command = &session->command;
-	const struct imap_literal *literal = &command->literal;
+	struct imap_input *input = &session->input;
+	const struct imap_literal *literal = &input->literal;
 
 	tag_of_part(session);
 	if (append_wants(session))
 		return append_literal(session, result_r);
-	if (command->literals <= IMAP_LITERALS_MAX &&
-	    literal->size < IMAP_COMMAND_MAX - command->len) {
-		imap_command_accept(command);
+	if (input->literals <= IMAP_LITERALS_MAX && literal->size < IMAP_COMMAND_MAX - input->len) {
+		imap_input_accept(input);
 		if (!literal->plus)
 			channel_puts(session->channel, "+ Go on\r\n");
-		return IMAP_COMMAND_MORE;
+		return IMAP_INPUT_MORE;
 	}
 	*result_r = imap_say(session, IMAP_BAD, "[TOOBIG] The literal is too large");
-	return imap_command_refuse(command) ? IMAP_COMMAND_MORE : IMAP_COMMAND_REFUSED;
+	return imap_input_refuse(input) ? IMAP_INPUT_MORE : IMAP_INPUT_REFUSED;
 }
 
 /* Collects one command, its literals included, and runs it. */
 static enum imap_result
 next_command(struct session *session)
 {
-	enum imap_command_event event = IMAP_COMMAND_MORE;
+	enum imap_input_event event = IMAP_INPUT_MORE;
 	enum imap_result refused = IMAP_BAD;
 	size_t len;
 	char *at;
 
-	imap_command_next(&session->command);
+	imap_input_next(&session->input);
 	session->reply.len = 0;
 	session->tag[0] = '\0';
 	session->by_number = session->say_modseq = false;
-	while (event == IMAP_COMMAND_MORE) {
+	while (event == IMAP_INPUT_MORE) {
 		if (!channel_input(session->channel, &at, &len))
 			return IMAP_GONE;
-		len = imap_command_feed(&session->command, at, len, &event);
+		len = imap_input_feed(&session->input, at, len, &event);
 		channel_take(session->channel, len);
-		if (event == IMAP_COMMAND_LITERAL)
+		if (event == IMAP_INPUT_LITERAL)
 			event = on_literal(session, &refused);
-		if (event == IMAP_COMMAND_LONG) {
+		if (event == IMAP_INPUT_LONG) {
 			tag_of_part(session);
 			append_abandon(session); /* messages of it may have come */
 			refused = imap_say(session, IMAP_BAD, "[TOOBIG] The command is too long");
-			event = IMAP_COMMAND_MORE;
+			event = IMAP_INPUT_MORE;
 		}
 	}
-	if (event == IMAP_COMMAND_DONE)
+	if (event == IMAP_INPUT_DONE)
 		return run(session);
-	if (event == IMAP_COMMAND_BROKEN) {
+	if (event == IMAP_INPUT_BROKEN) {
 		tag_of_part(session);
 		session->leaving = "A literal has no size that can be";
 		return IMAP_BAD;
@@ -409,7 +408,7 @@ imap_open(struct reader *reader)
 	session.channel = &reader->channel;
 	session.maildir = reader->maildir;
 	session.conf = reader->start.conf;
-	imap_command_init(&session.command, NULL, IMAP_COMMAND_MAX);
+	imap_input_init(&session.input, NULL, IMAP_COMMAND_MAX);
 	mailboxes_make_special(&session);
 	reader->session = &session;
 	return IPC_ACCEPTED;
@@ -465,5 +464,5 @@ imap_serve(struct reader *reader)
 	append_abandon(session);
 	sequence_clear(&session->saved);
 	mdtext_clear(&session->reply);
-	imap_command_clear(&session->command);
+	imap_input_clear(&session->input);
 }

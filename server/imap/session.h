@@ -9,7 +9,7 @@
 
 #include "maildir/base/text.h"
 #include "server/imap/args.h"
-#include "server/imap/command.h"
+#include "server/imap/input.h"
 #include "server/imap/imap.h"
 #include "server/imap/name.h"
 #include "server/imap/sequence.h"
@@ -25,7 +25,7 @@ struct session {
 	struct channel *channel;
 	struct maildir *maildir;
 	const struct conf *conf;
-	struct imap_command command;
+	struct imap_input input;
 	char tag[IMAP_TAG_MAX + 1];
 	bool identified;       /* its ID is in the log */
 	bool rev2;	       /* ENABLE IMAP4rev2 */

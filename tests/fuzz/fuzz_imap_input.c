@@ -1,5 +1,5 @@
 /*
- * fuzz_imap_command.c: commands collected from octets that come in pieces.  The first octet says in
+ * fuzz_imap_input.c: commands collected from octets that come in pieces.  The first octet says in
  * which; what comes of them does not depend on it, and what was swallowed is in no command.
  */
 #include <assert.h>
@@ -8,14 +8,14 @@
 #include <string.h>
 
 #include "maildir/base/text.h"
-#include "server/imap/command.h"
+#include "server/imap/input.h"
 
 enum { MAX = 256, LITERAL_MAX = 64, LITERALS_MAX = 4 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void
-on_literal(struct imap_command *c, struct mdtext *seen)
+on_literal(struct imap_input *c, struct mdtext *seen)
 {
 	const struct imap_literal *literal = &c->literal;
 
@@ -25,9 +25,9 @@ on_literal(struct imap_command *c, struct mdtext *seen)
 	    literal->binary ? "~" : "");
 	if (literal->size <= LITERAL_MAX && literal->size < c->max - c->len &&
 	    c->literals <= LITERALS_MAX)
-		imap_command_accept(c);
-	else if (!imap_command_refuse(c))
-		imap_command_next(c);
+		imap_input_accept(c);
+	else if (!imap_input_refuse(c))
+		imap_input_next(c);
 }
 
 /* All events, written down. */
@@ -35,40 +35,40 @@ static void
 collect(const uint8_t *data, size_t size, size_t step, bool fixed, struct mdtext *seen)
 {
 	char *text = fixed ? malloc(MAX) : NULL;
-	struct imap_command c;
-	enum imap_command_event event = IMAP_COMMAND_MORE;
+	struct imap_input c;
+	enum imap_input_event event = IMAP_INPUT_MORE;
 	size_t at = 0, piece;
 	char *copy;
 
 	assert(!fixed || text != NULL);
-	imap_command_init(&c, text, MAX);
-	while (at < size && event != IMAP_COMMAND_BROKEN) {
+	imap_input_init(&c, text, MAX);
+	while (at < size && event != IMAP_INPUT_BROKEN) {
 		piece = size - at < step ? size - at : step;
 		copy = malloc(piece); /* exact, so that a look past it is seen */
 		assert(copy != NULL);
 		memcpy(copy, data + at, piece);
-		piece = imap_command_feed(&c, copy, piece, &event);
+		piece = imap_input_feed(&c, copy, piece, &event);
 		free(copy);
 		at += piece;
-		assert(piece > 0 || event == IMAP_COMMAND_LONG);
-		if (event == IMAP_COMMAND_DONE) {
+		assert(piece > 0 || event == IMAP_INPUT_LONG);
+		if (event == IMAP_INPUT_DONE) {
 			assert(c.len <= c.size && c.size <= MAX);
 			assert(c.left == 0 && !c.skipping && !c.announced);
 			mdtext_addf(seen, "[");
 			mdtext_add(seen, c.text, c.len);
 			mdtext_addf(seen, "]");
-			imap_command_next(&c);
-		} else if (event == IMAP_COMMAND_LITERAL) {
+			imap_input_next(&c);
+		} else if (event == IMAP_INPUT_LITERAL) {
 			on_literal(&c, seen);
-		} else if (event == IMAP_COMMAND_REFUSED) {
+		} else if (event == IMAP_INPUT_REFUSED) {
 			assert(c.skipping || c.literals > 0);
 			mdtext_addf(seen, ">");
-			imap_command_next(&c);
-		} else if (event != IMAP_COMMAND_MORE) {
-			mdtext_addf(seen, event == IMAP_COMMAND_LONG ? "<" : "#");
+			imap_input_next(&c);
+		} else if (event != IMAP_INPUT_MORE) {
+			mdtext_addf(seen, event == IMAP_INPUT_LONG ? "<" : "#");
 		}
 	}
-	imap_command_clear(&c);
+	imap_input_clear(&c);
 	free(text);
 }
 

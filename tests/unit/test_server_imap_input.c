@@ -1,5 +1,5 @@
 /*
- * test_server_imap_command.c: commands collected from octets that come in any pieces: lines, literals,
+ * test_server_imap_input.c: commands collected from octets that come in any pieces: lines, literals,
  * what is refused and swallowed, and the bounds of it all.
  *
  * What happens is written down as a text: "[a NOOP]" a command, "(5+)" a literal that was accepted,
@@ -8,7 +8,7 @@
  */
 #include "server_fixture.h"
 
-#include "server/imap/command.h"
+#include "server/imap/input.h"
 
 enum {
 	MAX = 64,	   /* octets of a command here */
@@ -42,7 +42,7 @@ note_literal(struct transcript *t, const struct imap_literal *literal, bool refu
 }
 
 static void
-on_literal(struct imap_command *c, struct transcript *t)
+on_literal(struct imap_input *c, struct transcript *t)
 {
 	bool good = c->literal.size <= LITERAL_MAX && c->literals <= LITERALS_MAX &&
 		    c->literal.size < c->max - c->len;
@@ -51,35 +51,35 @@ on_literal(struct imap_command *c, struct transcript *t)
 	assert_int_equal(c->text[c->literal.at], c->literal.binary ? '~' : '{');
 	note_literal(t, &c->literal, !good);
 	if (good)
-		imap_command_accept(c);
-	else if (!imap_command_refuse(c))
-		imap_command_next(c);
+		imap_input_accept(c);
+	else if (!imap_input_refuse(c))
+		imap_input_next(c);
 }
 
 /* false: it is broken. */
 static bool
-on_event(struct imap_command *c, enum imap_command_event event, struct transcript *t)
+on_event(struct imap_input *c, enum imap_input_event event, struct transcript *t)
 {
 	switch (event) {
-	case IMAP_COMMAND_MORE:
+	case IMAP_INPUT_MORE:
 		break;
-	case IMAP_COMMAND_DONE:
+	case IMAP_INPUT_DONE:
 		note(t, "[", 1);
 		note(t, c->text, c->len);
 		note(t, "]", 1);
-		imap_command_next(c);
+		imap_input_next(c);
 		break;
-	case IMAP_COMMAND_LITERAL:
+	case IMAP_INPUT_LITERAL:
 		on_literal(c, t);
 		break;
-	case IMAP_COMMAND_LONG:
+	case IMAP_INPUT_LONG:
 		note(t, "<", 1);
 		break;
-	case IMAP_COMMAND_REFUSED:
+	case IMAP_INPUT_REFUSED:
 		note(t, ">", 1);
-		imap_command_next(c);
+		imap_input_next(c);
 		break;
-	case IMAP_COMMAND_BROKEN:
+	case IMAP_INPUT_BROKEN:
 		note(t, "#", 1);
 		return false;
 	}
@@ -88,20 +88,20 @@ on_event(struct imap_command *c, enum imap_command_event event, struct transcrip
 
 /* Feeds a copy of just that size, so that a look past it is seen. */
 static bool
-feed(struct imap_command *c, const char *octets, size_t len, struct transcript *t)
+feed(struct imap_input *c, const char *octets, size_t len, struct transcript *t)
 {
 	char *copy = malloc(len + (len == 0));
-	enum imap_command_event event;
+	enum imap_input_event event;
 	size_t at = 0, used;
 	bool going = true;
 
 	assert_non_null(copy);
 	memcpy(copy, octets, len);
 	while (going && at < len) {
-		used = imap_command_feed(c, copy + at, len - at, &event);
+		used = imap_input_feed(c, copy + at, len - at, &event);
 		assert_true(used <= len - at);
-		assert_true(used > 0 || event == IMAP_COMMAND_LONG);
-		assert_true(event != IMAP_COMMAND_MORE || used == len - at);
+		assert_true(used > 0 || event == IMAP_INPUT_LONG);
+		assert_true(event != IMAP_INPUT_MORE || used == len - at);
 		assert_true(c->len <= c->size && c->size <= c->max);
 		at += used;
 		going = on_event(c, event, t);
@@ -115,17 +115,17 @@ static void
 collect(const char *octets, size_t len, size_t first, size_t step, bool heap, struct transcript *t)
 {
 	char *text = heap ? NULL : malloc(MAX); /* exact as well */
-	struct imap_command c;
+	struct imap_input c;
 	size_t at = first;
 
 	t->len = 0;
 	t->text[0] = '\0';
-	imap_command_init(&c, text, MAX);
+	imap_input_init(&c, text, MAX);
 	if (feed(&c, octets, first, t))
 		for (; at < len; at += step)
 			if (!feed(&c, octets + at, len - at < step ? len - at : step, t))
 				break;
-	imap_command_clear(&c);
+	imap_input_clear(&c);
 	free(text);
 }
 
@@ -236,15 +236,15 @@ static void
 a_nul_is_an_octet_like_others(void **state)
 {
 	static const char octets[] = "a \0 {3}\r\n\0\n\0\0\r\n";
-	struct imap_command c;
+	struct imap_input c;
 	struct transcript t = {.len = 0};
 
 	(void)state;
-	imap_command_init(&c, NULL, MAX);
+	imap_input_init(&c, NULL, MAX);
 	assert_true(feed(&c, octets, sizeof(octets) - 1, &t));
 	assert_int_equal(t.len, 3 + 2 + sizeof(octets) - 1 - 2);
 	assert_memory_equal(t.text, "(3)[a \0 {3}\r\n\0\n\0\0]", t.len);
-	imap_command_clear(&c);
+	imap_input_clear(&c);
 }
 
 /* The announcement of what follows a line that is too long, cut by the bound at each of its octets. */
@@ -274,25 +274,24 @@ static void
 streamed_literals(void **state)
 {
 	static const char first[] = "a APPEND x {5}\r\n", rest[] = " {2+}\r\n", last[] = "\r\n";
-	struct imap_command c;
-	enum imap_command_event event;
+	struct imap_input c;
+	enum imap_input_event event;
 
 	(void)state;
-	imap_command_init(&c, NULL, MAX);
-	assert_int_equal(
-	    imap_command_feed(&c, first, sizeof(first) - 1, &event), sizeof(first) - 1);
-	assert_int_equal(event, IMAP_COMMAND_LITERAL);
+	imap_input_init(&c, NULL, MAX);
+	assert_int_equal(imap_input_feed(&c, first, sizeof(first) - 1, &event), sizeof(first) - 1);
+	assert_int_equal(event, IMAP_INPUT_LITERAL);
 	assert_int_equal(c.literal.at, strlen("a APPEND x "));
-	imap_command_stream(&c); /* its octets do not come here */
-	assert_int_equal(imap_command_feed(&c, rest, sizeof(rest) - 1, &event), sizeof(rest) - 1);
-	assert_int_equal(event, IMAP_COMMAND_LITERAL);
+	imap_input_stream(&c); /* its octets do not come here */
+	assert_int_equal(imap_input_feed(&c, rest, sizeof(rest) - 1, &event), sizeof(rest) - 1);
+	assert_int_equal(event, IMAP_INPUT_LITERAL);
 	assert_int_equal(c.literals, 2);
 	assert_int_equal(c.literal.at, sizeof(first) - 1 + 1);
-	imap_command_stream(&c);
-	assert_int_equal(imap_command_feed(&c, last, 2, &event), 2);
-	assert_int_equal(event, IMAP_COMMAND_DONE);
+	imap_input_stream(&c);
+	assert_int_equal(imap_input_feed(&c, last, 2, &event), 2);
+	assert_int_equal(event, IMAP_INPUT_DONE);
 	assert_int_equal(c.len, sizeof(first) - 1 + sizeof(rest) - 1);
-	imap_command_clear(&c);
+	imap_input_clear(&c);
 }
 
 /* A caller that accepts more than there is room for gets none of it, and the refusal. */
@@ -301,19 +300,19 @@ accepted_beyond_the_bound(void **state)
 {
 	static const char announce[] = "a L {60}\r\n";
 	char octets[128];
-	struct imap_command c;
-	enum imap_command_event event;
+	struct imap_input c;
+	enum imap_input_event event;
 	struct transcript t = {.len = 0};
 
 	(void)state;
-	imap_command_init(&c, NULL, MAX);
-	(void)imap_command_feed(&c, announce, sizeof(announce) - 1, &event);
-	imap_command_accept(&c);
+	imap_input_init(&c, NULL, MAX);
+	(void)imap_input_feed(&c, announce, sizeof(announce) - 1, &event);
+	imap_input_accept(&c);
 	memset(octets, '\n', 60);
 	memcpy(octets + 60, " x\r\nb\r\n", 7);
 	assert_true(feed(&c, octets, 67, &t));
 	assert_string_equal(t.text, ">[b]");
-	imap_command_clear(&c);
+	imap_input_clear(&c);
 }
 
 /* Memory does not depend on what is sent, and a large command's is given back. */
@@ -322,36 +321,36 @@ req18_memory_is_bounded(void **state)
 {
 	static char octets[65536];
 	const size_t max = 1 << 20;
-	struct imap_command c;
-	enum imap_command_event event;
+	struct imap_input c;
+	enum imap_input_event event;
 	size_t used;
 	bool was_long = false;
 
 	(void)state;
 	memset(octets, 'x', sizeof(octets));
-	imap_command_init(&c, NULL, max);
+	imap_input_init(&c, NULL, max);
 	for (int i = 0; i < 160; i++) { /* 10 MiB without a line end */
 		for (used = 0; used < sizeof(octets);) {
 			size_t n =
-			    imap_command_feed(&c, octets + used, sizeof(octets) - used, &event);
+			    imap_input_feed(&c, octets + used, sizeof(octets) - used, &event);
 
 			used += n;
-			if (event == IMAP_COMMAND_LONG) {
+			if (event == IMAP_INPUT_LONG) {
 				assert_false(was_long);
 				was_long = true;
 			} else {
-				assert_int_equal(event, IMAP_COMMAND_MORE);
+				assert_int_equal(event, IMAP_INPUT_MORE);
 			}
 			assert_true(c.size <= max && c.len <= max);
 		}
 	}
 	assert_true(was_long);
-	(void)imap_command_feed(&c, "\r\n", 2, &event);
-	assert_int_equal(event, IMAP_COMMAND_REFUSED);
-	imap_command_next(&c);
+	(void)imap_input_feed(&c, "\r\n", 2, &event);
+	assert_int_equal(event, IMAP_INPUT_REFUSED);
+	imap_input_next(&c);
 	assert_null(c.text);
 	assert_int_equal(c.size, 0);
-	imap_command_clear(&c);
+	imap_input_clear(&c);
 }
 
 static void
@@ -359,19 +358,19 @@ the_longest_command(void **state)
 {
 	const size_t max = 1 << 20;
 	char *octets = malloc(max + 1);
-	struct imap_command c;
-	enum imap_command_event event;
+	struct imap_input c;
+	enum imap_input_event event;
 
 	(void)state;
 	assert_non_null(octets);
 	for (size_t over = 0; over < 2; over++) {
-		imap_command_init(&c, NULL, max);
+		imap_input_init(&c, NULL, max);
 		memset(octets, 'x', max + 1);
 		octets[max + over - 1] = '\n';
-		(void)imap_command_feed(&c, octets, max + over, &event);
-		assert_int_equal(event, over == 0 ? IMAP_COMMAND_DONE : IMAP_COMMAND_LONG);
+		(void)imap_input_feed(&c, octets, max + over, &event);
+		assert_int_equal(event, over == 0 ? IMAP_INPUT_DONE : IMAP_INPUT_LONG);
 		assert_true(c.size <= max);
-		imap_command_clear(&c);
+		imap_input_clear(&c);
 	}
 	free(octets);
 }
@@ -382,19 +381,19 @@ what_was_said_is_wiped(void **state)
 {
 	static const char secret[] = "a LOGIN anna sesame\r\n";
 	char text[MAX];
-	struct imap_command c;
-	enum imap_command_event event;
+	struct imap_input c;
+	enum imap_input_event event;
 
 	(void)state;
 	memset(text, 'z', sizeof(text));
-	imap_command_init(&c, text, sizeof(text));
-	(void)imap_command_feed(&c, secret, sizeof(secret) - 1, &event);
-	assert_int_equal(event, IMAP_COMMAND_DONE);
+	imap_input_init(&c, text, sizeof(text));
+	(void)imap_input_feed(&c, secret, sizeof(secret) - 1, &event);
+	assert_int_equal(event, IMAP_INPUT_DONE);
 	assert_memory_equal(text, secret, sizeof(secret) - 3);
-	imap_command_next(&c);
+	imap_input_next(&c);
 	assert_null(memmem(text, sizeof(text), "sesame", 6));
-	(void)imap_command_feed(&c, secret, sizeof(secret) - 5, &event);
-	imap_command_clear(&c);
+	(void)imap_input_feed(&c, secret, sizeof(secret) - 5, &event);
+	imap_input_clear(&c);
 	assert_null(memmem(text, sizeof(text), "sesa", 4));
 }
 

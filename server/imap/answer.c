@@ -13,8 +13,8 @@
 #include "server/imap/session.h"
 #include "server/reader/reader.h"
 
-enum imap_result
-imap_say(struct session *session, enum imap_result result, const char *format, ...)
+enum command_result
+imap_say(struct session *session, enum command_result result, const char *format, ...)
 {
 	char text[1024]; /* a line with at most one name in it */
 	va_list ap;
@@ -27,17 +27,17 @@ imap_say(struct session *session, enum imap_result result, const char *format, .
 	return result;
 }
 
-enum imap_result
-imap_say_expunged(struct session *session, enum imap_result result)
+enum command_result
+imap_say_expunged(struct session *session, enum command_result result)
 {
 	return imap_say(
 	    session, result, "[EXPUNGEISSUED] Some of the requested messages no longer exist");
 }
 
-enum imap_result
+enum command_result
 imap_leave(struct session *session)
 {
-	return imap_say(session, IMAP_NO, "[UNAVAILABLE] %s", session->leaving);
+	return imap_say(session, COMMAND_NO, "[UNAVAILABLE] %s", session->leaving);
 }
 
 void
@@ -176,12 +176,12 @@ note_oldname(struct session *session, struct word mailbox, const char *folder)
 /* code: why no mailbox has the name that is refused. */
 static bool
 folder_of(struct session *session, struct word mailbox, const char *code,
-    char folder_r[IMAP_NAME_MAX], enum imap_result *result_r)
+    char folder_r[IMAP_NAME_MAX], enum command_result *result_r)
 {
 	const char *why = imap_name_folder(mailbox.at, mailbox.len, imap_utf8(session), folder_r);
 
 	if (why != NULL) {
-		*result_r = imap_say(session, IMAP_NO, "[%s] %s", code, why);
+		*result_r = imap_say(session, COMMAND_NO, "[%s] %s", code, why);
 		return false;
 	}
 	note_oldname(session, mailbox, folder_r);
@@ -190,11 +190,11 @@ folder_of(struct session *session, struct word mailbox, const char *code,
 
 static bool
 take_mailbox(struct session *session, struct args *args, const char *code,
-    char folder_r[IMAP_NAME_MAX], enum imap_result *result_r)
+    char folder_r[IMAP_NAME_MAX], enum command_result *result_r)
 {
 	struct word word;
 
-	*result_r = IMAP_BAD;
+	*result_r = COMMAND_BAD;
 	return args_astring(args, &word) && folder_of(session, word, code, folder_r, result_r);
 }
 
@@ -203,65 +203,66 @@ static const char EXISTING[] = "NONEXISTENT", NEW[] = "CANNOT";
 
 bool
 imap_folder_of(struct session *session, struct word mailbox, char folder_r[IMAP_NAME_MAX],
-    enum imap_result *result_r)
+    enum command_result *result_r)
 {
 	return folder_of(session, mailbox, EXISTING, folder_r, result_r);
 }
 
 bool
 imap_take_mailbox(struct session *session, struct args *args, char folder_r[IMAP_NAME_MAX],
-    enum imap_result *result_r)
+    enum command_result *result_r)
 {
 	return take_mailbox(session, args, EXISTING, folder_r, result_r);
 }
 
 bool
 imap_take_new_mailbox(struct session *session, struct args *args, char folder_r[IMAP_NAME_MAX],
-    enum imap_result *result_r)
+    enum command_result *result_r)
 {
 	return take_mailbox(session, args, NEW, folder_r, result_r);
 }
 
-enum imap_result
+enum command_result
 imap_no_target(struct session *session, const char *what)
 {
 	if (errno != ENOENT)
 		return imap_failed(session, what);
-	return imap_say(session, IMAP_NO, "[TRYCREATE] There is no such mailbox");
+	return imap_say(session, COMMAND_NO, "[TRYCREATE] There is no such mailbox");
 }
 
-enum imap_result
+enum command_result
 imap_failed(struct session *session, const char *what)
 {
 	int error = errno;
 
 	switch (error) {
 	case ENOENT:
-		return imap_say(session, IMAP_NO, "[NONEXISTENT] There is no such mailbox");
+		return imap_say(session, COMMAND_NO, "[NONEXISTENT] There is no such mailbox");
 	case EEXIST:
-		return imap_say(session, IMAP_NO, "[ALREADYEXISTS] There is one of that name");
+		return imap_say(session, COMMAND_NO, "[ALREADYEXISTS] There is one of that name");
 	case EINVAL:
-		return imap_say(session, IMAP_NO, "[CANNOT] A mailbox cannot have that name");
+		return imap_say(session, COMMAND_NO, "[CANNOT] A mailbox cannot have that name");
 	case ENOSPC:
 	case EDQUOT:
 		trouble(session->reader, what, error);
-		return imap_say(session, IMAP_NO, "[OVERQUOTA] There is no room on the disk");
+		return imap_say(session, COMMAND_NO, "[OVERQUOTA] There is no room on the disk");
 	case ERANGE:
-		return imap_say(session, IMAP_NO, "[LIMIT] The mailbox can have no more keywords");
+		return imap_say(
+		    session, COMMAND_NO, "[LIMIT] The mailbox can have no more keywords");
 	case ENOLCK:
 		return imap_say(
-		    session, IMAP_NO, "[INUSE] Another program holds the mailbox; try again");
+		    session, COMMAND_NO, "[INUSE] Another program holds the mailbox; try again");
 	default:
 		break;
 	}
 	trouble(session->reader, what, error);
 	if (error == ENOMEM)
-		return imap_say(session, IMAP_NO,
+		return imap_say(session, COMMAND_NO,
 		    "[LIMIT] The mailbox needs more memory than a session may have");
 	/* RFC 5530 section 3. */
 	if (error == EROFS || error == EACCES || error == EPERM)
-		return imap_say(session, IMAP_NO,
+		return imap_say(session, COMMAND_NO,
 		    "[NOPERM] The server is not permitted to do this in its mail folders");
 	return imap_say(
-	    session, IMAP_NO, "[UNAVAILABLE] The mailbox cannot be read or written now");
+	    session, COMMAND_NO, "[UNAVAILABLE] The mailbox cannot be read or written now");
 }

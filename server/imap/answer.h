@@ -13,15 +13,15 @@
 #include "server/imap/session.h"
 
 /* Sets the text of the tagged answer: what a command returns. */
-enum imap_result __attribute__((format(printf, 3, 4)))
-imap_say(struct session *session, enum imap_result result, const char *format, ...);
+enum command_result __attribute__((format(printf, 3, 4)))
+imap_say(struct session *session, enum command_result result, const char *format, ...);
 
 /* OK or NO, and that another session has expunged messages which the command names by number; in the words of
  * RFC 2180, for which clients look. */
-enum imap_result imap_say_expunged(struct session *session, enum imap_result result);
+enum command_result imap_say_expunged(struct session *session, enum command_result result);
 
 /* NO, for the reason that the session has to leave. */
-enum imap_result imap_leave(struct session *session);
+enum command_result imap_leave(struct session *session);
 
 /* A string in an answer: quoted, or a literal where it must be one. */
 void imap_put_string(struct session *session, const char *string, size_t len);
@@ -43,21 +43,21 @@ void imap_add_date(struct mdtext *out, time_t date);
  * why the name is refused).
  */
 bool imap_take_mailbox(struct session *session, struct args *args, char folder_r[IMAP_NAME_MAX],
-    enum imap_result *result_r);
+    enum command_result *result_r);
 
 /* The same for the name of a mailbox that is to be made: the reason is another. */
 bool imap_take_new_mailbox(struct session *session, struct args *args, char folder_r[IMAP_NAME_MAX],
-    enum imap_result *result_r);
+    enum command_result *result_r);
 
 /* As imap_take_mailbox, for a name that was read already. */
 bool imap_folder_of(struct session *session, struct word mailbox, char folder_r[IMAP_NAME_MAX],
-    enum imap_result *result_r);
+    enum command_result *result_r);
 
 /* The answer when the maildir library failed: what it was about, errno's meaning, one line for the
  * log where it is the administrator's business. */
-enum imap_result imap_failed(struct session *session, const char *what);
+enum command_result imap_failed(struct session *session, const char *what);
 
 /* The same for a mailbox that messages were to go to: a client may make it and try again. */
-enum imap_result imap_no_target(struct session *session, const char *what);
+enum command_result imap_no_target(struct session *session, const char *what);
 
 #endif

@@ -96,7 +96,7 @@ take_preamble(struct session *session, struct args *args, struct preamble *pream
 
 /* Opens the folder; false: the answer is said. */
 static bool
-open_target(struct session *session, enum imap_result *result_r)
+open_target(struct session *session, enum command_result *result_r)
 {
 	if (!imap_folder_of(session, append.mailbox, append.name, result_r))
 		return false;
@@ -114,27 +114,27 @@ open_target(struct session *session, enum imap_result *result_r)
 
 /* Reads all that stands before the announced literal. */
 static bool
-take_before(struct session *session, struct preamble *preamble_r, enum imap_result *result_r)
+take_before(struct session *session, struct preamble *preamble_r, enum command_result *result_r)
 {
 	struct imap_input *input = &session->input;
 	struct args args = {.at = input->text + append.read,
 	    .end = input->text + input->literal.at,
 	    .utf8 = imap_utf8(session)};
 
-	*result_r = imap_say(session, IMAP_BAD, "Wrong arguments");
+	*result_r = imap_say(session, COMMAND_BAD, "Wrong arguments");
 	if ((append.utf8 && !args_close(&args)) || !args_space(&args) ||
 	    !take_preamble(session, &args, preamble_r))
 		return false;
 	if (preamble_r->utf8 && !input->literal.binary)
 		return false;
 	if (input->literal.size > (uint64_t)session->conf->append_limit) {
-		*result_r = imap_say(session, IMAP_NO,
+		*result_r = imap_say(session, COMMAND_NO,
 		    "[TOOBIG] A message may have at most %" PRId64 " octets",
 		    session->conf->append_limit);
 		return false;
 	}
 	if (input->literal.size == 0) {
-		*result_r = imap_say(session, IMAP_NO, "[CANNOT] A message cannot be empty");
+		*result_r = imap_say(session, COMMAND_NO, "[CANNOT] A message cannot be empty");
 		return false;
 	}
 	return append.active || open_target(session, result_r);
@@ -142,7 +142,7 @@ take_before(struct session *session, struct preamble *preamble_r, enum imap_resu
 
 /* The message's octets.  false: it cannot be stored; what is left of it is in *left. */
 static bool
-take_octets(struct session *session, uint64_t *left, enum imap_result *result_r)
+take_octets(struct session *session, uint64_t *left, enum command_result *result_r)
 {
 	bool stored = true;
 	size_t len;
@@ -150,7 +150,7 @@ take_octets(struct session *session, uint64_t *left, enum imap_result *result_r)
 
 	while (*left > 0) {
 		if (!channel_input(session->channel, &at, &len)) {
-			*result_r = IMAP_GONE;
+			*result_r = COMMAND_ANSWERED;
 			return false;
 		}
 		if (len > *left)
@@ -158,10 +158,10 @@ take_octets(struct session *session, uint64_t *left, enum imap_result *result_r)
 		if (stored && memchr(at, '\0', len) != NULL) {
 			*result_r =
 			    session->input.literal.binary
-				? imap_say(session, IMAP_NO,
+				? imap_say(session, COMMAND_NO,
 				      "[UNKNOWN-CTE] Binary octets cannot be stored; encode "
 				      "them with base64")
-				: imap_say(session, IMAP_BAD, "A message has no NUL in it");
+				: imap_say(session, COMMAND_BAD, "A message has no NUL in it");
 			stored = false;
 		}
 		if (stored && maildir_delivery_write(append.delivery, at, len) == -1) {
@@ -183,7 +183,7 @@ refuse(struct session *session)
 }
 
 enum imap_input_event
-append_literal(struct session *session, enum imap_result *result_r)
+append_literal(struct session *session, enum command_result *result_r)
 {
 	struct imap_input *input = &session->input;
 	struct preamble preamble;
@@ -200,7 +200,7 @@ append_literal(struct session *session, enum imap_result *result_r)
 		channel_puts(session->channel, "+ Go on\r\n");
 	if (!take_octets(session, &left, result_r)) {
 		append_abandon(session);
-		if (*result_r == IMAP_GONE)
+		if (*result_r == COMMAND_ANSWERED)
 			return IMAP_INPUT_REFUSED;
 		/* The message was swallowed; the rest of the command is, too. */
 		input->literal.plus = true;
@@ -236,19 +236,19 @@ say_uids(struct session *session, uint32_t validity, const uint32_t *uids)
 }
 
 /* The last line has come: args is at what stands behind APPEND, of which all but the end was read. */
-enum imap_result
+enum command_result
 run_append(struct session *session, struct args *args)
 {
-	enum imap_result result = IMAP_OK;
+	enum command_result result = COMMAND_OK;
 	const uint32_t *uids;
 	uint32_t validity;
 
 	if (!append.active)
-		return imap_say(session, IMAP_BAD, "APPEND wants a mailbox and a message");
+		return imap_say(session, COMMAND_BAD, "APPEND wants a mailbox and a message");
 	args->at = session->input.text + append.read;
 	if ((append.utf8 && !args_close(args)) || !args_end(args)) {
 		append_abandon(session);
-		return IMAP_BAD;
+		return COMMAND_BAD;
 	}
 	if (maildir_delivery_commit(append.delivery, &validity, &uids) == -1)
 		result = imap_failed(session, "append");

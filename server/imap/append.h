@@ -19,7 +19,7 @@ bool append_wants(struct session *session);
  * Takes the message, or refuses it: then *result_r is the answer.  The event is what the loop goes on
  * with: MORE, or REFUSED when the command is over.
  */
-enum imap_input_event append_literal(struct session *session, enum imap_result *result_r);
+enum imap_input_event append_literal(struct session *session, enum command_result *result_r);
 
 /* Forgets an APPEND that did not come to its end; nothing of it stays. */
 void append_abandon(struct session *session);

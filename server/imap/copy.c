@@ -52,7 +52,7 @@ map_keywords(struct copying *c, uint64_t letters, uint64_t *mapped_r)
 
 /* One message into the set; false: the answer is said, and nothing is copied. */
 static bool
-copy_one(struct copying *c, size_t place, enum imap_result *result_r)
+copy_one(struct copying *c, size_t place, enum command_result *result_r)
 {
 	struct mailbox *box = c->session->box;
 	struct maildir_message now;
@@ -97,19 +97,19 @@ put_code(struct copying *c, uint32_t validity, const uint32_t *uids, struct mdte
 }
 
 /* The messages are in the other mailbox: away with them here. */
-static enum imap_result
+static enum command_result
 remove_copied(struct copying *c)
 {
 	struct picked picked = {.set = c->from, .by_uid = true};
 
 	if (expunge_picked(c->session, &picked, false) == 0)
-		return IMAP_OK;
+		return COMMAND_OK;
 	trouble(c->session->reader, "move", errno);
-	return imap_say(c->session, IMAP_NO,
+	return imap_say(c->session, COMMAND_NO,
 	    "[UNAVAILABLE] They were copied, but could not all be removed here");
 }
 
-static enum imap_result
+static enum command_result
 commit(struct copying *c, bool move, bool *again_r)
 {
 	struct session *session = c->session;
@@ -119,14 +119,14 @@ commit(struct copying *c, bool move, bool *again_r)
 
 	/* RFC 2180 section 4.4.1: COPY of what is not there does nothing; by UID it is no error. */
 	if (c->gone && !move)
-		return imap_say_expunged(session, IMAP_NO);
+		return imap_say_expunged(session, COMMAND_NO);
 	if (c->from.count == 0)
-		return IMAP_OK;
+		return COMMAND_OK;
 	if (c->from.failed)
 		return imap_failed(session, "copy");
 	if (maildir_delivery_commit(c->delivery, &validity, &uids) == -1) {
 		*again_r = c->link && errno == ESTALE;
-		return *again_r ? IMAP_OK : imap_failed(session, "copy");
+		return *again_r ? COMMAND_OK : imap_failed(session, "copy");
 	}
 	put_code(c, validity, uids, &code);
 	if (!move) {
@@ -134,7 +134,7 @@ commit(struct copying *c, bool move, bool *again_r)
 		mdtext_add(&session->reply, code.data, code.len);
 		mdtext_addf(&session->reply, "Copied");
 		mdtext_clear(&code);
-		return IMAP_OK;
+		return COMMAND_OK;
 	}
 	/* RFC 6851 section 4.3: in an untagged OK, before the EXPUNGEs. */
 	channel_puts(session->channel, "* OK ");
@@ -144,37 +144,37 @@ commit(struct copying *c, bool move, bool *again_r)
 	return remove_copied(c);
 }
 
-static enum imap_result
+static enum command_result
 open_target(struct copying *c, const char *folder)
 {
 	if (maildir_folder_open(c->session->maildir, folder, &c->to) == -1)
 		return imap_no_target(c->session, "copy");
 	if (maildir_sync(c->to) == -1 || maildir_delivery_begin(c->to, &c->delivery) == -1)
 		return imap_failed(c->session, "copy");
-	return IMAP_OK;
+	return COMMAND_OK;
 }
 
 /* *again_r: whether to try with links; and then whether that went wrong, and nothing is said yet. */
-static enum imap_result
+static enum command_result
 copy_all(
     struct session *session, struct picked *picked, const char *folder, bool move, bool *again_r)
 {
 	struct copying c = {.session = session, .link = *again_r};
-	enum imap_result result;
+	enum command_result result;
 	size_t place;
 
 	*again_r = false;
 	for (int i = 0; i < MAILDIR_KEYWORDS; i++)
 		c.letter[i] = -2;
 	result = open_target(&c, folder);
-	while (result == IMAP_OK && picked_next(session->box, picked, &place))
+	while (result == COMMAND_OK && picked_next(session->box, picked, &place))
 		if (!copy_one(&c, place, &result))
 			break;
 	c.gone = c.gone && !picked->by_uid;
 	/* Places that do not hold any more name messages that nobody meant. */
-	if (result == IMAP_OK && session->box->anew)
-		result = IMAP_NO;
-	if (result == IMAP_OK)
+	if (result == COMMAND_OK && session->box->anew)
+		result = COMMAND_NO;
+	if (result == COMMAND_OK)
 		result = commit(&c, move, again_r);
 	maildir_delivery_end(&c.delivery);
 	if (c.to != NULL)
@@ -183,11 +183,11 @@ copy_all(
 	return result;
 }
 
-static enum imap_result
+static enum command_result
 copy_picked(struct session *session, const struct picked *picked, const char *folder, bool move)
 {
 	struct picked walk = *picked; /* the set is the same; where we are in it is not */
-	enum imap_result result;
+	enum command_result result;
 	bool again = true;
 
 	result = copy_all(session, &walk, folder, move, &again);
@@ -198,36 +198,36 @@ copy_picked(struct session *session, const struct picked *picked, const char *fo
 	return copy_all(session, &walk, folder, move, &again);
 }
 
-static enum imap_result
+static enum command_result
 copy(struct session *session, struct args *args, bool move)
 {
 	char folder[IMAP_NAME_MAX];
-	enum imap_result result = IMAP_BAD;
+	enum command_result result = COMMAND_BAD;
 	struct picked picked;
 	struct word set;
 
-	if (!args_space(args) || !args_set(args, &set) || !args_space(args) ||
+	if (!args_set(args, &set) || !args_space(args) ||
 	    !imap_take_mailbox(session, args, folder, &result))
 		return result;
 	if (!args_end(args))
-		return IMAP_BAD;
+		return COMMAND_BAD;
 	if (!mailbox_pick(session, set, session->by_uid, &picked))
-		result = imap_say(session, IMAP_BAD, "There are no such messages");
+		result = imap_say(session, COMMAND_BAD, "There are no such messages");
 	else if (move && !mailbox_may_change(session, "move"))
-		result = IMAP_NO;
+		result = COMMAND_NO;
 	else
 		result = copy_picked(session, &picked, folder, move);
 	picked_clear(&picked);
 	return result;
 }
 
-enum imap_result
+enum command_result
 run_copy(struct session *session, struct args *args)
 {
 	return copy(session, args, false);
 }
 
-enum imap_result
+enum command_result
 run_move(struct session *session, struct args *args)
 {
 	return copy(session, args, true);

@@ -84,34 +84,34 @@ expunge_deleted(struct session *session, struct picked *picked)
 	return r;
 }
 
-enum imap_result
+enum command_result
 run_expunge(struct session *session, struct args *args)
 {
 	if (!args_end(args))
-		return IMAP_BAD;
+		return COMMAND_BAD;
 	if (!mailbox_may_change(session, "expunge"))
-		return IMAP_NO;
+		return COMMAND_NO;
 	if (expunge_deleted(session, NULL) == -1)
 		return imap_failed(session, "expunge");
-	return IMAP_OK;
+	return COMMAND_OK;
 }
 
-enum imap_result
+enum command_result
 run_uid_expunge(struct session *session, struct args *args)
 {
 	struct picked picked;
 	struct word set;
 	int r;
 
-	if (!args_space(args) || !args_set(args, &set) || !args_end(args))
-		return IMAP_BAD;
+	if (!args_set(args, &set) || !args_end(args))
+		return COMMAND_BAD;
 	if (!mailbox_may_change(session, "expunge"))
-		return IMAP_NO;
+		return COMMAND_NO;
 	if (!mailbox_pick(session, set, session->by_uid, &picked)) {
 		picked_clear(&picked);
-		return imap_say(session, IMAP_BAD, "There are no such messages");
+		return imap_say(session, COMMAND_BAD, "There are no such messages");
 	}
 	r = expunge_deleted(session, &picked);
 	picked_clear(&picked);
-	return r == -1 ? imap_failed(session, "expunge") : IMAP_OK;
+	return r == -1 ? imap_failed(session, "expunge") : COMMAND_OK;
 }

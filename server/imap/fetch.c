@@ -379,7 +379,7 @@ expects_all(const struct fetch_plan *plan)
 	return (asked & whole) != 0 && (asked & (asked - 1)) != 0;
 }
 
-static enum imap_result
+static enum command_result
 fetch_all(struct fetching *f, struct picked *picked)
 {
 	size_t place;
@@ -410,33 +410,33 @@ fetch_all(struct fetching *f, struct picked *picked)
 	mdtext_clear(&f->text);
 	if (f->failed)
 		return imap_say(
-		    f->session, IMAP_NO, "[UNAVAILABLE] Some messages could not be read");
+		    f->session, COMMAND_NO, "[UNAVAILABLE] Some messages could not be read");
 	if (f->unknown_encoding)
 		return imap_say(
-		    f->session, IMAP_NO, "[UNKNOWN-CTE] Some content has an unknown encoding");
+		    f->session, COMMAND_NO, "[UNKNOWN-CTE] Some content has an unknown encoding");
 	/* RFC 2180 section 4.1.2; by UID a message that is gone is no error. */
 	if (f->gone && !picked->by_uid)
-		return imap_say_expunged(f->session, IMAP_NO);
-	return IMAP_OK;
+		return imap_say_expunged(f->session, COMMAND_NO);
+	return COMMAND_OK;
 }
 
-enum imap_result
+enum command_result
 run_fetch(struct session *session, struct args *args)
 {
 	struct fetching f = {.session = session};
 	struct picked picked;
-	enum imap_result result;
+	enum command_result result;
 	struct word set;
 
-	if (!args_space(args) || !args_set(args, &set) || !args_space(args))
-		return IMAP_BAD;
+	if (!args_set(args, &set) || !args_space(args))
+		return COMMAND_BAD;
 	if (!fetch_parse(args, &f.plan)) {
-		result = IMAP_BAD;
+		result = COMMAND_BAD;
 	} else if (f.plan.vanished && (!session->by_uid || !session->qresync)) {
-		result = imap_say(session, IMAP_BAD,
+		result = imap_say(session, COMMAND_BAD,
 		    "VANISHED is for UID FETCH, and after ENABLE QRESYNC"); /* RFC 7162 section 3.2.6 */
 	} else if (!mailbox_pick(session, set, session->by_uid, &picked)) {
-		result = imap_say(session, IMAP_BAD, "There are no such messages");
+		result = imap_say(session, COMMAND_BAD, "There are no such messages");
 		picked_clear(&picked);
 	} else {
 		if (session->by_uid)

@@ -16,22 +16,21 @@
 /* A mailbox name alone, to the end of the command. */
 static bool
 only_mailbox(struct session *session, struct args *args, char folder_r[IMAP_NAME_MAX],
-    enum imap_result *result_r)
+    enum command_result *result_r)
 {
-	*result_r = IMAP_BAD;
-	return args_space(args) && imap_take_mailbox(session, args, folder_r, result_r) &&
-	       args_end(args);
+	*result_r = COMMAND_BAD;
+	return imap_take_mailbox(session, args, folder_r, result_r) && args_end(args);
 }
 
 /* CREATE's "(USE (\Sent))": RFC 6154 section 3.  *use_r is SPECIAL_USES when there is none. */
 static bool
 take_use(
-    struct session *session, struct args *args, enum special *use_r, enum imap_result *result_r)
+    struct session *session, struct args *args, enum special *use_r, enum command_result *result_r)
 {
 	struct word word;
 
 	*use_r = SPECIAL_USES;
-	*result_r = IMAP_BAD;
+	*result_r = COMMAND_BAD;
 	if (args_end(args))
 		return true;
 	if (!args_space(args) || !args_open(args))
@@ -46,7 +45,7 @@ take_use(
 			return false;
 		*use_r = special_of(word);
 		if (*use_r == SPECIAL_USES || args_more(args)) {
-			*result_r = imap_say(session, IMAP_NO,
+			*result_r = imap_say(session, COMMAND_NO,
 			    "[USEATTR] A mailbox can be made for one of \\Drafts \\Sent \\Trash "
 			    "\\Junk \\Archive");
 			return false;
@@ -58,7 +57,7 @@ take_use(
 }
 
 /* RFC 8474 section 4.1: a new mailbox is told with its id, which its first sync gives it. */
-static enum imap_result
+static enum command_result
 say_created(struct session *session, const char *name)
 {
 	struct maildir_folder *folder;
@@ -70,23 +69,23 @@ say_created(struct session *session, const char *name)
 	known = maildir_sync(folder) == 0 && maildir_folder_id(folder, id) == 0;
 	maildir_folder_close(&folder);
 	/* Without one it is there all the same, and gets it when it can be written. */
-	return known ? imap_say(session, IMAP_OK, "[MAILBOXID (%s)] Created", id) : IMAP_OK;
+	return known ? imap_say(session, COMMAND_OK, "[MAILBOXID (%s)] Created", id) : COMMAND_OK;
 }
 
-enum imap_result
+enum command_result
 run_create(struct session *session, struct args *args)
 {
 	char folder[IMAP_NAME_MAX];
-	enum imap_result result = IMAP_BAD;
+	enum command_result result = COMMAND_BAD;
 	enum special use;
 
-	if (!args_space(args) || !imap_take_new_mailbox(session, args, folder, &result))
+	if (!imap_take_new_mailbox(session, args, folder, &result))
 		return result;
 	if (!take_use(session, args, &use, &result))
 		return result;
 	/* LIST tells one mailbox for each use; what it would not tell is not made. */
 	if (use != SPECIAL_USES && special_taken(session, use))
-		return imap_say(session, IMAP_NO, "[USEATTR] Another mailbox has that use");
+		return imap_say(session, COMMAND_NO, "[USEATTR] Another mailbox has that use");
 	if (maildir_folder_create(session->maildir, folder) == -1)
 		return imap_failed(session, "create");
 	if (use != SPECIAL_USES &&
@@ -118,7 +117,7 @@ on_folder(void *ctx, const char *name)
 }
 
 /* RFC 9051 section 6.3.5: a name that only has others below it, as LIST tells it, cannot be deleted. */
-static enum imap_result
+static enum command_result
 say_undeleted(struct session *session, const char *folder)
 {
 	struct below below = {folder, false};
@@ -127,21 +126,21 @@ say_undeleted(struct session *session, const char *folder)
 	if (error == ENOENT && maildir_folders(session->maildir, on_folder, &below) == 0 &&
 	    below.any)
 		return imap_say(
-		    session, IMAP_NO, "[HASCHILDREN] There are mailboxes below that name");
+		    session, COMMAND_NO, "[HASCHILDREN] There are mailboxes below that name");
 	errno = error;
 	return imap_failed(session, "delete");
 }
 
-enum imap_result
+enum command_result
 run_delete(struct session *session, struct args *args)
 {
 	char folder[IMAP_NAME_MAX];
-	enum imap_result result;
+	enum command_result result;
 
 	if (!only_mailbox(session, args, folder, &result))
 		return result;
 	if (strcmp(folder, "INBOX") == 0)
-		return imap_say(session, IMAP_NO, "[CANNOT] INBOX cannot be deleted");
+		return imap_say(session, COMMAND_NO, "[CANNOT] INBOX cannot be deleted");
 	/* A session that deletes what it has selected has it selected no more. */
 	if (session->box != NULL && strcmp(session->box->name, folder) == 0) {
 		sequence_clear(&session->saved);
@@ -151,24 +150,24 @@ run_delete(struct session *session, struct args *args)
 		return say_undeleted(session, folder);
 	session->deleted = true;
 	list_tell_oldname(session, folder);
-	return IMAP_OK;
+	return COMMAND_OK;
 }
 
-enum imap_result
+enum command_result
 run_rename(struct session *session, struct args *args)
 {
 	char from[IMAP_NAME_MAX], to[IMAP_NAME_MAX], old[IMAP_NAME_MAX];
-	enum imap_result result = IMAP_BAD;
+	enum command_result result = COMMAND_BAD;
 
-	if (!args_space(args) || !imap_take_mailbox(session, args, from, &result))
+	if (!imap_take_mailbox(session, args, from, &result))
 		return result;
 	memcpy(old, session->oldname, sizeof(old));
 	if (!args_space(args))
-		return IMAP_BAD;
+		return COMMAND_BAD;
 	if (!imap_take_new_mailbox(session, args, to, &result))
 		return result;
 	if (!args_end(args))
-		return IMAP_BAD;
+		return COMMAND_BAD;
 	if (maildir_folder_rename(session->maildir, from, to) == -1)
 		return imap_failed(session, "rename");
 	/* RFC 9051 section 6.3.6: the new name and how the old one was spelled, if either was not as ours. */
@@ -176,29 +175,29 @@ run_rename(struct session *session, struct args *args)
 		imap_name_client(from, imap_utf8(session), old);
 	memcpy(session->oldname, old, sizeof(old));
 	list_tell_oldname(session, to);
-	return IMAP_OK;
+	return COMMAND_OK;
 }
 
-static enum imap_result
+static enum command_result
 subscribe(struct session *session, struct args *args, bool yes)
 {
 	char folder[IMAP_NAME_MAX];
-	enum imap_result result;
+	enum command_result result;
 
 	if (!only_mailbox(session, args, folder, &result))
 		return result;
 	if (maildir_subscribe(session->maildir, folder, yes) == -1)
 		return imap_failed(session, "subscribe");
-	return IMAP_OK;
+	return COMMAND_OK;
 }
 
-enum imap_result
+enum command_result
 run_subscribe(struct session *session, struct args *args)
 {
 	return subscribe(session, args, true);
 }
 
-enum imap_result
+enum command_result
 run_unsubscribe(struct session *session, struct args *args)
 {
 	return subscribe(session, args, false);

@@ -190,15 +190,14 @@ next_line(struct session *session, struct maildir_watch *events, struct args *li
 	return true;
 }
 
-enum imap_result
+enum command_result
 run_idle(struct session *session, struct args *args)
 {
 	struct args line = {.utf8 = false};
 	bool watched = false, said;
 	struct word word;
 
-	if (!args_end(args))
-		return IMAP_BAD;
+	(void)args;
 	/* First the watch, then the look: what changes between the two is seen by one of them. */
 	if (session->box != NULL) {
 		watched = maildir_watch_open(session->box->folder, &session->watch) == 0;
@@ -214,8 +213,8 @@ run_idle(struct session *session, struct args *args)
 	if (session->leaving != NULL)
 		return imap_leave(session);
 	if (!said)
-		return IMAP_GONE;
+		return COMMAND_ANSWERED;
 	if (!args_atom(&line, NULL, &word) || !word_is(word, "DONE") || !args_end(&line))
-		return imap_say(session, IMAP_BAD, "IDLE ends with DONE");
-	return IMAP_OK;
+		return imap_say(session, COMMAND_BAD, "IDLE ends with DONE");
+	return COMMAND_OK;
 }

@@ -3,6 +3,7 @@
  * Runs as: worker, and mail user in the reader.
  */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "server/imap/imap.h"
@@ -41,6 +42,27 @@ imap_tag(struct args *args, char tag_r[IMAP_TAG_MAX + 1])
 	memcpy(tag_r, word.at, word.len);
 	tag_r[word.len] = '\0';
 	return args_space(args);
+}
+
+const struct command *
+imap_command(const struct command *table, struct args *args)
+{
+	char name[32]; /* longer than any in a table */
+	struct word word;
+	bool uid;
+
+	uid = args_atom(args, NULL, &word) && word_is(word, "UID");
+	if (uid && (!args_space(args) || !args_atom(args, NULL, &word)))
+		word.len = 0;
+	(void)snprintf(name, sizeof(name), "%s%.*s", uid ? "UID " : "", (int)word.len, word.at);
+	return command_find(table, name, strlen(name));
+}
+
+bool
+imap_arguments(const struct command *command, struct args *args)
+{
+	return command_fits(command, !args_end(args)) &&
+	       (args_space(args) || command->arguments != COMMAND_ARGUMENTS);
 }
 
 bool

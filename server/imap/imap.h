@@ -1,5 +1,6 @@
 /*
- * imap.h: what both halves of IMAP share: limits, tags, capabilities.
+ * imap.h: what both halves of IMAP share: limits, tags, names of commands, capabilities; and the functions of
+ * IMAP's row in protocol.h.
  * RFC 9051 and RFC 3501, and the extensions that imap_capabilities names.
  */
 #ifndef SERVER_IMAP_IMAP_H
@@ -9,7 +10,9 @@
 #include <stdint.h>
 
 #include "server/channel.h"
+#include "server/command.h"
 #include "server/imap/args.h"
+#include "server/protocol.h"
 
 enum {
 	IMAP_TAG_MAX = 128, /* octets; clients use a dozen */
@@ -43,6 +46,15 @@ void imap_capabilities(struct channel *channel, const struct imap_state *state);
  */
 bool imap_tag(struct args *args, char tag_r[IMAP_TAG_MAX + 1]);
 
+/*
+ * The command at the cursor, which moves behind its name.  "UID" and the word after it are one name, whatever the
+ * blanks between.
+ */
+const struct command *imap_command(const struct command *table, struct args *args);
+
+/* Whether there are arguments, or none, as the command wants it; the cursor moves to the first. */
+bool imap_arguments(const struct command *command, struct args *args);
+
 /* What a client says of itself (RFC 2971); at is NULL where it says nothing. */
 struct imap_client {
 	struct word name, version;
@@ -51,5 +63,12 @@ struct imap_client {
 /* ID's arguments; false: malformed.  And its answer. */
 bool imap_id_arguments(struct args *args, struct imap_client *client_r);
 void imap_id(struct channel *channel, bool logged_in);
+
+/* --- IMAP's row --- */
+
+bool imap_prelogin(struct worker *worker);		   /* prelogin.c */
+void imap_refuse(struct worker *worker, enum refusal why); /* prelogin.c */
+enum ipc_verdict imap_open(struct reader *reader);	   /* serve.c */
+void imap_serve(struct reader *reader);			   /* serve.c */
 
 #endif

@@ -12,8 +12,8 @@
 #include "server/imap/input.h"
 
 enum {
-	COMMAND_FIRST = 1024, /* octets; nearly all commands fit */
-	COMMAND_KEEP = 4096,  /* a larger buffer is not kept for the next command */
+	INPUT_FIRST = 1024, /* octets; nearly all commands fit */
+	INPUT_KEEP = 4096,  /* a larger buffer is not kept for the next command */
 };
 
 void
@@ -32,7 +32,7 @@ imap_input_next(struct imap_input *input)
 	struct imap_input next;
 	char *text = input->text;
 
-	if (!input->fixed && input->size > COMMAND_KEEP) {
+	if (!input->fixed && input->size > INPUT_KEEP) {
 		free(text);
 		text = NULL;
 	} else if (text != NULL) {
@@ -60,7 +60,7 @@ imap_input_clear(struct imap_input *input)
 static bool
 reserve(struct imap_input *input, size_t len)
 {
-	size_t size = input->size == 0 ? COMMAND_FIRST : input->size;
+	size_t size = input->size == 0 ? INPUT_FIRST : input->size;
 	char *grown;
 
 	if (len > input->max - input->len)

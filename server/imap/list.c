@@ -104,8 +104,6 @@ take_patterns(struct args *args, struct listing *list)
 static bool
 take_arguments(struct args *args, struct listing *list)
 {
-	if (!args_space(args))
-		return false;
 	if (!list->lsub && args_open(args)) {
 		if (!take_selection(args, list) || !args_space(args))
 			return false;
@@ -251,7 +249,7 @@ judge(const struct listing *list, const struct mailboxes *all, unsigned char *ve
 	}
 }
 
-static enum imap_result
+static enum command_result
 tell_all(struct listing *list)
 {
 	struct channel *channel = list->session->channel;
@@ -277,7 +275,7 @@ tell_all(struct listing *list)
 	}
 	free(verdict);
 	mailboxes_clear(&all);
-	return IMAP_OK;
+	return COMMAND_OK;
 }
 
 int
@@ -306,39 +304,38 @@ list_tell_oldname(struct session *session, const char *folder)
 		(void)!list_tell(session, folder, session->oldname);
 }
 
-static enum imap_result
+static enum command_result
 list(struct session *session, struct args *args, bool lsub)
 {
 	struct listing list = {.session = session, .lsub = lsub};
 
 	if (!take_arguments(args, &list))
-		return IMAP_BAD;
+		return COMMAND_BAD;
 	/* RFC 9051 section 6.3.9: an empty pattern asks for the separator. */
 	if (!list.extended && list.pattern[0].len == 0) {
 		channel_puts(session->channel, lsub ? "* LSUB (\\Noselect) \"/\" \"\"\r\n"
 						    : "* LIST (\\Noselect) \"/\" \"\"\r\n");
-		return IMAP_OK;
+		return COMMAND_OK;
 	}
 	return tell_all(&list);
 }
 
-enum imap_result
+enum command_result
 run_list(struct session *session, struct args *args)
 {
 	return list(session, args, false);
 }
 
-enum imap_result
+enum command_result
 run_lsub(struct session *session, struct args *args)
 {
 	return list(session, args, true);
 }
 
-enum imap_result
+enum command_result
 run_namespace(struct session *session, struct args *args)
 {
-	if (!args_end(args))
-		return IMAP_BAD;
+	(void)args;
 	channel_puts(session->channel, "* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n");
-	return IMAP_OK;
+	return COMMAND_OK;
 }

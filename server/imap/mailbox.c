@@ -439,7 +439,8 @@ bool
 mailbox_may_change(struct session *session, const char *what)
 {
 	if (session->box->read_only)
-		(void)imap_say(session, IMAP_NO, "[READ-ONLY] The mailbox was opened with EXAMINE");
+		(void)imap_say(
+		    session, COMMAND_NO, "[READ-ONLY] The mailbox was opened with EXAMINE");
 	else if ((errno = maildir_read_only(session->box->folder)) != 0)
 		(void)imap_failed(session, what);
 	else

@@ -3,7 +3,7 @@
  * Runs as: every process.
  */
 #include "server/conf.h"
-#include "server/imap/session.h"
+#include "server/imap/imap.h"
 
 static struct protocol_times
 times(const struct conf *conf)

@@ -448,16 +448,16 @@ look(struct searching *s)
 	look_at(s, &picked);
 }
 
-static enum imap_result
+static enum command_result
 run_program(struct searching *s)
 {
 	if (s->program.modseq)
 		resync_enable(s->session);
 	look(s);
 	if (s->session->channel->end != CHANNEL_OPEN)
-		return IMAP_GONE;
+		return COMMAND_ANSWERED;
 	if (s->session->box->anew)
-		return IMAP_NO;
+		return COMMAND_NO;
 	if (s->found.failed || s->uids.failed) {
 		errno = ENOMEM;
 		return imap_failed(s->session, "search");
@@ -470,11 +470,11 @@ run_program(struct searching *s)
 		put_extended(s);
 	/* With numbers about the client hears of it later only: RFC 2180 section 4.3, RFC 5530. */
 	if (s->gone && (!s->uid || s->session->by_number))
-		return imap_say_expunged(s->session, IMAP_OK);
-	return IMAP_OK;
+		return imap_say_expunged(s->session, COMMAND_OK);
+	return COMMAND_OK;
 }
 
-static enum imap_result
+static enum command_result
 say_charsets(struct session *session)
 {
 	const char *name;
@@ -484,14 +484,14 @@ say_charsets(struct session *session)
 	for (size_t i = 0; (name = charset_name(i)) != NULL; i++)
 		mdtext_addf(&session->reply, "%s%s", i > 0 ? " " : "", name);
 	mdtext_addf(&session->reply, ")] That charset is not known");
-	return IMAP_NO;
+	return COMMAND_NO;
 }
 
-enum imap_result
+enum command_result
 run_search(struct session *session, struct args *args)
 {
 	struct searching s = {.session = session, .uid = session->by_uid};
-	enum imap_result result;
+	enum command_result result;
 
 	switch (search_parse(session, args, time(NULL), &s.program, &s.extended, &s.returns)) {
 	case SEARCH_PARSED:
@@ -504,15 +504,15 @@ run_search(struct session *session, struct args *args)
 		break;
 	case SEARCH_TOO_MUCH:
 		result =
-		    imap_say(session, IMAP_BAD, "[TOOBIG] The search is too large or too deep");
+		    imap_say(session, COMMAND_BAD, "[TOOBIG] The search is too large or too deep");
 		break;
 	case SEARCH_MALFORMED:
 	default:
-		result = imap_say(session, IMAP_BAD, "The search is malformed");
+		result = imap_say(session, COMMAND_BAD, "The search is malformed");
 		break;
 	}
 	/* RFC 5182 section 2.1: a search that fails leaves nothing to refer to. */
-	if (result == IMAP_NO && (s.returns & RETURN_SAVE) != 0)
+	if (result == COMMAND_NO && (s.returns & RETURN_SAVE) != 0)
 		sequence_clear(&session->saved);
 	search_clear(&s.program);
 	sequence_clear(&s.found);

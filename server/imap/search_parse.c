@@ -534,8 +534,7 @@ search_parse(struct session *session, struct args *args, int64_t now,
 	};
 
 	memset(program_r, 0, sizeof(*program_r));
-	if (!args_space(args) || !take_returns(args, extended_r, returns_r) || !take_charset(&p) ||
-	    !take_keys(&p))
+	if (!take_returns(args, extended_r, returns_r) || !take_charset(&p) || !take_keys(&p))
 		return p.result;
 	program_r->decoded = asks_decoded(program_r);
 	return SEARCH_PARSED;

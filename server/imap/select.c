@@ -105,7 +105,7 @@ tell_all(struct session *session)
 		list_tell_oldname(session, box->name);
 }
 
-static enum imap_result
+static enum command_result
 open_folder(struct session *session, const char *folder, bool read_only, struct parameters *p)
 {
 	int error;
@@ -121,59 +121,54 @@ open_folder(struct session *session, const char *folder, bool read_only, struct 
 	tell_all(session);
 	if (p->qresync)
 		resync_tell(session, &p->resync);
-	return imap_say(session, IMAP_OK, "[READ-%s] The mailbox is selected",
+	return imap_say(session, COMMAND_OK, "[READ-%s] The mailbox is selected",
 	    session->box->told_closed ? "ONLY" : "WRITE");
 }
 
-static enum imap_result
+static enum command_result
 open_mailbox(struct session *session, struct args *args, bool read_only)
 {
 	char folder[IMAP_NAME_MAX];
 	struct parameters parameters = {.condstore = false};
-	enum imap_result result;
+	enum command_result result;
 
-	if (!args_space(args))
-		return IMAP_BAD;
 	if (!imap_take_mailbox(session, args, folder, &result)) {
-		if (result == IMAP_NO)
+		if (result == COMMAND_NO)
 			leave(session);
 		return result;
 	}
 	if (take_parameters(session, args, &parameters))
 		result = open_folder(session, folder, read_only, &parameters);
 	else
-		result = IMAP_BAD;
+		result = COMMAND_BAD;
 	resync_clear(&parameters.resync);
 	return result;
 }
 
-enum imap_result
+enum command_result
 run_select(struct session *session, struct args *args)
 {
 	return open_mailbox(session, args, false);
 }
 
-enum imap_result
+enum command_result
 run_examine(struct session *session, struct args *args)
 {
 	return open_mailbox(session, args, true);
 }
 
-enum imap_result
+enum command_result
 run_unselect(struct session *session, struct args *args)
 {
-	if (!args_end(args))
-		return IMAP_BAD;
+	(void)args;
 	sequence_clear(&session->saved);
 	mailbox_close(&session->box);
-	return IMAP_OK;
+	return COMMAND_OK;
 }
 
-enum imap_result
+enum command_result
 run_close(struct session *session, struct args *args)
 {
-	if (!args_end(args))
-		return IMAP_BAD;
 	/* What cannot be removed stays marked: the answer to CLOSE has no room for it. */
 	if (!session->box->read_only)
 		if (expunge_deleted(session, NULL) == -1)

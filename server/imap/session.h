@@ -1,5 +1,5 @@
 /*
- * session.h: an IMAP session after login, as its commands see it, and the functions of IMAP's row.
+ * session.h: an IMAP session after login, as its commands see it, and the table of those commands.
  */
 #ifndef SERVER_IMAP_SESSION_H
 #define SERVER_IMAP_SESSION_H
@@ -8,12 +8,12 @@
 #include <stdint.h>
 
 #include "maildir/base/text.h"
+#include "server/command.h"
 #include "server/imap/args.h"
 #include "server/imap/input.h"
 #include "server/imap/imap.h"
 #include "server/imap/name.h"
 #include "server/imap/sequence.h"
-#include "server/protocol.h"
 
 struct conf;
 struct maildir;
@@ -47,17 +47,6 @@ struct session {
 	const char *leaving; /* why the session ends, for its BYE and the log; NULL: it goes on */
 };
 
-/*
- * How a command ended.  The loop says it with the command's tag and what imap_say left in reply; a
- * handler sends untagged answers only.
- */
-enum imap_result {
-	IMAP_OK,
-	IMAP_NO,
-	IMAP_BAD,
-	IMAP_GONE, /* the channel ended within the command, or there is nothing to be said any more */
-};
-
 /* Names and strings may be UTF-8. */
 static inline bool
 imap_utf8(const struct session *session)
@@ -65,46 +54,40 @@ imap_utf8(const struct session *session)
 	return session->utf8_accept || session->rev2;
 }
 
-/* --- a row of the table of commands --- */
+/* --- rows of the table of commands: see server/command.h --- */
 
+/* States. */
 enum {
-	IN_AUTHENTICATED = 1 << 0,
+	IN_AUTHENTICATED = 1 << 0, /* no mailbox is selected */
 	IN_SELECTED = 1 << 1,
 	IN_BOTH = IN_AUTHENTICATED | IN_SELECTED,
-
-	/* What a command does to sequence numbers, and so what may be told with its answer. */
-	BY_NUMBER = 1 << 2,	/* it names messages by number: no EXPUNGE with its answer */
-	TELLS_NOTHING = 1 << 3, /* it changes or leaves the mailbox: no news of it at all */
-	HOLDS = 1 << 4,	 /* its changes of flags may wait for those of the commands behind it */
-	BY_UID = 1 << 5, /* a handler of two rows takes and tells UIDs for numbers */
 };
 
-struct imap_row {
-	const char *name; /* "UID FETCH" is one */
-	unsigned flags;
-	enum imap_result (*run)(struct session *session, struct args *args);
+/* Flags: what a command does to sequence numbers, and so what may be told with its answer. */
+enum {
+	BY_NUMBER = 1 << 0,	/* it names messages by number: no EXPUNGE with its answer */
+	BY_UID = 1 << 1,	/* it names and tells messages by UID */
+	TELLS_NOTHING = 1 << 2, /* it changes or leaves the mailbox: no news of it at all */
+	HOLDS = 1 << 3, /* its changes of flags may wait for those of the commands after it */
 };
 
-/* The commands, each in the file that its prototype's group names. */
-typedef enum imap_result imap_run(struct session *session, struct args *args);
+/*
+ * The table: commands.c.  A handler finds the cursor of its args at the first argument.  It sends untagged
+ * answers only; the loop in serve.c sends the tagged one, with the text that imap_say has left in reply.
+ */
+extern const struct command imap_commands[];
 
-imap_run run_select, run_examine, run_close, run_unselect;		     /* select.c */
-imap_run run_status;							     /* status.c */
-imap_run run_list, run_lsub, run_namespace;				     /* list.c */
-imap_run run_create, run_delete, run_rename, run_subscribe, run_unsubscribe; /* folders.c */
-imap_run run_fetch;							     /* fetch.c */
-imap_run run_store;							     /* store.c */
-imap_run run_copy, run_move;						     /* copy.c */
-imap_run run_expunge, run_uid_expunge;					     /* expunge.c */
-imap_run run_search;							     /* search.c */
-imap_run run_append;							     /* append.c */
-imap_run run_idle;							     /* idle.c */
-
-/* --- IMAP's row in protocol.h --- */
-
-bool imap_prelogin(struct worker *worker);
-void imap_refuse(struct worker *worker, enum refusal why);
-enum ipc_verdict imap_open(struct reader *reader);
-void imap_serve(struct reader *reader);
+/* The handlers, each in the file that its prototype's group names. */
+command_run run_select, run_examine, run_close, run_unselect;			/* select.c */
+command_run run_status;								/* status.c */
+command_run run_list, run_lsub, run_namespace;					/* list.c */
+command_run run_create, run_delete, run_rename, run_subscribe, run_unsubscribe; /* folders.c */
+command_run run_fetch;								/* fetch.c */
+command_run run_store;								/* store.c */
+command_run run_copy, run_move;							/* copy.c */
+command_run run_expunge, run_uid_expunge;					/* expunge.c */
+command_run run_search;								/* search.c */
+command_run run_append;								/* append.c */
+command_run run_idle;								/* idle.c */
 
 #endif

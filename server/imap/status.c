@@ -157,18 +157,18 @@ status_tell(struct session *session, const char *name, unsigned items)
 	return 0;
 }
 
-enum imap_result
+enum command_result
 run_status(struct session *session, struct args *args)
 {
 	char folder[IMAP_NAME_MAX];
-	enum imap_result result = IMAP_BAD;
+	enum command_result result = COMMAND_BAD;
 	unsigned items;
 
-	if (!args_space(args) || !imap_take_mailbox(session, args, folder, &result))
+	if (!imap_take_mailbox(session, args, folder, &result))
 		return result;
 	if (!args_space(args) || !status_items(args, &items) || !args_end(args))
-		return IMAP_BAD;
+		return COMMAND_BAD;
 	if (status_tell(session, folder, items) == -1)
 		return imap_failed(session, "status");
-	return IMAP_OK;
+	return COMMAND_OK;
 }

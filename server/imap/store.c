@@ -173,32 +173,32 @@ store_batch(struct session *session, struct picked *picked, struct storing *stor
 }
 
 /* "[MODIFIED 7,9] ": RFC 7162 section 3.1.3. */
-static enum imap_result
-say_modified(struct session *session, enum imap_result result, const struct sequence *modified)
+static enum command_result
+say_modified(struct session *session, enum command_result result, const struct sequence *modified)
 {
 	session->reply.len = 0;
 	imap_add(&session->reply, "[MODIFIED ");
 	sequence_put(modified, &session->reply);
-	imap_add(&session->reply, result == IMAP_OK ? "] They were changed before"
-						    : "] Some of the messages no longer exist");
+	imap_add(&session->reply, result == COMMAND_OK ? "] They were changed before"
+						       : "] Some of the messages no longer exist");
 	return result;
 }
 
-static enum imap_result
+static enum command_result
 conclude(struct session *session, bool by_uid, const struct storing *storing)
 {
 	bool gone = storing->gone && !by_uid;
 	/* RFC 2180 section 4.2: the others are changed.  A client that wants to hear of them misses an answer. */
-	enum imap_result result = gone && !storing->silent ? IMAP_NO : IMAP_OK;
+	enum command_result result = gone && !storing->silent ? COMMAND_NO : COMMAND_OK;
 
 	if (storing->failed || storing->modified.failed)
-		return imap_say(session, IMAP_NO, "[UNAVAILABLE] Some could not be changed");
+		return imap_say(session, COMMAND_NO, "[UNAVAILABLE] Some could not be changed");
 	if (storing->modified.count > 0)
 		return say_modified(session, result, &storing->modified);
-	return gone ? imap_say_expunged(session, result) : IMAP_OK;
+	return gone ? imap_say_expunged(session, result) : COMMAND_OK;
 }
 
-static enum imap_result
+static enum command_result
 store_all(struct session *session, struct picked *picked, struct storing *storing)
 {
 	struct mailbox *box = session->box;
@@ -218,21 +218,20 @@ store_all(struct session *session, struct picked *picked, struct storing *storin
 	return conclude(session, picked->by_uid, storing);
 }
 
-enum imap_result
+enum command_result
 run_store(struct session *session, struct args *args)
 {
 	struct storing storing = {.silent = false};
 	struct picked picked;
-	enum imap_result result;
+	enum command_result result;
 	struct word set;
 
-	if (!args_space(args) || !args_set(args, &set) || !args_space(args) ||
-	    !parse(args, &storing))
-		return IMAP_BAD;
+	if (!args_set(args, &set) || !args_space(args) || !parse(args, &storing))
+		return COMMAND_BAD;
 	if (!mailbox_pick(session, set, session->by_uid, &picked))
-		result = imap_say(session, IMAP_BAD, "There are no such messages");
+		result = imap_say(session, COMMAND_BAD, "There are no such messages");
 	else if (!mailbox_may_change(session, "store"))
-		result = IMAP_NO;
+		result = COMMAND_NO;
 	else
 		result = store_all(session, &picked, &storing);
 	picked_clear(&picked);

@@ -12,12 +12,9 @@
 #include "server/pop3/maildrop.h"
 #include "server/pop3/pop3.h"
 #include "server/pop3/send.h"
-#include "server/pop3/session.h"
 #include "server/reader/reader.h"
 
 enum { GOODBYE_TIMEOUT = 2 * 1000 }; /* ms for the last words to a client that may not listen */
-
-enum step { STEP_NEXT, STEP_END };
 
 struct session {
 	struct reader *reader;
@@ -25,17 +22,11 @@ struct session {
 	struct maildrop *drop;
 };
 
-struct command {
-	const char *verb;
-	enum pop3_arguments arguments;
-	enum step (*run)(struct session *session, const char *argument);
-};
-
-static enum step
+static enum command_result
 say(struct session *s, const char *text)
 {
 	channel_puts(s->channel, text);
-	return STEP_NEXT;
+	return COMMAND_ANSWERED;
 }
 
 /* A message number that there is; else the answer is given. rest_r as in pop3_number. */
@@ -48,20 +39,20 @@ message(struct session *s, const char *text, uint32_t *number_r, const char **re
 	return false;
 }
 
-static enum step
-run_stat(struct session *s, const char *argument)
+static enum command_result
+run_stat(struct session *s, struct args *args)
 {
 	size_t count;
 	uint64_t octets;
 
-	(void)argument;
+	(void)args;
 	maildrop_stat(s->drop, &count, &octets);
 	channel_printf(s->channel, "+OK %zu %" PRIu64 "\r\n", count, octets);
-	return STEP_NEXT;
+	return COMMAND_ANSWERED;
 }
 
 /* LIST and UIDL differ in what they tell of a message only. */
-static enum step
+static enum command_result
 tell(struct session *s, const char *argument, void (*one)(struct session *, const char *, uint32_t))
 {
 	uint32_t n;
@@ -69,7 +60,7 @@ tell(struct session *s, const char *argument, void (*one)(struct session *, cons
 	if (argument != NULL) {
 		if (message(s, argument, &n, NULL))
 			one(s, "+OK ", n);
-		return STEP_NEXT;
+		return COMMAND_ANSWERED;
 	}
 	channel_puts(s->channel, "+OK\r\n");
 	for (n = 1; n <= maildrop_last(s->drop); n++)
@@ -101,20 +92,20 @@ tell_uidl(struct session *s, const char *before, uint32_t n)
 	channel_puts(s->channel, "\r\n");
 }
 
-static enum step
-run_list(struct session *s, const char *argument)
+static enum command_result
+run_list(struct session *s, struct args *args)
 {
-	return tell(s, argument, tell_octets);
+	return tell(s, args->argument, tell_octets);
 }
 
-static enum step
-run_uidl(struct session *s, const char *argument)
+static enum command_result
+run_uidl(struct session *s, struct args *args)
 {
-	return tell(s, argument, tell_uidl);
+	return tell(s, args->argument, tell_uidl);
 }
 
 /* Sends message n up to body lines of its text. */
-static enum step
+static enum command_result
 transmit(struct session *s, uint32_t n, uint64_t lines, bool whole)
 {
 	struct maildir_reader *reader;
@@ -135,93 +126,94 @@ transmit(struct session *s, uint32_t n, uint64_t lines, bool whole)
 		if (s->channel->end == CHANNEL_OPEN)
 			s->reader->reason = "a message could not be read to its end";
 		maildir_reader_close(&reader);
-		return STEP_END;
+		return COMMAND_END;
 	}
 	maildir_reader_close(&reader);
-	return STEP_NEXT;
+	return COMMAND_ANSWERED;
 }
 
-static enum step
-run_retr(struct session *s, const char *argument)
+static enum command_result
+run_retr(struct session *s, struct args *args)
 {
 	uint32_t n;
-	enum step step;
+	enum command_result result;
 
-	if (!message(s, argument, &n, NULL))
-		return STEP_NEXT;
-	step = transmit(s, n, POP3_ALL_LINES, true);
-	if (step == STEP_NEXT && s->channel->end == CHANNEL_OPEN) {
+	if (!message(s, args->argument, &n, NULL))
+		return COMMAND_ANSWERED;
+	result = transmit(s, n, POP3_ALL_LINES, true);
+	if (result == COMMAND_ANSWERED && s->channel->end == CHANNEL_OPEN) {
 		maildrop_seen(s->drop, n);
 		s->reader->messages++;
 	}
-	return step;
+	return result;
 }
 
-static enum step
-run_top(struct session *s, const char *argument)
+static enum command_result
+run_top(struct session *s, struct args *args)
 {
 	uint32_t n, lines;
 	const char *rest;
 
-	if (!pop3_number(argument, &n, &rest) || rest == NULL || !pop3_number(rest, &lines, NULL))
+	if (!pop3_number(args->argument, &n, &rest) || rest == NULL ||
+	    !pop3_number(rest, &lines, NULL))
 		return say(s, "-ERR TOP wants a message and a number of lines\r\n");
 	if (!maildrop_has(s->drop, n))
 		return say(s, "-ERR There is no such message\r\n");
 	return transmit(s, n, lines, false);
 }
 
-static enum step
-run_dele(struct session *s, const char *argument)
+static enum command_result
+run_dele(struct session *s, struct args *args)
 {
 	uint32_t n;
 
-	if (!message(s, argument, &n, NULL))
-		return STEP_NEXT;
+	if (!message(s, args->argument, &n, NULL))
+		return COMMAND_ANSWERED;
 	maildrop_delete(s->drop, n);
 	return say(s, "+OK Marked to be deleted\r\n");
 }
 
-static enum step
-run_noop(struct session *s, const char *argument)
+static enum command_result
+run_noop(struct session *s, struct args *args)
 {
-	(void)argument;
+	(void)args;
 	return say(s, "+OK\r\n");
 }
 
-static enum step
-run_rset(struct session *s, const char *argument)
+static enum command_result
+run_rset(struct session *s, struct args *args)
 {
-	(void)argument;
+	(void)args;
 	maildrop_reset(s->drop);
 	return say(s, "+OK No message is marked\r\n");
 }
 
-static enum step
-run_capa(struct session *s, const char *argument)
+static enum command_result
+run_capa(struct session *s, struct args *args)
 {
 	const struct pop3_state state = {
 	    .logged_in = true,
 	    .login_delay = s->reader->start.conf->pop3_login_delay / 1000,
 	};
 
-	(void)argument;
+	(void)args;
 	pop3_capa(s->channel, &state);
-	return STEP_NEXT;
+	return COMMAND_ANSWERED;
 }
 
-static enum step
-run_lang(struct session *s, const char *argument)
+static enum command_result
+run_lang(struct session *s, struct args *args)
 {
-	pop3_lang(s->channel, argument);
-	return STEP_NEXT;
+	pop3_lang(s->channel, args->argument);
+	return COMMAND_ANSWERED;
 }
 
-static enum step
-run_quit(struct session *s, const char *argument)
+static enum command_result
+run_quit(struct session *s, struct args *args)
 {
 	size_t failed, removed;
 
-	(void)argument;
+	(void)args;
 	failed = maildrop_update(s->drop, s->reader->start.conf->mark_seen, &removed);
 	s->reader->removed = removed;
 	s->reader->reason = failed == 0 ? "quit" : "quit, some messages could not be removed";
@@ -231,38 +223,44 @@ run_quit(struct session *s, const char *argument)
 		    s->channel, "-ERR [SYS/TEMP] %zu messages could not be removed\r\n", failed);
 	} else
 		channel_puts(s->channel, "+OK Bye\r\n");
-	return STEP_END;
+	return COMMAND_END;
 }
 
+static enum command_result
+run_unknown(struct session *s, struct args *args)
+{
+	(void)args;
+	return say(s, "-ERR Unknown command\r\n");
+}
+
+enum { IN_TRANSACTION = 1 << 0 }; /* the only state after the login that has commands */
+
 static const struct command commands[] = {
-    {"STAT", POP3_NONE, run_stat},
-    {"LIST", POP3_MAYBE, run_list},
-    {"RETR", POP3_ONE, run_retr},
-    {"DELE", POP3_ONE, run_dele},
-    {"UIDL", POP3_MAYBE, run_uidl},
-    {"TOP", POP3_ONE, run_top},
-    {"NOOP", POP3_NONE, run_noop},
-    {"RSET", POP3_NONE, run_rset},
-    {"CAPA", POP3_NONE, run_capa},
-    {"LANG", POP3_MAYBE, run_lang},
-    {"QUIT", POP3_NONE, run_quit},
+    {"STAT", IN_TRANSACTION, 0, COMMAND_ALONE, run_stat},
+    {"LIST", IN_TRANSACTION, 0, COMMAND_OPTIONAL, run_list},
+    {"RETR", IN_TRANSACTION, 0, COMMAND_ARGUMENTS, run_retr},
+    {"DELE", IN_TRANSACTION, 0, COMMAND_ARGUMENTS, run_dele},
+    {"UIDL", IN_TRANSACTION, 0, COMMAND_OPTIONAL, run_uidl},
+    {"TOP", IN_TRANSACTION, 0, COMMAND_ARGUMENTS, run_top},
+    {"NOOP", IN_TRANSACTION, 0, COMMAND_ALONE, run_noop},
+    {"RSET", IN_TRANSACTION, 0, COMMAND_ALONE, run_rset},
+    {"CAPA", IN_TRANSACTION, 0, COMMAND_ALONE, run_capa},
+    {"LANG", IN_TRANSACTION, 0, COMMAND_OPTIONAL, run_lang},
+    {"QUIT", IN_TRANSACTION, 0, COMMAND_ALONE, run_quit},
+    {NULL, IN_TRANSACTION, 0, COMMAND_OPTIONAL, run_unknown},
 };
 
-static enum step
-run(struct session *s, char *text, size_t len)
+static enum command_result
+run(struct session *s, char *line, size_t len)
 {
-	struct pop3_line line;
-	size_t i;
+	const struct command *command;
+	struct args args;
 
-	pop3_parse(text, len, &line);
-	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-		if (strcmp(commands[i].verb, line.verb) != 0)
-			continue;
-		if (!pop3_fits(&line, commands[i].arguments))
-			return say(s, "-ERR Wrong arguments\r\n");
-		return commands[i].run(s, line.argument);
-	}
-	return say(s, "-ERR Unknown command\r\n");
+	pop3_parse(line, len, &args);
+	command = command_find(commands, args.verb, strlen(args.verb));
+	if (!command_fits(command, args.argument != NULL))
+		return say(s, "-ERR Wrong arguments\r\n");
+	return command->run(s, &args);
 }
 
 /* POP3 has no words for what a client cannot see or do. */
@@ -320,14 +318,14 @@ void
 pop3_serve(struct reader *reader)
 {
 	struct session s = {reader, &reader->channel, reader->session};
-	enum step step = STEP_NEXT;
+	enum command_result result = COMMAND_ANSWERED;
 	bool answering = false;
 	char *line;
 	size_t len;
 
-	while (step == STEP_NEXT && !answering &&
+	while (result == COMMAND_ANSWERED && !answering &&
 	       channel_line(s.channel, POP3_LINE_MAX, &line, &len)) {
-		step = run(&s, line, len);
+		result = run(&s, line, len);
 		answering = s.channel->end != CHANNEL_OPEN; /* it ended within an answer */
 	}
 	if (reader->reason == NULL)

@@ -10,27 +10,19 @@
 #include "server/pop3/pop3.h"
 
 void
-pop3_parse(char *line, size_t len, struct pop3_line *line_r)
+pop3_parse(char *line, size_t len, struct args *args_r)
 {
 	size_t verb = strcspn(line, " "), i;
 
-	line_r->verb[0] = '\0';
-	line_r->argument = NULL;
+	args_r->verb[0] = '\0';
+	args_r->argument = NULL;
 	if (strlen(line) != len || verb > POP3_VERB_MAX)
 		return;
 	for (i = 0; i < verb; i++)
-		line_r->verb[i] = (char)toupper((unsigned char)line[i]);
-	line_r->verb[verb] = '\0';
+		args_r->verb[i] = (char)toupper((unsigned char)line[i]);
+	args_r->verb[verb] = '\0';
 	if (line[verb] == ' ' && line[verb + 1] != '\0')
-		line_r->argument = line + verb + 1;
-}
-
-bool
-pop3_fits(const struct pop3_line *line, enum pop3_arguments arguments)
-{
-	if (arguments == POP3_MAYBE)
-		return true;
-	return (line->argument != NULL) == (arguments == POP3_ONE);
+		args_r->argument = line + verb + 1;
 }
 
 bool

@@ -1,5 +1,6 @@
 /*
- * pop3.h: what both halves of POP3 share: a command line taken apart, numbers, capabilities.
+ * pop3.h: what both halves of POP3 share: a command line taken apart, numbers, capabilities; and the functions of
+ * POP3's row in protocol.h.
  * RFC 1939, 2449 (CAPA), 2595 (STLS), 3206 and 2449 (response codes), 5034 (AUTH), 6856 (UTF8, LANG).
  */
 #ifndef SERVER_POP3_POP3_H
@@ -10,6 +11,8 @@
 #include <stdint.h>
 
 #include "server/channel.h"
+#include "server/command.h"
+#include "server/protocol.h"
 
 enum {
 	/* Octets of a command.  RFC 2449 section 4 asks for 255, AUTH's base64 needs more. */
@@ -20,21 +23,16 @@ enum {
 };
 
 /* A command line: argument is NULL without one, else what stands behind one blank. */
-struct pop3_line {
+struct args {
 	char verb[POP3_VERB_MAX + 1]; /* upper case; "" when it cannot be a command */
 	char *argument;
 };
-
-enum pop3_arguments { POP3_NONE, POP3_MAYBE, POP3_ONE };
 
 /*
  * Takes a line of len octets (terminated) apart.  One with a NUL inside is no command: a NUL must
  * not hide what stands behind it.
  */
-void pop3_parse(char *line, size_t len, struct pop3_line *line_r);
-
-/* Whether the argument is there, or not there, as it must. */
-bool pop3_fits(const struct pop3_line *line, enum pop3_arguments arguments);
+void pop3_parse(char *line, size_t len, struct args *args_r);
 
 /*
  * A number: 1 to 10 digits, below 2^32, and nothing behind but a blank and more when rest_r is not
@@ -52,5 +50,12 @@ void pop3_capa(struct channel *channel, const struct pop3_state *state);
 
 /* LANG, in both states: RFC 6856 section 3. */
 void pop3_lang(struct channel *channel, const char *range);
+
+/* --- POP3's row --- */
+
+bool pop3_prelogin(struct worker *worker);		   /* prelogin.c */
+void pop3_refuse(struct worker *worker, enum refusal why); /* prelogin.c */
+enum ipc_verdict pop3_open(struct reader *reader);	   /* commands.c */
+void pop3_serve(struct reader *reader);			   /* commands.c */
 
 #endif

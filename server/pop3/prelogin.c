@@ -7,15 +7,12 @@
  */
 #include <string.h>
 
-#include "auth/sasl.h"
 #include "server/conf.h"
 #include "server/pop3/pop3.h"
-#include "server/pop3/session.h"
+#include "server/worker/dialogue.h"
 #include "server/worker/worker.h"
 
-enum step { STEP_NEXT, STEP_LOGGED_IN, STEP_END };
-
-struct dialogue {
+struct session {
 	struct worker *worker;
 	struct channel *channel;
 	char name[AUTH_NAME_MAX + 1]; /* of USER; "" none yet */
@@ -24,287 +21,254 @@ struct dialogue {
 	unsigned nonsense;
 };
 
-struct command {
-	const char *verb;
-	enum pop3_arguments arguments;
-	enum step (*run)(struct dialogue *dialogue, char *argument);
-};
-
 static struct pop3_state
-state_of(const struct dialogue *d)
+state_of(const struct session *s)
 {
 	return (struct pop3_state){
-	    .tls = d->channel->tls != NULL,
-	    .may_login = worker_may_login(d->worker),
-	    .login_delay = d->worker->start.conf->pop3_login_delay / 1000,
+	    .tls = s->channel->tls != NULL,
+	    .may_login = worker_may_login(s->worker),
+	    .login_delay = s->worker->start.conf->pop3_login_delay / 1000,
 	};
 }
 
-static enum step
-say(struct dialogue *d, const char *text)
+static enum command_result
+say(struct session *s, const char *text)
 {
-	channel_puts(d->channel, text);
-	return STEP_NEXT;
+	channel_puts(s->channel, text);
+	return COMMAND_ANSWERED;
 }
 
-static enum step
-end(struct dialogue *d, const char *text, const char *reason)
+static enum command_result
+end(struct session *s, const char *text, const char *reason)
 {
-	channel_puts(d->channel, text);
-	d->worker->reason = reason;
-	return STEP_END;
+	channel_puts(s->channel, text);
+	s->worker->reason = reason;
+	return COMMAND_END;
 }
 
-static enum step
-run_capa(struct dialogue *d, char *argument)
+static enum command_result
+run_capa(struct session *s, struct args *args)
 {
-	struct pop3_state state = state_of(d);
+	struct pop3_state state = state_of(s);
 
-	(void)argument;
-	pop3_capa(d->channel, &state);
-	return STEP_NEXT;
+	(void)args;
+	pop3_capa(s->channel, &state);
+	return COMMAND_ANSWERED;
 }
 
 static void
-forget(struct dialogue *d)
+forget(struct session *s)
 {
-	explicit_bzero(d->name, sizeof(d->name));
-	d->named = d->utf8 = false;
+	explicit_bzero(s->name, sizeof(s->name));
+	s->named = s->utf8 = false;
 }
 
-static enum step
-run_stls(struct dialogue *d, char *argument)
+static enum command_result
+run_stls(struct session *s, struct args *args)
 {
-	(void)argument;
-	if (d->channel->tls != NULL)
-		return say(d, "-ERR TLS is active already\r\n");
-	if (d->utf8)
-		return say(d, "-ERR STLS must come before UTF8\r\n"); /* RFC 6856 section 2.1 */
+	(void)args;
+	if (s->utf8)
+		return say(s, "-ERR STLS must come before UTF8\r\n"); /* RFC 6856 section 2.1 */
 	/*
 	 * RFC 2595 section 4, and every STARTTLS injection since: what came behind STLS in the clear
 	 * is somebody else's; neither answered nor kept.
 	 */
-	if (channel_input_waits(d->channel))
-		return end(d, "-ERR Nothing may follow STLS before TLS is active\r\n",
+	if (channel_input_waits(s->channel))
+		return end(s, "-ERR Nothing may follow STLS before TLS is active\r\n",
 		    "commands behind STLS");
-	channel_puts(d->channel, "+OK Begin TLS\r\n");
-	forget(d);
-	if (!channel_flush(d->channel) || !worker_start_tls(d->worker))
-		return STEP_END;
-	return STEP_NEXT;
+	channel_puts(s->channel, "+OK Begin TLS\r\n");
+	forget(s);
+	if (!channel_flush(s->channel) || !worker_start_tls(s->worker))
+		return COMMAND_END;
+	return COMMAND_ANSWERED;
 }
 
-static enum step
-run_user(struct dialogue *d, char *argument)
+static enum command_result
+run_user(struct session *s, struct args *args)
 {
-	if (!worker_login_begins(d->worker))
-		return say(d, "-ERR No login in the clear: STLS first\r\n");
 	/* A name that cannot be one stays "", which is nobody; the answer tells nothing. */
-	d->name[0] = '\0';
-	if (auth_name_valid(argument, strlen(argument)))
-		memcpy(d->name, argument, strlen(argument) + 1);
-	d->named = true;
-	return say(d, "+OK Password?\r\n");
+	s->name[0] = '\0';
+	if (auth_name_valid(args->argument, strlen(args->argument)))
+		memcpy(s->name, args->argument, strlen(args->argument) + 1);
+	s->named = true;
+	return say(s, "+OK Password?\r\n");
 }
 
-static enum step
-login(struct dialogue *d, const char *name, const char *password)
+static enum command_result
+login(struct session *s, const char *name, const char *password)
 {
-	switch (worker_login(d->worker, name, password)) {
+	switch (worker_login(s->worker, name, password)) {
 	case IPC_ACCEPTED:
-		channel_puts(d->channel, "+OK Logged in\r\n");
-		return channel_flush(d->channel) ? STEP_LOGGED_IN : STEP_END;
+		channel_puts(s->channel, "+OK Logged in\r\n");
+		return channel_flush(s->channel) ? COMMAND_LOGGED_IN : COMMAND_END;
 	case IPC_DENIED:
-		channel_puts(d->channel, "-ERR [AUTH] Wrong name or password\r\n");
+		channel_puts(s->channel, "-ERR [AUTH] Wrong name or password\r\n");
 		break;
 	case IPC_IN_USE:
-		channel_puts(d->channel, "-ERR [IN-USE] Another session has this mailbox open\r\n");
+		channel_puts(s->channel, "-ERR [IN-USE] Another session has this mailbox open\r\n");
 		break;
 	case IPC_TOO_MANY:
-		channel_puts(d->channel, "-ERR [SYS/TEMP] Too many connections of this user\r\n");
+		channel_puts(s->channel, "-ERR [SYS/TEMP] Too many connections of this user\r\n");
 		break;
 	case IPC_TOO_SOON:
-		channel_puts(d->channel, "-ERR [LOGIN-DELAY] Too soon after the last login\r\n");
+		channel_puts(s->channel, "-ERR [LOGIN-DELAY] Too soon after the last login\r\n");
 		break;
 	case IPC_BROKEN:
-		channel_puts(d->channel, "-ERR [SYS/PERM] The mailbox cannot be opened\r\n");
+		channel_puts(s->channel, "-ERR [SYS/PERM] The mailbox cannot be opened\r\n");
 		break;
 	case IPC_UNAVAILABLE:
 	default:
-		channel_puts(d->channel, "-ERR [SYS/TEMP] Logins do not work at the moment\r\n");
+		channel_puts(s->channel, "-ERR [SYS/TEMP] Logins do not work at the moment\r\n");
 		break;
 	}
-	if (worker_exhausted(d->worker))
-		return end(d, "", "too many failures");
-	return STEP_NEXT;
+	if (worker_exhausted(s->worker))
+		return end(s, "", "too many failures");
+	return COMMAND_ANSWERED;
 }
 
-static enum step
-run_pass(struct dialogue *d, char *argument)
+static enum command_result
+run_pass(struct session *s, struct args *args)
 {
-	enum step step;
+	char *password = args->argument;
+	enum command_result result;
 
-	if (!worker_login_begins(d->worker))
-		return say(d, "-ERR No login in the clear: STLS first\r\n");
-	if (!d->named)
-		return say(d, "-ERR USER first\r\n");
+	if (!s->named)
+		return say(s, "-ERR USER first\r\n");
 	/* One too long for any account is sent on cut, so that it costs what a wrong one costs. */
-	if (strlen(argument) > AUTH_PASSWORD_MAX) {
-		argument[AUTH_PASSWORD_MAX] = '\0';
-		d->name[0] = '\0';
+	if (strlen(password) > AUTH_PASSWORD_MAX) {
+		password[AUTH_PASSWORD_MAX] = '\0';
+		s->name[0] = '\0';
 	}
-	step = login(d, d->name, argument);
-	explicit_bzero(argument, strlen(argument));
-	forget(d);
-	return step;
-}
-
-/* The dialogue of a SASL mechanism: RFC 5034. */
-static enum sasl_result
-exchange(struct dialogue *d, struct sasl *sasl, const char *initial)
-{
-	enum sasl_result result;
-	char *line;
-	size_t len;
-
-	if (initial != NULL)
-		result = sasl_feed(sasl, initial, strlen(initial), true);
-	else
-		result = sasl_begin(sasl);
-	while (result == SASL_MORE) {
-		channel_printf(d->channel, "+ %s\r\n", sasl->challenge);
-		if (!channel_line(d->channel, POP3_LINE_MAX, &line, &len))
-			return SASL_WRONG;
-		result = sasl_feed(sasl, line, len, false);
-		explicit_bzero(line, len);
-	}
+	result = login(s, s->name, password);
+	explicit_bzero(password, strlen(password));
+	forget(s);
 	return result;
 }
 
-static enum step
-run_auth(struct dialogue *d, char *argument)
+static enum command_result
+run_auth(struct session *s, struct args *args)
 {
 	struct sasl sasl;
-	enum step step = STEP_NEXT;
+	enum command_result result = COMMAND_ANSWERED;
 	char *initial;
 
-	if (!worker_login_begins(d->worker))
-		return say(d, "-ERR No login in the clear: STLS first\r\n");
-	if (argument == NULL) /* not in RFC 5034, but old clients ask so for the list */
-		return say(d, "+OK Mechanisms follow\r\nPLAIN\r\nLOGIN\r\n.\r\n");
-	initial = strchr(argument, ' ');
+	if (args->argument == NULL) /* not in RFC 5034, but old clients ask so for the list */
+		return say(s, "+OK Mechanisms follow\r\nPLAIN\r\nLOGIN\r\n.\r\n");
+	initial = strchr(args->argument, ' ');
 	if (initial != NULL)
 		*initial++ = '\0';
-	if (sasl_start(&sasl, argument) == -1)
-		return say(d, "-ERR There is no such mechanism\r\n");
-	switch (exchange(d, &sasl, initial)) {
+	if (sasl_start(&sasl, args->argument) == -1)
+		return say(s, "-ERR There is no such mechanism\r\n");
+	switch (dialogue_sasl(
+	    s->channel, &sasl, POP3_LINE_MAX, initial, initial != NULL ? strlen(initial) : 0)) {
 	case SASL_DONE:
-		step = login(d, sasl.name, sasl.password);
+		result = login(s, sasl.name, sasl.password);
 		break;
 	case SASL_CANCEL:
-		channel_puts(d->channel, "-ERR Authentication cancelled\r\n");
+		channel_puts(s->channel, "-ERR Authentication cancelled\r\n");
 		break;
 	default:
-		channel_puts(d->channel, "-ERR [AUTH] Malformed authentication\r\n");
-		d->worker->failures++;
-		if (worker_exhausted(d->worker))
-			step = end(d, "", "too many failures");
+		channel_puts(s->channel, "-ERR [AUTH] Malformed authentication\r\n");
+		s->worker->failures++;
+		if (worker_exhausted(s->worker))
+			result = end(s, "", "too many failures");
 		break;
 	}
 	sasl_clear(&sasl);
-	forget(d);
-	return step;
+	forget(s);
+	return result;
 }
 
-static enum step
-run_apop(struct dialogue *d, char *argument)
+static enum command_result
+run_apop(struct session *s, struct args *args)
 {
-	(void)argument;
-	return say(d, "-ERR No APOP here: use TLS with USER and PASS, or AUTH\r\n");
+	(void)args;
+	return say(s, "-ERR No APOP here: use TLS with USER and PASS, or AUTH\r\n");
 }
 
-static enum step
-run_utf8(struct dialogue *d, char *argument)
+static enum command_result
+run_utf8(struct session *s, struct args *args)
 {
-	(void)argument;
-	d->utf8 = true;
-	return say(d, "+OK UTF8 enabled\r\n");
+	(void)args;
+	s->utf8 = true;
+	return say(s, "+OK UTF8 enabled\r\n");
 }
 
-static enum step
-run_lang(struct dialogue *d, char *argument)
+static enum command_result
+run_lang(struct session *s, struct args *args)
 {
-	pop3_lang(d->channel, argument);
-	return STEP_NEXT;
+	pop3_lang(s->channel, args->argument);
+	return COMMAND_ANSWERED;
 }
 
-static enum step
-run_quit(struct dialogue *d, char *argument)
+static enum command_result
+run_quit(struct session *s, struct args *args)
 {
-	(void)argument;
-	return end(d, "+OK Bye\r\n", "quit");
+	(void)args;
+	return end(s, "+OK Bye\r\n", "quit");
+}
+
+static enum command_result
+run_unknown(struct session *s, struct args *args)
+{
+	(void)args;
+	if (++s->nonsense >= POP3_NONSENSE_MAX)
+		return end(s, "-ERR Too many unknown commands\r\n", "nonsense");
+	return say(s, "-ERR Unknown command before login\r\n");
 }
 
 static const struct command commands[] = {
-    {"CAPA", POP3_NONE, run_capa},
-    {"STLS", POP3_NONE, run_stls},
-    {"USER", POP3_ONE, run_user},
-    {"PASS", POP3_ONE, run_pass},
-    {"AUTH", POP3_MAYBE, run_auth},
-    {"APOP", POP3_MAYBE, run_apop},
-    {"UTF8", POP3_NONE, run_utf8},
-    {"LANG", POP3_MAYBE, run_lang},
-    {"QUIT", POP3_NONE, run_quit},
+    {"CAPA", IN_ANY, 0, COMMAND_ALONE, run_capa},
+    {"STLS", IN_CLEAR, 0, COMMAND_ALONE, run_stls},
+    {"USER", IN_ANY, LOGS_IN, COMMAND_ARGUMENTS, run_user},
+    {"PASS", IN_ANY, LOGS_IN, COMMAND_ARGUMENTS, run_pass},
+    {"AUTH", IN_ANY, LOGS_IN, COMMAND_OPTIONAL, run_auth},
+    {"APOP", IN_ANY, 0, COMMAND_OPTIONAL, run_apop},
+    {"UTF8", IN_ANY, 0, COMMAND_ALONE, run_utf8},
+    {"LANG", IN_ANY, 0, COMMAND_OPTIONAL, run_lang},
+    {"QUIT", IN_ANY, 0, COMMAND_ALONE, run_quit},
+    {NULL, IN_ANY, 0, COMMAND_OPTIONAL, run_unknown},
 };
 
-static enum step
-run(struct dialogue *d, char *text, size_t len)
+static enum command_result
+run(struct session *s, char *line, size_t len)
 {
-	struct pop3_line line;
-	size_t i;
+	const struct command *command;
+	struct args args;
 
-	pop3_parse(text, len, &line);
-	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-		if (strcmp(commands[i].verb, line.verb) != 0)
-			continue;
-		if (!pop3_fits(&line, commands[i].arguments))
-			return say(d, "-ERR Wrong arguments\r\n");
-		return commands[i].run(d, line.argument);
-	}
-	if (++d->nonsense >= POP3_NONSENSE_MAX)
-		return end(d, "-ERR Too many unknown commands\r\n", "nonsense");
-	return say(d, "-ERR Unknown command before login\r\n");
+	pop3_parse(line, len, &args);
+	command = command_find(commands, args.verb, strlen(args.verb));
+	if ((command->states & (s->channel->tls != NULL ? IN_TLS : IN_CLEAR)) == 0)
+		return say(s, "-ERR TLS is active already\r\n");
+	if ((command->flags & LOGS_IN) != 0 && !worker_login_begins(s->worker))
+		return say(s, "-ERR No login in the clear: STLS first\r\n");
+	if (!command_fits(command, args.argument != NULL))
+		return say(s, "-ERR Wrong arguments\r\n");
+	return command->run(s, &args);
 }
 
 bool
 pop3_prelogin(struct worker *worker)
 {
-	struct dialogue d = {.worker = worker, .channel = &worker->channel};
-	enum step step = STEP_NEXT;
+	struct session s = {.worker = worker, .channel = &worker->channel};
+	enum command_result result = COMMAND_ANSWERED;
 	char *line;
 	size_t len;
 
-	channel_puts(d.channel, "+OK sallyport ready\r\n");
-	while (step == STEP_NEXT && channel_line(d.channel, POP3_LINE_MAX, &line, &len))
-		step = run(&d, line, len);
-	forget(&d);
-	if (d.channel->end == CHANNEL_TOO_LONG) {
-		d.channel->end = CHANNEL_OPEN;
+	channel_puts(s.channel, "+OK sallyport ready\r\n");
+	while (result == COMMAND_ANSWERED && channel_line(s.channel, POP3_LINE_MAX, &line, &len))
+		result = run(&s, line, len);
+	forget(&s);
+	if (s.channel->end == CHANNEL_TOO_LONG) {
+		s.channel->end = CHANNEL_OPEN;
 		worker->reason = channel_end_text(CHANNEL_TOO_LONG);
-		channel_puts(d.channel, "-ERR Line too long\r\n");
+		channel_puts(s.channel, "-ERR Line too long\r\n");
 	}
-	return step == STEP_LOGGED_IN;
+	return result == COMMAND_LOGGED_IN;
 }
 
 void
 pop3_refuse(struct worker *worker, enum refusal why)
 {
-	static const char *const words[] = {
-	    [REFUSE_FULL] = "Too many connections; try again later",
-	    [REFUSE_ADDRESS] = "Too many connections from your address",
-	    [REFUSE_EVICTED] = "Too busy; log in faster or try again later",
-	    [REFUSE_SHUTDOWN] = "Shutting down",
-	};
-
-	channel_printf(&worker->channel, "-ERR [SYS/TEMP] %s\r\n", words[why]);
+	channel_printf(&worker->channel, "-ERR [SYS/TEMP] %s\r\n", dialogue_refusal(why));
 }

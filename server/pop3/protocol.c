@@ -3,7 +3,7 @@
  * Runs as: every process.
  */
 #include "server/conf.h"
-#include "server/pop3/session.h"
+#include "server/pop3/pop3.h"
 
 static struct protocol_times
 times(const struct conf *conf)

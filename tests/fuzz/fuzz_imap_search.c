@@ -14,7 +14,7 @@ search(const char *prefix, const uint8_t *keys, size_t len, const char *suffix,
     struct sequence *found_r)
 {
 	struct mdtext command = {0};
-	enum imap_result result;
+	enum command_result result;
 
 	session_begin();
 	mdtext_addf(&command, " RETURN (SAVE) %s", prefix);
@@ -30,7 +30,7 @@ search(const char *prefix, const uint8_t *keys, size_t len, const char *suffix,
 	assert(answered.len == 0); /* SAVE alone tells nothing */
 	*found_r = session.saved;
 	memset(&session.saved, 0, sizeof(session.saved));
-	return result == IMAP_OK;
+	return result == COMMAND_OK;
 }
 
 /* The same by number, told as SEARCH's and as ESEARCH's answer. */
@@ -43,7 +43,7 @@ tell(const char *charset, const uint8_t *keys, size_t len, const char *returned)
 	mdtext_addf(&command, "%s %s", returned, charset);
 	mdtext_add(&command, keys, len);
 	session.by_uid = false;
-	assert(session_run(run_search, command.data, command.len) == IMAP_OK);
+	assert(session_run(run_search, command.data, command.len) == COMMAND_OK);
 	assert(answered.len > 2 && memcmp(answered.data, "* ", 2) == 0);
 	assert(memchr(answered.data, '\n', answered.len) == answered.data + answered.len - 1);
 	mdtext_clear(&command);

@@ -129,16 +129,17 @@ session_begin(void)
 }
 
 /* Runs a command on a copy of just that size; its answers are in answered. */
-static enum imap_result
-session_run(imap_run *run, const char *octets, size_t len)
+static enum command_result
+session_run(command_run *run, const char *octets, size_t len)
 {
 	char *copy = malloc(len + (len == 0));
 	struct args args = {.at = copy, .end = copy + len, .utf8 = true};
-	enum imap_result result;
+	enum command_result result;
 
 	assert(copy != NULL);
 	memcpy(copy, octets, len);
 	in_target = true;
+	(void)args_space(&args);
 	result = run(&session, &args);
 	in_target = false;
 	free(copy);

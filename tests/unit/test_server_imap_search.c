@@ -111,7 +111,10 @@ parse(const char *text, struct search_program *program, bool *extended, unsigned
 
 	assert_non_null(copy);
 	memcpy(copy, text, len);
-	result = search_parse(&session, &args, NOW, program, extended, returns);
+	memset(program, 0, sizeof(*program));
+	/* The loop takes the blank after the command's name. */
+	result = args_space(&args) ? search_parse(&session, &args, NOW, program, extended, returns)
+				   : SEARCH_MALFORMED;
 	free(copy);
 	return result;
 }
@@ -319,15 +322,16 @@ found(const char *keys, const char *before, const char *after, struct sequence *
 	char command[4096];
 	int len = snprintf(command, sizeof(command), " RETURN (SAVE) %s%s%s", before, keys, after);
 	struct args args = {.at = command, .end = command + len, .utf8 = true};
-	enum imap_result result;
+	enum command_result result;
 
 	assert_true(len > 0 && (size_t)len < sizeof(command));
 	sequence_clear(&session.saved);
 	sequence_add(&session.saved, 2);
 	sequence_add(&session.saved, 5);
 	session.by_uid = true;
+	assert_true(args_space(&args));
 	result = run_search(&session, &args);
-	if (result != IMAP_OK)
+	if (result != COMMAND_OK)
 		fail_msg("%s: %.*s", keys, (int)session.reply.len, session.reply.data);
 	*found_r = session.saved;
 	memset(&session.saved, 0, sizeof(session.saved));
@@ -489,7 +493,8 @@ req23_a_search_is_given_up_when_its_client_has_gone(void **state)
 	assert_int_equal(session.box->count, COUNT(messages) + MORE);
 	start = clock_now();
 	session.by_uid = true;
-	assert_int_equal(run_search(&session, &args), IMAP_GONE);
+	assert_true(args_space(&args));
+	assert_int_equal(run_search(&session, &args), COMMAND_ANSWERED);
 	assert_true(clock_now() - start < 5000);
 	assert_int_equal(session.channel->end, CHANNEL_CLOSED);
 	free(command);

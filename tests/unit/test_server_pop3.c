@@ -13,7 +13,6 @@
 #include "server/pop3/maildrop.h"
 #include "server/pop3/pop3.h"
 #include "server/pop3/send.h"
-#include "server/pop3/session.h"
 #include "server/reader/auth_answer.h"
 #include "server/reader/reader.h"
 #include "server/worker/worker.h"
@@ -47,7 +46,7 @@ lines_are_taken_apart(void **state)
 	    {"\0STAT", 5, "", NULL},
 	    {"STAT\0", 5, "", NULL},
 	};
-	struct pop3_line line;
+	struct args line;
 	char *copy;
 	size_t i;
 
@@ -70,16 +69,17 @@ lines_are_taken_apart(void **state)
 static void
 arguments_fit_or_not(void **state)
 {
-	char argument[] = "1";
-	const struct pop3_line with = {"X", argument}, without = {"X", NULL};
+	const struct command alone = {"X", 0, 0, COMMAND_ALONE},
+			     any = {"X", 0, 0, COMMAND_OPTIONAL},
+			     one = {"X", 0, 0, COMMAND_ARGUMENTS};
 
 	(void)state;
-	assert_true(pop3_fits(&with, POP3_ONE));
-	assert_true(pop3_fits(&with, POP3_MAYBE));
-	assert_false(pop3_fits(&with, POP3_NONE));
-	assert_false(pop3_fits(&without, POP3_ONE));
-	assert_true(pop3_fits(&without, POP3_MAYBE));
-	assert_true(pop3_fits(&without, POP3_NONE));
+	assert_true(command_fits(&one, true));
+	assert_true(command_fits(&any, true));
+	assert_false(command_fits(&alone, true));
+	assert_false(command_fits(&one, false));
+	assert_true(command_fits(&any, false));
+	assert_true(command_fits(&alone, false));
 }
 
 static void

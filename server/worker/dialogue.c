@@ -1,0 +1,38 @@
+/*
+ * dialogue.c: what POP3 and IMAP share in their dialogues before the login.
+ * Runs as: worker.
+ */
+#include <string.h>
+
+#include "server/worker/dialogue.h"
+
+enum sasl_result
+dialogue_sasl(
+    struct channel *channel, struct sasl *sasl, size_t max, const char *initial, size_t len)
+{
+	enum sasl_result result;
+	char *line;
+
+	result = initial != NULL ? sasl_feed(sasl, initial, len, true) : sasl_begin(sasl);
+	while (result == SASL_MORE) {
+		channel_printf(channel, "+ %s\r\n", sasl->challenge);
+		if (!channel_line(channel, max, &line, &len))
+			return SASL_WRONG;
+		result = sasl_feed(sasl, line, len, false);
+		explicit_bzero(line, len);
+	}
+	return result;
+}
+
+const char *
+dialogue_refusal(enum refusal why)
+{
+	static const char *const text[] = {
+	    [REFUSE_FULL] = "Too many connections; try again later",
+	    [REFUSE_ADDRESS] = "Too many connections from your address",
+	    [REFUSE_EVICTED] = "Too busy; log in faster or try again later",
+	    [REFUSE_SHUTDOWN] = "Shutting down",
+	};
+
+	return text[why];
+}

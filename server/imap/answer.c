@@ -3,6 +3,7 @@
  * Runs as: mail user.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -32,6 +33,13 @@ imap_say_expunged(struct session *session, enum command_result result)
 {
 	return imap_say(
 	    session, result, "[EXPUNGEISSUED] Some of the requested messages no longer exist");
+}
+
+void
+imap_tell_modseq(struct session *session, uint64_t modseq)
+{
+	channel_printf(session->channel,
+	    "* OK [HIGHESTMODSEQ %" PRIu64 "] All up to it was told\r\n", modseq);
 }
 
 enum command_result

@@ -20,6 +20,9 @@ imap_say(struct session *session, enum command_result result, const char *format
  * RFC 2180, for which clients look. */
 enum command_result imap_say_expunged(struct session *session, enum command_result result);
 
+/* "* OK [HIGHESTMODSEQ 715194045007]": RFC 7162. */
+void imap_tell_modseq(struct session *session, uint64_t modseq);
+
 /* NO, for the reason that the session has to leave. */
 enum command_result imap_leave(struct session *session);
 

@@ -14,7 +14,6 @@
 #include "maildir/maildir.h"
 #include "server/imap/answer.h"
 #include "server/imap/mailbox.h"
-#include "server/imap/resync.h"
 #include "server/imap/session.h"
 #include "server/reader/reader.h"
 
@@ -357,7 +356,7 @@ mailbox_holds(struct session *session)
 	} else if (session->condstore && box->hidden.count > 0) {
 		/* A client that asks by mod-sequence would never hear of a message that was hidden
 		 * from it. */
-		resync_tell_highest(session);
+		imap_tell_modseq(session, box->modseq);
 		session->leaving = "Messages came back; please select the mailbox again";
 	}
 	return session->leaving == NULL;

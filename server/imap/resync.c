@@ -2,7 +2,6 @@
  * resync.c: what a client that was here before is told of the time since.  RFC 7162.
  * Runs as: mail user.
  */
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -226,18 +225,11 @@ resync_tell(struct session *session, const struct resync *resync)
 /* --- mod-sequences --- */
 
 void
-resync_tell_highest(struct session *session)
-{
-	channel_printf(session->channel,
-	    "* OK [HIGHESTMODSEQ %" PRIu64 "] All up to it was told\r\n", session->box->modseq);
-}
-
-void
 resync_enable(struct session *session)
 {
 	if (session->condstore)
 		return;
 	session->condstore = true;
 	if (session->box != NULL)
-		resync_tell_highest(session);
+		imap_tell_modseq(session, session->box->modseq);
 }

@@ -39,7 +39,4 @@ void resync_vanished(
 /* The client is one that knows of mod-sequences, from now on: section 3.1. */
 void resync_enable(struct session *session);
 
-/* "* OK [HIGHESTMODSEQ 715194045007]" */
-void resync_tell_highest(struct session *session);
-
 #endif

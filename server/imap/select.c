@@ -97,7 +97,7 @@ tell_all(struct session *session)
 	    "* OK [UIDVALIDITY %" PRIu32 "] UIDs are valid\r\n"
 	    "* OK [UIDNEXT %" PRIu32 "] The next UID\r\n",
 	    box->validity, maildir_uidnext(box->folder));
-	resync_tell_highest(session);
+	imap_tell_modseq(session, box->modseq);
 	tell_id(session);
 	if (session->rev2)
 		(void)!list_tell(session, box->name, session->oldname);

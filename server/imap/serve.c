@@ -19,7 +19,6 @@
 #include "server/imap/append.h"
 #include "server/imap/mailbox.h"
 #include "server/imap/mailboxes.h"
-#include "server/imap/resync.h"
 #include "server/imap/session.h"
 #include "server/log.h"
 #include "server/reader/reader.h"
@@ -77,7 +76,7 @@ news_after(struct session *session, const struct command *command)
 	mailbox_tell(session, false); /* what the command has come across */
 	/* RFC 7162 section 3.2: a client that is lost now must ask for the expunges again. */
 	if (session->condstore && session->box->gone.count > 0)
-		resync_tell_highest(session);
+		imap_tell_modseq(session, session->box->modseq);
 }
 
 /*

@@ -255,7 +255,7 @@ say_goodbye(struct session *session)
 	if (channel->end == CHANNEL_STOPPED)
 		words = "[UNAVAILABLE] Shutting down";
 	else if (channel->end == CHANNEL_TIMEOUT)
-		words = "Nothing was said for too long";
+		words = "Idle for too long";
 	if (words == NULL)
 		return;
 	channel->end = CHANNEL_OPEN;

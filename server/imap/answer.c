@@ -38,8 +38,8 @@ imap_say_expunged(struct session *session, enum command_result result)
 void
 imap_tell_modseq(struct session *session, uint64_t modseq)
 {
-	channel_printf(session->channel,
-	    "* OK [HIGHESTMODSEQ %" PRIu64 "] All up to it was told\r\n", modseq);
+	channel_printf(
+	    session->channel, "* OK [HIGHESTMODSEQ %" PRIu64 "] All up to it was told\r\n", modseq);
 }
 
 enum command_result

@@ -198,10 +198,11 @@ copy_picked(struct session *session, const struct picked *picked, const char *fo
 	return copy_all(session, &walk, folder, move, &again);
 }
 
-static enum command_result
-copy(struct session *session, struct args *args, bool move)
+enum command_result
+run_copy(struct session *session, struct args *args)
 {
 	char folder[IMAP_NAME_MAX];
+	const bool move = (session->flags & REMOVES) != 0;
 	enum command_result result = COMMAND_BAD;
 	struct picked picked;
 	struct word set;
@@ -211,7 +212,7 @@ copy(struct session *session, struct args *args, bool move)
 		return result;
 	if (!args_end(args))
 		return COMMAND_BAD;
-	if (!mailbox_pick(session, set, session->by_uid, &picked))
+	if (!mailbox_pick(session, set, (session->flags & BY_UID) != 0, &picked))
 		result = imap_say(session, COMMAND_BAD, "There are no such messages");
 	else if (move && !mailbox_may_change(session, "move"))
 		result = COMMAND_NO;
@@ -219,16 +220,4 @@ copy(struct session *session, struct args *args, bool move)
 		result = copy_picked(session, &picked, folder, move);
 	picked_clear(&picked);
 	return result;
-}
-
-enum command_result
-run_copy(struct session *session, struct args *args)
-{
-	return copy(session, args, false);
-}
-
-enum command_result
-run_move(struct session *session, struct args *args)
-{
-	return copy(session, args, true);
 }

@@ -107,7 +107,7 @@ run_uid_expunge(struct session *session, struct args *args)
 		return COMMAND_BAD;
 	if (!mailbox_may_change(session, "expunge"))
 		return COMMAND_NO;
-	if (!mailbox_pick(session, set, session->by_uid, &picked)) {
+	if (!mailbox_pick(session, set, (session->flags & BY_UID) != 0, &picked)) {
 		picked_clear(&picked);
 		return imap_say(session, COMMAND_BAD, "There are no such messages");
 	}

@@ -178,27 +178,15 @@ run_rename(struct session *session, struct args *args)
 	return COMMAND_OK;
 }
 
-static enum command_result
-subscribe(struct session *session, struct args *args, bool yes)
+enum command_result
+run_subscribe(struct session *session, struct args *args)
 {
 	char folder[IMAP_NAME_MAX];
 	enum command_result result;
 
 	if (!only_mailbox(session, args, folder, &result))
 		return result;
-	if (maildir_subscribe(session->maildir, folder, yes) == -1)
+	if (maildir_subscribe(session->maildir, folder, (session->flags & REMOVES) == 0) == -1)
 		return imap_failed(session, "subscribe");
 	return COMMAND_OK;
-}
-
-enum command_result
-run_subscribe(struct session *session, struct args *args)
-{
-	return subscribe(session, args, true);
-}
-
-enum command_result
-run_unsubscribe(struct session *session, struct args *args)
-{
-	return subscribe(session, args, false);
 }

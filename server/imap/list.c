@@ -304,32 +304,20 @@ list_tell_oldname(struct session *session, const char *folder)
 		(void)!list_tell(session, folder, session->oldname);
 }
 
-static enum command_result
-list(struct session *session, struct args *args, bool lsub)
+enum command_result
+run_list(struct session *session, struct args *args)
 {
-	struct listing list = {.session = session, .lsub = lsub};
+	struct listing list = {.session = session, .lsub = (session->flags & OLD_LIST) != 0};
 
 	if (!take_arguments(args, &list))
 		return COMMAND_BAD;
 	/* RFC 9051 section 6.3.9: an empty pattern asks for the separator. */
 	if (!list.extended && list.pattern[0].len == 0) {
-		channel_puts(session->channel, lsub ? "* LSUB (\\Noselect) \"/\" \"\"\r\n"
-						    : "* LIST (\\Noselect) \"/\" \"\"\r\n");
+		channel_puts(session->channel, list.lsub ? "* LSUB (\\Noselect) \"/\" \"\"\r\n"
+							 : "* LIST (\\Noselect) \"/\" \"\"\r\n");
 		return COMMAND_OK;
 	}
 	return tell_all(&list);
-}
-
-enum command_result
-run_list(struct session *session, struct args *args)
-{
-	return list(session, args, false);
-}
-
-enum command_result
-run_lsub(struct session *session, struct args *args)
-{
-	return list(session, args, true);
 }
 
 enum command_result

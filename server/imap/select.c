@@ -106,8 +106,9 @@ tell_all(struct session *session)
 }
 
 static enum command_result
-open_folder(struct session *session, const char *folder, bool read_only, struct parameters *p)
+open_folder(struct session *session, const char *folder, struct parameters *p)
 {
+	const bool read_only = (session->flags & READ_ONLY) != 0;
 	int error;
 
 	leave(session);
@@ -125,8 +126,8 @@ open_folder(struct session *session, const char *folder, bool read_only, struct 
 	    session->box->told_closed ? "ONLY" : "WRITE");
 }
 
-static enum command_result
-open_mailbox(struct session *session, struct args *args, bool read_only)
+enum command_result
+run_select(struct session *session, struct args *args)
 {
 	char folder[IMAP_NAME_MAX];
 	struct parameters parameters = {.condstore = false};
@@ -138,23 +139,11 @@ open_mailbox(struct session *session, struct args *args, bool read_only)
 		return result;
 	}
 	if (take_parameters(session, args, &parameters))
-		result = open_folder(session, folder, read_only, &parameters);
+		result = open_folder(session, folder, &parameters);
 	else
 		result = COMMAND_BAD;
 	resync_clear(&parameters.resync);
 	return result;
-}
-
-enum command_result
-run_select(struct session *session, struct args *args)
-{
-	return open_mailbox(session, args, false);
-}
-
-enum command_result
-run_examine(struct session *session, struct args *args)
-{
-	return open_mailbox(session, args, true);
 }
 
 enum command_result

@@ -110,7 +110,7 @@ run_command(struct session *session, const struct command *command, struct args 
 	news_before(session, command);
 	if (session->leaving != NULL)
 		return imap_leave(session);
-	session->by_uid = (command->flags & BY_UID) != 0;
+	session->flags = command->flags;
 	result = imap_arguments(command, args) ? command->run(session, args) : COMMAND_BAD;
 	if (result == COMMAND_ANSWERED)
 		return result;

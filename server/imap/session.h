@@ -32,8 +32,8 @@ struct session {
 	bool utf8_accept;      /* ENABLE UTF8=ACCEPT */
 	bool condstore;	       /* RFC 7162: the client knows of mod-sequences */
 	bool qresync;	       /* ENABLE QRESYNC */
-	bool by_uid;	       /* the present command names messages by UID: see BY_UID */
-	bool by_number;	       /* or it searches by number: see BY_NUMBER */
+	unsigned flags;	       /* of the present command's row */
+	bool by_number;	       /* the present command is a search by number: as BY_NUMBER */
 	bool say_modseq;       /* its OK tells HIGHESTMODSEQ */
 	struct mailbox *box;   /* the selected one, or NULL */
 	struct sequence saved; /* SEARCHRES: UIDs of the selected mailbox */
@@ -66,9 +66,13 @@ enum {
 /* Flags: what a command does to sequence numbers, and so what may be told with its answer. */
 enum {
 	BY_NUMBER = 1 << 0,	/* it names messages by number: no EXPUNGE with its answer */
-	BY_UID = 1 << 1,	/* it names and tells messages by UID */
-	TELLS_NOTHING = 1 << 2, /* it changes or leaves the mailbox: no news of it at all */
-	HOLDS = 1 << 3, /* its changes of flags may wait for those of the commands after it */
+	TELLS_NOTHING = 1 << 1, /* it changes or leaves the mailbox: no news of it at all */
+	HOLDS = 1 << 2, /* its changes of flags may wait for those of the commands after it */
+	/* Which command it is, for a handler of two. */
+	BY_UID = 1 << 3, /* it names and tells messages by UID */
+	READ_ONLY = 1 << 4,
+	REMOVES = 1 << 5,
+	OLD_LIST = 1 << 6,
 };
 
 /*
@@ -78,16 +82,16 @@ enum {
 extern const struct command imap_commands[];
 
 /* The handlers, each in the file that its prototype's group names. */
-command_run run_select, run_examine, run_close, run_unselect;			/* select.c */
-command_run run_status;								/* status.c */
-command_run run_list, run_lsub, run_namespace;					/* list.c */
-command_run run_create, run_delete, run_rename, run_subscribe, run_unsubscribe; /* folders.c */
-command_run run_fetch;								/* fetch.c */
-command_run run_store;								/* store.c */
-command_run run_copy, run_move;							/* copy.c */
-command_run run_expunge, run_uid_expunge;					/* expunge.c */
-command_run run_search;								/* search.c */
-command_run run_append;								/* append.c */
-command_run run_idle;								/* idle.c */
+command_run run_select, run_close, run_unselect;	       /* select.c */
+command_run run_status;					       /* status.c */
+command_run run_list, run_namespace;			       /* list.c */
+command_run run_create, run_delete, run_rename, run_subscribe; /* folders.c */
+command_run run_fetch;					       /* fetch.c */
+command_run run_store;					       /* store.c */
+command_run run_copy;					       /* copy.c */
+command_run run_expunge, run_uid_expunge;		       /* expunge.c */
+command_run run_search;					       /* search.c */
+command_run run_append;					       /* append.c */
+command_run run_idle;					       /* idle.c */
 
 #endif

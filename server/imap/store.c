@@ -228,7 +228,7 @@ run_store(struct session *session, struct args *args)
 
 	if (!args_set(args, &set) || !args_space(args) || !parse(args, &storing))
 		return COMMAND_BAD;
-	if (!mailbox_pick(session, set, session->by_uid, &picked))
+	if (!mailbox_pick(session, set, (session->flags & BY_UID) != 0, &picked))
 		result = imap_say(session, COMMAND_BAD, "There are no such messages");
 	else if (!mailbox_may_change(session, "store"))
 		result = COMMAND_NO;

@@ -4,7 +4,7 @@
  */
 #include <errno.h>
 
-#include "maildir/folder/internal.h"
+#include "maildir/folder/folder.h"
 #include "maildir/folder/source.h"
 #include "maildir/maildir.h"
 #include "maildir/message/match.h"
@@ -48,7 +48,7 @@ source_stopped(void *ctx, size_t octets)
 {
 	const struct folder_source *source = ctx;
 
-	return maildir_stopped(source->folder->md, octets);
+	return maildir_stopped(source->folder->home.md, octets);
 }
 
 void

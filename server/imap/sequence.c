@@ -7,11 +7,13 @@
 #include <string.h>
 
 #include "maildir/base/text.h"
+#include "server/array.h"
 #include "server/imap/sequence.h"
+#include "server/number.h"
 
-enum { DIGITS_MAX = 10 }; /* 2^32 has ten */
+enum { DIGITS_MAX = 10 }; /* of 2^32 - 1 */
 
-/* The text not yet read. */
+/* The text that is not read yet. */
 struct rest {
 	const char *at, *end;
 };
@@ -25,25 +27,22 @@ take_char(struct rest *rest, char c)
 	return true;
 }
 
-/* One number, or "*", which is 0 here as it is where nothing has a number. */
+/* A number above 0, or "*", for which star stands. */
 static bool
 take_number(struct rest *rest, uint32_t star, bool *star_r, uint32_t *number_r)
 {
 	uint64_t number = 0;
-	int digits = 0;
+	size_t digits;
 
 	if (take_char(rest, '*')) {
 		*star_r = true;
 		*number_r = star;
 		return true;
 	}
-	for (; rest->at < rest->end && *rest->at >= '0' && *rest->at <= '9'; rest->at++) {
-		if (++digits > DIGITS_MAX)
-			return false;
-		number = number * 10 + (uint64_t)(*rest->at - '0');
-	}
+	digits = number_read(rest->at, (size_t)(rest->end - rest->at), UINT32_MAX, &number);
+	rest->at += digits;
 	*number_r = (uint32_t)number;
-	return number > 0 && number <= UINT32_MAX;
+	return number > 0 && digits <= DIGITS_MAX;
 }
 
 static bool
@@ -62,31 +61,25 @@ take_range(struct rest *rest, uint32_t star, struct sequence_range *range_r)
 		first = last;
 		last = swap;
 	}
-	/* Without a highest number a range to it holds nothing, and is no mistake. */
+	/* In an empty mailbox a range with a "*" is correct, but holds nothing. */
 	if (has_star && star == 0)
 		first = last = 0;
 	*range_r = (struct sequence_range){first, last};
 	return true;
 }
 
-static bool
+static void
 append(struct sequence *sequence, struct sequence_range range)
 {
-	struct sequence_range *grown;
-	size_t room;
+	struct sequence_range *grown =
+	    array_grow(sequence->range, sequence->count, &sequence->room, sizeof(*grown));
 
-	if (sequence->count == sequence->room) {
-		room = sequence->room == 0 ? 4 : sequence->room * 2;
-		grown = reallocarray(sequence->range, room, sizeof(*grown));
-		if (grown == NULL) {
-			sequence->failed = true;
-			return false;
-		}
-		sequence->range = grown;
-		sequence->room = room;
+	if (grown == NULL) {
+		sequence->failed = true;
+		return;
 	}
+	sequence->range = grown;
 	sequence->range[sequence->count++] = range;
-	return true;
 }
 
 static int
@@ -121,24 +114,24 @@ sequence_parse(struct sequence *sequence, const char *text, size_t len, uint32_t
 {
 	struct rest rest = {text, text + len};
 	struct sequence_range range;
+	enum sequence_result result = SEQUENCE_OK;
 
 	sequence_clear(sequence);
 	do {
-		if (!take_range(&rest, star, &range)) {
-			sequence_clear(sequence);
-			return SEQUENCE_WRONG;
-		}
-		if (range.first > 0 && !append(sequence, range)) {
-			sequence_clear(sequence);
-			return SEQUENCE_NO_MEMORY;
-		}
-	} while (take_char(&rest, ','));
-	if (rest.at != rest.end) {
+		if (!take_range(&rest, star, &range))
+			result = SEQUENCE_WRONG;
+		else if (range.first > 0)
+			append(sequence, range);
+	} while (result == SEQUENCE_OK && take_char(&rest, ','));
+	if (rest.at != rest.end)
+		result = SEQUENCE_WRONG;
+	else if (sequence->failed)
+		result = SEQUENCE_NO_MEMORY;
+	if (result == SEQUENCE_OK)
+		sequence_sort(sequence);
+	else
 		sequence_clear(sequence);
-		return SEQUENCE_WRONG;
-	}
-	sequence_sort(sequence);
-	return SEQUENCE_OK;
+	return result;
 }
 
 void
@@ -148,21 +141,26 @@ sequence_clear(struct sequence *sequence)
 	*sequence = (struct sequence){0};
 }
 
+struct finding {
+	const struct sequence *sequence;
+	uint32_t number;
+};
+
+static bool
+ends_before(const void *ctx, size_t place)
+{
+	const struct finding *f = ctx;
+
+	return f->sequence->range[place].last < f->number;
+}
+
 bool
 sequence_has(const struct sequence *sequence, uint32_t number)
 {
-	size_t low = 0, high = sequence->count, middle;
+	struct finding f = {sequence, number};
+	size_t place = array_find(sequence->count, ends_before, &f);
 
-	while (low < high) {
-		middle = low + (high - low) / 2;
-		if (number < sequence->range[middle].first)
-			high = middle;
-		else if (number > sequence->range[middle].last)
-			low = middle + 1;
-		else
-			return true;
-	}
-	return false;
+	return place < sequence->count && sequence->range[place].first <= number;
 }
 
 bool
@@ -185,28 +183,22 @@ uint64_t
 sequence_total(const struct sequence *sequence)
 {
 	uint64_t total = 0;
-	size_t i;
 
-	for (i = 0; i < sequence->count; i++)
+	for (size_t i = 0; i < sequence->count; i++)
 		total += (uint64_t)sequence->range[i].last - sequence->range[i].first + 1;
 	return total;
 }
 
 void
-sequence_add_range(struct sequence *sequence, uint32_t first, uint32_t to)
+sequence_add_range(struct sequence *sequence, uint32_t first, uint32_t last)
 {
-	struct sequence_range *last;
+	struct sequence_range *highest =
+	    sequence->count > 0 ? &sequence->range[sequence->count - 1] : NULL;
 
-	if (sequence->failed)
-		return;
-	if (sequence->count > 0) {
-		last = &sequence->range[sequence->count - 1];
-		if ((uint64_t)last->last + 1 == first) {
-			last->last = to;
-			return;
-		}
-	}
-	(void)append(sequence, (struct sequence_range){first, to});
+	if (highest != NULL && (uint64_t)highest->last + 1 == first)
+		highest->last = last;
+	else if (!sequence->failed)
+		append(sequence, (struct sequence_range){first, last});
 }
 
 void
@@ -218,22 +210,17 @@ sequence_add(struct sequence *sequence, uint32_t number)
 void
 sequence_append(struct sequence *sequence, uint32_t number)
 {
-	struct sequence_range *last;
+	const struct sequence_range *newest =
+	    sequence->count > 0 ? &sequence->range[sequence->count - 1] : NULL;
 
-	if (sequence->count > 0) {
-		last = &sequence->range[sequence->count - 1];
-		if (number >= last->first && number <= last->last)
-			return;
-	}
-	sequence_add(sequence, number);
+	if (newest == NULL || number < newest->first || number > newest->last)
+		sequence_add(sequence, number);
 }
 
 void
 sequence_put(const struct sequence *sequence, struct mdtext *out)
 {
-	size_t i;
-
-	for (i = 0; i < sequence->count; i++) {
+	for (size_t i = 0; i < sequence->count; i++) {
 		const struct sequence_range *range = &sequence->range[i];
 
 		mdtext_addf(out, "%s%" PRIu32, i == 0 ? "" : ",", range->first);

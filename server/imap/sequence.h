@@ -12,19 +12,19 @@ struct sequence_range {
 	uint32_t first, last; /* first <= last */
 };
 
-/* In normal form: rising, no two that touch.  A zeroed one is empty. */
+/* In normal form the ranges rise, and no two touch.  A zeroed sequence is empty. */
 struct sequence {
 	struct sequence_range *range;
 	size_t count, room;
-	bool failed; /* memory was short */
+	bool failed; /* memory was short: numbers are missing */
 };
 
 enum sequence_result { SEQUENCE_OK, SEQUENCE_WRONG, SEQUENCE_NO_MEMORY };
 
 /*
- * Parses len octets, a whole set.  star is what "*" stands for: the highest number in use; 0 when
- * there is none, and then what has a "*" in it stands for nothing.  "3:1" is "1:3"; numbers are 1 to
- * 10 digits, above 0 and below 2^32.  The cost is that of the text.
+ * Parses len octets, which must be a whole set.  star: what "*" stands for, the highest number in use; 0
+ * if there is none, and then a range with a "*" holds nothing.  "3:1" is "1:3".  Numbers have 1 to 10
+ * digits and are above 0 and below 2^32.  The cost depends on the length of the text alone.
  */
 enum sequence_result sequence_parse(
     struct sequence *sequence, const char *text, size_t len, uint32_t star);
@@ -33,18 +33,18 @@ void sequence_clear(struct sequence *sequence);
 bool sequence_has(const struct sequence *sequence, uint32_t number); /* logarithmic */
 uint64_t sequence_total(const struct sequence *sequence);
 
-/* A copy; to_r must be empty.  false: memory was short. */
+/* Copies into to_r, which must be empty.  Returns false if memory is short. */
 bool sequence_copy(const struct sequence *sequence, struct sequence *to_r);
 
-/* Adds a number, or numbers, above all that are in it. */
+/* Add a number, or a range, above all that the sequence holds. */
 void sequence_add(struct sequence *sequence, uint32_t number);
 void sequence_add_range(struct sequence *sequence, uint32_t first, uint32_t last);
-/* Adds a number that may be any; then sequence_sort puts it in normal form. */
+/* Adds any number; after the last of them sequence_sort restores the normal form. */
 void sequence_append(struct sequence *sequence, uint32_t number);
 void sequence_sort(struct sequence *sequence);
 
 struct mdtext;
-/* "1,3:5"; nothing for an empty one. */
+/* Adds "1,3:5" to out; nothing if the sequence is empty. */
 void sequence_put(const struct sequence *sequence, struct mdtext *out);
 
 #endif

@@ -5,25 +5,31 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/array.h"
 #include "server/imap/uidset.h"
+
+struct finding {
+	const struct uidset *set;
+	uint32_t uid;
+};
+
+static bool
+is_below(const void *ctx, size_t place)
+{
+	const struct finding *f = ctx;
+
+	return f->set->uid[place] < f->uid;
+}
 
 size_t
 uidset_below(const struct uidset *set, uint32_t uid)
 {
-	size_t low = 0, high = set->count;
+	struct finding f = {set, uid};
 
-	/* Most come in rising order. */
-	if (high > 0 && set->uid[high - 1] < uid)
-		return high;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (set->uid[middle] < uid)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	/* Most UIDs are added in rising order. */
+	if (set->count > 0 && set->uid[set->count - 1] < uid)
+		return set->count;
+	return array_find(set->count, is_below, &f);
 }
 
 bool
@@ -37,19 +43,15 @@ uidset_has(const struct uidset *set, uint32_t uid)
 int
 uidset_add(struct uidset *set, uint32_t uid)
 {
-	size_t at = uidset_below(set, uid), room;
+	size_t at = uidset_below(set, uid);
 	uint32_t *grown;
 
 	if (at < set->count && set->uid[at] == uid)
 		return 0;
-	if (set->count == set->room) {
-		room = set->room * 2 + 16;
-		grown = reallocarray(set->uid, room, sizeof(*grown));
-		if (grown == NULL)
-			return -1;
-		set->uid = grown;
-		set->room = room;
-	}
+	grown = array_grow(set->uid, set->count, &set->room, sizeof(*grown));
+	if (grown == NULL)
+		return -1;
+	set->uid = grown;
 	memmove(set->uid + at + 1, set->uid + at, (set->count - at) * sizeof(*set->uid));
 	set->uid[at] = uid;
 	set->count++;

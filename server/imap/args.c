@@ -370,3 +370,16 @@ word_is(struct word word, const char *text)
 
 	return word.len == len && (len == 0 || strncasecmp(word.at, text, len) == 0);
 }
+
+const void *
+word_row(struct word word, const void *rows, size_t count, size_t size)
+{
+	const char *row = rows, *name;
+
+	for (size_t i = 0; i < count; i++, row += size) {
+		memcpy(&name, row, sizeof(name));
+		if (word_is(word, name))
+			return row;
+	}
+	return NULL;
+}

@@ -62,4 +62,8 @@ bool args_date_time(struct args *args, int64_t *time_r);
 /* Whether a word is that one, without case. */
 bool word_is(struct word word, const char *text);
 
+/* The row with that name, in a table of count rows of size octets each; each begins with its name.  NULL:
+ * there is none. */
+const void *word_row(struct word word, const void *rows, size_t count, size_t size);
+
 #endif

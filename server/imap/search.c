@@ -19,21 +19,24 @@
 
 enum {
 	DAY = 24 * 60 * 60,
-	STOP_EVERY = 16,       /* messages between two questions whether to stop */
+	STOP_EVERY = 16,       /* messages between two looks whether the client is there */
 	TELL_PIECE = 8 * 1024, /* octets of an answer collected before they go to the channel */
 };
 
 struct searching {
 	struct session *session;
 	struct search_program program;
-	bool uid, extended;
-	unsigned returns;
+	bool uid;
+	bool gone; /* some message is expunged, and was not looked at */
+	/* the present message */
+	size_t place;
+	struct maildir_message message;
+	struct mdtext fields;
+	/* what was found */
 	struct sequence found; /* numbers or UIDs */
 	struct sequence uids;  /* for SAVE */
 	uint64_t count;
-	uint64_t modseq_first, modseq_last, modseq_highest; /* of what was found */
-	struct mdtext fields;				    /* of the present message */
-	bool gone; /* some message is expunged, and was not looked at */
+	uint64_t modseq_first, modseq_last, modseq_highest;
 };
 
 /* --- one message --- */
@@ -44,168 +47,99 @@ enum price { PRICE_KNOWN, PRICE_DATE, PRICE_SIZE, PRICE_FIELDS, PRICE_TEXT, PRIC
 static enum price
 price_of(enum search_key key)
 {
-	if (key <= SEARCH_NOTHING)
+	if (key <= SEARCH_MODSEQ)
 		return PRICE_KNOWN;
 	if (key <= SEARCH_EMAILID)
 		return PRICE_DATE;
-	if (key <= SEARCH_SMALLER)
+	if (key <= SEARCH_SIZE)
 		return PRICE_SIZE;
 	return key <= SEARCH_FIELD ? PRICE_FIELDS : PRICE_TEXT;
 }
 
-struct asking {
-	struct searching *s;
-	size_t place;
-	struct maildir_message m;
-};
-
 static bool
-known(const struct asking *a, const struct search_step *step)
+load_fields(struct searching *s, enum maildir_text text)
 {
-	switch (step->key) {
-	case SEARCH_FLAG:
-		return (a->m.flags & step->flags) != 0 || (a->m.keywords & step->keywords) != 0;
-	case SEARCH_RECENT:
-		return mailbox_is_recent(a->s->session->box, a->m.uid) &&
-		       (step->value == 0 || (a->m.flags & MAILDIR_SEEN) == 0);
-	case SEARCH_NUMBERS:
-		return sequence_has(&step->set, (uint32_t)a->place + 1);
-	case SEARCH_UIDS:
-		return sequence_has(&step->set, a->m.uid);
-	case SEARCH_MODSEQ:
-		return a->m.modseq >= (uint64_t)step->value;
-	case SEARCH_NOTHING:
-		return false;
-	case SEARCH_ALL:
-	default:
-		return true;
-	}
+	s->fields.len = 0;
+	return maildir_text(s->session->box->folder, s->message.uid, text, &s->fields) == 0 &&
+	       !s->fields.failed;
 }
 
-static int64_t
-day_of(int64_t time)
-{
-	return (time - (time < 0 ? DAY - 1 : 0)) / DAY;
-}
-
-/* BEFORE, ON, SINCE of a day; key counts from the first of the three. */
-static bool
-day_fits(int64_t day, int64_t wanted, int which)
-{
-	return which == 0 ? day < wanted : which == 1 ? day == wanted : day >= wanted;
-}
-
-static bool
-saved(const struct asking *a, const struct search_step *step)
-{
-	time_t date;
-
-	return maildir_save_date(a->s->session->box->folder, a->m.uid, &date) == 0 &&
-	       day_fits(day_of(date), step->value, (int)step->key - SEARCH_SAVEDBEFORE);
-}
-
-static bool
-identified(const struct asking *a, const struct search_step *step)
-{
-	char id[MAILDIR_ID_SIZE];
-
-	return maildir_message_id(a->s->session->box->folder, a->m.uid, id) == 0 &&
-	       strcmp(id, step->id) == 0;
-}
-
-static bool
-dated(const struct asking *a, const struct search_step *step)
-{
-	time_t date;
-
-	if (step->key == SEARCH_EMAILID)
-		return identified(a, step);
-	if (step->key >= SEARCH_SAVEDBEFORE)
-		return saved(a, step);
-	if (maildir_date(a->s->session->box->folder, a->m.uid, &date) == -1)
-		return false;
-	if (step->key == SEARCH_OLDER)
-		return date <= step->value;
-	if (step->key == SEARCH_YOUNGER)
-		return date >= step->value;
-	return day_fits(day_of(date), step->value, (int)step->key - SEARCH_BEFORE);
-}
-
-static bool
-sized(const struct asking *a, const struct search_step *step)
-{
-	uint64_t octets;
-	bool newline;
-
-	if (maildir_size(a->s->session->box->folder, a->m.uid, &octets, &newline) == -1)
-		return false;
-	return step->key == SEARCH_LARGER ? octets > (uint64_t)step->value
-					  : octets < (uint64_t)step->value;
-}
-
-static bool
-sent(const struct asking *a, const struct search_step *step)
-{
-	int64_t day;
-
-	return fields_sent_day(a->s->fields.data, a->s->fields.len, &day) &&
-	       day_fits(day, step->value, (int)step->key - SEARCH_SENTBEFORE);
-}
-
-static bool
-load_fields(const struct asking *a, enum maildir_text text)
-{
-	struct mdtext *fields = &a->s->fields;
-
-	fields->len = 0;
-	return maildir_text(a->s->session->box->folder, a->m.uid, text, fields) == 0 &&
-	       !fields->failed;
-}
-
-/* One that cannot be read has no field that could be found. */
+/* Answers all matches of fields.  An unreadable message has none. */
 static void
-ask_fields(const struct asking *a)
+match_fields(struct searching *s)
 {
-	struct search_program *program = &a->s->program;
-	struct mdtext *fields = &a->s->fields;
+	struct search_program *program = &s->program;
+	struct mdtext *fields = &s->fields;
 
-	if (program->decoded && load_fields(a, MAILDIR_DECODED)) {
+	if (program->decoded && load_fields(s, MAILDIR_DECODED)) {
 		fields_match_decoded(fields->data, fields->len, program->field, program->fields);
 		return;
 	}
-	if (!load_fields(a, MAILDIR_FIELDS))
+	if (!load_fields(s, MAILDIR_FIELDS))
 		fields->len = 0;
 	(void)!fields_match(fields->data, fields->len, program->field, program->fields);
 }
 
-/* All texts that the message is asked for, in one reading. */
+/* Answers all matches of the whole message, in one reading.  An unreadable message has no text. */
 static void
-ask_texts(const struct asking *a)
+match_texts(struct searching *s)
 {
-	struct search_program *program = &a->s->program;
+	struct search_program *program = &s->program;
 
 	for (size_t i = 0; i < program->texts; i++)
 		program->text[i].found = false;
-	/* One that cannot be read has no text that could be found. */
-	(void)!maildir_match(a->s->session->box->folder, a->m.uid, program->text, program->texts);
+	(void)!maildir_match(
+	    s->session->box->folder, s->message.uid, program->text, program->texts);
 }
 
 static bool
-ask(const struct asking *a, const struct search_step *step, enum price price)
+in_range(const struct search_step *step, int64_t number)
 {
-	switch (price) {
-	case PRICE_KNOWN:
-		return known(a, step);
-	case PRICE_DATE:
-		return dated(a, step);
-	case PRICE_SIZE:
-		return sized(a, step);
-	case PRICE_FIELDS:
-		return step->key == SEARCH_FIELD ? a->s->program.field[step->value].found
-						 : sent(a, step);
-	case PRICE_TEXT:
+	return number >= step->low && number <= step->high;
+}
+
+static bool
+ask(const struct searching *s, const struct search_step *step)
+{
+	const struct maildir_message *m = &s->message;
+	struct mailbox *box = s->session->box;
+	char id[MAILDIR_ID_SIZE];
+	uint64_t octets;
+	int64_t day;
+	time_t date;
+	bool newline;
+
+	switch (step->key) {
+	case SEARCH_FLAG:
+		return (m->flags & step->flags) != 0 || (m->keywords & step->keywords) != 0;
+	case SEARCH_RECENT:
+		return mailbox_is_recent(box, m->uid) && (m->flags & step->flags) == 0;
+	case SEARCH_NUMBERS:
+		return sequence_has(&step->set, (uint32_t)s->place + 1);
+	case SEARCH_UIDS:
+		return sequence_has(&step->set, m->uid);
+	case SEARCH_MODSEQ:
+		return in_range(step, (int64_t)m->modseq);
+	case SEARCH_DATE:
+		return maildir_date(box->folder, m->uid, &date) == 0 && in_range(step, date);
+	case SEARCH_SAVED:
+		return maildir_save_date(box->folder, m->uid, &date) == 0 && in_range(step, date);
+	case SEARCH_EMAILID:
+		return maildir_message_id(box->folder, m->uid, id) == 0 &&
+		       strcmp(id, step->id) == 0;
+	case SEARCH_SIZE:
+		return maildir_size(box->folder, m->uid, &octets, &newline) == 0 &&
+		       in_range(step, (int64_t)octets);
+	case SEARCH_SENT:
+		return fields_sent_day(s->fields.data, s->fields.len, &day) &&
+		       in_range(step, day * DAY);
+	case SEARCH_FIELD:
+		return s->program.field[step->match].found;
+	case SEARCH_TEXT:
+		return s->program.text[step->match].found;
+	case SEARCH_ALL:
 	default:
-		return a->s->program.text[step->value].found;
+		return true;
 	}
 }
 
@@ -217,17 +151,19 @@ both(enum search_answer a, enum search_answer b)
 	return a == SEARCH_YES && b == SEARCH_YES ? SEARCH_YES : SEARCH_OPEN;
 }
 
-static enum search_answer not(enum search_answer a) {
-	return a == SEARCH_OPEN	 ? SEARCH_OPEN
-	       : a == SEARCH_YES ? SEARCH_NO
-				 : SEARCH_YES;
+static enum search_answer
+opposite(enum search_answer answer)
+{
+	if (answer == SEARCH_OPEN)
+		return SEARCH_OPEN;
+	return answer == SEARCH_YES ? SEARCH_NO : SEARCH_YES;
 }
 
-/* The program with the answers that there are (Kleene's logic: an open one may not matter). */
+/* Joins the answers that there are (Kleene's logic: an open one may not matter). */
 static enum search_answer
 evaluate(const struct search_program *program)
 {
-	/* Each level that is open has at most two answers waiting. */
+	/* Each group that is open has at most two answers waiting. */
 	enum search_answer stack[2 * IMAP_DEPTH_MAX + 2] = {SEARCH_NO};
 	size_t top = 0;
 
@@ -235,13 +171,14 @@ evaluate(const struct search_program *program)
 		const struct search_step *step = &program->step[i];
 
 		if (step->key == SEARCH_NOT) {
-			stack[top - 1] = not(stack[top - 1]);
+			stack[top - 1] = opposite(stack[top - 1]);
 		} else if (step->key == SEARCH_AND) {
-			stack[top - 2] = both(stack[top - 2], stack[top - 1]);
 			top--;
+			stack[top - 1] = both(stack[top - 1], stack[top]);
 		} else if (step->key == SEARCH_OR) {
-			stack[top - 2] = not(both(not(stack[top - 2]), not(stack[top - 1])));
 			top--;
+			stack[top - 1] =
+			    opposite(both(opposite(stack[top - 1]), opposite(stack[top])));
 		} else {
 			stack[top++] = step->answer;
 		}
@@ -250,26 +187,25 @@ evaluate(const struct search_program *program)
 }
 
 static bool
-matches(const struct asking *a)
+matches(struct searching *s)
 {
-	struct search_program *program = &a->s->program;
+	struct search_program *program = &s->program;
 	enum search_answer answer = SEARCH_OPEN;
-	int price;
 
 	for (size_t i = 0; i < program->steps; i++)
 		program->step[i].answer = SEARCH_OPEN;
-	for (price = PRICE_KNOWN; price < PRICES && answer == SEARCH_OPEN; price++) {
+	for (int price = PRICE_KNOWN; price < PRICES && answer == SEARCH_OPEN; price++) {
 		if ((program->prices & 1U << price) == 0)
 			continue;
 		if (price == PRICE_FIELDS)
-			ask_fields(a);
+			match_fields(s);
 		if (price == PRICE_TEXT)
-			ask_texts(a);
+			match_texts(s);
 		for (size_t i = 0; i < program->steps; i++) {
 			struct search_step *step = &program->step[i];
 
 			if (step->key < SEARCH_NOT && (int)price_of(step->key) == price)
-				step->answer = ask(a, step, price) ? SEARCH_YES : SEARCH_NO;
+				step->answer = ask(s, step) ? SEARCH_YES : SEARCH_NO;
 		}
 		answer = evaluate(program);
 	}
@@ -278,19 +214,25 @@ matches(const struct asking *a)
 
 /* --- the answer --- */
 
-/* RFC 7162 section 3.1.5, RFC 4731 section 3.2: of what is told, when MODSEQ was asked for. */
+/* Whether MIN or MAX was asked for, and nothing that needs all that was found. */
+static bool
+asks_ends_only(const struct searching *s)
+{
+	return (s->program.returns & (RETURN_MIN | RETURN_MAX)) != 0 &&
+	       (s->program.returns & (RETURN_ALL | RETURN_COUNT)) == 0;
+}
+
+/* What MODSEQ tells if it was asked for: RFC 7162 section 3.1.5, RFC 4731 section 3.2.  0: nothing. */
 static uint64_t
 modseq_of(const struct searching *s)
 {
-	unsigned ends = s->returns & (RETURN_MIN | RETURN_MAX);
-
 	if (!s->program.modseq || s->count == 0)
 		return 0;
-	if (ends == 0 || (s->returns & (RETURN_ALL | RETURN_COUNT)) != 0)
+	if (!asks_ends_only(s))
 		return s->modseq_highest;
-	if (ends == RETURN_MIN)
+	if ((s->program.returns & RETURN_MAX) == 0)
 		return s->modseq_first;
-	if (ends == RETURN_MAX || s->modseq_last > s->modseq_first)
+	if ((s->program.returns & RETURN_MIN) == 0 || s->modseq_last > s->modseq_first)
 		return s->modseq_last;
 	return s->modseq_first;
 }
@@ -321,19 +263,17 @@ put_extended(struct searching *s)
 {
 	struct channel *channel = s->session->channel;
 	const struct sequence *found = &s->found;
+	unsigned returns = s->program.returns;
 	struct mdtext all = {0};
 
 	channel_printf(channel, "* ESEARCH (TAG \"%s\")%s", s->session->tag, s->uid ? " UID" : "");
-	if (found->count > 0) {
-		if ((s->returns & RETURN_MIN) != 0)
-			channel_printf(channel, " MIN %" PRIu32, found->range[0].first);
-		if ((s->returns & RETURN_MAX) != 0)
-			channel_printf(
-			    channel, " MAX %" PRIu32, found->range[found->count - 1].last);
-	}
-	if ((s->returns & RETURN_COUNT) != 0)
+	if (found->count > 0 && (returns & RETURN_MIN) != 0)
+		channel_printf(channel, " MIN %" PRIu32, found->range[0].first);
+	if (found->count > 0 && (returns & RETURN_MAX) != 0)
+		channel_printf(channel, " MAX %" PRIu32, found->range[found->count - 1].last);
+	if ((returns & RETURN_COUNT) != 0)
 		channel_printf(channel, " COUNT %" PRIu64, s->count);
-	if ((s->returns & RETURN_ALL) != 0 && found->count > 0) {
+	if (found->count > 0 && (returns & RETURN_ALL) != 0) {
 		sequence_put(found, &all);
 		channel_puts(channel, " ALL ");
 		imap_put_text(s->session, &all);
@@ -348,31 +288,32 @@ static void
 save(struct searching *s)
 {
 	struct sequence *saved = &s->session->saved;
-	const struct sequence *uids = &s->uids;
-	unsigned ends = s->returns & (RETURN_MIN | RETURN_MAX);
 	uint32_t first, last;
 
 	sequence_clear(saved);
-	if (uids->count == 0)
+	if (s->uids.count == 0)
 		return;
-	if (ends == 0 || (s->returns & (RETURN_ALL | RETURN_COUNT)) != 0) {
-		*saved = *uids;
-		memset(&s->uids, 0, sizeof(s->uids));
+	if (!asks_ends_only(s)) {
+		*saved = s->uids;
+		s->uids = (struct sequence){0};
 		return;
 	}
-	first = uids->range[0].first;
-	last = uids->range[uids->count - 1].last;
-	if ((ends & RETURN_MIN) != 0)
-		sequence_add(saved, first);
-	if ((ends & RETURN_MAX) != 0 && (last != first || (ends & RETURN_MIN) == 0))
+	first = s->uids.range[0].first;
+	last = s->uids.range[s->uids.count - 1].last;
+	if ((s->program.returns & RETURN_MIN) == 0)
+		first = last;
+	sequence_add(saved, first);
+	if ((s->program.returns & RETURN_MAX) != 0 && last != first)
 		sequence_add(saved, last);
 }
 
 static void
-note_found(struct searching *s, size_t place, const struct maildir_message *message)
+note_found(struct searching *s)
 {
-	sequence_add(&s->found, s->uid ? message->uid : (uint32_t)place + 1);
-	if ((s->returns & RETURN_SAVE) != 0)
+	const struct maildir_message *message = &s->message;
+
+	sequence_add(&s->found, s->uid ? message->uid : (uint32_t)s->place + 1);
+	if ((s->program.returns & RETURN_SAVE) != 0)
 		sequence_add(&s->uids, message->uid);
 	if (s->count++ == 0)
 		s->modseq_first = message->modseq;
@@ -381,9 +322,11 @@ note_found(struct searching *s, size_t place, const struct maildir_message *mess
 		s->modseq_highest = message->modseq;
 }
 
+/* --- all messages --- */
+
 /*
- * A set outside of which nothing can be found, so that a search that names a few messages looks at those
- * alone.  NULL: there is none.
+ * The step with a set outside of which nothing can be found, so that a search that names a few messages
+ * looks at those alone.  NULL: there is none.
  */
 static const struct search_step *
 bound(const struct search_program *program)
@@ -412,65 +355,61 @@ bound(const struct search_program *program)
 }
 
 static void
-look_at(struct searching *s, struct picked *picked)
-{
-	struct mailbox *box = s->session->box;
-	struct asking a = {.s = s};
-	unsigned n = 0;
-
-	while (picked_next(box, picked, &a.place)) {
-		if (n++ % STOP_EVERY == 0 && channel_gone(s->session->channel))
-			break;
-		if (!mailbox_message(box, a.place, &a.m))
-			s->gone = true;
-		else if (matches(&a))
-			note_found(s, a.place, &a.m);
-	}
-}
-
-static void
 look(struct searching *s)
 {
 	const struct search_step *step = bound(&s->program);
+	struct mailbox *box = s->session->box;
 	struct picked picked = {.by_uid = false};
 
 	for (size_t i = 0; i < s->program.steps; i++)
 		if (s->program.step[i].key < SEARCH_NOT)
 			s->program.prices |= 1U << price_of(s->program.step[i].key);
-	if (step == NULL) {
-		mailbox_pick_all(s->session->box, &picked);
-		look_at(s, &picked);
-		picked_clear(&picked);
-		return;
+	if (step != NULL) {
+		picked.set = step->set; /* the program's */
+		picked.by_uid = step->key == SEARCH_UIDS;
+	} else {
+		mailbox_pick_all(box, &picked);
 	}
-	picked.set = step->set; /* the program's */
-	picked.by_uid = step->key == SEARCH_UIDS;
-	look_at(s, &picked);
+	for (unsigned n = 0; picked_next(box, &picked, &s->place); n++) {
+		if (n % STOP_EVERY == 0 && channel_gone(s->session->channel))
+			break;
+		if (!mailbox_message(box, s->place, &s->message))
+			s->gone = true;
+		else if (matches(s))
+			note_found(s);
+	}
+	if (step == NULL)
+		picked_clear(&picked);
 }
 
 static enum command_result
 run_program(struct searching *s)
 {
+	struct session *session = s->session;
+	bool plain = s->program.returns == 0 && !session->rev2;
+
+	if (s->program.returns == 0)
+		s->program.returns = RETURN_ALL;
 	if (s->program.modseq)
-		resync_enable(s->session);
+		resync_enable(session);
 	look(s);
-	if (s->session->channel->end != CHANNEL_OPEN)
+	if (session->channel->end != CHANNEL_OPEN)
 		return COMMAND_ANSWERED;
-	if (s->session->box->anew)
+	if (session->box->anew)
 		return COMMAND_NO;
 	if (s->found.failed || s->uids.failed) {
 		errno = ENOMEM;
-		return imap_failed(s->session, "search");
+		return imap_failed(session, "search");
 	}
-	if ((s->returns & RETURN_SAVE) != 0)
+	if ((s->program.returns & RETURN_SAVE) != 0)
 		save(s);
-	if (!s->extended && !s->session->rev2)
+	if (plain)
 		put_found(s);
-	else if (s->returns != RETURN_SAVE)
+	else if (s->program.returns != RETURN_SAVE)
 		put_extended(s);
 	/* With numbers about the client hears of it later only: RFC 2180 section 4.3, RFC 5530. */
-	if (s->gone && (!s->uid || s->session->by_number))
-		return imap_say_expunged(s->session, COMMAND_OK);
+	if (s->gone && (!s->uid || session->by_number))
+		return imap_say_expunged(session, COMMAND_OK);
 	return COMMAND_OK;
 }
 
@@ -493,10 +432,8 @@ run_search(struct session *session, struct args *args)
 	struct searching s = {.session = session, .uid = (session->flags & BY_UID) != 0};
 	enum command_result result;
 
-	switch (search_parse(session, args, time(NULL), &s.program, &s.extended, &s.returns)) {
+	switch (search_parse(session, args, time(NULL), &s.program)) {
 	case SEARCH_PARSED:
-		if (!s.extended)
-			s.returns = RETURN_ALL;
 		result = run_program(&s);
 		break;
 	case SEARCH_BAD_CHARSET:
@@ -512,7 +449,7 @@ run_search(struct session *session, struct args *args)
 		break;
 	}
 	/* RFC 5182 section 2.1: a search that fails leaves nothing to refer to. */
-	if (result == COMMAND_NO && (s.returns & RETURN_SAVE) != 0)
+	if (result == COMMAND_NO && (s.program.returns & RETURN_SAVE) != 0)
 		sequence_clear(&session->saved);
 	search_clear(&s.program);
 	sequence_clear(&s.found);

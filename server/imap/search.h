@@ -1,9 +1,8 @@
 /*
- * search.h: a SEARCH as a program for a stack: what it asks of a message, and how the answers are put
- * together.
+ * search.h: a SEARCH as a program for a stack: what it asks of a message, and how the answers are joined.
  *
  * The keys are in postfix order, so neither parsing nor running needs recursion.  Each question has a
- * price; the cheap ones are asked first, and the dear ones only when those leave the answer open.
+ * price.  Cheap questions are asked first; dear ones only if the answer is open after that.
  */
 #ifndef SERVER_IMAP_SEARCH_H
 #define SERVER_IMAP_SEARCH_H
@@ -19,40 +18,33 @@
 struct session;
 
 enum {
-	SEARCH_KEYS_MAX = 5000, /* in one command; each is asked of each message */
-	SEARCH_TEXTS_MAX = 200, /* of them, those that look for text, in fields or in all */
+	SEARCH_KEYS_MAX =
+	    5000, /* in one command: as many are taken; each is asked of each message */
+	SEARCH_STEPS_MAX =
+	    3 * SEARCH_KEYS_MAX, /* a key, its NOT, and what joins it to the others */
+	SEARCH_TEXTS_MAX = 200,	 /* keys that look for text, in fields or in the whole message */
 };
 
+/* What a step asks of a message, cheap questions first; then how answers are joined. */
 enum search_key {
 	/* what the mailbox knows */
 	SEARCH_ALL,
-	SEARCH_FLAG,	/* any of flags or keywords is set */
-	SEARCH_RECENT,	/* value 1: and not seen (NEW) */
-	SEARCH_NUMBERS, /* set */
-	SEARCH_UIDS,	/* set */
-	SEARCH_MODSEQ,	/* value: or above (RFC 7162) */
-	SEARCH_NOTHING, /* THREADID, of which there is none */
+	SEARCH_FLAG,	/* one of flags or keywords is set */
+	SEARCH_RECENT,	/* and none of flags is set */
+	SEARCH_NUMBERS, /* it is in set */
+	SEARCH_UIDS,	/* its UID is in set */
+	SEARCH_MODSEQ,	/* a number from low to high, as the next ones (RFC 7162) */
 	/* its dates and its id */
-	SEARCH_BEFORE, /* value: a day */
-	SEARCH_ON,
-	SEARCH_SINCE,
-	SEARCH_OLDER, /* value: a time */
-	SEARCH_YOUNGER,
-	SEARCH_SAVEDBEFORE, /* RFC 8514 */
-	SEARCH_SAVEDON,
-	SEARCH_SAVEDSINCE,
+	SEARCH_DATE,	/* in seconds */
+	SEARCH_SAVED,	/* RFC 8514, in seconds */
 	SEARCH_EMAILID, /* id (RFC 8474) */
-	/* its size */
-	SEARCH_LARGER,
-	SEARCH_SMALLER,
-	/* what is remembered of its header */
-	SEARCH_SENTBEFORE,
-	SEARCH_SENTON,
-	SEARCH_SENTSINCE,
-	SEARCH_FIELD, /* value: which of fields */
+	SEARCH_SIZE,
+	/* what the index holds of its header */
+	SEARCH_SENT,  /* its Date field's day, in seconds */
+	SEARCH_FIELD, /* a match of fields */
 	/* all of it */
-	SEARCH_TEXT, /* value: which of texts */
-	/* what is done with the answers before */
+	SEARCH_TEXT, /* a match of texts */
+	/* the answers before */
 	SEARCH_NOT,
 	SEARCH_AND,
 	SEARCH_OR,
@@ -64,7 +56,8 @@ struct search_step {
 	enum search_key key;
 	uint32_t flags;
 	uint64_t keywords;
-	int64_t value;
+	int64_t low, high;
+	size_t match; /* which of the program's */
 	struct sequence set;
 	char *id;		   /* owned */
 	enum search_answer answer; /* of the present message */
@@ -73,12 +66,13 @@ struct search_step {
 struct search_program {
 	struct search_step *step;
 	size_t steps, room;
-	/* What to look for in the whole message, and in fields that are remembered; names and texts are owned. */
+	/* What to look for in the whole message, and in fields that the index holds; names and texts are owned. */
 	struct match *text, *field;
 	size_t texts, fields;
-	bool decoded;	 /* all that is asked of fields is in MAILDIR_DECODED */
-	bool modseq;	 /* MODSEQ was asked for, and so is told */
-	unsigned prices; /* which there are, a bit for each: see search.c */
+	bool decoded;	  /* MAILDIR_DECODED answers all that is asked of fields */
+	bool modseq;	  /* MODSEQ was asked for, and so is told */
+	unsigned prices;  /* that the keys have, a bit for each: see search.c */
+	unsigned returns; /* RETURN_; 0: there was no RETURN */
 };
 
 /* RETURN (...): RFC 4731, RFC 5182. */
@@ -93,11 +87,11 @@ enum {
 enum search_parsed { SEARCH_PARSED, SEARCH_MALFORMED, SEARCH_BAD_CHARSET, SEARCH_TOO_MUCH };
 
 /*
- * All that stands behind SEARCH.  *extended_r: RETURN was there, with *returns_r.  now: for OLDER and
- * YOUNGER, in seconds.
+ * Parses all arguments of a SEARCH.  now: seconds, for OLDER and YOUNGER.  search_clear frees what is in
+ * *program_r, whatever the result.
  */
-enum search_parsed search_parse(struct session *session, struct args *args, int64_t now,
-    struct search_program *program_r, bool *extended_r, unsigned *returns_r);
+enum search_parsed search_parse(
+    struct session *session, struct args *args, int64_t now, struct search_program *program_r);
 void search_clear(struct search_program *program);
 
 #endif

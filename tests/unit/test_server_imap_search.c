@@ -111,10 +111,10 @@ parse(const char *text, struct search_program *program, bool *extended, unsigned
 
 	assert_non_null(copy);
 	memcpy(copy, text, len);
-	memset(program, 0, sizeof(*program));
 	/* The loop takes the blank after the command's name. */
-	result = args_space(&args) ? search_parse(&session, &args, NOW, program, extended, returns)
-				   : SEARCH_MALFORMED;
+	result = args_space(&args) ? search_parse(&session, &args, NOW, program) : SEARCH_MALFORMED;
+	*returns = program->returns;
+	*extended = *returns != 0;
 	free(copy);
 	return result;
 }
@@ -122,7 +122,7 @@ parse(const char *text, struct search_program *program, bool *extended, unsigned
 static void
 describe(const struct search_program *program, char *out, size_t size)
 {
-	static const char letters[] = "AFRNUM0bosOYbosILSBSsTT!&|";
+	static const char letters[] = "AFRNUMDVISBTT!&|";
 	size_t i;
 
 	for (i = 0; i < program->steps && i + 1 < size; i++)
@@ -166,17 +166,17 @@ static const struct {
     {" BODY \"\" TEXT \"\"", "AA&"},
     {" SUBJECT \"\"", "T"},
     {" HEADER X-Y {3}\r\na b", "T"},
-    {" LARGER 0 SMALLER 9223372036854775807", "LS&"},
-    {" SENTBEFORE 1-Feb-2022 SENTON \"01-Feb-2022\" SENTSINCE 1-Feb-2022", "BS&s&"},
-    {" BEFORE 1-Feb-2022 ON 1-Feb-2022 SINCE 1-Feb-2022", "bo&s&"},
-    {" OLDER 1 YOUNGER 4294967295", "OY&"},
+    {" LARGER 0 SMALLER 9223372036854775807", "SS&"},
+    {" SENTBEFORE 1-Feb-2022 SENTON \"01-Feb-2022\" SENTSINCE 1-Feb-2022", "BB&B&"},
+    {" BEFORE 1-Feb-2022 ON 1-Feb-2022 SINCE 1-Feb-2022", "DD&D&"},
+    {" OLDER 1 YOUNGER 4294967295", "DD&"},
     {" CHARSET utf-8 ALL", "A"},
     {" CHARSET \"us-ascii\" BODY x", "T"},
     {" RETURN () ALL", "A"},
     {" RETURN (MIN MAX) CHARSET UTF-8 ALL", "A"},
     /* mend13: blanks too many */
     {"  RETURN  ( MIN  MAX )  CHARSET  utf-8  ALL ", "A"},
-    {" RETURN ( )  ( ALL  LARGER  5 )  ", "AL&"},
+    {" RETURN ( )  ( ALL  LARGER  5 )  ", "AS&"},
 };
 
 static void
@@ -193,6 +193,44 @@ programs_in_postfix_order(void **state)
 			fail_msg("refused: %s", programs[i].text);
 		describe(&program, got, sizeof(got));
 		assert_string_equal(got, programs[i].wanted);
+		search_clear(&program);
+	}
+}
+
+/* What limits a number does so to the second and the octet. */
+static const struct {
+	const char *text;
+	int64_t low, high;
+} limits[] = {
+    {" BEFORE 2-Jan-1970", INT64_MIN, 86399},
+    {" ON 2-Jan-1970", 86400, 172799},
+    {" SINCE 2-Jan-1970", 86400, INT64_MAX},
+    {" SENTON 31-Dec-1969", -86400, -1},
+    {" SAVEDBEFORE 1-Jan-1970", INT64_MIN, -1},
+    {" OLDER 10", INT64_MIN, NOW - 10},
+    {" YOUNGER 10", NOW - 10, INT64_MAX},
+    {" LARGER 5", 6, INT64_MAX},
+    {" LARGER 9223372036854775807", INT64_MAX, INT64_MAX},
+    {" SMALLER 5", INT64_MIN, 4},
+    {" SMALLER 0", INT64_MIN, -1},
+    {" MODSEQ 7", 7, INT64_MAX},
+    {" MODSEQ \"/flags/\\\\draft\" all 7", 7, INT64_MAX},
+};
+
+static void
+limits_of_numbers(void **state)
+{
+	struct search_program program;
+	unsigned returns;
+	bool extended;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(limits); i++) {
+		assert_int_equal(
+		    parse(limits[i].text, &program, &extended, &returns), SEARCH_PARSED);
+		assert_int_equal(program.steps, 1);
+		assert_true(program.step[0].low == limits[i].low);
+		assert_true(program.step[0].high == limits[i].high);
 		search_clear(&program);
 	}
 }
@@ -285,7 +323,7 @@ parse_repeated(
 	mdtext_add(&text, "", 1);
 	assert_false(text.failed);
 	result = parse(text.data, &program, &extended, &returns);
-	assert_true(program.steps <= 4 * SEARCH_KEYS_MAX && program.texts <= SEARCH_TEXTS_MAX);
+	assert_true(program.steps <= SEARCH_STEPS_MAX && program.texts <= SEARCH_TEXTS_MAX);
 	search_clear(&program);
 	mdtext_clear(&text);
 	return result;
@@ -307,6 +345,8 @@ req18_depth_and_number_are_bounded(void **state)
 	assert_int_equal(parse_repeated(" ", 300000, "(", "ALL", ")"), SEARCH_TOO_MUCH);
 	assert_int_equal(
 	    parse_repeated(" ALL", SEARCH_KEYS_MAX - 1, " ALL", "", ""), SEARCH_PARSED);
+	assert_int_equal(
+	    parse_repeated(" ALL", SEARCH_KEYS_MAX - 1, " UNSEEN", "", ""), SEARCH_PARSED);
 	assert_int_equal(parse_repeated(" ALL", 100000, " UNSEEN", "", ""), SEARCH_TOO_MUCH);
 	assert_int_equal(
 	    parse_repeated(" ALL", SEARCH_TEXTS_MAX, " BODY x", "", ""), SEARCH_PARSED);
@@ -505,6 +545,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(programs_in_postfix_order),
+	    cmocka_unit_test(limits_of_numbers),
 	    cmocka_unit_test(malformed_searches),
 	    cmocka_unit_test(what_is_to_be_returned),
 	    cmocka_unit_test(req18_depth_and_number_are_bounded),

@@ -33,6 +33,7 @@ enum fetch_item {
 	FETCH_THREADID = 1 << 9,
 	FETCH_SAVEDATE = 1 << 10, /* RFC 8514 */
 	FETCH_LAST = FETCH_SAVEDATE,
+	FETCH_FAST = FETCH_FLAGS | FETCH_INTERNALDATE | FETCH_SIZE,
 };
 
 enum section_kind { SECTION_BODY, SECTION_BINARY, SECTION_BINARY_SIZE };
@@ -63,7 +64,7 @@ struct fetch_plan {
 	uint64_t changed_since;	 /* only of messages with a higher modseq; 0: all */
 	bool vanished;		 /* and tell what was expunged since */
 	struct section *section; /* on the heap */
-	size_t sections;
+	size_t sections, room;
 };
 
 /* "(UID BODY[]) (CHANGEDSINCE 12345)" or "FAST", to the end of the command. */

@@ -1,66 +1,51 @@
 /*
- * fetch_parse.c: what FETCH is asked for.
+ * fetch_parse.c: reads what FETCH is asked for.
  * Runs as: mail user.
  */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "maildir/maildir.h"
 #include "maildir/message/fields.h"
+#include "server/array.h"
 #include "server/imap/fetch.h"
+#include "server/number.h"
 
-static const struct {
+/* What FETCH can be asked for: items, or a section.  "[" ends a name behind which more of it follows. */
+static const struct attribute {
 	const char *name;
-	unsigned items;
-} items[] = {
+	unsigned items; /* 0: a section */
+	bool macro;	/* only without parentheses */
+	const char *label;
+	enum section_kind kind;
+	enum section_part part;
+	bool peek;
+} attributes[] = {
     {"UID", FETCH_UID},
     {"FLAGS", FETCH_FLAGS},
     {"INTERNALDATE", FETCH_INTERNALDATE},
     {"RFC822.SIZE", FETCH_SIZE},
     {"ENVELOPE", FETCH_ENVELOPE},
+    {"BODY", FETCH_BODY},
     {"BODYSTRUCTURE", FETCH_BODYSTRUCTURE},
     {"MODSEQ", FETCH_MODSEQ},
     {"EMAILID", FETCH_EMAILID},
     {"THREADID", FETCH_THREADID},
     {"SAVEDATE", FETCH_SAVEDATE},
+    {"FAST", FETCH_FAST, true},
+    {"ALL", FETCH_FAST | FETCH_ENVELOPE, true},
+    {"FULL", FETCH_FAST | FETCH_ENVELOPE | FETCH_BODY, true},
+    {"BODY[", 0, false, "BODY[", SECTION_BODY, SECTION_WHOLE, false},
+    {"BODY.PEEK[", 0, false, "BODY[", SECTION_BODY, SECTION_WHOLE, true},
+    {"BINARY[", 0, false, "BINARY[", SECTION_BINARY, SECTION_WHOLE, false},
+    {"BINARY.PEEK[", 0, false, "BINARY[", SECTION_BINARY, SECTION_WHOLE, true},
+    {"BINARY.SIZE[", 0, false, "BINARY.SIZE[", SECTION_BINARY_SIZE, SECTION_WHOLE, true},
+    {"RFC822", 0, false, "RFC822", SECTION_BODY, SECTION_WHOLE, false},
+    {"RFC822.HEADER", 0, false, "RFC822.HEADER", SECTION_BODY, SECTION_HEADER, true},
+    {"RFC822.TEXT", 0, false, "RFC822.TEXT", SECTION_BODY, SECTION_TEXT, false},
 };
 
-static const struct {
-	const char *name;
-	unsigned items;
-} macros[] = {
-    {"FAST", FETCH_FLAGS | FETCH_INTERNALDATE | FETCH_SIZE},
-    {"ALL", FETCH_FLAGS | FETCH_INTERNALDATE | FETCH_SIZE | FETCH_ENVELOPE},
-    {"FULL", FETCH_FLAGS | FETCH_INTERNALDATE | FETCH_SIZE | FETCH_ENVELOPE | FETCH_BODY},
-};
-
-static const struct {
-	const char *name;
-	enum section_part part;
-	bool peek;
-} whole[] = {
-    {"RFC822", SECTION_WHOLE, false},
-    {"RFC822.HEADER", SECTION_HEADER, true},
-    {"RFC822.TEXT", SECTION_TEXT, false},
-};
-
-static struct section *
-new_section(struct fetch_plan *plan)
-{
-	struct section *grown;
-
-	if (plan->sections == FETCH_SECTIONS_MAX)
-		return NULL;
-	grown = reallocarray(plan->section, plan->sections + 1, sizeof(*grown));
-	if (grown == NULL)
-		return NULL;
-	plan->section = grown;
-	memset(&grown[plan->sections], 0, sizeof(*grown));
-	return &grown[plan->sections++];
-}
-
-/* A name of a header field, told back as it was sent: as an atom, or quoted where it is none. */
+/* Adds a field's name as the client sent it: as an atom, or quoted where it is not an atom. */
 static void
 put_field_name(struct mdtext *label, struct word word)
 {
@@ -80,7 +65,7 @@ put_field_name(struct mdtext *label, struct word word)
 		mdtext_add(label, "\"", 1);
 }
 
-/* A field's name that could be none is wrong; so its octets can never begin a line of an answer. */
+/* Printable ASCII only: so the octets of a name can never begin a line of an answer. */
 static bool
 is_field_name(struct word word)
 {
@@ -118,59 +103,57 @@ take_fields(struct args *args, struct section *section)
 	return args_close(args);
 }
 
-/* "HEADER.FIELDS.NOT (...)": what stands behind the numbers, if anything. */
+/* "HEADER.FIELDS.NOT (...)" */
 static bool
 take_part(struct args *args, struct section *section)
 {
-	static const struct {
+	static const struct part {
 		const char *name;
 		enum section_part part;
+		bool except;
 	} parts[] = {
 	    {"HEADER", SECTION_HEADER},
 	    {"HEADER.FIELDS", SECTION_FIELDS},
-	    {"HEADER.FIELDS.NOT", SECTION_FIELDS},
+	    {"HEADER.FIELDS.NOT", SECTION_FIELDS, true},
 	    {"TEXT", SECTION_TEXT},
 	    {"MIME", SECTION_MIME},
 	};
+	const struct part *part;
 	struct word word;
 
 	if (!args_atom(args, NULL, &word))
 		return false;
-	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-		if (!word_is(word, parts[i].name))
-			continue;
-		section->part = parts[i].part;
-		mdtext_addf(&section->label, "%s", parts[i].name);
-		section->fields.except = word_is(word, "HEADER.FIELDS.NOT");
-		return section->part != SECTION_FIELDS || take_fields(args, section);
-	}
-	return false;
+	part = word_row(word, parts, sizeof(parts) / sizeof(parts[0]), sizeof(parts[0]));
+	if (part == NULL || (part->part == SECTION_MIME && section->numbers == 0))
+		return false;
+	section->part = part->part;
+	section->fields.except = part->except;
+	mdtext_addf(&section->label, "%s", part->name);
+	return section->part != SECTION_FIELDS || take_fields(args, section);
 }
 
 /* "1.2.HEADER]" */
 static bool
 take_spec(struct args *args, struct section *section)
 {
-	bool more = false; /* a dot was read: something must follow */
+	bool dot = false; /* the last that was read: something must follow */
 
-	while (args->at < args->end && *args->at >= '0' && *args->at <= '9') {
-		if (section->numbers == MIME_DEPTH_MAX ||
-		    !args_nz_number(args, &section->number[section->numbers]))
+	while (args->at < args->end && number_is_digit(*args->at)) {
+		uint32_t *number = &section->number[section->numbers];
+
+		if (section->numbers == MIME_DEPTH_MAX || !args_nz_number(args, number))
 			return false;
-		mdtext_addf(&section->label, "%s%" PRIu32, section->numbers > 0 ? "." : "",
-		    section->number[section->numbers]);
+		mdtext_addf(
+		    &section->label, "%s%" PRIu32, section->numbers > 0 ? "." : "", *number);
 		section->numbers++;
-		more = args_char(args, '.');
-		if (!more)
+		dot = args_char(args, '.');
+		if (!dot)
 			break;
 	}
-	if (more || (section->numbers == 0 && !args_next_is(args, ']'))) {
-		if (section->kind != SECTION_BODY)
-			return false;
-		if (more)
+	if (dot || (section->numbers == 0 && !args_next_is(args, ']'))) {
+		if (dot)
 			mdtext_add(&section->label, ".", 1);
-		if (!take_part(args, section) ||
-		    (section->part == SECTION_MIME && section->numbers == 0))
+		if (section->kind != SECTION_BODY || !take_part(args, section))
 			return false;
 	}
 	mdtext_add(&section->label, "]", 1);
@@ -189,109 +172,60 @@ take_partial(struct args *args, struct section *section)
 	       section->length > 0 && args_char(args, '>');
 }
 
-/* BODY[ and its kin; the "[" comes next. */
+/* The rest of a section; more: it has a specification. */
 static bool
-take_section(struct args *args, struct fetch_plan *plan, struct word word)
+take_section(
+    struct args *args, struct fetch_plan *plan, const struct attribute *attribute, bool more)
 {
-	static const struct {
-		const char *name, *label;
-		enum section_kind kind;
-		bool peek;
-	} kinds[] = {
-	    {"BODY", "BODY[", SECTION_BODY, false},
-	    {"BODY.PEEK", "BODY[", SECTION_BODY, true},
-	    {"BINARY", "BINARY[", SECTION_BINARY, false},
-	    {"BINARY.PEEK", "BINARY[", SECTION_BINARY, true},
-	    {"BINARY.SIZE", "BINARY.SIZE[", SECTION_BINARY_SIZE, true},
-	};
 	struct section *section;
 
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		if (!word_is(word, kinds[i].name))
-			continue;
-		section = new_section(plan);
-		if (section == NULL || !args_char(args, '['))
-			return false;
-		section->kind = kinds[i].kind;
-		section->peek = kinds[i].peek;
-		mdtext_addf(&section->label, "%s", kinds[i].label);
-		return take_spec(args, section) && take_partial(args, section);
-	}
-	return false;
+	if (plan->sections == FETCH_SECTIONS_MAX)
+		return false;
+	section = array_grow(plan->section, plan->sections, &plan->room, sizeof(*section));
+	if (section == NULL)
+		return false;
+	plan->section = section;
+	section += plan->sections++;
+	*section = (struct section){
+	    .kind = attribute->kind, .part = attribute->part, .peek = attribute->peek};
+	mdtext_addf(&section->label, "%s", attribute->label);
+	return !more || (take_spec(args, section) && take_partial(args, section));
 }
 
 static bool
-take_item(struct args *args, struct fetch_plan *plan)
+take_item(struct args *args, struct fetch_plan *plan, bool alone)
 {
-	struct section *section;
-	struct word word;
+	const struct attribute *attribute;
+	struct word word = {args->at, 0};
+	bool more;
 
-	/* "[" is an ATOM-CHAR, but none in front of a section. */
-	word.at = args->at;
 	while (args->at < args->end && strchr("[ ()", *args->at) == NULL)
 		args->at++;
+	more = args_char(args, '[');
 	word.len = (size_t)(args->at - word.at);
-	if (args_next_is(args, '['))
-		return take_section(args, plan, word);
-	for (size_t i = 0; i < sizeof(items) / sizeof(items[0]); i++) {
-		if (word_is(word, items[i].name)) {
-			plan->items |= items[i].items;
-			return true;
-		}
-	}
-	if (word_is(word, "BODY")) {
-		plan->items |= FETCH_BODY;
-		return true;
-	}
-	for (size_t i = 0; i < sizeof(whole) / sizeof(whole[0]); i++) {
-		if (!word_is(word, whole[i].name))
-			continue;
-		section = new_section(plan);
-		if (section == NULL)
-			return false;
-		section->part = whole[i].part;
-		section->peek = whole[i].peek;
-		mdtext_addf(&section->label, "%s", whole[i].name);
-		return true;
-	}
-	return false;
-}
-
-static bool
-take_macro(struct args *args, struct fetch_plan *plan)
-{
-	struct args ahead = *args;
-	struct word word;
-
-	if (!args_atom(&ahead, NULL, &word) || !(args_end(&ahead) || args_next_is(&ahead, ' ')))
+	attribute = word_row(
+	    word, attributes, sizeof(attributes) / sizeof(attributes[0]), sizeof(attributes[0]));
+	if (attribute == NULL || (attribute->macro && !alone))
 		return false;
-	for (size_t i = 0; i < sizeof(macros) / sizeof(macros[0]); i++) {
-		if (word_is(word, macros[i].name)) {
-			plan->items = macros[i].items;
-			*args = ahead;
-			return true;
-		}
-	}
-	return false;
+	plan->items |= attribute->items;
+	return attribute->items != 0 || take_section(args, plan, attribute, more);
 }
 
 static bool
 take_items(struct args *args, struct fetch_plan *plan)
 {
-	if (take_macro(args, plan))
-		return true;
 	if (!args_open(args))
-		return take_item(args, plan);
+		return take_item(args, plan, true);
 	do {
-		if (!take_item(args, plan))
+		if (!take_item(args, plan, false))
 			return false;
 	} while (args_more(args));
 	return args_close(args);
 }
 
 /*
- * "(CHANGEDSINCE 12345 VANISHED)": RFC 7162 sections 3.1.4.1 and 3.2.6.  0 is no mod-sequence there, but what
- * iPhones send until they have been told one.
+ * "(CHANGEDSINCE 12345 VANISHED)": RFC 7162 sections 3.1.4.1 and 3.2.6.  There a mod-sequence is above 0, but
+ * iPhones send 0 until they know one.
  */
 static bool
 take_modifiers(struct args *args, struct fetch_plan *plan)
@@ -306,16 +240,13 @@ take_modifiers(struct args *args, struct fetch_plan *plan)
 	do {
 		if (!args_atom(args, NULL, &word))
 			return false;
-		if (word_is(word, "CHANGEDSINCE")) {
-			if (since || !args_space(args) ||
-			    !args_number64(args, &plan->changed_since))
-				return false;
+		if (word_is(word, "CHANGEDSINCE") && !since && args_space(args) &&
+		    args_number64(args, &plan->changed_since))
 			since = true;
-		} else if (word_is(word, "VANISHED")) {
+		else if (word_is(word, "VANISHED"))
 			plan->vanished = true;
-		} else {
+		else
 			return false;
-		}
 	} while (args_more(args));
 	if (since)
 		plan->items |= FETCH_MODSEQ;

@@ -2,8 +2,8 @@
  * fetch.c: FETCH and UID FETCH.
  * Runs as: mail user.
  *
- * A message's answer is first made, as far as the sizes of its literals, and then said: a message that
- * cannot be read costs a NO at the end and nothing in the middle.
+ * The answer for a message is first made, with the sizes of its literals, and then sent.  So a message that
+ * cannot be read costs a NO at the end, and nothing in the middle of an answer.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -21,164 +21,138 @@ enum { MARK_AHEAD = 50 }; /* messages whose content is sent, marked as \Seen in 
 struct fetching {
 	struct session *session;
 	struct fetch_plan plan;
-	struct content *content; /* one for each section */
-	struct mdtext text;	 /* of the present answer */
-	struct uidset marked;	 /* messages that are \Seen since this command, and not sent yet */
+	bool marks;	      /* some section makes messages \Seen */
+	struct uidset marked; /* messages that are \Seen since this command, and not sent yet */
 	uint64_t marked_modseq;
-	bool marks; /* some section makes messages \Seen */
+	/* the present message, and the answer for it */
+	size_t place;
+	struct maildir_message now;
+	struct fetched message;
+	unsigned items;
+	struct mdtext text;
+	struct content *content; /* for each section */
+	/* what went wrong */
 	bool gone, failed, unknown_encoding;
 };
 
-/* A message, and what is known of it. */
-struct one {
-	struct fetched message;
-	struct maildir_message now;
-	size_t place;
-	unsigned items;
-};
-
-/* INTERNALDATE, SAVEDATE */
+/* The structure from the message itself: few clients ask for BODY, and IMAP4rev2 differs for few messages. */
 static int
-put_date(struct maildir_folder *folder, uint32_t uid, bool saved, struct mdtext *out)
+put_parsed_structure(struct fetching *f, bool extended)
 {
-	time_t date;
-	int r = saved ? maildir_save_date(folder, uid, &date) : maildir_date(folder, uid, &date);
-
-	if (r == -1)
-		return -1;
-	imap_add(out, saved ? "SAVEDATE " : "INTERNALDATE ");
-	imap_add_date(out, date);
-	return 0;
-}
-
-static int
-put_size(struct maildir_folder *folder, uint32_t uid, struct mdtext *out)
-{
-	uint64_t octets;
-	bool newline;
-
-	if (maildir_size(folder, uid, &octets, &newline) == -1)
-		return -1;
-	imap_add(out, "RFC822.SIZE ");
-	imap_add_number(out, octets);
-	return 0;
-}
-
-static int
-put_id(struct maildir_folder *folder, uint32_t uid, struct mdtext *out)
-{
-	char id[MAILDIR_ID_SIZE];
-
-	if (maildir_message_id(folder, uid, id) == -1)
-		return -1;
-	imap_add(out, "EMAILID (");
-	imap_add(out, id);
-	imap_add(out, ")");
-	return 0;
-}
-
-/* Made for each FETCH: few ask for BODY, and few messages are told in rev2 as they are in nothing else. */
-static int
-make_structure(struct fetching *f, struct fetched *message, bool extended, struct mdtext *out)
-{
-	const struct mime *mime = fetched_mime(message);
+	const struct mime *mime = fetched_mime(&f->message);
 
 	if (mime == NULL)
 		return -1;
 	if (f->session->rev2)
-		mime_put_structure_rev2(mime, extended, out);
+		mime_put_structure_rev2(mime, extended, &f->text);
 	else
-		mime_put_structure(mime, extended, imap_utf8(f->session), out);
+		mime_put_structure(mime, extended, imap_utf8(f->session), &f->text);
 	return 0;
 }
 
+/* BODYSTRUCTURE, from the index where that will do. */
 static int
-put_envelope(struct fetching *f, uint32_t uid, struct mdtext *out)
+put_structure(struct fetching *f)
 {
-	imap_add(out, "ENVELOPE ");
-	return maildir_text(f->session->box->folder, uid,
-	    imap_utf8(f->session) ? MAILDIR_ENVELOPE_UTF8 : MAILDIR_ENVELOPE, out);
-}
+	struct mdtext *out = &f->text;
+	size_t start = out->len;
 
-static int
-put_structure(struct fetching *f, struct fetched *message, struct mdtext *out)
-{
-	bool utf8 = imap_utf8(f->session);
-	size_t start;
-
-	imap_add(out, "BODYSTRUCTURE ");
-	start = out->len;
-	if (maildir_text(f->session->box->folder, message->uid,
-		utf8 ? MAILDIR_BODYSTRUCTURE_UTF8 : MAILDIR_BODYSTRUCTURE, out) == -1)
+	if (maildir_text(f->session->box->folder, f->now.uid,
+		imap_utf8(f->session) ? MAILDIR_BODYSTRUCTURE_UTF8 : MAILDIR_BODYSTRUCTURE,
+		out) == -1)
 		return -1;
 	if (!f->session->rev2 || out->failed ||
 	    !mime_rev2_differs(out->data + start, out->len - start))
 		return 0;
 	out->len = start;
-	return make_structure(f, message, true, out);
+	return put_parsed_structure(f, true);
 }
 
+/* Adds what an item is after its name.  -1: the message cannot be read. */
 static int
-put_item(struct fetching *f, struct one *one, enum fetch_item item, struct mdtext *out)
+put_value(struct fetching *f, enum fetch_item item)
 {
 	struct maildir_folder *folder = f->session->box->folder;
-	uint32_t uid = one->now.uid;
+	uint32_t uid = f->now.uid;
+	struct mdtext *out = &f->text;
+	char id[MAILDIR_ID_SIZE];
+	uint64_t octets;
+	bool newline;
+	time_t date;
+	int r = 0;
 
 	switch (item) {
 	case FETCH_UID:
-		imap_add(out, "UID ");
 		imap_add_number(out, uid);
-		return 0;
+		break;
 	case FETCH_FLAGS:
-		mailbox_put_flags(f->session, &one->now, out);
-		return 0;
+		mailbox_put_flags(f->session, &f->now, out);
+		break;
 	case FETCH_INTERNALDATE:
 	case FETCH_SAVEDATE:
-		return put_date(folder, uid, item == FETCH_SAVEDATE, out);
+		r = item == FETCH_SAVEDATE ? maildir_save_date(folder, uid, &date)
+					   : maildir_date(folder, uid, &date);
+		if (r == 0)
+			imap_add_date(out, date);
+		break;
 	case FETCH_SIZE:
-		return put_size(folder, uid, out);
-	case FETCH_MODSEQ:
-		imap_add(out, "MODSEQ (");
-		imap_add_number(out, one->now.modseq);
-		imap_add(out, ")");
-		return 0;
-	case FETCH_EMAILID:
-		return put_id(folder, uid, out);
-	case FETCH_THREADID:
-		imap_add(out, "THREADID NIL");
-		return 0;
-	case FETCH_BODY:
-		imap_add(out, "BODY ");
-		return make_structure(f, &one->message, false, out);
+		r = maildir_size(folder, uid, &octets, &newline);
+		if (r == 0)
+			imap_add_number(out, octets);
+		break;
 	case FETCH_ENVELOPE:
-		return put_envelope(f, uid, out);
+		r = maildir_text(folder, uid,
+		    imap_utf8(f->session) ? MAILDIR_ENVELOPE_UTF8 : MAILDIR_ENVELOPE, out);
+		break;
+	case FETCH_BODY:
+		return put_parsed_structure(f, false);
 	case FETCH_BODYSTRUCTURE:
+		return put_structure(f);
+	case FETCH_MODSEQ:
+		imap_add(out, "(");
+		imap_add_number(out, f->now.modseq);
+		imap_add(out, ")");
+		break;
+	case FETCH_EMAILID:
+		r = maildir_message_id(folder, uid, id);
+		if (r == 0)
+			mdtext_addf(out, "(%s)", id);
+		break;
+	case FETCH_THREADID:
 	default:
-		return put_structure(f, &one->message, out);
+		imap_add(out, "NIL");
+		break;
 	}
+	return r;
 }
 
-/* Everything but the sections' octets.  -1: the message cannot be read. */
+/* Makes all of the answer but the sections' octets.  -1: the message cannot be read. */
 static int
-prepare(struct fetching *f, struct one *one)
+prepare(struct fetching *f)
 {
+	/* In the order of enum fetch_item. */
+	static const char *const names[] = {"UID ", "" /* FLAGS brings its own */, "INTERNALDATE ",
+	    "RFC822.SIZE ", "ENVELOPE ", "BODY ", "BODYSTRUCTURE ", "MODSEQ ", "EMAILID ",
+	    "THREADID ", "SAVEDATE "};
+	_Static_assert(FETCH_LAST == 1 << (sizeof(names) / sizeof(names[0]) - 1), "all have one");
 	struct mdtext *out = &f->text;
 	size_t start;
 
 	out->len = 0;
 	for (size_t i = 0; i < f->plan.sections; i++)
-		if (section_find(&one->message, &f->plan.section[i], &f->content[i]) == -1)
+		if (section_find(&f->message, &f->plan.section[i], &f->content[i]) == -1)
 			return -1;
 	imap_add(out, "* ");
-	imap_add_number(out, one->place + 1);
+	imap_add_number(out, f->place + 1);
 	imap_add(out, " FETCH (");
 	start = out->len;
-	for (unsigned item = 1; item <= FETCH_LAST; item <<= 1) {
-		if ((one->items & item) == 0)
+	for (unsigned bit = 0; 1U << bit <= FETCH_LAST; bit++) {
+		if ((f->items & 1U << bit) == 0)
 			continue;
 		if (out->len > start)
 			mdtext_add(out, " ", 1);
-		if (put_item(f, one, item, out) == -1)
+		imap_add(out, names[bit]);
+		if (put_value(f, 1U << bit) == -1)
 			return -1;
 	}
 	if (out->len > start && f->plan.sections > 0)
@@ -186,43 +160,39 @@ prepare(struct fetching *f, struct one *one)
 	return 0;
 }
 
-/* Says what was prepared. */
+/* Sends what was prepared. */
 static void
-say(struct fetching *f, struct fetched *message)
+send_answer(struct fetching *f)
 {
 	struct session *session = f->session;
 
 	imap_put_text_on(session, &f->text);
 	for (size_t i = 0; i < f->plan.sections && session->channel->end == CHANNEL_OPEN; i++) {
+		const struct section *section = &f->plan.section[i];
+
 		if (i > 0)
 			channel_put(session->channel, " ", 1);
-		if (section_put(message, &f->plan.section[i], &f->content[i]) == -1 &&
+		if (section_put(&f->message, section, &f->content[i]) == -1 &&
 		    session->channel->end == CHANNEL_OPEN) {
 			/* The literal is under way: only its missing end can tell. */
 			session->leaving = "A message could not be read to its end";
 			session->channel->end = CHANNEL_FAILED;
 		}
-		if (f->plan.section[i].part == SECTION_WHOLE && f->plan.section[i].numbers == 0)
+		if (section->part == SECTION_WHOLE && section->numbers == 0)
 			session->reader->messages++;
 	}
 	channel_put(session->channel, ")\r\n", 3);
 	if (session->channel->end == CHANNEL_OPEN)
-		uidset_remove(&f->marked, message->uid);
+		uidset_remove(&f->marked, f->now.uid);
 }
+
+/* --- \Seen --- */
 
 /* Whether an answer for the message is wanted at all. */
 static bool
 is_asked(const struct fetching *f, const struct maildir_message *message)
 {
 	return f->plan.changed_since == 0 || message->modseq > f->plan.changed_since;
-}
-
-/* Many ask for what has changed when nothing has. */
-static bool
-any_asked(const struct fetching *f)
-{
-	return f->plan.changed_since == 0 ||
-	       maildir_highest_modseq(f->session->box->folder) > f->plan.changed_since;
 }
 
 /* Whether the octets of a section are there: the file opens, and BINARY can decode it. */
@@ -233,8 +203,8 @@ can_send_section(struct fetched *message, const struct section *section)
 	struct maildir_reader *reader;
 	bool can;
 
-	/* What needs no second reading of a long file, or has no other answer. */
-	if (section->remembered || section->kind != SECTION_BODY) {
+	/* What needs no second reading of a long file, or cannot be answered without one. */
+	if (section->indexed || section->kind != SECTION_BODY) {
 		can = section_find(message, section, &content) == 0;
 		content_clear(&content);
 		return can;
@@ -257,7 +227,7 @@ can_send(struct fetching *f, uint32_t uid)
 	return can;
 }
 
-/* Which of the next messages are to be \Seen; how many. */
+/* Finds those of the next messages that become \Seen; returns how many. */
 static size_t
 find_unseen(struct fetching *f, struct picked ahead, uint32_t uids_r[MARK_AHEAD])
 {
@@ -273,8 +243,8 @@ find_unseen(struct fetching *f, struct picked ahead, uint32_t uids_r[MARK_AHEAD]
 }
 
 /*
- * \Seen for the next messages whose content is asked for, in one change: their answers tell it, and it is on
- * disk before.  That it fails (a full disk) is no reason not to read.
+ * Sets \Seen on the next messages whose content is asked for, in one change: it is on disk before their
+ * answers tell it.  Messages are read all the same if that fails (a full disk).
  */
 static void
 mark_ahead(struct fetching *f, const struct picked *picked)
@@ -289,14 +259,14 @@ mark_ahead(struct fetching *f, const struct picked *picked)
 	for (size_t i = 0; i < count && !f->session->box->anew; i++)
 		if (maildir_flags(folder, uids[i], &seen) == 0 &&
 		    uidset_add(&f->marked, uids[i]) == -1)
-			break; /* they are told with the news */
+			break; /* the news will tell it */
 	(void)!maildir_change_end(folder);
 	f->marked_modseq = maildir_highest_modseq(folder);
 }
 
 /*
  * Takes \Seen from messages that were marked and then not sent: the client has gone, or a file could not be
- * read to its end.  Not where another session has changed the message since.
+ * read to its end.  A message that another session has changed since keeps it.
  */
 static void
 unmark(struct fetching *f)
@@ -315,21 +285,23 @@ unmark(struct fetching *f)
 	uidset_clear(&f->marked);
 }
 
-/* A message that was marked is told with its flags, and for RFC 7162 sections 3.1 and 3.2.4 with these too. */
+/* --- all messages --- */
+
+/* The answer for a message that was marked tells its flags, and for RFC 7162 sections 3.1 and 3.2.4 more. */
 static void
-add_marked_items(struct fetching *f, struct one *one)
+add_marked_items(struct fetching *f)
 {
-	if (!uidset_has(&f->marked, one->now.uid))
+	if (!uidset_has(&f->marked, f->now.uid))
 		return;
-	one->items |= FETCH_FLAGS;
+	f->items |= FETCH_FLAGS;
 	if (f->session->condstore)
-		one->items |= FETCH_MODSEQ;
+		f->items |= FETCH_MODSEQ;
 	if (f->session->qresync)
-		one->items |= FETCH_UID;
+		f->items |= FETCH_UID;
 }
 
 static void
-note_failure(struct fetching *f, uint32_t uid)
+note_failure(struct fetching *f)
 {
 	if (errno == ENOENT) {
 		f->gone = true;
@@ -338,38 +310,38 @@ note_failure(struct fetching *f, uint32_t uid)
 	} else {
 		f->failed = true;
 		trouble_messages(
-		    f->session->reader, "fetch", errno, f->session->box->folder, uid, 1);
+		    f->session->reader, "fetch", errno, f->session->box->folder, f->now.uid, 1);
 	}
 }
 
 static void
-fetch_one(struct fetching *f, size_t place)
+fetch_one(struct fetching *f)
 {
 	struct mailbox *box = f->session->box;
-	struct one one = {.message.session = f->session, .place = place, .items = f->plan.items};
 
-	if (!mailbox_message(box, place, &one.now)) {
+	if (!mailbox_message(box, f->place, &f->now)) {
 		f->gone = true;
 		return;
 	}
-	if (!is_asked(f, &one.now))
+	if (!is_asked(f, &f->now))
 		return;
-	one.message.uid = one.now.uid;
-	add_marked_items(f, &one);
+	f->message = (struct fetched){.session = f->session, .uid = f->now.uid};
+	f->items = f->plan.items;
+	add_marked_items(f);
 	/* What was found while the list became another may be another message's. */
-	if (prepare(f, &one) == 0 && !box->anew) {
-		if ((one.items & FETCH_FLAGS) != 0)
-			mailbox_told(box, &one.now);
-		say(f, &one.message);
+	if (prepare(f) == 0 && !box->anew) {
+		if ((f->items & FETCH_FLAGS) != 0)
+			mailbox_told(box, &f->now);
+		send_answer(f);
 	} else {
-		note_failure(f, one.now.uid);
+		note_failure(f);
 	}
 	for (size_t i = 0; i < f->plan.sections; i++)
 		content_clear(&f->content[i]);
-	fetched_clear(&one.message);
+	fetched_clear(&f->message);
 }
 
-/* Whether so much is asked for that a message is better read once, for all of it. */
+/* Whether so much is asked for that reading each message once, for all of it, is cheaper. */
 static bool
 expects_all(const struct fetch_plan *plan)
 {
@@ -379,44 +351,55 @@ expects_all(const struct fetch_plan *plan)
 	return (asked & whole) != 0 && (asked & (asked - 1)) != 0;
 }
 
-static enum command_result
+static void
 fetch_all(struct fetching *f, struct picked *picked)
 {
-	size_t place;
+	struct session *session = f->session;
+	struct maildir_folder *folder = session->box->folder;
 
-	if ((f->plan.items & FETCH_MODSEQ) != 0)
-		resync_enable(f->session);
-	if (f->plan.vanished)
-		resync_vanished(f->session, &picked->set, f->plan.changed_since, 0);
-	maildir_expect(f->session->box->folder, expects_all(&f->plan));
-	f->content = calloc(f->plan.sections + 1, sizeof(*f->content));
-	if (f->content == NULL)
-		return imap_failed(f->session, "fetch");
+	/* Many clients ask for what has changed when nothing has. */
+	if (f->plan.changed_since != 0 && maildir_highest_modseq(folder) <= f->plan.changed_since)
+		return;
 	for (size_t i = 0; i < f->plan.sections; i++)
 		f->marks = f->marks || !f->plan.section[i].peek;
-	f->marks = f->marks && !f->session->box->read_only;
-	for (int n = 0; !channel_gone(f->session->channel) && any_asked(f); n++) {
+	f->marks = f->marks && !session->box->read_only;
+	maildir_expect(folder, expects_all(&f->plan));
+	for (int n = 0; !channel_gone(session->channel); n++) {
 		if (f->marks && n % MARK_AHEAD == 0) {
 			unmark(f);
 			mark_ahead(f, picked);
 		}
-		if (!picked_next(f->session->box, picked, &place))
+		if (!picked_next(session->box, picked, &f->place))
 			break;
-		fetch_one(f, place);
+		fetch_one(f);
 	}
 	unmark(f);
-	maildir_expect(f->session->box->folder, false);
+	maildir_expect(folder, false);
+}
+
+static enum imap_result
+run_plan(struct fetching *f, struct picked *picked)
+{
+	struct session *session = f->session;
+
+	if ((f->plan.items & FETCH_MODSEQ) != 0)
+		resync_enable(session);
+	if (f->plan.vanished)
+		resync_vanished(session, &picked->set, f->plan.changed_since, 0);
+	f->content = calloc(f->plan.sections + 1, sizeof(*f->content));
+	if (f->content == NULL)
+		return imap_failed(session, "fetch");
+	fetch_all(f, picked);
 	free(f->content);
 	mdtext_clear(&f->text);
 	if (f->failed)
-		return imap_say(
-		    f->session, COMMAND_NO, "[UNAVAILABLE] Some messages could not be read");
+		return imap_say(session, COMMAND_NO, "[UNAVAILABLE] Some messages could not be read");
 	if (f->unknown_encoding)
 		return imap_say(
-		    f->session, COMMAND_NO, "[UNKNOWN-CTE] Some content has an unknown encoding");
+		    session, COMMAND_NO, "[UNKNOWN-CTE] Some content has an unknown encoding");
 	/* RFC 2180 section 4.1.2; by UID a message that is gone is no error. */
 	if (f->gone && !picked->by_uid)
-		return imap_say_expunged(f->session, COMMAND_NO);
+		return imap_say_expunged(session, COMMAND_NO);
 	return COMMAND_OK;
 }
 
@@ -441,7 +424,7 @@ run_fetch(struct session *session, struct args *args)
 	} else {
 		if (picked.by_uid)
 			f.plan.items |= FETCH_UID;
-		result = fetch_all(&f, &picked);
+		result = run_plan(&f, &picked);
 		picked_clear(&picked);
 	}
 	fetch_clear(&f.plan);

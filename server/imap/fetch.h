@@ -53,7 +53,7 @@ struct section {
 	uint32_t number[MIME_DEPTH_MAX];
 	size_t numbers;
 	struct header_names fields; /* SECTION_FIELDS; its names are owned */
-	bool remembered;	    /* all of them are in MAILDIR_FIELDS */
+	bool indexed;		    /* MAILDIR_FIELDS has all of them */
 	struct mdtext label;	    /* as it stands in the answer, without a partial's origin */
 	bool partial;
 	uint64_t origin, length;

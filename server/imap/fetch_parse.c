@@ -86,7 +86,7 @@ take_fields(struct args *args, struct section *section)
 	if (name == NULL || !args_space(args) || !args_open(args))
 		return false;
 	mdtext_addf(&section->label, " (");
-	section->remembered = section->numbers == 0 && !section->fields.except;
+	section->indexed = section->numbers == 0 && !section->fields.except;
 	do {
 		if (section->fields.count == FETCH_FIELDS_MAX || !args_astring(args, &word) ||
 		    !is_field_name(word))
@@ -94,7 +94,7 @@ take_fields(struct args *args, struct section *section)
 		if (section->fields.count > 0)
 			mdtext_add(&section->label, " ", 1);
 		put_field_name(&section->label, word);
-		section->remembered = section->remembered && fields_has(word.at, word.len);
+		section->indexed = section->indexed && fields_has(word.at, word.len);
 		name[section->fields.count] = strndup(word.at, word.len);
 		if (name[section->fields.count++] == NULL)
 			return false;

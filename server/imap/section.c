@@ -1,10 +1,10 @@
 /*
- * section.c: the content of BODY[...] and BINARY[...]: where it is, and its way to the client.
+ * section.c: finds the content of BODY[...] and BINARY[...], and sends it to the client.
  * Runs as: mail user.
  *
- * A literal's size is told before its octets; both come from the same file, which others may replace
- * meanwhile.  What is announced is what comes: more is cut off, and when there is less the session
- * ends, since nothing else can tell the client.
+ * A literal's size goes out before its octets.  Both come from a file that another program may replace
+ * meanwhile.  The client gets as many octets as were announced: more are cut off, and if there are fewer the
+ * session ends, since nothing else can tell the client.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -18,9 +18,9 @@
 
 enum { PIECE = 16384 }; /* octets read at a time; as much as one TLS record takes */
 
-/* --- what of a message was read --- */
+/* --- what was read of a message --- */
 
-/* Where the blank line ends that ends a header; len when it does not come. */
+/* The end of the blank line that ends a header; len if there is none from there on. */
 static size_t
 head_end(const char *text, size_t len, size_t from)
 {
@@ -139,7 +139,7 @@ find_in_part(const struct mime *mime, const struct section *section, struct cont
 	if (content->missing)
 		return;
 	part = mime_part(mime, index);
-	/* HEADER and TEXT behind numbers are those of a message inside. */
+	/* HEADER and TEXT after numbers are those of a message inside. */
 	if (section->part == SECTION_HEADER || section->part == SECTION_FIELDS ||
 	    section->part == SECTION_TEXT) {
 		content->missing = part->kind != MIME_MESSAGE;
@@ -159,8 +159,8 @@ find_in_part(const struct mime *mime, const struct section *section, struct cont
 }
 
 /*
- * Calls each with every piece of the content as it is on the wire; each returns false to stop.  -1:
- * errno, EIO when there is less than there should be.
+ * Calls each with size octets of the content, after the first skip, in pieces as they are on the wire.  each
+ * returns false to stop.  -1: errno; EIO if there are fewer octets.
  */
 static int
 walk(struct fetched *message, const struct content *content, uint64_t skip, uint64_t size,
@@ -209,66 +209,88 @@ filter_piece(void *ctx, const char *octets, size_t len)
 static int
 filter_fields(struct fetched *message, const struct section *section, struct content *content)
 {
-	struct mdtext kept = {0};
-	struct filtering f = {.filter = {.names = &section->fields}, .out = &kept};
-	const struct mdtext *head = section->remembered ? &message->fields : &message->head;
+	struct filtering f = {.filter = {.names = &section->fields}, .out = &content->text};
+	const struct mdtext *head = section->indexed ? &message->fields : &message->head;
 	int r = 0;
 
 	if (section->numbers == 0 && head->len > 0)
-		header_filter(&f.filter, head->data, head->len, &kept);
+		header_filter(&f.filter, head->data, head->len, f.out);
 	else if (section->numbers > 0)
 		r = walk(message, content, 0,
 		    content->size < MIME_HEADER_MAX ? content->size : MIME_HEADER_MAX, filter_piece,
 		    &f);
-	if (r == 0 && kept.failed) {
+	if (r == 0 && f.out->failed) {
 		errno = ENOMEM;
 		r = -1;
 	}
-	content->text = kept;
 	content->owned = true;
-	content->size = kept.len;
+	content->size = f.out->len;
 	return r;
 }
 
-struct counting {
+/* A content on its way through a decoder: to the client, or only to be measured. */
+struct decoding {
 	struct decoder decoder;
-	uint64_t count;
-	bool nul;
+	struct channel *channel; /* NULL: measured */
+	uint64_t skip, left;	 /* decoded octets to drop, and to send after them */
+	uint64_t total;		 /* decoded octets so far */
+	bool nul;		 /* among them is a NUL */
 	char out[PIECE + sizeof(((struct decoder *)0)->held)];
 };
 
-static void
-count(struct counting *c, size_t len)
+/* Takes len octets that were decoded to out.  false: enough. */
+static bool
+take_decoded(struct decoding *d, size_t len)
 {
-	c->count += len;
-	c->nul = c->nul || memchr(c->out, '\0', len) != NULL;
+	size_t skip = len < d->skip ? len : (size_t)d->skip;
+
+	d->total += len;
+	if (d->channel == NULL) {
+		d->nul = d->nul || memchr(d->out, '\0', len) != NULL;
+		return true;
+	}
+	d->skip -= skip;
+	len -= skip;
+	if (len > d->left)
+		len = (size_t)d->left;
+	d->left -= len;
+	channel_put(d->channel, d->out + skip, len);
+	return d->left > 0 && d->channel->end == CHANNEL_OPEN;
 }
 
 static bool
-count_piece(void *ctx, const char *octets, size_t len)
+decode_piece(void *ctx, const char *octets, size_t len)
 {
-	struct counting *c = ctx;
+	struct decoding *d = ctx;
 
-	count(c, decode_feed(&c->decoder, octets, len, c->out));
-	return true;
+	return take_decoded(d, decode_feed(&d->decoder, octets, len, d->out));
+}
+
+static int
+decode(struct fetched *message, const struct content *content, struct decoding *d)
+{
+	decode_init(&d->decoder, content->decode);
+	if (walk(message, content, 0, content->size, decode_piece, d) == -1)
+		return -1;
+	if (d->channel == NULL || d->left > 0)
+		(void)take_decoded(d, decode_end(&d->decoder, d->out));
+	return 0;
 }
 
 /* How many octets the content has when it is decoded. */
 static int
 measure_decoded(struct fetched *message, struct content *content)
 {
-	struct counting c = {.count = 0};
+	struct decoding d = {.channel = NULL};
 
 	if (content->decode == DECODE_UNKNOWN) {
 		errno = ENOTSUP;
 		return -1;
 	}
-	decode_init(&c.decoder, content->decode);
-	if (walk(message, content, 0, content->size, count_piece, &c) == -1)
+	if (decode(message, content, &d) == -1)
 		return -1;
-	count(&c, decode_end(&c.decoder, c.out));
-	content->decoded = c.count;
-	content->nul = c.nul;
+	content->decoded = d.total;
+	content->nul = d.nul;
 	return 0;
 }
 
@@ -277,9 +299,8 @@ section_find(struct fetched *message, const struct section *section, struct cont
 {
 	const struct mime *mime;
 
-	memset(content_r, 0, sizeof(*content_r));
-	content_r->decode = DECODE_NOTHING;
-	if (section->remembered) {
+	*content_r = (struct content){.decode = DECODE_NOTHING};
+	if (section->indexed) {
 		if (fetched_fields(message) == NULL)
 			return -1;
 	} else if (section->numbers == 0) {
@@ -297,7 +318,7 @@ section_find(struct fetched *message, const struct section *section, struct cont
 		return filter_fields(message, section, content_r);
 	if (section->kind != SECTION_BODY)
 		return measure_decoded(message, content_r);
-	/* A small header was read already, and need not be read again. */
+	/* The header was read already, and need not be read again. */
 	if (section->numbers == 0 && section->part == SECTION_HEADER) {
 		mdtext_add(&content_r->text, message->head.data, message->head.len);
 		content_r->owned = !content_r->text.failed;
@@ -311,11 +332,11 @@ content_clear(struct content *content)
 	mdtext_clear(&content->text);
 }
 
-/* --- putting --- */
+/* --- sending --- */
 
 /*
- * RFC 9051 section 4.3.1: no string has a NUL, but for those of BINARY.  0x80 is what other servers put
- * there; so sizes stay.
+ * RFC 9051 section 4.3.1: no string has a NUL, but those of BINARY.  Other servers send 0x80 instead, too; the
+ * size stays.
  */
 static bool
 put_piece(void *ctx, const char *octets, size_t len)
@@ -335,48 +356,16 @@ put_piece(void *ctx, const char *octets, size_t len)
 	return channel->end == CHANNEL_OPEN;
 }
 
-struct putting {
-	struct channel *channel;
-	struct decoder decoder;
-	uint64_t skip, left; /* of the decoded octets */
-	char out[PIECE + sizeof(((struct decoder *)0)->held)];
-};
-
-static bool
-put_decoded(struct putting *p, size_t len)
-{
-	size_t skip = len < p->skip ? len : (size_t)p->skip;
-	const char *octets = p->out + skip;
-
-	p->skip -= skip;
-	len -= skip;
-	if (len > p->left)
-		len = (size_t)p->left;
-	p->left -= len;
-	channel_put(p->channel, octets, len);
-	return p->left > 0 && p->channel->end == CHANNEL_OPEN;
-}
-
-static bool
-decode_piece(void *ctx, const char *octets, size_t len)
-{
-	struct putting *p = ctx;
-
-	return put_decoded(p, decode_feed(&p->decoder, octets, len, p->out));
-}
-
 static int
-put_binary(struct fetched *message, const struct content *content, uint64_t skip, uint64_t size)
+put_decoded(struct fetched *message, const struct content *content, uint64_t skip, uint64_t size)
 {
-	struct putting p = {.channel = message->session->channel, .skip = skip, .left = size};
+	struct channel *channel = message->session->channel;
+	struct decoding d = {.channel = channel, .skip = skip, .left = size};
 
-	decode_init(&p.decoder, content->decode);
-	if (size > 0 && walk(message, content, 0, content->size, decode_piece, &p) == -1)
+	if (decode(message, content, &d) == -1)
 		return -1;
-	if (p.left > 0)
-		put_decoded(&p, decode_end(&p.decoder, p.out));
-	if (p.left > 0 && p.channel->end == CHANNEL_OPEN) {
-		errno = EIO; /* another file has come there */
+	if (d.left > 0 && channel->end == CHANNEL_OPEN) {
+		errno = EIO; /* another file is there now */
 		return -1;
 	}
 	return 0;
@@ -407,9 +396,9 @@ section_put(struct fetched *message, const struct section *section, const struct
 		channel_puts(channel, " \"\"");
 		return 0;
 	}
-	/* RFC 3516 section 4.2: literal8 where there is a NUL. */
+	/* RFC 3516 section 4.2: literal8 if there is a NUL. */
 	channel_printf(channel, " %s{%" PRIu64 "}\r\n", content->nul ? "~" : "", size);
 	if (section->kind == SECTION_BINARY)
-		return put_binary(message, content, skip, size);
+		return put_decoded(message, content, skip, size);
 	return walk(message, content, skip, size, put_piece, channel);
 }

@@ -111,6 +111,7 @@ parse(const char *text, struct search_program *program, bool *extended, unsigned
 
 	assert_non_null(copy);
 	memcpy(copy, text, len);
+	memset(program, 0, sizeof(*program));
 	/* The loop takes the blank after the command's name. */
 	result = args_space(&args) ? search_parse(&session, &args, NOW, program) : SEARCH_MALFORMED;
 	*returns = program->returns;

@@ -1,5 +1,5 @@
 /*
- * resync.c: what a client that was here before is told of the time since.  RFC 7162.
+ * resync.c: tells a client that comes back what has changed since it left.  RFC 7162.
  * Runs as: mail user.
  */
 #include <stdlib.h>
@@ -15,7 +15,7 @@ enum { TELL_PIECE = 8 * 1024 }; /* octets of answers collected before they go to
 
 /* --- arguments --- */
 
-/* A set without "*", which section 7 allows in none of these, and without "$". */
+/* A set without "$", and without "*", which section 7 forbids in all of these. */
 static bool
 take_set(struct args *args, struct sequence *set)
 {
@@ -25,7 +25,7 @@ take_set(struct args *args, struct sequence *set)
 	       !word_is(word, "$") && sequence_parse(set, word.at, word.len, 0) == SEQUENCE_OK;
 }
 
-/* A mod-sequence of 0 is what clients send that know of none yet. */
+/* Clients that know no mod-sequence yet send 0. */
 bool
 resync_parse(struct args *args, struct resync *resync_r)
 {
@@ -57,18 +57,17 @@ resync_clear(struct resync *resync)
 
 /* --- what is gone --- */
 
+/* UIDs come unsorted. */
 static void
 add_uid(void *ctx, uint32_t uid)
 {
-	struct sequence *found = ctx;
-
-	/* As they come; in a set of its own each, until they are sorted. */
-	if (!found->failed)
-		sequence_append(found, uid);
+	sequence_append(ctx, uid);
 }
 
-/* Adds what is absent from first to last, but for UIDs that the client still counts among its messages:
- * those are told as expunged without EARLIER (section 3.2.10). */
+/*
+ * Adds a range of UIDs that the folder does not have, but for UIDs that the client still counts among its
+ * messages: those are told as expunged without EARLIER (section 3.2.10).
+ */
 static void
 add_absent(const struct mailbox *box, uint32_t first, uint32_t last, struct sequence *absent)
 {
@@ -83,7 +82,7 @@ add_absent(const struct mailbox *box, uint32_t first, uint32_t last, struct sequ
 		sequence_add_range(absent, first, last);
 }
 
-/* All of a range that is not in the folder. */
+/* Adds all UIDs of a range that are not in the folder. */
 static void
 absent_in(struct mailbox *box, uint32_t first, uint32_t last, struct sequence *absent)
 {
@@ -93,7 +92,7 @@ absent_in(struct mailbox *box, uint32_t first, uint32_t last, struct sequence *a
 	for (size_t i = maildir_find(box->folder, first); i < count; i++) {
 		box->anew = box->anew || !maildir_message(box->folder, i, &message);
 		if (box->anew)
-			return; /* damaged: it must not count as expunged */
+			return; /* a damaged record must not count as expunged */
 		if (message.uid > last)
 			break;
 		if (message.uid > first)
@@ -104,7 +103,7 @@ absent_in(struct mailbox *box, uint32_t first, uint32_t last, struct sequence *a
 		add_absent(box, first, last, absent);
 }
 
-/* Calls absent_in for what is above that UID of each range that both have. */
+/* Adds all UIDs above that one that are in both a and b, and not in the folder. */
 static void
 absent_in_both(struct mailbox *box, const struct sequence *a, const struct sequence *b,
     uint32_t above, struct sequence *absent)
@@ -156,11 +155,11 @@ resync_vanished(
 /* --- SELECT --- */
 
 /*
- * Up to which UID the client has the messages that there are: pairs are compared until one is not as it
- * says (section 3.2.5.2).
+ * The UID up to which the client has heard of every expunge: each of its pairs of number and UID is right, up
+ * to there (section 3.2.5.2).  0: none is.
  */
 static uint32_t
-matching(const struct mailbox *box, const struct resync *resync)
+matching_uid(const struct mailbox *box, const struct resync *resync)
 {
 	const struct sequence *numbers = &resync->numbers, *uids = &resync->uids;
 	size_t i = 0, j = 0;
@@ -208,16 +207,13 @@ resync_tell(struct session *session, const struct resync *resync)
 	const struct mailbox *box = session->box;
 	uint32_t next = maildir_uidnext(box->folder);
 	struct sequence all = {0};
-	const struct sequence *known = &resync->known;
+	const struct sequence *known = resync->has_known ? &resync->known : &all;
 
 	if (resync->validity != box->validity)
 		return;
-	if (!resync->has_known) {
-		if (next > 1)
-			sequence_add_range(&all, 1, next - 1);
-		known = &all;
-	}
-	resync_vanished(session, known, resync->modseq, matching(box, resync));
+	if (next > 1)
+		sequence_add_range(&all, 1, next - 1);
+	resync_vanished(session, known, resync->modseq, matching_uid(box, resync));
 	tell_changed(session, known, resync->modseq);
 	sequence_clear(&all);
 }

@@ -1,5 +1,5 @@
 /*
- * channel.c: lines in, octets out, with deadlines.
+ * channel.c: the client's connection: lines in, octets out, with deadlines.
  * Runs as: worker, and mail user in the reader.
  */
 #include <errno.h>
@@ -13,11 +13,13 @@
 
 #include "server/channel.h"
 #include "server/log.h"
+#include "server/number.h"
 #include "tls/tls.h"
 
 volatile sig_atomic_t channel_stop;
 
-static sigset_t waiting_mask; /* SIGTERM comes only while ppoll(2) waits, so none is missed */
+/* SIGTERM is delivered only while ppoll(2) waits, so that none is missed. */
+static sigset_t waiting_mask;
 
 static void
 on_sigterm(int number)
@@ -65,7 +67,7 @@ out_size(const struct channel *channel)
 	return channel->large != NULL ? CHANNEL_OUT_LARGE : CHANNEL_OUT;
 }
 
-/* For more of the same.  TLS would cut it in records anyway; and without memory it goes on as before. */
+/* Much is sent: collects more at a time.  Not for TLS, which cuts it in records; without memory the buffer stays. */
 static void
 out_enlarge(struct channel *channel)
 {
@@ -79,7 +81,7 @@ out_enlarge(struct channel *channel)
 		channel->large = large;
 }
 
-/* Before a wait for the client, which may be long. */
+/* Frees the large buffer before a wait for the client, which may be long. */
 static void
 out_reduce(struct channel *channel)
 {
@@ -91,8 +93,8 @@ out_reduce(struct channel *channel)
 }
 
 /*
- * A socket that is closed with input unread resets the connection, and our last words may be lost on
- * the way: so what comes is dropped for a moment, within bounds.
+ * Drops input for a moment, within bounds.  A socket that is closed with input unread resets the connection,
+ * and what we sent last may be lost on the way.
  */
 static void
 linger(int fd)
@@ -129,7 +131,7 @@ channel_clear(struct channel *channel)
 	explicit_bzero(channel->in, sizeof(channel->in)); /* it may have held a password */
 }
 
-/* Ends a channel whose time is over, however busy it is.  false: it has time. */
+/* Ends a channel whose deadline is over, however busy it is.  false: it has time. */
 static bool
 end_when_late(struct channel *channel)
 {
@@ -139,11 +141,14 @@ end_when_late(struct channel *channel)
 	return true;
 }
 
-bool
-channel_wait(struct channel *channel, short events)
+/*
+ * Waits until the first descriptor, which is the client's, or another one is ready; until the moment quiet; or
+ * until SIGTERM, the deadline, or the moment idle end the channel.
+ */
+static enum channel_event
+wait_for(struct channel *channel, struct pollfd *wait, nfds_t count, int64_t idle, int64_t quiet)
 {
-	struct pollfd wait = {.fd = channel->fd, .events = events};
-	int64_t idle = clock_in(channel->idle), until = clock_earlier(idle, channel->deadline);
+	int64_t until = clock_earlier(clock_earlier(idle, channel->deadline), quiet);
 	struct timespec ts;
 	int left, n;
 
@@ -151,20 +156,30 @@ channel_wait(struct channel *channel, short events)
 	while (channel->end == CHANNEL_OPEN && !end_when_late(channel)) {
 		left = clock_left(until);
 		ts = (struct timespec){left / 1000, left % 1000 * 1000000L};
-		n = ppoll(&wait, 1, left == -1 ? NULL : &ts, &waiting_mask);
+		n = ppoll(wait, count, left == -1 ? NULL : &ts, &waiting_mask);
 		if (channel_stop)
 			channel->end = CHANNEL_STOPPED;
 		else if (n > 0)
-			return true;
+			return wait[0].revents != 0 ? CHANNEL_INPUT : CHANNEL_OTHER;
 		else if (n == -1 && errno != EINTR)
 			channel->end = CHANNEL_FAILED;
-		else if (n == 0 && clock_left(until) == 0)
-			channel->end = until == idle ? CHANNEL_TIMEOUT : CHANNEL_DEADLINE;
+		else if (n == 0 && until == idle && clock_left(idle) == 0)
+			channel->end = CHANNEL_TIMEOUT;
+		else if (n == 0 && until == quiet && clock_left(quiet) == 0)
+			return CHANNEL_QUIET;
 	}
-	return false;
+	return CHANNEL_OVER;
 }
 
-/* What a result of the layer below means: true to try again, after waiting where that is needed. */
+bool
+channel_wait(struct channel *channel, short events)
+{
+	struct pollfd wait = {.fd = channel->fd, .events = events};
+
+	return wait_for(channel, &wait, 1, clock_in(channel->idle), CLOCK_NEVER) != CHANNEL_OVER;
+}
+
+/* Acts on a result of the layer below.  true: try again, after a wait if that was needed. */
 static bool
 settle(struct channel *channel, ssize_t result)
 {
@@ -185,7 +200,7 @@ settle(struct channel *channel, ssize_t result)
 	}
 }
 
-/* read(2) and write(2) in the words of tls.h. */
+/* The result of read(2) or write(2) as tls.h would name it. */
 static ssize_t
 in_clear(ssize_t n, enum tls_result again)
 {
@@ -212,7 +227,7 @@ lower_write(struct channel *channel, const void *at, size_t len)
 	return in_clear(write(channel->fd, at, len), TLS_WANT_WRITE);
 }
 
-/* A session that always has input never waits: it must hear of SIGTERM all the same. */
+/* For sessions that always have input, and so never wait. */
 static void
 look_for_sigterm(void)
 {
@@ -222,7 +237,7 @@ look_for_sigterm(void)
 		channel_stop = 1;
 }
 
-/* Reads more behind in_end; sends what is collected before it waits. */
+/* Reads more input after in_end; sends what is collected before it waits. */
 static bool
 fill(struct channel *channel)
 {
@@ -255,7 +270,7 @@ fill(struct channel *channel)
 	return true;
 }
 
-/* Whether nothing stands against reading on: an end, SIGTERM, the deadline. */
+/* Whether reading may go on: no end, no SIGTERM, no deadline. */
 static bool
 may_read(struct channel *channel)
 {
@@ -290,6 +305,13 @@ channel_take(struct channel *channel, size_t len)
 	channel->scanned = 0;
 }
 
+static bool
+has_input(const struct channel *channel)
+{
+	return channel->in_at != channel->in_end ||
+	       (channel->tls != NULL && tls_pending(channel->tls));
+}
+
 enum channel_event
 channel_wait_either(struct channel *channel, int fd, int ms, int64_t idle_since)
 {
@@ -297,33 +319,14 @@ channel_wait_either(struct channel *channel, int fd, int ms, int64_t idle_since)
 	    {.fd = channel->fd, .events = POLLIN},
 	    {.fd = fd, .events = POLLIN},
 	};
-	int64_t idle = idle_since + channel->idle, quiet = clock_in(ms),
-		until = clock_earlier(clock_earlier(idle, channel->deadline), quiet);
-	struct timespec ts;
-	int left, n;
 
 	if (!channel_flush(channel))
 		return CHANNEL_OVER;
-	if (channel->in_at != channel->in_end ||
-	    (channel->tls != NULL && tls_pending(channel->tls)))
+	if (has_input(channel))
 		return CHANNEL_INPUT;
-	out_reduce(channel);
-	while (may_read(channel)) {
-		left = clock_left(until);
-		ts = (struct timespec){left / 1000, left % 1000 * 1000000L};
-		n = ppoll(wait, 2, left == -1 ? NULL : &ts, &waiting_mask);
-		if (channel_stop)
-			continue;
-		if (n > 0)
-			return wait[0].revents != 0 ? CHANNEL_INPUT : CHANNEL_OTHER;
-		if (n == -1 && errno != EINTR)
-			channel->end = CHANNEL_FAILED;
-		else if (n == 0 && clock_left(idle) == 0)
-			channel->end = CHANNEL_TIMEOUT;
-		else if (n == 0 && quiet != CLOCK_NEVER && clock_left(quiet) == 0)
-			return CHANNEL_QUIET;
-	}
-	return CHANNEL_OVER;
+	if (!may_read(channel))
+		return CHANNEL_OVER;
+	return wait_for(channel, wait, 2, idle_since + channel->idle, clock_in(ms));
 }
 
 bool
@@ -362,7 +365,7 @@ channel_line(struct channel *channel, size_t max, char **line_r, size_t *len_r)
 	return *len_r <= max;
 }
 
-/* What a look at the client's descriptor says; a connection that is reset or closed both ways is over at once. */
+/* Looks whether the client is there.  A connection that is reset, or closed both ways, is over at once. */
 static enum channel_end
 end_of_client(struct channel *channel, int64_t now)
 {
@@ -370,7 +373,7 @@ end_of_client(struct channel *channel, int64_t now)
 
 	if (poll(&look, 1, 0) <= 0)
 		return CHANNEL_OPEN;
-	/* As long as it takes what we say it is there. */
+	/* A client that takes what we send is there. */
 	if (channel->half_since == CLOCK_NEVER || channel->half_out != channel->octets_out)
 		channel->half_since = now;
 	channel->half_out = channel->octets_out;
@@ -397,8 +400,7 @@ channel_input_waits(struct channel *channel)
 {
 	char octet;
 
-	if (channel->in_at != channel->in_end ||
-	    (channel->tls != NULL && tls_pending(channel->tls)))
+	if (has_input(channel))
 		return true;
 	return recv(channel->fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
@@ -474,13 +476,9 @@ channel_puts(struct channel *channel, const char *text)
 void
 channel_number(struct channel *channel, uint64_t number)
 {
-	char digits[20], *at = digits + sizeof(digits); /* of 2^64 - 1 */
+	char digits[NUMBER_DIGITS], *end = digits + sizeof(digits), *at = number_write(end, number);
 
-	do {
-		*--at = (char)('0' + number % 10);
-		number /= 10;
-	} while (number > 0);
-	channel_put(channel, at, (size_t)(digits + sizeof(digits) - at));
+	channel_put(channel, at, (size_t)(end - at));
 }
 
 void

@@ -33,15 +33,16 @@ put(struct ipc_message *message, const void *octets, size_t len)
 	message->len += len;
 }
 
+/* The highest octet first. */
 static void
-put_number(struct ipc_message *message, uint64_t value, size_t octets)
+put_number(struct ipc_message *message, uint32_t value, unsigned octets)
 {
-	unsigned char out[8] = {0};
-	size_t i;
+	unsigned char octet;
 
-	for (i = 0; i < octets; i++)
-		out[i] = (unsigned char)(value >> (8 * (octets - 1 - i)));
-	put(message, out, octets);
+	while (octets-- > 0) {
+		octet = (unsigned char)(value >> (8 * octets));
+		put(message, &octet, 1);
+	}
 }
 
 void
@@ -60,12 +61,6 @@ void
 ipc_put_u32(struct ipc_message *message, uint32_t value)
 {
 	put_number(message, value, 4);
-}
-
-void
-ipc_put_u64(struct ipc_message *message, uint64_t value)
-{
-	put_number(message, value, 8);
 }
 
 void
@@ -93,17 +88,16 @@ ipc_open(struct ipc_message *message)
 	return ipc_get_u8(message);
 }
 
-static uint64_t
+static uint32_t
 get_number(struct ipc_message *message, size_t octets)
 {
-	uint64_t value = 0;
-	size_t i;
+	uint32_t value = 0;
 
 	if (message->bad || octets > message->len - message->at) {
 		message->bad = true;
 		return 0;
 	}
-	for (i = 0; i < octets; i++)
+	while (octets-- > 0)
 		value = value << 8 | message->data[message->at++];
 	return value;
 }
@@ -123,13 +117,7 @@ ipc_get_u16(struct ipc_message *message)
 uint32_t
 ipc_get_u32(struct ipc_message *message)
 {
-	return (uint32_t)get_number(message, 4);
-}
-
-uint64_t
-ipc_get_u64(struct ipc_message *message)
-{
-	return get_number(message, 8);
+	return get_number(message, 4);
 }
 
 size_t
@@ -198,7 +186,7 @@ detach(struct msghdr *header)
 	struct cmsghdr *c;
 	int fd = -1;
 
-	/* There is room for one descriptor only (see recv_octets): the kernel closes what else was sent. */
+	/* There is room for one descriptor only (see recv_octets): the kernel closes all others. */
 	for (c = CMSG_FIRSTHDR(header); c != NULL; c = CMSG_NXTHDR(header, c))
 		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
 		    c->cmsg_len == CMSG_LEN(sizeof(int)))
@@ -222,7 +210,10 @@ send_octets(int fd, const unsigned char *octets, size_t len, int fd_pass)
 	return n;
 }
 
-/* One recvmsg once something is there or until is past; the descriptor that came along in *fd_r. */
+/*
+ * Waits for octets until that moment, and receives once.  A descriptor that comes along replaces *fd_r (-1:
+ * none), which is closed then.  -1: errno; ETIMEDOUT, EPIPE at the end, EMSGSIZE.
+ */
 static ssize_t
 recv_octets(int fd, unsigned char *out, size_t size, int64_t until, int *fd_r)
 {
@@ -231,7 +222,7 @@ recv_octets(int fd, unsigned char *out, size_t size, int64_t until, int *fd_r)
 	struct msghdr header = {.msg_iov = &iov,
 	    .msg_iovlen = 1,
 	    .msg_control = control.space,
-	    /* Not CMSG_SPACE: its padding has room for a second descriptor, which nobody would close. */
+	    /* Not CMSG_SPACE: its padding has room for a second descriptor, which would stay open. */
 	    .msg_controllen = CMSG_LEN(sizeof(int))};
 	struct pollfd wait = {.fd = fd, .events = POLLIN};
 	ssize_t n;
@@ -262,16 +253,23 @@ recv_octets(int fd, unsigned char *out, size_t size, int64_t until, int *fd_r)
 	return n == 0 || (header.msg_flags & MSG_TRUNC) != 0 ? -1 : n;
 }
 
-/* Hands a received descriptor on, or closes what nobody wants. */
-static void
-deliver_fd(int result, int got, int *fd_r)
+/*
+ * Ends a receive: len octets (-1: it failed) are in data, and got came along (-1: none).  A descriptor that the
+ * caller does not expect is closed.
+ */
+static int
+received(struct ipc_message *message, ssize_t len, int got, int *fd_r)
 {
-	if (got != -1 && (fd_r == NULL || result == -1)) {
+	message->len = len == -1 ? 0 : (size_t)len;
+	message->at = 0;
+	message->bad = len == -1;
+	if (got != -1 && (fd_r == NULL || len == -1)) {
 		close(got);
 		got = -1;
 	}
 	if (fd_r != NULL)
 		*fd_r = got;
+	return len == -1 ? -1 : 0;
 }
 
 int
@@ -287,16 +285,11 @@ ipc_send(int fd, const struct ipc_message *message, int fd_pass)
 int
 ipc_recv(int fd, struct ipc_message *message_r, int timeout_ms, int *fd_r)
 {
-	int got = -1, result;
+	int got = -1;
 	ssize_t n =
 	    recv_octets(fd, message_r->data, sizeof(message_r->data), clock_in(timeout_ms), &got);
 
-	message_r->len = n == -1 ? 0 : (size_t)n;
-	message_r->at = 0;
-	message_r->bad = n == -1;
-	result = n == -1 ? -1 : 0;
-	deliver_fd(result, got, fd_r);
-	return result;
+	return received(message_r, n, got, fd_r);
 }
 
 int
@@ -326,25 +319,24 @@ ipc_recv_record(int fd, struct ipc_message *message_r, int timeout_ms, int *fd_r
 {
 	unsigned char record[IPC_RECORD] = {0};
 	int64_t until = clock_in(timeout_ms);
-	size_t have = 0, len;
-	ssize_t n = 0;
-	int got = -1, result = -1;
+	size_t have = 0;
+	ssize_t n = 0, len = -1;
+	int got = -1;
 
 	memset(message_r, 0, sizeof(*message_r));
 	while (have < sizeof(record) && n != -1) {
 		n = recv_octets(fd, record + have, sizeof(record) - have, until, &got);
 		have += n > 0 ? (size_t)n : 0;
 	}
-	len = n == -1 ? 0 : (size_t)record[0] << 8 | record[1];
-	if (n != -1 && len <= sizeof(record) - RECORD_HEADER) {
-		memcpy(message_r->data, record + RECORD_HEADER, len);
-		message_r->len = len;
-		result = 0;
-	} else if (n != -1) {
-		errno = EMSGSIZE;
+	if (n != -1) {
+		len = record[0] << 8 | record[1];
+		if ((size_t)len <= sizeof(record) - RECORD_HEADER) {
+			memcpy(message_r->data, record + RECORD_HEADER, (size_t)len);
+		} else {
+			errno = EMSGSIZE;
+			len = -1;
+		}
 	}
-	message_r->bad = result == -1;
 	explicit_bzero(record, sizeof(record));
-	deliver_fd(result, got, fd_r);
-	return result;
+	return received(message_r, len, got, fd_r);
 }

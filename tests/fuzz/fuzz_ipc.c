@@ -40,7 +40,7 @@ get_fields(const uint8_t *data, size_t size)
 			(void)ipc_get_u16(&message);
 			break;
 		case 2:
-			(void)ipc_get_u64(&message);
+			(void)ipc_get_u32(&message);
 			break;
 		case 3:
 			if (ipc_get_bytes(&message, text, sizeof(text)) > sizeof(text))

@@ -5,14 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "server/cmd/cert.h"
-#include "server/cmd/check.h"
-#include "server/cmd/maildir.h"
-#include "server/cmd/passwd.h"
-#include "server/cmd/run.h"
+#include "server/cmd/cmd.h"
 #include "server/process.h"
 #include "tls/tls.h"
 
@@ -32,14 +26,14 @@ static const struct command {
 	int (*run)(int argc, char **argv);
 } commands[] = {
     {"run", "[-c FILE] [-e]", "serve, in the foreground; -e: log to stderr", cmd_run},
-    {"check", "[-c FILE]", "say what is wrong with the configuration", cmd_check},
+    {"check", "[-c FILE]", "print what is wrong with the configuration", cmd_check},
     {"passwd", "[-u UID] [-g GID] [-h HOME] NAME", "print a line for the users file", cmd_passwd},
     {"cert", "ca | server NAME... | request NAME... | show FILE", "make and show certificates",
 	cmd_cert},
     {"maildir", "check PATH [--repair] | index PATH",
 	"explain a Maildir and mend it, build its index ahead", cmd_maildir},
-    {"version", "", "say which", cmd_version},
-    {"help", "", "say this", cmd_help},
+    {"version", "", "print the version", cmd_version},
+    {"help", "", "print this", cmd_help},
 };
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
 
@@ -60,7 +54,7 @@ cmd_help(int argc, char **argv)
 {
 	(void)argv;
 	usage(argc > 1 ? stderr : stdout);
-	return argc > 1 ? 2 : EXIT_SUCCESS;
+	return argc > 1 ? CMD_USAGE : EXIT_SUCCESS;
 }
 
 int
@@ -75,5 +69,5 @@ main(int argc, char **argv)
 	if (argc > 1)
 		fprintf(stderr, "sallyport: there is no command \"%s\"\n", argv[1]);
 	usage(stderr);
-	return 2;
+	return CMD_USAGE;
 }

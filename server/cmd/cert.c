@@ -11,13 +11,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "server/cmd/cert.h"
+#include "server/cmd/cmd.h"
 #include "tls/cert.h"
 
-enum { EXIT_USAGE = 2 };
-
-/* Days: a CA should not have to be spread again soon; a server's certificate is cheap to renew, and
- * Apple's programs take none that is valid for more than 825 days, whoever has signed it. */
+/* Days.  Importing a new CA into every client is work, so a CA lives long.  A server's certificate is cheap
+ * to renew, and Apple's programs refuse any that is valid for more than 825 days, whichever CA signed it. */
 enum { CA_DAYS = 3650, SERVER_DAYS = 397 };
 
 /* What was typed, and the paths that follow from it. */
@@ -27,13 +25,7 @@ struct cert_options {
 	struct tls_cert_order order;
 	char key_path[PATH_MAX], cert_path[PATH_MAX];
 	char ca_key_path[PATH_MAX], ca_cert_path[PATH_MAX];
-	char subject[65]; /* a CA's default: it should tell people whose it is */
-};
-
-struct cert_action {
-	const char *name;
-	const char *options; /* for getopt(3) */
-	int (*run)(struct cert_options *options, int argc, char **argv);
+	char subject[65]; /* a CA's default: people should see which machine made it */
 };
 
 static const char usage_text[] =
@@ -57,7 +49,7 @@ usage(const char *problem, const char *detail)
 {
 	(void)fprintf(stderr, "sallyport cert: %s%s%s\n\n%s", problem, detail != NULL ? ": " : "",
 	    detail != NULL ? detail : "", usage_text);
-	return EXIT_USAGE;
+	return CMD_USAGE;
 }
 
 static int
@@ -68,24 +60,6 @@ failure(const char *text)
 }
 
 /* --- what was typed --- */
-
-static int
-parse_key(const char *text, enum tls_cert_key *key_r)
-{
-	static const struct {
-		const char *name;
-		enum tls_cert_key key;
-	} keys[] = {{"p256", TLS_CERT_P256}, {"rsa", TLS_CERT_RSA2048},
-	    {"rsa2048", TLS_CERT_RSA2048}, {"rsa3072", TLS_CERT_RSA3072}};
-
-	for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
-		if (strcmp(text, keys[i].name) == 0) {
-			*key_r = keys[i].key;
-			return 0;
-		}
-	}
-	return -1;
-}
 
 static int
 parse_days(const char *text, int *days_r)
@@ -116,7 +90,13 @@ parse_option(struct cert_options *options, int letter, const char *value)
 			return usage("-D wants a number of days, not", value);
 		return 0;
 	case 'k':
-		if (parse_key(value, &options->order.key) != 0)
+		if (strcmp(value, "p256") == 0)
+			options->order.key = TLS_CERT_P256;
+		else if (strcmp(value, "rsa") == 0 || strcmp(value, "rsa2048") == 0)
+			options->order.key = TLS_CERT_RSA2048;
+		else if (strcmp(value, "rsa3072") == 0)
+			options->order.key = TLS_CERT_RSA3072;
+		else
 			return usage("-k wants p256, rsa or rsa3072, not", value);
 		return 0;
 	case 'o':
@@ -131,18 +111,18 @@ parse_option(struct cert_options *options, int letter, const char *value)
 	default:
 		/* getopt(3) has said what is wrong. */
 		(void)fprintf(stderr, "\n%s", usage_text);
-		return EXIT_USAGE;
+		return CMD_USAGE;
 	}
 }
 
-/* 0, or an exit status.  The names behind the options are argv[optind] and on. */
+/* Returns 0 or an exit status.  The names after the options begin at argv[optind]. */
 static int
-parse_options(struct cert_options *options, const struct cert_action *action, int argc, char **argv)
+parse_options(struct cert_options *options, const char *letters, int argc, char **argv)
 {
 	int letter, status;
 
-	optind = 0; /* glibc: begin anew, as main had its own arguments */
-	while ((letter = getopt(argc, argv, action->options)) != -1)
+	optind = 0; /* glibc: start again, since main has other arguments */
+	while ((letter = getopt(argc, argv, letters)) != -1)
 		if ((status = parse_option(options, letter, optarg)) != 0)
 			return status;
 	if (options->self_signed && options->ca_dir != NULL)
@@ -156,45 +136,27 @@ parse_options(struct cert_options *options, const struct cert_action *action, in
 static int
 make_path(char path_r[PATH_MAX], const char *dir, const char *base, const char *suffix)
 {
-	int n;
+	bool here = strcmp(dir, ".") == 0;
+	int n =
+	    snprintf(path_r, PATH_MAX, "%s%s%s.%s", here ? "" : dir, here ? "" : "/", base, suffix);
 
-	if (strcmp(dir, ".") == 0)
-		n = snprintf(path_r, PATH_MAX, "%s.%s", base, suffix);
-	else
-		n = snprintf(path_r, PATH_MAX, "%s/%s.%s", dir, base, suffix);
-	return n > 0 && n < PATH_MAX ? 0 : -1;
+	return n > 0 && n < PATH_MAX ? 0 : failure("the path is too long");
 }
 
-/* The paths of what is made.  0, or an exit status. */
+/* The paths of the files to make.  Returns 0 or an exit status. */
 static int
 choose_paths(struct cert_options *options, const char *base, const char *suffix)
 {
-	if (strchr(base, '/') != NULL || base[0] == '\0')
-		return usage("a file name without / is wanted (see -d), not", base);
-	if (make_path(options->key_path, options->dir, base, "key") != 0 ||
-	    make_path(options->cert_path, options->dir, base, suffix) != 0)
-		return failure("the path is too long");
 	options->order.key_path = options->key_path;
 	options->order.cert_path = options->cert_path;
-	return 0;
+	if (strchr(base, '/') != NULL || base[0] == '\0')
+		return usage("a file name without / is wanted (see -d), not", base);
+	if (make_path(options->key_path, options->dir, base, "key") != 0)
+		return EXIT_FAILURE;
+	return make_path(options->cert_path, options->dir, base, suffix);
 }
 
-/* *.example.org becomes wildcard.example.org, which a shell takes as it stands. */
-static int
-choose_server_paths(struct cert_options *options, const char *name, const char *suffix)
-{
-	char base[PATH_MAX];
-
-	if (options->base != NULL)
-		return choose_paths(options, options->base, suffix);
-	if (strncmp(name, "*.", 2) == 0)
-		(void)snprintf(base, sizeof base, "wildcard.%s", name + 2);
-	else
-		(void)snprintf(base, sizeof base, "%s", name);
-	return choose_paths(options, base, suffix);
-}
-
-/* The CA that was named, or the one in the same directory, or none. */
+/* The CA that was named, or the one in the same directory, or none.  Returns 0 or an exit status. */
 static int
 choose_ca(struct cert_options *options)
 {
@@ -204,7 +166,7 @@ choose_ca(struct cert_options *options)
 		return 0;
 	if (make_path(options->ca_cert_path, dir, "ca", "crt") != 0 ||
 	    make_path(options->ca_key_path, dir, "ca", "key") != 0)
-		return failure("the path is too long");
+		return EXIT_FAILURE;
 	if (options->ca_dir == NULL && access(options->ca_cert_path, F_OK) != 0)
 		return 0;
 	options->order.ca_cert_path = options->ca_cert_path;
@@ -212,7 +174,29 @@ choose_ca(struct cert_options *options)
 	return 0;
 }
 
-/* --- what is said afterwards --- */
+/* The names of a server, and the paths that follow from them.  Returns 0 or an exit status. */
+static int
+take_names(struct cert_options *options, int argc, char **argv, const char *suffix)
+{
+	const char *base = options->base, *prefix = "";
+	char path[PATH_MAX];
+
+	if (argc == 0)
+		return usage("which name do clients use for the server?", NULL);
+	options->order.names = (const char *const *)argv;
+	options->order.names_len = (size_t)argc;
+	if (base == NULL)
+		base = argv[0];
+	/* *.example.org becomes wildcard.example.org, which a shell takes as it stands. */
+	if (base == argv[0] && strncmp(base, "*.", 2) == 0) {
+		prefix = "wildcard";
+		base++;
+	}
+	(void)snprintf(path, sizeof path, "%s%s", prefix, base);
+	return choose_paths(options, path, suffix);
+}
+
+/* --- what is printed afterwards --- */
 
 static const char *
 absolute(const char *path, char buf[PATH_MAX])
@@ -233,23 +217,6 @@ show_file(const char *path)
 	(void)fputs(text, stdout);
 	free(text);
 	return EXIT_SUCCESS;
-}
-
-static void
-print_setting(const char *cert_path, const char *key_path)
-{
-	char cert[PATH_MAX], key[PATH_MAX];
-
-	(void)printf("\nFor sallyport.conf:\n\n    certificate = %s %s\n",
-	    absolute(cert_path, cert), absolute(key_path, key));
-}
-
-static int
-finish_output(void)
-{
-	return fflush(stdout) == 0 && ferror(stdout) == 0
-		   ? EXIT_SUCCESS
-		   : failure("standard output: cannot write");
 }
 
 /* --- the actions --- */
@@ -280,25 +247,20 @@ run_ca(struct cert_options *options, int argc, char **argv)
 	(void)printf("%s   the CA's certificate: import it into every client\n"
 		     "%s   its private key: whoever has it can be any server to them\n\n",
 	    order->cert_path, order->key_path);
-	if ((status = show_file(order->cert_path)) != 0)
-		return status;
-	return finish_output();
+	return show_file(order->cert_path);
 }
 
 static int
 run_server(struct cert_options *options, int argc, char **argv)
 {
 	struct tls_cert_order *order = &options->order;
+	char cert[PATH_MAX], key[PATH_MAX];
 	struct tls_error error;
 	int status;
 
-	if (argc == 0)
-		return usage("which name do clients use for the server?", NULL);
 	if (order->days == 0)
 		order->days = SERVER_DAYS;
-	order->names = (const char *const *)argv;
-	order->names_len = (size_t)argc;
-	if ((status = choose_server_paths(options, argv[0], "crt")) != 0 ||
+	if ((status = take_names(options, argc, argv, "crt")) != 0 ||
 	    (status = choose_ca(options)) != 0)
 		return status;
 	if (tls_cert_make_server(order, &error) != 0)
@@ -308,8 +270,9 @@ run_server(struct cert_options *options, int argc, char **argv)
 	    order->key_path);
 	if ((status = show_file(order->cert_path)) != 0)
 		return status;
-	print_setting(order->cert_path, order->key_path);
-	return finish_output();
+	(void)printf("\nFor sallyport.conf:\n\n    certificate = %s %s\n",
+	    absolute(order->cert_path, cert), absolute(order->key_path, key));
+	return 0;
 }
 
 static int
@@ -321,19 +284,15 @@ run_request(struct cert_options *options, int argc, char **argv)
 	const char *key_abs;
 	int status;
 
-	if (argc == 0)
-		return usage("which name do clients use for the server?", NULL);
 	order->days = SERVER_DAYS; /* not in a request; the CA decides */
-	order->names = (const char *const *)argv;
-	order->names_len = (size_t)argc;
-	if ((status = choose_server_paths(options, argv[0], "csr")) != 0)
+	if ((status = take_names(options, argc, argv, "csr")) != 0)
 		return status;
 	if (tls_cert_make_request(order, &error) != 0)
 		return failure(error.text);
 	(void)printf(
 	    "%s   the request: send it to the CA\n%s   the private key: send it to nobody\n",
 	    order->cert_path, order->key_path);
-	/* Where the answer would lie beside the key. */
+	/* The CA's answer would lie beside the key. */
 	key_abs = absolute(order->key_path, key);
 	(void)snprintf(chain_path, sizeof chain_path, "%.*s.crt",
 	    (int)(strlen(key_abs) - strlen(".key")), key_abs);
@@ -341,23 +300,29 @@ run_request(struct cert_options *options, int argc, char **argv)
 	    "\nFor sallyport.conf, when the CA has answered (its certificate first, then those\n"
 	    "of the CAs between it and the root):\n\n    certificate = %s %s\n",
 	    chain_path, key_abs);
-	return finish_output();
+	return 0;
 }
 
 static int
 run_show(struct cert_options *options, int argc, char **argv)
 {
-	int status;
-
 	(void)options;
-	if (argc != 1)
-		return usage("show wants one file", NULL);
-	if ((status = show_file(argv[0])) != 0)
-		return status;
-	return finish_output();
+	return argc == 1 ? show_file(argv[0]) : usage("show wants one file", NULL);
 }
 
-static const struct cert_action actions[] = {
+static int
+finish_output(void)
+{
+	return fflush(stdout) == 0 && ferror(stdout) == 0
+		   ? EXIT_SUCCESS
+		   : failure("standard output: cannot write");
+}
+
+static const struct {
+	const char *name;
+	const char *options; /* for getopt(3) */
+	int (*run)(struct cert_options *options, int argc, char **argv);
+} actions[] = {
     {"ca", "d:D:k:s:", run_ca},
     {"server", "c:d:D:k:o:s:S", run_server},
     {"request", "d:k:o:s:", run_request},
@@ -380,9 +345,10 @@ cmd_cert(int argc, char **argv)
 	for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++) {
 		if (strcmp(argv[1], actions[i].name) != 0)
 			continue;
-		if ((status = parse_options(&options, &actions[i], argc - 1, argv + 1)) != 0)
-			return status;
-		return actions[i].run(&options, argc - 1 - optind, argv + 1 + optind);
+		status = parse_options(&options, actions[i].options, argc - 1, argv + 1);
+		if (status == 0)
+			status = actions[i].run(&options, argc - 1 - optind, argv + 1 + optind);
+		return status == 0 ? finish_output() : status;
 	}
 	return usage("there is no", argv[1]);
 }

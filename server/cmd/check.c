@@ -1,6 +1,6 @@
 /*
- * check.c: `sallyport check`: says what is wrong, and what to write instead.
- * Runs as: whoever types it; it looks at keys only when it may read them.
+ * check.c: `sallyport check` prints what is wrong with the configuration, and what to write instead.
+ * Runs as: whoever types it; it reads a key only if that user may read it.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -10,7 +10,8 @@
 
 #include "auth/scheme.h"
 #include "auth/usersfile.h"
-#include "server/cmd/check.h"
+#include "server/cmd/cmd.h"
+#include "server/conf.h"
 #include "server/privdrop.h"
 #include "server/roles.h"
 #include "tls/tls.h"
@@ -18,18 +19,17 @@
 void
 check_print(FILE *to, const char *path, const struct conf_complaints *complaints)
 {
+	char line[16];
 	size_t i;
 
 	for (i = 0; i < complaints->len; i++) {
-		if (complaints->list[i].line == 0)
-			fprintf(to, "%s: %s\n", path, complaints->list[i].text);
-		else
-			fprintf(to, "%s:%u: %s\n", path, complaints->list[i].line,
-			    complaints->list[i].text);
+		snprintf(line, sizeof(line), ":%u", complaints->list[i].line);
+		fprintf(to, "%s%s: %s\n", path, complaints->list[i].line == 0 ? "" : line,
+		    complaints->list[i].text);
 	}
 }
 
-/* A complaint of check's own about one certificate setting. */
+/* A complaint about one certificate setting. */
 static unsigned
 complain(const char *path, const struct conf_certificate *c, const char *what)
 {
@@ -37,9 +37,9 @@ complain(const char *path, const struct conf_certificate *c, const char *what)
 	return 1;
 }
 
-static unsigned warnings; /* printed; the end says so */
+static unsigned warnings; /* printed so far; the last line mentions them */
 
-/* Says what clients do not like; what they will not like soon is a warning, and no fault yet. */
+/* Prints why clients refuse the certificate.  If they will refuse it only soon, that is a warning. */
 static unsigned
 check_chain(
     const char *path, const struct conf_certificate *c, const struct tls_server *server, size_t n)
@@ -95,7 +95,7 @@ check_certificates(const char *path, const struct conf *conf)
 	return wrong;
 }
 
-/* What is wrong with a line of the users file, or NULL; an account counts in *accounts. */
+/* Returns what is wrong with a line of the users file, or NULL.  Counts an account in *accounts. */
 static const char *
 check_entry(char *line, const struct conf *conf, unsigned *accounts)
 {
@@ -103,19 +103,19 @@ check_entry(char *line, const struct conf *conf, unsigned *accounts)
 	const char *reason = NULL;
 
 	switch (usersfile_parse(line, &entry, &reason)) {
-	case USERSFILE_ENTRY:
-		++*accounts;
-		reason = usersfile_unusable(&entry, (uid_t)conf->min_uid);
-		if (reason == NULL && !scheme_locked(entry.hash) &&
-		    !scheme_usable(entry.hash, conf->allow_plain_passwords))
-			reason = scheme_unusable;
-		return reason;
+	case USERSFILE_BLANK:
+		return NULL;
 	case USERSFILE_WRONG:
 		return reason;
-	case USERSFILE_BLANK:
-	default:
-		return NULL;
+	case USERSFILE_ENTRY:
+		break;
 	}
+	++*accounts;
+	reason = usersfile_unusable(&entry, (uid_t)conf->min_uid);
+	if (reason == NULL && !scheme_locked(entry.hash) &&
+	    !scheme_usable(entry.hash, conf->allow_plain_passwords))
+		reason = scheme_unusable;
+	return reason;
 }
 
 static unsigned
@@ -182,7 +182,7 @@ int
 cmd_check(int argc, char **argv)
 {
 	struct conf_complaints complaints;
-	const char *path = CHECK_CONF_PATH;
+	const char *path = CMD_CONF_PATH;
 	struct conf *conf;
 	unsigned wrong;
 	int c;
@@ -191,7 +191,7 @@ cmd_check(int argc, char **argv)
 		path = optarg;
 	if (c != -1 || optind != argc) {
 		fprintf(stderr, "usage: sallyport check [-c FILE]\n");
-		return 2;
+		return CMD_USAGE;
 	}
 	conf = conf_load(path, &complaints);
 	if (conf == NULL) {

@@ -20,7 +20,7 @@
 #include "maildir/maildir.h"
 #include "maildir/message/charset.h"
 #include "server/clock.h"
-#include "server/cmd/maildir.h"
+#include "server/cmd/cmd.h"
 #include "server/confine.h"
 #include "server/privdrop.h"
 

@@ -2,7 +2,7 @@
  * passwd.c: sallyport passwd NAME: asks for a password, prints a line for the users file.
  * Runs as: whoever types it.
  *
- * Nothing but that line goes to standard output, so that it can be appended to the file.
+ * Only that line goes to standard output, so that it can be appended to the file.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,9 +19,7 @@
 #include "auth/account.h"
 #include "auth/scheme.h"
 #include "auth/usersfile.h"
-#include "server/cmd/passwd.h"
-
-enum { EXIT_USAGE = 2 };
+#include "server/cmd/cmd.h"
 
 enum {
 	PASSWORD_SIZE = AUTH_PASSWORD_MAX + 2, /* octets: with the CR of a CRLF, and a NUL */
@@ -29,7 +27,7 @@ enum {
 	ID_SIZE = 16,			       /* octets: a 32 bit number in decimal */
 };
 
-/* What the line is made of beside the hash; from the options or from the system's account. */
+/* The fields of the line other than the hash: from the options or from the system's account. */
 struct passwd_fields {
 	const char *name;
 	const char *uid, *gid, *home;
@@ -52,7 +50,7 @@ usage(const char *problem, const char *detail)
 {
 	(void)fprintf(stderr, "sallyport passwd: %s%s%s\n\n%s", problem, detail != NULL ? ": " : "",
 	    detail != NULL ? detail : "", usage_text);
-	return EXIT_USAGE;
+	return CMD_USAGE;
 }
 
 static int
@@ -64,12 +62,12 @@ fail(const char *problem)
 
 /* --- the password --- */
 
-/* Signals that would leave the terminal without echo if they ended or stopped us meanwhile. */
+/* Signals that would leave the terminal without echo if they ended or stopped the process while it asks. */
 static const int terminal_signals[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU};
 
 enum { TERMINAL_SIGNALS = sizeof(terminal_signals) / sizeof(terminal_signals[0]) };
 
-/* Which of them came: left by the handler for whoever waits at the terminal. */
+/* The last of these signals that came, or 0. */
 static volatile sig_atomic_t caught;
 
 static void
@@ -79,8 +77,8 @@ on_signal(int number)
 }
 
 /*
- * Reads a line without its end, LF or CRLF, octet by octet: stdio would keep a copy and read on.
- * mask: signals that may come while it waits, or NULL.  NULL, or what is wrong.
+ * Reads a line without its end, LF or CRLF.  It reads octet by octet, since stdio would keep a copy of the
+ * password.  mask: signals blocked while it waits, or NULL.  Returns NULL, or what is wrong.
  */
 static const char *
 read_line(int fd, const sigset_t *mask, char line_r[PASSWORD_SIZE])
@@ -91,7 +89,7 @@ read_line(int fd, const sigset_t *mask, char line_r[PASSWORD_SIZE])
 	char c;
 
 	for (;;) {
-		/* The signals are blocked but here, so that none is missed before read(2). */
+		/* The signals are blocked everywhere else, so that none is missed before read(2). */
 		got = mask == NULL || ppoll(&wait, 1, NULL, mask) == 1 ? read(fd, &c, 1) : -1;
 		if (got == -1)
 			return "the password cannot be read";
@@ -111,7 +109,7 @@ read_line(int fd, const sigset_t *mask, char line_r[PASSWORD_SIZE])
 	return len > AUTH_PASSWORD_MAX ? "the password is too long (511 octets at most)" : NULL;
 }
 
-/* Prompts and reads a line while the terminal does not echo.  NULL, or what is wrong. */
+/* Prompts and reads a line while the terminal does not echo.  Returns NULL, or what is wrong. */
 static const char *
 ask_silently(int tty, const char *prompt, const sigset_t *mask, char line_r[PASSWORD_SIZE])
 {
@@ -128,13 +126,13 @@ ask_silently(int tty, const char *prompt, const sigset_t *mask, char line_r[PASS
 		problem = read_line(tty, mask, line_r);
 	if (write(tty, "\n", 1) == -1 && problem == NULL)
 		problem = "the terminal cannot be written to";
-	/* A background process must not be stopped here, with the terminal still silent. */
+	/* A background process must not be stopped here, while the terminal is still silent. */
 	while (tcsetattr(tty, TCSAFLUSH, &before) == -1 && errno == EINTR && caught != SIGTTOU)
 		continue;
 	return problem;
 }
 
-/* As above; signals take their effect when the terminal echoes again. */
+/* Does the same; signals take effect after the terminal echoes again. */
 static const char *
 ask(int tty, const char *prompt, char line_r[PASSWORD_SIZE])
 {
@@ -148,7 +146,7 @@ ask(int tty, const char *prompt, char line_r[PASSWORD_SIZE])
 		sigaddset(&block, terminal_signals[i]);
 	do {
 		memset(&action, 0, sizeof(action));
-		action.sa_handler = on_signal; /* and no SA_RESTART: read(2) shall return */
+		action.sa_handler = on_signal; /* without SA_RESTART: read(2) must return */
 		caught = 0;
 		for (i = 0; i < TERMINAL_SIGNALS; i++)
 			if (sigaction(terminal_signals[i], &action, &before[i]) == -1)
@@ -165,7 +163,7 @@ ask(int tty, const char *prompt, char line_r[PASSWORD_SIZE])
 	return caught != 0 ? "interrupted" : problem;
 }
 
-/* The password twice from the terminal, or once from standard input.  0, or -1 and it was said. */
+/* Reads the password twice from the terminal, or once from standard input.  Returns 0; or -1 after it said why. */
 static int
 get_password(char password_r[PASSWORD_SIZE])
 {
@@ -192,7 +190,7 @@ get_password(char password_r[PASSWORD_SIZE])
 
 /* --- the line --- */
 
-/* What was not said comes from the system's account of that name, if there is one. */
+/* Fields that no option gave come from the system's account of that name, if there is one. */
 static int
 complete_fields(struct passwd_fields *fields)
 {
@@ -203,12 +201,9 @@ complete_fields(struct passwd_fields *fields)
 	if (pwd != NULL) {
 		(void)snprintf(fields->system_uid, ID_SIZE, "%lu", (unsigned long)pwd->pw_uid);
 		(void)snprintf(fields->system_gid, ID_SIZE, "%lu", (unsigned long)pwd->pw_gid);
-		if (fields->uid == NULL)
-			fields->uid = fields->system_uid;
-		if (fields->gid == NULL)
-			fields->gid = fields->system_gid;
-		if (fields->home == NULL)
-			fields->home = pwd->pw_dir;
+		fields->uid = fields->uid != NULL ? fields->uid : fields->system_uid;
+		fields->gid = fields->gid != NULL ? fields->gid : fields->system_gid;
+		fields->home = fields->home != NULL ? fields->home : pwd->pw_dir;
 	}
 	if (fields->uid == NULL)
 		return fail("the system has no account of that name: give the uid with -u");
@@ -228,7 +223,7 @@ make_line(const struct passwd_fields *fields, const char *hash, char line_r[USER
 	return len < 0 || len >= USERSFILE_LINE_MAX ? fail("the line would be too long") : 0;
 }
 
-/* Reads a line back as the server will: what we print must mean what was asked for. */
+/* Parses the line as the server will: the printed line must mean what was asked for. */
 static int
 check_line(char line[USERSFILE_LINE_MAX], const struct passwd_fields *fields)
 {
@@ -250,7 +245,7 @@ check_line(char line[USERSFILE_LINE_MAX], const struct passwd_fields *fields)
 	return 0;
 }
 
-/* Asks for the password once all else is known to be right, and prints the line. */
+/* Checks everything else first, then asks for the password, and prints the line. */
 static int
 print_line(const struct passwd_fields *fields)
 {
@@ -278,7 +273,7 @@ cmd_passwd(int argc, char **argv)
 	struct passwd_fields fields = {0};
 	int option;
 
-	/* Neither a core file nor a debugger of this user shall see the password. */
+	/* Keep the password out of core files and away from debuggers of this user. */
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	optind = 1;
 	opterr = 0;

@@ -10,12 +10,11 @@
 #include <unistd.h>
 
 #include "maildir/message/charset.h"
-#include "server/cmd/check.h"
-#include "server/cmd/run.h"
+#include "server/cmd/cmd.h"
 #include "server/conf.h"
 #include "server/master/master.h"
 
-/* Descriptors 0 to 2 are open, so that no socket becomes one of them. */
+/* Makes standard input /dev/null, and opens 1 and 2 if they are closed, so that no socket gets their numbers. */
 static int
 fill_standard(void)
 {
@@ -24,9 +23,7 @@ fill_standard(void)
 	do
 		fd = open("/dev/null", O_RDWR);
 	while (fd >= 0 && fd <= 2);
-	if (fd == -1)
-		return -1;
-	if (dup2(fd, 0) == -1)
+	if (fd == -1 || dup2(fd, 0) == -1)
 		return -1;
 	return close(fd);
 }
@@ -35,8 +32,8 @@ int
 cmd_run(int argc, char **argv)
 {
 	struct conf_complaints complaints;
-	const char *path = CHECK_CONF_PATH;
-	static char absolute[PATH_MAX]; /* for SIGHUP: the arguments become a title, / the folder */
+	const char *path = CMD_CONF_PATH;
+	static char absolute[PATH_MAX]; /* for SIGHUP: by then / is the working directory */
 	struct conf *conf;
 	bool to_stderr = false;
 	int c;
@@ -49,7 +46,7 @@ cmd_run(int argc, char **argv)
 	}
 	if (c != -1 || optind != argc) {
 		fprintf(stderr, "usage: sallyport run [-c FILE] [-e]\n");
-		return 2;
+		return CMD_USAGE;
 	}
 	conf = conf_load(path, &complaints);
 	if (conf == NULL) {
@@ -60,6 +57,6 @@ cmd_run(int argc, char **argv)
 		perror("sallyport: run");
 		return EXIT_FAILURE;
 	}
-	charset_load(); /* for the readers, which can load nothing */
+	charset_load(); /* for the readers, which cannot load anything */
 	return master_run(absolute, conf, to_stderr);
 }

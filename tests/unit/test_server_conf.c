@@ -6,7 +6,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
-#include "server/cmd/check.h"
+#include "server/cmd/cmd.h"
 #include "server/conf.h"
 #include "server/protocol.h"
 

@@ -14,7 +14,7 @@
 #include "server/clock.h"
 #include "server/conf.h"
 #include "server/log.h"
-#include "server/master/generation.h"
+#include "server/master/certificates.h"
 #include "server/master/limits.h"
 #include "server/master/master_state.h"
 #include "server/protocol.h"
@@ -115,18 +115,18 @@ start_worker(struct master *m, struct connection *c, int fd, const struct conf_l
 	    .client_fd = fd,
 	    .uid = m->roles.worker_uid,
 	    .gid = m->roles.worker_gid,
-	    .tls_server = m->now->tls,
+	    .tls_server = m->serving->tls,
 	};
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == -1) {
-		master_pause(m, "socketpair");
+		admit_pause(m, "socketpair");
 		return;
 	}
 	c->peer = pair[0];
 	start.reader_fd = pair[1];
-	start.key_fd = generation_channel(m->now);
+	start.key_fd = certificates_channel(m->serving);
 	if (start.key_fd == -1) {
-		master_pause(m, "channel to the key process");
+		admit_pause(m, "channel to the key process");
 		close(pair[1]);
 		return;
 	}
@@ -137,10 +137,10 @@ start_worker(struct master *m, struct connection *c, int fd, const struct conf_l
 	close(pair[1]);
 	close(start.key_fd);
 	if (c->worker == -1) {
-		master_pause(m, "fork");
+		admit_pause(m, "fork");
 		return;
 	}
-	master_watch_connection(m, c->peer, SOURCE_PEER, c);
+	events_watch_connection(m, c->peer, SOURCE_PEER, c);
 }
 
 /* lip is the address that the client reached: a listener's own may be any. */
@@ -177,7 +177,7 @@ accept_one(struct master *m, int listen_fd, const struct conf_listener *listener
 	fd = accept4(listen_fd, (struct sockaddr *)&address, &len, SOCK_CLOEXEC);
 	if (fd == -1) {
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-			master_pause(m, "accept");
+			admit_pause(m, "accept");
 		return errno == ECONNABORTED || errno == EINTR;
 	}
 	c = m->connections.used < (size_t)m->conf->max_connections + MASTER_REFUSERS
@@ -207,7 +207,7 @@ accept_one(struct master *m, int listen_fd, const struct conf_listener *listener
 	log_set_connection(0, "", 0);
 	close(fd);
 	if (c->worker == -1)
-		master_release(m, c);
+		admit_release(m, c);
 	return m->accepting;
 }
 

@@ -25,7 +25,7 @@
 static void
 give_up(struct master *m, struct connection *c, int64_t patience)
 {
-	master_close_watched(m, &c->peer);
+	events_close(m, &c->peer);
 	c->state = CONNECTION_LEAVING;
 	c->kill_at = clock_in(patience);
 }
@@ -42,7 +42,7 @@ start_reader(struct master *m, struct connection *c)
 	pid_t reader;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1) {
-		master_pause(m, "socketpair");
+		admit_pause(m, "socketpair");
 		give_up(m, c, MASTER_PATIENCE);
 		return;
 	}
@@ -58,13 +58,13 @@ start_reader(struct master *m, struct connection *c)
 	close(pair[1]);
 	if (c->reader == -1) {
 		close(pair[0]);
-		master_pause(m, "fork");
+		admit_pause(m, "fork");
 		give_up(m, c, MASTER_PATIENCE);
 		return;
 	}
 	c->ask = pair[0];
 	c->state = CONNECTION_ASKING;
-	master_watch_connection(m, c->ask, SOURCE_ASK, c);
+	events_watch_connection(m, c->ask, SOURCE_ASK, c);
 }
 
 void
@@ -73,10 +73,10 @@ login_on_peer(struct master *m, struct connection *c, uint32_t events)
 	if (c->peer == -1)
 		return;
 	if ((events & (EPOLLHUP | EPOLLERR)) != 0 || c->state != CONNECTION_STRANGER) {
-		master_close_watched(m, &c->peer);
+		events_close(m, &c->peer);
 		return;
 	}
-	master_unwatch(m, c->peer); /* the reader's to read, until it has failed */
+	events_unwatch(m, c->peer); /* the reader's to read, until it has failed */
 	start_reader(m, c);
 }
 
@@ -121,7 +121,7 @@ login_on_question(struct master *m, struct connection *c)
 		/* The credentials were right; one that fails ends without a question. */
 		limits_succeeded(c->by_address, c->tried_at);
 	}
-	master_close_watched(m, &c->ask);
+	events_close(m, &c->ask);
 	if (verdict == IPC_ACCEPTED)
 		c->state = CONNECTION_USER;
 }
@@ -155,7 +155,7 @@ reader_ended(struct master *m, struct connection *c, int status)
 	bool answered = denied || (WIFEXITED(status) && WEXITSTATUS(status) == READER_REFUSED);
 
 	c->reader = -1;
-	master_close_watched(m, &c->ask);
+	events_close(m, &c->ask);
 	if (c->by_user != NULL)
 		limits_leave(c->by_user);
 	c->by_user = NULL;
@@ -163,7 +163,7 @@ reader_ended(struct master *m, struct connection *c, int status)
 		limits_failed(c->by_address, clock_now());
 	if (c->state == CONNECTION_LEAVING) {
 		/* A worker that waits for its answer is not to wait on. */
-		master_close_watched(m, &c->peer);
+		events_close(m, &c->peer);
 		return;
 	}
 	c->tries++;
@@ -174,14 +174,14 @@ reader_ended(struct master *m, struct connection *c, int status)
 		return;
 	}
 	c->state = CONNECTION_STRANGER;
-	master_watch_connection(m, c->peer, SOURCE_PEER, c);
+	events_watch_connection(m, c->peer, SOURCE_PEER, c);
 }
 
 void
-master_release(struct master *m, struct connection *c)
+admit_release(struct master *m, struct connection *c)
 {
-	master_close_watched(m, &c->peer);
-	master_close_watched(m, &c->ask);
+	events_close(m, &c->peer);
+	events_close(m, &c->ask);
 	if (c->by_address != NULL)
 		limits_leave(c->by_address);
 	if (c->by_user != NULL)
@@ -198,5 +198,5 @@ login_on_exit(struct master *m, struct connection *c, pid_t pid, int status)
 	else
 		reader_ended(m, c, status);
 	if (c->worker == -1 && c->reader == -1)
-		master_release(m, c);
+		admit_release(m, c);
 }

@@ -1,8 +1,8 @@
 /*
  * master.c: the loop: accepts, forks, reaps, and counts; master_state.h lists its rooms.
  * Runs as: root, or the user of a demo.  It never reads an octet that the network wrote, and waits
- * for nobody.  Others that run as root: admit.c, login.c, renew.c, watch.c, listen.c, connection.c,
- * limits.c, which are master's too; key.c until its keys are loaded; generation.c's self-test and
+ * for nobody.  Others that run as root: admit.c, login.c, renew.c, events.c, listen.c, connection.c,
+ * limits.c, which are master's too; key.c until its keys are loaded; certificates.c's self-test and
  * worker.c until they are confined; reader.c and auth_answer.c until become_user.
  *
  * A connection here is a row of numbers: see connection.h.  Its life: admit.c makes a worker; when the
@@ -138,12 +138,12 @@ read_again(struct master *m)
 		conf_free(&conf);
 		return;
 	}
-	master_set_accepting(m, false);
+	admit_set(m, false);
 	conf_free(&m->conf);
 	m->conf = conf;
 	open_log(m);
 	listeners_set(&m->listeners, conf);
-	master_set_accepting(m, was_accepting);
+	admit_set(m, was_accepting);
 	log_event(LOG_NOTE, "master", "configuration", "file", m->path);
 	renew_begin(m);
 }
@@ -159,7 +159,7 @@ stop(struct master *m)
 		return;
 	m->stopping = true;
 	m->stop_at = clock_in(m->conf->shutdown_wait);
-	master_settle_accepting(m);
+	admit_settle(m);
 	listeners_close(&m->listeners);
 	log_event(LOG_NOTE, "master", "stopping");
 	for (i = 0; i < m->connections.high; i++)
@@ -190,7 +190,7 @@ tick(struct master *m)
 	look_at_deadlines(m, now);
 	if (m->resume_at != CLOCK_NEVER && now >= m->resume_at) {
 		m->resume_at = CLOCK_NEVER;
-		master_settle_accepting(m);
+		admit_settle(m);
 	}
 	if (!m->stopping)
 		renew_tick(m, now);
@@ -266,7 +266,7 @@ loop(struct master *m)
 		tick(m);
 		renew_settle(m);
 		/* A first generation that fails is a failed start. */
-		if (!m->started && m->now == NULL && m->next == NULL)
+		if (!m->started && m->serving == NULL && m->coming == NULL)
 			return;
 		if (m->stopping && clock_left(m->stop_at) == 0)
 			for (i = 0; (size_t)i < m->connections.high; i++)
@@ -305,7 +305,7 @@ begin(struct master *m)
 	    connections_init(&m->connections, CONF_CONNECTIONS_MAX + MASTER_REFUSERS) == -1)
 		fatal("master", "start");
 	block_signals(m);
-	master_watch(m, m->signals, SOURCE_SIGNAL, 0, 0);
+	events_watch(m, m->signals, SOURCE_SIGNAL, 0, 0);
 	m->resume_at = m->retry_at = CLOCK_NEVER;
 	m->look_at = clock_in(MASTER_LOOK);
 }

@@ -5,7 +5,7 @@
  *   admit.c    a connection comes: limits, a worker
  *   login.c    somebody wants to log in: a reader; and how connections end
  *   renew.c    certificates and key processes come and go
- *   watch.c    epoll, and whether to accept
+ *   events.c    epoll, and whether to accept
  */
 #ifndef SERVER_MASTER_MASTER_STATE_H
 #define SERVER_MASTER_MASTER_STATE_H
@@ -20,7 +20,7 @@
 #include "server/roles.h"
 
 struct conf;
-struct generation;
+struct certificates;
 struct limits;
 
 enum {
@@ -48,7 +48,7 @@ struct master {
 	bool to_stderr;	  /* whatever the configuration says */
 	struct conf *conf;
 	struct listeners listeners;
-	struct generation *now, *next; /* serving; and on its way */
+	struct certificates *serving, *coming;
 	struct connections connections;
 	struct limits *addresses, *users;
 	struct roles roles;
@@ -63,21 +63,21 @@ struct master {
 	sigset_t mask;
 };
 
-/* --- watch.c --- */
+/* --- events.c --- */
 
 /* Has epoll tell of fd: which source, and an index or a connection. */
-void master_watch(struct master *m, int fd, enum source source, size_t index, uint32_t id);
-void master_watch_connection(
+void events_watch(struct master *m, int fd, enum source source, size_t index, uint32_t id);
+void events_watch_connection(
     struct master *m, int fd, enum source source, const struct connection *c);
-void master_unwatch(struct master *m, int fd);
+void events_unwatch(struct master *m, int fd);
 /* Closes *fd, if it is open, and leaves -1. */
-void master_close_watched(struct master *m, int *fd);
+void events_close(struct master *m, int *fd);
 
 /* Accepts or not: by what the state says, or for the moment. */
-void master_settle_accepting(struct master *m);
-void master_set_accepting(struct master *m, bool accepting);
+void admit_settle(struct master *m);
+void admit_set(struct master *m, bool accepting);
 /* Something (what; errno) ran out: no accept for MASTER_PAUSE. */
-void master_pause(struct master *m, const char *what);
+void admit_pause(struct master *m, const char *what);
 
 /* --- admit.c --- */
 
@@ -93,7 +93,7 @@ void login_on_question(struct master *m, struct connection *c);
 /* A worker or reader ended. */
 void login_on_exit(struct master *m, struct connection *c, pid_t pid, int status);
 /* Both children are gone, or there never was one: frees the row. */
-void master_release(struct master *m, struct connection *c);
+void admit_release(struct master *m, struct connection *c);
 
 /* --- renew.c --- */
 

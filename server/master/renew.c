@@ -9,32 +9,32 @@
 #include "server/clock.h"
 #include "server/conf.h"
 #include "server/log.h"
-#include "server/master/generation.h"
+#include "server/master/certificates.h"
 #include "server/master/master_state.h"
 #include "tls/tls.h"
 
 static void
-drop_next(struct master *m)
+drop_coming(struct master *m)
 {
-	if (m->next != NULL)
-		master_close_watched(m, &m->next->control);
-	generation_free(&m->next);
+	if (m->coming != NULL)
+		events_close(m, &m->coming->control);
+	certificates_free(&m->coming);
 }
 
 void
 renew_begin(struct master *m)
 {
 	m->retry_at = CLOCK_NEVER;
-	drop_next(m);
-	m->next = generation_new(m->conf, &m->roles);
-	if (m->next == NULL)
+	drop_coming(m);
+	m->coming = certificates_new(m->conf, &m->roles);
+	if (m->coming == NULL)
 		fatal("master", "memory");
-	else if (m->next->state == GENERATION_LOADING)
-		master_watch(m, m->next->control, SOURCE_CONTROL, 0, 0);
+	else if (m->coming->state == CERTIFICATES_LOADING)
+		events_watch(m, m->coming->control, SOURCE_CONTROL, 0, 0);
 }
 
 static void
-log_certificates(const struct generation *g)
+log_certificates(const struct certificates *g)
 {
 	char text[LOG_VALUE_MAX];
 	size_t i;
@@ -52,8 +52,8 @@ warn(struct master *m, int64_t now)
 	size_t i, k;
 
 	m->warn_at = now + MASTER_WARN;
-	for (i = 0; i < tls_server_count(m->now->tls); i++) {
-		tls_server_look(m->now->tls, i, time(NULL), &findings);
+	for (i = 0; i < tls_server_count(m->serving->tls); i++) {
+		tls_server_look(m->serving->tls, i, time(NULL), &findings);
 		for (k = 0; k < findings.len; k++)
 			log_event(findings.list[k].wrong ? LOG_ERROR : LOG_WARN, "master",
 			    "certificate-problem", "what", findings.list[k].text);
@@ -62,25 +62,25 @@ warn(struct master *m, int64_t now)
 
 /* The next generation failed: what serves goes on; without one it is tried again. */
 static void
-give_up_next(struct master *m)
+give_up_coming(struct master *m)
 {
-	if (m->now != NULL && m->now->state == GENERATION_READY) {
+	if (m->serving != NULL && m->serving->state == CERTIFICATES_READY) {
 		log_event(LOG_WARN, "master", "keeping", "what", "the certificates in use");
-		m->now->print =
-		    m->next->print; /* these files are known: look when they change again */
+		m->serving->print =
+		    m->coming->print; /* these files are known: look when they change again */
 	} else {
 		m->retry_at = clock_in(MASTER_RETRY);
 	}
-	drop_next(m);
+	drop_coming(m);
 }
 
 static void
-take_next(struct master *m)
+serve_coming(struct master *m)
 {
-	generation_free(&m->now);
-	m->now = m->next;
-	m->next = NULL;
-	log_certificates(m->now);
+	certificates_free(&m->serving);
+	m->serving = m->coming;
+	m->coming = NULL;
+	log_certificates(m->serving);
 	warn(m, clock_now());
 	if (!m->started)
 		log_event(LOG_NOTE, "master", "ready", "version", SALLYPORT_VERSION, "tls",
@@ -91,32 +91,32 @@ take_next(struct master *m)
 void
 renew_settle(struct master *m)
 {
-	if (m->next != NULL && m->next->state == GENERATION_READY)
-		take_next(m);
-	else if (m->next != NULL && m->next->state == GENERATION_FAILED)
-		give_up_next(m);
-	master_settle_accepting(m);
+	if (m->coming != NULL && m->coming->state == CERTIFICATES_READY)
+		serve_coming(m);
+	else if (m->coming != NULL && m->coming->state == CERTIFICATES_FAILED)
+		give_up_coming(m);
+	admit_settle(m);
 }
 
 void
 renew_on_control(struct master *m)
 {
-	if (m->next == NULL)
+	if (m->coming == NULL)
 		return;
-	master_unwatch(m, m->next->control);
-	generation_on_control(m->next, m->conf, &m->roles);
+	events_unwatch(m, m->coming->control);
+	certificates_on_control(m->coming, m->conf, &m->roles);
 }
 
 bool
 renew_on_exit(struct master *m, pid_t pid, int status)
 {
-	if (m->next != NULL && generation_on_exit(m->next, pid, status))
+	if (m->coming != NULL && certificates_on_exit(m->coming, pid, status))
 		return true;
-	if (m->now == NULL || !generation_on_exit(m->now, pid, status))
+	if (m->serving == NULL || !certificates_on_exit(m->serving, pid, status))
 		return false;
-	if (m->now->state == GENERATION_FAILED && !m->stopping) {
+	if (m->serving->state == CERTIFICATES_FAILED && !m->stopping) {
 		log_event(LOG_ERROR, "master", "key-process-died", "next", "started again");
-		m->retry_at = m->next == NULL ? clock_now() : CLOCK_NEVER;
+		m->retry_at = m->coming == NULL ? clock_now() : CLOCK_NEVER;
 	}
 	return true;
 }
@@ -124,15 +124,15 @@ renew_on_exit(struct master *m, pid_t pid, int status)
 void
 renew_tick(struct master *m, int64_t now)
 {
-	if (m->now != NULL && now >= m->warn_at)
+	if (m->serving != NULL && now >= m->warn_at)
 		warn(m, now);
-	if (m->next != NULL)
+	if (m->coming != NULL)
 		return;
 	if (m->retry_at != CLOCK_NEVER && now >= m->retry_at) {
 		renew_begin(m);
 	} else if (now >= m->look_at) {
 		m->look_at = now + MASTER_LOOK;
-		if (m->now != NULL && generation_stale(m->now, m->conf)) {
+		if (m->serving != NULL && certificates_stale(m->serving, m->conf)) {
 			log_event(LOG_NOTE, "master", "certificate-changed");
 			renew_begin(m);
 		}
@@ -143,10 +143,10 @@ renew_tick(struct master *m, int64_t now)
 void
 renew_end(struct master *m)
 {
-	pid_t key = m->now != NULL ? m->now->key : -1;
+	pid_t key = m->serving != NULL ? m->serving->key : -1;
 
-	drop_next(m);
-	generation_free(&m->now);
+	drop_coming(m);
+	certificates_free(&m->serving);
 	if (key != -1)
 		(void)waitpid(key, NULL, 0);
 }

@@ -8,7 +8,7 @@
 
 #include "server/clock.h"
 #include "server/log.h"
-#include "server/master/generation.h"
+#include "server/master/certificates.h"
 #include "server/master/master_state.h"
 #include "tls/cert.h"
 #include "tls/tls.h"
@@ -71,12 +71,12 @@ static void
 mend28_warns_daily(void **state)
 {
 	static struct master m;
-	struct generation now = {.state = GENERATION_READY, .control = -1};
+	struct certificates now = {.state = CERTIFICATES_READY, .control = -1};
 	const int64_t day = MASTER_WARN;
 
 	(void)state;
 	now.tls = certificate_for_days(20);
-	m.now = &now;
+	m.serving = &now;
 	m.retry_at = CLOCK_NEVER;
 	m.look_at = INT64_MAX; /* at files */
 	m.warn_at = day;

@@ -1,5 +1,5 @@
 /*
- * generation.c: certificates and their key process.
+ * certificates.c: certificates and their key process.
  * Runs as: root (master); the self-test in a confined child as worker_user.
  */
 #include <errno.h>
@@ -17,7 +17,7 @@
 #include "server/ipc.h"
 #include "server/key/key.h"
 #include "server/log.h"
-#include "server/master/generation.h"
+#include "server/master/certificates.h"
 #include "server/privdrop.h"
 #include "server/process.h"
 #include "server/roles.h"
@@ -55,13 +55,13 @@ fingerprint(const struct conf *conf)
 }
 
 bool
-generation_stale(const struct generation *generation, const struct conf *conf)
+certificates_stale(const struct certificates *certificates, const struct conf *conf)
 {
-	return generation->print != fingerprint(conf);
+	return certificates->print != fingerprint(conf);
 }
 
 static int
-load_certificates(struct generation *g, const struct conf *conf)
+load_certificates(struct certificates *g, const struct conf *conf)
 {
 	struct tls_error error;
 	size_t i;
@@ -81,7 +81,7 @@ wrong:
 
 /* The key process is forked first, so that it inherits as little as can be. */
 static int
-fork_key(struct generation *g, const struct conf *conf, const struct roles *roles)
+fork_key(struct certificates *g, const struct conf *conf, const struct roles *roles)
 {
 	int pair[2];
 
@@ -95,10 +95,10 @@ fork_key(struct generation *g, const struct conf *conf, const struct roles *role
 	return g->key == -1 ? -1 : 0;
 }
 
-struct generation *
-generation_new(const struct conf *conf, const struct roles *roles)
+struct certificates *
+certificates_new(const struct conf *conf, const struct roles *roles)
 {
-	struct generation *g = calloc(1, sizeof(*g));
+	struct certificates *g = calloc(1, sizeof(*g));
 
 	if (g == NULL)
 		return NULL;
@@ -107,16 +107,16 @@ generation_new(const struct conf *conf, const struct roles *roles)
 	g->print = fingerprint(conf);
 	if (fork_key(g, conf, roles) == -1) {
 		log_event(LOG_ERROR, "master", "no-key-process", "error", strerror(errno));
-		g->state = GENERATION_FAILED;
+		g->state = CERTIFICATES_FAILED;
 	} else if (load_certificates(g, conf) == -1)
-		g->state = GENERATION_FAILED;
+		g->state = CERTIFICATES_FAILED;
 	return g;
 }
 
 void
-generation_free(struct generation **generation)
+certificates_free(struct certificates **certificates)
 {
-	struct generation *g = *generation;
+	struct certificates *g = *certificates;
 
 	if (g == NULL)
 		return;
@@ -127,11 +127,11 @@ generation_free(struct generation **generation)
 	if (g->tls != NULL)
 		tls_server_free(&g->tls);
 	free(g);
-	*generation = NULL;
+	*certificates = NULL;
 }
 
 int
-generation_channel(const struct generation *generation)
+certificates_channel(const struct certificates *certificates)
 {
 	struct ipc_message message;
 	int pair[2];
@@ -139,7 +139,7 @@ generation_channel(const struct generation *generation)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
 		return -1;
 	ipc_begin(&message, IPC_KEY_CHANNEL);
-	if (ipc_send(generation->control, &message, pair[1]) == -1) {
+	if (ipc_send(certificates->control, &message, pair[1]) == -1) {
 		close(pair[0]);
 		pair[0] = -1;
 	}
@@ -176,7 +176,7 @@ stock_nothing(void *ctx, const unsigned char *in, size_t len, unsigned char *out
 }
 
 _Noreturn static void
-test_main(const struct generation *g, const struct conf *conf, const struct roles *roles,
+test_main(const struct certificates *g, const struct conf *conf, const struct roles *roles,
     struct stock *stock)
 {
 	const struct tls_key_service service = {stock, stock_sign, stock_nothing, stock_nothing};
@@ -195,13 +195,13 @@ test_main(const struct generation *g, const struct conf *conf, const struct role
 }
 
 static void
-begin_test(struct generation *g, const struct conf *conf, const struct roles *roles)
+begin_test(struct certificates *g, const struct conf *conf, const struct roles *roles)
 {
 	struct stock stock = {.len = 0};
 	size_t i;
 
 	for (i = 0; i < 2 * tls_server_count(g->tls); i++) {
-		int channel = generation_channel(g);
+		int channel = certificates_channel(g);
 
 		if (channel != -1)
 			stock.channels[stock.len++] = channel;
@@ -211,16 +211,16 @@ begin_test(struct generation *g, const struct conf *conf, const struct roles *ro
 		test_main(g, conf, roles, &stock);
 	for (i = 0; i < stock.len; i++)
 		close(stock.channels[i]);
-	g->state = g->test == -1 ? GENERATION_FAILED : GENERATION_TESTING;
+	g->state = g->test == -1 ? CERTIFICATES_FAILED : CERTIFICATES_TESTING;
 }
 
 void
-generation_on_control(struct generation *g, const struct conf *conf, const struct roles *roles)
+certificates_on_control(struct certificates *g, const struct conf *conf, const struct roles *roles)
 {
 	struct ipc_message message;
 	char wrong[512] = "the key process ended without a word";
 
-	if (g->state != GENERATION_LOADING)
+	if (g->state != CERTIFICATES_LOADING)
 		return;
 	if (ipc_recv(g->control, &message, 0, NULL) == 0 && ipc_open(&message) == IPC_KEY_READY) {
 		ipc_get_string(&message, wrong, sizeof(wrong));
@@ -230,19 +230,19 @@ generation_on_control(struct generation *g, const struct conf *conf, const struc
 		}
 	}
 	log_event(LOG_ERROR, "master", "key-wrong", "error", wrong);
-	g->state = GENERATION_FAILED;
+	g->state = CERTIFICATES_FAILED;
 }
 
 bool
-generation_on_exit(struct generation *g, pid_t pid, int status)
+certificates_on_exit(struct certificates *g, pid_t pid, int status)
 {
 	if (pid == g->test) {
 		g->test = -1;
-		if (g->state != GENERATION_TESTING)
+		if (g->state != CERTIFICATES_TESTING)
 			return true;
-		g->state = WIFEXITED(status) && WEXITSTATUS(status) == 0 ? GENERATION_READY
-									 : GENERATION_FAILED;
-		if (g->state == GENERATION_FAILED)
+		g->state = WIFEXITED(status) && WEXITSTATUS(status) == 0 ? CERTIFICATES_READY
+									 : CERTIFICATES_FAILED;
+		if (g->state == CERTIFICATES_FAILED)
 			log_event(LOG_ERROR, "master", "self-test-failed", "error",
 			    "signatures do not come from the key process");
 		return true;
@@ -250,8 +250,8 @@ generation_on_exit(struct generation *g, pid_t pid, int status)
 	if (pid == g->key) {
 		g->key = -1;
 		/* While loading, its last words are still in control. */
-		if (g->state != GENERATION_LOADING)
-			g->state = GENERATION_FAILED;
+		if (g->state != CERTIFICATES_LOADING)
+			g->state = CERTIFICATES_FAILED;
 		return true;
 	}
 	return false;

@@ -1,15 +1,17 @@
 /*
  * privdrop.c: changes of identity, proven.
- * Runs as: root before, somebody else after.
+ * Runs as: root before, another user after; privdrop_find_users also as whoever types `sallyport check`.
  */
 #include <dirent.h>
 #include <errno.h>
 #include <grp.h>
-#include <stddef.h>
+#include <pwd.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "server/conf.h"
 #include "server/log.h"
 #include "server/privdrop.h"
 
@@ -17,6 +19,44 @@ bool
 privdrop_possible(void)
 {
 	return geteuid() == 0;
+}
+
+static int
+find_user(
+    const char *setting, const char *name, uid_t *uid_r, gid_t *gid_r, char *wrong_r, size_t size)
+{
+	const struct passwd *pw = getpwnam(name);
+
+	if (pw == NULL) {
+		snprintf(wrong_r, size,
+		    "%s: there is no user %s: useradd -r -M -d /nonexistent -s /usr/sbin/nologin %s",
+		    setting, name, name);
+		return -1;
+	}
+	if (pw->pw_uid == 0 || pw->pw_gid == 0) {
+		snprintf(wrong_r, size, "%s: %s has root's uid or gid; write another user", setting,
+		    name);
+		return -1;
+	}
+	*uid_r = pw->pw_uid;
+	*gid_r = pw->pw_gid;
+	return 0;
+}
+
+int
+privdrop_find_users(
+    const struct conf *conf, struct service_users *users_r, char *wrong_r, size_t size)
+{
+	if (find_user("worker_user", conf->worker_user, &users_r->worker_uid, &users_r->worker_gid,
+		wrong_r, size) == -1 ||
+	    find_user("key_user", conf->key_user, &users_r->key_uid, &users_r->key_gid, wrong_r,
+		size) == -1)
+		return -1;
+	if (users_r->worker_uid != users_r->key_uid)
+		return 0;
+	snprintf(wrong_r, size,
+	    "worker_user and key_user must be different, so that a worker cannot reach the keys");
+	return -1;
 }
 
 static bool

@@ -5,20 +5,36 @@
 #define SERVER_PRIVDROP_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
-/* Whether this process may change identities at all: it is root.  The demo is not. */
+struct conf;
+
+/* The users that workers and the key process become. */
+struct service_users {
+	uid_t worker_uid, key_uid;
+	gid_t worker_gid, key_gid;
+};
+
+/*
+ * Looks up worker_user and key_user: two different users, neither of them root.  Returns 0; or -1, with what
+ * is wrong and what to type in wrong_r.
+ */
+int privdrop_find_users(
+    const struct conf *conf, struct service_users *users_r, char *wrong_r, size_t size);
+
+/* Returns whether this process can change identities, which means: it is root.  The demo is not. */
 bool privdrop_possible(void);
 
 /*
- * Makes dir the root directory.  It must belong to root, be writable by nobody else, and be empty.
- * Ends the process when that fails.  Without root it does nothing.
+ * Makes dir the root directory.  dir must be empty, belong to root, and be writable by no other user.
+ * Ends the process if that fails.  Without root it does nothing.
  */
 void privdrop_chroot(const char *dir);
 
 /*
  * Takes on uid and gid with no other groups, for good; then tries to get root back, and ends the
- * process if that works.  uid 0 and gid 0 are refused.  Without root it does nothing.
+ * process if that works.  Refuses uid 0 and gid 0.  Without root it does nothing.
  */
 void privdrop_become(uid_t uid, gid_t gid);
 

@@ -13,7 +13,6 @@
 #include "server/cmd/cmd.h"
 #include "server/conf.h"
 #include "server/privdrop.h"
-#include "server/roles.h"
 #include "tls/tls.h"
 
 void
@@ -167,12 +166,12 @@ check_users(const struct conf *conf)
 }
 
 static unsigned
-check_roles(const char *path, const struct conf *conf)
+check_service_users(const char *path, const struct conf *conf)
 {
-	struct roles roles;
+	struct service_users users;
 	char text[256];
 
-	if (!privdrop_possible() || roles_find(conf, &roles, text, sizeof(text)) == 0)
+	if (!privdrop_possible() || privdrop_find_users(conf, &users, text, sizeof(text)) == 0)
 		return 0;
 	printf("%s: %s\n", path, text);
 	return 1;
@@ -201,7 +200,7 @@ cmd_check(int argc, char **argv)
 	wrong = check_certificates(path, conf);
 	if (conf->accounts == CONF_ACCOUNTS_FILE)
 		wrong += check_users(conf);
-	wrong += check_roles(path, conf);
+	wrong += check_service_users(path, conf);
 	conf_free(&conf);
 	printf("%s: %s\n", path,
 	    wrong > 0	   ? "not good"

@@ -2,9 +2,9 @@
  * key.c: the process that holds the private keys and the ticket keys.
  * Runs as: root while it reads the key files, then key_user in an empty root directory.
  *
- * It is forked before anything else and never becomes anything else.  Over control, from master, come
- * channels, one for each connection; a worker at the other end of one may be hostile, so a channel
- * has a quota and is closed at the first wrong word.
+ * It is forked before any other process and never takes another role.  master sends channels over control,
+ * one for each connection.  The worker at the other end of a channel may be hostile, so a channel has a quota,
+ * and the first malformed message closes it.
  */
 #include <errno.h>
 #include <poll.h>
@@ -22,7 +22,6 @@
 #include "server/log.h"
 #include "server/privdrop.h"
 #include "server/process.h"
-#include "server/roles.h"
 
 enum {
 	KEY_CHANNELS_MAX = 8000, /* see CONFINE_KEY_FILES */
@@ -37,7 +36,7 @@ struct key {
 	struct key_quota quota[KEY_CHANNELS_MAX];
 };
 
-/* Reads all keys; what is wrong, or "". */
+/* Reads all keys.  Returns what is wrong, or "". */
 static const char *
 load(struct key *key, const struct conf *conf)
 {
@@ -64,11 +63,10 @@ drop(struct key *key, size_t i)
 	key->quota[i] = key->quota[key->len];
 }
 
-/* A new channel from master; control is closed when master is gone or has another key process. */
+/* Takes a new channel from master; control ends when master has ended or has another key process. */
 static void
 serve_control(struct key *key)
 {
-	static const struct key_quota fresh = KEY_QUOTA;
 	struct ipc_message message;
 	int fd;
 
@@ -77,12 +75,13 @@ serve_control(struct key *key)
 			key->poll[0].fd = -1;
 		return;
 	}
-	if (fd == -1 || ipc_open(&message) != IPC_KEY_CHANNEL || key->len == KEY_CHANNELS_MAX) {
-		if (fd != -1)
-			close(fd);
+	if (fd == -1)
+		return;
+	if (ipc_open(&message) != IPC_KEY_CHANNEL || key->len == KEY_CHANNELS_MAX) {
+		close(fd);
 		return;
 	}
-	key->quota[key->len] = fresh;
+	key->quota[key->len] = (struct key_quota)KEY_QUOTA;
 	key->poll[key->len + 1] = (struct pollfd){.fd = fd, .events = POLLIN};
 	key->len++;
 }
@@ -93,16 +92,16 @@ serve_channel(struct key *key, size_t i)
 	struct ipc_message message;
 	int fd = key->poll[i + 1].fd;
 
+	bool well;
+
 	if (ipc_recv(fd, &message, 0, NULL) == -1) {
 		drop(key, i);
 		return;
 	}
-	if (!key_answer(key->keys, key->tickets, clock_now() / 1000, &key->quota[i], &message)) {
+	well = key_answer(key->keys, key->tickets, clock_now() / 1000, &key->quota[i], &message);
+	if (!well)
 		log_event(LOG_WARN, "key", "refused", "reason", "a worker asked beyond its quota");
-		drop(key, i);
-		return;
-	}
-	if (ipc_send(fd, &message, -1) == -1)
+	if (!well || ipc_send(fd, &message, -1) == -1)
 		drop(key, i);
 	ipc_wipe(&message);
 }
@@ -115,7 +114,7 @@ loop(struct key *key)
 	while (key->poll[0].fd != -1 || key->len > 0) {
 		if (poll(key->poll, key->len + 1, -1) == -1 && errno != EINTR)
 			fatal("key", "poll");
-		/* Backwards, as drop() moves the last one into the gap. */
+		/* Backwards, since drop() moves the last channel into the gap. */
 		for (i = key->len; i-- > 0;)
 			if (key->poll[i + 1].revents != 0)
 				serve_channel(key, i);
@@ -128,7 +127,7 @@ loop(struct key *key)
 }
 
 _Noreturn void
-key_main(const struct conf *conf, const struct roles *roles, int control)
+key_main(const struct conf *conf, const struct service_users *users, int control)
 {
 	static struct key key; /* untouched pages cost nothing */
 	struct ipc_message message;
@@ -138,7 +137,7 @@ key_main(const struct conf *conf, const struct roles *roles, int control)
 	confine_undumpable();
 	wrong = load(&key, conf);
 	privdrop_chroot(conf->empty_dir);
-	privdrop_become(roles->key_uid, roles->key_gid);
+	privdrop_become(users->key_uid, users->key_gid);
 	process_follow_parent();
 	confine_key(KEY_MEMORY);
 	ipc_begin(&message, IPC_KEY_READY);

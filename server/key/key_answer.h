@@ -1,6 +1,6 @@
 /*
- * key_answer.h: one question of a worker, answered.  Apart from the process around it, so that it
- * can be fuzzed and tested.
+ * key_answer.h: answers one question of a worker.  It is apart from the process around it, so that it can be
+ * fuzzed and tested.
  */
 #ifndef SERVER_KEY_KEY_ANSWER_H
 #define SERVER_KEY_KEY_ANSWER_H
@@ -11,7 +11,7 @@
 #include "server/ipc.h"
 #include "tls/tls.h"
 
-/* What a channel may still ask; begin with KEY_QUOTA. */
+/* What a channel may still ask; it starts with KEY_QUOTA. */
 struct key_quota {
 	uint8_t signatures, seals, opens;
 };
@@ -21,8 +21,8 @@ struct key_quota {
 	}
 
 /*
- * Turns a question into its answer, in place.  now: monotonic seconds.  false: the question was
- * malformed or beyond the quota, and the channel is to be closed.
+ * Turns a question into its answer, in place.  now: monotonic seconds.  Returns false if the question was
+ * malformed or beyond the quota: then close the channel.
  */
 bool key_answer(struct tls_keys *keys, struct tls_tickets *tickets, int64_t now,
     struct key_quota *quota, struct ipc_message *message);

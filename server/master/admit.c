@@ -1,5 +1,5 @@
 /*
- * admit.c: a connection comes: is it over a limit, and a worker for it.
+ * admit.c: a connection comes: limits, and a worker for it; and whether to accept at all.
  * Runs as: root (master).
  */
 #include <arpa/inet.h>
@@ -14,36 +14,69 @@
 #include "server/clock.h"
 #include "server/conf.h"
 #include "server/log.h"
-#include "server/master/certificates.h"
 #include "server/master/limits.h"
 #include "server/master/master_state.h"
 #include "server/protocol.h"
 #include "server/worker/worker.h"
 
-/* Logs a refusal, but not each of a flood. */
+/* --- whether to accept --- */
+
+void
+admit_set(struct master *m, bool accepting)
+{
+	size_t i;
+
+	if (m->accepting == accepting)
+		return;
+	for (i = 0; i < m->listeners.len; i++)
+		if (accepting)
+			events_watch(m, m->listeners.list[i].fd, SOURCE_LISTENER, i, 0);
+		else
+			events_unwatch(m, m->listeners.list[i].fd);
+	m->accepting = accepting;
+}
+
+void
+admit_settle(struct master *m)
+{
+	admit_set(m, !m->stopping && m->resume_at == CLOCK_NEVER && m->serving != NULL &&
+			 m->serving->state == CERTIFICATES_READY);
+}
+
+void
+admit_pause(struct master *m, const char *what)
+{
+	log_event(LOG_WARN, "master", "pause", "what", what, "error", strerror(errno));
+	m->resume_at = clock_in(MASTER_PAUSE);
+	admit_settle(m);
+}
+
+/* --- one connection --- */
+
+/* Logs a refusal, but not each one of a flood: an address has a line a minute. */
 static void
 log_refusal(struct tally *tally, const struct connection *c, const char *reason)
 {
+	struct tally once = {.last_logged = -1};
 	int64_t now = clock_now();
 	struct log_line line;
 
-	if (tally != NULL && tally->last_logged != -1 &&
-	    now - tally->last_logged < MASTER_LOG_EVERY) {
+	if (tally == NULL)
+		tally = &once;
+	if (tally->last_logged != -1 && now - tally->last_logged < MASTER_LOG_EVERY) {
 		tally->unlogged++;
 		return;
 	}
 	log_begin(&line, LOG_WARN, c->protocol->name, "refused");
 	log_text(&line, "reason", reason);
-	if (tally != NULL && tally->unlogged > 0)
+	if (tally->unlogged > 0)
 		log_number(&line, "more", tally->unlogged);
 	log_end(&line);
-	if (tally != NULL) {
-		tally->last_logged = now;
-		tally->unlogged = 0;
-	}
+	tally->last_logged = now;
+	tally->unlogged = 0;
 }
 
-/* The address as text, and returns its port. */
+/* Writes the address as text, and returns its port. */
 static unsigned
 name_address(const struct sockaddr_storage *address, char *text_r, socklen_t size)
 {
@@ -59,18 +92,7 @@ name_address(const struct sockaddr_storage *address, char *text_r, socklen_t siz
 	return ntohs(v6->sin6_port);
 }
 
-static bool
-is_loopback(const struct sockaddr_storage *address)
-{
-	const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)address;
-	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)address;
-
-	if (address->ss_family == AF_INET)
-		return ntohl(v4->sin_addr.s_addr) >> 24 == 127;
-	return IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
-}
-
-/* Which limit the new connection c is over.  At the one before login the oldest stranger goes. */
+/* Returns which limit the new connection c is over.  At the limit before login the oldest stranger goes. */
 static enum refusal
 judge(struct master *m, const struct connection *c)
 {
@@ -84,24 +106,21 @@ judge(struct master *m, const struct connection *c)
 		log_refusal(c->by_address, c, "connections in all");
 		return REFUSE_FULL;
 	}
-	if (connections_count(&m->connections, CONNECTION_STRANGER) +
-		connections_count(&m->connections, CONNECTION_ASKING) >
-	    (size_t)m->conf->max_before_login) {
-		oldest = connections_oldest_stranger(&m->connections);
-		if (oldest != NULL && oldest != c) {
-			log_set_connection(oldest->id, oldest->address, oldest->port);
-			log_refusal(NULL, oldest, "made room before login");
-			log_set_connection(c->id, c->address, c->port);
-			connection_leave(oldest, MASTER_PATIENCE);
-		}
+	if (connections_before_login(&m->connections, &oldest) <= (size_t)m->conf->max_before_login)
+		return REFUSE_NOTHING;
+	if (oldest != NULL && oldest != c) {
+		log_set_connection(oldest->id, oldest->address, oldest->port);
+		log_refusal(NULL, oldest, "made room before login");
+		log_set_connection(c->id, c->address, c->port);
+		connection_leave(oldest, MASTER_PATIENCE);
 	}
 	return REFUSE_NOTHING;
 }
 
-/* Forks the worker.  The client's socket is its own from then on. */
+/* Forks the worker, which from then on is the only process that uses the client's socket. */
 static void
 start_worker(struct master *m, struct connection *c, int fd, const struct conf_listener *listener,
-    const struct sockaddr_storage *address, enum refusal refusal)
+    enum refusal refusal)
 {
 	int pair[2];
 	pid_t worker;
@@ -109,12 +128,12 @@ start_worker(struct master *m, struct connection *c, int fd, const struct conf_l
 	    .conf = m->conf,
 	    .protocol = listener->protocol,
 	    .tls = listener->tls,
-	    .loopback = is_loopback(address),
+	    .loopback = strncmp(c->address, "127.", 4) == 0 || strcmp(c->address, "::1") == 0,
 	    .refusal = refusal,
 	    .deadline = c->deadline,
 	    .client_fd = fd,
-	    .uid = m->roles.worker_uid,
-	    .gid = m->roles.worker_gid,
+	    .uid = m->service_users.worker_uid,
+	    .gid = m->service_users.worker_gid,
 	    .tls_server = m->serving->tls,
 	};
 
@@ -130,29 +149,27 @@ start_worker(struct master *m, struct connection *c, int fd, const struct conf_l
 		close(pair[1]);
 		return;
 	}
-	worker = fork(); /* in the child there is no c any more: see connection.h */
+	worker = fork(); /* the child has no c any more: see connection.h */
 	if (worker == 0)
 		worker_main(&start);
-	c->worker = worker;
 	close(pair[1]);
 	close(start.key_fd);
-	if (c->worker == -1) {
+	c->worker = worker;
+	if (worker == -1)
 		admit_pause(m, "fork");
-		return;
-	}
-	events_watch_connection(m, c->peer, SOURCE_PEER, c);
+	else
+		events_watch_connection(m, c->peer, SOURCE_PEER, c);
 }
 
-/* lip is the address that the client reached: a listener's own may be any. */
+/* The log names the address that the client reached, as lip: a listener's own may be any. */
 static void
 log_connect(const struct connection *c, int fd, const struct conf_listener *listener)
 {
 	char address[INET6_ADDRSTRLEN], text[INET6_ADDRSTRLEN + 16];
-	struct sockaddr_storage local;
+	struct sockaddr_storage local = {.ss_family = AF_UNSPEC};
 	socklen_t len = sizeof(local);
 	unsigned port;
 
-	memset(&local, 0, sizeof(local));
 	if (getsockname(fd, (struct sockaddr *)&local, &len) == -1)
 		local = listener->address;
 	port = name_address(&local, address, sizeof(address));
@@ -161,41 +178,58 @@ log_connect(const struct connection *c, int fd, const struct conf_listener *list
 	log_event(LOG_NOTE, c->protocol->name, "connect", "lip", text);
 }
 
-/* Accepts one; false when there is none, or when accepting has to pause. */
+/* Fills in a new row, and counts it against its address. */
+static void
+begin_connection(struct master *m, struct connection *c, const struct conf_listener *listener,
+    const struct sockaddr_storage *address)
+{
+	unsigned char key[16];
+
+	if (getrandom(&c->id, sizeof(c->id), 0) == -1 || c->id == 0)
+		c->id = 1;
+	c->protocol = listener->protocol;
+	c->deadline = clock_in(m->conf->login_timeout);
+	c->port = name_address(address, c->address, sizeof(c->address));
+	c->by_address = limits_get(m->addresses, key, limits_address_key(address, key));
+	if (c->by_address != NULL)
+		limits_enter(c->by_address);
+}
+
+void
+admit_release(struct master *m, struct connection *c)
+{
+	events_close(m, &c->peer);
+	events_close(m, &c->ask);
+	if (c->by_address != NULL)
+		limits_leave(c->by_address);
+	if (c->by_user != NULL)
+		limits_leave(c->by_user);
+	connections_release(&m->connections, c);
+}
+
+/* Accepts one connection; false if there is none, or if accepting has to pause. */
 static bool
 accept_one(struct master *m, int listen_fd, const struct conf_listener *listener)
 {
-	struct sockaddr_storage address;
+	struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
 	socklen_t len = sizeof(address);
-	unsigned char key[16];
 	enum refusal refusal;
-	struct connection *c;
-	size_t key_len;
+	struct connection *c = NULL;
 	int fd;
 
-	memset(&address, 0, sizeof(address));
 	fd = accept4(listen_fd, (struct sockaddr *)&address, &len, SOCK_CLOEXEC);
 	if (fd == -1) {
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
 			admit_pause(m, "accept");
 		return errno == ECONNABORTED || errno == EINTR;
 	}
-	c = m->connections.used < (size_t)m->conf->max_connections + MASTER_REFUSERS
-		? connections_take(&m->connections)
-		: NULL;
-	if (c == NULL) { /* even those that refuse are too many */
+	if (m->connections.used < (size_t)m->conf->max_connections + MASTER_REFUSERS)
+		c = connections_take(&m->connections);
+	if (c == NULL) { /* even those that are only refused are too many */
 		close(fd);
 		return true;
 	}
-	if (getrandom(&c->id, sizeof(c->id), 0) == -1 || c->id == 0)
-		c->id = 1;
-	c->protocol = listener->protocol;
-	c->deadline = clock_in(m->conf->login_timeout);
-	c->port = name_address(&address, c->address, sizeof(c->address));
-	key_len = limits_address_key(&address, key);
-	c->by_address = limits_get(m->addresses, key, key_len);
-	if (c->by_address != NULL)
-		limits_enter(c->by_address);
+	begin_connection(m, c, listener, &address);
 	log_set_connection(c->id, c->address, c->port);
 	log_connect(c, fd, listener);
 	refusal = judge(m, c);
@@ -203,7 +237,7 @@ accept_one(struct master *m, int listen_fd, const struct conf_listener *listener
 		c->state = CONNECTION_LEAVING;
 		c->kill_at = clock_in(MASTER_REFUSAL);
 	}
-	start_worker(m, c, fd, listener, &address, refusal);
+	start_worker(m, c, fd, listener, refusal);
 	log_set_connection(0, "", 0);
 	close(fd);
 	if (c->worker == -1)

@@ -1,28 +1,33 @@
 /*
- * certificates.c: certificates and their key process.
- * Runs as: root (master); the self-test in a confined child as worker_user.
+ * certificates.c: certificates and their key process are loaded, tested, replaced and watched.
+ * Runs as: root (master).
+ *
+ * Certificates and the process that holds their keys start and end together.  master forks the key process,
+ * which reads the keys, and reads the certificates itself; after that a self-test proves that signatures come
+ * from the key process.  Certificates that pass it replace those in use; the old key process serves the
+ * workers that it has, and ends with the last of them.  Nothing here waits: events tell what comes next.
  */
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "server/clock.h"
 #include "server/conf.h"
-#include "server/confine.h"
 #include "server/ipc.h"
 #include "server/key/key.h"
 #include "server/log.h"
-#include "server/master/certificates.h"
-#include "server/privdrop.h"
-#include "server/process.h"
-#include "server/roles.h"
-#include "server/worker/key_ask.h"
+#include "server/master/master_state.h"
+#include "server/master/selftest.h"
 #include "tls/tls.h"
+
+/* --- the files --- */
 
 static void
 mix(unsigned long long *print, unsigned long long value)
@@ -30,108 +35,72 @@ mix(unsigned long long *print, unsigned long long value)
 	*print = (*print ^ value) * 1099511628211ULL; /* FNV-1a */
 }
 
-/* One number for the state of all files: it differs when one was changed or replaced. */
+/* Mixes in what changes when the file is changed or replaced. */
+static void
+mix_file(unsigned long long *print, const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) == -1)
+		memset(&st, 0, sizeof(st)); /* a missing file is a state, too */
+	mix(print, (unsigned long long)st.st_ino);
+	mix(print, (unsigned long long)st.st_size);
+	mix(print, (unsigned long long)st.st_mtim.tv_sec);
+	mix(print, (unsigned long long)st.st_mtim.tv_nsec);
+	mix(print, (unsigned long long)st.st_ctim.tv_sec);
+	mix(print, (unsigned long long)st.st_ctim.tv_nsec);
+}
+
+/* Returns one number for the state of all certificate and key files. */
 static unsigned long long
 fingerprint(const struct conf *conf)
 {
 	unsigned long long print = 14695981039346656037ULL;
-	struct stat st;
-	size_t i, which;
+	size_t i;
 
-	for (i = 0; i < conf->certificates_len; i++)
-		for (which = 0; which < 2; which++) {
-			const struct conf_certificate *c = &conf->certificates[i];
-
-			if (stat(which == 0 ? c->chain : c->key, &st) == -1)
-				memset(&st, 0, sizeof(st));
-			mix(&print, (unsigned long long)st.st_ino);
-			mix(&print, (unsigned long long)st.st_size);
-			mix(&print, (unsigned long long)st.st_mtim.tv_sec);
-			mix(&print, (unsigned long long)st.st_mtim.tv_nsec);
-			mix(&print, (unsigned long long)st.st_ctim.tv_sec);
-			mix(&print, (unsigned long long)st.st_ctim.tv_nsec);
-		}
+	for (i = 0; i < conf->certificates_len; i++) {
+		mix_file(&print, conf->certificates[i].chain);
+		mix_file(&print, conf->certificates[i].key);
+	}
 	return print;
 }
 
-bool
-certificates_stale(const struct certificates *certificates, const struct conf *conf)
-{
-	return certificates->print != fingerprint(conf);
-}
-
 static int
-load_certificates(struct certificates *g, const struct conf *conf)
+load(struct certificates *c, const struct conf *conf)
 {
-	struct tls_error error;
+	struct tls_error error = {.text = "out of memory"};
 	size_t i;
 
-	g->tls = tls_server_new();
-	if (g->tls == NULL)
-		return -1;
-	for (i = 0; i < conf->certificates_len; i++)
-		if (tls_server_add(g->tls, conf->certificates[i].chain, &error) == -1)
-			goto wrong;
-	if (tls_server_ready(g->tls, &error) == 0)
+	c->tls = tls_server_new();
+	for (i = 0; c->tls != NULL && i < conf->certificates_len; i++)
+		if (tls_server_add(c->tls, conf->certificates[i].chain, &error) == -1)
+			break;
+	if (c->tls != NULL && i == conf->certificates_len && tls_server_ready(c->tls, &error) == 0)
 		return 0;
-wrong:
 	log_event(LOG_ERROR, "master", "certificate-wrong", "error", error.text);
 	return -1;
 }
 
-/* The key process is forked first, so that it inherits as little as can be. */
+/* --- the key process and the self-test --- */
+
 static int
-fork_key(struct certificates *g, const struct conf *conf, const struct roles *roles)
+fork_key(struct master *m, struct certificates *c)
 {
-	int pair[2];
+	int pair[2] = {-1, -1};
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
-		return -1;
-	g->key = fork();
-	if (g->key == 0)
-		key_main(conf, roles, pair[1]);
-	close(pair[1]);
-	g->control = pair[0];
-	return g->key == -1 ? -1 : 0;
-}
-
-struct certificates *
-certificates_new(const struct conf *conf, const struct roles *roles)
-{
-	struct certificates *g = calloc(1, sizeof(*g));
-
-	if (g == NULL)
-		return NULL;
-	g->control = -1;
-	g->key = g->test = -1;
-	g->print = fingerprint(conf);
-	if (fork_key(g, conf, roles) == -1) {
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0)
+		c->key = fork();
+	if (c->key == 0)
+		key_main(m->conf, &m->service_users, pair[1]);
+	if (c->key == -1)
 		log_event(LOG_ERROR, "master", "no-key-process", "error", strerror(errno));
-		g->state = CERTIFICATES_FAILED;
-	} else if (load_certificates(g, conf) == -1)
-		g->state = CERTIFICATES_FAILED;
-	return g;
-}
-
-void
-certificates_free(struct certificates **certificates)
-{
-	struct certificates *g = *certificates;
-
-	if (g == NULL)
-		return;
-	if (g->control != -1)
-		close(g->control);
-	if (g->test != -1)
-		(void)kill(g->test, SIGKILL);
-	if (g->tls != NULL)
-		tls_server_free(&g->tls);
-	free(g);
-	*certificates = NULL;
+	close(pair[1]);
+	c->control = pair[0];
+	return c->key == -1 ? -1 : 0;
 }
 
 int
-certificates_channel(const struct certificates *certificates)
+certificates_channel(const struct certificates *c)
 {
 	struct ipc_message message;
 	int pair[2];
@@ -139,7 +108,7 @@ certificates_channel(const struct certificates *certificates)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
 		return -1;
 	ipc_begin(&message, IPC_KEY_CHANNEL);
-	if (ipc_send(certificates->control, &message, pair[1]) == -1) {
+	if (ipc_send(c->control, &message, pair[1]) == -1) {
 		close(pair[0]);
 		pair[0] = -1;
 	}
@@ -147,112 +116,203 @@ certificates_channel(const struct certificates *certificates)
 	return pair[0];
 }
 
-/*
- * Handshakes with every certificate as a worker would, confined as one.  The quota of a channel is
- * one signature, so the service takes a new channel for each from a stock made before.
- */
-struct stock {
-	int channels[2 * CONF_CERTIFICATES_MAX];
-	size_t len, next;
-};
-
-static ssize_t
-stock_sign(void *ctx, const struct tls_sign_request *request, unsigned char *out, size_t size)
-{
-	struct stock *stock = ctx;
-	struct tls_key_service service;
-
-	if (stock->next == stock->len)
-		return -1;
-	service = key_ask_service(&stock->channels[stock->next++]);
-	return service.sign(service.ctx, request, out, size);
-}
-
-static ssize_t
-stock_nothing(void *ctx, const unsigned char *in, size_t len, unsigned char *out, size_t size)
-{
-	(void)ctx, (void)in, (void)len, (void)out, (void)size;
-	return -1; /* a self-test needs no tickets */
-}
-
-_Noreturn static void
-test_main(const struct certificates *g, const struct conf *conf, const struct roles *roles,
-    struct stock *stock)
-{
-	const struct tls_key_service service = {stock, stock_sign, stock_nothing, stock_nothing};
-	struct tls_error error;
-
-	process_title("self-test");
-	privdrop_chroot(conf->empty_dir);
-	privdrop_become(roles->worker_uid, roles->worker_gid);
-	confine_worker(conf->memory);
-	if (tls_process_init() == -1)
-		fatalx("self-test", "TLS library");
-	if (tls_server_selftest(g->tls, &service, &error) == 0)
-		_exit(EXIT_SUCCESS);
-	log_event(LOG_ERROR, "self-test", "failed", "error", error.text);
-	_exit(EXIT_FAILURE);
-}
-
 static void
-begin_test(struct certificates *g, const struct conf *conf, const struct roles *roles)
+start_test(struct master *m, struct certificates *c)
 {
-	struct stock stock = {.len = 0};
+	struct selftest_channels channels = {.len = 0};
 	size_t i;
+	int fd;
 
-	for (i = 0; i < 2 * tls_server_count(g->tls); i++) {
-		int channel = certificates_channel(g);
-
-		if (channel != -1)
-			stock.channels[stock.len++] = channel;
-	}
-	g->test = fork();
-	if (g->test == 0)
-		test_main(g, conf, roles, &stock);
-	for (i = 0; i < stock.len; i++)
-		close(stock.channels[i]);
-	g->state = g->test == -1 ? CERTIFICATES_FAILED : CERTIFICATES_TESTING;
+	for (i = 0; i < 2 * tls_server_count(c->tls); i++)
+		if ((fd = certificates_channel(c)) != -1)
+			channels.list[channels.len++] = fd;
+	c->test = selftest_start(m->conf, &m->service_users, c->tls, &channels);
+	c->state = c->test == -1 ? CERTIFICATES_FAILED : CERTIFICATES_TESTING;
 }
 
+/* The key process has answered, or ended: its first and only message on control. */
 void
-certificates_on_control(struct certificates *g, const struct conf *conf, const struct roles *roles)
+certificates_on_control(struct master *m)
 {
-	struct ipc_message message;
 	char wrong[512] = "the key process ended without a word";
+	struct certificates *c = m->coming;
+	struct ipc_message message;
 
-	if (g->state != CERTIFICATES_LOADING)
+	if (c == NULL)
 		return;
-	if (ipc_recv(g->control, &message, 0, NULL) == 0 && ipc_open(&message) == IPC_KEY_READY) {
+	events_unwatch(m, c->control);
+	if (c->state != CERTIFICATES_LOADING)
+		return;
+	if (ipc_recv(c->control, &message, 0, NULL) == 0 && ipc_open(&message) == IPC_KEY_READY) {
 		ipc_get_string(&message, wrong, sizeof(wrong));
 		if (ipc_done(&message) && wrong[0] == '\0') {
-			begin_test(g, conf, roles);
+			start_test(m, c);
 			return;
 		}
 	}
 	log_event(LOG_ERROR, "master", "key-wrong", "error", wrong);
-	g->state = CERTIFICATES_FAILED;
+	c->state = CERTIFICATES_FAILED;
+}
+
+/* Returns whether pid was a process of c; its state then tells what the end meant. */
+static bool
+ended(struct certificates *c, pid_t pid, int status)
+{
+	if (c == NULL || (pid != c->key && pid != c->test))
+		return false;
+	if (pid == c->key) {
+		c->key = -1;
+		/* The last message of one that was loading is still in control. */
+		if (c->state != CERTIFICATES_LOADING)
+			c->state = CERTIFICATES_FAILED;
+		return true;
+	}
+	c->test = -1;
+	if (c->state != CERTIFICATES_TESTING)
+		return true;
+	c->state = WIFEXITED(status) && WEXITSTATUS(status) == 0 ? CERTIFICATES_READY
+								 : CERTIFICATES_FAILED;
+	if (c->state == CERTIFICATES_FAILED)
+		log_event(LOG_ERROR, "master", "self-test-failed", "error",
+		    "signatures do not come from the key process");
+	return true;
 }
 
 bool
-certificates_on_exit(struct certificates *g, pid_t pid, int status)
+certificates_on_exit(struct master *m, pid_t pid, int status)
 {
-	if (pid == g->test) {
-		g->test = -1;
-		if (g->state != CERTIFICATES_TESTING)
-			return true;
-		g->state = WIFEXITED(status) && WEXITSTATUS(status) == 0 ? CERTIFICATES_READY
-									 : CERTIFICATES_FAILED;
-		if (g->state == CERTIFICATES_FAILED)
-			log_event(LOG_ERROR, "master", "self-test-failed", "error",
-			    "signatures do not come from the key process");
+	if (ended(m->coming, pid, status))
 		return true;
+	if (!ended(m->serving, pid, status))
+		return false;
+	if (m->serving->state == CERTIFICATES_FAILED && !m->stopping) {
+		log_event(LOG_ERROR, "master", "key-process-died", "next", "started again");
+		m->retry_at = m->coming == NULL ? clock_now() : CLOCK_NEVER;
 	}
-	if (pid == g->key) {
-		g->key = -1;
-		/* While loading, its last words are still in control. */
-		if (g->state != CERTIFICATES_LOADING)
-			g->state = CERTIFICATES_FAILED;
-		return true;
+	return true;
+}
+
+/* --- come, serve, go --- */
+
+static void
+drop(struct master *m, struct certificates **certificates)
+{
+	struct certificates *c = *certificates;
+
+	if (c == NULL)
+		return;
+	events_close(m, &c->control);
+	if (c->test != -1)
+		(void)kill(c->test, SIGKILL);
+	tls_server_free(&c->tls);
+	free(c);
+	*certificates = NULL;
+}
+
+void
+certificates_begin(struct master *m)
+{
+	struct certificates *c = calloc(1, sizeof(*c));
+
+	if (c == NULL)
+		fatal("master", "memory");
+	m->retry_at = CLOCK_NEVER;
+	drop(m, &m->coming);
+	m->coming = c;
+	c->control = -1;
+	c->key = c->test = -1;
+	c->fingerprint = fingerprint(m->conf);
+	/* The key process is forked first, so that it inherits as little as can be. */
+	if (fork_key(m, c) == -1 || load(c, m->conf) == -1)
+		c->state = CERTIFICATES_FAILED;
+	else
+		events_watch(m, c->control, SOURCE_CONTROL, 0, 0);
+}
+
+/* Once at the start and then daily, so that an administrator who reads the log rarely sees it in time. */
+static void
+warn(struct master *m, int64_t now)
+{
+	struct tls_findings findings;
+	size_t i, k;
+
+	m->warn_at = now + MASTER_WARN;
+	for (i = 0; i < tls_server_count(m->serving->tls); i++) {
+		tls_server_look(m->serving->tls, i, time(NULL), &findings);
+		for (k = 0; k < findings.len; k++)
+			log_event(findings.list[k].wrong ? LOG_ERROR : LOG_WARN, "master",
+			    "certificate-problem", "what", findings.list[k].text);
 	}
-	return false;
+}
+
+static void
+serve_coming(struct master *m)
+{
+	char text[LOG_VALUE_MAX];
+	size_t i;
+
+	drop(m, &m->serving);
+	m->serving = m->coming;
+	m->coming = NULL;
+	for (i = 0; i < tls_server_count(m->serving->tls); i++)
+		if (tls_server_describe(m->serving->tls, i, text, sizeof(text)) == 0)
+			log_event(LOG_NOTE, "master", "certificate", "is", text);
+	warn(m, clock_now());
+	if (!m->started)
+		log_event(LOG_NOTE, "master", "ready", "version", SALLYPORT_VERSION, "tls",
+		    tls_library_version());
+	m->started = true;
+}
+
+/* Those in use stay; without any, loading is tried again. */
+static void
+give_up_coming(struct master *m)
+{
+	if (m->serving != NULL && m->serving->state == CERTIFICATES_READY) {
+		log_event(LOG_WARN, "master", "keeping", "what", "the certificates in use");
+		m->serving->fingerprint = m->coming->fingerprint; /* until the files change again */
+	} else {
+		m->retry_at = clock_in(MASTER_RETRY);
+	}
+	drop(m, &m->coming);
+}
+
+void
+certificates_settle(struct master *m)
+{
+	if (m->coming != NULL && m->coming->state == CERTIFICATES_READY)
+		serve_coming(m);
+	else if (m->coming != NULL && m->coming->state == CERTIFICATES_FAILED)
+		give_up_coming(m);
+	admit_settle(m);
+}
+
+void
+certificates_tick(struct master *m, int64_t now)
+{
+	if (m->serving != NULL && now >= m->warn_at)
+		warn(m, now);
+	if (m->coming != NULL)
+		return;
+	if (m->retry_at != CLOCK_NEVER && now >= m->retry_at) {
+		certificates_begin(m);
+	} else if (now >= m->look_at) {
+		m->look_at = now + MASTER_LOOK;
+		if (m->serving != NULL && m->serving->fingerprint != fingerprint(m->conf)) {
+			log_event(LOG_NOTE, "master", "certificate-changed");
+			certificates_begin(m);
+		}
+	}
+}
+
+void
+certificates_end(struct master *m)
+{
+	pid_t key = m->serving != NULL ? m->serving->key : -1;
+
+	drop(m, &m->coming);
+	drop(m, &m->serving);
+	/* No connection is left, so the key process ends as soon as its control is closed. */
+	if (key != -1)
+		(void)waitpid(key, NULL, 0);
 }

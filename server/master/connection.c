@@ -17,7 +17,6 @@ connections_init(struct connections *connections, size_t max)
 
 	if (memory == MAP_FAILED)
 		return -1;
-	/* A child has no business with the addresses and users of others: it finds nothing there. */
 	(void)madvise(memory, size, MADV_DONTFORK);
 	connections->slot = memory;
 	connections->max = max;
@@ -69,29 +68,20 @@ connections_by_pid(struct connections *connections, pid_t pid)
 }
 
 size_t
-connections_count(const struct connections *connections, enum connection_state state)
+connections_before_login(struct connections *connections, struct connection **oldest_r)
 {
 	size_t n = 0, i;
 
-	for (i = 0; i < connections->high; i++)
-		n += connections->slot[i].state == state;
-	return n;
-}
-
-struct connection *
-connections_oldest_stranger(struct connections *connections)
-{
-	struct connection *oldest = NULL;
-	size_t i;
-
+	*oldest_r = NULL;
 	for (i = 0; i < connections->high; i++) {
 		struct connection *c = &connections->slot[i];
 
+		n += c->state == CONNECTION_STRANGER || c->state == CONNECTION_ASKING;
 		if (c->state == CONNECTION_STRANGER &&
-		    (oldest == NULL || c->deadline < oldest->deadline))
-			oldest = c;
+		    (*oldest_r == NULL || c->deadline < (*oldest_r)->deadline))
+			*oldest_r = c;
 	}
-	return oldest;
+	return n;
 }
 
 void

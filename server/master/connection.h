@@ -1,5 +1,5 @@
 /*
- * connection.h: master's table of connections: what it knows of each, and no octet of it.
+ * connection.h: master's table of connections: what it knows of each, but no octet of its data.
  */
 #ifndef SERVER_MASTER_CONNECTION_H
 #define SERVER_MASTER_CONNECTION_H
@@ -13,10 +13,10 @@ struct tally;
 
 enum connection_state {
 	CONNECTION_FREE,
-	CONNECTION_STRANGER, /* a worker, nobody logged in */
-	CONNECTION_ASKING,   /* a reader is at its login */
+	CONNECTION_STRANGER, /* a worker, no login yet */
+	CONNECTION_ASKING,   /* a reader checks a login */
 	CONNECTION_USER,     /* logged in */
-	CONNECTION_LEAVING,  /* told to go: makes room, or is over */
+	CONNECTION_LEAVING,  /* was told to end, or is over */
 };
 
 struct connection {
@@ -40,23 +40,25 @@ struct connections {
 	struct connection *slot;
 };
 
-/* Room for max (memory is used as it is needed), which children do not inherit.  0 or -1. */
+/*
+ * Makes room for max rows; memory is used as it is needed.  Children do not inherit the table, so that they
+ * hold no addresses and users of others: in a child every row is an invalid address.  Returns 0 or -1.
+ */
 int connections_init(struct connections *connections, size_t max);
 
-/* A free slot, zeroed but for descriptors and pids, which are -1; NULL when there is none. */
+/* Returns a free row, zeroed except for descriptors and pids, which are -1; NULL if none is left. */
 struct connection *connections_take(struct connections *connections);
 void connections_release(struct connections *connections, struct connection *connection);
 
-/* The connection that has this child, or NULL. */
+/* Returns the connection that has this child, or NULL. */
 struct connection *connections_by_pid(struct connections *connections, pid_t pid);
 
-/* How many are in a state; the one in STRANGER that came first, or NULL. */
-size_t connections_count(const struct connections *connections, enum connection_state state);
-struct connection *connections_oldest_stranger(struct connections *connections);
+/* Returns how many are not logged in; *oldest_r is the CONNECTION_STRANGER that came first, or NULL. */
+size_t connections_before_login(struct connections *connections, struct connection **oldest_r);
 
-/* Asks both children to go, and expects it in patience ms. */
+/* Asks both children to end, and expects that in patience ms. */
 void connection_leave(struct connection *connection, int64_t patience);
-/* Makes them. */
+/* Kills them. */
 void connection_kill(const struct connection *connection);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * login.c: somebody wants to log in: a reader for it; and how readers and workers end.
+ * login.c: a client wants to log in: a reader for it; and how readers and workers end.
  * Runs as: root (master).
  */
 #include <errno.h>
@@ -21,7 +21,7 @@
 #include "server/protocol.h"
 #include "server/reader/reader.h"
 
-/* Nobody will answer the worker: it hears that at once, by the end of its socketpair. */
+/* No process will answer the worker: it notices that at once, since its socketpair ends. */
 static void
 give_up(struct master *m, struct connection *c, int64_t patience)
 {
@@ -50,7 +50,7 @@ start_reader(struct master *m, struct connection *c)
 	c->tried_at = clock_now();
 	start.answer_at = limits_answer_at(c->by_address, c->tried_at, m->conf->failure_delay);
 	log_set_connection(c->id, c->address, c->port);
-	reader = fork(); /* in the child there is no c any more: see connection.h */
+	reader = fork(); /* the child has no c any more: see connection.h */
 	if (reader == 0)
 		reader_main(&start);
 	log_set_connection(0, "", 0);
@@ -76,11 +76,11 @@ login_on_peer(struct master *m, struct connection *c, uint32_t events)
 		events_close(m, &c->peer);
 		return;
 	}
-	events_unwatch(m, c->peer); /* the reader's to read, until it has failed */
+	events_unwatch(m, c->peer); /* only the reader reads it, until it has failed */
 	start_reader(m, c);
 }
 
-/* May this user have another session?  name comes from the reader, which is still root. */
+/* Decides whether this user may have another session.  name comes from the reader, which is still root. */
 static enum ipc_verdict
 judge_user(struct master *m, struct connection *c, const char *name)
 {
@@ -118,7 +118,7 @@ login_on_question(struct master *m, struct connection *c)
 		ipc_begin(&message, IPC_LOGIN_RESULT);
 		ipc_put_u8(&message, (uint8_t)verdict);
 		(void)ipc_send(c->ask, &message, -1);
-		/* The credentials were right; one that fails ends without a question. */
+		/* The credentials were right: a reader whose login fails ends without a question. */
 		limits_succeeded(c->by_address, c->tried_at);
 	}
 	events_close(m, &c->ask);
@@ -144,49 +144,37 @@ log_death(const struct connection *c, const char *what, int status)
 }
 
 /*
- * A reader ended.  When it has told the worker why there is no session, the worker may try again, as
- * often as the settings say: a hostile one must not make us fork without end.
+ * A reader ended.  If it has told the worker why there is no session, the worker may try again, but only
+ * login_failures times: a hostile worker must not make master fork without end.
  */
 static void
 reader_ended(struct master *m, struct connection *c, int status)
 {
-	bool denied = WIFEXITED(status) && WEXITSTATUS(status) == READER_DENIED;
-	bool session = WIFEXITED(status) && WEXITSTATUS(status) == READER_DONE;
-	bool answered = denied || (WIFEXITED(status) && WEXITSTATUS(status) == READER_REFUSED);
+	int result = WIFEXITED(status) ? WEXITSTATUS(status) : READER_MALFORMED;
+	bool answered = result == READER_DENIED || result == READER_REFUSED;
 
 	c->reader = -1;
 	events_close(m, &c->ask);
 	if (c->by_user != NULL)
 		limits_leave(c->by_user);
 	c->by_user = NULL;
-	if (denied)
+	if (result == READER_DENIED)
 		limits_failed(c->by_address, clock_now());
 	if (c->state == CONNECTION_LEAVING) {
-		/* A worker that waits for its answer is not to wait on. */
+		/* A worker that waits for an answer must not wait any longer. */
 		events_close(m, &c->peer);
 		return;
 	}
 	c->tries++;
 	if (!answered || c->peer == -1 || c->worker == -1 ||
 	    c->tries >= (unsigned)m->conf->login_failures) {
-		/* The worker delivers what is left, and then has its end. */
-		give_up(m, c, session ? c->protocol->times(m->conf).idle : MASTER_PATIENCE);
+		/* The worker delivers what is left, and then ends. */
+		give_up(m, c,
+		    result == READER_DONE ? c->protocol->times(m->conf).idle : MASTER_PATIENCE);
 		return;
 	}
 	c->state = CONNECTION_STRANGER;
 	events_watch_connection(m, c->peer, SOURCE_PEER, c);
-}
-
-void
-admit_release(struct master *m, struct connection *c)
-{
-	events_close(m, &c->peer);
-	events_close(m, &c->ask);
-	if (c->by_address != NULL)
-		limits_leave(c->by_address);
-	if (c->by_user != NULL)
-		limits_leave(c->by_user);
-	connections_release(&m->connections, c);
 }
 
 void

@@ -1,14 +1,14 @@
 /*
- * master.c: the loop: accepts, forks, reaps, and counts; master_state.h lists its rooms.
+ * master.c: the loop: accepts, forks, reaps, and counts; master_state.h lists the files of its parts.
  * Runs as: root, or the user of a demo.  It never reads an octet that the network wrote, and waits
- * for nobody.  Others that run as root: admit.c, login.c, renew.c, events.c, listen.c, connection.c,
- * limits.c, which are master's too; key.c until its keys are loaded; certificates.c's self-test and
- * worker.c until they are confined; reader.c and auth_answer.c until become_user.
+ * for nobody.  Other code that runs as root: admit.c, login.c, certificates.c, events.c, listen.c, connection.c
+ * and limits.c, which are master's too; key.c until its keys are loaded; selftest.c and worker.c until they
+ * are confined; reader.c and auth_answer.c until become_user.
  *
- * A connection here is a row of numbers: see connection.h.  Its life: admit.c makes a worker; when the
- * worker's socketpair becomes readable somebody wants to log in, and login.c makes a reader, which
- * reads it; the reader asks once whether its user may come in; when both children have ended the row
- * is free again.
+ * A connection is only a row of numbers here: see connection.h.  admit.c starts a worker for it.  When the
+ * worker's socketpair becomes readable the client wants to log in, and login.c starts a reader, which reads
+ * the request.  The reader asks once whether its user may have a session.  When both children have ended the
+ * row is free again.
  */
 #include <errno.h>
 #include <limits.h>
@@ -34,21 +34,21 @@
 #include "server/process.h"
 #include "tls/tls.h"
 
-/* --- children --- */
-
 static void
 block_signals(struct master *m)
 {
-	sigemptyset(&m->mask);
-	sigaddset(&m->mask, SIGCHLD);
-	sigaddset(&m->mask, SIGHUP);
-	sigaddset(&m->mask, SIGTERM);
-	sigaddset(&m->mask, SIGINT);
-	if (sigprocmask(SIG_BLOCK, &m->mask, NULL) == -1 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+	sigset_t mask;
+
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGCHLD);
+	sigaddset(&mask, SIGHUP);
+	sigaddset(&mask, SIGTERM);
+	sigaddset(&mask, SIGINT);
+	m->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (m->signals == -1 || sigprocmask(SIG_BLOCK, &mask, NULL) == -1 ||
+	    signal(SIGPIPE, SIG_IGN) == SIG_ERR)
 		fatal("master", "signals");
-	m->signals = signalfd(-1, &m->mask, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (m->signals == -1)
-		fatal("master", "signalfd");
+	events_watch(m, m->signals, SOURCE_SIGNAL, 0, 0);
 }
 
 static void
@@ -59,7 +59,7 @@ reap(struct master *m)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		if (renew_on_exit(m, pid, status))
+		if (certificates_on_exit(m, pid, status))
 			continue;
 		c = connections_by_pid(&m->connections, pid);
 		if (c != NULL) /* else an old key process */
@@ -70,17 +70,17 @@ reap(struct master *m)
 /* --- settings --- */
 
 static int
-find_roles(struct roles *roles_r, const struct conf *conf)
+find_users(struct service_users *users_r, const struct conf *conf)
 {
 	char wrong[256];
 
-	if (!privdrop_possible() || roles_find(conf, roles_r, wrong, sizeof(wrong)) == 0)
+	if (!privdrop_possible() || privdrop_find_users(conf, users_r, wrong, sizeof(wrong)) == 0)
 		return 0;
 	log_event(LOG_ERROR, "master", "configuration-wrong", "text", wrong);
 	return -1;
 }
 
-/* The empty directory usually lies in /run, which is empty after a boot. */
+/* The empty directory is usually below /run, which is empty after a boot. */
 static void
 make_empty_dir(const struct conf *conf)
 {
@@ -114,13 +114,15 @@ log_missing(void)
 }
 
 static void
-open_log(const struct master *m)
+use_conf(struct master *m, struct conf *conf)
 {
-	log_open(m->to_stderr ? LOG_TO_STDERR : (enum log_target)m->conf->log);
+	conf_free(&m->conf);
+	m->conf = conf;
+	log_open(m->to_stderr ? LOG_TO_STDERR : (enum log_target)conf->log);
 }
 
 static void
-read_again(struct master *m)
+reload(struct master *m)
 {
 	struct conf_complaints complaints;
 	struct conf *conf = conf_load(m->path, &complaints);
@@ -128,7 +130,7 @@ read_again(struct master *m)
 	char line[16];
 	size_t i;
 
-	if (conf == NULL || find_roles(&m->roles, conf) == -1) {
+	if (conf == NULL || find_users(&m->service_users, conf) == -1) {
 		for (i = 0; conf == NULL && i < complaints.len; i++) {
 			snprintf(line, sizeof(line), "%u", complaints.list[i].line);
 			log_event(LOG_ERROR, "master", "configuration-wrong", "file", m->path,
@@ -139,13 +141,11 @@ read_again(struct master *m)
 		return;
 	}
 	admit_set(m, false);
-	conf_free(&m->conf);
-	m->conf = conf;
-	open_log(m);
+	use_conf(m, conf);
 	listeners_set(&m->listeners, conf);
 	admit_set(m, was_accepting);
 	log_event(LOG_NOTE, "master", "configuration", "file", m->path);
-	renew_begin(m);
+	certificates_begin(m);
 }
 
 /* --- time --- */
@@ -167,17 +167,21 @@ stop(struct master *m)
 			connection_leave(&m->connections.slot[i], m->conf->shutdown_wait);
 }
 
+/* Kills children that are over their deadline; when the whole shutdown is over its own, all of them. */
 static void
-look_at_deadlines(struct master *m, int64_t now)
+kill_late(struct master *m, int64_t now)
 {
+	bool all = m->stopping && now >= m->stop_at;
 	size_t i;
 
 	for (i = 0; i < m->connections.high; i++) {
 		struct connection *c = &m->connections.slot[i];
-		bool late = now > c->deadline + MASTER_PATIENCE;
+		bool before_login =
+		    c->state == CONNECTION_STRANGER || c->state == CONNECTION_ASKING;
 
-		if (((c->state == CONNECTION_STRANGER || c->state == CONNECTION_ASKING) && late) ||
-		    (c->state == CONNECTION_LEAVING && now > c->kill_at))
+		if ((before_login && now > c->deadline + MASTER_PATIENCE) ||
+		    (c->state == CONNECTION_LEAVING && now > c->kill_at) ||
+		    (c->state != CONNECTION_FREE && all))
 			connection_kill(c);
 	}
 }
@@ -187,13 +191,13 @@ tick(struct master *m)
 {
 	int64_t now = clock_now();
 
-	look_at_deadlines(m, now);
+	kill_late(m, now);
 	if (m->resume_at != CLOCK_NEVER && now >= m->resume_at) {
 		m->resume_at = CLOCK_NEVER;
 		admit_settle(m);
 	}
 	if (!m->stopping)
-		renew_tick(m, now);
+		certificates_tick(m, now);
 }
 
 static void
@@ -203,44 +207,35 @@ on_signal(struct master *m)
 
 	while (read(m->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		if (info.ssi_signo == SIGHUP && !m->stopping)
-			read_again(m);
+			reload(m);
 		else if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)
 			stop(m);
 	}
 	reap(m);
 }
 
-/* An event may be of a connection that ended in the same round, with its slot taken anew. */
-static struct connection *
-connection_of(struct master *m, uint64_t event)
-{
-	struct connection *c = &m->connections.slot[event & ((1 << TAG_INDEX_BITS) - 1)];
-
-	return c->state != CONNECTION_FREE && c->id == (uint32_t)(event >> TAG_INDEX_BITS) ? c
-											   : NULL;
-}
-
 static void
 on_event(struct master *m, const struct epoll_event *event)
 {
-	enum source source = (enum source)(event->data.u64 >> TAG_SOURCE_SHIFT);
-	struct connection *c = NULL;
+	enum event_source source = (enum event_source)(event->data.u64 >> EVENT_SOURCE_SHIFT);
+	uint32_t id = (uint32_t)(event->data.u64 >> EVENT_INDEX_BITS);
+	size_t index = event->data.u64 & ((1 << EVENT_INDEX_BITS) - 1);
+	struct connection *c = &m->connections.slot[index];
 
-	if (source == SOURCE_PEER || source == SOURCE_ASK) {
-		c = connection_of(m, event->data.u64);
-		if (c == NULL)
-			return;
-	}
+	/* The event's connection may have ended in this round, and another have taken its slot. */
+	if ((source == SOURCE_PEER || source == SOURCE_ASK) &&
+	    (c->state == CONNECTION_FREE || c->id != id))
+		return;
 	switch (source) {
 	case SOURCE_SIGNAL:
 		on_signal(m);
 		break;
 	case SOURCE_LISTENER:
 		if (m->accepting)
-			admit_on_listener(m, event->data.u64 & ((1 << TAG_INDEX_BITS) - 1));
+			admit_on_listener(m, index);
 		break;
 	case SOURCE_CONTROL:
-		renew_on_control(m);
+		certificates_on_control(m);
 		break;
 	case SOURCE_PEER:
 		login_on_peer(m, c, event->events);
@@ -264,18 +259,14 @@ loop(struct master *m)
 		for (i = 0; i < n; i++)
 			on_event(m, &events[i]);
 		tick(m);
-		renew_settle(m);
-		/* A first generation that fails is a failed start. */
+		certificates_settle(m);
+		/* If the first certificates fail, the start has failed. */
 		if (!m->started && m->serving == NULL && m->coming == NULL)
 			return;
-		if (m->stopping && clock_left(m->stop_at) == 0)
-			for (i = 0; (size_t)i < m->connections.high; i++)
-				if (m->connections.slot[i].state != CONNECTION_FREE)
-					connection_kill(&m->connections.slot[i]);
 	}
 }
 
-/* Three descriptors a connection while it logs in, and some of our own. */
+/* A connection takes three descriptors while it logs in, and master needs some itself. */
 static void
 raise_files(const struct conf *conf)
 {
@@ -305,7 +296,6 @@ begin(struct master *m)
 	    connections_init(&m->connections, CONF_CONNECTIONS_MAX + MASTER_REFUSERS) == -1)
 		fatal("master", "start");
 	block_signals(m);
-	events_watch(m, m->signals, SOURCE_SIGNAL, 0, 0);
 	m->resume_at = m->retry_at = CLOCK_NEVER;
 	m->look_at = clock_in(MASTER_LOOK);
 }
@@ -316,18 +306,17 @@ master_run(const char *path, struct conf *conf, bool to_stderr)
 	static struct master m;
 
 	m.path = path;
-	m.conf = conf;
 	m.to_stderr = to_stderr;
-	open_log(&m);
+	use_conf(&m, conf);
 	log_missing();
-	if (find_roles(&m.roles, conf) == -1)
+	if (find_users(&m.service_users, conf) == -1)
 		return EXIT_FAILURE;
 	begin(&m);
-	renew_begin(&m); /* forks the key process before anything is open */
+	certificates_begin(&m); /* forks the key process before anything is open */
 	if (listeners_set(&m.listeners, conf) > 0)
 		return EXIT_FAILURE;
 	loop(&m);
-	renew_end(&m);
+	certificates_end(&m);
 	listeners_close(&m.listeners);
 	if (!m.started)
 		return EXIT_FAILURE;

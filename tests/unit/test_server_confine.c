@@ -31,7 +31,6 @@
 #include "server/conf.h"
 #include "server/confine.h"
 #include "server/privdrop.h"
-#include "server/roles.h"
 
 enum {
 	TEST_UID = 61234, /* nobody's; used when the test runs as root */
@@ -1447,7 +1446,7 @@ users_are_found(void **state)
 	    {"nobody", "root", "key_user: root has root's"},
 	    {"nobody", "nobody", "must be different"},
 	};
-	struct roles roles;
+	struct service_users users;
 	char wrong[256];
 	size_t i;
 
@@ -1459,7 +1458,7 @@ users_are_found(void **state)
 		(void)snprintf(worker, sizeof(worker), "%s", rows[i].worker);
 		(void)snprintf(key, sizeof(key), "%s", rows[i].key);
 		wrong[0] = '\0';
-		assert_int_equal(roles_find(&conf, &roles, wrong, sizeof(wrong)),
+		assert_int_equal(privdrop_find_users(&conf, &users, wrong, sizeof(wrong)),
 		    rows[i].wrong == NULL ? 0 : -1);
 		if (rows[i].wrong != NULL)
 			assert_non_null(strstr(wrong, rows[i].wrong));

@@ -1,5 +1,5 @@
 /*
- * test_server_renew.c: master warns daily of a certificate that ends soon.  The time of day is the
+ * test_server_certificates.c: master warns daily of a certificate that ends soon.  The time of day is the
  * test's own.
  */
 #include "server_fixture.h"
@@ -8,7 +8,6 @@
 
 #include "server/clock.h"
 #include "server/log.h"
-#include "server/master/certificates.h"
 #include "server/master/master_state.h"
 #include "tls/cert.h"
 #include "tls/tls.h"
@@ -46,7 +45,7 @@ certificate_for_days(int days)
 	return server;
 }
 
-/* What renew_tick logs at this time of master's clock, so many days later. */
+/* What certificates_tick logs at this time of master's clock, so many days later. */
 static const char *
 tick(struct master *m, int64_t now, int days)
 {
@@ -57,7 +56,7 @@ tick(struct master *m, int64_t now, int days)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
 	assert_int_equal(dup2(fds[1], STDERR_FILENO), STDERR_FILENO);
 	later = (time_t)days * DAY + DAY / 2;
-	renew_tick(m, now);
+	certificates_tick(m, now);
 	assert_int_equal(dup2(saved, STDERR_FILENO), STDERR_FILENO);
 	n = recv(fds[0], out, sizeof(out) - 1, 0);
 	out[n > 0 ? n : 0] = '\0';

@@ -47,16 +47,21 @@ int
 privdrop_find_users(
     const struct conf *conf, struct service_users *users_r, char *wrong_r, size_t size)
 {
-	if (find_user("worker_user", conf->worker_user, &users_r->worker_uid, &users_r->worker_gid,
+	struct service_users found;
+
+	if (find_user("worker_user", conf->worker_user, &found.worker_uid, &found.worker_gid,
 		wrong_r, size) == -1 ||
-	    find_user("key_user", conf->key_user, &users_r->key_uid, &users_r->key_gid, wrong_r,
-		size) == -1)
+	    find_user("key_user", conf->key_user, &found.key_uid, &found.key_gid, wrong_r, size) ==
+		-1)
 		return -1;
-	if (users_r->worker_uid != users_r->key_uid)
-		return 0;
-	snprintf(wrong_r, size,
-	    "worker_user and key_user must be different, so that a worker cannot reach the keys");
-	return -1;
+	if (found.worker_uid == found.key_uid) {
+		snprintf(wrong_r, size,
+		    "worker_user and key_user must be different, "
+		    "so that a worker cannot reach the keys");
+		return -1;
+	}
+	*users_r = found;
+	return 0;
 }
 
 static bool

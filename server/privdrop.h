@@ -18,7 +18,7 @@ struct service_users {
 
 /*
  * Looks up worker_user and key_user: two different users, neither of them root.  Returns 0; or -1, with what
- * is wrong and what to type in wrong_r.
+ * is wrong and what to type in wrong_r, and *users_r as it was.
  */
 int privdrop_find_users(
     const struct conf *conf, struct service_users *users_r, char *wrong_r, size_t size);

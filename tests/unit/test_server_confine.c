@@ -1446,7 +1446,7 @@ users_are_found(void **state)
 	    {"nobody", "root", "key_user: root has root's"},
 	    {"nobody", "nobody", "must be different"},
 	};
-	struct service_users users;
+	struct service_users users, before;
 	char wrong[256];
 	size_t i;
 
@@ -1458,10 +1458,15 @@ users_are_found(void **state)
 		(void)snprintf(worker, sizeof(worker), "%s", rows[i].worker);
 		(void)snprintf(key, sizeof(key), "%s", rows[i].key);
 		wrong[0] = '\0';
+		memset(&users, 0x5a, sizeof(users));
+		before = users;
 		assert_int_equal(privdrop_find_users(&conf, &users, wrong, sizeof(wrong)),
 		    rows[i].wrong == NULL ? 0 : -1);
-		if (rows[i].wrong != NULL)
-			assert_non_null(strstr(wrong, rows[i].wrong));
+		if (rows[i].wrong == NULL)
+			continue;
+		assert_non_null(strstr(wrong, rows[i].wrong));
+		/* master goes on with the users that it has. */
+		assert_memory_equal(&users, &before, sizeof(users));
 	}
 }
 

@@ -1,9 +1,9 @@
 /*
- * conf.c: the configuration.  The table of settings is at the end of the file.
+ * conf.c: the configuration: what a value may be, the table of settings, and the lines of the file.
  * Runs as: root (master), or whoever types `sallyport check`.
  *
- * The format: one setting a line, "name = value"; blanks around both are passed over; a line whose
- * first octet that is no blank is "#" is a comment.  A setting that may be repeated adds to a list.
+ * The format: one setting a line, "name = value", with blanks around both ignored.  A line whose first
+ * octet other than a blank is "#" is a comment.  A setting that may be repeated adds to a list.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -20,38 +20,28 @@
 #include "server/conf.h"
 #include "server/protocol.h"
 
-enum { CONF_FILE_MAX = 1 << 20 }; /* octets; so that a wrong path is not read for ever */
+enum { CONF_FILE_MAX = 1 << 20 }; /* octets; so that a wrong path costs little */
 
-enum conf_type {
-	CONF_NUMBER,
-	CONF_DURATION, /* 30s 10m 2h; kept in ms */
-	CONF_OCTETS,   /* 64M, 512K */
-	CONF_BOOL,
-	CONF_PATH,   /* absolute */
-	CONF_STRING, /* not empty */
-	CONF_WORD,   /* one of words */
-	CONF_LISTEN, /* repeatable */
-	CONF_CERTIFICATE,
-};
-
-struct setting {
-	const char *name;
-	enum conf_type type;
-	size_t offset;	      /* of the field in struct conf */
-	const char *standard; /* the default, as one would write it; NULL: none */
-	int64_t min, max;     /* NUMBER; DURATION in ms; OCTETS */
-	const char *words;    /* WORD: "system file", numbered from 0; LISTEN: "pop3", "pop3s" */
-	unsigned port;	      /* LISTEN: the usual one */
-};
-
-/* Where we are while reading. */
+/* Where the parser is. */
 struct place {
 	struct conf *conf;
 	struct conf_complaints *complaints;
 	unsigned line;
 };
 
-extern const struct setting conf_settings[];
+struct setting {
+	const char *name;
+	/* Checks a value and stores it, or complains; a list splits the value in place. */
+	void (*set)(struct place *place, const struct setting *s, char *value);
+	size_t offset;	      /* of the field in struct conf */
+	const char *standard; /* the default as in the file, or NULL */
+	int64_t min, max;     /* set_number; set_duration in ms; set_octets */
+	const char *words;    /* set_word: "system file", numbered from 0 */
+	/* set_listen: the usual port, and what is spoken there */
+	unsigned port;
+	const struct protocol *protocol;
+	bool tls;
+};
 
 static void __attribute__((format(printf, 2, 3)))
 complain(struct place *place, const char *format, ...)
@@ -68,7 +58,9 @@ complain(struct place *place, const char *format, ...)
 	c->len++;
 }
 
-/* A decimal number without sign at the start of text; -1 when there is none or it is too large. */
+/* --- what a value may be --- */
+
+/* Returns the decimal number without sign at the start of text; -1 if there is none or it is too large. */
 static int64_t
 decimal(const char *text, const char **rest_r)
 {
@@ -85,78 +77,104 @@ decimal(const char *text, const char **rest_r)
 	return n;
 }
 
-/* A number with one of the units behind it; -1 when it is neither. */
-static int64_t
-with_unit(const char *text, const char *units, const int64_t factors[])
+static void *
+field(struct place *place, const struct setting *s)
 {
-	const char *rest = "", *unit;
-	int64_t n = decimal(text, &rest);
-
-	if (n == -1)
-		return -1;
-	unit = *rest == '\0' ? units : strchr(units, *rest);
-	if (unit == NULL || (*rest != '\0' && rest[1] != '\0') ||
-	    n > INT64_MAX / factors[unit - units])
-		return -1;
-	return n * factors[unit - units];
+	return (char *)place->conf + s->offset;
 }
 
-static void
-set_number(struct place *place, const struct setting *s, const char *value)
-{
-	static const int64_t ms[] = {1000, 60000, 3600000}, octets[] = {1, 1024, 1048576};
-	static const int64_t one[] = {1};
-	int64_t n, scale = s->type == CONF_DURATION ? 1000 : 1;
+struct units {
+	const char *what, *letters; /* a number without a letter has the first unit */
+	int64_t factors[3];
+	int64_t scale; /* of the bounds in a complaint */
+	const char *suffix;
+};
 
-	if (s->type == CONF_DURATION)
-		n = with_unit(value, "smh", ms);
-	else if (s->type == CONF_OCTETS)
-		n = with_unit(value, "BKM", octets);
+/* A number within the setting's bounds, followed by one of the units or none. */
+static void
+set_with_units(
+    struct place *place, const struct setting *s, const char *value, const struct units *units)
+{
+	const char *rest = "", *unit = NULL;
+	int64_t n = decimal(value, &rest);
+
+	if (n != -1 && *rest == '\0')
+		unit = units->letters;
+	else if (n != -1 && rest[1] == '\0')
+		unit = strchr(units->letters, *rest);
+	if (unit != NULL && n <= INT64_MAX / units->factors[unit - units->letters])
+		n *= units->factors[unit - units->letters];
 	else
-		n = with_unit(value, " ", one);
+		n = -1;
 	if (n == -1 || n < s->min || n > s->max)
 		complain(place,
 		    "%s: \"%.60s\" is not a %s from %lld%s to %lld%s; the default is %s", s->name,
-		    value,
-		    s->type == CONF_DURATION ? "time (such as 30s, 10m, 2h)"
-		    : s->type == CONF_OCTETS ? "size (such as 64M)"
-					     : "number",
-		    (long long)(s->min / scale), scale == 1 ? "" : "s", (long long)(s->max / scale),
-		    scale == 1 ? "" : "s", s->standard);
+		    value, units->what, (long long)(s->min / units->scale), units->suffix,
+		    (long long)(s->max / units->scale), units->suffix, s->standard);
 	else
-		memcpy((char *)place->conf + s->offset, &n, sizeof(n));
+		memcpy(field(place, s), &n, sizeof(n));
 }
 
 static void
-set_bool(struct place *place, const struct setting *s, const char *value)
+set_number(struct place *place, const struct setting *s, char *value)
+{
+	static const struct units plain = {"number", " ", {1}, 1, ""};
+
+	set_with_units(place, s, value, &plain);
+}
+
+static void
+set_duration(struct place *place, const struct setting *s, char *value)
+{
+	static const struct units times = {
+	    "time (such as 30s, 10m, 2h)", "smh", {1000, 60000, 3600000}, 1000, "s"};
+
+	set_with_units(place, s, value, &times);
+}
+
+static void
+set_octets(struct place *place, const struct setting *s, char *value)
+{
+	static const struct units sizes = {"size (such as 64M)", "BKM", {1, 1024, 1048576}, 1, ""};
+
+	set_with_units(place, s, value, &sizes);
+}
+
+static void
+set_bool(struct place *place, const struct setting *s, char *value)
 {
 	bool yes = strcmp(value, "yes") == 0;
 
 	if (!yes && strcmp(value, "no") != 0)
 		complain(place, "%s: write yes or no, not \"%.60s\"", s->name, value);
 	else
-		memcpy((char *)place->conf + s->offset, &yes, sizeof(yes));
+		memcpy(field(place, s), &yes, sizeof(yes));
 }
 
 static void
-set_text(struct place *place, const struct setting *s, const char *value)
+set_text(struct place *place, const struct setting *s, char *value)
 {
-	char **field = (char **)(void *)((char *)place->conf + s->offset);
+	char **text = field(place, s);
 
-	if (s->type == CONF_PATH && value[0] != '/') {
-		complain(place,
-		    "%s: \"%.60s\" is not an absolute path; write one that begins with /", s->name,
-		    value);
-		return;
-	}
-	free(*field);
-	*field = strdup(value);
-	if (*field == NULL)
+	free(*text);
+	*text = strdup(value);
+	if (*text == NULL)
 		complain(place, "%s: out of memory", s->name);
 }
 
 static void
-set_word(struct place *place, const struct setting *s, const char *value)
+set_path(struct place *place, const struct setting *s, char *value)
+{
+	if (value[0] == '/')
+		set_text(place, s, value);
+	else
+		complain(place,
+		    "%s: \"%.60s\" is not an absolute path; write one that begins with /", s->name,
+		    value);
+}
+
+static void
+set_word(struct place *place, const struct setting *s, char *value)
 {
 	const char *at = s->words;
 	size_t len;
@@ -165,14 +183,14 @@ set_word(struct place *place, const struct setting *s, const char *value)
 	for (; *at != '\0'; at += len + (at[len] == ' '), n++) {
 		len = strcspn(at, " ");
 		if (strlen(value) == len && memcmp(at, value, len) == 0) {
-			memcpy((char *)place->conf + s->offset, &n, sizeof(n));
+			memcpy(field(place, s), &n, sizeof(n));
 			return;
 		}
 	}
 	complain(place, "%s: \"%.60s\" is none of: %s", s->name, value, s->words);
 }
 
-/* Splits "host:port", "[v6]:port", "host" or "*" in place; false when it is none. */
+/* Splits "host:port", "[v6]:port", "host" or "*" in place; returns false if value is none of them. */
 static bool
 split_address(char *value, char **host_r, unsigned *port)
 {
@@ -219,8 +237,6 @@ add_listener(struct place *place, const struct setting *s, const char *host, uns
 	struct conf_listener *l = &place->conf->listeners[place->conf->listeners_len];
 	struct sockaddr_in *v4 = (struct sockaddr_in *)&l->address;
 	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&l->address;
-	size_t len = strlen(s->words);
-	char name[16];
 
 	if (place->conf->listeners_len == CONF_LISTENERS_MAX) {
 		complain(place,
@@ -229,9 +245,8 @@ add_listener(struct place *place, const struct setting *s, const char *host, uns
 		return;
 	}
 	memset(l, 0, sizeof(*l));
-	l->tls = s->words[len - 1] == 's';
-	snprintf(name, sizeof(name), "%.*s", (int)(l->tls ? len - 1 : len), s->words);
-	l->protocol = protocol_find(name);
+	l->protocol = s->protocol;
+	l->tls = s->tls;
 	if (inet_pton(AF_INET, host, &v4->sin_addr) == 1) {
 		v4->sin_family = AF_INET;
 		v4->sin_port = htons((uint16_t)port);
@@ -254,7 +269,7 @@ add_listener(struct place *place, const struct setting *s, const char *host, uns
 	place->conf->listeners_len++;
 }
 
-/* "off", or any number of addresses between blanks; "*" is all of IPv4 and of IPv6. */
+/* "off", or any number of addresses separated by blanks; "*" is all of IPv4 and of IPv6. */
 static void
 set_listen(struct place *place, const struct setting *s, char *value)
 {
@@ -305,48 +320,65 @@ set_certificate(struct place *place, const struct setting *s, char *value)
 	}
 }
 
-static void
-set(struct place *place, const struct setting *s, char *value)
-{
-	switch (s->type) {
-	case CONF_NUMBER:
-	case CONF_DURATION:
-	case CONF_OCTETS:
-		set_number(place, s, value);
-		break;
-	case CONF_BOOL:
-		set_bool(place, s, value);
-		break;
-	case CONF_PATH:
-	case CONF_STRING:
-		set_text(place, s, value);
-		break;
-	case CONF_WORD:
-		set_word(place, s, value);
-		break;
-	case CONF_LISTEN:
-		set_listen(place, s, value);
-		break;
-	case CONF_CERTIFICATE:
-		set_certificate(place, s, value);
-		break;
-	}
-}
+/* --- the settings --- */
 
-static bool
-repeatable(const struct setting *s)
-{
-	return s->type == CONF_LISTEN || s->type == CONF_CERTIFICATE;
-}
+#define FIELD(name) offsetof(struct conf, name)
+enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, MIB = 1 << 20 };
 
-/* The setting whose name is most like the wrong one: the longest common beginning. */
+/* sallyport.conf(5) describes each setting with its default. */
+static const struct setting settings[] = {
+    {"listen_pop3", set_listen, 0, "*", .port = 110, .protocol = &protocol_pop3},
+    {"listen_pop3s", set_listen, 0, "*", .port = 995, .protocol = &protocol_pop3, .tls = true},
+    {"listen_imap", set_listen, 0, "*", .port = 143, .protocol = &protocol_imap},
+    {"listen_imaps", set_listen, 0, "*", .port = 993, .protocol = &protocol_imap, .tls = true},
+    {"certificate", set_certificate, 0, NULL, 0},
+    {"accounts", set_word, FIELD(accounts), "system", .words = "system file"},
+    {"users_file", set_path, FIELD(users_file), SALLYPORT_ETC "/sallyport/users"},
+    {"allow_plain_passwords", set_bool, FIELD(allow_plain_passwords), "no"},
+    {"min_uid", set_number, FIELD(min_uid), "500", 1, 4294967294},
+    {"maildir", set_text, FIELD(maildir), "~/Maildir"},
+    {"mark_seen", set_bool, FIELD(mark_seen), "yes"},
+    {"pop3_uidl_format", set_word, FIELD(pop3_uidl_format), "%08Xu%08Xv",
+	.words = "%08Xu%08Xv %08Xv%08Xu %v.%u %u.%v %v-%u UID%u-%v %u %f %g"},
+    {"worker_user", set_text, FIELD(worker_user), "sallyport"},
+    {"key_user", set_text, FIELD(key_user), "sallyport-key"},
+    {"empty_dir", set_path, FIELD(empty_dir), "/run/sallyport/empty"},
+    {"log", set_word, FIELD(log), "syslog", .words = "stderr syslog"},
+    {"log_tls", set_word, FIELD(log_tls), "brief", .words = "brief full"},
+    {"login_in_clear", set_word, FIELD(login_in_clear), "never", .words = "never loopback"},
+    {"max_connections", set_number, FIELD(max_connections), "1000", 1, CONF_CONNECTIONS_MAX},
+    {"max_per_address", set_number, FIELD(max_per_address), "50", 1, CONF_CONNECTIONS_MAX},
+    {"max_before_login", set_number, FIELD(max_before_login), "100", 1, CONF_CONNECTIONS_MAX},
+    {"max_per_user", set_number, FIELD(max_per_user), "30", 1, CONF_CONNECTIONS_MAX},
+    {"login_timeout", set_duration, FIELD(login_timeout), "60s", 5 * SECOND, 10 * MINUTE},
+    {"login_failures", set_number, FIELD(login_failures), "3", 1, 10},
+    {"failure_delay", set_duration, FIELD(failure_delay), "2s", 0, 20 * SECOND},
+    {"pop3_idle_timeout", set_duration, FIELD(pop3_idle_timeout), "10m", 10 * SECOND, 24 * HOUR},
+    {"pop3_login_delay", set_duration, FIELD(pop3_login_delay), "0s", 0, 24 * HOUR},
+    {"imap_idle_timeout", set_duration, FIELD(imap_idle_timeout), "30m", 10 * SECOND, 24 * HOUR},
+    {"imap_still_here", set_duration, FIELD(imap_still_here), "10m", 2 * SECOND, 24 * HOUR},
+    {"append_limit", set_octets, FIELD(append_limit), "64M", 64 * 1024, 4095LL * MIB},
+    {"drafts_folder", set_text, FIELD(drafts_folder), NULL},
+    {"sent_folder", set_text, FIELD(sent_folder), NULL},
+    {"trash_folder", set_text, FIELD(trash_folder), NULL},
+    {"junk_folder", set_text, FIELD(junk_folder), NULL},
+    {"archive_folder", set_text, FIELD(archive_folder), NULL},
+    {"make_special_folders", set_bool, FIELD(make_special_folders), "no"},
+    {"shutdown_wait", set_duration, FIELD(shutdown_wait), "10s", SECOND, 10 * MINUTE},
+    {"memory", set_octets, FIELD(memory), "256M", 16 * MIB, 4096LL * MIB},
+    {.name = NULL},
+};
+enum { SETTINGS = sizeof(settings) / sizeof(settings[0]) };
+/* --- the lines --- */
+
+/* Returns the setting that shares the longest beginning with the wrong name. */
 static const char *
 resembling(const char *name)
 {
-	const struct setting *s, *best = &conf_settings[0];
+	const struct setting *s, *best = &settings[0];
 	size_t len, most = 0;
 
-	for (s = conf_settings; s->name != NULL; s++) {
+	for (s = settings; s->name != NULL; s++) {
 		for (len = 0; name[len] != '\0' && name[len] == s->name[len]; len++)
 			;
 		if (len > most) {
@@ -360,22 +392,24 @@ resembling(const char *name)
 static void
 parse_setting(struct place *place, char *name, char *value, unsigned *seen)
 {
-	size_t i;
+	const struct setting *s = settings;
+	unsigned *line;
 
-	for (i = 0; conf_settings[i].name != NULL && strcmp(conf_settings[i].name, name) != 0; i++)
-		;
-	if (conf_settings[i].name == NULL)
+	while (s->name != NULL && strcmp(s->name, name) != 0)
+		s++;
+	line = &seen[s - settings];
+	if (s->name == NULL)
 		complain(place, "there is no setting \"%.60s\"; did you mean %s?", name,
 		    resembling(name));
 	else if (*value == '\0')
 		complain(place,
 		    "%s has no value; write %s = VALUE, or delete the line for the default", name,
 		    name);
-	else if (seen[i] != 0 && !repeatable(&conf_settings[i]))
-		complain(place, "%s stands in line %u already; keep one of the two", name, seen[i]);
+	else if (*line != 0 && s->set != set_listen && s->set != set_certificate)
+		complain(place, "%s stands in line %u already; keep one of the two", name, *line);
 	else {
-		seen[i] = place->line;
-		set(place, &conf_settings[i], value);
+		*line = place->line;
+		s->set(place, s, value);
 	}
 }
 
@@ -410,7 +444,7 @@ parse_line(struct place *place, char *line, unsigned *seen)
 	parse_setting(place, name, trim(equals + 1), seen);
 }
 
-/* Whether every % of the maildir setting means something: see reader_maildir_path. */
+/* Returns whether every % of the maildir setting means something: see reader_maildir_path. */
 static bool
 percents_known(const char *text)
 {
@@ -420,7 +454,7 @@ percents_known(const char *text)
 	return true;
 }
 
-/* What only the whole can tell. */
+/* Checks what depends on several settings. */
 static void
 check_whole(struct place *place)
 {
@@ -447,25 +481,23 @@ check_whole(struct place *place)
 static void
 set_defaults(struct place *place, const unsigned *seen)
 {
+	const struct setting *s;
 	char value[256];
-	size_t i;
 
-	for (i = 0; conf_settings[i].name != NULL; i++) {
-		if (seen[i] != 0 || conf_settings[i].standard == NULL)
+	place->line = 0;
+	for (s = settings; s->name != NULL; s++) {
+		if (seen[s - settings] != 0 || s->standard == NULL)
 			continue;
-		snprintf(value, sizeof(value), "%s", conf_settings[i].standard);
-		place->line = 0;
-		set(place, &conf_settings[i], value);
+		snprintf(value, sizeof(value), "%s", s->standard);
+		s->set(place, s, value);
 	}
 }
-
-enum { CONF_SETTINGS_MAX = 64 }; /* rows of the table, asserted below it */
 
 struct conf *
 conf_parse(char *text, size_t len, struct conf_complaints *complaints_r)
 {
 	struct place place = {.complaints = complaints_r};
-	unsigned seen[CONF_SETTINGS_MAX] = {0};
+	unsigned seen[SETTINGS] = {0}; /* the line in which each setting was last */
 	char *line = text, *end;
 
 	complaints_r->len = 0;
@@ -495,31 +527,29 @@ conf_parse(char *text, size_t len, struct conf_complaints *complaints_r)
 	return place.conf;
 }
 
+/* Returns the whole file with room for a NUL after it, to be freed; NULL with errno if it cannot be read. */
 static char *
 read_file(const char *path, size_t *len_r)
 {
 	struct stat st;
 	char *text = NULL;
-	ssize_t n;
+	ssize_t n = 0;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
 	*len_r = 0;
-	if (fd == -1 || fstat(fd, &st) == -1)
-		goto out;
-	if (!S_ISREG(st.st_mode) || st.st_size > CONF_FILE_MAX) {
+	if (fd == -1)
+		return NULL;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= CONF_FILE_MAX)
+		text = malloc((size_t)st.st_size + 1);
+	else
 		errno = EINVAL;
-		goto out;
-	}
-	text = malloc((size_t)st.st_size + 1);
-	while (text != NULL && *len_r < (size_t)st.st_size) {
-		n = read(fd, text + *len_r, (size_t)st.st_size - *len_r);
-		if (n <= 0)
-			break;
+	while (text != NULL && (n = read(fd, text + *len_r, (size_t)st.st_size - *len_r)) > 0)
 		*len_r += (size_t)n;
+	if (n == -1) {
+		free(text);
+		text = NULL;
 	}
-out:
-	if (fd != -1)
-		close(fd);
+	close(fd);
 	return text;
 }
 
@@ -549,8 +579,8 @@ conf_free(struct conf **conf)
 
 	if (*conf == NULL)
 		return;
-	for (s = conf_settings; s->name != NULL; s++)
-		if (s->type == CONF_PATH || s->type == CONF_STRING)
+	for (s = settings; s->name != NULL; s++)
+		if (s->set == set_path || s->set == set_text)
 			free(*(char **)(void *)((char *)*conf + s->offset));
 	for (i = 0; i < (*conf)->certificates_len; i++) {
 		free((*conf)->certificates[i].chain);
@@ -559,52 +589,3 @@ conf_free(struct conf **conf)
 	free(*conf);
 	*conf = NULL;
 }
-
-#define FIELD(name) offsetof(struct conf, name)
-enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, MIB = 1 << 20 };
-
-/* Each with its default as sallyport.conf(5) tells it. */
-const struct setting conf_settings[] = {
-    {"listen_pop3", CONF_LISTEN, 0, "*", .words = "pop3", .port = 110},
-    {"listen_pop3s", CONF_LISTEN, 0, "*", .words = "pop3s", .port = 995},
-    {"listen_imap", CONF_LISTEN, 0, "*", .words = "imap", .port = 143},
-    {"listen_imaps", CONF_LISTEN, 0, "*", .words = "imaps", .port = 993},
-    {"certificate", CONF_CERTIFICATE, 0, NULL, 0},
-    {"accounts", CONF_WORD, FIELD(accounts), "system", .words = "system file"},
-    {"users_file", CONF_PATH, FIELD(users_file), SALLYPORT_ETC "/sallyport/users"},
-    {"allow_plain_passwords", CONF_BOOL, FIELD(allow_plain_passwords), "no"},
-    {"min_uid", CONF_NUMBER, FIELD(min_uid), "500", 1, 4294967294},
-    {"maildir", CONF_STRING, FIELD(maildir), "~/Maildir"},
-    {"mark_seen", CONF_BOOL, FIELD(mark_seen), "yes"},
-    {"pop3_uidl_format", CONF_WORD, FIELD(pop3_uidl_format), "%08Xu%08Xv",
-	.words = "%08Xu%08Xv %08Xv%08Xu %v.%u %u.%v %v-%u UID%u-%v %u %f %g"},
-    {"worker_user", CONF_STRING, FIELD(worker_user), "sallyport"},
-    {"key_user", CONF_STRING, FIELD(key_user), "sallyport-key"},
-    {"empty_dir", CONF_PATH, FIELD(empty_dir), "/run/sallyport/empty"},
-    {"log", CONF_WORD, FIELD(log), "syslog", .words = "stderr syslog"},
-    {"log_tls", CONF_WORD, FIELD(log_tls), "brief", .words = "brief full"},
-    {"login_in_clear", CONF_WORD, FIELD(login_in_clear), "never", .words = "never loopback"},
-    {"max_connections", CONF_NUMBER, FIELD(max_connections), "1000", 1, CONF_CONNECTIONS_MAX},
-    {"max_per_address", CONF_NUMBER, FIELD(max_per_address), "50", 1, CONF_CONNECTIONS_MAX},
-    {"max_before_login", CONF_NUMBER, FIELD(max_before_login), "100", 1, CONF_CONNECTIONS_MAX},
-    {"max_per_user", CONF_NUMBER, FIELD(max_per_user), "30", 1, CONF_CONNECTIONS_MAX},
-    {"login_timeout", CONF_DURATION, FIELD(login_timeout), "60s", 5 * SECOND, 10 * MINUTE},
-    {"login_failures", CONF_NUMBER, FIELD(login_failures), "3", 1, 10},
-    {"failure_delay", CONF_DURATION, FIELD(failure_delay), "2s", 0, 20 * SECOND},
-    {"pop3_idle_timeout", CONF_DURATION, FIELD(pop3_idle_timeout), "10m", 10 * SECOND, 24 * HOUR},
-    {"pop3_login_delay", CONF_DURATION, FIELD(pop3_login_delay), "0s", 0, 24 * HOUR},
-    {"imap_idle_timeout", CONF_DURATION, FIELD(imap_idle_timeout), "30m", 10 * SECOND, 24 * HOUR},
-    {"imap_still_here", CONF_DURATION, FIELD(imap_still_here), "10m", 2 * SECOND, 24 * HOUR},
-    {"append_limit", CONF_OCTETS, FIELD(append_limit), "64M", 64 * 1024, 4095LL * MIB},
-    {"drafts_folder", CONF_STRING, FIELD(drafts_folder), NULL},
-    {"sent_folder", CONF_STRING, FIELD(sent_folder), NULL},
-    {"trash_folder", CONF_STRING, FIELD(trash_folder), NULL},
-    {"junk_folder", CONF_STRING, FIELD(junk_folder), NULL},
-    {"archive_folder", CONF_STRING, FIELD(archive_folder), NULL},
-    {"make_special_folders", CONF_BOOL, FIELD(make_special_folders), "no"},
-    {"shutdown_wait", CONF_DURATION, FIELD(shutdown_wait), "10s", SECOND, 10 * MINUTE},
-    {"memory", CONF_OCTETS, FIELD(memory), "256M", 16 * MIB, 4096LL * MIB},
-    {.name = NULL},
-};
-_Static_assert(sizeof(conf_settings) / sizeof(conf_settings[0]) <= CONF_SETTINGS_MAX,
-    "seen[] in conf_parse is too small");

@@ -1,5 +1,5 @@
 /*
- * protocol.h: what the processes need to know of a protocol.  One row each in protocol.c.
+ * protocol.h: what the processes need to know of a protocol.  Each protocol has a row in its own protocol.c.
  */
 #ifndef SERVER_PROTOCOL_H
 #define SERVER_PROTOCOL_H
@@ -13,18 +13,18 @@ struct conf;
 struct worker;
 struct reader;
 
-/* Why a connection is turned away, or ends from our side before login; each protocol has words. */
+/* Why the server turns a connection away, or ends it before login; each protocol has its own words. */
 enum refusal {
 	REFUSE_NOTHING,
 	REFUSE_FULL,	/* connections in all */
 	REFUSE_ADDRESS, /* connections of this address */
-	REFUSE_EVICTED, /* the oldest not logged in makes room */
+	REFUSE_EVICTED, /* the oldest before login makes room for another */
 	REFUSE_SHUTDOWN,
 };
 
-/* How long, in ms. */
+/* In ms. */
 struct protocol_times {
-	int64_t idle;	     /* a session may be silent */
+	int64_t idle;	     /* that a session may be silent */
 	int64_t login_delay; /* between two logins of a user; 0: none */
 };
 
@@ -34,24 +34,21 @@ struct protocol {
 	struct protocol_times (*times)(const struct conf *conf);
 
 	/*
-	 * worker: the dialogue from the greeting to the login or the end.  Returns when the user is
-	 * logged in (true: relay) or the connection is over (false: worker->end says why).
+	 * worker: the dialogue from the greeting to the login or the end.  Returns true when the user is
+	 * logged in, and false when the connection is over (worker->channel.end says why).
 	 */
 	bool (*prelogin)(struct worker *worker);
-	/* worker: one line that says why there is no service. */
+	/* worker: one line that tells the client why there is no service. */
 	void (*refuse)(struct worker *worker, enum refusal why);
 
 	/*
-	 * reader, already confined as the mail user: makes the mail ready and says whether the
-	 * session may begin; then serve runs it to its end.
+	 * reader, already confined as the mail user: open makes the mail ready and returns whether the
+	 * session may begin; serve runs the session to its end.
 	 */
 	enum ipc_verdict (*open)(struct reader *reader);
 	void (*serve)(struct reader *reader);
 };
 
 extern const struct protocol protocol_pop3, protocol_imap;
-
-/* By name, or NULL. */
-const struct protocol *protocol_find(const char *name);
 
 #endif

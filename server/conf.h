@@ -1,8 +1,8 @@
 /*
- * conf.h: the configuration, "name = value" lines; see sallyport.conf(5).
+ * conf.h: the configuration, lines of "name = value"; see sallyport.conf(5).
  *
- * One typed table in conf.c knows every setting with its default and its bounds.  A configuration
- * is read whole, checked whole and read-only from then on.
+ * One typed table in conf.c has every setting with its default and its bounds.  A configuration is read
+ * whole, checked whole, and never changed after that.
  */
 #ifndef SERVER_CONF_H
 #define SERVER_CONF_H
@@ -16,17 +16,16 @@
 #include "server/log.h"
 
 enum {
-	CONF_LISTENERS_MAX = 32,    /* sockets; a machine with more addresses binds the wildcard */
+	CONF_LISTENERS_MAX = 32,    /* sockets; a machine with more addresses uses the wildcard */
 	CONF_CERTIFICATES_MAX = 64, /* all are in every worker's memory */
 	CONF_LINE_MAX = 4096,	    /* octets, so that two paths fit */
-	CONF_CONNECTIONS_MAX =
-	    100000,		  /* what max_connections may be: processes are twice as many */
-	CONF_COMPLAINTS_MAX = 20, /* told at once; the rest after these are mended */
+	CONF_CONNECTIONS_MAX = 100000, /* at most in max_connections: a session has two processes */
+	CONF_COMPLAINTS_MAX = 20,      /* reported at once; the others after these are mended */
 };
 
 enum conf_accounts { CONF_ACCOUNTS_SYSTEM, CONF_ACCOUNTS_FILE };
 enum conf_clear { CONF_CLEAR_NEVER, CONF_CLEAR_LOOPBACK };
-/* Dovecot's words for UIDLs, in the order of the setting's words. */
+/* Dovecot's forms of UIDLs, in the order of the setting's words. */
 enum conf_uidl {
 	CONF_UIDL_HEX_UID,	/* %08Xu%08Xv */
 	CONF_UIDL_HEX_VALIDITY, /* %08Xv%08Xu */
@@ -40,7 +39,7 @@ enum conf_uidl {
 };
 enum conf_log_tls { CONF_LOG_TLS_BRIEF, CONF_LOG_TLS_FULL };
 
-/* A place to listen: which protocol, and whether TLS begins at once. */
+/* An address to listen on: which protocol, and whether TLS begins at once. */
 struct conf_listener {
 	const struct protocol *protocol;
 	bool tls; /* implicit TLS; else STLS or STARTTLS */
@@ -51,7 +50,7 @@ struct conf_listener {
 
 struct conf_certificate {
 	char *chain, *key; /* paths */
-	unsigned line;	   /* where it stands */
+	unsigned line;	   /* of the file */
 };
 
 struct conf {
@@ -81,24 +80,24 @@ struct conf {
 	int64_t pop3_login_delay;     /* ms */
 	int64_t memory, append_limit; /* octets */
 
-	/* IMAP's special uses: names of folders, NULL where the usual names decide */
+	/* IMAP's special uses: names of folders, or NULL: then the usual names decide */
 	char *drafts_folder, *sent_folder, *trash_folder, *junk_folder, *archive_folder;
 	bool make_special_folders;
 };
 
-/* What is wrong with a configuration, each a line of text that ends in what to write instead. */
+/* What is wrong with a configuration: each text is one line, and ends with what to write instead. */
 struct conf_complaints {
 	size_t len;
 	struct {
-		unsigned line; /* 0: about the whole */
+		unsigned line; /* 0: about several settings */
 		char text[400];
 	} list[CONF_COMPLAINTS_MAX];
 };
 
-/* Reads path.  NULL when anything is wrong: then complaints_r has at least one entry. */
+/* Reads path.  Returns NULL if anything is wrong: then complaints_r has at least one entry. */
 struct conf *conf_load(const char *path, struct conf_complaints *complaints_r);
 
-/* The same from memory; for tests. text is changed. */
+/* The same from memory, which it changes: text has room for a NUL after its len octets. */
 struct conf *conf_parse(char *text, size_t len, struct conf_complaints *complaints_r);
 
 void conf_free(struct conf **conf);

@@ -1,9 +1,9 @@
 /*
  * confine.c: limits, Landlock and seccomp.
- * Runs as: worker, key, mail user; each once, before it reads what somebody else wrote.
+ * Runs as: worker, key, mail user; once in each process, before it reads what another process wrote.
  *
  * Landlock says which files (none, or one Maildir); seccomp says which system calls.  They overlap
- * on purpose: where a kernel lacks one, or one has a fault, the other holds.  A system call that is
+ * on purpose: where a kernel lacks one of them, or one has a fault, the other holds.  A system call that is
  * not in a role's list kills the process, and master logs the signal.  The filter is classic BPF
  * over struct seccomp_data, made from the lists below; seccomp(2), landlock(7).
  */
@@ -50,7 +50,7 @@
 /* --- resource limits --- */
 
 enum {
-	/* Descriptors: poll(2) counts them, so not 0; a worker has 5, a reader some 10. */
+	/* Descriptors: poll(2) needs the limit above 0; a worker has 5, a reader some 10. */
 	CONFINE_FILES = 32,
 	CONFINE_KEY_FILES = 8192, /* one channel for every connection before its handshake */
 };
@@ -68,16 +68,6 @@ limit(int what, rlim_t value)
 		fatal("confine", "setrlimit");
 }
 
-static void
-limits(int64_t memory, rlim_t files)
-{
-	limit(RLIMIT_CORE, 0);
-	limit(RLIMIT_NOFILE, files);
-	/* A sanitizer's shadow memory is terabytes of address space. */
-	if (!CONFINE_SANITIZED)
-		limit(RLIMIT_DATA, (rlim_t)memory);
-}
-
 void
 confine_undumpable(void)
 {
@@ -88,7 +78,7 @@ confine_undumpable(void)
 
 /* --- Landlock --- */
 
-/* As the kernel has it from ABI 6 on; older headers know fewer fields. */
+/* As the kernel defines it from ABI 6 on; older headers have fewer fields. */
 struct ruleset {
 	uint64_t handled_access_fs, handled_access_net, scoped;
 };
@@ -147,7 +137,7 @@ allow_path(int ruleset, const char *path, uint64_t access)
 	close(rule.parent_fd);
 }
 
-enum confine_landlock
+bool
 confine_landlock(const char *path)
 {
 	long abi = landlock_abi();
@@ -156,7 +146,7 @@ confine_landlock(const char *path)
 	int fd;
 
 	if (abi < LANDLOCK_ABI_LEAST)
-		return CONFINE_LANDLOCK_MISSING;
+		return false;
 	rules = ruleset_for(abi, &size);
 	fd = (int)syscall(SYS_landlock_create_ruleset, &rules, size, 0);
 	if (fd == -1)
@@ -166,7 +156,7 @@ confine_landlock(const char *path)
 	if (syscall(SYS_landlock_restrict_self, fd, 0) == -1)
 		fatal("confine", "landlock_restrict_self");
 	close(fd);
-	return CONFINE_LANDLOCK_DONE;
+	return true;
 }
 
 const char *
@@ -177,7 +167,7 @@ confine_missing(void)
 
 /* --- seccomp --- */
 
-/* Every role: memory, time, descriptors that are open already, the end. */
+/* Every role: memory, time, open descriptors, the end of the process. */
 // clang-format off
 static const short common_calls[] = {
     SYS_read, SYS_write, SYS_readv, SYS_writev, SYS_close, SYS_recvfrom, SYS_sendto, SYS_recvmsg,
@@ -196,10 +186,8 @@ static const short common_calls[] = {
     SYS_set_robust_list, SYS_sched_getaffinity,
 #endif
 };
-// clang-format on
 
-/* The mail user's: files of the Maildir, which Landlock bounds. */
-// clang-format off
+/* The mail user: files of the Maildir, which Landlock bounds. */
 static const short reader_calls[] = {
     SYS_openat, SYS_newfstatat, SYS_fstat, SYS_statx, SYS_getdents64, SYS_lseek, SYS_pread64,
     SYS_pwrite64, SYS_renameat2, SYS_renameat, SYS_linkat, SYS_unlinkat, SYS_mkdirat, SYS_fsync,
@@ -207,7 +195,7 @@ static const short reader_calls[] = {
     SYS_utimensat, SYS_getegid, SYS_getgid, SYS_fchmod, SYS_fchown, SYS_faccessat, SYS_dup,
     SYS_inotify_init1, SYS_inotify_add_watch, SYS_inotify_rm_watch,
     SYS_flock, /* of a directory, before a lock file that cannot be used is set aside */
-    SYS_sysinfo, /* glibc's qsort asks how much memory there is */
+    SYS_sysinfo, /* glibc's qsort calls it */
 #ifdef SYS_rename
     SYS_rename,
 #endif
@@ -217,10 +205,7 @@ static const short reader_calls[] = {
 };
 // clang-format on
 
-/*
- * Instructions: the list, two for each; and in front and behind some twenty for what is looked at
- * with its arguments.
- */
+/* Instructions: two for each call of the lists, and some thirty for calls whose arguments count. */
 enum { CONFINE_PROGRAM_MAX = 256, SHARED_MEMORY = MAP_SHARED | MAP_ANONYMOUS };
 
 struct program {
@@ -260,10 +245,7 @@ allow(struct program *program, const short *calls, size_t len)
 	}
 }
 
-/*
- * Gives an action for a call when (low half of argument & mask) == value; otherwise goes on with the
- * call's number.
- */
+/* Takes an action for a call if (low half of argument & mask) == value; else goes on with the call's number. */
 static void
 give_when(
     struct program *program, int call, int argument, uint32_t mask, uint32_t value, uint32_t action)
@@ -282,7 +264,7 @@ give_when(
 void
 confine_seccomp(enum confine_role role)
 {
-	/* A sanitizer's report is worth more than the kill; what is refused is the same. */
+	/* With a sanitizer its report is worth more than the kill; the same calls are refused. */
 	const uint32_t refuse =
 	    CONFINE_SANITIZED ? SECCOMP_RET_ERRNO | EPERM : SECCOMP_RET_KILL_PROCESS;
 	struct program program = {.len = 0};
@@ -295,12 +277,12 @@ confine_seccomp(enum confine_role role)
 	allow(&program, common_calls, sizeof(common_calls) / sizeof(common_calls[0]));
 	if (role == CONFINE_READER) {
 		allow(&program, reader_calls, sizeof(reader_calls) / sizeof(reader_calls[0]));
-		/* Whether the holder of a lock file lives: signal 0 and no other. */
+		/* Signal 0 and no other: it tells whether the holder of a lock file lives. */
 		give_when(&program, SYS_kill, 1, 0xffffffff, 0, SECCOMP_RET_ALLOW);
 		/* A mapped file that is cut short: maildir/base/mapping.c. */
 		give_when(&program, SYS_rt_sigaction, 0, 0xffffffff, SIGBUS, SECCOMP_RET_ALLOW);
 	}
-	/* Shared memory without a file is not counted by RLIMIT_DATA; nobody here needs it. */
+	/* RLIMIT_DATA does not count shared memory without a file, and no role needs it. */
 	give_when(&program, SYS_mmap, 3, SHARED_MEMORY, SHARED_MEMORY, refuse);
 	/* No memory that can be executed. */
 	give_when(&program, SYS_mmap, 2, PROT_EXEC, 0, SECCOMP_RET_ALLOW);
@@ -313,29 +295,33 @@ confine_seccomp(enum confine_role role)
 
 /* --- the whole --- */
 
+static void
+confine(enum confine_role role, const char *maildir, int64_t memory)
+{
+	confine_undumpable();
+	limit(RLIMIT_CORE, 0);
+	limit(RLIMIT_NOFILE, role == CONFINE_KEY ? CONFINE_KEY_FILES : CONFINE_FILES);
+	/* A sanitizer's shadow memory is terabytes of address space. */
+	if (!CONFINE_SANITIZED)
+		limit(RLIMIT_DATA, (rlim_t)memory);
+	(void)confine_landlock(maildir); /* master has logged it if it is missing */
+	confine_seccomp(role);
+}
+
 void
 confine_worker(int64_t memory)
 {
-	confine_undumpable();
-	limits(memory, CONFINE_FILES);
-	(void)confine_landlock(NULL); /* master has logged it if it is missing */
-	confine_seccomp(CONFINE_WORKER);
+	confine(CONFINE_WORKER, NULL, memory);
 }
 
 void
 confine_key(int64_t memory)
 {
-	confine_undumpable();
-	limits(memory, CONFINE_KEY_FILES);
-	(void)confine_landlock(NULL);
-	confine_seccomp(CONFINE_KEY);
+	confine(CONFINE_KEY, NULL, memory);
 }
 
 void
 confine_reader(const char *maildir, int64_t memory)
 {
-	confine_undumpable();
-	limits(memory, CONFINE_FILES);
-	(void)confine_landlock(maildir);
-	confine_seccomp(CONFINE_READER);
+	confine(CONFINE_READER, maildir, memory);
 }

@@ -3,6 +3,7 @@
  * Runs as: every process.
  */
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -13,7 +14,7 @@
 
 enum { PROCESS_KEEP_MAX = 8 }; /* descriptors that a process needs at its start; the most is 6 */
 
-/* argv and environ lie behind each other: the title is written over both. */
+/* In memory environ follows argv: the title is written over both. */
 static char *title_at;
 static size_t title_size;
 
@@ -45,17 +46,11 @@ process_init(int argc, char **argv)
 void
 process_title(const char *role)
 {
-	static const char prefix[] = "sallyport: ";
-	size_t len = strlen(role);
-
 	(void)prctl(PR_SET_NAME, role, 0, 0, 0);
-	if (title_size < sizeof(prefix) + 1)
+	if (title_size == 0)
 		return;
-	if (len > title_size - sizeof(prefix))
-		len = title_size - sizeof(prefix);
 	memset(title_at, 0, title_size);
-	memcpy(title_at, prefix, sizeof(prefix) - 1);
-	memcpy(title_at + sizeof(prefix) - 1, role, len);
+	(void)snprintf(title_at, title_size, "sallyport: %s", role);
 }
 
 static int
@@ -103,7 +98,8 @@ process_enter(const char *role, const int keep[], size_t keep_len)
 	process_title(role);
 	for (i = 0; i < sizeof(standard) / sizeof(standard[0]); i++)
 		(void)signal(standard[i], SIG_DFL);
-	(void)signal(SIGINT, SIG_IGN); /* ^C in a terminal goes to all: master alone acts on it */
+	(void)signal(
+	    SIGINT, SIG_IGN); /* ^C in a terminal goes to all processes: only master acts on it */
 	(void)signal(SIGHUP, SIG_IGN);
 	sigemptyset(&none);
 	if (sigprocmask(SIG_SETMASK, &none, NULL) == -1)

@@ -1,25 +1,25 @@
 /*
- * process.h: what every process does first, and what it is called in ps(1).
+ * process.h: the first steps of every process, and its name in ps(1).
  */
 #ifndef SERVER_PROCESS_H
 #define SERVER_PROCESS_H
 
 #include <stddef.h>
 
-/* Once in main, with its arguments: they make room for titles. */
+/* Call it once in main with its arguments: their memory becomes room for titles. */
 void process_init(int argc, char **argv);
 
 /* "sallyport: role" in ps(1). */
 void process_title(const char *role);
 
 /*
- * A new process forgets master's: all descriptors but those of keep (and the log) are closed,
- * signals are as a program finds them, and it gets SIGTERM should its parent die.  -1 in keep is
- * passed over.
+ * A new process drops what it inherited from master: it closes all descriptors except those of keep, standard
+ * error and the log; its signals are as a program finds them; and it gets SIGTERM if its parent dies.  -1 in
+ * keep is ignored.
  */
 void process_enter(const char *role, const int keep[], size_t keep_len);
 
-/* Asks for SIGTERM when the parent dies; a change of identity takes that back, so ask again. */
+/* Asks for SIGTERM when the parent dies.  A change of identity takes that back: then call it again. */
 void process_follow_parent(void);
 
 #endif

@@ -15,7 +15,7 @@ enum { BUCKETS = 4096 };
 struct limits {
 	uint32_t seed; /* so that nobody can choose addresses that share a bucket */
 	size_t count;
-	size_t sweep; /* the bucket looked at last for entries to forget */
+	size_t sweep; /* the bucket that was last searched for entries to forget */
 	struct tally *buckets[BUCKETS];
 };
 
@@ -58,7 +58,7 @@ bucket_of(const struct limits *limits, const unsigned char *key, size_t len)
 	return (h ^ h >> 15) % BUCKETS;
 }
 
-/* Takes entries without connections out of a bucket, if their failures are forgotten or all is full. */
+/* Frees entries of a bucket without connections, if they have no failures or the table is full. */
 static void
 forget(struct limits *limits, size_t bucket, bool even_fresh)
 {
@@ -142,7 +142,7 @@ limits_answer_at(struct tally *tally, int64_t now, int64_t base)
 	if (delay > LIMITS_DELAY_MAX)
 		delay = LIMITS_DELAY_MAX;
 	at = now + delay;
-	/* Without a delay in the settings there is no pacing either: a test, or a trusted network. */
+	/* failure_delay = 0s also switches off the pacing: a test, or a trusted network. */
 	if (base > 0 && at < tally->next_answer)
 		at = tally->next_answer;
 	tally->next_answer = at + LIMITS_SLOT;
@@ -161,8 +161,8 @@ void
 limits_succeeded(struct tally *tally, int64_t now)
 {
 	/*
-	 * The failures stay: one good account must not reset the price of guessing at others.  But
-	 * the slot that this attempt had reserved is given back.
+	 * The failures stay: one good account must not reset the price of guessing at others.  But this
+	 * attempt gives back the slot that it had reserved.
 	 */
 	if (tally->next_answer > now)
 		tally->next_answer -= LIMITS_SLOT;
@@ -173,20 +173,20 @@ limits_address_key(const struct sockaddr_storage *address, unsigned char key_r[1
 {
 	const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)address;
 	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)address;
+	const void *from = v6->sin6_addr.s6_addr;
+	size_t len = 8;
 
+	if (address->ss_family != AF_INET && address->ss_family != AF_INET6)
+		return 0;
 	if (address->ss_family == AF_INET) {
-		memcpy(key_r, &v4->sin_addr, 4);
-		return 4;
+		from = &v4->sin_addr;
+		len = 4;
+	} else if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
+		from = v6->sin6_addr.s6_addr + 12;
+		len = 4;
 	}
-	if (address->ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
-		memcpy(key_r, v6->sin6_addr.s6_addr + 12, 4);
-		return 4;
-	}
-	if (address->ss_family == AF_INET6) {
-		memcpy(key_r, v6->sin6_addr.s6_addr, 8);
-		return 8;
-	}
-	return 0;
+	memcpy(key_r, from, len);
+	return len;
 }
 
 size_t

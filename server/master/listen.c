@@ -13,8 +13,9 @@
 #include "server/master/listen.h"
 
 enum {
-	BACKLOG = 1024, /* connections the kernel keeps while we pause; it cuts to its own limit */
-	/* Seconds of silence before the kernel asks whether the client is still there: networks for phones forget
+	/* Connections that the kernel keeps while master pauses; its own limit may be lower. */
+	BACKLOG = 1024,
+	/* Seconds of silence before the kernel asks whether the client is still there.  Networks for phones forget
 	 * a connection after five minutes, some after less; the kernel's own default is two hours. */
 	KEEPALIVE_AFTER = 120,
 };
@@ -42,7 +43,7 @@ open_listener(const struct conf_listener *l)
 	return fd;
 }
 
-/* Takes the open socket for l out of old, or opens one. */
+/* Takes the open socket for l out of old, or opens a new one. */
 static int
 obtain(struct listeners *old, const struct conf_listener *l)
 {

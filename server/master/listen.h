@@ -15,7 +15,7 @@ struct listeners {
 };
 
 /*
- * Opens what conf names and closes what it does not name; what is open already stays, with its
+ * Opens the sockets that conf names, and closes the others.  A socket that is open already stays, with its
  * backlog.  Returns how many could not be opened (each is logged).
  */
 size_t listeners_set(struct listeners *listeners, const struct conf *conf);

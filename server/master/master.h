@@ -9,8 +9,8 @@
 struct conf;
 
 /*
- * Serves until SIGTERM or SIGINT; path is read again at SIGHUP; takes conf over.  to_stderr: log
- * there whatever the configuration says.  The program's exit status.
+ * Serves until SIGTERM or SIGINT, and reads path again at SIGHUP.  Takes conf over.  to_stderr: log
+ * there whatever the configuration says.  Returns the program's exit status.
  */
 int master_run(const char *path, struct conf *conf, bool to_stderr);
 

@@ -38,6 +38,23 @@ room check base message uids index folder tree courier
 grep -nE '#include [<"](mbedtls|psa)/' -r server auth maildir --include='*.[ch]' |
 	grep -vE '^auth/.*mbedtls/(md|sha256|sha512)\.h' && say "mbedTLS belongs to tls/"
 grep -nE '#include <crypt\.h>' -r server maildir tls --include='*.[ch]' && say "crypt(3) belongs to auth/"
+
+# The parts of server/.  What all processes share lies in server/ itself and includes no part; sallyport.c, which
+# calls the subcommands, is the exception.  A part includes itself, those that stand here after it, and the shared.
+part() {
+	grep -rnoE '#include "server/[a-z0-9]+/[a-z_0-9]+\.h' "server/$1" --include='*.[ch]' |
+		grep -vE "\"server/($(echo "$@" | tr ' ' '|'))/" && say "server/$1/ includes a part that it may not know"
+}
+part key
+part worker
+part reader
+part imap worker reader
+part pop3 worker reader
+part master key worker reader
+part cmd master
+grep -noE '#include "server/[a-z0-9]+/[a-z_0-9]+\.h' server/*.[ch] |
+	grep -vE '^server/sallyport\.c:.*"server/cmd/' && say "server/ itself includes a part"
+
 grep -nE '#include <syslog\.h>|#include <linux/(landlock|seccomp)' -r server auth maildir tls --include='*.[ch]' |
 	grep -vE '^server/(log|confine)\.c' && say "the log and the confinement have a room each"
 grep -nE '\b(setuid|setgid|setresuid|setresgid|setgroups|chroot)\(' -r server auth maildir tls --include='*.c' |

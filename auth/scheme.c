@@ -38,22 +38,104 @@ static const struct {
     {"CLEARTEXT", SCHEME_PLAIN},
 };
 
-/* How many characters follow the last "$" of a whole hash: it finds those cut off in copying. */
+/*
+ * What is known of a hash's parameters before it is computed.  crypt_checksalt(3) tells only whether the
+ * method exists: in libxcrypt 4.4.33 and 4.4.38 (Debian 12 and 13) it takes "$2y$99$..." for usable.
+ */
+enum scheme_setting {
+	SETTING_WRONG,	 /* crypt(3) refuses it, or it was cut off in copying */
+	SETTING_UNKNOWN, /* a rare method, or rare parameters, that nobody checks here */
+	SETTING_RIGHT,	 /* crypt(3) computes it, if there is enough memory */
+};
+
+/* The digits of crypt(5)'s base64, from 0 to 63. */
+static const char scheme_digits[] =
+    "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/* The value of a digit. */
+static size_t
+scheme_digit(char c)
+{
+	return (size_t)(strchr(scheme_digits, c) - scheme_digits);
+}
+
+static enum scheme_setting
+setting_without_parameters(const char *at)
+{
+	(void)at;
+	return SETTING_RIGHT;
+}
+
+/* "b$", the logarithm of the rounds from 04 to 31, "$", 22 digits of salt. */
+static enum scheme_setting
+setting_bcrypt(const char *at)
+{
+	bool number = strspn(at + 2, "0123456789") == 2 && at[4] == '$';
+	int rounds = number ? (at[2] - '0') * 10 + at[3] - '0' : 0;
+
+	return rounds >= 4 && rounds <= 31 && strspn(at + 5, scheme_digits) >= 22 ? SETTING_RIGHT
+										  : SETTING_WRONG;
+}
+
+/* "rounds=", 1000 to 999999999 without leading zeros, "$", if it is there at all. */
+static enum scheme_setting
+setting_sha(const char *at)
+{
+	static const char rounds[] = "rounds=";
+	const char *number = at + sizeof(rounds) - 1;
+	size_t digits;
+
+	if (strncmp(at, rounds, sizeof(rounds) - 1) != 0)
+		return SETTING_RIGHT;
+	digits = strspn(number, "0123456789");
+	return number[0] != '0' && digits >= 4 && digits <= 9 && number[digits] == '$'
+		   ? SETTING_RIGHT
+		   : SETTING_WRONG;
+}
+
+/*
+ * A digit each for the flavor (j), the logarithm of the blocks (2 to 31) and the size of a block, "$",
+ * and a salt whose last digit has no bits beyond its octets.  So crypt_gensalt(3) writes it; other
+ * programs may use more and longer numbers.
+ */
+static enum scheme_setting
+setting_yescrypt(const char *at)
+{
+	size_t numbers = strspn(at, scheme_digits);
+	const char *salt = at + numbers + 1;
+	size_t len, blocks;
+
+	if (numbers < 3 || at[numbers] != '$')
+		return SETTING_WRONG;
+	len = strspn(salt, scheme_digits);
+	if (salt + len != strrchr(at, '$') || len > 86 || len % 4 == 1 ||
+	    (len % 4 == 2 && scheme_digit(salt[len - 1]) > 3) ||
+	    (len % 4 == 3 && scheme_digit(salt[len - 1]) > 15))
+		return SETTING_WRONG;
+	if (numbers > 3 || at[0] != 'j' || at[2] > 'j')
+		return SETTING_UNKNOWN;
+	blocks = scheme_digit(at[1]) + 1;
+	return blocks >= 2 && blocks <= 31 ? SETTING_RIGHT : SETTING_WRONG;
+}
+
+/* tail: how many characters follow the last "$" of a whole hash; check gets what follows the prefix. */
 static const struct {
 	const char *prefix;
-	size_t len;
-} scheme_lengths[] = {
-    {"$1$", 22},
-    {"$2", 53},
-    {"$5$", 43},
-    {"$6$", 86},
-    {"$7$", 43},
-    {"$y$", 43},
-    {"$gy$", 43},
+	size_t tail;
+	enum scheme_setting (*check)(const char *at); /* NULL: SETTING_UNKNOWN */
+} scheme_methods[] = {
+    {"$1$", 22, setting_without_parameters},
+    {"$2", 53, setting_bcrypt},
+    {"$5$", 43, setting_sha},
+    {"$6$", 86, setting_sha},
+    {"$7$", 43, NULL},
+    {"$y$", 43, setting_yescrypt},
+    {"$gy$", 43, setting_yescrypt},
 };
 
 const char scheme_unusable[] =
-    "the hash is cut off, or of a scheme that is not known or not allowed";
+    "the hash is cut off, has parameters that crypt(3) refuses, or is of a "
+    "scheme that is not known or not allowed";
 
 /* The kind of the hash; *rest_r is what follows {SCHEME}.  Without a scheme it is CRYPT. */
 static enum scheme_kind
@@ -77,37 +159,35 @@ scheme_split(const char *hash, const char **rest_r)
 	return SCHEME_UNKNOWN;
 }
 
-/* Whether the hash is as long as its method makes them. */
-static bool
-scheme_whole(const char *crypted)
+/* Of a text without {SCHEME}.  Locked ones ("!", "*") and empty ones are wrong. */
+static enum scheme_setting
+scheme_setting(const char *crypted)
 {
-	size_t len = strlen(crypted);
-	size_t i, tail;
-
-	if (crypted[0] == '_')
-		return len == SCHEME_OTHER_LEN;
-	if (crypted[0] != '$')
-		return len >= SCHEME_DES_LEN && (len - SCHEME_DES_LEN) % SCHEME_DES_SEGMENT == 0;
-	tail = strlen(strrchr(crypted, '$') + 1);
-	for (i = 0; i < sizeof(scheme_lengths) / sizeof(scheme_lengths[0]); i++)
-		if (strncmp(crypted, scheme_lengths[i].prefix, strlen(scheme_lengths[i].prefix)) ==
-		    0)
-			return tail == scheme_lengths[i].len;
-	return tail >= SCHEME_OTHER_LEN;
-}
-
-/* Whether crypt(3) can compute it.  Locked ones ("!", "*") and empty ones are none. */
-static bool
-scheme_crypt_usable(const char *crypted)
-{
+	size_t len = strlen(crypted), tail, prefix, i;
 	int salt;
 
-	if (crypted[0] == '\0' || strlen(crypted) >= CRYPT_OUTPUT_SIZE)
-		return false;
+	if (len == 0 || len >= CRYPT_OUTPUT_SIZE)
+		return SETTING_WRONG;
 	salt = crypt_checksalt(crypted);
 	if (salt == CRYPT_SALT_INVALID || salt == CRYPT_SALT_METHOD_DISABLED)
-		return false;
-	return scheme_whole(crypted);
+		return SETTING_WRONG;
+	if (crypted[0] == '_')
+		return len == SCHEME_OTHER_LEN ? SETTING_UNKNOWN : SETTING_WRONG;
+	if (crypted[0] != '$')
+		return len >= SCHEME_DES_LEN && (len - SCHEME_DES_LEN) % SCHEME_DES_SEGMENT == 0
+			   ? SETTING_RIGHT
+			   : SETTING_WRONG;
+	tail = strlen(strrchr(crypted, '$') + 1);
+	for (i = 0; i < sizeof(scheme_methods) / sizeof(scheme_methods[0]); i++) {
+		prefix = strlen(scheme_methods[i].prefix);
+		if (strncmp(crypted, scheme_methods[i].prefix, prefix) != 0)
+			continue;
+		if (tail != scheme_methods[i].tail)
+			return SETTING_WRONG;
+		return scheme_methods[i].check == NULL ? SETTING_UNKNOWN
+						       : scheme_methods[i].check(crypted + prefix);
+	}
+	return tail >= SCHEME_OTHER_LEN ? SETTING_UNKNOWN : SETTING_WRONG;
 }
 
 bool
@@ -117,7 +197,7 @@ scheme_usable(const char *hash, bool allow_plain)
 
 	switch (scheme_split(hash, &rest)) {
 	case SCHEME_CRYPT:
-		return scheme_crypt_usable(rest);
+		return scheme_setting(rest) != SETTING_WRONG;
 	case SCHEME_PLAIN:
 		return allow_plain && rest[0] != '\0' && strlen(rest) < SCHEME_TEXT_MAX;
 	case SCHEME_UNKNOWN:
@@ -160,16 +240,24 @@ scheme_locked(const char *hash)
 	return rest[0] == '\0' || strchr("!*", rest[0]) != NULL || strcmp(hash, "x") == 0;
 }
 
-/* One crypt(3) that nobody looks at: of fallback, else of what a new password would cost. */
+/*
+ * One crypt(3) that nobody looks at: of fallback, else of what a new password would cost.  A fallback
+ * whose parameters are unknown may be refused, which must not become the answer for unknown users.
+ */
 static const char *
 scheme_waste(const char *password, const char *fallback, struct crypt_data *data)
 {
 	char setting[CRYPT_GENSALT_OUTPUT_SIZE];
-	const char *rest;
+	enum scheme_setting kind = SETTING_WRONG;
+	const char *rest, *computed;
 
-	if (fallback != NULL && scheme_split(fallback, &rest) == SCHEME_CRYPT &&
-	    scheme_crypt_usable(rest))
-		return crypt_rn(password, rest, data, sizeof(*data));
+	if (fallback != NULL && scheme_split(fallback, &rest) == SCHEME_CRYPT)
+		kind = scheme_setting(rest);
+	if (kind != SETTING_WRONG) {
+		computed = crypt_rn(password, rest, data, sizeof(*data));
+		if (computed != NULL || kind == SETTING_RIGHT)
+			return computed;
+	}
 	if (crypt_gensalt_rn(NULL, 0, NULL, 0, setting, sizeof(setting)) == NULL)
 		return NULL;
 	return crypt_rn(password, setting, data, sizeof(*data));

@@ -500,6 +500,35 @@ mend26_hash_that_cannot_be_computed(void **state)
 	assert_int_equal(unlink(path), 0);
 }
 
+/* A hash that crypt(3) refuses, in the first line: unknown users are still denied like known ones. */
+static void
+unknown_behind_a_refused_hash(void **state)
+{
+	static const char *const hashes[] = {
+	    "$2y$99$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW",
+	    "$6$rounds=abc$abcdefgh$nhYjN017qxiYztzyUpZtPnUQcnLy62KsunSLHNeLahp2EHPlAKmFFlrj"
+	    "EwSXGo2kgY5hR2.peKEg2VGUqIJJu1",
+	    "$y$j.5$abcdefgh$uMUXG79B2cFpoAYyDccUnsaH/aGTyBYMlnQidzyag01",
+	    "$7$4/..........abc$uMUXG79B2cFpoAYyDccUnsaH/aGTyBYMlnQidzyag01"};
+	char path[] = "/tmp/test_auth_account.XXXXXX", text[512];
+	const struct auth_source source = {
+	    .kind = AUTH_FILE, .users_file = path, .min_uid = MIN_UID};
+	struct auth_account account;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(hashes); i++) {
+		(void)snprintf(text, sizeof(text),
+		    "bad:%s:1000:1000::/v::\nanna:%s:1000:1000::/v\n", hashes[i], MD5);
+		write_users(strcpy(path, "/tmp/test_auth_account.XXXXXX"), text);
+		assert_int_equal(check(&source, "nobody-at-all", "wrong", &account), AUTH_DENIED);
+		assert_int_equal(check(&source, "anna", "wrong", &account), AUTH_DENIED);
+		assert_int_equal(check(&source, "anna", "secret", &account), AUTH_OK);
+		assert_int_equal(check(&source, "bad", "secret", &account), AUTH_BROKEN);
+		assert_int_equal(unlink(path), 0);
+	}
+}
+
 /* An unknown user costs what a wrong password costs: the quickest of some tries tells. */
 static double
 quickest(const struct auth_source *source, const char *name)
@@ -524,10 +553,13 @@ quickest(const struct auth_source *source, const char *name)
 static void
 same_cost(void **state)
 {
-	static const char *const who[] = {"nobody-at-all", "locked", "empty", "plain", "..", ""};
+	static const char *const who[] = {
+	    "nobody-at-all", "locked", "empty", "plain", "..", "", "refused"};
 	char path[] = "/tmp/test_auth_account.XXXXXX";
 	struct auth_source source = {.kind = AUTH_FILE, .users_file = path, .min_uid = MIN_UID};
-	const char *text = "plain:{PLAIN}secret:1000:1000::/v::\n"
+	const char *text = "refused:$2y$99$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW"
+			   ":1000:1000::/v::\n"
+			   "plain:{PLAIN}secret:1000:1000::/v::\n"
 			   "locked:!:1000:1000::/v::\n"
 			   "empty:{CRYPT}:1000:1000::/v::\n"
 			   "known:$6$rounds=30000$abcdefgh$1234567890123456789012345678901234567890"
@@ -558,6 +590,7 @@ main(void)
 	    cmocka_unit_test(file_accounts),
 	    cmocka_unit_test(file_broken),
 	    cmocka_unit_test(mend26_hash_that_cannot_be_computed),
+	    cmocka_unit_test(unknown_behind_a_refused_hash),
 	    cmocka_unit_test(same_cost),
 	};
 

@@ -1,11 +1,13 @@
 /*
  * test_auth_scheme.c: password hashes.
  */
+#include <crypt.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -96,6 +98,81 @@ fits_nothing(void **state)
 		assert_int_equal(scheme_verify(rows[i], "", true, MD5), SCHEME_DIFFERS);
 		assert_int_equal(scheme_verify(rows[i], rows[i], true, ""), SCHEME_DIFFERS);
 	}
+}
+
+/* Whole hashes with parameters that crypt(3) refuses, although crypt_checksalt(3) does not. */
+static void
+wrong_parameters(void **state)
+{
+	static const char tail43[] = "uMUXG79B2cFpoAYyDccUnsaH/aGTyBYMlnQidzyag01";
+	static const char *const rows[] = {"$2y$99$", "$2y$32$", "$2y$03$", "$2b$00$", "$2b$4$$",
+	    "$2a$0a$", "$6$rounds=abc$abcdefgh$", "$6$rounds=$abcdefgh$", "$6$rounds=999$abcdefgh$",
+	    "$6$rounds=0999$a$", "$6$rounds=01000$a$", "$6$rounds=1000000000$a$",
+	    "$6$rounds=18446744073709552616$a$", "$6$rounds=1000", "$5$rounds=-1000$abcdefgh$",
+	    "$5$rounds=999$abcdefgh$", "$y$$abcdefgh$", "$y$j$abcdefgh$", "$y$j7$abcdefgh$",
+	    "$y$j.5$abcdefgh$", "$y$jj5$abcdefgh$", "$y$jT5$abcdefgh$", "$y$j75$a$",
+	    "$y$j75$abcde$", "$y$j75$az$", "$y$j75$abz$", "$y$j75$abc$defgh$", "$gy$j.5$abcdefgh$"};
+	char hash[256];
+	size_t i, tail;
+
+	(void)state;
+	for (i = 0; i < COUNT(rows); i++) {
+		tail = rows[i][1] == '2' ? 53 : rows[i][1] == '6' ? 86 : 43;
+		(void)snprintf(hash, sizeof(hash), "%s%.*s%s", rows[i], (int)(tail - 43),
+		    "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz", tail43);
+		assert_false(scheme_usable(hash, false));
+		assert_false(scheme_locked(hash));
+		assert_int_equal(scheme_verify(hash, "secret", false, MD5), SCHEME_DIFFERS);
+		assert_int_equal(scheme_verify("!", "secret", false, hash), SCHEME_DIFFERS);
+	}
+	/* scrypt without blocks in parallel: that is found out by crypt(3) only. */
+	(void)snprintf(hash, sizeof(hash), "$7$4/..........abc$%s", tail43);
+	assert_true(scheme_usable(hash, false));
+	assert_int_equal(scheme_verify("!", "secret", false, hash), SCHEME_DIFFERS);
+}
+
+/*
+ * Every character before the tail replaced: a hash is usable if and only if crypt(3) computes it.
+ * Costs that would take too long stay as they are; "?" marks what need not be known beforehand.
+ */
+static void
+like_crypt(void **state)
+{
+	static const struct {
+		const char *hash;
+		const char *kept; /* k: not replaced; ?: may be refused later; shorter than hash */
+	} rows[] = {
+	    {MD5, "kkk........"},
+	    {SHA256, "kkk...................."},
+	    {SHA512, "kkk...................."},
+	    {BCRYPT, "kkk.k..kkkkkkkkkkkkkkkkkkkkkk"},
+	    {BCRYPT, "kkkkk.k......................"},
+	    {YESCRYPT, "kkk?.??........"},
+	    {SCRYPT, "kkkk???????kkk????????"},
+	    {DES, "..kkkkkkkkkkk"},
+	};
+	static const char others[] = "./0129AJZajkz$=:!,-\x7f\x01";
+	struct crypt_data *data = calloc(1, sizeof(*data));
+	char hash[256];
+	size_t i, at;
+	const char *c;
+
+	(void)state;
+	assert_non_null(data);
+	for (i = 0; i < COUNT(rows); i++)
+		for (at = 0; rows[i].kept[at] != '\0'; at++)
+			for (c = others; rows[i].kept[at] != 'k' && *c != '\0'; c++) {
+				bool cheap = rows[i].hash[1] != 'y' || at != 4 || *c < 'A';
+
+				(void)snprintf(hash, sizeof(hash), "%s", rows[i].hash);
+				hash[at] = *c;
+				if (!cheap ||
+				    (rows[i].kept[at] == '?' && scheme_usable(hash, false)))
+					continue;
+				assert_int_equal(scheme_usable(hash, false),
+				    crypt_rn("secret", hash, data, sizeof(*data)) != NULL);
+			}
+	free(data);
 }
 
 static void
@@ -194,6 +271,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(fits),
 	    cmocka_unit_test(fits_nothing),
+	    cmocka_unit_test(wrong_parameters),
+	    cmocka_unit_test(like_crypt),
 	    cmocka_unit_test(plain_only_when_allowed),
 	    cmocka_unit_test(any_octets),
 	    cmocka_unit_test(mend26_failure_is_no_verdict),

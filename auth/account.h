@@ -1,8 +1,10 @@
 /*
- * account.h: who a user is and whether the password is right.
+ * account.h: whether a user and a password belong together, and which account that is.
  *
- * A leaf library, called only in the short-lived child that a login gets (see server/reader/auth_answer.c),
- * never in a worker.  It reads the password files, logs nothing and never exits.
+ * The face of auth/: a leaf library that reads the password files, logs nothing and never exits.
+ * auth_check runs only in the short-lived child that each login gets (server/reader/auth_answer.c), never
+ * in a worker.  The program may also include sasl.h (in a worker), usersfile.h (check, master's look at
+ * the file) and scheme.h (`sallyport passwd`); lookup.h is private.
  */
 #ifndef AUTH_ACCOUNT_H
 #define AUTH_ACCOUNT_H
@@ -38,17 +40,19 @@ struct auth_account {
 
 enum auth_verdict {
 	AUTH_OK,
-	AUTH_DENIED, /* unknown user, wrong password, locked, expired, no shell: never say which */
+	/* Unknown user, wrong password, locked, expired, no shell: the client never hears which. */
+	AUTH_DENIED,
 	/* No verdict: the source cannot be read, its entry is unusable, or no hash can be computed. */
 	AUTH_BROKEN,
 };
 
 /*
- * Looks the user up and checks the password.  Both are C strings of at most AUTH_*_MAX octets; the
- * caller wipes its password.  The work done for an unknown user is that for a wrong password (a
- * hash of the same method and cost is computed).  *reason_r is a constant text for the
- * administrator's log: it holds neither name nor password, and is never for the client.  For the log
- * too, account_r->name is set for any user who is known, and is "" for one who is not.
+ * Looks the user up and checks the password: C strings of at most AUTH_*_MAX octets, and the caller wipes
+ * the password.  An unknown user costs the work of a wrong password: a hash of the same method and cost.
+ *
+ * *reason_r gets a constant text for the administrator's log, without name or password, never for the
+ * client.  account_r is filled if the verdict is AUTH_OK; otherwise only its name is, for the log, and
+ * only if the user is known ("" if not).
  */
 enum auth_verdict auth_check(const struct auth_source *source, const char *name,
     const char *password, struct auth_account *account_r, const char **reason_r);

@@ -2,23 +2,19 @@
  * base64.c: strict base64 (RFC 4648, section 4).
  * Runs as: worker.
  */
+#include <string.h>
+
 #include "auth/sasl.h"
 
 /* The value of one character, or -1. */
 static int
 base64_value(char c)
 {
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	if (c == '+')
-		return 62;
-	if (c == '/')
-		return 63;
-	return -1;
+	static const char digits[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	const char *at = memchr(digits, c, sizeof(digits) - 1);
+
+	return at != NULL ? (int)(at - digits) : -1;
 }
 
 /*
@@ -54,7 +50,7 @@ base64_decode(const char *in, size_t len, unsigned char *out_r, size_t size)
 	unsigned char group[3];
 	size_t done = 0;
 	size_t at;
-	int octets, i;
+	int octets;
 
 	if (len % 4 != 0)
 		return -1;
@@ -62,8 +58,8 @@ base64_decode(const char *in, size_t len, unsigned char *out_r, size_t size)
 		octets = base64_group(in + at, at + 4 == len, group);
 		if (octets < 0 || (size_t)octets > size - done)
 			return -1;
-		for (i = 0; i < octets; i++)
-			out_r[done++] = group[i];
+		memcpy(out_r + done, group, (size_t)octets);
+		done += (size_t)octets;
 	}
 	return (long)done;
 }

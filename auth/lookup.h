@@ -1,37 +1,45 @@
 /*
- * lookup.h: what a source of accounts says about a name; between account.c and the sources.
+ * lookup.h: what a source of accounts says about a name; private to auth/, between check.c and the two
+ * sources, system.c and usersfile.c.
  */
 #ifndef AUTH_LOOKUP_H
 #define AUTH_LOOKUP_H
 
-#include "auth/account.h"
-#include "auth/usersfile.h"
+#include <string.h>
 
-/* Secrets are inside: the one who made it wipes it. */
+#include "auth/account.h"
+
+enum { LOOKUP_HASH_SIZE = 4096 }; /* octets with the NUL; a hash has some 100 */
+
+/* It holds hashes: its owner, check.c, wipes it. */
 struct auth_lookup {
 	bool found;
 	bool broken;	     /* refused because the entry is unusable, not because of its user */
 	const char *refused; /* why even the right password does not help, or NULL: a constant */
-	char hash[USERSFILE_LINE_MAX];
-	char
-	    fallback[USERSFILE_LINE_MAX]; /* a usable hash for the cost of an unknown user, or "" */
+	char hash[LOOKUP_HASH_SIZE];
+	char fallback[LOOKUP_HASH_SIZE]; /* usable, for the cost of an unknown user; or "" */
 	struct auth_account account;
 };
 
 /*
- * Each fills *lookup_r (zeroed before) for a name as the user gave it: 0, also when the name is not
- * found; -1 when the source cannot be read, and then *reason_r is a constant text.  Which names are
- * the same is the source's rule; account.name is the name as the source has it, for log and limits.
+ * Both fill *lookup_r, which is all zero before, for a name as the user gave it.  They return 0, also if
+ * the name is not found; or -1 if the source cannot be read, with the cause, a constant, in *reason_r.
+ * The source decides which names are the same; account.name is as the source spells it.
  */
 int lookup_system(const struct auth_source *source, const char *name, struct auth_lookup *lookup_r,
     const char **reason_r);
 int lookup_usersfile(const struct auth_source *source, const char *name,
     struct auth_lookup *lookup_r, const char **reason_r);
 
-/* An ASCII letter in lower case; not tolower(3), as a locale must not say what a letter is. */
-char lookup_lower(char c);
+/* Copies a C string into size octets; returns false, and changes nothing, if it does not fit. */
+static inline bool
+lookup_copy(char *to_r, size_t size, const char *from)
+{
+	size_t len = strlen(from);
 
-/* Copies a C string; false when it does not fit. */
-bool lookup_copy(char *to_r, size_t size, const char *from);
+	if (len < size)
+		memcpy(to_r, from, len + 1);
+	return len < size;
+}
 
 #endif

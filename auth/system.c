@@ -5,6 +5,7 @@
  * Who may not log in with login(1) may not fetch mail either.  A mail client cannot ask for a new
  * password, so whoever would have to choose one is refused until that is done.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <pwd.h>
 #include <shadow.h>
@@ -28,7 +29,7 @@ static const char system_no_shadow[] =
  * takes tells nothing.  -1 when shadow cannot be read.
  */
 static int
-system_fallback(char fallback_r[USERSFILE_LINE_MAX])
+system_fallback(char fallback_r[LOOKUP_HASH_SIZE])
 {
 	const struct spwd *spwd;
 	bool denied;
@@ -39,7 +40,7 @@ system_fallback(char fallback_r[USERSFILE_LINE_MAX])
 		spwd = getspent();
 	} while (spwd != NULL && !scheme_usable(spwd->sp_pwdp, false));
 	denied = spwd == NULL && (errno == EACCES || errno == EPERM);
-	if (spwd != NULL && !lookup_copy(fallback_r, USERSFILE_LINE_MAX, spwd->sp_pwdp))
+	if (spwd != NULL && !lookup_copy(fallback_r, LOOKUP_HASH_SIZE, spwd->sp_pwdp))
 		fallback_r[0] = '\0';
 	endspent();
 	return denied ? -1 : 0;
@@ -154,16 +155,6 @@ struct system_entry {
 };
 
 static void
-system_lower(const char *name, char lower_r[AUTH_NAME_MAX + 1])
-{
-	size_t i;
-
-	for (i = 0; name[i] != '\0'; i++)
-		lower_r[i] = lookup_lower(name[i]);
-	lower_r[i] = '\0';
-}
-
-static void
 system_find(const char *name, struct system_entry *entry_r)
 {
 	entry_r->error = getpwnam_r(
@@ -180,15 +171,17 @@ lookup_system(const struct auth_source *source, const char *name, struct auth_lo
     const char **reason_r)
 {
 	struct system_entry given, lowered = {.found = NULL};
-	char lower[AUTH_NAME_MAX + 1];
+	char lower[AUTH_NAME_MAX + 1] = "";
 	const struct passwd *pwd;
 	int result = 0;
+	size_t i;
 
 	if (system_fallback(lookup_r->fallback) == -1) {
 		*reason_r = system_no_shadow;
 		return -1;
 	}
-	system_lower(name, lower);
+	for (i = 0; name[i] != '\0'; i++)
+		lower[i] = (char)tolower((unsigned char)name[i]);
 	system_find(name, &given);
 	if (strcmp(name, lower) != 0)
 		system_find(lower, &lowered);

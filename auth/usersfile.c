@@ -1,13 +1,15 @@
 /*
  * usersfile.c: the users file, line by line.
- * Runs as: root, in the short-lived child that checks one login; and `sallyport check`.
+ * Runs as: root, in the short-lived children that check a login or the file; and `sallyport check`.
  */
 #include "auth/usersfile.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -25,22 +27,20 @@ enum {
 
 enum line_result { LINE_READ, LINE_UNREADABLE, LINE_END };
 
-/* A uid or gid: decimal digits only, and not the number that means "none" to chown(2). */
+_Static_assert((int)LOOKUP_HASH_SIZE >= (int)USERSFILE_LINE_MAX, "a hash is part of a line");
+
+/* Reads a uid or gid: decimal digits only, and not the number that means "none" to chown(2). */
 static bool
 usersfile_id(const char *text, uint32_t *id_r)
 {
-	uint64_t number = 0;
-	size_t len = strspn(text, "0123456789");
-	size_t i;
+	size_t len = text != NULL ? strspn(text, "0123456789") : 0;
+	unsigned long long number;
 
 	if (len < 1 || len > ID_DIGITS_MAX || text[len] != '\0')
 		return false;
-	for (i = 0; i < len; i++)
-		number = number * 10 + (uint64_t)(text[i] - '0');
-	if (number >= UINT32_MAX)
-		return false;
+	number = strtoull(text, NULL, 10);
 	*id_r = (uint32_t)number;
-	return true;
+	return number < UINT32_MAX;
 }
 
 /* Cuts the line at its colons; fields that are not there become NULL. */
@@ -59,19 +59,11 @@ usersfile_cut(char *line, char *fields_r[FIELD_COUNT])
 	}
 }
 
-static enum usersfile_result
-usersfile_wrong(const char **reason_r, const char *reason)
-{
-	*reason_r = reason;
-	return USERSFILE_WRONG;
-}
-
 enum usersfile_result
 usersfile_parse(char *line, struct usersfile_entry *entry_r, const char **reason_r)
 {
 	char *fields[FIELD_COUNT];
 	size_t len = strlen(line);
-	uint32_t uid, gid;
 
 	*reason_r = "";
 	memset(entry_r, 0, sizeof(*entry_r));
@@ -81,31 +73,24 @@ usersfile_parse(char *line, struct usersfile_entry *entry_r, const char **reason
 		return USERSFILE_BLANK;
 
 	usersfile_cut(line, fields);
-	if (!auth_name_valid(fields[FIELD_NAME], strlen(fields[FIELD_NAME])))
-		return usersfile_wrong(reason_r,
-		    "the name is empty, too long or has other characters "
-		    "than letters, digits and ._+=@-");
-	if (fields[FIELD_HASH] == NULL || fields[FIELD_HASH][0] == '\0')
-		return usersfile_wrong(reason_r,
-		    "the password field is empty: write a hash that "
-		    "`sallyport passwd` prints, or ! to lock the account");
-	if (fields[FIELD_UID] == NULL || !usersfile_id(fields[FIELD_UID], &uid))
-		return usersfile_wrong(
-		    reason_r, "the third field must be the uid, as a decimal number");
-	if (fields[FIELD_GID] == NULL || !usersfile_id(fields[FIELD_GID], &gid))
-		return usersfile_wrong(
-		    reason_r, "the fourth field must be the gid, as a decimal number");
-
 	entry_r->name = fields[FIELD_NAME];
 	entry_r->hash = fields[FIELD_HASH];
 	entry_r->home = fields[FIELD_HOME] != NULL ? fields[FIELD_HOME] : "";
-	entry_r->uid = uid;
-	entry_r->gid = gid;
-	return USERSFILE_ENTRY;
+	if (!auth_name_valid(entry_r->name, strlen(entry_r->name)))
+		*reason_r = "the name is empty, too long or has other characters "
+			    "than letters, digits and ._+=@-";
+	else if (entry_r->hash == NULL || entry_r->hash[0] == '\0')
+		*reason_r = "the password field is empty: write a hash that "
+			    "`sallyport passwd` prints, or ! to lock the account";
+	else if (!usersfile_id(fields[FIELD_UID], &entry_r->uid))
+		*reason_r = "the third field must be the uid, as a decimal number";
+	else if (!usersfile_id(fields[FIELD_GID], &entry_r->gid))
+		*reason_r = "the fourth field must be the gid, as a decimal number";
+	return **reason_r == '\0' ? USERSFILE_ENTRY : USERSFILE_WRONG;
 }
 
 /*
- * Reads one line without its newline.  One that is too long or has a NUL in it is read to its end
+ * Reads one line without its newline.  A line that is too long or has a NUL in it is read to its end
  * and unreadable; an unfinished last line is a line.
  */
 static enum line_result
@@ -128,53 +113,86 @@ usersfile_line(FILE *file, char line_r[USERSFILE_LINE_MAX])
 	return result;
 }
 
-static bool
-usersfile_same_name(const char *one, const char *other)
-{
-	while (*one != '\0' && lookup_lower(*one) == lookup_lower(*other)) {
-		one++;
-		other++;
-	}
-	return *one == '\0' && *other == '\0';
-}
-
-/* Moves an entry's pointers along with its line to a copy of the line. */
-static void
-usersfile_keep(const char *from, char to_r[USERSFILE_LINE_MAX], struct usersfile_entry *entry)
-{
-	memcpy(to_r, from, USERSFILE_LINE_MAX);
-	entry->name = to_r + (entry->name - from);
-	entry->hash = to_r + (entry->hash - from);
-	/* An entry without that field has a constant for its home. */
-	entry->home = entry->home[0] != '\0' ? to_r + (entry->home - from) : "";
-}
-
 int
-usersfile_find(FILE *file, const char *name, bool allow_plain, char line[USERSFILE_LINE_MAX],
+usersfile_find(FILE *file, const char *name, char line[USERSFILE_LINE_MAX],
     struct usersfile_entry *entry_r, bool *found_r, char fallback_r[USERSFILE_LINE_MAX])
 {
-	char scan[USERSFILE_LINE_MAX] = "";
+	char other[USERSFILE_LINE_MAX] = "";
+	char *into = line; /* where the next line goes: not into line once that is the entry's */
 	struct usersfile_entry entry;
 	enum line_result result;
 	const char *reason;
 
-	(void)allow_plain; /* a fallback is there for the cost of crypt(3), which PLAIN has not */
 	*found_r = false;
 	fallback_r[0] = '\0';
-	while ((result = usersfile_line(file, scan)) != LINE_END) {
+	while ((result = usersfile_line(file, into)) != LINE_END) {
 		if (result != LINE_READ ||
-		    usersfile_parse(scan, &entry, &reason) != USERSFILE_ENTRY)
+		    usersfile_parse(into, &entry, &reason) != USERSFILE_ENTRY)
 			continue;
+		/* Not {PLAIN}: a fallback is there for the cost of crypt(3). */
 		if (fallback_r[0] == '\0' && scheme_usable(entry.hash, false))
 			(void)lookup_copy(fallback_r, USERSFILE_LINE_MAX, entry.hash);
-		if (*found_r || !usersfile_same_name(entry.name, name))
+		if (*found_r || strcasecmp(entry.name, name) != 0)
 			continue;
 		*found_r = true;
 		*entry_r = entry;
-		usersfile_keep(scan, line, entry_r);
+		into = other;
 	}
-	explicit_bzero(scan, sizeof(scan));
+	explicit_bzero(other, sizeof(other));
 	return ferror(file) ? -1 : 0;
+}
+
+/* Why a well written entry can never log in (uid 0, uid below min_uid, no home), or NULL. */
+static const char *
+usersfile_refused(const struct usersfile_entry *entry, uid_t min_uid)
+{
+	if (entry->uid == 0 || entry->gid == 0)
+		return "uid or gid 0 in the users file: mail is never read as root, give the "
+		       "account other ones";
+	if (entry->uid < min_uid)
+		return "the uid in the users file is below the smallest one allowed: see min_uid";
+	if (entry->home[0] != '/')
+		return "the home in the users file (sixth field) is empty or does not begin with "
+		       "/: write an absolute path";
+	return NULL;
+}
+
+/* Why nobody can ever log in with this line, or NULL; an account counts in *accounts. */
+static const char *
+usersfile_wrong_line(char *line, const struct auth_source *source, unsigned *accounts)
+{
+	struct usersfile_entry entry;
+	const char *reason;
+	enum usersfile_result result = usersfile_parse(line, &entry, &reason);
+
+	if (result != USERSFILE_ENTRY)
+		return result == USERSFILE_WRONG ? reason : NULL;
+	++*accounts;
+	reason = usersfile_refused(&entry, source->min_uid);
+	if (reason == NULL && !scheme_locked(entry.hash) &&
+	    !scheme_usable(entry.hash, source->allow_plain))
+		reason = scheme_unusable;
+	return reason;
+}
+
+unsigned
+usersfile_check(FILE *file, const struct auth_source *source,
+    void (*report)(void *ctx, unsigned line, const char *reason), void *ctx)
+{
+	char line[USERSFILE_LINE_MAX];
+	unsigned number = 0, accounts = 0;
+	enum line_result result;
+	const char *reason;
+
+	while ((result = usersfile_line(file, line)) != LINE_END) {
+		number++;
+		reason = result == LINE_READ ? usersfile_wrong_line(line, source, &accounts)
+					     : "the line is too long, or holds a NUL";
+		if (reason != NULL)
+			report(ctx, number, reason);
+	}
+	explicit_bzero(line, sizeof(line));
+	return accounts;
 }
 
 int
@@ -207,21 +225,7 @@ usersfile_open(const char *path, const char **reason_r)
 	return -1;
 }
 
-const char *
-usersfile_unusable(const struct usersfile_entry *entry, uid_t min_uid)
-{
-	if (entry->uid == 0 || entry->gid == 0)
-		return "uid or gid 0 in the users file: mail is never read as root, give the "
-		       "account other ones";
-	if (entry->uid < min_uid)
-		return "the uid in the users file is below the smallest one allowed: see min_uid";
-	if (entry->home[0] != '/')
-		return "the home in the users file (sixth field) is empty or does not begin with "
-		       "/: write an absolute path";
-	return NULL;
-}
-
-/* What was found goes into *lookup, with what is unusable about it. */
+/* Puts the entry that was found into *lookup, with what is unusable about it. */
 static void
 usersfile_take(const struct usersfile_entry *entry, uid_t min_uid, struct auth_lookup *lookup)
 {
@@ -230,7 +234,7 @@ usersfile_take(const struct usersfile_entry *entry, uid_t min_uid, struct auth_l
 	lookup->found = true;
 	account->uid = entry->uid;
 	account->gid = entry->gid;
-	lookup->refused = usersfile_unusable(entry, min_uid);
+	lookup->refused = usersfile_refused(entry, min_uid);
 	if (!lookup_copy(account->name, sizeof(account->name), entry->name) ||
 	    !lookup_copy(account->home, sizeof(account->home), entry->home) ||
 	    !lookup_copy(lookup->hash, sizeof(lookup->hash), entry->hash))
@@ -259,8 +263,7 @@ lookup_usersfile(const struct auth_source *source, const char *name, struct auth
 		return -1;
 	}
 	(void)setvbuf(file, buffer, _IOFBF, sizeof(buffer));
-	result = usersfile_find(
-	    file, name, source->allow_plain, line, &entry, &found, lookup_r->fallback);
+	result = usersfile_find(file, name, line, &entry, &found, lookup_r->fallback);
 	if (result == -1)
 		*reason_r = "the users file cannot be read: reading it gave an error";
 	else if (found)

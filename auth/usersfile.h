@@ -3,16 +3,17 @@
  *
  *     name:{SCHEME}hash:uid:gid:gecos:home:shell:extra fields
  *
- * One account a line; blank lines and lines beginning with "#" are passed over; shell and extra
- * fields are ignored.  The parser works on one line and keeps nothing.
+ * A line is an account; blank lines and lines beginning with "#" are comments; gecos, shell and extra
+ * fields are ignored.  Nothing is kept between two calls.
  */
 #ifndef AUTH_USERSFILE_H
 #define AUTH_USERSFILE_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <sys/types.h>
+
+struct auth_source;
 
 enum { USERSFILE_LINE_MAX = 4096 }; /* octets; a hash has some 100, a path at most PATH_MAX */
 
@@ -26,15 +27,15 @@ struct usersfile_entry {
 enum usersfile_result { USERSFILE_ENTRY, USERSFILE_BLANK, USERSFILE_WRONG };
 
 /*
- * Takes a line (without its newline; cut apart in place) to pieces.  On USERSFILE_WRONG *reason_r
- * says what is wrong and what to write instead.
+ * Takes a line (without its newline; cut apart in place) to pieces.  USERSFILE_WRONG: *reason_r says
+ * what is wrong and what to write instead.
  */
 enum usersfile_result usersfile_parse(
     char *line, struct usersfile_entry *entry_r, const char **reason_r);
 
 /*
  * Opens the file (a symbolic link is followed): a descriptor, or -1 with *reason_r, a constant text
- * that says what to do.  Refused: what is not a regular file, and one that group or others may
+ * that says what to do.  Refused: anything but a regular file, and a file that group or others may
  * write or others may read.
  */
 int usersfile_open(const char *path, const char **reason_r);
@@ -43,17 +44,18 @@ int usersfile_open(const char *path, const char **reason_r);
  * Looks name up in an open file; ASCII letters are compared without regard to case, and the first
  * of several entries counts.  *found_r says whether it is there; then entry_r points into line,
  * which the caller provides and wipes.  fallback_r gets the hash of the first usable entry ("" if
- * there is none), for the cost of an unknown user.  Lines that are wrong are passed over.  The file
- * is always read to its end, so that the time does not tell where an entry stands.
- * 0, or -1 when the file cannot be read.
+ * there is none), for the cost of an unknown user.  Wrong lines are passed over.  The file is always read
+ * to its end, so that the time does not tell where an entry stands.  0, or -1 if reading fails.
  */
-int usersfile_find(FILE *file, const char *name, bool allow_plain, char line[USERSFILE_LINE_MAX],
+int usersfile_find(FILE *file, const char *name, char line[USERSFILE_LINE_MAX],
     struct usersfile_entry *entry_r, bool *found_r, char fallback_r[USERSFILE_LINE_MAX]);
 
 /*
- * Why an entry can never log in although it is well written (uid 0, uid below min_uid, no home), for
- * the administrator; NULL when it can.
+ * Reads an open file to its end and reports each line with which nobody can ever log in, unless the
+ * account is locked: its number, from 1, and the cause, a constant text for the administrator.  Returns the
+ * number of accounts, those reported included.
  */
-const char *usersfile_unusable(const struct usersfile_entry *entry, uid_t min_uid);
+unsigned usersfile_check(FILE *file, const struct auth_source *source,
+    void (*report)(void *ctx, unsigned line, const char *reason), void *ctx);
 
 #endif

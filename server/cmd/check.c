@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "auth/scheme.h"
+#include "auth/account.h"
 #include "auth/usersfile.h"
 #include "server/cmd/cmd.h"
 #include "server/conf.h"
@@ -94,60 +94,27 @@ check_certificates(const char *path, const struct conf *conf)
 	return wrong;
 }
 
-/* Returns what is wrong with a line of the users file, or NULL.  Counts an account in *accounts. */
-static const char *
-check_entry(char *line, const struct conf *conf, unsigned *accounts)
+struct users_check {
+	const char *path;
+	unsigned wrong;
+};
+
+static void
+complain_of_line(void *ctx, unsigned line, const char *reason)
 {
-	struct usersfile_entry entry;
-	const char *reason = NULL;
+	struct users_check *check = ctx;
 
-	switch (usersfile_parse(line, &entry, &reason)) {
-	case USERSFILE_BLANK:
-		return NULL;
-	case USERSFILE_WRONG:
-		return reason;
-	case USERSFILE_ENTRY:
-		break;
-	}
-	++*accounts;
-	reason = usersfile_unusable(&entry, (uid_t)conf->min_uid);
-	if (reason == NULL && !scheme_locked(entry.hash) &&
-	    !scheme_usable(entry.hash, conf->allow_plain_passwords))
-		reason = scheme_unusable;
-	return reason;
-}
-
-static unsigned
-check_lines(const char *path, FILE *file, const struct conf *conf)
-{
-	char line[USERSFILE_LINE_MAX];
-	unsigned wrong = 0, number = 0, accounts = 0;
-	const char *reason;
-
-	while (fgets(line, sizeof(line), file) != NULL) {
-		number++;
-		if (strchr(line, '\n') == NULL && !feof(file)) {
-			printf("%s:%u: the line is too long\n", path, number);
-			wrong++;
-			break;
-		}
-		line[strcspn(line, "\n")] = '\0';
-		reason = check_entry(line, conf, &accounts);
-		if (reason != NULL) {
-			printf("%s:%u: %s\n", path, number, reason);
-			wrong++;
-		}
-	}
-	explicit_bzero(line, sizeof(line));
-	printf("%s: %u accounts\n", path, accounts);
-	return wrong;
+	printf("%s:%u: %s\n", check->path, line, reason);
+	check->wrong++;
 }
 
 static unsigned
 check_users(const struct conf *conf)
 {
+	const struct auth_source source = {
+	    .allow_plain = conf->allow_plain_passwords, .min_uid = (uid_t)conf->min_uid};
+	struct users_check check = {.path = conf->users_file};
 	const char *path = conf->users_file;
-	unsigned wrong = 0;
 	struct stat st;
 	FILE *file = fopen(path, "re");
 
@@ -158,11 +125,11 @@ check_users(const struct conf *conf)
 	}
 	if (fstat(fileno(file), &st) == 0 && (st.st_mode & 027) != 0) {
 		printf("%s: it can be read or written by others: chmod 640 %s\n", path, path);
-		wrong++;
+		check.wrong++;
 	}
-	wrong += check_lines(path, file, conf);
+	printf("%s: %u accounts\n", path, usersfile_check(file, &source, complain_of_line, &check));
 	fclose(file);
-	return wrong;
+	return check.wrong;
 }
 
 static unsigned

@@ -377,7 +377,7 @@ fetch_all(struct fetching *f, struct picked *picked)
 	maildir_expect(folder, false);
 }
 
-static enum imap_result
+static enum command_result
 run_plan(struct fetching *f, struct picked *picked)
 {
 	struct session *session = f->session;

@@ -23,7 +23,7 @@ look_up(FILE *file, const char *name)
 	bool found;
 
 	rewind(file);
-	assert(usersfile_find(file, name, false, line, &entry, &found, fallback) == 0);
+	assert(usersfile_find(file, name, line, &entry, &found, fallback) == 0);
 	assert(fallback[0] == '\0' || scheme_usable(fallback, false));
 	if (found) {
 		assert(strcasecmp(entry.name, name) == 0);

@@ -123,8 +123,7 @@ find(const char *text, size_t len, const char *name, bool *found_r, struct users
 	memcpy(copy, text, len);
 	file = fmemopen(copy, len, "r");
 	assert_non_null(file);
-	assert_int_equal(
-	    usersfile_find(file, name, false, line_r, entry_r, found_r, fallback_r), 0);
+	assert_int_equal(usersfile_find(file, name, line_r, entry_r, found_r, fallback_r), 0);
 	assert_int_equal(fclose(file), 0);
 }
 
@@ -212,7 +211,7 @@ unreadable(void **state)
 	(void)state;
 	file = fopen("/", "r"); /* reading a folder gives EISDIR */
 	assert_non_null(file);
-	assert_int_equal(usersfile_find(file, "anna", false, line, &entry, &found, fallback), -1);
+	assert_int_equal(usersfile_find(file, "anna", line, &entry, &found, fallback), -1);
 	assert_false(found);
 	assert_int_equal(fclose(file), 0);
 }

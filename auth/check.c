@@ -1,29 +1,30 @@
 /*
- * account.c: whether a name and a password belong together.
+ * check.c: whether a name and a password belong together.
  * Runs as: root, in the short-lived child that checks one login.
  *
- * Whatever the outcome, the same work is done: one look-up, one crypt(3), and only then anything
- * is decided.
+ * Every check does the same work, whatever its outcome: one look-up, one crypt(3), and only then a
+ * decision.
  */
-#include "auth/account.h"
-
 #include <string.h>
 
+#include "auth/account.h"
 #include "auth/lookup.h"
 #include "auth/scheme.h"
 
-/* Decides about a source's answer; the hash is computed before anything is looked at. */
+static const char hash_failed[] =
+    "crypt(3) cannot compute the password's hash: is there enough memory? "
+    "yescrypt takes 16 MB and more";
+
 static enum auth_verdict
-auth_decide(const struct auth_source *source, const struct auth_lookup *lookup,
-    const char *password, const char **reason_r)
+decide(const struct auth_source *source, const struct auth_lookup *lookup, const char *password,
+    const char **reason_r)
 {
 	bool plain = source->kind == AUTH_FILE && source->allow_plain;
 	const char *hash = lookup->found ? lookup->hash : "!";
 	enum scheme_result result = scheme_verify(hash, password, plain, lookup->fallback);
 
 	if (result == SCHEME_FAILED) {
-		*reason_r = "crypt(3) cannot compute the password's hash: is there enough memory? "
-			    "yescrypt takes 16 MB and more";
+		*reason_r = hash_failed;
 		return AUTH_BROKEN;
 	}
 	if (!lookup->found) {
@@ -66,7 +67,7 @@ auth_check(const struct auth_source *source, const char *name, const char *passw
 	else
 		result = lookup_usersfile(source, name, &lookup, reason_r);
 	if (result == 0)
-		verdict = auth_decide(source, &lookup, password, reason_r);
+		verdict = decide(source, &lookup, password, reason_r);
 	if (verdict == AUTH_OK)
 		*account_r = lookup.account;
 	else if (lookup.found)

@@ -1,7 +1,7 @@
 /*
  * master.c: the loop: accepts, forks, reaps, and counts; master_state.h lists the files of its parts.
  * Runs as: root, or the user of a demo.  It never reads an octet that the network wrote, and waits
- * for nobody.  Other code that runs as root: admit.c, login.c, certificates.c, events.c, listen.c, connection.c
+ * for nobody.  Other code that runs as root: admit.c, login.c, certificates.c, users.c, events.c, listen.c, connection.c
  * and limits.c, which are master's too; key.c until its keys are loaded; selftest.c and worker.c until they
  * are confined; reader.c and auth_answer.c until become_user.
  *
@@ -145,6 +145,8 @@ reload(struct master *m)
 	listeners_set(&m->listeners, conf);
 	admit_set(m, was_accepting);
 	log_event(LOG_NOTE, "master", "configuration", "file", m->path);
+	m->users_looked = false;
+	m->users_look_at = clock_now();
 	certificates_begin(m);
 }
 
@@ -196,8 +198,10 @@ tick(struct master *m)
 		m->resume_at = CLOCK_NEVER;
 		admit_settle(m);
 	}
-	if (!m->stopping)
+	if (!m->stopping) {
 		certificates_tick(m, now);
+		users_tick(m, now);
+	}
 }
 
 static void

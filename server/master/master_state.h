@@ -5,6 +5,7 @@
  *   admit.c         a connection comes: limits, a worker; whether to accept at all
  *   login.c         a client wants to log in: a reader; and how workers and readers end
  *   certificates.c  certificates and key processes come and go
+ *   users.c         wrong lines of the users file, into the log
  *   events.c        what epoll watches
  */
 #ifndef SERVER_MASTER_MASTER_STATE_H
@@ -13,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
 
 #include "server/master/connection.h"
 #include "server/master/listen.h"
@@ -26,7 +28,7 @@ enum {
 	/* Connections above max_connections that get only the answer that the server is full. */
 	MASTER_REFUSERS = 16,
 	MASTER_TICK = 1000,	 /* ms between looks at deadlines */
-	MASTER_LOOK = 30 * 1000, /* ms between looks at the certificate files */
+	MASTER_LOOK = 30 * 1000, /* ms between looks at the certificates and the users file */
 	MASTER_PAUSE = 1000, /* ms without accept after it or fork failed for want of something */
 	MASTER_PATIENCE = 2 * 1000, /* ms from SIGTERM to SIGKILL, and beyond the login deadline */
 	/* ms for a connection that is only refused: a handshake and a line */
@@ -75,6 +77,11 @@ struct master {
 	int64_t warn_at;   /* about certificates that clients refuse, or will refuse soon */
 	int64_t retry_at;  /* when to load certificates again, or CLOCK_NEVER */
 	int64_t stop_at;   /* SIGKILL for all */
+	int64_t users_look_at; /* at the users file */
+	bool users_looked;     /* the file of this inode and change time was read */
+	ino_t users_inode;
+	struct timespec users_ctime;
+	sigset_t mask;
 };
 
 /* --- events.c --- */
@@ -124,5 +131,10 @@ void certificates_tick(struct master *m, int64_t now);
 int certificates_channel(const struct certificates *certificates);
 /* At the end: lets the key process go. */
 void certificates_end(struct master *m);
+
+/* --- users.c --- */
+
+/* Has a child look at a users file that has changed since the last look, or was not looked at yet. */
+void users_tick(struct master *m, int64_t now);
 
 #endif

@@ -196,6 +196,32 @@ def test_lines_of_all_kinds(serve):
     assert answer(server, "anna", "sesame") == "OK"
 
 
+REFUSED = {  # whole hashes, but crypt(3) computes none with these parameters
+    "bcrypt": "$2y$99$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW",
+    "sha512": "$6$rounds=abc$abcdefgh$" + "x" * 86,
+    "yescrypt": "$y$j.5$abcdefgh$uMUXG79B2cFpoAYyDccUnsaH/aGTyBYMlnQidzyag01",
+}
+
+
+@pytest.mark.parametrize("refused", REFUSED.values(), ids=REFUSED)
+def test_refused_parameters_in_the_first_line(serve, refused):
+    """The first hash stands in for unknown users: they must not hear anything else than known ones."""
+    server = serve(start=False)
+    text = f"bad:{refused}:1000:1000::/nonexistent::\n" + (server.dir / "users").read_text()
+    (server.dir / "users").write_text(text)
+    server.start()
+    logged = 'master users-file-wrong line=1 what=".*parameters'
+    server.wait_log(logged)
+    assert answer(server, "no-such-user", "wrong") == answer(server, "anna", "wrong") == "AUTH"
+    assert imap_answer(server, "no-such-user", "wrong") == imap_answer(server, "anna", "wrong")
+    assert answer(server, "anna", "sesame") == "OK"
+    assert len(re.findall(logged, server.log())) == 1, "logged once, not at each login"
+    (server.dir / "users").write_text(text + "nonsense\n")
+    server.process.send_signal(signal.SIGHUP)
+    server.wait_log(f"master users-file-wrong line={len(text.splitlines()) + 1} what=")
+    assert len(re.findall(logged, server.log())) == 2, "and once more for a file that has changed"
+
+
 def test_domains_and_the_maildir_setting(serve):
     h = "{CRYPT}" + hashed("6", "x")
     server = serve(start=False)

@@ -1,0 +1,85 @@
+/*
+ * users.c: the users file is looked at when it is new or has changed, and its wrong lines are logged.
+ * Runs as: root (master; and a child of it, which ends after it).
+ *
+ * Each login reads the file itself and passes over wrong lines in silence.  The file holds hashes, so
+ * that master does not read it either.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "auth/account.h"
+#include "auth/usersfile.h"
+#include "server/conf.h"
+#include "server/confine.h"
+#include "server/log.h"
+#include "server/master/master_state.h"
+#include "server/process.h"
+
+enum { LINES_LOGGED = 20 }; /* of one file; `sallyport check` prints all */
+
+static void
+log_line(void *ctx, unsigned number, const char *reason)
+{
+	unsigned *logged = ctx;
+	struct log_line line;
+
+	if (++*logged > LINES_LOGGED)
+		return;
+	log_begin(&line, LOG_WARN, "master", "users-file-wrong");
+	log_number(&line, "line", number);
+	log_text(&line, "what", reason);
+	log_end(&line);
+}
+
+_Noreturn static void
+look_main(const struct conf *conf)
+{
+	const struct auth_source source = {
+	    .allow_plain = conf->allow_plain_passwords, .min_uid = (uid_t)conf->min_uid};
+	const char *reason = "it cannot be read: no memory";
+	unsigned logged = 0;
+	FILE *file = NULL;
+	int fd;
+
+	process_enter("users file", NULL, 0);
+	confine_undumpable();
+	fd = usersfile_open(conf->users_file, &reason);
+	if (fd != -1)
+		file = fdopen(fd, "r");
+	if (file == NULL) {
+		log_event(LOG_WARN, "master", "users-file-wrong", "what", reason);
+		_exit(EXIT_FAILURE);
+	}
+	(void)usersfile_check(file, &source, log_line, &logged);
+	if (logged > LINES_LOGGED)
+		log_event(LOG_WARN, "master", "users-file-wrong", "what",
+		    "more lines: `sallyport check` prints them");
+	_exit(EXIT_SUCCESS);
+}
+
+void
+users_tick(struct master *m, int64_t now)
+{
+	struct stat st;
+	pid_t pid;
+
+	if (now < m->users_look_at || m->conf->accounts != CONF_ACCOUNTS_FILE)
+		return;
+	m->users_look_at = now + MASTER_LOOK;
+	/* A file that is not there has a time too: 0, and is logged once. */
+	if (stat(m->conf->users_file, &st) == -1)
+		st = (struct stat){0};
+	if (m->users_looked && st.st_ino == m->users_inode &&
+	    st.st_ctim.tv_sec == m->users_ctime.tv_sec &&
+	    st.st_ctim.tv_nsec == m->users_ctime.tv_nsec)
+		return;
+	m->users_inode = st.st_ino;
+	m->users_ctime = st.st_ctim;
+	pid = fork();
+	if (pid == 0)
+		look_main(m->conf);
+	m->users_looked = pid != -1;
+}

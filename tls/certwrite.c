@@ -8,7 +8,6 @@
  * to their first.
  */
 #include <arpa/inet.h>
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,18 +17,17 @@
 #include <mbedtls/oid.h>
 #include <mbedtls/pem.h>
 
-#include "tls/cert.h"
 #include "tls/certinfo.h"
 #include "tls/certwrite.h"
 #include "tls/random.h"
 #include "tls/signer.h"
 
 enum {
-	DER_SIZE = 48 * 1024, /* TLS_CERT_NAMES_MAX names of 253 octets, and 20 kB for the rest */
-	SERIAL_LEN = 16,      /* RFC 5280, section 4.1.2.2: 20 at most */
+	DER_SIZE =
+	    48 * 1024,	 /* 100 names (TLS_CERT_NAMES_MAX) of 253 octets, and 20 kB for the rest */
+	SERIAL_LEN = 16, /* RFC 5280, section 4.1.2.2: 20 at most */
 	KEY_ID_LEN = 20,
 	HASH_LEN = 32,
-	LABEL_MAX = 63, /* RFC 1035, section 2.3.4 */
 };
 
 enum {
@@ -39,29 +37,43 @@ enum {
 	TAG_EXPLICIT = MBEDTLS_ASN1_CONTEXT_SPECIFIC | MBEDTLS_ASN1_CONSTRUCTED,
 };
 
-/* keyUsage, RFC 5280 section 4.2.1.3: bit 0 is the highest one of the octet. */
-enum { USAGE_SIGNATURE = 0x80, USAGE_CERT_SIGN = 0x04, USAGE_CRL_SIGN = 0x02 };
-
 /* --- writing DER backwards --- */
 
 struct der {
-	unsigned char *start, *p;
-	bool failed; /* once something did not fit nothing else counts */
+	unsigned char *p; /* the first octet of all that is written; it ends where octets ends */
+	bool failed;	  /* something did not fit, or failed: nothing else counts */
+	unsigned char octets[DER_SIZE];
 };
+
+static struct der *
+der_new(void)
+{
+	struct der *der = calloc(1, sizeof *der);
+
+	if (der != NULL)
+		der->p = der->octets + sizeof der->octets;
+	return der;
+}
+
+static size_t
+der_len(const struct der *der)
+{
+	return (size_t)(der->octets + sizeof der->octets - der->p);
+}
 
 static void
 der_bytes(struct der *der, const void *data, size_t len)
 {
-	if (mbedtls_asn1_write_raw_buffer(&der->p, der->start, data, len) < 0)
+	if (mbedtls_asn1_write_raw_buffer(&der->p, der->octets, data, len) < 0)
 		der->failed = true;
 }
 
-/* Puts tag and length before all that was written since end was der->p. */
+/* Puts tag and length before all that was written since der->p was end. */
 static void
 der_wrap(struct der *der, int tag, const unsigned char *end)
 {
-	if (mbedtls_asn1_write_len(&der->p, der->start, (size_t)(end - der->p)) < 0 ||
-	    mbedtls_asn1_write_tag(&der->p, der->start, (unsigned char)tag) < 0)
+	if (mbedtls_asn1_write_len(&der->p, der->octets, (size_t)(end - der->p)) < 0 ||
+	    mbedtls_asn1_write_tag(&der->p, der->octets, (unsigned char)tag) < 0)
 		der->failed = true;
 }
 
@@ -81,15 +93,15 @@ der_oid(struct der *der, const char *oid)
 	der_value(der, MBEDTLS_ASN1_OID, oid, strlen(oid));
 }
 
-/* What was written since end becomes the value of an extension. */
+/* Makes an extension of the value that was written since der->p was end. */
 static void
-der_extension(struct der *der, const char *oid, bool critical, unsigned char *value_end)
+der_extension(struct der *der, const char *oid, bool critical, const unsigned char *end)
 {
-	der_wrap(der, MBEDTLS_ASN1_OCTET_STRING, value_end);
+	der_wrap(der, MBEDTLS_ASN1_OCTET_STRING, end);
 	if (critical)
 		der_value(der, MBEDTLS_ASN1_BOOLEAN, "\xff", 1);
 	der_oid(der, oid);
-	der_wrap(der, TAG_SEQUENCE, value_end);
+	der_wrap(der, TAG_SEQUENCE, end);
 }
 
 /* --- parts of a certificate --- */
@@ -151,16 +163,16 @@ write_algorithm(struct der *der, const mbedtls_pk_context *signer)
 	der_wrap(der, TAG_SEQUENCE, end);
 }
 
+/* The library writes it to the end of what is free, which is where it belongs. */
 static void
 write_public_key(struct der *der, mbedtls_pk_context *key)
 {
-	unsigned char buf[2048]; /* RSA of 8192 bits has 1062 octets */
-	int len = mbedtls_pk_write_pubkey_der(key, buf, sizeof buf);
+	int len = mbedtls_pk_write_pubkey_der(key, der->octets, (size_t)(der->p - der->octets));
 
 	if (len < 0)
 		der->failed = true;
 	else
-		der_bytes(der, buf + sizeof buf - len, (size_t)len);
+		der->p -= len;
 }
 
 /* Positive and without leading zeros, 120 random bits. */
@@ -177,80 +189,60 @@ write_serial(struct der *der)
 
 /* --- extensions --- */
 
-/* RFC 7093, section 2, method 1: the first 160 bits of SHA-256 of the public key. */
 static int
-key_id(const mbedtls_pk_context *key, unsigned char id_r[KEY_ID_LEN])
+sha256(const unsigned char *data, size_t len, unsigned char hash_r[HASH_LEN])
 {
-	unsigned char buf[2048], hash[HASH_LEN], *p = buf + sizeof buf;
-	int len = mbedtls_pk_write_pubkey(&p, buf, key);
-
-	if (len < 0 ||
-	    mbedtls_md(mbedtls_md_info_from_type(MBEDTLS_MD_SHA256), p, (size_t)len, hash) != 0)
-		return -1;
-	memcpy(id_r, hash, KEY_ID_LEN);
-	return 0;
+	return mbedtls_md(mbedtls_md_info_from_type(MBEDTLS_MD_SHA256), data, len, hash_r);
 }
 
+/* RFC 7093, section 2, method 1: the first 160 bits of SHA-256 of the public key. */
 static void
-write_subject_key_id(struct der *der, const mbedtls_pk_context *key)
+write_key_id(struct der *der, int tag, const mbedtls_pk_context *key)
 {
-	unsigned char *end = der->p, id[KEY_ID_LEN];
+	unsigned char hash[HASH_LEN] = {0}, *p = der->p; /* the key is only written to be hashed */
+	int len = mbedtls_pk_write_pubkey(&p, der->octets, key);
 
-	if (key_id(key, id) != 0) {
+	if (len < 0 || sha256(p, (size_t)len, hash) != 0)
 		der->failed = true;
-		return;
-	}
-	der_value(der, MBEDTLS_ASN1_OCTET_STRING, id, sizeof id);
-	der_extension(der, MBEDTLS_OID_SUBJECT_KEY_IDENTIFIER, false, end);
+	der_value(der, tag, hash, KEY_ID_LEN);
 }
 
 /* The CA's own subjectKeyIdentifier, which some other method may have made; else ours. */
 static void
 write_authority_key_id(struct der *der, const struct tls_certwrite *cert)
 {
-	unsigned char *end = der->p, id[KEY_ID_LEN];
+	unsigned char *end = der->p;
 	struct tls_span value;
 
-	if (cert->ca_cert != NULL &&
-	    tls_certinfo_extension(cert->ca_cert, MBEDTLS_OID_SUBJECT_KEY_IDENTIFIER,
-		MBEDTLS_OID_SIZE(MBEDTLS_OID_SUBJECT_KEY_IDENTIFIER), &value)) {
-		/* An OCTET STRING of less than 128 octets: its two octets of head are replaced. */
-		if (value.len < 3 || value.p[0] != MBEDTLS_ASN1_OCTET_STRING ||
-		    value.p[1] != value.len - 2) {
-			der->failed = true;
-			return;
-		}
-		der_value(der, TAG_CONTEXT, value.p + 2, value.len - 2);
+	if (cert->ca_cert == NULL) {
+		write_key_id(der, TAG_CONTEXT, cert->key);
+	} else if (!tls_certinfo_extension(cert->ca_cert, MBEDTLS_OID_SUBJECT_KEY_IDENTIFIER,
+		       MBEDTLS_OID_SIZE(MBEDTLS_OID_SUBJECT_KEY_IDENTIFIER), &value)) {
+		write_key_id(der, TAG_CONTEXT, &cert->ca_cert->pk);
+	} else if (value.len < 3 || value.p[0] != MBEDTLS_ASN1_OCTET_STRING ||
+		   value.p[1] != value.len - 2) {
+		/* An OCTET STRING of less than 128 octets has a head of two octets, replaced here. */
+		der->failed = true;
 	} else {
-		if (key_id(cert->ca_cert != NULL ? &cert->ca_cert->pk : cert->key, id) != 0)
-			der->failed = true;
-		der_value(der, TAG_CONTEXT, id, sizeof id);
+		der_value(der, TAG_CONTEXT, value.p + 2, value.len - 2);
 	}
 	der_wrap(der, TAG_SEQUENCE, end);
 	der_extension(der, MBEDTLS_OID_AUTHORITY_KEY_IDENTIFIER, false, end);
-}
-
-/* Octets of the address, or 0 when the name is none. */
-static size_t
-parse_address(const char *name, unsigned char out[16])
-{
-	if (inet_pton(AF_INET, name, out) == 1)
-		return 4;
-	return inet_pton(AF_INET6, name, out) == 1 ? 16 : 0;
 }
 
 static void
 write_names(struct der *der, const struct tls_certwrite *cert)
 {
 	enum { GENERAL_DNS = 2, GENERAL_IP = 7 };
-	unsigned char *end = der->p, address[16];
+	unsigned char *end = der->p, address[sizeof(struct in6_addr)];
 
 	for (size_t i = cert->names_len; i-- > 0;) {
 		const char *name = cert->names[i];
-		size_t len = parse_address(name, address);
 
-		if (len > 0)
-			der_value(der, TAG_CONTEXT | GENERAL_IP, address, len);
+		if (inet_pton(AF_INET, name, address) == 1)
+			der_value(der, TAG_CONTEXT | GENERAL_IP, address, sizeof(struct in_addr));
+		else if (inet_pton(AF_INET6, name, address) == 1)
+			der_value(der, TAG_CONTEXT | GENERAL_IP, address, sizeof address);
 		else
 			der_value(der, TAG_CONTEXT | GENERAL_DNS, name, strlen(name));
 	}
@@ -258,68 +250,54 @@ write_names(struct der *der, const struct tls_certwrite *cert)
 	der_extension(der, MBEDTLS_OID_SUBJECT_ALT_NAME, false, end);
 }
 
+/* Extensions that always say the same (RFC 5280, sections 4.2.1.3, 4.2.1.9 and 4.2.1.12). */
+struct constant_extension {
+	const char *oid;
+	bool critical;
+	size_t len;
+	const char *der;
+};
+
+#define VALUE(der) sizeof(der) - 1, der
+
+/* Our CA signs servers only, no other CA: pathLenConstraint is 0. */
+static const struct constant_extension ca_extensions[] = {
+    {MBEDTLS_OID_BASIC_CONSTRAINTS, true, VALUE("\x30\x06\x01\x01\xff\x02\x01\x00")},
+    {MBEDTLS_OID_KEY_USAGE, true, VALUE("\x03\x02\x01\x06")}, /* keyCertSign, cRLSign */
+};
+
+/*
+ * CA:FALSE is the default and so not written.  Suites with ephemeral keys only sign, so that RSA needs
+ * no keyEncipherment either.
+ */
+static const struct constant_extension server_extensions[] = {
+    {MBEDTLS_OID_BASIC_CONSTRAINTS, true, VALUE("\x30\x00")},
+    {MBEDTLS_OID_KEY_USAGE, true, VALUE("\x03\x02\x07\x80")}, /* digitalSignature */
+    {MBEDTLS_OID_EXTENDED_KEY_USAGE, false,		      /* serverAuth */
+	VALUE("\x30\x0a\x06\x08\x2b\x06\x01\x05\x05\x07\x03\x01")},
+};
+
 static void
-write_server_auth(struct der *der)
+write_constants(struct der *der, const struct constant_extension *extensions, size_t len)
 {
-	unsigned char *end = der->p;
+	while (len-- > 0) {
+		unsigned char *end = der->p;
 
-	der_oid(der, MBEDTLS_OID_SERVER_AUTH);
-	der_wrap(der, TAG_SEQUENCE, end);
-	der_extension(der, MBEDTLS_OID_EXTENDED_KEY_USAGE, false, end);
-}
-
-/* A BIT STRING says how many of its last bits are not used; DER wants no trailing zero bits. */
-static void
-write_key_usage(struct der *der, unsigned char usage)
-{
-	unsigned char *end = der->p, value[2] = {0, usage};
-
-	while ((usage & 1) == 0 && value[0] < 7) {
-		usage = (unsigned char)(usage >> 1);
-		value[0]++;
+		der_bytes(der, extensions[len].der, extensions[len].len);
+		der_extension(der, extensions[len].oid, extensions[len].critical, end);
 	}
-	der_value(der, MBEDTLS_ASN1_BIT_STRING, value, sizeof value);
-	der_extension(der, MBEDTLS_OID_KEY_USAGE, true, end);
-}
-
-/* CA:FALSE is the default and so not written.  Our CA signs servers only, no other CA. */
-static void
-write_basic_constraints(struct der *der, bool ca)
-{
-	unsigned char *end = der->p;
-
-	if (ca) {
-		der_value(der, MBEDTLS_ASN1_INTEGER, "\0", 1);
-		der_value(der, MBEDTLS_ASN1_BOOLEAN, "\xff", 1);
-	}
-	der_wrap(der, TAG_SEQUENCE, end);
-	der_extension(der, MBEDTLS_OID_BASIC_CONSTRAINTS, true, end);
 }
 
 static void
 write_usage_extensions(struct der *der, const struct tls_certwrite *cert)
 {
 	if (cert->ca) {
-		write_key_usage(der, USAGE_CERT_SIGN | USAGE_CRL_SIGN);
+		write_constants(der, ca_extensions, sizeof ca_extensions / sizeof *ca_extensions);
 	} else {
 		write_names(der, cert);
-		write_server_auth(der);
-		/* Suites with ephemeral keys only sign: RSA needs no keyEncipherment either. */
-		write_key_usage(der, USAGE_SIGNATURE);
+		write_constants(
+		    der, server_extensions, sizeof server_extensions / sizeof *server_extensions);
 	}
-	write_basic_constraints(der, cert->ca);
-}
-
-static void
-write_extensions(struct der *der, const struct tls_certwrite *cert)
-{
-	unsigned char *end = der->p;
-
-	write_authority_key_id(der, cert);
-	write_subject_key_id(der, cert->key);
-	write_usage_extensions(der, cert);
-	der_wrap(der, TAG_SEQUENCE, end);
-	der_wrap(der, TAG_EXPLICIT | 3, end);
 }
 
 /* --- the whole --- */
@@ -328,9 +306,16 @@ write_extensions(struct der *der, const struct tls_certwrite *cert)
 static void
 write_certificate_body(struct der *der, const struct tls_certwrite *cert)
 {
-	unsigned char *end = der->p, *version_end;
+	unsigned char *end = der->p, *part_end;
 
-	write_extensions(der, cert);
+	write_authority_key_id(der, cert);
+	part_end = der->p;
+	write_key_id(der, MBEDTLS_ASN1_OCTET_STRING, cert->key);
+	der_extension(der, MBEDTLS_OID_SUBJECT_KEY_IDENTIFIER, false, part_end);
+	write_usage_extensions(der, cert);
+	der_wrap(der, TAG_SEQUENCE, end);
+	der_wrap(der, TAG_EXPLICIT | 3, end);
+
 	write_public_key(der, cert->key);
 	write_name(der, cert->subject);
 	write_validity(der, cert->from, cert->until);
@@ -340,9 +325,9 @@ write_certificate_body(struct der *der, const struct tls_certwrite *cert)
 		write_name(der, cert->subject);
 	write_algorithm(der, cert->ca_cert != NULL ? cert->ca_key : cert->key);
 	write_serial(der);
-	version_end = der->p;
+	part_end = der->p;
 	der_value(der, MBEDTLS_ASN1_INTEGER, "\2", 1); /* v3 */
-	der_wrap(der, TAG_EXPLICIT | 0, version_end);
+	der_wrap(der, TAG_EXPLICIT | 0, part_end);
 	der_wrap(der, TAG_SEQUENCE, end);
 }
 
@@ -350,33 +335,30 @@ write_certificate_body(struct der *der, const struct tls_certwrite *cert)
 static void
 write_request_body(struct der *der, const struct tls_certwrite *cert)
 {
-	unsigned char *end = der->p, *attributes_end = der->p;
+	unsigned char *end = der->p;
 
 	write_usage_extensions(der, cert);
-	der_wrap(der, TAG_SEQUENCE, attributes_end);
-	der_wrap(der, TAG_SET, attributes_end);
+	der_wrap(der, TAG_SEQUENCE, end);
+	der_wrap(der, TAG_SET, end);
 	der_oid(der, MBEDTLS_OID_PKCS9_CSR_EXT_REQ);
-	der_wrap(der, TAG_SEQUENCE, attributes_end);
-	der_wrap(der, TAG_EXPLICIT | 0, attributes_end);
+	der_wrap(der, TAG_SEQUENCE, end);
+	der_wrap(der, TAG_EXPLICIT | 0, end);
 	write_public_key(der, cert->key);
 	write_name(der, cert->subject);
 	der_value(der, MBEDTLS_ASN1_INTEGER, "\0", 1); /* v1 */
 	der_wrap(der, TAG_SEQUENCE, end);
 }
 
-/* SEQUENCE of body, algorithm and signature, around the body that was written last. */
+/* SEQUENCE of body, algorithm and signature. */
 static void
-write_signed(struct der *der, const struct der *body, size_t body_len, mbedtls_pk_context *signer)
+write_signed(struct der *der, const struct der *body, mbedtls_pk_context *signer)
 {
 	unsigned char hash[HASH_LEN], signature[TLS_SIGNATURE_MAX], *end = der->p;
-	ssize_t len;
+	ssize_t len = -1;
 
-	if (mbedtls_md(mbedtls_md_info_from_type(MBEDTLS_MD_SHA256), body->p, body_len, hash) !=
-	    0) {
-		der->failed = true;
-		return;
-	}
-	len = tls_signer_local(signer, false, MBEDTLS_MD_SHA256, hash, sizeof hash, signature);
+	if (!body->failed && sha256(body->p, der_len(body), hash) == 0)
+		len = tls_signer_local(
+		    signer, false, MBEDTLS_MD_SHA256, hash, sizeof hash, signature);
 	if (len < 0) {
 		der->failed = true;
 		return;
@@ -385,7 +367,7 @@ write_signed(struct der *der, const struct der *body, size_t body_len, mbedtls_p
 	der_bytes(der, "\0", 1); /* no unused bits */
 	der_wrap(der, MBEDTLS_ASN1_BIT_STRING, end);
 	write_algorithm(der, signer);
-	der_bytes(der, body->p, body_len);
+	der_bytes(der, body->p, der_len(body));
 	der_wrap(der, TAG_SEQUENCE, end);
 }
 
@@ -412,23 +394,17 @@ static char *
 make(const struct tls_certwrite *cert, const char *label,
     void (*write_body)(struct der *, const struct tls_certwrite *), mbedtls_pk_context *signer)
 {
-	unsigned char *inner = malloc(DER_SIZE), *outer = malloc(DER_SIZE);
-	struct der body = {inner, NULL, false}, whole = {outer, NULL, false};
+	struct der *body = der_new(), *whole = der_new();
 	char *pem = NULL;
 
-	if (inner == NULL || outer == NULL)
-		goto out;
-	body.p = inner + DER_SIZE;
-	whole.p = outer + DER_SIZE;
-	write_body(&body, cert);
-	if (body.failed)
-		goto out;
-	write_signed(&whole, &body, (size_t)(inner + DER_SIZE - body.p), signer);
-	if (!whole.failed)
-		pem = tls_certwrite_pem(label, whole.p, (size_t)(outer + DER_SIZE - whole.p));
-out:
-	free(inner);
-	free(outer);
+	if (body != NULL && whole != NULL) {
+		write_body(body, cert);
+		write_signed(whole, body, signer);
+		if (!whole->failed)
+			pem = tls_certwrite_pem(label, whole->p, der_len(whole));
+	}
+	free(body);
+	free(whole);
 	return pem;
 }
 
@@ -443,45 +419,4 @@ char *
 tls_certwrite_request(const struct tls_certwrite *cert)
 {
 	return make(cert, "CERTIFICATE REQUEST", write_request_body, cert->key);
-}
-
-/* Letters, digits and hyphens, not at the ends (RFC 1123, section 2.1); and the underscore. */
-static bool
-label_valid(const char *label, size_t len)
-{
-	if (len == 0 || len > LABEL_MAX || label[0] == '-' || label[len - 1] == '-')
-		return false;
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)label[i];
-
-		if (c >= 0x80 || (!isalnum(c) && c != '-' && c != '_'))
-			return false;
-	}
-	return true;
-}
-
-/* A last label of digits only would be an address that inet_pton did not like. */
-static bool
-host_valid(const char *host)
-{
-	const char *dot;
-
-	while ((dot = strchr(host, '.')) != NULL) {
-		if (!label_valid(host, (size_t)(dot - host)))
-			return false;
-		host = dot + 1;
-	}
-	return label_valid(host, strlen(host)) && strspn(host, "0123456789") != strlen(host);
-}
-
-bool
-tls_certwrite_name_valid(const char *name)
-{
-	unsigned char address[16];
-
-	if (strlen(name) > TLS_CERT_NAME_LEN)
-		return false;
-	if (parse_address(name, address) > 0)
-		return true;
-	return host_valid(strncmp(name, "*.", 2) == 0 ? name + 2 : name);
 }

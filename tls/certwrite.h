@@ -1,4 +1,6 @@
-/* certwrite.h: encodes and signs certificates and requests; for the files of tls/ only. */
+/*
+ * certwrite.h: encodes and signs certificates (RFC 5280) and requests (RFC 2986); private to tls/.
+ */
 #ifndef TLS_CERTWRITE_H
 #define TLS_CERTWRITE_H
 
@@ -9,11 +11,11 @@
 #include <mbedtls/pk.h>
 #include <mbedtls/x509_crt.h>
 
-/* What a certificate says.  A request takes of it: subject, names, key. */
+/* What a certificate says; all pointers are borrowed.  A request takes of it: subject, names, key. */
 struct tls_certwrite {
 	bool ca;
-	const char *subject; /* common name */
-	const char *const *names;
+	const char *subject;	  /* common name */
+	const char *const *names; /* host names and addresses, which were checked before */
 	size_t names_len;
 	time_t from, until;
 	mbedtls_pk_context *key;	 /* the certificate's key */
@@ -21,14 +23,11 @@ struct tls_certwrite {
 	mbedtls_pk_context *ca_key;
 };
 
-/* Whether a name can stand in subjectAltName: host name, *.host name, or address. */
-bool tls_certwrite_name_valid(const char *name);
-
-/* Each gives PEM text, which the caller frees, or NULL. */
+/* Both return PEM text, which the caller frees, or NULL if it cannot be encoded or signed. */
 char *tls_certwrite_certificate(const struct tls_certwrite *cert);
 char *tls_certwrite_request(const struct tls_certwrite *cert);
 
-/* PEM text of DER octets between "-----BEGIN label-----" lines. */
+/* PEM text of len octets of DER, between "-----BEGIN label-----" lines; the caller frees it.  Or NULL. */
 char *tls_certwrite_pem(const char *label, const unsigned char *der, size_t len);
 
 #endif

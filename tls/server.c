@@ -90,8 +90,7 @@ tls_server_add(struct tls_server *server, const char *path, struct tls_error *er
 	if ((chain = calloc(1, sizeof *chain)) == NULL)
 		return tls_error_set(error, "certificate %s: no memory", path);
 	mbedtls_x509_crt_init(chain);
-	if (tls_load_chain(path, chain, error) != 0 ||
-	    tls_load_check_kind(&chain->pk, path, error) != 0) {
+	if (tls_load_server_chain(path, chain, error) != 0) {
 		free_chain(&chain);
 		return -1;
 	}

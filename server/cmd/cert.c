@@ -242,7 +242,7 @@ run_ca(struct cert_options *options, int argc, char **argv)
 	}
 	if ((status = choose_paths(options, "ca", "crt")) != 0)
 		return status;
-	if (tls_cert_make_ca(order, &error) != 0)
+	if (tls_cert_make(TLS_CERT_CA, order, &error) != 0)
 		return failure(error.text);
 	(void)printf("%s   the CA's certificate: import it into every client\n"
 		     "%s   its private key: whoever has it can be any server to them\n\n",
@@ -263,7 +263,7 @@ run_server(struct cert_options *options, int argc, char **argv)
 	if ((status = take_names(options, argc, argv, "crt")) != 0 ||
 	    (status = choose_ca(options)) != 0)
 		return status;
-	if (tls_cert_make_server(order, &error) != 0)
+	if (tls_cert_make(TLS_CERT_SERVER, order, &error) != 0)
 		return failure(error.text);
 	(void)printf("%s   the certificate, signed by %s\n%s   its private key\n\n",
 	    order->cert_path, order->ca_cert_path != NULL ? order->ca_cert_path : "itself",
@@ -287,7 +287,7 @@ run_request(struct cert_options *options, int argc, char **argv)
 	order->days = SERVER_DAYS; /* not in a request; the CA decides */
 	if ((status = take_names(options, argc, argv, "csr")) != 0)
 		return status;
-	if (tls_cert_make_request(order, &error) != 0)
+	if (tls_cert_make(TLS_CERT_REQUEST, order, &error) != 0)
 		return failure(error.text);
 	(void)printf(
 	    "%s   the request: send it to the CA\n%s   the private key: send it to nobody\n",

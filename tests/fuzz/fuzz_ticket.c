@@ -34,7 +34,7 @@ make_key(const char *dir, enum tls_cert_key kind)
 
 	(void)snprintf(key_path, sizeof key_path, "%s/key", dir);
 	(void)snprintf(cert_path, sizeof cert_path, "%s/crt", dir);
-	if (tls_cert_make_server(&order, &error) != 0 ||
+	if (tls_cert_make(TLS_CERT_SERVER, &order, &error) != 0 ||
 	    tls_keys_add(keys, cert_path, key_path, &error) != 0)
 		abort();
 	(void)unlink(key_path);

@@ -197,7 +197,7 @@ certificate(void)
 	snprintf(key, sizeof(key), "%s/k", dir);
 	order.cert_path = cert;
 	order.key_path = key;
-	if (tls_cert_make_server(&order, &error) == -1 ||
+	if (tls_cert_make(TLS_CERT_SERVER, &order, &error) == -1 ||
 	    tls_server_add(server, cert, &error) == -1 || tls_server_ready(server, &error) == -1 ||
 	    tls_process_init() == -1)
 		abort();

@@ -40,7 +40,7 @@ certificate_for_days(int days)
 	assert_non_null(server);
 	snprintf(cert, sizeof(cert), "%s/c", fixture_dir);
 	snprintf(key, sizeof(key), "%s/k", fixture_dir);
-	assert_int_equal(tls_cert_make_server(&order, &error), 0);
+	assert_int_equal(tls_cert_make(TLS_CERT_SERVER, &order, &error), 0);
 	assert_int_equal(tls_server_add(server, cert, &error), 0);
 	return server;
 }

@@ -39,7 +39,7 @@ group_setup(void **state)
 	order.cert_path = fixture_path("crt");
 	keys = tls_keys_new();
 	tickets = tls_tickets_new(TLS_TICKET_LIFETIME, NOW);
-	return tls_process_init() == -1 || tls_cert_make_server(&order, &error) == -1 ||
+	return tls_process_init() == -1 || tls_cert_make(TLS_CERT_SERVER, &order, &error) == -1 ||
 		       keys == NULL || tickets == NULL ||
 		       tls_keys_add(keys, order.cert_path, order.key_path, &error) == -1
 		   ? -1

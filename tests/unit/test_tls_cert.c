@@ -4,7 +4,7 @@
 #include <time.h>
 
 #include "tls/certinfo.h"
-#include "tls/certwrite.h"
+#include "tls/cert.h"
 
 static int
 setup(void **state)
@@ -95,7 +95,7 @@ test_names(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-		if (tls_certwrite_name_valid(cases[i].name) != cases[i].valid)
+		if (tls_cert_name_valid(cases[i].name) != cases[i].valid)
 			fail_msg("\"%s\"", cases[i].name);
 }
 
@@ -208,7 +208,7 @@ test_request(void **state)
 		    .cert_path = cert_path};
 		struct tls_error error;
 
-		if (tls_cert_make_request(&order, &error) != 0)
+		if (tls_cert_make(TLS_CERT_REQUEST, &order, &error) != 0)
 			fail_msg("%s", error.text);
 		assert_int_equal(mode_of("req.key"), 0600);
 		if (have_openssl()) {
@@ -246,7 +246,7 @@ test_many_names(void **state)
 		text[i][0] = (char)('a' + i % 26);
 		names[i] = text[i];
 	}
-	if (tls_cert_make_server(&order, &error) != 0)
+	if (tls_cert_make(TLS_CERT_SERVER, &order, &error) != 0)
 		fail_msg("%s", error.text);
 	assert_int_equal(tls_server_add(server, cert_path, &error), 0);
 	assert_int_equal(tls_server_describe(server, 0, line, sizeof line), 0);
@@ -254,7 +254,7 @@ test_many_names(void **state)
 	tls_server_free(&server);
 	names[TLS_CERT_NAMES_MAX] = "one.more";
 	order.names_len++;
-	assert_int_equal(tls_cert_make_server(&order, &error), -1);
+	assert_int_equal(tls_cert_make(TLS_CERT_SERVER, &order, &error), -1);
 	if (have_openssl())
 		assert_true(shell("openssl verify -x509_strict -CAfile names.crt names.crt"));
 }
@@ -285,12 +285,12 @@ test_files(void **state)
 	/* Either file exists: nothing is made and nothing is changed. */
 	(void)snprintf(key_path, sizeof key_path, "%s/files.key", fixture_dir);
 	(void)snprintf(cert_path, sizeof cert_path, "%s/new.crt", fixture_dir);
-	assert_int_equal(tls_cert_make_server(&order, &error), -1);
+	assert_int_equal(tls_cert_make(TLS_CERT_SERVER, &order, &error), -1);
 	assert_non_null(strstr(error.text, "files.key exists already"));
 	assert_false(exists("new.crt"));
 	(void)snprintf(key_path, sizeof key_path, "%s/new.key", fixture_dir);
 	(void)snprintf(cert_path, sizeof cert_path, "%s/files.crt", fixture_dir);
-	assert_int_equal(tls_cert_make_server(&order, &error), -1);
+	assert_int_equal(tls_cert_make(TLS_CERT_SERVER, &order, &error), -1);
 	assert_false(exists("new.key"));
 	after = fixture_read("files.key");
 	assert_string_equal(before, after);
@@ -298,11 +298,11 @@ test_files(void **state)
 	/* A dangling link is not followed; the key that was written before goes again. */
 	assert_int_equal(symlink("nowhere", fixture_path("dangling.crt")), 0);
 	(void)snprintf(cert_path, sizeof cert_path, "%s/dangling.crt", fixture_dir);
-	assert_int_equal(tls_cert_make_server(&order, &error), -1);
+	assert_int_equal(tls_cert_make(TLS_CERT_SERVER, &order, &error), -1);
 	assert_false(exists("new.key"));
 	assert_false(exists("nowhere"));
 	(void)snprintf(cert_path, sizeof cert_path, "%s/none/new.crt", fixture_dir);
-	assert_int_equal(tls_cert_make_server(&order, &error), -1);
+	assert_int_equal(tls_cert_make(TLS_CERT_SERVER, &order, &error), -1);
 	assert_false(exists("new.key"));
 	free(before);
 	free(after);
@@ -352,7 +352,7 @@ test_wrong_orders(void **state)
 
 		order.key_path = key_path;
 		order.cert_path = cert_path;
-		assert_int_equal(tls_cert_make_server(&order, &error), -1);
+		assert_int_equal(tls_cert_make(TLS_CERT_SERVER, &order, &error), -1);
 		if (strstr(error.text, cases[i].words) == NULL)
 			fail_msg("\"%s\" does not say \"%s\"", error.text, cases[i].words);
 		assert_false(exists("wrong.key") || exists("wrong.crt"));

@@ -113,8 +113,8 @@ fixture_cert(
 		order.ca_cert_path = ca_cert;
 	}
 	if (name == NULL)
-		assert_int_equal(tls_cert_make_ca(&order, &error), 0);
-	else if (tls_cert_make_server(&order, &error) != 0)
+		assert_int_equal(tls_cert_make(TLS_CERT_CA, &order, &error), 0);
+	else if (tls_cert_make(TLS_CERT_SERVER, &order, &error) != 0)
 		fail_msg("%s", error.text);
 }
 

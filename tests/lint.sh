@@ -1,29 +1,29 @@
 #!/bin/sh
-# lint.sh [walls]: what no compiler sees.  Says every finding; fails if there is one.  walls: only the
-# first part, who includes whom.
+# lint.sh [walls]: checks what no compiler sees.  It prints every finding and fails if there is one.
+# With "walls" it checks only the first part: which file includes which.  That part takes a second.
 set -u
 bad=0
 say() {
 	echo "lint: $*"
 	bad=1
 }
-sources=$(git ls-files 'server/*.[ch]' 'auth/*.[ch]' 'maildir/*.[ch]' 'tls/*.[ch]' 'tests/*.[ch]')
+sources=$(git ls-files 'server/*.[ch]' 'auth/*.[ch]' 'maildir/*.[ch]' 'tls/*.[ch]' 'tests/*.[ch]' 2>/dev/null)
 [ -n "$sources" ] || sources=$(find server auth maildir tls tests -name '*.[ch]')
 
-# 1. Who may include whom: leaf libraries know themselves only; mbedTLS is in tls/ (its hashes in
-# auth/), crypt(3) in auth/; nobody includes the program.
+# 1. Walls.  A leaf library includes only its own headers, and so never those of the program.  mbedTLS
+# belongs to tls/ (its hashes also to auth/), and crypt(3) to auth/.
 for lib in auth maildir tls; do
 	grep -rnE '#include "' $lib --include='*.[ch]' | grep -v "#include \"$lib/" && say "$lib/ is a leaf"
 done
 
-# The rooms of maildir/, from the ground up: a room includes itself, those that stand here behind it, and
-# maildir.h.
+# The rooms of maildir/, from the ground up.  The first argument names the room; its files may include
+# headers of that room, of the rooms that follow in the same line, and maildir/maildir.h.
 room() {
 	grep -rnoE '#include "maildir/[a-z]+/[a-z_0-9]+\.h' "maildir/$1" --include='*.[ch]' |
 		grep -vE "\"maildir/($(echo "$@" | tr ' ' '|'))/" | grep -vE "$upward" &&
 		say "maildir/$1/ includes what stands above it"
 }
-# Includes that still go up.  None may be added.
+# These includes still go up.  The list may only become shorter.
 upward='^maildir/(folder/sync\.c:.*courier/takeover\.h|tree/subscriptions\.c:.*courier/takeover\.h'
 upward="$upward"'|uids/keywords\.c:.*(folder/(scan|folder)|index/index)\.h)'
 room base
@@ -35,6 +35,63 @@ room folder base message uids index
 room tree base uids folder
 room courier base uids folder tree
 room check base message uids index folder tree courier
+# Circles: a file must not lead back to itself by its includes.  A .c and the .h of the same path count as
+# one file.  The includes in `circular` still close a circle and are left out ("A B": A includes B).  The
+# list may only become shorter.
+circular='
+auth/account auth/lookup
+auth/account auth/scheme
+auth/lookup auth/usersfile
+maildir/folder/internal maildir/base/lock
+maildir/folder/internal maildir/folder/folders
+maildir/index/index_compare maildir/index/index
+maildir/index/index_view maildir/index/index
+maildir/message/mime_internal maildir/message/mime
+maildir/uids/more_keywords maildir/uids/keywords
+server/imap/resync server/imap/mailbox
+server/reader/trouble server/reader/reader
+tls/certwrite tls/cert'
+grep -rnE '#[[:space:]]*include "' server auth maildir tls --include='*.[ch]' |
+	grep -vE '#include "(server|auth|maildir|tls)/[a-z_0-9/]+\.h"' &&
+	say "an own header is named by its path from the top"
+# tsort(1) names the members of each circle in the order in which they include each other.
+circles=$(grep -roE '#include "[a-z_0-9/]+\.h"' server auth maildir tls --include='*.[ch]' |
+	sed -E 's/^([^:]*)\.[ch]:#include "(.*)\.h"$/\1 \2/' | grep -vxF "$circular" | awk '$1 != $2' |
+	LC_ALL=C tsort 2>&1 >/dev/null | awk '
+		/contains a loop/ { if (circle) print circle first; circle = ""; next }
+		{ if (circle == "") first = $2; circle = circle $2 " -> " }
+		END { if (circle) print circle first }')
+[ -z "$circles" ] || {
+	echo "$circles"
+	say "these files include each other in a circle"
+}
+
+# Long files: a file with more lines than `longest` does two jobs, unless it is a table.  In a table more
+# than half of the lines are rows, each in its own braces.  The files in `long` still are too long.  The
+# list may only become shorter.
+longest=600
+long='
+maildir/check/check.c
+maildir/courier/courier.c
+maildir/folder/deliver.c
+maildir/folder/sync.c
+maildir/index/index.c
+maildir/message/charset.c
+server/cmd/maildir.c
+server/conf.c
+server/imap/mailbox.c'
+find server auth maildir tls -name '*.[ch]' | sort | grep -vxF "$long" | xargs awk -v longest=$longest '
+	function judge() {
+		if (lines > longest && rows * 2 <= lines) {
+			print file ": " lines " lines"
+			found = 1
+		}
+	}
+	FNR == 1 { judge(); file = FILENAME; rows = 0 }
+	{ lines = FNR }
+	/^[[:space:]]*\{.*\},?$/ { rows++ }
+	END { judge(); exit !found }' && say "a file of more than $longest lines that is no table"
+
 grep -nE '#include [<"](mbedtls|psa)/' -r server auth maildir --include='*.[ch]' |
 	grep -vE '^auth/.*mbedtls/(md|sha256|sha512)\.h' && say "mbedTLS belongs to tls/"
 grep -nE '#include <crypt\.h>' -r server maildir tls --include='*.[ch]' && say "crypt(3) belongs to auth/"
@@ -56,21 +113,21 @@ grep -noE '#include "server/[a-z0-9]+/[a-z_0-9]+\.h' server/*.[ch] |
 	grep -vE '^server/sallyport\.c:.*"server/cmd/' && say "server/ itself includes a part"
 
 grep -nE '#include <syslog\.h>|#include <linux/(landlock|seccomp)' -r server auth maildir tls --include='*.[ch]' |
-	grep -vE '^server/(log|confine)\.c' && say "the log and the confinement have a room each"
+	grep -vE '^server/(log|confine)\.c' && say "syslog belongs to server/log.c, Landlock and seccomp to server/confine.c"
 grep -nE '\b(setuid|setgid|setresuid|setresgid|setgroups|chroot)\(' -r server auth maildir tls --include='*.c' |
 	grep -v '^server/privdrop\.c' && say "identities change in server/privdrop.c only"
 grep -nE '\b(strcpy|strcat|sprintf|gets|strtok|system|popen)\(' -r server auth maildir tls --include='*.c' &&
-	say "a function that is not used here"
+	say "a function that must not be used"
 grep -rlE 'Runs as:' server auth maildir tls --include='*.c' | sort >/tmp/lint.$$
 find server auth maildir tls -name '*.c' | sort | comm -13 /tmp/lint.$$ - | grep . &&
-	say "these do not say under which uid they run"
+	say "the head of these files does not say under which uid they run"
 rm -f /tmp/lint.$$
 [ "${1:-}" != walls ] || exit $bad
 
-# 2. Layout.  Each release of clang-format sees it a little differently: Debian 12's decides.
+# 2. Layout.  Releases of clang-format differ a little in it; the one of Debian 12 decides.
 case $(clang-format --version) in
 *"version 14."*) clang-format --dry-run --Werror $sources || say "clang-format would change these: clang-format -i" ;;
-*) echo "lint: layout not looked at: it is clang-format 14's, Debian 12's" ;;
+*) echo "lint: layout not checked: that takes clang-format 14, the one of Debian 12" ;;
 esac
 
 # 3. Manuals.

@@ -174,7 +174,7 @@ bench:
 	@etc/need.sh build bench
 	@$(MAKE) --no-print-directory all $(BUILD)/bench/client $(BUILD)/bench/mail
 	@PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 tests/bench/bench.py $(if $(QUICK),--quick) \
-	    $(if $(README),--readme) --dir '$(BENCH_DIR)' --rows '$(ROWS)' --peers '$(PEERS)' $(BUILD)
+	    $(if $(README),--readme) $(if $(VAST),--vast) --dir '$(BENCH_DIR)' --rows '$(ROWS)' --peers '$(PEERS)' $(BUILD)
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(SYSCONFDIR)/sallyport \

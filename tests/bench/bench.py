@@ -1,9 +1,10 @@
-"""bench.py: sallyport beside other servers, the same work on each in turn; see README.md here.
+"""bench.py: measures sallyport beside other servers, each in turn at the same work.  README.md explains the rows.
 
-    make bench [PEERS="dovecot24 ..."] [ROWS=word] [QUICK=1] [README=1] [BENCH_DIR=folder]
+    make bench [PEERS="dovecot24 ..."] [ROWS=word] [QUICK=1] [VAST=1] [README=1] [BENCH_DIR=folder]
 """
 
 import argparse
+import dataclasses
 import os
 import pathlib
 import platform
@@ -18,12 +19,12 @@ import time
 import rows
 from servers import HERE, IS_ROOT, Bench, Lacks, Misbehaved, Peer, Sallyport
 
-SLOW = 15.0  # s: what takes a server longer is not repeated
+SLOW = 15.0  # s: a server that needs longer for a round has no other
 MARKS = "<!-- results: written by make bench README=1 -->\n", "<!-- end of results -->\n"
 
 
 class Output:
-    """What is printed, and kept for the README."""
+    """Prints lines, and keeps them for the README."""
 
     def __init__(self):
         self.lines = []
@@ -40,7 +41,7 @@ class Output:
 
 
 class Results:
-    """The figures of one group: for each server and row the rounds that counted, or why there are none."""
+    """The figures of one group: for each server and row the rounds that counted; lacking: why a server has fewer."""
 
     def __init__(self, group, servers):
         self.group, self.figures, self.lacking = group, {s: [] for s in servers}, {}
@@ -52,7 +53,7 @@ class Results:
 
 
 def turn(server, group, size, number):
-    """One round on one server: its figures, as far as they come, and why no more."""
+    """Runs one round on one server.  Returns its figures, and the reason if some are missing, else None."""
     figures = []
     try:
         for figure in group.one(server, size, number):
@@ -89,15 +90,15 @@ def text(value):
 
 
 def verdict(row, value, ratio, figure):
-    """Whether sallyport is where it should be; None where there is nothing to compare with."""
-    measured = value if row.what == "ms" else ratio
+    """True if sallyport reaches the goal of the row; None without a peer to compare with."""
+    measured = value if row.what.endswith(" ms") else ratio
     return None if measured is None else measured <= row.goal and not figure.wrong
 
 
 def show(out, results, servers, score):
     for number, row in enumerate(results.group.rows):
         out.say(row.name)
-        value = {s: results.median(s, number, {"ms": "wall"}.get(row.what, row.what)) for s in servers}
+        value = {s: results.median(s, number, row.what.removesuffix(" ms")) for s in servers}
         base = next((value[s] for s in servers[1:] if value[s]), None)
         for s in servers:
             rounds = [f[number] for f in results.figures[s] if len(f) > number]
@@ -113,7 +114,7 @@ def show(out, results, servers, score):
             if s is servers[0]:
                 reached = verdict(row, value[s], ratio, rounds[-1])
                 score.append((row.name, reached))
-                line += f"{text(row.goal)}{' ms' if row.what == 'ms' else '':4}"
+                line += f"{text(row.goal)}{' ms' if row.what.endswith(' ms') else '':4}"
                 line += {None: "", True: "reached ", False: "missed "}[reached]
             out.say(line + rounds[-1].note)
             if row is results.group.rows[-1] and results.lacking.get(s, "").startswith("wrong"):
@@ -137,6 +138,8 @@ def introduce(out, servers, size, quick):
 
 def run(options, directory):
     size = rows.QUICK if options.quick else rows.Size()
+    if options.vast:
+        size = dataclasses.replace(size, vast=rows.VAST)
     peers = options.peers.split() if IS_ROOT else []
     if options.peers and not IS_ROOT:
         print("not root: sallyport alone")
@@ -180,6 +183,7 @@ def main():
     parser.add_argument("--peers", default="")
     parser.add_argument("--rows", default="")
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--vast", action="store_true")
     parser.add_argument("--readme", action="store_true")
     options = parser.parse_args()
     begin = time.monotonic()

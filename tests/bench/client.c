@@ -1,7 +1,7 @@
 /*
- * client.c: the benchmark's client.  Reads commands from its input, one a line, its words between
- * single spaces, and answers each with one line: "ok" with figures as name=number, or "bad" with
- * what is wrong, after which it ends.  ns is the wall time of what it measures.
+ * client.c: the benchmark's client.  It reads commands from its standard input, one a line, the words
+ * between single spaces.  It answers each with a line: "ok" with figures as name=number, or "bad" with
+ * the reason, and then exits.  ns is the wall time of the work.
  * Runs as: whoever measures.
  */
 #include <errno.h>
@@ -16,7 +16,7 @@
 enum {
 	LINE_MAX_OCTETS = 4096,
 	CROWD_MAX = 2000,  /* idling clients */
-	TOLD_TIMEOUT = 40, /* seconds until each of them has heard; some servers look every 30 */
+	TOLD_TIMEOUT = 40, /* seconds until all have the news; some servers look every 30 */
 	EVENTS = 64,
 };
 
@@ -136,7 +136,7 @@ do_ask(char *rest)
 	tell_count(since, octets);
 }
 
-/* sum KEY ask COMMAND...: with the sum of the numbers behind the key. */
+/* sum KEY ask COMMAND...: the same, with the sum of the numbers that follow KEY in the answers. */
 static void
 do_sum(char *rest)
 {
@@ -150,7 +150,7 @@ do_sum(char *rest)
 	imap.key = NULL;
 }
 
-/* has WORD: whether the server says that it can do that. */
+/* has WORD: 1 if the server's CAPABILITY has the word, else 0. */
 static void
 do_has(char *rest)
 {
@@ -162,7 +162,7 @@ do_has(char *rest)
 	figure("has", imap.has);
 }
 
-/* each FROM TO COMMAND...: for each number, which stands for its %, all pipelined. */
+/* each FROM TO COMMAND...: the command for each number, which replaces its %, all pipelined. */
 static void
 do_each(char *rest)
 {
@@ -176,7 +176,7 @@ do_each(char *rest)
 	tell_count(since, octets);
 }
 
-/* message LENGTH: what append stores, in lines of 72 octets, the last one shorter. */
+/* message LENGTH: makes the message for append, in lines of 72 octets; the last line is shorter. */
 static void
 do_message(char *rest)
 {
@@ -196,7 +196,7 @@ do_message(char *rest)
 	printf("ok");
 }
 
-/* append N MAILBOX: one after the other. */
+/* append N MAILBOX: appends the message N times, waiting for each answer. */
 static void
 do_append(char *rest)
 {
@@ -301,7 +301,10 @@ do_crowd(char *rest)
 	told_ns(since);
 }
 
-/* told SINCE MESSAGES: until each of the crowd has heard of so many; half, all: ns since then. */
+/*
+ * told SINCE MESSAGES: waits until each session of the crowd has read EXISTS of so many.  ns: from SINCE
+ * until the last has it; half: until half of them have it.
+ */
 static void
 do_told(char *rest)
 {
@@ -332,7 +335,7 @@ do_told(char *rest)
 	figure("half", half > since ? half - since : 0);
 }
 
-/* disperse: the crowd is done and logs out. */
+/* disperse: all sessions of the crowd log out. */
 static void
 do_disperse(char *rest)
 {

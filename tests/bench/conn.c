@@ -21,8 +21,8 @@
 #include "tests/bench/conn.h"
 
 enum {
-	READ_MAX = 1 << 17, /* octets at a time: more do not come cheaper, and leave the cache */
-	LEFT_MAX = 4096,    /* octets that are moved rather than left where they are */
+	READ_MAX = 1 << 17, /* octets at a time: larger reads are not cheaper and leave the cache */
+	LEFT_MAX = 4096,    /* octets; a larger rest stays where it is */
 };
 
 void
@@ -49,7 +49,7 @@ conn_now(void)
 	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
-/* Tickets of TLS 1.3 come after the handshake, so that only this hears of all of them. */
+/* Tickets of TLS 1.3 come after the handshake; only this callback sees all of them. */
 static int
 keep_session(SSL *ssl, SSL_SESSION *session)
 {
@@ -60,7 +60,7 @@ keep_session(SSL *ssl, SSL_SESSION *session)
 	return 1;
 }
 
-/* The certificate is not looked at: the way is loopback, and that would be the client's cost. */
+/* Does not verify the certificate: the way is loopback, and the cost would be the client's. */
 static SSL_CTX *
 context_new(void)
 {
@@ -122,7 +122,7 @@ conn_resumed(const struct conn *conn)
 	return conn->ssl != NULL && SSL_session_reused(conn->ssl) == 1;
 }
 
-/* Octets moved, 0 at the end of the stream, -1: not now. */
+/* Returns the octets moved, 0 at the end of the stream, -1 if it would have to wait. */
 static ssize_t
 moved(const struct conn *conn, int n, const char *what)
 {
@@ -143,7 +143,7 @@ moved(const struct conn *conn, int n, const char *what)
 	bad("%s: %s", what, ERR_error_string(ERR_get_error(), NULL));
 }
 
-/* What is left of a line goes to the front: reads are large, and the buffer stays in the cache. */
+/* Moves the rest of a line to the front: reads are large, and the buffer stays in the cache. */
 static void
 compact(struct conn *conn)
 {

@@ -1,8 +1,8 @@
 /*
  * conn.h: connections of the benchmark's client, plain or over TLS, and how it gives up.
  *
- * Whatever is not as it should be ends the program with a line that says so: a figure of a server
- * that answered wrongly is worth nothing.
+ * A wrong answer ends the program with a line that says what is wrong: the figure of a server that
+ * answers wrongly is worth nothing.
  */
 #ifndef BENCH_CONN_H
 #define BENCH_CONN_H
@@ -18,7 +18,7 @@ enum {
 	CONN_TIMEOUT = 300,    /* seconds without an octet */
 };
 
-/* Where to connect to, and what is kept of one connection for the next. */
+/* Where to connect to, and the TLS session that one connection leaves for the next. */
 struct target {
 	int port; /* of 127.0.0.1 */
 	bool tls;
@@ -31,11 +31,11 @@ struct conn {
 	int fd;
 	SSL *ssl;	 /* NULL: plain */
 	char *buf;	 /* CONN_BUFFER octets */
-	size_t from, to; /* what came and is not used yet */
-	uint64_t octets; /* that came in all */
+	size_t from, to; /* octets that arrived and are not used yet */
+	uint64_t octets; /* that arrived in all */
 };
 
-/* Takes what it can of the len octets at data and returns how many; sets *done at the end. */
+/* Uses as many of the len octets at data as it can and returns that number; sets *done at the end. */
 typedef size_t conn_take(void *ctx, const char *data, size_t len, bool *done);
 
 /* Connects, with the handshake, if any. */
@@ -45,7 +45,7 @@ bool conn_resumed(const struct conn *conn);
 /* Sends len octets and reads until take says that it is done, both at the same time. */
 void conn_talk(struct conn *conn, const char *out, size_t len, conn_take *take, void *ctx);
 
-/* Feeds take what is there, without waiting. */
+/* Passes the octets that have arrived to take, without waiting. */
 void conn_look(struct conn *conn, conn_take *take, void *ctx);
 
 /* Reads until the server closes; nothing more may come.  Frees what the connection holds. */

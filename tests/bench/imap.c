@@ -1,5 +1,5 @@
 /*
- * imap.c: the benchmark's client in IMAP.  It looks at every line, but only as far as it must.
+ * imap.c: IMAP for the benchmark's client.  It reads every line, but only as far as it must.
  * Runs as: whoever measures.
  */
 #include <stdio.h>
@@ -30,7 +30,7 @@ begins(const char *at, const char *end, const char *word)
 	return (size_t)(end - at) >= len && memcmp(at, word, len) == 0;
 }
 
-/* The number behind each key in the line, or 0.  Lines end in LF, so strtoull stops there. */
+/* The sum of the numbers that follow key in the line.  Lines end in LF, so strtoull stops there. */
 static uint64_t
 behind(const char *at, const char *end, const char *key)
 {
@@ -90,7 +90,7 @@ tagged(struct imap *s, const char *at, const char *end)
 		s->count.modseq = behind(at, end, "[HIGHESTMODSEQ ");
 }
 
-/* {n} at the end of a line: so many octets follow that are no lines. */
+/* Returns true if the line ends in {n}: n octets follow that are no lines. */
 static bool
 announces(struct imap *s, const char *at, const char *end)
 {
@@ -107,7 +107,7 @@ announces(struct imap *s, const char *at, const char *end)
 	return true;
 }
 
-/* A line with its CRLF: a response, or what goes on one after a literal. */
+/* A line with its CRLF: a response, or the rest of a response after a literal. */
 static void
 line(struct imap *s, const char *at, const char *end)
 {
@@ -186,7 +186,7 @@ imap_each(struct imap *s, const char *command, unsigned from, unsigned to)
 	free(text);
 }
 
-/* The greeting has no tag: it is waited for as a command that is answered by any line. */
+/* The greeting has no tag: the wait for it ends with any line. */
 static size_t
 take_greeting(void *ctx, const char *data, size_t len, bool *done)
 {
@@ -214,7 +214,7 @@ imap_open(struct imap *s, struct target *target, const char *user, const char *p
 	imap_ask(s, command);
 }
 
-/* With LITERAL+ at one go (RFC 7888), otherwise as the server asks for it. */
+/* Sends all at once with LITERAL+ (RFC 7888), otherwise the message when the server asks for it. */
 void
 imap_append(struct imap *s, const char *mailbox, const char *message, size_t len)
 {

@@ -1,13 +1,12 @@
 #!/bin/sh
-# peers.sh: the servers that sallyport is measured beside, each in a Debian of its own below $BENCH_DIR.
-#   peers.sh make NAME...                         makes those that are missing (root, network; minutes)
+# peers.sh: the servers beside which the benchmark measures sallyport, each in its own Debian below $BENCH_DIR.
+#   peers.sh make NAME...                         makes the missing ones (as root, with the network, in minutes)
 #   peers.sh run NAME IMAP IMAPS POP3 POP3S       serves on these ports of 127.0.0.1 until it is killed
 # NAME: dovecot24 (Debian 13), dovecot23, courier, solid (Debian 12; solid-pop3d, TLS by stunnel).
 # BENCH_CERT, BENCH_KEY: the certificate; BENCH_USERS, BENCH_HASH, BENCH_UID: who may log in.
 #
-# Whatever is mounted is mounted in a namespace of its own, which ends with its last process: nothing of it
-# is ever seen outside, and nothing is left to unmount.  The same holds for the processes: killing this
-# script, however, ends them all.
+# Each peer has its own namespaces for mounts and processes.  A mount is invisible outside and ends with the last
+# process of its namespace, so nothing is left to unmount.  Killing this script ends all processes of the peer.
 set -eu
 
 DIR=${BENCH_DIR:?}
@@ -29,7 +28,7 @@ packages() {
 	esac
 }
 
-# alone COMMAND...: in namespaces of its own for mounts and processes.
+# alone COMMAND...: runs the command in its own namespaces for mounts and processes.
 alone() {
 	unshare --mount --propagation private --pid --fork --kill-child "$@"
 }
@@ -207,7 +206,7 @@ run() {
 	*) "conf_$1" "$@" ;;
 	esac
 	rm -f "$root"/run/*.pid "$root"/run/*/*.pid
-	# Process 1 of the namespace waits for whatever its children leave behind.
+	# Process 1 of the namespace reaps the processes that its children leave.
 	exec unshare --mount --propagation private --pid --fork --kill-child sh -uc '
 		mount -t proc proc "$1/proc" && mount --bind /dev "$1/dev" || exit
 		ulimit -n 20000

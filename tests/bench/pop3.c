@@ -1,5 +1,5 @@
 /*
- * pop3.c: the benchmark's client in POP3.
+ * pop3.c: POP3 for the benchmark's client.
  * Runs as: whoever measures.
  */
 #include <stdio.h>
@@ -10,7 +10,7 @@
 
 enum { COMMAND_MAX = 512 };
 
-/* A line with its CRLF: the first of an answer, or one of its body. */
+/* A line with its CRLF: the first line of an answer, or a line of its body. */
 static void
 line(struct pop3 *s, const char *at, size_t len)
 {

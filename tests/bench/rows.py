@@ -1,8 +1,8 @@
-"""rows.py: what is measured: the rows of the table in groups that share their mailboxes and sessions.
+"""rows.py: the rows of the table, in groups that share mailboxes and sessions.
 
-A group has a function of (server, size, turn) that yields one Figure for each of its rows.  It is called once or
-twice before it counts, so that every cache is warm where the row does not say cold; then for each server in
-turn, several times.
+A group has a function of (server, size, turn) that yields one Figure for each row of the group.  The benchmark calls
+it for each server in turn: once or twice without counting, so that every cache is warm unless the row says cold, then
+several times.
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ from servers import IS_ROOT, Lacks, Misbehaved, Watch
 
 @dataclasses.dataclass
 class Size:
-    """How much of everything.  quick: to try the benchmark, not the servers."""
+    """How many messages, folders, clients.  QUICK has sizes that try the benchmark, not the servers."""
 
     small: int = 1000
     big: int = 10000
@@ -30,11 +30,14 @@ class Size:
     resumed: int = 50
     crowd: int = 500
     deliveries: int = 5
+    vast: int = 0  # messages of the largest folder to deliver into; 0: not measured
 
 
 QUICK = Size(small=100, big=1000, huge=5000, gone=500, part=100, appends=20, folders=20, logins=5, crowd=50,
              deliveries=2)
-USERS = ["small", "big", "new", "huge", "append", "gone", "crowd", "folders"]
+USERS = ["small", "big", "new", "huge", "append", "gone", "crowd", "folders", "idle"]
+VAST = 300000  # messages; their mail takes 6 GB
+PAUSE = 2.0  # s after a delivery; a server may put off part of its work until the folder's times are older
 APPEND_SIZE = 8192
 ALL = "FETCH 1:* (UID FLAGS RFC822.SIZE ENVELOPE BODYSTRUCTURE)"
 FOLDER_MESSAGES = 10
@@ -47,9 +50,9 @@ class Figure:
     wall: float = None  # ms
     cpu: float = None  # ms
     memory: float = None  # KiB
-    client: float = None  # ms: the client's CPU time, which should be the smaller
+    client: float = None  # ms: the client's CPU time, which should be less than the server's
     note: str = ""
-    wrong: bool = False  # something else than the ratio is not as it should be
+    wrong: bool = False  # the goal is missed whatever the figure is
 
 
 def figure(watch, answer, each=1, **more):
@@ -94,7 +97,7 @@ def imap_logins(mode):
             n = size.resumed
         w, answer = measured(server, say, "logins imap", n, 0)
         share = 100 * answer["resumed"] / n
-        expect(server, mode != "full" or not share, "a full handshake was none")
+        expect(server, mode != "full" or not share, "a full handshake was a resumed one")
         note = f"{share:.0f} % resumed" if mode == "resumed" else ""
         yield figure(w, answer, n, note=note, wrong=mode == "resumed" and share < RESUMED)
 
@@ -116,7 +119,7 @@ def poll(server, size, _):
 
 
 class ManyInotify:
-    """500 sessions of one user watch their folder; Linux allows 128 by default, and then servers poll."""
+    """Lets one user have more inotify instances than the 128 of Linux' default; without them servers poll."""
 
     path, wanted = pathlib.Path("/proc/sys/fs/inotify/max_user_instances"), 8192
 
@@ -159,9 +162,36 @@ def told(server, say, size):
         halves.append(answer["half"] / 1e6)
         cpus.append(w.cpu * 1e3)
         clients.append(w.client * 1e3)
-        time.sleep(0.2)  # the next is another delivery, not the end of this one
+        time.sleep(0.2)  # so that servers do not join the next delivery with this one
     return Figure(statistics.median(walls), statistics.median(cpus), client=statistics.median(clients),
                   note=f"half of them in {statistics.median(halves):.1f} ms")
+
+
+def delivery(messages):
+    """Deliveries into a folder of so many messages while one client idles in it."""
+
+    def one(server, size, _):
+        server.fill("idle", messages, fresh=True)
+        server.changed("idle")
+        select(server, "idle", messages)("logout")  # cold
+        say = server.client("imap", "plain", "idle")
+        say("crowd", 1, messages)
+        walls = []
+
+        def deliver():
+            n = len(walls) + 1
+            walls.append(say("told", server.deliver("idle", n), messages + n)["ns"] / 1e6)
+            time.sleep(PAUSE)
+
+        deliver()  # does not count: the first delivery ends what the session began at its start
+        with Watch(server) as w:
+            for _ in range(size.deliveries):
+                deliver()
+        say("disperse")
+        yield Figure(statistics.median(walls[1:]), w.cpu * 1e3 / size.deliveries,
+                     client=w.client * 1e3 / size.deliveries)
+
+    return one
 
 
 # --- everything ---
@@ -211,9 +241,9 @@ def synchronise(server, size, user):
 def first_synchronisation(server, size, _):
     server.fill("new", size.big)
     server.forget("new")
-    os.sync()  # not while it is measured
+    os.sync()  # so that the kernel does not write while the row is measured
     yield synchronise(server, size, "new")
-    synchronise(server, size, "new")  # a server may want to see twice what is asked for
+    synchronise(server, size, "new")  # a server may keep only what a second client asks for
     yield synchronise(server, size, "new")
 
 
@@ -282,7 +312,7 @@ def status_of_folders(server, size, _):
 def store(server, size, turn):
     server.fill("big", size.big)
     say = select(server, "big", size.big)
-    # The first turn adds whatever an earlier run of the group has left: without a change nothing is told.
+    # The first turn sets the flags whatever an earlier run has left: a STORE that changes nothing has no answers.
     for flag in ("Flagged", "Answered"):
         say(f"ask STORE 1:* {'+-'[turn % 2]}FLAGS.SILENT (\\{flag})")
     sign = "-+"[turn % 2]
@@ -349,7 +379,7 @@ def expunge(server, size, _):
 
 @dataclasses.dataclass
 class Row:
-    """what: the figure whose ratio is to be reached: cpu, wall, memory; "ms": wall, but as it stands."""
+    """what: the figure whose ratio has a goal: cpu, wall or memory; with " ms" the figure itself has it."""
 
     name: str
     goal: float
@@ -366,7 +396,7 @@ class Group:
 
 
 def groups(s):
-    """The table; s: the sizes, for the names."""
+    """The table, in the order of the output.  s: the sizes."""
     return [
         Group(imap_logins("plain"), [Row("IMAP login, plain", 0.12)]),
         Group(imap_logins("full"), [Row("IMAP login, full TLS handshake", 0.18)]),
@@ -375,13 +405,15 @@ def groups(s):
         Group(crowd("plain"), [Row(f"each of {s.crowd} idling clients, plain", 0.10, "memory"),
                                Row(f"delivery to EXISTS in all of {s.crowd}", 0.03, "wall")], before=0, rounds=1),
         Group(crowd("full"), [Row(f"each of {s.crowd} idling clients, TLS", 0.08, "memory")], before=0, rounds=1),
+        *(Group(delivery(n), [Row(f"delivery, one client idles in {n:,} (4 ms)", 4.0, "cpu ms")], before=0, rounds=1)
+          for n in (s.big, s.huge, s.vast) if n),
         Group(imap_everything("plain"), [Row(f"IMAP, all of {s.small:,}, plain", 0.35)]),
         Group(imap_everything("full"), [Row(f"IMAP, all of {s.small:,}, TLS", 1.0)]),
         Group(pop3_everything("plain"), [Row(f"POP3, all of {s.small:,}, pipelined, plain", 0.2)], "pop3"),
         Group(pop3_everything("full"), [Row(f"POP3, all of {s.small:,}, pipelined, TLS", 1.0)], "pop3"),
         Group(first_synchronisation, [Row(f"first synchronisation of {s.big:,}, cold", 0.5),
                                       Row("  the same, warm", 0.15)], before=0),
-        Group(select_huge, [Row(f"SELECT of {s.huge:,}, warm (2 ms)", 2.0, "ms")], before=2),
+        Group(select_huge, [Row(f"SELECT of {s.huge:,}, warm (2 ms)", 2.0, "wall ms")], before=2),
         Group(qresync, [Row(f"QRESYNC after {s.changes} changes of {s.huge:,}", 0.05)]),
         Group(store, [Row(f"STORE of {s.big:,}", 0.5), Row(f"  {s.part:,} of them one by one", 0.1)]),
         Group(append, [Row("APPEND of 8 kB", 0.5)]),

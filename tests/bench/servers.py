@@ -1,8 +1,8 @@
-"""servers.py: the servers of the benchmark, and what of them is measured from outside: CPU time and memory.
+"""servers.py: the servers of the benchmark, and the CPU time and memory that they use.
 
-Each server's processes are in a control group of their own, so that its CPU time is exact and holds those that
-came and went.  Its Maildirs are hard links to one copy of the messages, the same for all: nobody writes to a
-message, and the page cache treats all alike.
+Each server's processes are in a control group of their own.  So its CPU time is exact, and includes processes that
+started and ended meanwhile.  The Maildirs of all servers are hard links to one copy of the messages: no server writes to
+a message, and the page cache treats all servers alike.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ UID = 61001 if IS_ROOT else os.geteuid()
 GID = 61001 if IS_ROOT else os.getegid()
 PASSWORD = "sesame"
 TICK = os.sysconf("SC_CLK_TCK")
-STILL, STILL_TIMEOUT = 0.06, 30.0  # s: without CPU time used a server is at rest
+STILL, STILL_TIMEOUT = 0.06, 30.0  # s: a server that used no CPU time for so long is at rest; the longest wait for that
 
 
 class Misbehaved(Exception):
@@ -39,7 +39,7 @@ def free_port():
 
 
 class Cgroup:
-    """A control group, of version 1 (cpuacct) or 2, below the one that we are in."""
+    """A control group, of version 1 (cpuacct) or 2, below the group of this process."""
 
     def __init__(self, name):
         self.path = None
@@ -83,8 +83,8 @@ class Cgroup:
 
 
 class Tree:
-    """Instead of a control group where there is none to be had: a process and all that descends from it.
-    What has ended is counted by whoever reaped it, in ticks of the clock."""
+    """A process and all its descendants, for users who cannot make a control group.  The time of a process that has
+    ended is in the figures of the process that reaped it, in ticks of the clock."""
 
     root = None
 
@@ -151,7 +151,7 @@ class Client:
 
 
 class Watch:
-    """CPU time of the server during `with`, until it is at rest again, and of its client."""
+    """The CPU time of the server and of its client during `with`, until the server is at rest again."""
 
     def __init__(self, server):
         self.server, self.cpu, self.client = server, 0.0, 0.0
@@ -169,7 +169,7 @@ class Watch:
 
 
 class Server:
-    """One server with its homes.  bench: what is common to all (directory, programs, certificate, users)."""
+    """One server with its homes.  bench: what all servers share (directory, programs, certificate, users)."""
 
     prefix = ""  # of folders' names beside INBOX
     protocols = "imap", "pop3"
@@ -184,7 +184,7 @@ class Server:
 
     def start(self):
         with open(self.log, "wb") as log:
-            # However the benchmark ends, the server does, too.
+            # The server ends with the benchmark, in whatever way that ends.
             command = ["setpriv", "--pdeathsig", "KILL", *self.command()]
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             preexec_fn=self.cgroup.enter, env={**os.environ, **self.environment()})
@@ -226,7 +226,7 @@ class Server:
         raise Misbehaved(f"{self.name} does not come to rest")
 
     def private(self):
-        """KiB that nobody shares, of all processes, and how many these are."""
+        """The KiB that no other process shares, summed over all processes, and the number of processes."""
         total, pids = 0, self.cgroup.pids()
         for pid in pids:
             try:
@@ -238,7 +238,7 @@ class Server:
         return total, len(pids)
 
     def cipher(self):
-        """What TLS is spoken with a client that can do all."""
+        """The TLS version and cipher that the server chooses with OpenSSL."""
         port = self.port["pop3s"]
         out = subprocess.run(["openssl", "s_client", "-brief", "-connect", f"127.0.0.1:{port}"], input="QUIT\r\n",
                              capture_output=True, text=True, timeout=20).stderr
@@ -248,7 +248,7 @@ class Server:
     # --- its client ---
 
     def client(self, protocol, mode, user):
-        """The client, told where to go.  After an error it is a new one."""
+        """Sends the client to this port and user and returns its say().  After an error the client is a new process."""
         if self.talker is None or self.talker.process.poll() is not None:
             if self.talker:
                 self.talker.end()
@@ -267,7 +267,7 @@ class Server:
         return self.home / user / "Maildir"
 
     def fill(self, user, count, folders=(), fresh=False):
-        """The user's Maildir with nothing but so many messages, in INBOX or in each of the folders."""
+        """Makes the user's Maildir with so many messages, in INBOX or in each of the folders, and nothing else."""
         if not fresh and self.filled.get(user) == (count, folders):
             return
         home = self.home / user
@@ -285,7 +285,7 @@ class Server:
         self.filled[user] = count, folders
 
     def changed(self, user):
-        """The next fill makes it anew."""
+        """Makes the next fill() start from nothing."""
         self.filled.pop(user, None)
 
     def forget(self, user):
@@ -295,7 +295,7 @@ class Server:
                 path.unlink()
 
     def deliver(self, user, n):
-        """A message as a delivery agent brings it; when it was there, in ns."""
+        """Delivers a message as a delivery agent does.  Returns the time just before the rename into new/, in ns."""
         root, name = self.maildir(user), f"{1800000000 + n}.V801I{n:x}M{n:06}.bench"
         path = root / "tmp" / name
         path.write_bytes(b"From: a@example.org\nSubject: delivered\n\n" + b"The quick brown fox.\n" * 100)
@@ -374,7 +374,7 @@ class Peer(Server):
         return [HERE / "peers.sh", "run", self.name, *(str(p) for p in self.port.values())]
 
     def end_process(self):
-        self.process.kill()  # and with it all of its namespace, see peers.sh
+        self.process.kill()  # and with it all processes of its namespace, see peers.sh
 
     def last_words(self):
         logs = [self.root / "var/log/dovecot.log", self.root / "var/log/stunnel.log"]
@@ -386,7 +386,7 @@ class Peer(Server):
 
 
 class Bench:
-    """What all servers have in common: folder, programs, certificate, users, messages."""
+    """What all servers share: folder, programs, certificate, users, messages."""
 
     def __init__(self, directory, build, users):
         self.dir, self.build, self.users = directory, build, users
@@ -403,7 +403,7 @@ class Bench:
         self.cert, self.key = certificates / "localhost.crt", certificates / "localhost.key"
 
     def mail(self, count):
-        """The folder with the one copy of so many messages, and their octets on the wire; kept between runs."""
+        """The folder with the one copy of so many messages, which is kept between runs, and their octets on the wire."""
         path = self.dir / f"mail/{count}"
         program = self.build / "bench/mail"
         made_by = path / "made-by"

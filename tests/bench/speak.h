@@ -1,13 +1,13 @@
 /*
- * speak.h: what the benchmark's client says in IMAP and POP3, and what it counts in the answers.
- * Each function returns when all was answered, and ends the program where an answer is wrong.
+ * speak.h: the commands of the benchmark's client in IMAP and POP3, and what it counts in the answers.
+ * Each function returns when all commands are answered, and ends the program if an answer is wrong.
  */
 #ifndef BENCH_SPEAK_H
 #define BENCH_SPEAK_H
 
 #include "tests/bench/conn.h"
 
-/* What the answers to one or more commands held. */
+/* What the answers to one or more commands contained. */
 struct imap_count {
 	uint64_t lines[8];    /* untagged responses, by enum imap_word */
 	uint64_t exists;      /* the last EXISTS */
@@ -20,25 +20,25 @@ struct imap_count {
 
 enum imap_word { EXISTS, EXPUNGE, FETCH, SEARCH, STATUS, VANISHED, OTHER };
 
-/* An IMAP session; key: sum up the number behind each of these, or NULL. */
+/* An IMAP session.  key: add up the numbers that follow this word, or NULL. */
 struct imap {
 	struct conn conn;
 	struct imap_count count;
 	const char *key;
-	const char *word; /* whether this stands in CAPABILITY */
+	const char *word; /* look for this word in CAPABILITY, or NULL */
 	bool has;
 	unsigned sent, answered; /* commands; their tags are their numbers */
-	uint64_t literal;	 /* octets of one that are still to come */
-	bool inside;		 /* the line at hand goes on a response after a literal */
-	bool plus;		 /* a continuation request ends the wait, too */
-	bool went_on;		 /* there was one */
+	uint64_t literal;	 /* octets of a literal that are still to come */
+	bool inside;		 /* this line continues a response after a literal */
+	bool plus;		 /* a continuation request also ends the wait */
+	bool went_on;		 /* a continuation request came */
 	bool literal_plus;	 /* the server has LITERAL+ */
 };
 
 void imap_open(struct imap *s, struct target *target, const char *user, const char *password);
 void imap_ask(struct imap *s, const char *command);
 
-/* The command once for each of from..to, which stand for its '%', all sent at once. */
+/* Sends the command once for each number in from..to, which replaces its '%', all at once. */
 void imap_each(struct imap *s, const char *command, unsigned from, unsigned to);
 void imap_append(struct imap *s, const char *mailbox, const char *message, size_t len);
 void imap_idle(struct imap *s);
@@ -46,14 +46,14 @@ void imap_idle_look(struct imap *s);
 void imap_done(struct imap *s);
 void imap_logout(struct imap *s);
 
-/* A POP3 session, and what its answers held. */
+/* A POP3 session, and what its answers contained. */
 struct pop3 {
 	struct conn conn;
 	unsigned left; /* answers that are still to come */
 	bool multi;    /* they have a body */
-	bool body;     /* inside of one */
+	bool body;     /* inside a body */
 	uint64_t lines, octets;
-	unsigned stat; /* what STAT told */
+	unsigned stat; /* messages in STAT's answer */
 };
 
 void pop3_open(struct pop3 *s, struct target *target, const char *user, const char *password);

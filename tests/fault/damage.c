@@ -376,7 +376,8 @@ only_parse(const char *only, struct job *job)
 	unsigned folder, file, at;
 	char kind[16];
 
-	if (sscanf(only, "%u:%u:%15[^:]:%u", &folder, &file, kind, &at) != 4)
+	if (sscanf(only, "%u:%u:%15[^:]:%u", &folder, &file, kind, &at) != 4 ||
+	    folder >= WORLD_FOLDERS || file >= INDEX_MAX)
 		return false;
 	for (int k = 0; k < KINDS; k++) {
 		if (strcmp(kind, kinds[k]) == 0) {
@@ -397,7 +398,7 @@ main(int argc, char **argv)
 	struct truth truth = {.world = calloc(1, sizeof(*truth.world))};
 	double end = 0, start = now();
 	size_t count, ran = 0, failed = 0;
-	struct job *jobs;
+	struct job *jobs, one;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -410,11 +411,17 @@ main(int argc, char **argv)
 		else
 			return 2;
 	}
+	if (only != NULL && !only_parse(only, &one)) {
+		fprintf(stderr, "damage: --only FOLDER:FILE:KIND:AT, as a failure prints it\n");
+		return 2;
+	}
 	if (truth.world == NULL || !truth_make(&truth, dir))
 		return 1;
 	count = jobs_fill(&truth, &jobs);
-	if (only != NULL && only_parse(only, jobs))
+	if (only != NULL) {
+		jobs[0] = one;
 		count = 1;
+	}
 	if (end > 0)
 		jobs_shuffle(jobs, count, seed);
 	for (; ran < count && (end == 0 || now() < end); ran++)

@@ -6,9 +6,23 @@
 
 #include <stdbool.h>
 
-#include "maildir/base/lock.h"
+#include "maildir/base/stamp.h"
 
 struct maildir;
+
+/*
+ * A lock file of Dovecot's, which names our process as Dovecot's names its own, and is locked as well.  tmp and
+ * aside are names of our own beside it, which no other process uses at the same time: one of our locks is held
+ * around it.
+ */
+struct dotlock {
+	struct maildir *md;
+	int dirfd;
+	const char *folder; /* for notices */
+	const char *name, *tmp, *aside;
+	int fd;			 /* of the file that we made, which is locked; or -1 */
+	struct file_stamp stamp; /* and as it was then */
+};
 
 struct mddir {
 	struct maildir *md;

@@ -223,6 +223,23 @@ file_move(int from, const char *old, int to, const char *new)
 	return move_by_link(from, old, to, new);
 }
 
+int
+file_lock(int fd, short type, off_t octet)
+{
+	struct flock lock = {
+	    .l_type = type,
+	    .l_whence = SEEK_SET,
+	    .l_start = octet,
+	    .l_len = 1,
+	};
+
+	if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
+		return 0;
+	if (errno == EACCES)
+		errno = EAGAIN;
+	return -1;
+}
+
 /* --- what is in the way --- */
 
 /* The folder's name for notices. */

@@ -31,6 +31,12 @@ int file_pwrite_all(int fd, const void *data, size_t size, off_t at);
 ssize_t file_pread_all(int fd, void *buf, size_t size, off_t at);
 
 /*
+ * Locks one octet of the file (F_RDLCK, F_WRLCK) for this open file description, or unlocks it (F_UNLCK), without
+ * waiting.  -1: EAGAIN if another has it.
+ */
+int file_lock(int fd, short type, off_t octet);
+
+/*
  * Whether an error says that nothing can be written here now, for lack of room or of rights: EROFS, EACCES,
  * EPERM, ENOSPC, EDQUOT.  What is there can be read all the same.
  */

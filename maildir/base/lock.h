@@ -11,9 +11,6 @@
 
 #include <stdbool.h>
 #include <sys/types.h>
-#include <time.h>
-
-#include "maildir/base/stamp.h"
 
 struct maildir;
 struct mddir;
@@ -53,25 +50,6 @@ int mdlock_folder_try(struct mddir *dir);
  */
 int mdlock_enter(struct mddir *dir, bool wait);
 void mdlock_unfolder(struct mddir *dir);
-
-/*
- * A lock file of Dovecot's, which names our process as Dovecot's names its own, and is locked as well.  tmp and
- * aside are names of our own beside it, which no other process uses at the same time: one of our locks is held
- * around it.
- */
-struct dotlock {
-	struct maildir *md;
-	int dirfd;
-	const char *folder; /* for notices */
-	const char *name, *tmp, *aside;
-	int fd;			 /* of the file that we made, which is locked; or -1 */
-	struct file_stamp stamp; /* and as it was then */
-};
-int dotlock_file_take(struct dotlock *lock);
-/* Whether there is one that nobody can still mean at that time; what it was then. */
-bool dotlock_file_stale(const struct dotlock *lock, time_t now, struct file_stamp *stamp_r);
-bool dotlock_file_held(const struct dotlock *lock);
-void dotlock_file_drop(struct dotlock *lock);
 
 /* dovecot-uidlist.lock; ENOLCK when another holds it too long. */
 int dotlock_take(struct mddir *dir);

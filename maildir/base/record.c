@@ -10,6 +10,7 @@
 
 #include "maildir/base/dir.h"
 #include "maildir/base/file.h"
+#include "maildir/base/lock.h"
 #include "maildir/base/record.h"
 
 #define RECORD_FORMAT "V%010u N%010u R%010u M%020llu\n"

@@ -1,24 +1,13 @@
 /*
- * root.c: notices, and what the Maildir itself holds for all of its folders: a lock of the tree, and small
- * files that are read and replaced whole.
+ * root.c: notices for the log of whoever uses the library.
  * Runs as: mail user.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "maildir/base/file.h"
-#include "maildir/base/lock.h"
 #include "maildir/base/root.h"
-#include "maildir/base/text.h"
-
-/* As long as a client waits; an INBOX of many messages may be on its way to a folder. */
-#define ROOT_WAIT_MS 30000
 
 void
 root_notice(struct maildir *md, const char *format, ...)
@@ -36,63 +25,4 @@ root_notice(struct maildir *md, const char *format, ...)
 		*p = '?';
 	md->notice(md->ctx, text);
 	errno = saved;
-}
-
-int
-root_lock(struct maildir *md)
-{
-	int fd = -1, saved;
-
-	if (mdlock_take(md, md->fd, &fd, LOCK_TREE, ROOT_WAIT_MS) == 0)
-		return fd;
-	saved = errno;
-	if (fd >= 0)
-		close(fd);
-	errno = saved;
-	return -1;
-}
-
-void
-root_unlock(int fd)
-{
-	int saved = errno;
-
-	close(fd);
-	errno = saved;
-}
-
-/* What lies there cannot be read; EIO, if it is no file that can be one of these. */
-static int
-root_closed(struct maildir *md, const char *name)
-{
-	file_notice(md, md->fd, name, errno);
-	if (errno == EINVAL || errno == EFBIG)
-		errno = EIO;
-	return -1;
-}
-
-int
-root_read(struct maildir *md, const char *name, size_t max, char **text_r, size_t *size_r)
-{
-	struct stat st;
-	int fd = file_open_regular(md->fd, name, &st), r, saved;
-
-	*size_r = 0;
-	if (fd < 0) {
-		*text_r = errno == ENOENT ? calloc(1, 1) : NULL;
-		return *text_r != NULL ? 0 : root_closed(md, name);
-	}
-	r = file_read_all(fd, max, text_r, size_r);
-	saved = errno;
-	close(fd);
-	errno = saved;
-	return r == 0 ? 0 : root_closed(md, name);
-}
-
-int
-root_replace(struct maildir *md, const char *name, const char *tmp, const struct mdtext *text)
-{
-	if (file_write(md->fd, tmp, text, NULL) < 0 || file_place(md, md->fd, tmp, name, false) < 0)
-		return -1;
-	return fsync(md->fd);
 }

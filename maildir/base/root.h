@@ -1,5 +1,5 @@
 /*
- * root.h: the open Maildir as all rooms know it, and the small files that it holds for all of its folders.
+ * root.h: the open Maildir as all rooms know it.
  */
 #ifndef MAILDIR_BASE_ROOT_H
 #define MAILDIR_BASE_ROOT_H
@@ -10,7 +10,6 @@
 
 struct folder_list;
 struct mddir;
-struct mdtext;
 
 /* Files that a session's notices name as unusable; more would only bury the log. */
 #define NOTICED_MAX 16
@@ -39,15 +38,5 @@ struct maildir {
 
 /* Gives the caller of the library a line for the log.  errno stays as it was. */
 void root_notice(struct maildir *md, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-/* Takes the lock on the tree of folders.  Returns its descriptor, or -1; closing it unlocks. */
-int root_lock(struct maildir *md);
-/* errno stays as it was. */
-void root_unlock(int fd);
-
-/* Reads a small file of the Maildir itself; a missing file is an empty one.  *text_r is malloc'd. */
-int root_read(struct maildir *md, const char *name, size_t max, char **text_r, size_t *size_r);
-/* Replaces such a file; it is on disk when this returns.  tmp: a name of our own. */
-int root_replace(struct maildir *md, const char *name, const char *tmp, const struct mdtext *text);
 
 #endif

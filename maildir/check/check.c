@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "maildir/base/dotfile.h"
 #include "maildir/base/lock.h"
 #include "maildir/check/check.h"
 #include "maildir/check/check_internal.h"
@@ -239,7 +240,7 @@ check_lock_is_left(struct maildir *md, int dirfd, const char *name, time_t now)
 	const struct dotlock lock = {.md = md, .dirfd = dirfd, .name = name};
 	struct file_stamp stamp;
 
-	return dotlock_file_stale(&lock, now, &stamp);
+	return dotfile_stale(&lock, now, &stamp);
 }
 
 static void

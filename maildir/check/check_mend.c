@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "maildir/base/rootfile.h"
+#include "maildir/base/dotfile.h"
 #include "maildir/base/lock.h"
 #include "maildir/check/check.h"
 #include "maildir/check/check_internal.h"
@@ -74,9 +76,9 @@ break_subscriptions_lock(const struct mending *mending)
 	    .aside = "sallyport.subs-stale",
 	};
 
-	if (dotlock_file_take(&lock) < 0)
+	if (dotfile_take(&lock) < 0)
 		return;
-	dotlock_file_drop(&lock);
+	dotfile_drop(&lock);
 	tell_mended(mending, ODD_LOCK, SUBSCRIPTIONS_LOCK_NAME, 0);
 }
 

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "maildir/base/rootfile.h"
 #include "maildir/courier/courier.h"
 #include "maildir/courier/takeover.h"
 #include "maildir/folder/folder.h"

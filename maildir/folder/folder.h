@@ -13,6 +13,7 @@
 #include "maildir/base/clock.h"
 #include "maildir/base/dir.h"
 #include "maildir/base/file.h"
+#include "maildir/base/lock.h"
 #include "maildir/base/name.h"
 #include "maildir/base/record.h"
 #include "maildir/base/root.h"

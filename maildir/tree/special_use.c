@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "maildir/base/rootfile.h"
 #include "maildir/folder/folder.h"
 #include "maildir/tree/tree.h"
 

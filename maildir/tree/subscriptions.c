@@ -27,6 +27,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "maildir/base/rootfile.h"
+#include "maildir/base/dotfile.h"
 #include "maildir/base/lock.h"
 #include "maildir/courier/takeover.h"
 #include "maildir/folder/folder.h"
@@ -192,7 +194,7 @@ subscribe_locked(
 		r = -1;
 		if (yes && text.len > SUBSCRIPTIONS_MAX)
 			errno = ENOSPC;
-		else if (!dotlock_file_held(lock))
+		else if (!dotfile_held(lock))
 			errno = ENOLCK;
 		else
 			r = root_replace(md, SUBSCRIPTIONS, SUBSCRIPTIONS_TMP, &text);
@@ -217,10 +219,10 @@ subscriptions_change(struct maildir *md, const struct place *place, bool yes)
 
 	if (lock < 0)
 		return -1;
-	r = dotlock_file_take(&dotlock);
+	r = dotfile_take(&dotlock);
 	if (r == 0) {
 		r = subscribe_locked(md, place, yes, &dotlock);
-		dotlock_file_drop(&dotlock);
+		dotfile_drop(&dotlock);
 	}
 	root_unlock(lock);
 	return r;

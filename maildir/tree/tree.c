@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "maildir/base/rootfile.h"
 #include "maildir/base/lock.h"
 #include "maildir/folder/deliver.h"
 #include "maildir/folder/folder.h"

@@ -12,6 +12,7 @@
 
 #include "maildir/base/dir.h"
 #include "maildir/base/file.h"
+#include "maildir/base/lock.h"
 #include "maildir/base/root.h"
 #include "maildir/uids/uidlist.h"
 

@@ -21,6 +21,7 @@
 #include "maildir/base/file.h"
 #include "maildir/base/lock.h"
 #include "maildir/base/root.h"
+#include "maildir/base/rootfile.h"
 #include "maildir/base/text.h"
 #include "maildir/uids/validity.h"
 

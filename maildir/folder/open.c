@@ -1,0 +1,221 @@
+/*
+ * open.c: a folder opened and closed, and its directories.
+ * Runs as: mail user.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "maildir/folder/folder.h"
+#include "maildir/folder/folders.h"
+#include "maildir/folder/learn.h"
+#include "maildir/index/index.h"
+#include "maildir/uids/keywords.h"
+
+/* Whether the folder is still what its path names: it may have been deleted, or renamed. */
+static bool
+is_in_place(const struct maildir_folder *folder)
+{
+	struct stat ours, named;
+
+	return fstat(folder->home.fd, &ours) == 0 &&
+	       fstatat(folder->home.md->fd, folder->home.path, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
+}
+
+/* Backups, git and rsync leave out empty directories. */
+int
+folder_open_part(struct maildir_folder *folder, const char *part)
+{
+	int fd = file_open_dir(folder->home.fd, part);
+
+	if (fd >= 0 || errno != ENOENT)
+		return fd;
+	if (!is_in_place(folder)) {
+		errno = ENOENT;
+		return -1;
+	}
+	if (mkdirat(folder->home.fd, part, 0700) < 0 && errno != EEXIST)
+		return -1;
+	return file_open_dir(folder->home.fd, part);
+}
+
+/* After an error: a part that is not there and cannot be made is an empty one. */
+static bool
+is_absent(const struct maildir_folder *folder, const char *part)
+{
+	int error = errno;
+	struct stat st;
+	bool absent = error_bars(error) &&
+		      fstatat(folder->home.fd, part, &st, AT_SYMLINK_NOFOLLOW) < 0 &&
+		      errno == ENOENT;
+
+	errno = error;
+	return absent;
+}
+
+int
+folder_open_dirs(struct maildir_folder *folder)
+{
+	int fresh[ENTRY_DIRS], saved;
+
+	/* One that was there, and is not now, is in a folder that somebody removes. */
+	fresh[ENTRY_CUR] = folder->dir[ENTRY_CUR] < 0 ? folder_open_part(folder, "cur")
+						      : file_open_dir(folder->home.fd, "cur");
+	if (fresh[ENTRY_CUR] < 0 && !is_absent(folder, "cur"))
+		return -1;
+	fresh[ENTRY_NEW] = folder_open_part(folder, "new");
+	if (fresh[ENTRY_NEW] < 0 && (fresh[ENTRY_CUR] < 0 || !is_absent(folder, "new"))) {
+		saved = errno;
+		if (fresh[ENTRY_CUR] >= 0)
+			close(fresh[ENTRY_CUR]);
+		errno = saved;
+		return -1;
+	}
+	for (int i = 0; i < ENTRY_DIRS; i++) {
+		if (folder->dir[i] >= 0)
+			close(folder->dir[i]);
+		folder->dir[i] = fresh[i];
+	}
+	return 0;
+}
+
+int
+folder_dir(struct maildir_folder *folder, unsigned dir)
+{
+	if (folder->dir[dir] < 0 && folder_open_dirs(folder) < 0)
+		return -1;
+	if (folder->dir[dir] < 0)
+		errno = ENOENT;
+	return folder->dir[dir];
+}
+
+/* For the lock, which another handle of this process wants (mdlock_take). */
+static void
+folder_settle(struct mddir *dir)
+{
+	struct maildir_folder *folder = (struct maildir_folder *)dir; /* home comes first */
+
+	if (maildir_change_settle(folder) < 0)
+		folder->held_error = errno;
+}
+
+static void
+folder_tell(void *ctx, enum maildir_change change, uint32_t uid)
+{
+	const struct maildir_folder *folder = ctx;
+
+	if (folder->change != NULL)
+		folder->change(folder->change_ctx, change, uid);
+}
+
+int
+maildir_folder_open(struct maildir *md, const char *name, struct maildir_folder **folder_r)
+{
+	struct maildir_folder *folder = NULL;
+	struct place place;
+	int fd = place_find(md, name, &place);
+
+	*folder_r = NULL;
+	if (fd < 0)
+		return -1;
+	folder = calloc(1, sizeof(*folder));
+	if (folder == NULL) {
+		close(fd);
+		return -1;
+	}
+	/* Its directories are opened when they are needed: for STATUS the index mostly does. */
+	folder->dir[ENTRY_CUR] = folder->dir[ENTRY_NEW] = folder->session_fd = -1;
+	folder->home = (struct mddir){
+	    .md = md,
+	    .next = md->dirs,
+	    .name = strdup(place.name),
+	    .path = strdup(place.path),
+	    .fd = fd,
+	    .lock_fd = -1,
+	    .settle = folder_settle,
+	};
+	md->dirs = &folder->home;
+	folder->index = index_new(&folder->home, folder_tell, folder);
+	if (folder->home.name == NULL || folder->home.path == NULL || folder->index == NULL) {
+		maildir_folder_close(&folder);
+		errno = ENOMEM;
+		return -1;
+	}
+	*folder_r = folder;
+	return 0;
+}
+
+static void
+close_if_open(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+/* A session that found the index damaged rebuilds it before it closes. */
+static void
+folder_mend(struct maildir_folder *folder)
+{
+	folder->change = NULL;
+	if (!folder->index->open || index_is_good(folder->index) ||
+	    mdlock_folder_try(&folder->home) < 0)
+		return;
+	(void)!sync_now(folder);
+	mdlock_unfolder(&folder->home);
+}
+
+void
+maildir_folder_close(struct maildir_folder **folderp)
+{
+	struct maildir_folder *folder = *folderp;
+	struct mddir **at;
+
+	*folderp = NULL;
+	if (folder == NULL)
+		return;
+	if (folder->index != NULL) {
+		maildir_reader_close(&folder->ahead);
+		(void)!maildir_change_settle(folder);
+		maildir_remember(folder);
+		folder_mend(folder);
+	}
+	for (at = &folder->home.md->dirs; *at != &folder->home; at = &(*at)->next)
+		;
+	*at = folder->home.next;
+	close_if_open(folder->dir[ENTRY_CUR]);
+	close_if_open(folder->dir[ENTRY_NEW]);
+	close_if_open(folder->home.lock_fd);
+	close_if_open(folder->session_fd);
+	close_if_open(folder->home.fd);
+	index_free(folder->index);
+	learning_free(&folder->learning);
+	keywords_forget(folder);
+	free(folder->more_change);
+	mdarena_clear(&folder->more_bases);
+	free(folder->home.name);
+	free(folder->home.path);
+	free(folder);
+}
+
+int
+maildir_session_lock(struct maildir_folder *folder)
+{
+	int fd = -1, saved;
+
+	if (folder->session_fd >= 0)
+		return 0;
+	if (mdlock_take(folder->home.md, folder->home.fd, &fd, LOCK_SESSION, 0) < 0) {
+		saved = errno;
+		if (fd >= 0)
+			close(fd);
+		errno = saved;
+		/* Where it cannot be had by anybody, nobody is locked out. */
+		return error_bars(saved) ? 0 : -1;
+	}
+	folder->session_fd = fd;
+	return 0;
+}

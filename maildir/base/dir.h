@@ -34,9 +34,17 @@ struct mddir {
 	unsigned locks; /* how often the lock was taken and not given back */
 	int unlocked;	/* errno of a lock file that cannot be used: see mdlock_enter; or 0 */
 	struct dotlock dotlock; /* dovecot-uidlist.lock while we hold it */
+	bool changing;		/* between maildir_change_begin and the end of the batch */
 	bool held; /* a batch of changes is over but for its end: see maildir_change_hold */
 	/* Ends the batch that is held. */
 	void (*settle)(struct mddir *dir);
 };
+
+/* Between maildir_change_begin and the end that is on disk: the folder's lock is held. */
+static inline bool
+mddir_in_batch(const struct mddir *dir)
+{
+	return dir->changing || dir->held;
+}
 
 #endif

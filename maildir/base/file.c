@@ -138,6 +138,18 @@ file_read_all(int fd, size_t max, char **data_r, size_t *size_r)
 }
 
 int
+file_read(int dirfd, const char *name, size_t max, char **data_r, size_t *size_r, struct stat *st_r)
+{
+	int fd = file_open_regular(dirfd, name, st_r), r;
+
+	if (fd < 0)
+		return -1;
+	r = file_read_all(fd, max, data_r, size_r);
+	close_quietly(fd);
+	return r;
+}
+
+int
 file_write_all(int fd, const void *data, size_t size)
 {
 	const char *p = data;
@@ -348,7 +360,7 @@ share_like(int fd, int dirfd, const char *like)
 }
 
 int
-file_write(int dirfd, const char *tmp, const struct mdtext *text, const char *like)
+file_write(int dirfd, const char *tmp, const char *name, const struct mdtext *text)
 {
 	int fd, r;
 
@@ -359,8 +371,7 @@ file_write(int dirfd, const char *tmp, const struct mdtext *text, const char *li
 	fd = file_make(dirfd, tmp);
 	if (fd < 0)
 		return -1;
-	if (like != NULL)
-		share_like(fd, dirfd, like);
+	share_like(fd, dirfd, name);
 	r = file_write_all(fd, text->data, text->len);
 	if (r == 0)
 		r = fsync(fd);
@@ -398,6 +409,34 @@ file_place(struct maildir *md, int dirfd, const char *tmp, const char *name, boo
 	if (r < 0)
 		remove_quietly(dirfd, tmp);
 	return r;
+}
+
+int
+file_replace(
+    struct maildir *md, int dirfd, const char *tmp, const char *name, const struct mdtext *text)
+{
+	if (file_write(dirfd, tmp, name, text) < 0 || file_place(md, dirfd, tmp, name, false) < 0)
+		return -1;
+	return fsync(dirfd);
+}
+
+int
+file_append(
+    const struct mddir *dir, const char *name, int fd, off_t size, const struct mdtext *text)
+{
+	int saved;
+
+	if (text->failed) {
+		errno = ENOMEM;
+		return -1;
+	}
+	if (file_write_all(fd, text->data, text->len) == 0 && fsync(fd) == 0)
+		return 0;
+	saved = errno;
+	if (ftruncate(fd, size) < 0)
+		root_notice(dir->md, "%s: %s cannot be cut", dir->name, name);
+	errno = saved;
+	return -1;
 }
 
 void

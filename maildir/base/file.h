@@ -25,6 +25,9 @@ DIR *file_read_dir(int dirfd, const char *name, int *fd_r);
 int file_open_regular(int dirfd, const char *name, struct stat *st_r);
 /* Reads all of a file, at most max octets (else EFBIG); *data_r is malloc'd. */
 int file_read_all(int fd, size_t max, char **data_r, size_t *size_r);
+/* Opens a regular file, and reads all of it as file_read_all.  -1: also as file_open_regular. */
+int file_read(
+    int dirfd, const char *name, size_t max, char **data_r, size_t *size_r, struct stat *st_r);
 int file_write_all(int fd, const void *data, size_t size);
 int file_pwrite_all(int fd, const void *data, size_t size, off_t at);
 /* Reads up to size octets; fewer at the end of the file only. */
@@ -62,14 +65,23 @@ void file_clear(int dirfd, const char *tmp);
 /* Makes an empty file under a name of our own, in place of what a process that died has left there. */
 int file_make(int dirfd, const char *tmp);
 
-/* Makes it with that text, on disk.  like: a file whose mode and group it gets where we may, or NULL. */
-int file_write(int dirfd, const char *tmp, const struct mdtext *text, const char *like);
+/* Makes it with that text, on disk, with the mode and the group of the file that it is to replace, where we may. */
+int file_write(int dirfd, const char *tmp, const char *name, const struct mdtext *text);
 
 /*
  * Puts it in its place.  A directory there, and with keep anything, is set aside.  Afterwards, also on errors,
  * there is no tmp.
  */
 int file_place(struct maildir *md, int dirfd, const char *tmp, const char *name, bool keep);
+
+/* Replaces a file with that text by way of tmp; it is on disk when this returns. */
+int file_replace(
+    struct maildir *md, int dirfd, const char *tmp, const char *name, const struct mdtext *text);
+
+/* Appends all of the text, or nothing, to an open file of that size; it is on disk when this returns. */
+struct mddir;
+int file_append(
+    const struct mddir *dir, const char *name, int fd, off_t size, const struct mdtext *text);
 
 /* Renames what cannot be used to "<name>.odd" or the like, or removes a FIFO or a link; and gives a notice. */
 int file_set_aside(struct maildir *md, int dirfd, const char *name);

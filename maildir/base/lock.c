@@ -275,3 +275,19 @@ dotlock_drop(struct mddir *dir)
 {
 	dotfile_drop(&dir->dotlock);
 }
+
+int
+dotlock_replace(
+    struct mddir *dir, const char *tmp, const char *name, const struct mdtext *text, bool keep)
+{
+	if (file_write(dir->fd, tmp, name, text) < 0)
+		return -1;
+	if (!dotlock_held(dir)) {
+		(void)unlinkat(dir->fd, tmp, 0);
+		errno = ENOLCK;
+		return -1;
+	}
+	if (file_place(dir->md, dir->fd, tmp, name, keep) < 0)
+		return -1;
+	return fsync(dir->fd);
+}

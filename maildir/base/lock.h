@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 struct maildir;
+struct mdtext;
 struct mddir;
 
 #define LOCK_NAME "sallyport.lock"
@@ -56,5 +57,8 @@ int dotlock_take(struct mddir *dir);
 /* Whether it is still ours: one who thinks us dead may have taken it. */
 bool dotlock_held(const struct mddir *dir);
 void dotlock_drop(struct mddir *dir);
+/* As file_replace, while the lock is ours (else ENOLCK); keep: what the file replaces is set aside. */
+int dotlock_replace(
+    struct mddir *dir, const char *tmp, const char *name, const struct mdtext *text, bool keep);
 
 #endif

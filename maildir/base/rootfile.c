@@ -54,24 +54,16 @@ int
 root_read(struct maildir *md, const char *name, size_t max, char **text_r, size_t *size_r)
 {
 	struct stat st;
-	int fd = file_open_regular(md->fd, name, &st), r, saved;
 
 	*size_r = 0;
-	if (fd < 0) {
-		*text_r = errno == ENOENT ? calloc(1, 1) : NULL;
-		return *text_r != NULL ? 0 : root_closed(md, name);
-	}
-	r = file_read_all(fd, max, text_r, size_r);
-	saved = errno;
-	close(fd);
-	errno = saved;
-	return r == 0 ? 0 : root_closed(md, name);
+	if (file_read(md->fd, name, max, text_r, size_r, &st) == 0)
+		return 0;
+	*text_r = errno == ENOENT ? calloc(1, 1) : NULL;
+	return *text_r != NULL ? 0 : root_closed(md, name);
 }
 
 int
 root_replace(struct maildir *md, const char *name, const char *tmp, const struct mdtext *text)
 {
-	if (file_write(md->fd, tmp, text, NULL) < 0 || file_place(md, md->fd, tmp, name, false) < 0)
-		return -1;
-	return fsync(md->fd);
+	return file_replace(md, md->fd, tmp, name, text);
 }

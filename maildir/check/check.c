@@ -25,7 +25,6 @@
 #include "maildir/folder/sync.h"
 #include "maildir/index/index.h"
 #include "maildir/uids/keywords.h"
-#include "maildir/uids/more_keywords.h"
 
 enum {
 	LOOK_PASSES = 3,	   /* over directories that change underneath */
@@ -442,7 +441,8 @@ look_at_pair(const struct look *look, const struct seen *a, const struct seen *b
 static void
 count_keywords(const struct look *look, const struct seen *seen, uint32_t letters)
 {
-	uint64_t keywords = keywords_of(look->folder, seen->name, mdname_base(seen->name), letters);
+	uint64_t keywords =
+	    keywords_of(look->folder->keywords, seen->name, mdname_base(seen->name), letters);
 
 	for (int i = 0; i < MAILDIR_KEYWORDS; i++)
 		look->facts->keyword[i].messages += keywords >> i & 1;
@@ -667,8 +667,8 @@ maildir_check_folder(struct maildir *md, const char *name, const struct maildir_
 		tell(&look, ODD_LOCK, UIDLIST_LOCK_NAME, NULL);
 	look_temporary(&look);
 	look_tmp(&look);
-	if (keywords_refresh(look.folder) < 0)
-		tell(&look, ODD_CLOSED, KEYWORDS_NAME, strerror(errno));
+	if (keywords_refresh(look.folder->keywords) < 0)
+		tell(&look, ODD_CLOSED, LETTERED_NAME, strerror(errno));
 	if (look_messages(&look) == 0) {
 		if (look.count > 0)
 			qsort(look.seen, look.count, sizeof(*look.seen), seen_compare);

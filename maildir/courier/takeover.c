@@ -14,7 +14,6 @@
 #include "maildir/courier/takeover.h"
 #include "maildir/folder/folder.h"
 #include "maildir/uids/keywords.h"
-#include "maildir/uids/more_keywords.h"
 #include "maildir/uids/validity.h"
 
 #define COURIER_UIDS	      "courierimapuiddb"
@@ -279,7 +278,7 @@ name_bits(struct maildir_folder *folder, const struct courier_keywords *keywords
 
 		errno = EINVAL;
 		if (keyword_valid(keywords->name[i]))
-			number = keywords_make_locked(folder, keywords->name[i]);
+			number = folder_add_keyword(folder, keywords->name[i], true);
 		if (number < 0 && errno != EINVAL && errno != ERANGE)
 			return -1;
 		bits[i] = number >= 0 ? UINT64_C(1) << number : 0;
@@ -318,7 +317,7 @@ apply_name(struct maildir_folder *folder, const struct courier_keywords *keyword
 
 	if (i == keywords->marks)
 		return 0;
-	change.add_keywords = (uint32_t)(mark_bits(keywords, bits, &i) & KEYWORD_LETTERS_MASK);
+	change.add_keywords = (uint32_t)(mark_bits(keywords, bits, &i) & LETTERS_MASK);
 	mdname_flags(name, &flags, &has);
 	if ((change.add_keywords & ~has) == 0)
 		return 0;
@@ -361,7 +360,7 @@ static int
 apply_more(
     struct maildir_folder *folder, const struct courier_keywords *keywords, const uint64_t *bits)
 {
-	struct more_change *change = calloc(keywords->marks + 1, sizeof(*change));
+	struct numbered_message *change = calloc(keywords->marks + 1, sizeof(*change));
 	size_t count = 0, i = 0;
 	int r = 0;
 
@@ -369,13 +368,13 @@ apply_more(
 		return -1;
 	while (i < keywords->marks) {
 		const char *base = keywords->mark[i].base;
-		uint64_t more = mark_bits(keywords, bits, &i) & MORE_BITS;
+		uint64_t more = mark_bits(keywords, bits, &i) & NUMBERED_BITS;
 
 		if (more != 0)
-			change[count++] = (struct more_change){base, strlen(base), more};
+			change[count++] = (struct numbered_message){base, strlen(base), more};
 	}
 	if (count > 0)
-		r = keywords_save(folder, change, count);
+		r = folder_store_keywords(folder, change, count);
 	free(change);
 	return r;
 }

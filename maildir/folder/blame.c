@@ -15,9 +15,8 @@
 #include "maildir/folder/folder.h"
 #include "maildir/index/index.h"
 #include "maildir/uids/keywords.h"
-#include "maildir/uids/more_keywords.h"
 
-const char *const folder_files[] = {UIDLIST_NAME, KEYWORDS_NAME, MORE_KEYWORDS_NAME, LOCK_NAME,
+const char *const folder_files[] = {UIDLIST_NAME, LETTERED_NAME, NUMBERED_NAME, LOCK_NAME,
     SNAPSHOT_NAME, LOG_NAME, TEXTS_NAME, "subscriptions", "sallyport.special-use",
     "dovecot-uidvalidity", NULL};
 

@@ -30,7 +30,6 @@
 #include "maildir/folder/sync.h"
 #include "maildir/index/index.h"
 #include "maildir/uids/keywords.h"
-#include "maildir/uids/more_keywords.h"
 
 /* A name is new; should it exist all the same, the next is. */
 #define NAME_TRIES 10
@@ -557,7 +556,7 @@ set_move(struct maildir_delivery *d)
 static int
 set_keywords(struct maildir_delivery *d)
 {
-	struct more_change *change = calloc(d->set.count + 1, sizeof(*change));
+	struct numbered_message *change = calloc(d->set.count + 1, sizeof(*change));
 	size_t count = 0;
 	int r = 0;
 
@@ -566,12 +565,12 @@ set_keywords(struct maildir_delivery *d)
 	for (size_t i = 0; i < d->set.count; i++) {
 		const struct delivered *message = &d->set.message[i];
 
-		if (message->keywords & MORE_BITS)
-			change[count++] = (struct more_change){
+		if (message->keywords & NUMBERED_BITS)
+			change[count++] = (struct numbered_message){
 			    message->name, message->base_len, message->keywords};
 	}
 	if (count > 0)
-		r = keywords_save(d->folder, change, count);
+		r = folder_store_keywords(d->folder, change, count);
 	free(change);
 	return r;
 }

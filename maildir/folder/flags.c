@@ -19,7 +19,6 @@
 #include "maildir/folder/scan.h"
 #include "maildir/index/index.h"
 #include "maildir/uids/keywords.h"
-#include "maildir/uids/more_keywords.h"
 
 /* How often another program may rename the file between our look and our rename. */
 #define RENAME_TRIES 16
@@ -80,7 +79,7 @@ message_renamed(
 	mdname_flags(name, &flags, &letters);
 	now.record.dir = ENTRY_CUR;
 	now.record.flags = (uint8_t)flags;
-	now.record.keywords = (message->record.keywords & ~KEYWORD_LETTERS_MASK) | letters;
+	now.record.keywords = (message->record.keywords & ~LETTERS_MASK) | letters;
 	if (!index_same_marks(&now.record, &message->record))
 		now.record.modseq = index_modseq(folder->index);
 	if (!index_set_strings(&now, name, index_uidl(message), index_guid(message))) {
@@ -168,25 +167,25 @@ message_remove(struct maildir_folder *folder, struct index_message *message)
 int
 maildir_change_begin(struct maildir_folder *folder)
 {
-	if (folder->changing) {
+	if (folder->home.changing) {
 		errno = EBUSY;
 		return -1;
 	}
 	if (folder->home.held) {
 		folder->home.held = false;
-		folder->changing = true;
+		folder->home.changing = true;
 		return 0;
 	}
 	if ((errno = maildir_read_only(folder)) != 0 || mdlock_enter(&folder->home, true) < 0)
 		return -1;
 	/* A sync that fails must not keep anybody from deleting. */
 	folder->synced = sync_now(folder) == 0;
-	if (folder_open_dirs(folder) < 0 || keywords_refresh(folder) < 0 ||
+	if (folder_open_dirs(folder) < 0 || keywords_refresh(folder->keywords) < 0 ||
 	    own_change_begin(folder) < 0) {
 		mdlock_unfolder(&folder->home);
 		return -1;
 	}
-	folder->changing = true;
+	folder->home.changing = true;
 	return 0;
 }
 
@@ -208,15 +207,16 @@ more_write(struct maildir_folder *folder)
 
 	if (folder->more_changes == 0)
 		return 0;
-	r = keywords_save(folder, folder->more_change, folder->more_changes);
+	r = folder_store_keywords(folder, folder->more_change, folder->more_changes);
 	folder->more_changes = 0;
 	mdarena_clear(&folder->more_bases);
 	if (r < 0 || !folder->synced || !index->open)
 		return r;
-	same = file_stamp_same(&index->state.more, &folder->more->stamp);
-	if (more_trim(&folder->home, folder->more, index_count(index), base_is_live, folder) == 0 &&
+	same = file_stamp_same(&index->state.more, &folder->keywords->numbers.stamp);
+	if (numbered_trim(&folder->home, &folder->keywords->numbers, index_count(index),
+		base_is_live, folder) == 0 &&
 	    same)
-		index->state.more = folder->more->stamp;
+		index->state.more = folder->keywords->numbers.stamp;
 	return 0;
 }
 
@@ -240,12 +240,12 @@ maildir_change_end(struct maildir_folder *folder)
 {
 	int r = 0, saved = 0;
 
-	if (!folder->changing) {
+	if (!folder->home.changing) {
 		errno = EINVAL;
 		return -1;
 	}
 	if (folder->hold) {
-		folder->changing = false;
+		folder->home.changing = false;
 		folder->home.held = true;
 		return 0;
 	}
@@ -259,7 +259,7 @@ maildir_change_end(struct maildir_folder *folder)
 		r = -1;
 	}
 	change_tell(folder);
-	folder->changed_cur = folder->changed_new = folder->changing = false;
+	folder->changed_cur = folder->changed_new = folder->home.changing = false;
 	mdlock_unfolder(&folder->home);
 	errno = saved;
 	return r;
@@ -280,7 +280,7 @@ maildir_change_settle(struct maildir_folder *folder)
 	folder->held_error = 0;
 	if (folder->home.held) {
 		folder->home.held = false;
-		folder->changing = true;
+		folder->home.changing = true;
 		if (maildir_change_end(folder) < 0)
 			return -1;
 	}
@@ -296,7 +296,7 @@ begin_alone(struct maildir_folder *folder)
 {
 	uint32_t validity = maildir_uidvalidity(folder);
 
-	if (folder->changing)
+	if (folder->home.changing)
 		return 0;
 	if (maildir_change_begin(folder) < 0)
 		return -1;
@@ -322,7 +322,7 @@ end_alone(struct maildir_folder *folder, int alone, int r)
 static int
 more_note(struct maildir_folder *folder, const struct index_message *message, uint64_t keywords)
 {
-	struct more_change *grown;
+	struct numbered_message *grown;
 
 	if (folder->more_changes == folder->more_room) {
 		size_t room = folder->more_room == 0 ? 16 : folder->more_room * 2;
@@ -353,9 +353,9 @@ message_more(struct maildir_folder *folder, uint32_t uid, uint64_t more)
 		return -1;
 	if (more_note(folder, &message, more) < 0)
 		return -1;
-	if ((message.record.keywords & MORE_BITS) == more)
+	if ((message.record.keywords & NUMBERED_BITS) == more)
 		return 0;
-	message.record.keywords = (message.record.keywords & ~MORE_BITS) | more;
+	message.record.keywords = (message.record.keywords & ~NUMBERED_BITS) | more;
 	message.record.modseq = index_modseq(folder->index);
 	return index_put(folder->index, &message);
 }
@@ -369,7 +369,7 @@ message_change(struct maildir_folder *folder, struct index_message *message,
 	uint64_t more;
 	bool save;
 
-	save = keywords_split(folder, index_name(message), message->record.base_len,
+	save = keywords_split(folder->keywords, index_name(message), message->record.base_len,
 	    message->record.keywords, change, &name, &more);
 	if (message_flags(folder, message, &name) < 0)
 		return -1;

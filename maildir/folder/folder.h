@@ -59,7 +59,6 @@ struct list {
 struct maildir_folder {
 	struct mddir home;
 	int dir[ENTRY_DIRS]; /* cur, new; -1 until first needed, see folder_dir */
-	bool changing;	     /* between maildir_change_begin and maildir_change_end */
 	int session_fd;	     /* holds the session's lock, or -1 */
 	struct index *index; /* what is known of it */
 	struct learning
@@ -71,9 +70,8 @@ struct maildir_folder {
 	int held_error;		      /* errno of one that mdlock_take has ended, or 0 */
 	bool changed_cur;	      /* by the batch: to be fsynced */
 	bool changed_new;
-	struct keywords *keywords; /* NULL: not read yet */
-	struct more_keywords *more;
-	struct more_change *more_change; /* of the batch, not written yet */
+	struct keywords *keywords;
+	struct numbered_message *more_change; /* of the batch, not written yet */
 	size_t more_changes, more_room;
 	struct mdarena more_bases;
 	bool synced; /* the batch began with all of the folder known */
@@ -83,13 +81,6 @@ struct maildir_folder {
 	void (*change)(void *ctx, enum maildir_change change, uint32_t uid);
 	void *change_ctx;
 };
-
-/* Between maildir_change_begin and the end that is on disk: its lock is held. */
-static inline bool
-folder_in_batch(const struct maildir_folder *folder)
-{
-	return folder->changing || folder->home.held;
-}
 
 /* A message of a delivery (deliver.c). */
 struct delivered {
@@ -120,6 +111,13 @@ int sync_delivered(struct maildir_folder *folder, struct delivery_set *set);
 int sync_now(struct maildir_folder *folder);
 /* The same, by looking at everything, whatever the times say. */
 int sync_all(struct maildir_folder *folder);
+
+/* Writes keywords down as numbered_store, with what the index says of the file. */
+struct numbered_message;
+int folder_store_keywords(
+    struct maildir_folder *folder, const struct numbered_message *message, size_t count);
+/* As maildir_keyword_make, under the folder's lock; locked: with dovecot-uidlist.lock, too. */
+int folder_add_keyword(struct maildir_folder *folder, const char *name, bool locked);
 
 /* What of a folder may not be as the index has it. */
 enum {

@@ -255,7 +255,7 @@ maildir_remember(struct maildir_folder *folder)
 	l->facts_uid = 0;
 	if (l->count == 0)
 		return true;
-	if (folder_in_batch(folder))
+	if (mddir_in_batch(&folder->home))
 		return false;
 	if (l->validity != maildir_uidvalidity(folder)) {
 		l->count = l->texts.len = 0;

@@ -139,8 +139,10 @@ maildir_folder_open(struct maildir *md, const char *name, struct maildir_folder 
 	    .settle = folder_settle,
 	};
 	md->dirs = &folder->home;
+	folder->keywords = keywords_new(&folder->home);
 	folder->index = index_new(&folder->home, folder_tell, folder);
-	if (folder->home.name == NULL || folder->home.path == NULL || folder->index == NULL) {
+	if (folder->home.name == NULL || folder->home.path == NULL || folder->keywords == NULL ||
+	    folder->index == NULL) {
 		maildir_folder_close(&folder);
 		errno = ENOMEM;
 		return -1;
@@ -193,7 +195,7 @@ maildir_folder_close(struct maildir_folder **folderp)
 	close_if_open(folder->home.fd);
 	index_free(folder->index);
 	learning_free(&folder->learning);
-	keywords_forget(folder);
+	keywords_free(folder->keywords);
 	free(folder->more_change);
 	mdarena_clear(&folder->more_bases);
 	free(folder->home.name);

@@ -91,7 +91,6 @@
 #include "maildir/folder/sync.h"
 #include "maildir/index/index.h"
 #include "maildir/uids/keywords.h"
-#include "maildir/uids/more_keywords.h"
 #include "maildir/uids/uidlist.h"
 #include "maildir/uids/validity.h"
 
@@ -733,7 +732,7 @@ entry_fill(const struct sync *sync, struct list *list, const struct scan_file *f
 	entry->dir = file->dir;
 	entry->known = file->twin ? INDEX_TWIN : 0;
 	mdname_flags(file->name, &entry->flags, &letters);
-	entry->keywords = keywords_of(sync->folder, file->name, file->base_len, letters);
+	entry->keywords = keywords_of(sync->folder->keywords, file->name, file->base_len, letters);
 	if (line != NULL)
 		entry_fields(list, entry, line);
 }
@@ -838,8 +837,8 @@ sync_state(struct sync *sync, struct index_state *state)
 	memset(state, 0, sizeof(*state));
 	memcpy(state->dir, sync->scan.stamp, sizeof(state->dir));
 	state->uidlist = sync->uids.stamp;
-	state->more = sync->folder->more->stamp;
-	state->letters = sync->folder->keywords->stamp;
+	state->more = sync->folder->keywords->numbers.stamp;
+	state->letters = sync->folder->keywords->letters.stamp;
 	state->next = sync->next;
 	state->lines = (uint32_t)(sync->lines < UINT32_MAX ? sync->lines : UINT32_MAX);
 	/* What only an earlier pass saw may be gone: then the next sync must look again. */
@@ -924,7 +923,7 @@ sync_tell_waits(struct sync *sync)
 static int
 sync_locked(struct sync *sync)
 {
-	if (folder_open_dirs(sync->folder) < 0 || keywords_refresh(sync->folder) < 0 ||
+	if (folder_open_dirs(sync->folder) < 0 || keywords_refresh(sync->folder->keywords) < 0 ||
 	    sync_read_record(sync) < 0 || sync_load(sync) < 0)
 		return -1;
 	if (scan_collect(&sync->scan, sync_complete, sync, &sync->sure) < 0)

@@ -20,7 +20,6 @@
 #include "maildir/folder/sync.h"
 #include "maildir/index/index.h"
 #include "maildir/uids/keywords.h"
-#include "maildir/uids/more_keywords.h"
 
 enum { NOT_ENOUGH = 1 };
 
@@ -64,10 +63,10 @@ more_changed(struct maildir_folder *folder)
 	const struct index_state *state = &folder->index->state;
 	struct file_stamp now;
 
-	if (file_stamp_at(folder->home.fd, MORE_KEYWORDS_NAME, &now) < 0 ||
+	if (file_stamp_at(folder->home.fd, NUMBERED_NAME, &now) < 0 ||
 	    !file_stamp_same(&now, &state->more))
 		return true;
-	return now.ino != 0 && (file_stamp_at(folder->home.fd, KEYWORDS_NAME, &now) < 0 ||
+	return now.ino != 0 && (file_stamp_at(folder->home.fd, LETTERED_NAME, &now) < 0 ||
 				   !file_stamp_same(&now, &state->letters));
 }
 
@@ -254,9 +253,10 @@ put_fresh(struct sync *sync, const struct fresh *fresh, const struct delivered *
 	    .flags = (uint8_t)flags,
 	};
 	if (delivered == NULL) {
-		record->keywords = keywords_of(sync->folder, file->name, file->base_len, letters);
+		record->keywords =
+		    keywords_of(sync->folder->keywords, file->name, file->base_len, letters);
 	} else {
-		record->keywords = letters | (delivered->keywords & MORE_BITS);
+		record->keywords = letters | (delivered->keywords & NUMBERED_BITS);
 		if (delivered->sizes.known) {
 			record->size = delivered->sizes.size;
 			record->wire = delivered->sizes.wire;
@@ -320,7 +320,8 @@ quick_locked(struct sync *sync, unsigned look)
 		return NOT_ENOUGH;
 	if ((look & LOOK_CUR) != 0 && (r = compare_known(sync, false, &renamed)) != 0)
 		return r;
-	if (sync_find_fresh(sync) < 0 || (sync->fresh_count > 0 && keywords_refresh(folder) < 0))
+	if (sync_find_fresh(sync) < 0 ||
+	    (sync->fresh_count > 0 && keywords_refresh(folder->keywords) < 0))
 		return -1;
 	if (!fresh_are_plain(sync))
 		return NOT_ENOUGH;
@@ -475,7 +476,7 @@ maildir_sync(struct maildir_folder *folder)
 	int r;
 
 	/* Within a batch, which began with a sync; nobody else of ours can have changed anything. */
-	if (folder_in_batch(folder))
+	if (mddir_in_batch(&folder->home))
 		return 0;
 
 	for (;;) {

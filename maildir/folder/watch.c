@@ -19,7 +19,6 @@
 #include "maildir/folder/folder.h"
 #include "maildir/folder/watch.h"
 #include "maildir/uids/keywords.h"
-#include "maildir/uids/more_keywords.h"
 #include "maildir/uids/uidlist.h"
 
 /* Messages are linked, renamed and unlinked; what is written into a file in place is none yet. */
@@ -146,8 +145,8 @@ event_counts(const struct maildir_watch *watch, const struct inotify_event *even
 {
 	if (event->wd != watch->id[WATCH_OWN] || event->len == 0)
 		return true;
-	return strcmp(event->name, UIDLIST_NAME) == 0 || strcmp(event->name, KEYWORDS_NAME) == 0 ||
-	       strcmp(event->name, MORE_KEYWORDS_NAME) == 0;
+	return strcmp(event->name, UIDLIST_NAME) == 0 || strcmp(event->name, LETTERED_NAME) == 0 ||
+	       strcmp(event->name, NUMBERED_NAME) == 0;
 }
 
 bool

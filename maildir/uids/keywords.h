@@ -1,6 +1,7 @@
 /*
- * keywords.h: the file dovecot-keywords, which names the letters a to z of file names; and which
- * keywords a message has, those that are no letters too (more_keywords.h).
+ * keywords.h: the keywords of a folder's messages: names, numbers, and which a message has.
+ *
+ * Numbers 0 to 25 are letters of file names (lettered.h), the others are in a file of ours (numbered.h).
  */
 #ifndef MAILDIR_UIDS_KEYWORDS_H
 #define MAILDIR_UIDS_KEYWORDS_H
@@ -9,68 +10,57 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "maildir/base/stamp.h"
-#include "maildir/base/text.h"
 #include "maildir/maildir.h"
+#include "maildir/uids/lettered.h"
+#include "maildir/uids/numbered.h"
 
-#define KEYWORDS_NAME "dovecot-keywords"
-
-/* A keyword's length; Dovecot's default limit is 50, and names of others are kept as they are. */
-#define KEYWORD_MAX 200
-
-enum { KEYWORD_LETTERS = 26 }; /* a to z */
-#define KEYWORD_LETTERS_MASK ((UINT64_C(1) << KEYWORD_LETTERS) - 1)
+struct mddir;
+struct mdname_change;
 
 struct keywords {
-	char name[KEYWORD_LETTERS][KEYWORD_MAX + 1]; /* "" where there is none */
-	struct file_stamp stamp;		     /* of the file they are from */
-	bool closed;				     /* which cannot be read */
+	struct mddir *dir;
+	struct lettered letters;
+	struct numbered numbers;
+	bool known; /* both files were read, once at least */
 };
 
-/* Takes what can be read; lines that cannot are passed over. */
-void keywords_parse(struct keywords *keywords, const char *text, size_t size);
-void keywords_put(const struct keywords *keywords, struct mdtext *out);
-
-/* The letter of a name, without regard to case, or -1. */
-int keywords_find(const struct keywords *keywords, const char *name);
-
-/* Whether it can be a keyword: an IMAP atom (RFC 3501 section 9, flag-keyword). */
-bool keyword_valid(const char *name);
-
-/* --- a folder's --- */
-
-struct maildir_folder;
-
-/* As maildir_keyword_make, with the folder's lock and dovecot-uidlist.lock held. */
-int keywords_make_locked(struct maildir_folder *folder, const char *name);
-
-/* Reads what has changed in both files.  -1: what was read before stays. */
-int keywords_refresh(struct maildir_folder *folder);
+struct keywords *keywords_new(struct mddir *dir);
+void keywords_free(struct keywords *k);
 
 /*
- * All keywords of a message: the letters of its name, and what sallyport.keywords has of it, as last
- * read.  One that has got a letter since (by Dovecot) is told as that.
+ * Reads what has changed in both files; in a batch of changes it reads nothing again.  -1: what was read before
+ * stays.
  */
-uint64_t keywords_of(
-    const struct maildir_folder *folder, const char *base, size_t base_len, uint32_t letters);
+int keywords_refresh(struct keywords *k);
 
 /*
- * What a change is to a message's name, and the keywords that sallyport.keywords is to have of it then.
- * now: its keywords, what the batch has changed already with them.  Whether they must be written
- * (by more_store, for a batch at once).  Under the folder's lock.
+ * All keywords of a message, as the files were last read: the letters of its name, and what sallyport.keywords says of
+ * its base name.  A numbered keyword whose name has got a letter since (from Dovecot) is that letter.
  */
-struct mdname_change;
-bool keywords_split(const struct maildir_folder *folder, const char *base, size_t base_len,
-    uint64_t now, const struct maildir_flag_change *change, struct mdname_change *name_r,
-    uint64_t *more_r);
+uint64_t keywords_of(const struct keywords *k, const char *base, size_t base_len, uint32_t letters);
 
 /*
- * Writes keywords of messages down, as more_store.  What the index says of the file goes along, if it
- * was the same before.
+ * Splits a change of a message's keywords into the change of its name, and the keywords that sallyport.keywords must
+ * have of it after that.  now: its keywords, with what the batch has changed already.  Returns true if that file must
+ * be written (numbered_store).  Under the folder's lock.
  */
-struct more_change;
-int keywords_save(struct maildir_folder *folder, const struct more_change *change, size_t count);
+bool keywords_split(const struct keywords *k, const char *base, size_t base_len, uint64_t now,
+    const struct maildir_flag_change *change, struct mdname_change *name_r, uint64_t *numbered_r);
 
-void keywords_forget(struct maildir_folder *folder);
+/* The number that a name has, or -1. */
+int keywords_number(const struct keywords *k, const char *name);
+/* The names of all numbers, NULL where there is none, until the files are read again. */
+void keywords_names(const struct keywords *k, const char *names_r[MAILDIR_KEYWORDS]);
+
+/*
+ * Whether a name without a number could get a letter.  If so the caller finds out which letters are in use: a message
+ * that has a letter without name would get the keyword by that name.
+ */
+bool keywords_want_letter(const struct keywords *k);
+/*
+ * Gives a name without a number one.  used: the letters in file names.  Under the folder's lock; locked: with
+ * dovecot-uidlist.lock held already.  -1: ERANGE when all numbers are taken.
+ */
+int keywords_add(struct keywords *k, const char *name, uint32_t used, bool locked);
 
 #endif

@@ -112,37 +112,16 @@ uidfile_restamp(struct mddir *dir, struct uidfile *file)
 int
 uidfile_append(struct mddir *dir, struct uidfile *file, const struct mdtext *text)
 {
-	ssize_t n;
-	int saved;
-
-	do {
-		n = write(file->fd, text->data, text->len);
-	} while (n < 0 && errno == EINTR);
-	if (n == (ssize_t)text->len && fsync(file->fd) == 0)
-		return uidfile_restamp(dir, file);
-	saved = n >= 0 && (size_t)n < text->len ? ENOSPC : errno;
 	/* Half a line would spoil the next one, and UIDs that are not safe on disk were not given. */
-	if (n > 0 && ftruncate(file->fd, file->stamp.size) < 0)
-		root_notice(dir->md, "%s: " UIDLIST_NAME " cannot be cut", dir->name);
-	else
-		(void)!uidfile_restamp(dir, file);
-	errno = saved;
-	return -1;
+	if (file_append(dir, UIDLIST_NAME, file->fd, file->stamp.size, text) < 0)
+		return -1;
+	return uidfile_restamp(dir, file);
 }
 
 int
 uidfile_replace(struct mddir *dir, struct uidfile *file, const struct mdtext *text)
 {
-	if (file_write(dir->fd, UIDLIST_TMP, text, UIDLIST_NAME) < 0)
-		return -1;
-	if (!dotlock_held(dir)) {
-		(void)unlinkat(dir->fd, UIDLIST_TMP, 0);
-		errno = ENOLCK;
-		return -1;
-	}
-	/* The one rename that replaces: no message, but our own file. */
-	if (file_place(dir->md, dir->fd, UIDLIST_TMP, UIDLIST_NAME, file->closed) < 0 ||
-	    fsync(dir->fd) < 0)
+	if (dotlock_replace(dir, UIDLIST_TMP, UIDLIST_NAME, text, file->closed) < 0)
 		return -1;
 	return uidfile_restamp(dir, file);
 }

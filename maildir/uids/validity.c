@@ -26,7 +26,10 @@
 #include "maildir/uids/validity.h"
 
 #define VALIDITY_NAME "dovecot-uidvalidity"
-#define VALIDITY_TMP  "sallyport.uidvalidity"
+/* Eight digits; Dovecot may add a line end. */
+#define VALIDITY_SIZE_MAX 64
+
+#define VALIDITY_TMP "sallyport.uidvalidity"
 
 /* Nobody holds it for longer than a few writes take. */
 #define VALIDITY_WAIT_MS 10000
@@ -51,16 +54,16 @@ validity_parse(const char *text)
 static uint32_t
 validity_content(struct maildir *md)
 {
-	char text[9] = "";
+	uint32_t value = 0;
 	struct stat st;
-	int fd = file_open_regular(md->fd, VALIDITY_NAME, &st);
+	char *text;
+	size_t size;
 
-	if (fd < 0)
-		return 0;
-	if (read(fd, text, 8) != 8)
-		text[0] = '\0';
-	close(fd);
-	return validity_parse(text);
+	if (file_read(md->fd, VALIDITY_NAME, VALIDITY_SIZE_MAX, &text, &size, &st) == 0) {
+		value = size >= 8 ? validity_parse(text) : 0;
+		free(text);
+	}
+	return value;
 }
 
 /* The highest value in the names of files; 0 when there is none. */

@@ -26,11 +26,11 @@ parse(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		struct keywords keywords;
+		struct lettered keywords;
 		struct mdtext out = {0};
 
-		keywords_parse(&keywords, rows[i].text, strlen(rows[i].text));
-		keywords_put(&keywords, &out);
+		lettered_parse(&keywords, rows[i].text, strlen(rows[i].text));
+		lettered_put(&keywords, &out);
 		mdtext_add(&out, "", 1);
 		assert_string_equal(out.data, rows[i].written);
 		mdtext_clear(&out);

@@ -1,5 +1,5 @@
 /*
- * fuzz_keywords.c: any octets as dovecot-keywords.  What was read and written must read the same.
+ * fuzz_lettered.c: any octets as dovecot-keywords.  What was read and written must read the same.
  */
 #include <assert.h>
 #include <stdint.h>
@@ -7,14 +7,14 @@
 #include <string.h>
 #include <strings.h>
 
-#include "maildir/uids/keywords.h"
+#include "maildir/uids/lettered.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct keywords keywords, again;
+	struct lettered keywords, again;
 	struct mdtext out = {0};
 	/* Exactly as large: a look past the end is found. */
 	char *text = malloc(size > 0 ? size : 1);
@@ -22,12 +22,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	assert(text != NULL);
 	if (size > 0)
 		memcpy(text, data, size);
-	keywords_parse(&keywords, text, size);
+	lettered_parse(&keywords, text, size);
 	free(text);
-	keywords_put(&keywords, &out);
+	lettered_put(&keywords, &out);
 	assert(!out.failed);
-	keywords_parse(&again, out.len > 0 ? out.data : "", out.len);
-	for (int i = 0; i < KEYWORD_LETTERS; i++) {
+	lettered_parse(&again, out.len > 0 ? out.data : "", out.len);
+	for (int i = 0; i < LETTERS; i++) {
 		const char *name = keywords.name[i];
 		int found;
 
@@ -35,7 +35,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (name[0] == '\0')
 			continue;
 		assert(strpbrk(name, "\r\n\t") == NULL);
-		found = keywords_find(&keywords, name);
+		found = lettered_find(&keywords, name);
 		assert(found >= 0 && found <= i && strcasecmp(keywords.name[found], name) == 0);
 		(void)keyword_valid(name);
 	}

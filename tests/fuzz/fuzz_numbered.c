@@ -1,5 +1,5 @@
 /*
- * fuzz_more_keywords.c: any octets as sallyport.keywords; and the same as lines that have their checksums,
+ * fuzz_numbered.c: any octets as sallyport.keywords; and the same as lines that have their checksums,
  * so that what is behind those is reached.  What was read and written must read the same.
  */
 #include <assert.h>
@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "maildir/base/fnv.h"
-#include "maildir/uids/keywords.h"
-#include "maildir/uids/more_keywords.h"
+#include "maildir/uids/keyword.h"
+#include "maildir/uids/numbered.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -33,7 +33,7 @@ seal(const char *text, size_t size, struct mdtext *out)
 static void
 check(const char *data, size_t size)
 {
-	struct more_keywords more = {0}, again = {0};
+	struct numbered more = {0}, again = {0};
 	struct mdtext out = {0}, other = {0};
 	/* Exactly as large: a look past the end is found. */
 	char *text = malloc(size > 0 ? size : 1);
@@ -41,24 +41,24 @@ check(const char *data, size_t size)
 	assert(text != NULL);
 	if (size > 0)
 		memcpy(text, data, size);
-	assert(more_parse(&more, text, size) <= (ssize_t)size);
+	assert(numbered_parse(&more, text, size) <= (ssize_t)size);
 	free(text);
-	more_put(&more, NULL, NULL, &out);
-	assert(!out.failed && more_parse(&again, out.data, out.len) == (ssize_t)out.len);
-	for (int i = 0; i < MORE_COUNT; i++) {
+	numbered_put(&more, NULL, NULL, &out);
+	assert(!out.failed && numbered_parse(&again, out.data, out.len) == (ssize_t)out.len);
+	for (int i = 0; i < NUMBERED_COUNT; i++) {
 		const char *name = more.name[i];
 
 		assert((name == NULL) == (again.name[i] == NULL));
 		assert(name == NULL || (keyword_valid(name) && strcmp(name, again.name[i]) == 0));
-		assert(name == NULL || more_find(&more, name) <= MORE_FIRST + i);
+		assert(name == NULL || numbered_find(&more, name) <= NUMBERED_FIRST + i);
 	}
-	assert(again.count <= more.count && more_free(&again) == more_free(&more));
-	more_put(&again, NULL, NULL, &other);
+	assert(again.count <= more.count && numbered_free(&again) == numbered_free(&more));
+	numbered_put(&again, NULL, NULL, &other);
 	assert(other.len == out.len);
 	mdtext_clear(&out);
 	mdtext_clear(&other);
-	more_clear(&more);
-	more_clear(&again);
+	numbered_clear(&more);
+	numbered_clear(&again);
 }
 
 int

@@ -21,35 +21,39 @@ struct mdarena_chunk {
 	char data[];
 };
 
-static bool
-text_room(struct mdtext *text, size_t len)
+char *
+mdtext_grow(struct mdtext *text, size_t len)
 {
 	size_t size = text->size == 0 ? 4096 : text->size;
 	char *data;
 
-	if (text->failed || len > SIZE_MAX / 4 || text->len > SIZE_MAX / 4)
-		return false;
+	if (text->failed || len > SIZE_MAX / 4 || text->len > SIZE_MAX / 4) {
+		text->failed = true;
+		return NULL;
+	}
 	while (size < text->len + len)
 		size *= 2;
-	if (size == text->size)
-		return true;
-	data = realloc(text->data, size);
-	if (data == NULL)
-		return false;
-	text->data = data;
-	text->size = size;
-	return true;
+	if (size != text->size) {
+		data = realloc(text->data, size);
+		if (data == NULL) {
+			text->failed = true;
+			return NULL;
+		}
+		text->data = data;
+		text->size = size;
+	}
+	return text->data + text->len;
 }
 
 void
 mdtext_add(struct mdtext *text, const void *data, size_t len)
 {
-	if ((text->size == 0 || len > text->size - text->len) && !text_room(text, len)) {
-		text->failed = true;
+	char *to = mdtext_room(text, len);
+
+	if (to == NULL)
 		return;
-	}
 	if (len > 0)
-		memcpy(text->data + text->len, data, len);
+		memcpy(to, data, len);
 	text->len += len;
 }
 

@@ -15,6 +15,15 @@ struct mdtext {
 };
 
 void mdtext_add(struct mdtext *text, const void *data, size_t len);
+/* Room for so many octets more, which the caller writes and counts in len; NULL: memory was short. */
+char *mdtext_grow(struct mdtext *text, size_t len);
+static inline char *
+mdtext_room(struct mdtext *text, size_t len)
+{
+	if (text->size == 0 || len > text->size - text->len)
+		return mdtext_grow(text, len);
+	return text->data + text->len;
+}
 void mdtext_addf(struct mdtext *text, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void mdtext_clear(struct mdtext *text);

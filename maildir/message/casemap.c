@@ -12,19 +12,7 @@
 #include "maildir/message/casemap.h"
 #include "maildir/message/casemap_table.h"
 
-enum {
-	BLOCK = sizeof(casemap_place[0]) / sizeof(casemap_place[0][0]),
-	/* What is mapped between two calls of mdtext_add. */
-	PIECE = 2048,
-	/* The longest a character can become: the lengths in the table are octets. */
-	MAPPED_MAX = 255,
-};
-
-struct piece {
-	struct mdtext *out;
-	size_t len;
-	char data[PIECE];
-};
+enum { BLOCK = sizeof(casemap_place[0]) / sizeof(casemap_place[0][0]) };
 
 int
 utf8_next(const char *octets, size_t len, uint32_t *code_r)
@@ -84,22 +72,6 @@ utf8_valid(const char *octets, size_t len)
 	return true;
 }
 
-static void
-piece_flush(struct piece *piece)
-{
-	mdtext_add(piece->out, piece->data, piece->len);
-	piece->len = 0;
-}
-
-static void
-piece_add(struct piece *piece, const void *octets, size_t len)
-{
-	if (len > sizeof(piece->data) - piece->len)
-		piece_flush(piece);
-	memcpy(piece->data + piece->len, octets, len);
-	piece->len += len;
-}
-
 /* Upper case of eight ASCII letters at once: bit 5 goes from octets between 'a' and 'z'. */
 static uint64_t
 upper_eight(uint64_t eight)
@@ -111,87 +83,80 @@ upper_eight(uint64_t eight)
 	return eight ^ ((from_a & ~above_z & (each * 0x80)) >> 2);
 }
 
-/* ASCII, and no more of it than there is room for in a piece. */
 static void
-map_ascii(struct piece *piece, const char *in, size_t len)
+map_ascii(const char *in, size_t len, struct mdtext *out)
 {
-	char *out;
+	char *to = mdtext_room(out, len);
 	size_t at = 0;
 	uint64_t eight;
 
-	if (len > sizeof(piece->data) - piece->len)
-		piece_flush(piece);
-	out = piece->data + piece->len;
+	if (to == NULL)
+		return;
 	for (; at + sizeof(eight) <= len; at += sizeof(eight)) {
 		memcpy(&eight, in + at, sizeof(eight));
 		eight = upper_eight(eight);
-		memcpy(out + at, &eight, sizeof(eight));
+		memcpy(to + at, &eight, sizeof(eight));
 	}
 	for (; at < len; at++)
-		out[at] = in[at] >= 'a' && in[at] <= 'z' ? (char)(in[at] - 'a' + 'A') : in[at];
-	piece->len += len;
+		to[at] = in[at] >= 'a' && in[at] <= 'z' ? (char)(in[at] - 'a' + 'A') : in[at];
+	out->len += len;
 }
 
 static void
-map_jamo(struct piece *piece, uint32_t code)
-{
-	char octets[UTF8_MAX];
-	size_t len = utf8_put(code, octets);
-
-	piece_add(piece, octets, len);
-}
-
-static void
-map_hangul(struct piece *piece, uint32_t code)
+map_hangul(uint32_t code, struct mdtext *out)
 {
 	uint32_t index = code - HANGUL_FIRST, trailing = index % HANGUL_TRAILINGS;
 
-	map_jamo(piece, HANGUL_LEADING + index / (HANGUL_VOWELS * HANGUL_TRAILINGS));
-	map_jamo(piece, HANGUL_VOWEL + index / HANGUL_TRAILINGS % HANGUL_VOWELS);
+	utf8_add(HANGUL_LEADING + index / (HANGUL_VOWELS * HANGUL_TRAILINGS), out);
+	utf8_add(HANGUL_VOWEL + index / HANGUL_TRAILINGS % HANGUL_VOWELS, out);
 	if (trailing != 0)
-		map_jamo(piece, HANGUL_TRAILING + trailing);
+		utf8_add(HANGUL_TRAILING + trailing, out);
 }
 
 /* The character of len octets, which is code. */
 static void
-map_character(struct piece *piece, const char *octets, size_t len, uint32_t code)
+map_character(const char *octets, size_t len, uint32_t code, struct mdtext *out)
 {
 	const unsigned char *mapped = casemap_pool;
+	const void *from = octets;
+	char *to;
 
 	if (code >= HANGUL_FIRST && code <= HANGUL_LAST) {
-		map_hangul(piece, code);
+		map_hangul(code, out);
 		return;
 	}
 	if (code / BLOCK < sizeof(casemap_block))
 		mapped += casemap_place[casemap_block[code / BLOCK]][code % BLOCK];
-	if (mapped[0] == 0)
-		piece_add(piece, octets, len);
-	else
-		piece_add(piece, mapped + 1, mapped[0]);
+	if (mapped[0] != 0) {
+		from = mapped + 1;
+		len = mapped[0];
+	}
+	to = mdtext_room(out, len);
+	if (to == NULL)
+		return;
+	memcpy(to, from, len);
+	out->len += len;
 }
 
 void
 casemap_add(const char *utf8, size_t len, struct mdtext *out)
 {
-	struct piece piece = {.out = out};
 	uint32_t code;
 
-	_Static_assert(MAPPED_MAX <= PIECE, "a character fits into a piece");
 	for (size_t at = 0; at < len;) {
-		size_t n = utf8_ascii(utf8 + at, len - at < PIECE ? len - at : PIECE);
+		size_t n = utf8_ascii(utf8 + at, len - at);
 		int wide;
 
 		if (n > 0) {
-			map_ascii(&piece, utf8 + at, n);
+			map_ascii(utf8 + at, n, out);
 			at += n;
 			continue;
 		}
 		wide = utf8_next(utf8 + at, len - at, &code);
 		if (wide <= 0)
-			piece_add(&piece, utf8 + at, wide = 1);
+			mdtext_add(out, utf8 + at, wide = 1);
 		else
-			map_character(&piece, utf8 + at, (size_t)wide, code);
+			map_character(utf8 + at, (size_t)wide, code, out);
 		at += (size_t)wide;
 	}
-	piece_flush(&piece);
 }

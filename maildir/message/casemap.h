@@ -49,6 +49,16 @@ utf8_put(uint32_t code, char octets_r[UTF8_MAX])
 	return (size_t)(at - octets_r);
 }
 
+/* The same at the end of a text. */
+static inline void
+utf8_add(uint32_t code, struct mdtext *out)
+{
+	char *to = mdtext_room(out, UTF8_MAX);
+
+	if (to != NULL)
+		out->len += utf8_put(code, to);
+}
+
 /* How many octets of ASCII are at the start. */
 size_t utf8_ascii(const char *octets, size_t len);
 

@@ -20,7 +20,7 @@ enum {
 	/* No character is cut at more octets than this; more are malformed.  Half of what carry
 	 * holds, so that with what follows it is always decided. */
 	CUT_MAX = CHARSET_CARRY / 2,
-	PIECE = 2048, /* octets of UTF-8 between two calls of mdtext_add */
+	PIECE = 2048, /* octets between two calls of iconv(3) */
 };
 
 enum charset_kind {
@@ -39,7 +39,7 @@ enum charset_kind {
 struct charset {
 	const char *name;
 	enum charset_kind kind;
-	unsigned converter;   /* index in converters */
+	const char *also;     /* what IANA and mail call it besides, with blanks between */
 	const char *iconv;    /* what iconv_open(3) calls it, or a superset that mail means */
 	const uint16_t *high; /* CHARSET_HIGH of them; 0: no character */
 };
@@ -49,140 +49,49 @@ static const uint16_t windows_1252[32] = {0x20ac, 0, 0x201a, 0x0192, 0x201e, 0x2
     0x02c6, 0x2030, 0x0160, 0x2039, 0x0152, 0, 0x017d, 0, 0, 0x2018, 0x2019, 0x201c, 0x201d, 0x2022,
     0x2013, 0x2014, 0x02dc, 0x2122, 0x0161, 0x203a, 0x0153, 0, 0x017e, 0x0178};
 
-/* The first is charset_unmarked's, the second UTF-8.  In the order that charset_name tells. */
+/*
+ * The first is charset_unmarked's, the second UTF-8.  In the order that charset_name tells.  Code pages ("cp",
+ * "ibm", "windows-" or "ms" and digits) are the same under each of these words, and need no name for that.
+ */
 static const struct charset charsets[] = {
-    {"us-ascii", CHARSET_UNMARKED},
-    {"utf-8", CHARSET_UTF8},
-    {"iso-8859-1", CHARSET_LATIN},
-    {"windows-1252", CHARSET_LATIN},
-    {"gb18030", CHARSET_ICONV, 0, "GB18030"},
-    {"big5", CHARSET_ICONV, 1, "BIG5-HKSCS"},
-    {"euc-jp", CHARSET_ICONV, 2, "EUC-JP"},
-    {"iso-2022-jp", CHARSET_ICONV_STATE, 3, "ISO-2022-JP-2"},
-    {"shift_jis", CHARSET_ICONV, 4, "CP932"},
-    {"euc-kr", CHARSET_ICONV, 5, "UHC"},
-    {"iso-2022-kr", CHARSET_ICONV_STATE, 6, "ISO-2022-KR"},
-    {"utf-7", CHARSET_ICONV_STATE, 7, "UTF-7"},
-    {"utf-16", CHARSET_UTF16},
-    {"utf-16le", CHARSET_UTF16LE},
-    {"utf-16be", CHARSET_UTF16BE},
-    {"utf-32", CHARSET_UTF32},
+    {"us-ascii", CHARSET_UNMARKED,
+	"ascii ansi_x3.4-1968 iso646-us 646 us default unknown unknown-8bit"},
+    {"utf-8", CHARSET_UTF8, "unicode-1-1-utf-8 cp65001"},
+    {"iso-8859-1", CHARSET_LATIN, "latin1 l1 cp819 csisolatin1"},
+    {"windows-1252", CHARSET_LATIN, "ansi"},
+    {"gb18030", CHARSET_ICONV, "gb2312 gb_2312-80 csgb2312 gbk euc-cn cp936 cp54936", "GB18030"},
+    {"big5", CHARSET_ICONV, "big5-hkscs cn-big5 csbig5 cp950", "BIG5-HKSCS"},
+    {"euc-jp", CHARSET_ICONV, "ujis cseucpkdfmtjapanese", "EUC-JP"},
+    {"iso-2022-jp", CHARSET_ICONV_STATE,
+	"iso-2022-jp-1 iso-2022-jp-2 iso-2022-jp-ms csiso2022jp cp50220 cp50221", "ISO-2022-JP-2"},
+    {"shift_jis", CHARSET_ICONV, "sjis ms_kanji csshiftjis windows-31j cp932", "CP932"},
+    {"euc-kr", CHARSET_ICONV,
+	"ks_c_5601-1987 ks_c_5601-1989 ks_c_5601 ksc5601 korean cseuckr uhc cp949", "UHC"},
+    {"iso-2022-kr", CHARSET_ICONV_STATE, "csiso2022kr", "ISO-2022-KR"},
+    {"utf-7", CHARSET_ICONV_STATE, "unicode-1-1-utf-7 cp65000", "UTF-7"},
+    {"utf-16", CHARSET_UTF16, "unicode ucs-2 iso-10646-ucs-2"},
+    {"utf-16le", CHARSET_UTF16LE, ""},
+    {"utf-16be", CHARSET_UTF16BE, ""},
+    {"utf-32", CHARSET_UTF32, "ucs-4 iso-10646-ucs-4"},
 #include "maildir/message/charset_table.h"
 };
 
-enum { CHARSETS = sizeof(charsets) / sizeof(charsets[0]), CONVERTERS = 8 };
+enum { CHARSETS = sizeof(charsets) / sizeof(charsets[0]) };
 
-/* What IANA and mail call them besides.  Code pages ("cp", "ibm", "windows-" or "ms" and digits) are
- * the same under each of these words, and need no row for that. */
-static const struct {
-	const char *alias, *name;
-} aliases[] = {
-    {"ascii", "us-ascii"},
-    {"ansi_x3.4-1968", "us-ascii"},
-    {"iso646-us", "us-ascii"},
-    {"646", "us-ascii"},
-    {"us", "us-ascii"},
-    {"default", "us-ascii"},
-    {"unknown", "us-ascii"},
-    {"unknown-8bit", "us-ascii"},
-    {"unicode-1-1-utf-8", "utf-8"},
-    {"cp65001", "utf-8"},
-    {"latin1", "iso-8859-1"},
-    {"l1", "iso-8859-1"},
-    {"cp819", "iso-8859-1"},
-    {"csisolatin1", "iso-8859-1"},
-    {"ansi", "windows-1252"},
-    {"latin2", "iso-8859-2"},
-    {"csisolatin2", "iso-8859-2"},
-    {"latin3", "iso-8859-3"},
-    {"latin4", "iso-8859-4"},
-    {"cyrillic", "iso-8859-5"},
-    {"arabic", "iso-8859-6"},
-    {"iso-8859-6-i", "iso-8859-6"},
-    {"greek", "iso-8859-7"},
-    {"hebrew", "iso-8859-8"},
-    {"iso-8859-8-i", "iso-8859-8"},
-    {"iso-8859-8-e", "iso-8859-8"},
-    {"latin5", "iso-8859-9"},
-    {"csisolatin5", "iso-8859-9"},
-    {"latin6", "iso-8859-10"},
-    {"latin7", "iso-8859-13"},
-    {"latin8", "iso-8859-14"},
-    {"latin9", "iso-8859-15"},
-    {"latin10", "iso-8859-16"},
-    {"koi8", "koi8-r"},
-    {"koi", "koi8-r"},
-    {"cskoi8r", "koi8-r"},
-    {"cp20866", "koi8-r"},
-    {"koi8-ru", "koi8-u"},
-    {"cp21866", "koi8-u"},
-    {"gb2312", "gb18030"},
-    {"gb_2312-80", "gb18030"},
-    {"csgb2312", "gb18030"},
-    {"gbk", "gb18030"},
-    {"euc-cn", "gb18030"},
-    {"cp936", "gb18030"},
-    {"cp54936", "gb18030"},
-    {"big5-hkscs", "big5"},
-    {"cn-big5", "big5"},
-    {"csbig5", "big5"},
-    {"cp950", "big5"},
-    {"ujis", "euc-jp"},
-    {"cseucpkdfmtjapanese", "euc-jp"},
-    {"iso-2022-jp-1", "iso-2022-jp"},
-    {"iso-2022-jp-2", "iso-2022-jp"},
-    {"iso-2022-jp-ms", "iso-2022-jp"},
-    {"csiso2022jp", "iso-2022-jp"},
-    {"cp50220", "iso-2022-jp"},
-    {"cp50221", "iso-2022-jp"},
-    {"sjis", "shift_jis"},
-    {"ms_kanji", "shift_jis"},
-    {"csshiftjis", "shift_jis"},
-    {"windows-31j", "shift_jis"},
-    {"cp932", "shift_jis"},
-    {"ks_c_5601-1987", "euc-kr"},
-    {"ks_c_5601-1989", "euc-kr"},
-    {"ks_c_5601", "euc-kr"},
-    {"ksc5601", "euc-kr"},
-    {"korean", "euc-kr"},
-    {"cseuckr", "euc-kr"},
-    {"uhc", "euc-kr"},
-    {"cp949", "euc-kr"},
-    {"csiso2022kr", "iso-2022-kr"},
-    {"unicode-1-1-utf-7", "utf-7"},
-    {"cp65000", "utf-7"},
-    {"unicode", "utf-16"},
-    {"ucs-2", "utf-16"},
-    {"iso-10646-ucs-2", "utf-16"},
-    {"ucs-4", "utf-32"},
-    {"iso-10646-ucs-4", "utf-32"},
-    {"mac", "macintosh"},
-    {"macroman", "macintosh"},
-    {"csmacintosh", "macintosh"},
-    {"dos-874", "windows-874"},
-    {"tis620-2533", "tis-620"},
-};
-
-/* The one state of this file: opened once, before others are forked. */
+/* The one state of this file, a converter for each: opened once, before others are forked. */
 static struct {
 	iconv_t handle;
 	bool open;
-} converters[CONVERTERS];
+} converters[CHARSETS];
 
 void
 charset_load(void)
 {
 	for (size_t i = 0; i < CHARSETS; i++) {
-		const struct charset *charset = &charsets[i];
-		iconv_t handle;
-
-		if (charset->iconv == NULL || converters[charset->converter].open)
+		if (charsets[i].iconv == NULL || converters[i].open)
 			continue;
-		handle = iconv_open("UTF-8", charset->iconv);
-		if (handle == (iconv_t)-1)
-			continue;
-		converters[charset->converter].handle = handle;
-		converters[charset->converter].open = true;
+		converters[i].handle = iconv_open("UTF-8", charsets[i].iconv);
+		converters[i].open = converters[i].handle != (iconv_t)-1;
 	}
 }
 
@@ -236,9 +145,9 @@ name_page(const char *name, size_t len)
 }
 
 static bool
-name_same(const char *a, size_t a_len, const char *b)
+name_same(const char *a, size_t a_len, const char *b, size_t b_len)
 {
-	size_t b_len = strlen(b), a_at = name_start(a, a_len), b_at = name_start(b, b_len);
+	size_t a_at = name_start(a, a_len), b_at = name_start(b, b_len);
 	char c;
 
 	do {
@@ -252,7 +161,19 @@ name_same(const char *a, size_t a_len, const char *b)
 static bool
 charset_usable(const struct charset *charset)
 {
-	return charset->iconv == NULL || converters[charset->converter].open;
+	return charset->iconv == NULL || converters[charset - charsets].open;
+}
+
+/* Whether the name, which is that of a code page unless that is 0, is one of those with blanks between. */
+static bool
+name_among(const char *name, size_t len, unsigned page, const char *names)
+{
+	for (size_t n; *names != '\0'; names += n + (names[n] == ' ')) {
+		n = strcspn(names, " ");
+		if (name_same(name, len, names, n) || (page != 0 && page == name_page(names, n)))
+			return true;
+	}
+	return false;
 }
 
 const struct charset *
@@ -261,25 +182,15 @@ charset_find(const char *name, size_t len)
 	unsigned page;
 
 	/* UTF-8, as nearly all of today's mail has it. */
-	if (name_same(name, len, charsets[1].name))
+	if (name_same(name, len, charsets[1].name, strlen(charsets[1].name)))
 		return &charsets[1];
 	page = name_page(name, len);
-	for (size_t i = 0; i < sizeof(aliases) / sizeof(aliases[0]); i++) {
-		const char *alias = aliases[i].alias;
-
-		if (name_same(name, len, alias) ||
-		    (page != 0 && page == name_page(alias, strlen(alias)))) {
-			name = aliases[i].name;
-			len = strlen(name);
-			break;
-		}
-	}
 	for (size_t i = 0; i < CHARSETS; i++) {
-		const char *usual = charsets[i].name;
+		const struct charset *charset = &charsets[i];
 
-		if (name_same(name, len, usual) ||
-		    (page != 0 && page == name_page(usual, strlen(usual))))
-			return charset_usable(&charsets[i]) ? &charsets[i] : NULL;
+		if (name_among(name, len, page, charset->name) ||
+		    name_among(name, len, page, charset->also))
+			return charset_usable(charset) ? charset : NULL;
 	}
 	return NULL;
 }
@@ -308,42 +219,6 @@ charset_stateful(const struct charset *charset)
 
 /* --- conversion --- */
 
-struct piece {
-	struct mdtext *out;
-	size_t len;
-	char data[PIECE];
-};
-
-static void
-piece_flush(struct piece *piece)
-{
-	mdtext_add(piece->out, piece->data, piece->len);
-	piece->len = 0;
-}
-
-static void
-put(struct piece *piece, uint32_t code)
-{
-	if (sizeof(piece->data) - piece->len < UTF8_MAX)
-		piece_flush(piece);
-	piece->len += utf8_put(code, piece->data + piece->len);
-}
-
-/* Octets that are UTF-8 already. */
-static void
-put_octets(struct piece *piece, const char *octets, size_t len)
-{
-	if (len > sizeof(piece->data) - piece->len) {
-		piece_flush(piece);
-		if (len >= sizeof(piece->data)) {
-			mdtext_add(piece->out, octets, len);
-			return;
-		}
-	}
-	memcpy(piece->data + piece->len, octets, len);
-	piece->len += len;
-}
-
 static uint32_t
 latin_code(unsigned char octet)
 {
@@ -360,7 +235,7 @@ latin_code(unsigned char octet)
  */
 
 static size_t
-from_utf8(bool unmarked, const char *in, size_t len, struct piece *piece)
+from_utf8(bool unmarked, const char *in, size_t len, struct mdtext *out)
 {
 	size_t at = 0, from = 0; /* from there on it is to be copied */
 
@@ -378,30 +253,30 @@ from_utf8(bool unmarked, const char *in, size_t len, struct piece *piece)
 			at += (size_t)n;
 			continue;
 		}
-		put_octets(piece, in + from, at - from);
-		put(piece, unmarked ? latin_code((unsigned char)in[at]) : REPLACEMENT);
+		mdtext_add(out, in + from, at - from);
+		utf8_add(unmarked ? latin_code((unsigned char)in[at]) : REPLACEMENT, out);
 		from = ++at;
 	}
-	put_octets(piece, in + from, at - from);
+	mdtext_add(out, in + from, at - from);
 	return at;
 }
 
 static size_t
-from_octets(const struct charset *charset, const char *in, size_t len, struct piece *piece)
+from_octets(const struct charset *charset, const char *in, size_t len, struct mdtext *out)
 {
 	for (size_t at = 0; at < len;) {
 		size_t ascii = utf8_ascii(in + at, len - at);
 		unsigned char octet;
 		uint32_t code;
 
-		put_octets(piece, in + at, ascii);
+		mdtext_add(out, in + at, ascii);
 		at += ascii;
 		if (at == len)
 			break;
 		octet = (unsigned char)in[at++];
 		code = charset->kind == CHARSET_LATIN ? latin_code(octet)
 						      : charset->high[octet - 0x80];
-		put(piece, code != 0 ? code : REPLACEMENT);
+		utf8_add(code != 0 ? code : REPLACEMENT, out);
 	}
 	return len;
 }
@@ -415,14 +290,6 @@ unit(const char *in, size_t size, bool little)
 	for (size_t i = 0; i < size; i++)
 		value = value << 8 | (unsigned char)in[little ? size - 1 - i : i];
 	return value;
-}
-
-static void
-put_wide(struct piece *piece, uint32_t code)
-{
-	bool valid = code <= 0x10ffff && (code < 0xd800 || code > 0xdfff);
-
-	put(piece, valid ? code : REPLACEMENT);
 }
 
 /* One character of UTF-16 or UTF-32: how many octets it has; 0 when it is cut. */
@@ -447,7 +314,7 @@ wide_next(const char *in, size_t len, size_t size, bool little, uint32_t *code_r
 
 static size_t
 from_wide(const struct charset *charset, struct charset_carry *carry, const char *in, size_t len,
-    struct piece *piece)
+    struct mdtext *out)
 {
 	const size_t size = charset->kind == CHARSET_UTF32 ? 4 : 2;
 	size_t at = 0, n;
@@ -465,10 +332,26 @@ from_wide(const struct charset *charset, struct charset_carry *carry, const char
 		carry->begun = true;
 	}
 	while ((n = wide_next(in + at, len - at, size, carry->little, &code)) > 0) {
-		put_wide(piece, code);
+		bool valid = code <= 0x10ffff && (code < 0xd800 || code > 0xdfff);
+
+		utf8_add(valid ? code : REPLACEMENT, out);
 		at += n;
 	}
 	return at;
+}
+
+/* One call of iconv(3), which adds to the text; without from it ends the text. */
+static size_t
+iconv_some(iconv_t handle, char **from, size_t *left, struct mdtext *out)
+{
+	size_t room = PIECE, n = (size_t)-1;
+	char *to = mdtext_room(out, room);
+
+	if (to == NULL)
+		return n;
+	n = iconv(handle, from, left, &to, &room);
+	out->len += PIECE - room;
+	return n;
 }
 
 /*
@@ -476,26 +359,20 @@ from_wide(const struct charset *charset, struct charset_carry *carry, const char
  * can neither take nor give anything, the first octet is as good as malformed.
  */
 static size_t
-iconv_run(iconv_t handle, char *in, size_t len, struct piece *piece)
+iconv_run(iconv_t handle, char *in, size_t len, struct mdtext *out)
 {
-	char *from = in, *to;
-	size_t left = len, room, n = 0;
+	char *from = in;
+	size_t left = len;
 
 	while (left > 0) {
-		size_t before = left;
+		size_t before = left, had = out->len;
 
-		piece_flush(piece);
-		to = piece->data;
-		room = sizeof(piece->data);
-		n = iconv(handle, &from, &left, &to, &room);
-		piece->len = sizeof(piece->data) - room;
-		if (n != (size_t)-1)
+		if (iconv_some(handle, &from, &left, out) != (size_t)-1 ||
+		    (errno == EINVAL && left <= CUT_MAX) || out->failed)
 			break;
-		if (errno == EINVAL && left <= CUT_MAX)
-			break;
-		if (errno == E2BIG && (left < before || piece->len > 0))
+		if (errno == E2BIG && (left < before || out->len > had))
 			continue;
-		put(piece, REPLACEMENT);
+		utf8_add(REPLACEMENT, out);
 		from++;
 		left--;
 	}
@@ -504,7 +381,7 @@ iconv_run(iconv_t handle, char *in, size_t len, struct piece *piece)
 
 static size_t
 from_iconv(
-    iconv_t handle, struct charset_carry *carry, const char *in, size_t len, struct piece *piece)
+    iconv_t handle, struct charset_carry *carry, const char *in, size_t len, struct mdtext *out)
 {
 	char copy[PIECE];
 	size_t at = 0, n, taken;
@@ -515,7 +392,7 @@ from_iconv(
 	while (at < len) {
 		n = len - at < sizeof(copy) ? len - at : sizeof(copy);
 		memcpy(copy, in + at, n);
-		taken = iconv_run(handle, copy, n, piece);
+		taken = iconv_run(handle, copy, n, out);
 		at += taken;
 		if (taken == 0)
 			break;
@@ -525,44 +402,38 @@ from_iconv(
 
 static size_t
 convert(const struct charset *charset, struct charset_carry *carry, const char *in, size_t len,
-    struct piece *piece)
+    struct mdtext *out)
 {
 	switch (charset->kind) {
 	case CHARSET_UNMARKED:
 	case CHARSET_UTF8:
-		return from_utf8(charset->kind == CHARSET_UNMARKED, in, len, piece);
+		return from_utf8(charset->kind == CHARSET_UNMARKED, in, len, out);
 	case CHARSET_LATIN:
 	case CHARSET_OCTETS:
-		return from_octets(charset, in, len, piece);
+		return from_octets(charset, in, len, out);
 	case CHARSET_UTF16:
 	case CHARSET_UTF16LE:
 	case CHARSET_UTF16BE:
 	case CHARSET_UTF32:
-		return from_wide(charset, carry, in, len, piece);
+		return from_wide(charset, carry, in, len, out);
 	case CHARSET_ICONV:
 	case CHARSET_ICONV_STATE:
 		break;
 	}
-	return from_iconv(converters[charset->converter].handle, carry, in, len, piece);
+	return from_iconv(converters[charset - charsets].handle, carry, in, len, out);
 }
 
 /* The text is over: what iconv(3) held, and what is left of a character. */
 static void
-finish(const struct charset *charset, struct charset_carry *carry, struct piece *piece)
+finish(const struct charset *charset, struct charset_carry *carry, struct mdtext *out)
 {
-	if (charset->iconv != NULL && carry->begun) {
-		char *to = piece->data;
-		size_t room = sizeof(piece->data);
-
-		piece_flush(piece);
-		(void)iconv(converters[charset->converter].handle, NULL, NULL, &to, &room);
-		piece->len = sizeof(piece->data) - room;
-	}
+	if (charset->iconv != NULL && carry->begun)
+		(void)iconv_some(converters[charset - charsets].handle, NULL, NULL, out);
 	if (charset->kind == CHARSET_UNMARKED) {
 		for (size_t i = 0; i < carry->len; i++)
-			put(piece, latin_code((unsigned char)carry->octets[i]));
+			utf8_add(latin_code((unsigned char)carry->octets[i]), out);
 	} else if (carry->len > 0) {
-		put(piece, REPLACEMENT);
+		utf8_add(REPLACEMENT, out);
 	}
 	memset(carry, 0, sizeof(*carry));
 }
@@ -570,14 +441,14 @@ finish(const struct charset *charset, struct charset_carry *carry, struct piece 
 /* The character that was cut, with what follows it: how much of in was taken. */
 static size_t
 complete(const struct charset *charset, struct charset_carry *carry, const char *in, size_t len,
-    struct piece *piece)
+    struct mdtext *out)
 {
 	char joined[2 * CHARSET_CARRY];
 	size_t more = len < CHARSET_CARRY ? len : CHARSET_CARRY, had = carry->len, taken;
 
 	memcpy(joined, carry->octets, had);
 	memcpy(joined + had, in, more);
-	taken = convert(charset, carry, joined, had + more, piece);
+	taken = convert(charset, carry, joined, had + more, out);
 	if (taken < had) { /* still cut: then these were all */
 		carry->len = had + more - taken;
 		memcpy(carry->octets, joined + taken, carry->len);
@@ -591,17 +462,15 @@ void
 charset_to_utf8(const struct charset *charset, struct charset_carry *carry, const char *in,
     size_t len, bool last, struct mdtext *out)
 {
-	struct piece piece = {.out = out, .len = 0};
 	size_t at = 0;
 
 	if (carry->len > 0 && len > 0)
-		at = complete(charset, carry, in, len, &piece);
+		at = complete(charset, carry, in, len, out);
 	if (at < len) {
-		at += convert(charset, carry, in + at, len - at, &piece);
+		at += convert(charset, carry, in + at, len - at, out);
 		carry->len = len - at;
 		memcpy(carry->octets, in + at, carry->len);
 	}
 	if (last)
-		finish(charset, carry, &piece);
-	piece_flush(&piece);
+		finish(charset, carry, out);
 }

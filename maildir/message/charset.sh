@@ -11,8 +11,8 @@ trap 'rm -f "$all"' EXIT
 awk 'BEGIN { for (i = 128; i < 256; i++) printf "%c\n", i }' >"$all"
 
 echo "/* Made by charset.sh. */"
-while read -r name iconv; do
-	{ iconv -c -f "$iconv" -t UTF-16BE "$all" 2>/dev/null || :; } | od -An -v -tx1 | awk -v name="$name" '
+while read -r name iconv also; do
+	{ iconv -c -f "$iconv" -t UTF-16BE "$all" 2>/dev/null || :; } | od -An -v -tx1 | awk -v name="$name" -v also="$also" '
 		{
 			for (i = 1; i <= NF; i++) {
 				half = half $i
@@ -29,24 +29,24 @@ while read -r name iconv; do
 		}
 		END {
 			if (some > 0 && lines == 128)
-				printf "\t{\"%s\", CHARSET_OCTETS, 0, NULL, (const uint16_t[CHARSET_HIGH]){\n\t %s}},\n", name, row
+				printf "\t{\"%s\", CHARSET_OCTETS, \"%s\", NULL, (const uint16_t[CHARSET_HIGH]){\n\t %s}},\n", name, also, row
 		}'
 done <<'EOF'
-iso-8859-2 ISO-8859-2
-iso-8859-3 ISO-8859-3
-iso-8859-4 ISO-8859-4
-iso-8859-5 ISO-8859-5
-iso-8859-6 ISO-8859-6
-iso-8859-7 ISO-8859-7
-iso-8859-8 ISO-8859-8
-iso-8859-9 ISO-8859-9
-iso-8859-10 ISO-8859-10
+iso-8859-2 ISO-8859-2 latin2 csisolatin2
+iso-8859-3 ISO-8859-3 latin3
+iso-8859-4 ISO-8859-4 latin4
+iso-8859-5 ISO-8859-5 cyrillic
+iso-8859-6 ISO-8859-6 arabic iso-8859-6-i
+iso-8859-7 ISO-8859-7 greek
+iso-8859-8 ISO-8859-8 hebrew iso-8859-8-i iso-8859-8-e
+iso-8859-9 ISO-8859-9 latin5 csisolatin5
+iso-8859-10 ISO-8859-10 latin6
 iso-8859-11 ISO-8859-11
-iso-8859-13 ISO-8859-13
-iso-8859-14 ISO-8859-14
-iso-8859-15 ISO-8859-15
-iso-8859-16 ISO-8859-16
-windows-874 CP874
+iso-8859-13 ISO-8859-13 latin7
+iso-8859-14 ISO-8859-14 latin8
+iso-8859-15 ISO-8859-15 latin9
+iso-8859-16 ISO-8859-16 latin10
+windows-874 CP874 dos-874
 windows-1250 CP1250
 windows-1251 CP1251
 windows-1253 CP1253
@@ -55,8 +55,8 @@ windows-1255 CP1255
 windows-1256 CP1256
 windows-1257 CP1257
 windows-1258 CP1258
-koi8-r KOI8-R
-koi8-u KOI8-U
+koi8-r KOI8-R koi8 koi cskoi8r cp20866
+koi8-u KOI8-U koi8-ru cp21866
 ibm437 CP437
 ibm775 CP775
 ibm850 CP850
@@ -71,7 +71,7 @@ ibm863 CP863
 ibm865 CP865
 ibm866 CP866
 ibm869 CP869
-macintosh MACINTOSH
+macintosh MACINTOSH mac macroman csmacintosh
 x-mac-cyrillic MAC-CYRILLIC
-tis-620 TIS-620
+tis-620 TIS-620 tis620-2533
 EOF

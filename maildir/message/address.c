@@ -60,17 +60,17 @@ ends_in_dot(const struct mdtext *text)
 static void
 read_word(struct address_parser *parser, const char *stops)
 {
-	struct cursor *in = &parser->in;
-	int c = cursor_peek(in);
+	struct field_cursor *in = &parser->in;
+	int c = field_peek(in);
 
 	parser->word.len = 0;
 	if (c == '"') {
-		token_quoted(in, &parser->word);
+		field_quoted(in, &parser->word);
 		parser->quoted = true;
 	} else if (c == '.') {
 		mdtext_add(&parser->word, in->at++, 1);
 	} else {
-		token_until(in, stops, &parser->word);
+		field_word(in, stops, &parser->word);
 	}
 }
 
@@ -97,8 +97,8 @@ static int
 read_phrase(struct address_parser *parser)
 {
 	for (;;) {
-		bool gap = token_cfws(&parser->in, &parser->comment);
-		int c = cursor_peek(&parser->in);
+		bool gap = field_cfws(&parser->in, &parser->comment);
+		int c = field_peek(&parser->in);
 
 		if (c == -1 || c == '<' || c == '@' || c == ',' || c == ':' || c == ';')
 			return c;
@@ -128,12 +128,12 @@ read_domain_literal(struct address_parser *parser, struct mdtext *out)
 static void
 read_domain(struct address_parser *parser, struct mdtext *out)
 {
-	struct cursor *in = &parser->in;
+	struct field_cursor *in = &parser->in;
 	size_t start = out->len;
 
 	for (;;) {
-		bool more, gap = token_cfws(in, &parser->comment);
-		int c = cursor_peek(in);
+		bool more, gap = field_cfws(in, &parser->comment);
+		int c = field_peek(in);
 
 		if (c == '.') {
 			mdtext_add(out, in->at++, 1);
@@ -144,7 +144,7 @@ read_domain(struct address_parser *parser, struct mdtext *out)
 			return;
 		if (c == '[' && more)
 			read_domain_literal(parser, out);
-		else if (token_until(in, DOMAIN_STOPS, out) == 0)
+		else if (field_word(in, DOMAIN_STOPS, out) == 0)
 			return;
 	}
 }
@@ -156,13 +156,13 @@ read_domain(struct address_parser *parser, struct mdtext *out)
 static void
 read_route(struct address_parser *parser)
 {
-	struct cursor *in = &parser->in, start = *in;
+	struct field_cursor *in = &parser->in, start = *in;
 
 	for (;;) {
 		int c;
 
-		token_cfws(in, NULL);
-		c = cursor_peek(in);
+		field_cfws(in, NULL);
+		c = field_peek(in);
 		if (c == '@') {
 			if (parser->route.len > 0)
 				mdtext_add(&parser->route, ",", 1);
@@ -174,7 +174,7 @@ read_route(struct address_parser *parser)
 			break;
 		}
 	}
-	if (parser->route.len > 0 && cursor_peek(in) == ':') {
+	if (parser->route.len > 0 && field_peek(in) == ':') {
 		in->at++;
 		return;
 	}
@@ -186,20 +186,20 @@ read_route(struct address_parser *parser)
 static void
 skip_rest(struct address_parser *parser, bool inside)
 {
-	struct cursor *in = &parser->in;
+	struct field_cursor *in = &parser->in;
 
 	for (;;) {
 		int c;
 
-		token_cfws(in, &parser->comment);
-		c = cursor_peek(in);
+		field_cfws(in, &parser->comment);
+		c = field_peek(in);
 		if (c == -1 || c == ',' || c == ';')
 			return;
 		if (c == '>' && inside)
 			inside = false;
 		parser->word.len = 0;
 		if (c == '"')
-			token_quoted(in, &parser->word);
+			field_quoted(in, &parser->word);
 		else
 			in->at++;
 	}
@@ -209,17 +209,17 @@ skip_rest(struct address_parser *parser, bool inside)
 static void
 read_angle(struct address_parser *parser)
 {
-	struct cursor *in = &parser->in;
+	struct field_cursor *in = &parser->in;
 	int c;
 
 	parser->mailbox.len = parser->host.len = 0;
-	while (cursor_peek(in) == '<') { /* "<<a@b>>" too */
+	while (field_peek(in) == '<') { /* "<<a@b>>" too */
 		in->at++;
-		token_cfws(in, &parser->comment);
+		field_cfws(in, &parser->comment);
 	}
 	read_route(parser);
-	for (bool gap = token_cfws(in, NULL);; gap = token_cfws(in, NULL)) {
-		c = cursor_peek(in);
+	for (bool gap = field_cfws(in, NULL);; gap = field_cfws(in, NULL)) {
+		c = field_peek(in);
 		if (c == -1 || (c != '"' && c != '.' && strchr(ANGLE_STOPS, c) != NULL))
 			break;
 		if (gap && c != '.' && parser->mailbox.len > 0 && !ends_in_dot(&parser->mailbox))
@@ -242,8 +242,8 @@ read_bare(struct address_parser *parser)
 
 	parser->in.at++;
 	read_domain(parser, &parser->host);
-	token_cfws(&parser->in, &parser->comment);
-	if (cursor_peek(&parser->in) != '<') {
+	field_cfws(&parser->in, &parser->comment);
+	if (field_peek(&parser->in) != '<') {
 		parser->name.len = parser->before;
 		skip_rest(parser, false);
 		return;
@@ -301,8 +301,8 @@ enum address_kind
 address_next(struct address_parser *parser)
 {
 	for (;;) {
-		struct cursor *in = &parser->in;
-		int c = cursor_peek(in);
+		struct field_cursor *in = &parser->in;
+		int c = field_peek(in);
 		enum address_kind kind;
 
 		if (c == -1 || c == ';') {

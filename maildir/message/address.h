@@ -11,7 +11,7 @@
 #include <stddef.h>
 
 #include "maildir/base/text.h"
-#include "maildir/message/token.h"
+#include "maildir/message/field.h"
 
 enum address_kind {
 	ADDRESS_NONE, /* no more */
@@ -27,7 +27,7 @@ struct address_parser {
 	struct mdtext mailbox; /* the local part, without quotes */
 	struct mdtext host;
 	struct mdtext comment, word;
-	struct cursor in;
+	struct field_cursor in;
 	size_t before; /* how much of name is before the last word */
 	size_t words;
 	bool quoted, in_group;

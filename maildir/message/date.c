@@ -7,7 +7,7 @@
 #include "maildir/base/caseless.h"
 #include "maildir/base/number.h"
 #include "maildir/message/fields.h"
-#include "maildir/message/token.h"
+#include "maildir/message/field.h"
 
 enum {
 	MONTHS = 12,
@@ -16,7 +16,7 @@ enum {
 
 /* At most so many digits; how many, 0: no such number. */
 static size_t
-read_number(struct cursor *in, size_t max, unsigned *number_r)
+read_number(struct field_cursor *in, size_t max, unsigned *number_r)
 {
 	uint64_t number;
 	size_t digits = number_read(in->at, (size_t)(in->end - in->at), 9999, &number);
@@ -27,7 +27,7 @@ read_number(struct cursor *in, size_t max, unsigned *number_r)
 }
 
 static size_t
-read_letters(struct cursor *in)
+read_letters(struct field_cursor *in)
 {
 	const char *start = in->at;
 
@@ -38,38 +38,38 @@ read_letters(struct cursor *in)
 
 /* "Mon, " where it is there; the obsolete syntax has comments everywhere. */
 static void
-skip_weekday(struct cursor *in)
+skip_weekday(struct field_cursor *in)
 {
-	token_cfws(in, NULL);
+	field_cfws(in, NULL);
 	if (read_letters(in) == 0)
 		return;
-	token_cfws(in, NULL);
-	if (cursor_peek(in) == ',')
+	field_cfws(in, NULL);
+	if (field_peek(in) == ',')
 		in->at++;
-	token_cfws(in, NULL);
+	field_cfws(in, NULL);
 }
 
 /* 1 to 12; or 13: there is none. */
 static size_t
-read_month(struct cursor *in)
+read_month(struct field_cursor *in)
 {
 	static const char *const names[MONTHS] = {
 	    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 	const char *start;
 
-	token_cfws(in, NULL);
+	field_cfws(in, NULL);
 	start = in->at;
 	return 1 + caseless_find(names, MONTHS, start, read_letters(in));
 }
 
 /* Two digits are 1950 to 2049, three count from 1900. */
 static unsigned
-read_year(struct cursor *in)
+read_year(struct field_cursor *in)
 {
 	unsigned year;
 	size_t digits;
 
-	token_cfws(in, NULL);
+	field_cfws(in, NULL);
 	digits = read_number(in, 4, &year);
 	if (digits == 2)
 		return year < 50 ? 2000 + year : 1900 + year;
@@ -91,7 +91,7 @@ days_before(size_t month)
 bool
 date_day(const char *text, size_t len, int64_t *day_r)
 {
-	struct cursor in = {text, text + len};
+	struct field_cursor in = {text, text + len};
 	unsigned day, year;
 	int64_t leaps;
 	size_t month;

@@ -23,7 +23,7 @@
 #include "maildir/message/fields.h"
 #include "maildir/message/match.h"
 #include "maildir/message/mime.h"
-#include "maildir/message/words.h"
+#include "maildir/message/encoded_word.h"
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
@@ -179,11 +179,11 @@ decoding_clear(struct decoding *decoding)
 static void
 line_add(const struct mdtext *line, struct decoding *decoding, struct mdtext *out)
 {
-	struct words words = {.charset = NULL};
+	struct encoded_words words = {.charset = NULL};
 
 	decoding->utf8.len = 0;
-	words_feed(&words, line->data, line->len, &decoding->utf8);
-	words_end(&words, &decoding->utf8);
+	encoded_word_feed(&words, line->data, line->len, &decoding->utf8);
+	encoded_word_end(&words, &decoding->utf8);
 	(void)words_squeeze(&decoding->utf8, false);
 	casemap_add(decoding->utf8.data, decoding->utf8.len, out);
 	out->failed |= line->failed || decoding->utf8.failed;

@@ -22,7 +22,7 @@
 #include "maildir/message/match.h"
 #include "maildir/message/mime.h"
 #include "maildir/message/source.h"
-#include "maildir/message/words.h"
+#include "maildir/message/encoded_word.h"
 
 enum {
 	PIECE = 32 * 1024,	 /* what is read and decoded at a time */
@@ -49,7 +49,7 @@ struct window {
 struct header {
 	struct header_reader reader;
 	struct mdtext field; /* what came of a field, unfolded */
-	struct words words;
+	struct encoded_words words;
 	bool root;		    /* the message's own: fields are asked for */
 	bool want_field, want_text; /* of a field that has begun: who wants its text */
 	bool blank;		    /* the last octet that was put is one */
@@ -202,7 +202,7 @@ field_put(struct matcher *m, struct header *header)
 static void
 field_decode(struct matcher *m, struct header *header)
 {
-	words_feed(&header->words, header->field.data, header->field.len, &m->utf8);
+	encoded_word_feed(&header->words, header->field.data, header->field.len, &m->utf8);
 	header->field.len = 0;
 	field_put(m, header);
 }
@@ -230,7 +230,7 @@ field_end(struct matcher *m, struct header *header)
 	if (header->want_field || header->want_text) {
 		if (header->field.len > 0)
 			field_decode(m, header);
-		words_end(&header->words, &m->utf8);
+		encoded_word_end(&header->words, &m->utf8);
 		field_put(m, header);
 	}
 	if (header->want_field)

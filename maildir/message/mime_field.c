@@ -10,7 +10,7 @@
 
 #include "maildir/base/caseless.h"
 #include "maildir/message/mime_internal.h"
-#include "maildir/message/token.h"
+#include "maildir/message/field.h"
 
 /* RFC 2045 section 5.1: tspecials; and what ends a value that should have been quoted, "a/b=c". */
 #define TOKEN_STOPS "()<>@,;:\\\"/[]?="
@@ -48,24 +48,24 @@ field_of(const char *name, size_t len)
 
 /* A token at the cursor, after blanks and comments; NULL: there is none. */
 static const char *
-read_token(struct mime *mime, struct cursor *in)
+read_token(struct mime *mime, struct field_cursor *in)
 {
-	token_cfws(in, NULL);
+	field_cfws(in, NULL);
 	mime->word.len = 0;
-	if (token_until(in, TOKEN_STOPS, &mime->word) == 0)
+	if (field_word(in, TOKEN_STOPS, &mime->word) == 0)
 		return NULL;
 	return mime_keep(mime, mime->word.data, mime->word.len);
 }
 
 static const char *
-read_value(struct mime *mime, struct cursor *in)
+read_value(struct mime *mime, struct field_cursor *in)
 {
-	token_cfws(in, NULL);
+	field_cfws(in, NULL);
 	mime->word.len = 0;
-	if (cursor_peek(in) == '"')
-		token_quoted(in, &mime->word);
+	if (field_peek(in) == '"')
+		field_quoted(in, &mime->word);
 	else
-		token_until(in, VALUE_STOPS, &mime->word);
+		field_word(in, VALUE_STOPS, &mime->word);
 	return mime_keep(mime, mime->word.data, mime->word.len);
 }
 
@@ -87,28 +87,28 @@ add_parameter(struct mime *mime, const char *name, const char *value)
  * or none or two, means nothing.
  */
 static void
-read_parameters(struct mime *mime, struct cursor *in, struct mime_parameters *parameters)
+read_parameters(struct mime *mime, struct field_cursor *in, struct mime_parameters *parameters)
 {
 	parameters->first = (uint32_t)mime->parameters;
 	while (mime->parameters_seen < MIME_PARAMETERS_MAX && !mime->failed) {
-		struct cursor start;
+		struct field_cursor start;
 		const char *name;
 
-		token_cfws(in, NULL);
-		if (cursor_peek(in) == -1)
+		field_cfws(in, NULL);
+		if (field_peek(in) == -1)
 			break;
 		start = *in;
 		mime->word.len = 0;
 		if (*in->at == '"') { /* quoted, and no value */
-			token_quoted(in, &mime->word);
+			field_quoted(in, &mime->word);
 			continue;
 		}
-		if (token_until(in, TOKEN_STOPS, &mime->word) == 0) {
+		if (field_word(in, TOKEN_STOPS, &mime->word) == 0) {
 			in->at++;
 			continue;
 		}
-		token_cfws(in, NULL);
-		if (cursor_peek(in) != '=')
+		field_cfws(in, NULL);
+		if (field_peek(in) != '=')
 			continue;
 		name = read_token(mime, &start);
 		in->at++;
@@ -130,15 +130,15 @@ find_parameter(const struct mime *mime, const struct mime_parameters *parameters
 
 /* Malformed, it counts as none: RFC 2045 section 5.2. */
 static void
-take_type(struct mime *mime, struct mime_node *node, struct cursor *in)
+take_type(struct mime *mime, struct mime_node *node, struct field_cursor *in)
 {
 	const char *type, *subtype;
 
 	if (node->pub.type != NULL)
 		return;
 	type = read_token(mime, in);
-	token_cfws(in, NULL);
-	if (type == NULL || cursor_peek(in) != '/')
+	field_cfws(in, NULL);
+	if (type == NULL || field_peek(in) != '/')
 		return;
 	in->at++;
 	subtype = read_token(mime, in);
@@ -152,7 +152,7 @@ take_type(struct mime *mime, struct mime_node *node, struct cursor *in)
 }
 
 static void
-take_disposition(struct mime *mime, struct mime_node *node, struct cursor *in)
+take_disposition(struct mime *mime, struct mime_node *node, struct field_cursor *in)
 {
 	if (node->disposition != NULL)
 		return;
@@ -215,7 +215,7 @@ static void
 take_field(struct mime *mime, enum mime_field field, const char *text, size_t len)
 {
 	struct mime_node *node = &mime->node[mime->current];
-	struct cursor in = {text, text + len};
+	struct field_cursor in = {text, text + len};
 	/* What keeping it costs beside its octets counts too: fields may be empty and many. */
 	size_t cost = len + sizeof(struct mime_value);
 

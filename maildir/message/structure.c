@@ -11,7 +11,7 @@
 #include "maildir/message/charset.h"
 #include "maildir/message/decode.h"
 #include "maildir/message/mime_internal.h"
-#include "maildir/message/token.h"
+#include "maildir/message/field.h"
 
 struct writer {
 	const struct mime *mime;
@@ -139,20 +139,20 @@ put_disposition(struct writer *w, const struct mime_node *node)
 static void
 put_language(struct writer *w, const struct mime_node *node)
 {
-	struct cursor in = {node->language, node->language};
+	struct field_cursor in = {node->language, node->language};
 	struct mdtext tag = {0};
 	bool any = false;
 
 	if (node->language != NULL)
 		in.end += strlen(node->language);
 	while (in.at < in.end) {
-		token_cfws(&in, NULL);
+		field_cfws(&in, NULL);
 		tag.len = 0;
-		if (token_until(&in, "(,", &tag) > 0) {
+		if (field_word(&in, "(,", &tag) > 0) {
 			put(w, any ? " " : "(");
 			mime_put_string(w->out, tag.data, tag.len, w->utf8);
 			any = true;
-		} else if (cursor_peek(&in) == ',') {
+		} else if (field_peek(&in) == ',') {
 			in.at++;
 		}
 	}

@@ -14,7 +14,7 @@
 #include "maildir/message/casemap.h"
 #include "maildir/message/charset.h"
 #include "maildir/message/fields.h"
-#include "maildir/message/words.h"
+#include "maildir/message/encoded_word.h"
 #include "server/array.h"
 #include "server/imap/mailbox.h"
 #include "server/imap/search.h"

@@ -1,8 +1,8 @@
 /*
- * words.h: a header field's text with its encoded words undone.  RFC 2047.
+ * encoded_word.h: a header field's text with its encoded words undone.  RFC 2047.
  */
-#ifndef MAILDIR_MESSAGE_WORDS_H
-#define MAILDIR_MESSAGE_WORDS_H
+#ifndef MAILDIR_MESSAGE_ENCODED_WORD_H
+#define MAILDIR_MESSAGE_ENCODED_WORD_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -11,14 +11,14 @@
 #include "maildir/message/charset.h"
 
 /* Blanks behind an encoded word that may vanish; more than these stay.  Folding leaves one or two. */
-enum { WORDS_BLANKS = 64 };
+enum { ENCODED_WORD_BLANKS = 64 };
 
 /* A zeroed one is at the start of a text. */
-struct words {
+struct encoded_words {
 	const struct charset *charset; /* of what carry holds; NULL: nothing yet */
 	struct charset_carry carry;
 	bool after_word; /* nothing but blanks since an encoded word: */
-	char blanks[WORDS_BLANKS];
+	char blanks[ENCODED_WORD_BLANKS];
 	size_t blanks_len;
 };
 
@@ -29,10 +29,10 @@ struct words {
  * together.  A charset that is unknown, and octets that are no ASCII, are read as charset_unmarked
  * does.
  */
-void words_feed(struct words *words, const char *text, size_t len, struct mdtext *out);
+void encoded_word_feed(struct encoded_words *words, const char *text, size_t len, struct mdtext *out);
 
 /* The text is over; words is zeroed. */
-void words_end(struct words *words, struct mdtext *out);
+void encoded_word_end(struct encoded_words *words, struct mdtext *out);
 
 /*
  * Of blanks in a text one is left: programs fold at a blank and begin the next line with another, which nobody

@@ -1,13 +1,13 @@
 /*
- * token.c: blanks, comments, quoted strings and words of header fields.
+ * field.c: blanks, comments, quoted strings and words of header fields.
  * Runs as: mail user.
  */
 #include <string.h>
 
-#include "maildir/message/token.h"
+#include "maildir/message/field.h"
 
 int
-cursor_peek(const struct cursor *cursor)
+field_peek(const struct field_cursor *cursor)
 {
 	return cursor->at < cursor->end ? (unsigned char)*cursor->at : -1;
 }
@@ -20,7 +20,7 @@ is_blank(int c)
 
 /* Behind a backslash: the octet it escapes, or the backslash itself when nothing is left. */
 static const char *
-escaped(struct cursor *cursor)
+escaped(struct field_cursor *cursor)
 {
 	const char *backslash = cursor->at++;
 
@@ -29,7 +29,7 @@ escaped(struct cursor *cursor)
 
 /* At "(": passes the comment, adding its text. */
 static void
-skip_comment(struct cursor *cursor, struct mdtext *out)
+skip_comment(struct field_cursor *cursor, struct mdtext *out)
 {
 	size_t depth = 0;
 
@@ -67,9 +67,9 @@ trim(struct mdtext *text)
 
 /* The comment's text, but an empty one leaves the text of the comment before. */
 static void
-take_comment(struct cursor *cursor, struct mdtext *comment)
+take_comment(struct field_cursor *cursor, struct mdtext *comment)
 {
-	struct cursor look = *cursor;
+	struct field_cursor look = *cursor;
 
 	skip_comment(&look, NULL);
 	if (comment != NULL && look.at - cursor->at > 2) {
@@ -81,12 +81,12 @@ take_comment(struct cursor *cursor, struct mdtext *comment)
 }
 
 bool
-token_cfws(struct cursor *cursor, struct mdtext *comment)
+field_cfws(struct field_cursor *cursor, struct mdtext *comment)
 {
 	const char *start = cursor->at;
 
 	for (;;) {
-		int c = cursor_peek(cursor);
+		int c = field_peek(cursor);
 
 		if (is_blank(c))
 			cursor->at++;
@@ -98,7 +98,7 @@ token_cfws(struct cursor *cursor, struct mdtext *comment)
 }
 
 void
-token_quoted(struct cursor *cursor, struct mdtext *out)
+field_quoted(struct field_cursor *cursor, struct mdtext *out)
 {
 	cursor->at++;
 	while (cursor->at < cursor->end) {
@@ -128,7 +128,7 @@ is_stop(char c, const char *stops)
 }
 
 size_t
-token_until(struct cursor *cursor, const char *stops, struct mdtext *out)
+field_word(struct field_cursor *cursor, const char *stops, struct mdtext *out)
 {
 	const char *start = cursor->at;
 	size_t len;

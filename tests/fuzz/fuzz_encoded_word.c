@@ -1,5 +1,5 @@
 /*
- * fuzz_words.c: a header field's text with its encoded words, in two pieces; the first octet tells where
+ * fuzz_encoded_word.c: a header field's text with its encoded words, in two pieces; the first octet tells where
  * the first ends, and the rest is mapped as octets too, which need not be UTF-8.
  */
 #include <stdint.h>
@@ -9,14 +9,14 @@
 #include "maildir/base/text.h"
 #include "maildir/message/casemap.h"
 #include "maildir/message/charset.h"
-#include "maildir/message/words.h"
+#include "maildir/message/encoded_word.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct words words = {.charset = NULL};
+	struct encoded_words words = {.charset = NULL};
 	struct mdtext out = {0}, mapped = {0};
 	size_t first;
 	char *text;
@@ -29,9 +29,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (text == NULL)
 		return 0;
 	memcpy(text, data, size);
-	words_feed(&words, text + 1, first, &out);
-	words_feed(&words, text + 1 + first, size - 1 - first, &out);
-	words_end(&words, &out);
+	encoded_word_feed(&words, text + 1, first, &out);
+	encoded_word_feed(&words, text + 1 + first, size - 1 - first, &out);
+	encoded_word_end(&words, &out);
 	if (out.failed || (out.len > 0 && !utf8_valid(out.data, out.len)))
 		abort();
 	/* An octet gives at most one character, of three octets. */

@@ -1,11 +1,11 @@
 /*
- * words.c: encoded words in header fields.  RFC 2047.
+ * encoded_word.c: encoded words in header fields.  RFC 2047.
  * Runs as: mail user.
  */
 #include <string.h>
 
 #include "maildir/message/decode.h"
-#include "maildir/message/words.h"
+#include "maildir/message/encoded_word.h"
 
 enum {
 	/* A charset's name in an encoded word; the longest that IANA lists has 45 octets. */
@@ -22,7 +22,7 @@ struct word {
 
 /* What was not complete in the charset so far cannot become so any more. */
 static void
-words_finish(struct words *words, struct mdtext *out)
+encoded_word_finish(struct encoded_words *words, struct mdtext *out)
 {
 	if (words->charset != NULL)
 		charset_to_utf8(words->charset, &words->carry, NULL, 0, true, out);
@@ -41,7 +41,7 @@ all_blank(const char *text, size_t len)
 
 /* Text outside of words.  Blanks behind one wait for what comes. */
 static void
-words_plain(struct words *words, const char *text, size_t len, struct mdtext *out)
+encoded_word_plain(struct encoded_words *words, const char *text, size_t len, struct mdtext *out)
 {
 	if (len == 0)
 		return;
@@ -51,7 +51,7 @@ words_plain(struct words *words, const char *text, size_t len, struct mdtext *ou
 			words->blanks_len += len;
 			return;
 		}
-		words_finish(words, out);
+		encoded_word_finish(words, out);
 		mdtext_add(out, words->blanks, words->blanks_len);
 		words->blanks_len = 0;
 		words->after_word = false;
@@ -84,7 +84,7 @@ decode_q(const char **at, const char *end, char *out, size_t size)
 }
 
 static void
-words_decode(struct words *words, const struct word *word, struct mdtext *out)
+encoded_word_decode(struct encoded_words *words, const struct word *word, struct mdtext *out)
 {
 	char data[PIECE + sizeof(((struct decoder *)0)->held)];
 	const char *at = word->payload;
@@ -109,15 +109,15 @@ words_decode(struct words *words, const struct word *word, struct mdtext *out)
 
 /* A word begins anew, unless it goes on in the charset of the one that it follows. */
 static void
-words_word(struct words *words, const struct word *word, struct mdtext *out)
+encoded_word_word(struct encoded_words *words, const struct word *word, struct mdtext *out)
 {
 	if (!words->after_word || words->charset != word->charset ||
 	    charset_stateful(word->charset))
-		words_finish(words, out);
+		encoded_word_finish(words, out);
 	words->charset = word->charset;
 	words->blanks_len = 0;
 	words->after_word = true;
-	words_decode(words, word, out);
+	encoded_word_decode(words, word, out);
 }
 
 /* Where the text has these two octets next, or its end. */
@@ -162,7 +162,7 @@ word_parse(const char *start, const char *end, const char **mark, struct word *w
 }
 
 void
-words_feed(struct words *words, const char *text, size_t len, struct mdtext *out)
+encoded_word_feed(struct encoded_words *words, const char *text, size_t len, struct mdtext *out)
 {
 	const char *end = text + len, *from = text, *at = text, *mark = text;
 	struct word word;
@@ -172,17 +172,17 @@ words_feed(struct words *words, const char *text, size_t len, struct mdtext *out
 			at += 2;
 			continue;
 		}
-		words_plain(words, from, (size_t)(at - from), out);
-		words_word(words, &word, out);
+		encoded_word_plain(words, from, (size_t)(at - from), out);
+		encoded_word_word(words, &word, out);
 		from = at = word.end + 2;
 	}
-	words_plain(words, from, (size_t)(end - from), out);
+	encoded_word_plain(words, from, (size_t)(end - from), out);
 }
 
 void
-words_end(struct words *words, struct mdtext *out)
+encoded_word_end(struct encoded_words *words, struct mdtext *out)
 {
-	words_finish(words, out);
+	encoded_word_finish(words, out);
 	mdtext_add(out, words->blanks, words->blanks_len);
 	memset(words, 0, sizeof(*words));
 }

@@ -1,9 +1,9 @@
 /*
- * token.h: the small pieces that header fields consist of: blanks and comments, quoted strings, words.
+ * field.h: the small pieces that header fields consist of: blanks and comments, quoted strings, words.
  * RFC 5322 section 3.2, RFC 2045 section 5.1.
  */
-#ifndef MAILDIR_MESSAGE_TOKEN_H
-#define MAILDIR_MESSAGE_TOKEN_H
+#ifndef MAILDIR_MESSAGE_FIELD_H
+#define MAILDIR_MESSAGE_FIELD_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -11,24 +11,24 @@
 #include "maildir/base/text.h"
 
 /* A field's text, unfolded, and how far it is read.  No function here reads at end or behind it. */
-struct cursor {
+struct field_cursor {
 	const char *at, *end;
 };
 
 /* The next octet (0 to 255), or -1 at the end. */
-int cursor_peek(const struct cursor *cursor);
+int field_peek(const struct field_cursor *cursor);
 
 /*
  * Passes over blanks and comments; whether there were any.  The text of the last comment that says
  * something replaces what is in comment, where that is not NULL.  What is nested only costs a counter.
  */
-bool token_cfws(struct cursor *cursor, struct mdtext *comment);
+bool field_cfws(struct field_cursor *cursor, struct mdtext *comment);
 
 /* At a quotation mark: adds the text without quotes and escapes.  One that is never closed ends where
  * the field ends. */
-void token_quoted(struct cursor *cursor, struct mdtext *out);
+void field_quoted(struct field_cursor *cursor, struct mdtext *out);
 
 /* Adds the octets up to a blank or one of stops; how many. */
-size_t token_until(struct cursor *cursor, const char *stops, struct mdtext *out);
+size_t field_word(struct field_cursor *cursor, const char *stops, struct mdtext *out);
 
 #endif

@@ -1,23 +1,23 @@
 /*
- * test_maildir_words.c: encoded words in header fields.
+ * test_maildir_encoded_word.c: encoded words in header fields.
  */
 #include "maildir_fixture.h"
 
 #include "maildir/message/casemap.h"
-#include "maildir/message/words.h"
+#include "maildir/message/encoded_word.h"
 
 static char *
 decoded(const char *first, size_t first_len, const char *second, size_t second_len)
 {
-	struct words words = {.charset = NULL};
+	struct encoded_words words = {.charset = NULL};
 	struct mdtext out = {0};
 	char *copy = malloc(first_len + 1);
 
 	assert_non_null(copy);
 	memcpy(copy + 1, first, first_len); /* ends where its memory ends */
-	words_feed(&words, copy + 1, first_len, &out);
-	words_feed(&words, second, second_len, &out);
-	words_end(&words, &out);
+	encoded_word_feed(&words, copy + 1, first_len, &out);
+	encoded_word_feed(&words, second, second_len, &out);
+	encoded_word_end(&words, &out);
 	assert_false(words.after_word);
 	assert_true(out.len == 0 || utf8_valid(out.data, out.len));
 	mdtext_add(&out, "", 1);

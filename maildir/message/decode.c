@@ -4,9 +4,11 @@
  */
 #include <stdbool.h>
 #include <string.h>
-#include <strings.h>
 
+#include "maildir/base/caseless.h"
 #include "maildir/message/decode.h"
+
+#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
 /* What an octet is to base64, beside the values 0 to 63. */
 enum { B64_PAD = 64, B64_OTHER = 65 };
@@ -14,25 +16,14 @@ enum { B64_PAD = 64, B64_OTHER = 65 };
 enum decode_kind
 decode_kind(const char *word)
 {
-	static const struct {
-		const char *word;
-		enum decode_kind kind;
-	} rows[] = {
-	    {"7bit", DECODE_NOTHING},
-	    {"8bit", DECODE_NOTHING},
-	    {"binary", DECODE_NOTHING},
-	    {"", DECODE_NOTHING},
-	    {"base64", DECODE_BASE64},
-	    {"quoted-printable", DECODE_QUOTED_PRINTABLE},
-	};
+	static const char *const words[] = {
+	    "7bit", "8bit", "binary", "", "base64", "quoted-printable"};
+	static const enum decode_kind kinds[COUNT(words) + 1] = {DECODE_NOTHING, DECODE_NOTHING,
+	    DECODE_NOTHING, DECODE_NOTHING, DECODE_BASE64, DECODE_QUOTED_PRINTABLE, DECODE_UNKNOWN};
 
 	if (word == NULL)
 		return DECODE_NOTHING;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		if (strcasecmp(word, rows[i].word) == 0)
-			return rows[i].kind;
-	}
-	return DECODE_UNKNOWN;
+	return kinds[caseless_find(words, COUNT(words), word, strlen(word))];
 }
 
 void
@@ -148,8 +139,8 @@ is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
-int
-decode_hex(char c)
+static int
+hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
@@ -158,6 +149,34 @@ decode_hex(char c)
 	if (c >= 'a' && c <= 'f')
 		return c - 'a' + 10;
 	return -1;
+}
+
+int
+decode_hex(const char *digits)
+{
+	int high = hex_digit(digits[0]), low = high >= 0 ? hex_digit(digits[1]) : -1;
+
+	return low >= 0 ? high << 4 | low : -1;
+}
+
+/* Whether what is held is "=" and the first digit of an escape. */
+static bool
+quoted_half(const struct decoder *decoder)
+{
+	return decoder->held_len == 2 && decoder->held[0] == '=' &&
+	       hex_digit(decoder->held[1]) >= 0;
+}
+
+/* Whether the octet can follow what is held and leaves it as undecided as it was. */
+static bool
+quoted_holds(const struct decoder *decoder, char c)
+{
+	const char *held = decoder->held;
+	size_t len = decoder->held_len;
+
+	if (len == sizeof(decoder->held) || held[len - 1] == '\r' || quoted_half(decoder))
+		return false;
+	return is_blank(c) || c == '\r' || (len == 1 && held[0] == '=' && hex_digit(c) >= 0);
 }
 
 static size_t
@@ -170,59 +189,28 @@ quoted_flush(struct decoder *decoder, char *out)
 	return n;
 }
 
-/* A line end behind what is held: blanks go, and with an "=" the line end too. */
-static size_t
-quoted_newline(struct decoder *decoder, char *out)
-{
-	const char *held = decoder->held;
-	size_t n = 0;
-
-	if (held[0] == '=' && decoder->held_len == 2 && decode_hex(held[1]) >= 0) {
-		n = quoted_flush(decoder, out);
-		out[n++] = '\n';
-	} else if (held[0] != '=') {
-		if (held[decoder->held_len - 1] == '\r')
-			out[n++] = '\r';
-		out[n++] = '\n';
-	}
-	decoder->held_len = 0;
-	return n;
-}
-
-/* Whether the octet can follow what is held and leaves it as undecided as it was. */
-static bool
-quoted_holds(const struct decoder *decoder, char c)
-{
-	const char *held = decoder->held;
-	size_t len = decoder->held_len;
-
-	if (len == sizeof(decoder->held) || held[len - 1] == '\r')
-		return false;
-	if (len == 1 && held[0] == '=' && decode_hex(c) >= 0)
-		return true;
-	if (len == 2 && held[0] == '=' && decode_hex(held[1]) >= 0)
-		return false;
-	return is_blank(c) || c == '\r';
-}
-
 static size_t
 quoted_octet(struct decoder *decoder, char c, char *out)
 {
 	char *held = decoder->held;
 	size_t n = 0;
 
-	if (decoder->held_len > 0) {
-		if (c == '\n')
-			return quoted_newline(decoder, out);
-		if (decoder->held_len == 2 && held[0] == '=' && decode_hex(held[1]) >= 0 &&
-		    decode_hex(c) >= 0) {
-			decoder->held_len = 0;
-			out[0] = (char)(decode_hex(held[1]) << 4 | decode_hex(c));
-			return 1;
-		}
-		if (!quoted_holds(decoder, c))
-			n = quoted_flush(decoder, out);
+	if (quoted_half(decoder) && hex_digit(c) >= 0) {
+		decoder->held_len = 0;
+		out[0] = (char)(hex_digit(held[1]) << 4 | hex_digit(c));
+		return 1;
 	}
+	if (c == '\n' && decoder->held_len > 0 && !quoted_half(decoder)) {
+		/* Blanks go, and with an "=" the line end too. */
+		if (held[0] != '=' && held[decoder->held_len - 1] == '\r')
+			out[n++] = '\r';
+		if (held[0] != '=')
+			out[n++] = '\n';
+		decoder->held_len = 0;
+		return n;
+	}
+	if (decoder->held_len > 0 && !quoted_holds(decoder, c))
+		n = quoted_flush(decoder, out);
 	if (decoder->held_len > 0 || c == '=' || is_blank(c))
 		held[decoder->held_len++] = c;
 	else
@@ -261,14 +249,12 @@ quoted_feed(struct decoder *decoder, const char *in, size_t len, char *out)
 	return n;
 }
 
-/* Behind the last line is a line end, which belongs to the boundary. */
+/* After the last line comes a line end, which belongs to the boundary. */
 static size_t
 quoted_end(struct decoder *decoder, char *out)
 {
-	size_t n = 0;
+	size_t n = quoted_half(decoder) ? quoted_flush(decoder, out) : 0;
 
-	if (decoder->held_len == 2 && decoder->held[0] == '=' && decode_hex(decoder->held[1]) >= 0)
-		n = quoted_flush(decoder, out);
 	decoder->held_len = 0;
 	return n;
 }

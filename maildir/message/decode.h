@@ -34,7 +34,7 @@ size_t decode_feed(struct decoder *decoder, const char *in, size_t len, char *ou
 /* The end: what was held.  Room for sizeof(held). */
 size_t decode_end(struct decoder *decoder, char *out);
 
-/* A hexadecimal digit's value in either case, or -1. */
-int decode_hex(char c);
+/* The octet that two hexadecimal digits in either case are, or -1.  The second is not read after a NUL. */
+int decode_hex(const char *digits);
 
 #endif

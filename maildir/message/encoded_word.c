@@ -68,11 +68,10 @@ decode_q(const char **at, const char *end, char *out, size_t size)
 	size_t n = 0;
 
 	while (in < end && n < size) {
-		int high = end - in > 2 && in[0] == '=' ? decode_hex(in[1]) : -1;
-		int low = high >= 0 ? decode_hex(in[2]) : -1;
+		int octet = end - in > 2 && in[0] == '=' ? decode_hex(in + 1) : -1;
 
-		if (low >= 0) {
-			out[n++] = (char)(high << 4 | low);
+		if (octet >= 0) {
+			out[n++] = (char)octet;
 			in += 3;
 		} else {
 			out[n++] = *in == '_' ? ' ' : *in;

@@ -29,7 +29,8 @@ struct encoded_words {
  * together.  A charset that is unknown, and octets that are no ASCII, are read as charset_unmarked
  * does.
  */
-void encoded_word_feed(struct encoded_words *words, const char *text, size_t len, struct mdtext *out);
+void encoded_word_feed(
+    struct encoded_words *words, const char *text, size_t len, struct mdtext *out);
 
 /* The text is over; words is zeroed. */
 void encoded_word_end(struct encoded_words *words, struct mdtext *out);

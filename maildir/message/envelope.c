@@ -68,32 +68,29 @@ struct writer {
 	bool utf8;
 };
 
-/* A text of the parser; an empty one is NIL where that is no group's mark. */
+/* A text of the parser after what stands before it; or_nil: an empty one is NIL. */
 static void
-put_text(struct writer *w, const struct mdtext *text, bool or_nil)
+put_text(struct writer *w, const char *before, const struct mdtext *text, bool or_nil)
 {
 	const char *data = text->len > 0 ? text->data : or_nil ? NULL : "";
 
+	mdtext_add(w->out, before, 1);
 	mime_put_string(w->out, data, text->len, w->utf8);
 }
 
 static void
 put_address(struct writer *w, enum address_kind kind)
 {
-	struct address_parser *parser = &w->parser;
+	const struct address_parser *parser = &w->parser;
 
 	if (kind == ADDRESS_GROUP_END) {
 		mdtext_add(w->out, "(NIL NIL NIL NIL)", 17);
 		return;
 	}
-	mdtext_add(w->out, "(", 1);
-	put_text(w, &parser->name, true);
-	mdtext_add(w->out, " ", 1);
-	put_text(w, &parser->route, true);
-	mdtext_add(w->out, " ", 1);
-	put_text(w, &parser->mailbox, false);
-	mdtext_add(w->out, " ", 1);
-	put_text(w, &parser->host, kind == ADDRESS_GROUP);
+	put_text(w, "(", &parser->name, true);
+	put_text(w, " ", &parser->route, true);
+	put_text(w, " ", &parser->mailbox, false);
+	put_text(w, " ", &parser->host, kind == ADDRESS_GROUP);
 	mdtext_add(w->out, ")", 1);
 }
 
@@ -158,7 +155,7 @@ mime_put_envelope(const struct mime *mime, uint32_t part, bool utf8, struct mdte
 	struct writer w = {.mime = mime, .out = out, .utf8 = utf8};
 
 	if (envelope == MIME_NONE) { /* no field at all */
-		mdtext_addf(out, "(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)");
+		mdtext_addf(out, MIME_NO_ENVELOPE);
 		return;
 	}
 	w.envelope = &mime->envelope[envelope];

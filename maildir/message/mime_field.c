@@ -35,10 +35,10 @@ field_of(const char *name, size_t len)
 	    [FIELD_MESSAGE_ID] = "Message-ID",
 	    [FIELD_TYPE] = "Content-Type",
 	    [FIELD_ENCODING] = "Content-Transfer-Encoding",
+	    [FIELD_DISPOSITION] = "Content-Disposition",
 	    [FIELD_ID] = "Content-ID",
 	    [FIELD_DESCRIPTION] = "Content-Description",
 	    [FIELD_MD5] = "Content-MD5",
-	    [FIELD_DISPOSITION] = "Content-Disposition",
 	    [FIELD_LANGUAGE] = "Content-Language",
 	    [FIELD_LOCATION] = "Content-Location",
 	};
@@ -203,13 +203,6 @@ take_for_envelope(
 	envelope->last[field] = index;
 }
 
-static void
-take_text(struct mime *mime, const char **field, const char *text, size_t len)
-{
-	if (*field == NULL)
-		*field = mime_keep(mime, text, len);
-}
-
 /* A field of the current part, without the blanks around its text. */
 static void
 take_field(struct mime *mime, enum mime_field field, const char *text, size_t len)
@@ -222,37 +215,16 @@ take_field(struct mime *mime, enum mime_field field, const char *text, size_t le
 	if (mime->kept + cost > MIME_HEADER_MAX)
 		return;
 	mime->kept += cost;
-	switch (field) {
-	case FIELD_TYPE:
+	if (field == FIELD_TYPE)
 		take_type(mime, node, &in);
-		break;
-	case FIELD_ENCODING:
-		if (node->pub.encoding == NULL)
-			node->pub.encoding = read_token(mime, &in);
-		break;
-	case FIELD_DISPOSITION:
+	else if (field == FIELD_DISPOSITION)
 		take_disposition(mime, node, &in);
-		break;
-	case FIELD_ID:
-		take_text(mime, &node->id, text, len);
-		break;
-	case FIELD_DESCRIPTION:
-		take_text(mime, &node->description, text, len);
-		break;
-	case FIELD_MD5:
-		take_text(mime, &node->md5, text, len);
-		break;
-	case FIELD_LANGUAGE:
-		take_text(mime, &node->language, text, len);
-		break;
-	case FIELD_LOCATION:
-		take_text(mime, &node->location, text, len);
-		break;
-	default:
-		if (node->pub.parent == MIME_NONE ||
-		    mime->node[node->pub.parent].pub.kind == MIME_MESSAGE)
-			take_for_envelope(mime, node, field, text, len);
-	}
+	else if (field == FIELD_ENCODING && node->pub.encoding == NULL)
+		node->pub.encoding = read_token(mime, &in);
+	else if (field >= FIELD_ID && node->text[field - FIELD_ID] == NULL)
+		node->text[field - FIELD_ID] = mime_keep(mime, text, len);
+	else if (field < FIELDS_OF_ENVELOPE && mime_is_message(mime, node))
+		take_for_envelope(mime, node, field, text, len);
 }
 
 /* A CR alone, at the end of a field, is a line end that was written twice. */

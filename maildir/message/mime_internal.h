@@ -33,10 +33,10 @@ enum mime_field {
 	FIELDS_OF_ENVELOPE,
 	FIELD_TYPE = FIELDS_OF_ENVELOPE,
 	FIELD_ENCODING,
-	FIELD_ID,
+	FIELD_DISPOSITION,
+	FIELD_ID, /* from here on they are kept as they are */
 	FIELD_DESCRIPTION,
 	FIELD_MD5,
-	FIELD_DISPOSITION,
 	FIELD_LANGUAGE,
 	FIELD_LOCATION,
 	FIELD_OTHER,
@@ -72,8 +72,16 @@ struct mime_node {
 	uint64_t first_line; /* lines of the message before the body */
 	struct mime_parameters parameters, disposition_parameters;
 	const char *boundary;
-	const char *id, *description, *md5, *disposition, *language, *location;
+	const char *disposition;
+	const char *text[FIELD_OTHER - FIELD_ID];
 };
+
+/* The text of such a field, or NULL. */
+static inline const char *
+mime_field_text(const struct mime_node *node, enum mime_field field)
+{
+	return node->text[field - FIELD_ID];
+}
 
 /* A multipart whose parts are being read. */
 struct mime_open {
@@ -122,6 +130,8 @@ const char *mime_keep(struct mime *mime, const char *text, size_t len);
 /* Whether a word is that one, without case; NULL is none. */
 bool mime_word_is(const char *word, const char *text);
 bool mime_is_message_type(const struct mime_part *part);
+/* Whether the part is a message, with a header of its own. */
+bool mime_is_message(const struct mime *mime, const struct mime_node *node);
 
 /* A new last part of its parent, of no size yet: its index, or MIME_NONE when memory was short. */
 uint32_t mime_add_part(struct mime *mime, uint32_t parent, uint64_t at);
@@ -135,6 +145,8 @@ void mime_header_end(struct mime *mime);
 /* mime_parameter.c: joins what RFC 2231 section 3 cut in pieces. */
 void mime_join_parameters(struct mime *mime, struct mime_parameters *parameters);
 
+/* The ENVELOPE of a message without any field. */
+#define MIME_NO_ENVELOPE "(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)"
 /* envelope.c: a string of IMAP, quoted where that can be; NULL is NIL. */
 void mime_put_string(struct mdtext *out, const char *text, size_t len, bool utf8);
 

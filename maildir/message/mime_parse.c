@@ -13,13 +13,6 @@
 
 #include "maildir/message/mime_internal.h"
 
-static bool
-is_root_of_message(const struct mime *mime, const struct mime_node *node)
-{
-	return node->pub.parent == MIME_NONE ||
-	       mime->node[node->pub.parent].pub.kind == MIME_MESSAGE;
-}
-
 static void
 begin_part(struct mime *mime, uint32_t parent, uint64_t at)
 {
@@ -36,7 +29,7 @@ begin_part(struct mime *mime, uint32_t parent, uint64_t at)
 static void
 default_type(struct mime *mime, struct mime_node *node)
 {
-	bool message = !is_root_of_message(mime, node) &&
+	bool message = !mime_is_message(mime, node) &&
 		       mime_word_is(mime->node[node->pub.parent].pub.subtype, "digest");
 
 	node->pub.type = message ? "message" : "text";
@@ -125,7 +118,7 @@ close_empty(struct mime *mime, uint32_t index, uint64_t before)
 {
 	struct mime_node *node = &mime->node[index];
 
-	if (is_root_of_message(mime, node) && node->pub.header_at <= before) {
+	if (mime_is_message(mime, node) && node->pub.header_at <= before) {
 		node->pub.header_size = before - node->pub.header_at;
 		node->pub.body_at = before;
 	}

@@ -25,9 +25,11 @@ put(struct writer *w, const char *text)
 	mdtext_add(w->out, text, strlen(text));
 }
 
+/* A string, or NIL, after what stands before it. */
 static void
-put_word(struct writer *w, const char *word)
+put_word(struct writer *w, const char *before, const char *word)
 {
+	put(w, before);
 	mime_put_string(w->out, word, word != NULL ? strlen(word) : 0, w->utf8);
 }
 
@@ -46,12 +48,11 @@ static void
 add_octets(const char *text, struct mdtext *out)
 {
 	for (; *text != '\0'; text++) {
-		int high = *text == '%' ? decode_hex(text[1]) : -1;
-		int low = high >= 0 ? decode_hex(text[2]) : -1;
-		char octet = low >= 0 ? (char)(high << 4 | low) : *text;
+		int octet = *text == '%' ? decode_hex(text + 1) : -1;
+		char c = octet >= 0 ? (char)octet : *text;
 
-		mdtext_add(out, &octet, 1);
-		text += low >= 0 ? 2 : 0;
+		mdtext_add(out, &c, 1);
+		text += octet >= 0 ? 2 : 0;
 	}
 }
 
@@ -89,19 +90,19 @@ put_value(struct writer *w, const struct mime_parameter *parameter)
 		mime_put_string(
 		    w->out, decoded.data != NULL ? decoded.data : "", decoded.len, true);
 	else
-		put_word(w, parameter->value);
+		put_word(w, "", parameter->value);
 	w->out->failed |= decoded.failed;
 	mdtext_clear(&decoded);
 }
 
+/* Without the parenthesis at the end, where there are any. */
 static bool
 put_pairs(struct writer *w, const struct mime_parameters *parameters)
 {
 	for (uint32_t i = 0; i < parameters->count; i++) {
 		const struct mime_parameter *parameter = &w->mime->parameter[parameters->first + i];
 
-		put(w, i == 0 ? "(" : " ");
-		put_word(w, parameter->name);
+		put_word(w, i == 0 ? "(" : " ", parameter->name);
 		put(w, " ");
 		put_value(w, parameter);
 	}
@@ -122,29 +123,14 @@ put_type_parameters(struct writer *w, const struct mime_node *node)
 	put(w, any ? ")" : "NIL");
 }
 
-static void
-put_disposition(struct writer *w, const struct mime_node *node)
-{
-	if (node->disposition == NULL) {
-		put(w, "NIL");
-		return;
-	}
-	put(w, "(");
-	put_word(w, node->disposition);
-	put(w, " ");
-	put(w, put_pairs(w, &node->disposition_parameters) ? "))" : "NIL)");
-}
-
 /* RFC 3282: a list of tags, with comments. */
 static void
-put_language(struct writer *w, const struct mime_node *node)
+put_language(struct writer *w, const char *language)
 {
-	struct field_cursor in = {node->language, node->language};
+	struct field_cursor in = {language, language != NULL ? language + strlen(language) : NULL};
 	struct mdtext tag = {0};
 	bool any = false;
 
-	if (node->language != NULL)
-		in.end += strlen(node->language);
 	while (in.at < in.end) {
 		field_cfws(&in, NULL);
 		tag.len = 0;
@@ -165,56 +151,28 @@ put_language(struct writer *w, const struct mime_node *node)
 static void
 put_extension(struct writer *w, const struct mime_node *node)
 {
-	put(w, " ");
-	put_disposition(w, node);
-	put(w, " ");
-	put_language(w, node);
-	put(w, " ");
-	put_word(w, node->location);
+	if (node->disposition != NULL) {
+		put_word(w, " (", node->disposition);
+		put(w, " ");
+		put(w, put_pairs(w, &node->disposition_parameters) ? ")) " : "NIL) ");
+	} else {
+		put(w, " NIL ");
+	}
+	put_language(w, mime_field_text(node, FIELD_LANGUAGE));
+	put_word(w, " ", mime_field_text(node, FIELD_LOCATION));
 }
 
 static void
 put_basic(struct writer *w, const struct mime_node *node)
 {
-	put_word(w, node->pub.type);
-	put(w, " ");
-	put_word(w, node->pub.subtype);
+	put_word(w, "", node->pub.type);
+	put_word(w, " ", node->pub.subtype);
 	put(w, " ");
 	put_type_parameters(w, node);
-	put(w, " ");
-	put_word(w, node->id);
-	put(w, " ");
-	put_word(w, node->description);
-	put(w, " ");
-	put_word(w, node->pub.encoding != NULL ? node->pub.encoding : "7bit");
+	put_word(w, " ", mime_field_text(node, FIELD_ID));
+	put_word(w, " ", mime_field_text(node, FIELD_DESCRIPTION));
+	put_word(w, " ", node->pub.encoding != NULL ? node->pub.encoding : "7bit");
 	mdtext_addf(w->out, " %" PRIu64, node->pub.body_size);
-}
-
-/* The end of all that is no multipart. */
-static void
-put_single_end(struct writer *w, const struct mime_node *node)
-{
-	if (mime_word_is(node->pub.type, "text") || tells_message(w, &node->pub))
-		mdtext_addf(w->out, " %" PRIu32, node->pub.body_lines);
-	if (w->extended) {
-		put(w, " ");
-		put_word(w, node->md5);
-		put_extension(w, node);
-	}
-	put(w, ")");
-}
-
-static void
-put_multipart_end(struct writer *w, const struct mime_node *node)
-{
-	put(w, " ");
-	put_word(w, node->pub.subtype);
-	if (w->extended) {
-		put(w, " ");
-		put(w, put_pairs(w, &node->parameters) ? ")" : "NIL");
-		put_extension(w, node);
-	}
-	put(w, ")");
 }
 
 /* What comes before the parts inside. */
@@ -236,20 +194,30 @@ put_begin(struct writer *w, uint32_t index)
 		return;
 	}
 	/* It is encoded, and was not looked into; the grammar wants a message all the same. */
-	put(w, " (NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)"
+	put(w, " " MIME_NO_ENVELOPE
 	       " (\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0");
 	put(w, w->extended ? " NIL NIL NIL NIL)" : ")");
 }
 
+/* What comes after them. */
 static void
 put_end(struct writer *w, uint32_t index)
 {
 	const struct mime_node *node = &w->mime->node[index];
 
 	if (node->pub.kind == MIME_MULTIPART)
-		put_multipart_end(w, node);
-	else
-		put_single_end(w, node);
+		put_word(w, " ", node->pub.subtype);
+	else if (mime_word_is(node->pub.type, "text") || tells_message(w, &node->pub))
+		mdtext_addf(w->out, " %" PRIu32, node->pub.body_lines);
+	if (w->extended && node->pub.kind == MIME_MULTIPART) {
+		put(w, " ");
+		put(w, put_pairs(w, &node->parameters) ? ")" : "NIL");
+	} else if (w->extended) {
+		put_word(w, " ", mime_field_text(node, FIELD_MD5));
+	}
+	if (w->extended)
+		put_extension(w, node);
+	put(w, ")");
 }
 
 static void

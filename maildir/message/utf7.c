@@ -22,32 +22,10 @@ enum {
 /* RFC 3501 section 5.1.3: "," where BASE64 has "/". */
 static const char BASE64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+,";
 
-/* Text read, and text written with room for a NUL behind it. */
-struct input {
-	const char *at, *end;
-};
-
+/* Where a result goes; its NUL has room after end. */
 struct output {
 	char *at, *end;
 };
-
-static bool
-output_init(struct output *out, char *text, size_t size)
-{
-	if (size == 0)
-		return false;
-	*out = (struct output){text, text + size - 1};
-	return true;
-}
-
-static bool
-put(struct output *out, unsigned octet)
-{
-	if (out->at == out->end)
-		return false;
-	*out->at++ = (char)octet;
-	return true;
-}
 
 /* RFC 6855 section 3. */
 static bool
@@ -65,20 +43,8 @@ is_printable(uint32_t code)
 }
 
 static bool
-take_utf8(struct input *in, uint32_t *code_r)
+put(struct output *out, const char *octets, size_t len)
 {
-	int len = utf8_next(in->at, (size_t)(in->end - in->at), code_r);
-
-	in->at += len > 0 ? len : 0;
-	return len > 0;
-}
-
-static bool
-put_utf8(struct output *out, uint32_t code)
-{
-	char octets[UTF8_MAX];
-	size_t len = utf8_put(code, octets);
-
 	if (len > (size_t)(out->end - out->at))
 		return false;
 	memcpy(out->at, octets, len);
@@ -86,108 +52,99 @@ put_utf8(struct output *out, uint32_t code)
 	return true;
 }
 
-/* --- modified UTF-7, RFC 3501 section 5.1.3 --- */
-
-/* A run of BASE64: bits that wait for more, and the first half of a pair; 0: none. */
-struct shift {
-	uint32_t bits;
-	unsigned count;
-	uint32_t high;
-};
-
-/* One unit of UTF-16. */
+/* One unit of UTF-16; *high: the first half of a pair that waits for the second, or 0. */
 static enum utf7
-take_unit(struct shift *shift, uint32_t unit, struct output *out)
+decode_unit(uint32_t unit, uint32_t *high, struct output *out)
 {
+	char octets[UTF8_MAX];
 	uint32_t code = unit;
 
-	if (shift->high != 0) {
+	if (*high != 0) {
 		if (unit < 0xdc00 || unit > 0xdfff)
 			return UTF7_WRONG;
-		code = 0x10000 + ((shift->high - 0xd800) << 10) + (unit - 0xdc00);
-		shift->high = 0;
+		code = 0x10000 + ((*high - 0xd800) << 10) + (unit - 0xdc00);
+		*high = 0;
 	} else if (unit >= 0xd800 && unit <= 0xdbff) {
-		shift->high = unit;
+		*high = unit;
 		return UTF7_OK;
 	} else if ((unit >= 0xdc00 && unit <= 0xdfff) || is_printable(unit)) {
 		return UTF7_WRONG;
 	}
 	if (is_control(code))
 		return UTF7_CONTROL;
-	return put_utf8(out, code) ? UTF7_OK : UTF7_LONG;
+	return put(out, octets, utf8_put(code, octets)) ? UTF7_OK : UTF7_LONG;
 }
 
-/* From behind "&" to behind "-". */
+/* From after "&" to after "-". */
 static enum utf7
-take_shift(struct input *in, struct output *out)
+decode_shift(const char **at, const char *end, struct output *out)
 {
-	struct shift shift = {0};
-	enum utf7 result;
-	const char *start = in->at, *digit;
+	uint32_t bits = 0, high = 0;
+	unsigned count = 0;
+	const char *start = *at, *digit;
 
-	for (; in->at < in->end && *in->at != '-'; in->at++) {
-		digit = memchr(BASE64, *in->at, sizeof(BASE64) - 1);
+	for (; *at < end && **at != '-'; ++*at) {
+		enum utf7 result = UTF7_OK;
+
+		digit = memchr(BASE64, **at, sizeof(BASE64) - 1);
 		if (digit == NULL)
 			return UTF7_WRONG;
-		shift.bits = shift.bits << SIX_BITS | (uint32_t)(digit - BASE64);
-		shift.count += SIX_BITS;
-		if (shift.count < UNIT_BITS)
-			continue;
-		shift.count -= UNIT_BITS;
-		result = take_unit(&shift, shift.bits >> shift.count & 0xffff, out);
+		bits = bits << SIX_BITS | (uint32_t)(digit - BASE64);
+		count += SIX_BITS;
+		if (count >= UNIT_BITS) {
+			count -= UNIT_BITS;
+			result = decode_unit(bits >> count & 0xffff, &high, out);
+		}
 		if (result != UTF7_OK)
 			return result;
 	}
 	/* Nothing may be left but the zeros that fill the last digit. */
-	if (in->at == in->end || in->at == start || shift.high != 0 || shift.count >= SIX_BITS ||
-	    (shift.bits & ((1U << shift.count) - 1)) != 0)
+	if (*at == end || *at == start || high != 0 || count >= SIX_BITS ||
+	    (bits & ((1U << count) - 1)) != 0)
 		return UTF7_WRONG;
-	in->at++;
+	++*at;
 	return UTF7_OK;
 }
 
-static bool
-starts_with(const struct input *in, const char *text)
-{
-	size_t len = strlen(text);
-
-	return (size_t)(in->end - in->at) >= len && memcmp(in->at, text, len) == 0;
-}
-
 static enum utf7
-decode_utf7(struct input in, struct output *out)
+decode(const char *at, const char *end, struct output *out)
 {
-	enum utf7 result;
+	bool shifted = false; /* the last that came was a run of BASE64 */
 
-	while (in.at < in.end) {
-		unsigned char c = (unsigned char)*in.at++;
+	while (at < end) {
+		const char *c = at++;
+		enum utf7 result = UTF7_OK;
+		bool literal = *c != '&' || (at < end && *at == '-');
 
-		if (!is_printable(c))
-			return c < 0x80 ? UTF7_CONTROL : UTF7_WRONG;
-		if (c != '&' || starts_with(&in, "-")) {
-			in.at += c == '&';
-			if (!put(out, c))
-				return UTF7_LONG;
-			continue;
-		}
-		result = take_shift(&in, out);
+		if (!is_printable((unsigned char)*c))
+			return (unsigned char)*c < 0x80 ? UTF7_CONTROL : UTF7_WRONG;
+		/* Two runs side by side are one run, written otherwise. */
+		if (!literal)
+			result = shifted ? UTF7_WRONG : decode_shift(&at, end, out);
+		else if (!put(out, c, 1))
+			result = UTF7_LONG;
 		if (result != UTF7_OK)
 			return result;
-		/* Two runs side by side are one run, written otherwise. */
-		if (starts_with(&in, "&") && !starts_with(&in, "&-"))
-			return UTF7_WRONG;
+		at += literal && *c == '&';
+		shifted = !literal;
 	}
 	return UTF7_OK;
 }
 
+/* A run of BASE64: bits that wait for more. */
+struct shift {
+	uint32_t bits;
+	unsigned count;
+};
+
 static bool
-put_unit(struct output *out, struct shift *shift, uint32_t unit)
+put_bits(struct output *out, struct shift *shift, uint32_t bits, unsigned count)
 {
-	shift->bits = shift->bits << UNIT_BITS | unit;
-	shift->count += UNIT_BITS;
+	shift->bits = shift->bits << count | bits;
+	shift->count += count;
 	while (shift->count >= SIX_BITS) {
 		shift->count -= SIX_BITS;
-		if (!put(out, (unsigned char)BASE64[shift->bits >> shift->count & 0x3f]))
+		if (!put(out, &BASE64[shift->bits >> shift->count & 0x3f], 1))
 			return false;
 	}
 	return true;
@@ -195,77 +152,77 @@ put_unit(struct output *out, struct shift *shift, uint32_t unit)
 
 /* The end of a run: the bits that are left, filled up with zeros, and "-". */
 static bool
-put_shift_end(struct output *out, const struct shift *shift)
+put_shift_end(struct output *out, struct shift *shift)
 {
-	unsigned fill = SIX_BITS - shift->count;
-
-	if (shift->count > 0 && !put(out, (unsigned char)BASE64[shift->bits << fill & 0x3f]))
-		return false;
-	return put(out, '-');
+	return (shift->count == 0 || put_bits(out, shift, 0, SIX_BITS - shift->count)) &&
+	       put(out, "-", 1);
 }
 
 static bool
 put_shifted(struct output *out, struct shift *shift, uint32_t code)
 {
 	if (code < 0x10000)
-		return put_unit(out, shift, code);
+		return put_bits(out, shift, code, UNIT_BITS);
 	code -= 0x10000;
-	return put_unit(out, shift, 0xd800 + (code >> 10)) &&
-	       put_unit(out, shift, 0xdc00 + (code & 0x3ff));
+	return put_bits(out, shift, 0xd800 + (code >> 10), UNIT_BITS) &&
+	       put_bits(out, shift, 0xdc00 + (code & 0x3ff), UNIT_BITS);
 }
 
 static enum utf7
-encode_utf7(struct input in, struct output *out)
+encode(const char *at, const char *end, struct output *out)
 {
 	struct shift shift = {0};
 	bool shifted = false, room = true;
 	uint32_t code;
 
-	while (in.at < in.end && room) {
-		if (!take_utf8(&in, &code))
+	while (at < end && room) {
+		int len = utf8_next(at, (size_t)(end - at), &code);
+
+		if (len <= 0)
 			return UTF7_WRONG;
 		if (is_control(code))
 			return UTF7_CONTROL;
 		if (shifted && is_printable(code)) {
 			room = put_shift_end(out, &shift);
-			shifted = false;
 		} else if (!shifted && !is_printable(code)) {
-			room = put(out, '&');
-			shifted = true;
-			shift = (struct shift){0};
+			room = put(out, "&", 1);
+			shift.count = 0;
 		}
+		shifted = !is_printable(code);
 		if (shifted)
 			room = room && put_shifted(out, &shift, code);
 		else
-			room = room && put(out, code) && (code != '&' || put(out, '-'));
+			room = room && put(out, at, 1) && (code != '&' || put(out, "-", 1));
+		at += len;
 	}
 	if (shifted)
 		room = room && put_shift_end(out, &shift);
 	return room ? UTF7_OK : UTF7_LONG;
 }
 
-enum utf7
-utf7_decode(const char *utf7, size_t len, char *utf8_r, size_t size)
+static enum utf7
+convert(enum utf7 (*how)(const char *at, const char *end, struct output *out), const char *text,
+    size_t len, char *text_r, size_t size)
 {
-	struct output out;
+	struct output out = {text_r, text_r};
 	enum utf7 result;
 
-	if (!output_init(&out, utf8_r, size))
+	if (size == 0)
 		return UTF7_LONG;
-	result = decode_utf7((struct input){utf7, utf7 + len}, &out);
+	out.end += size - 1;
+	result = how(text, text + len, &out);
 	*out.at = '\0';
 	return result;
 }
 
 enum utf7
+utf7_decode(const char *utf7, size_t len, char *utf8_r, size_t size)
+{
+	return convert(decode, utf7, len, utf8_r, size);
+}
+
+enum utf7
 utf7_encode(const char *utf8, size_t len, char *utf7_r, size_t size)
 {
-	struct output out;
-	enum utf7 result;
-
-	if (!output_init(&out, utf7_r, size))
-		return UTF7_LONG;
-	result = encode_utf7((struct input){utf8, utf8 + len}, &out);
-	*out.at = '\0';
-	return result;
+	return convert(encode, utf8, len, utf7_r, size);
 }

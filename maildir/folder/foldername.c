@@ -10,9 +10,8 @@
 #include <strings.h>
 
 #include "maildir/folder/foldername.h"
-#include "maildir/message/casemap.h"
-#include "maildir/message/nfc.h"
-#include "maildir/message/utf7.h"
+#include "maildir/message/charset.h"
+#include "maildir/message/utf8.h"
 
 enum {
 	PART_MAX = 200,		  /* leaves room for what programs append to file names */

@@ -10,8 +10,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "maildir/message/casemap.h"
 #include "maildir/message/charset.h"
+#include "maildir/message/utf8.h"
 
 enum {
 	CHARSET_HIGH = 128, /* octets that are not ASCII */

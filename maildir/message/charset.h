@@ -53,4 +53,30 @@ struct charset_carry {
 void charset_to_utf8(const struct charset *charset, struct charset_carry *carry, const char *in,
     size_t len, bool last, struct mdtext *out);
 
+/* --- UTF-8 --- */
+
+/* Whether the octets are well-formed UTF-8 (RFC 3629: no surrogates, nothing overlong). */
+bool utf8_valid(const char *octets, size_t len);
+
+/* --- Unicode's normalization form C, which names of folders are in --- */
+
+/* The longest text, in octets.  Marks are sorted one by one, so that time is its square. */
+enum { NFC_MAX = 1024 };
+
+/* The text in form C, with a NUL at its end.  -1: it is not UTF-8 or too long, or does not fit. */
+int nfc_text(const char *utf8, size_t len, char *utf8_r, size_t size);
+
+/* --- modified UTF-7 (RFC 3501 section 5.1.3), from and to UTF-8 --- */
+
+enum utf7 {
+	UTF7_OK,
+	UTF7_WRONG,   /* not well-formed; of modified UTF-7 also what is not its canonical form */
+	UTF7_CONTROL, /* a character that no name may have: RFC 6855 section 3 */
+	UTF7_LONG,    /* it does not fit */
+};
+
+/* The text in the other encoding, with a NUL at its end; part of it when it is not UTF7_OK. */
+enum utf7 utf7_decode(const char *utf7, size_t len, char *utf8_r, size_t size);
+enum utf7 utf7_encode(const char *utf8, size_t len, char *utf7_r, size_t size);
+
 #endif

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "maildir/message/address.h"
-#include "maildir/message/casemap.h"
+#include "maildir/message/charset.h"
 #include "maildir/message/mime_internal.h"
 
 /* Longer strings are literals: clients read quoted ones into lines of theirs. */

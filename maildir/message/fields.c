@@ -20,10 +20,10 @@
 #include "maildir/base/caseless.h"
 #include "maildir/message/address.h"
 #include "maildir/message/casemap.h"
+#include "maildir/message/encoded_word.h"
 #include "maildir/message/fields.h"
 #include "maildir/message/match.h"
 #include "maildir/message/mime.h"
-#include "maildir/message/encoded_word.h"
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 

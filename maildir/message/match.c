@@ -18,11 +18,11 @@
 #include "maildir/message/casemap.h"
 #include "maildir/message/charset.h"
 #include "maildir/message/decode.h"
+#include "maildir/message/encoded_word.h"
 #include "maildir/message/header.h"
 #include "maildir/message/match.h"
 #include "maildir/message/mime.h"
 #include "maildir/message/source.h"
-#include "maildir/message/encoded_word.h"
 
 enum {
 	PIECE = 32 * 1024,	 /* what is read and decoded at a time */

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "maildir/message/casemap.h"
-#include "maildir/message/nfc.h"
+#include "maildir/message/charset.h"
+#include "maildir/message/utf8.h"
 
 struct decomposition {
 	uint32_t code, first, second; /* second: 0 when there is none */

@@ -9,8 +9,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "maildir/message/casemap.h"
-#include "maildir/message/utf7.h"
+#include "maildir/message/charset.h"
+#include "maildir/message/utf8.h"
 
 enum {
 	UNIT_BITS = 16, /* modified UTF-7 is UTF-16 in BASE64, six bits an octet */

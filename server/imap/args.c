@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "maildir/message/casemap.h"
+#include "maildir/message/charset.h"
 #include "server/imap/args.h"
 
 enum {

@@ -6,8 +6,7 @@
 #include <string.h>
 
 #include "maildir/folder/foldername.h"
-#include "maildir/message/nfc.h"
-#include "maildir/message/utf7.h"
+#include "maildir/message/charset.h"
 #include "server/imap/name.h"
 
 const char *

@@ -10,7 +10,7 @@
 #include <strings.h>
 
 #include "maildir/folder/foldername.h"
-#include "maildir/message/utf7.h"
+#include "maildir/message/charset.h"
 #include "server/imap/name.h"
 
 enum { OUT_MAX = 4096, PART_MAX = 200, FOLDER_MAX = 254 };

@@ -4,6 +4,8 @@
 #include "maildir_fixture.h"
 
 #include "maildir/message/casemap.h"
+#include "maildir/message/charset.h"
+#include "maildir/message/utf8.h"
 
 static char *
 mapped(const char *text, size_t len, size_t *len_r)

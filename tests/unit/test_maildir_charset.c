@@ -12,7 +12,6 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 
-#include "maildir/message/casemap.h"
 #include "maildir/message/charset.h"
 
 /* Converts in pieces of so many octets, each in memory of just its size; NUL-terminated, malloc'd. */

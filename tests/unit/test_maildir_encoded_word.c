@@ -3,7 +3,7 @@
  */
 #include "maildir_fixture.h"
 
-#include "maildir/message/casemap.h"
+#include "maildir/message/charset.h"
 #include "maildir/message/encoded_word.h"
 
 static char *

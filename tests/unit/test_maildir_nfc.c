@@ -3,8 +3,8 @@
  */
 #include "maildir_fixture.h"
 
-#include "maildir/message/casemap.h"
-#include "maildir/message/nfc.h"
+#include "maildir/message/charset.h"
+#include "maildir/message/utf8.h"
 
 /* Of Debian's package unicode-data, as the tables are; bzip2 comes with every compiler. */
 #define UNICODE_TEST "bzip2 -dc /usr/share/unicode/NormalizationTest.txt.bz2"

@@ -3,7 +3,7 @@
  */
 #include "server_fixture.h"
 
-#include "maildir/message/utf7.h"
+#include "maildir/message/charset.h"
 #include "server/imap/name.h"
 
 /* Maps a copy that ends where the name does. */

@@ -10,7 +10,7 @@
  * blanks inside is not in the field's text as ENVELOPE tells it.  Such addresses follow the text, each on a line
  * of its own.
  *
- * The text of decoded fields is a row of entries: four octets, the place of the field's name in decoded[] in
+ * The text of decoded fields is a row of entries: four octets, the place of the field's name in names[] in
  * the highest of them and the length of the value in the others, and the value.
  */
 #include <errno.h>
@@ -31,31 +31,37 @@ enum { PLAIN_MAX = 1024 }; /* octets of a value that goes the short way: nearly 
 
 /*
  * The fields that clients ask for in lists of messages, or search for.  Long ones that few ask for
- * (Received, signatures, Autocrypt) are not worth their room.
+ * (Received, signatures, Autocrypt) are not worth their room.  The first DECODED are what people search for;
+ * their places are in files, and stay.
  */
-static const char *const remembered[] = {
+enum {
+	DECODED = 9,
+	ADDRESSED =
+	    1 << 0 | 1 << 1 | 1 << 2 | 1 << 8, /* those with addresses and a key of their own */
+};
+static const char *const names[] = {
     "Bcc",
     "Cc",
+    "From",
+    "List-Id",
+    "Message-ID",
+    "Reply-To",
+    "Sender",
+    "Subject",
+    "To",
     "Content-Transfer-Encoding",
     "Content-Type",
     "Date",
     "Delivered-To",
     "Disposition-Notification-To",
-    "From",
     "Importance",
     "In-Reply-To",
-    "List-Id",
     "List-Post",
     "List-Unsubscribe",
     "MIME-Version",
-    "Message-ID",
     "Newsgroups",
     "Priority",
     "References",
-    "Reply-To",
-    "Sender",
-    "Subject",
-    "To",
     "User-Agent",
     "X-MSMail-Priority",
     "X-Mailer",
@@ -64,42 +70,18 @@ static const char *const remembered[] = {
     "X-Spam-Status",
 };
 
-const struct header_names fields_remembered = {
-    .name = remembered,
-    .count = COUNT(remembered),
-};
-
-/* Of these, those that people search for. */
-static const char *const decoded[] = {
-    "Bcc",
-    "Cc",
-    "From",
-    "List-Id",
-    "Message-ID",
-    "Reply-To",
-    "Sender",
-    "Subject",
-    "To",
-};
-
-/* The fields of addresses that have a search key of their own. */
-static const char *const addressed[] = {
-    "Bcc",
-    "Cc",
-    "From",
-    "To",
-};
+const struct header_names fields_remembered = {.name = names, .count = COUNT(names)};
 
 bool
 fields_has(const char *name, size_t len)
 {
-	return caseless_find(remembered, COUNT(remembered), name, len) != COUNT(remembered);
+	return caseless_find(names, COUNT(names), name, len) < COUNT(names);
 }
 
 bool
 fields_decoded_has(const char *name)
 {
-	return caseless_find(decoded, COUNT(decoded), name, strlen(name)) != COUNT(decoded);
+	return caseless_find(names, DECODED, name, strlen(name)) < DECODED;
 }
 
 /* --- one field --- */
@@ -219,8 +201,8 @@ addresses_add(struct decoding *decoding, struct mdtext *out)
 static void
 value_add(const struct header_field *field, struct decoding *decoding, struct mdtext *out)
 {
-	bool addresses = caseless_find(addressed, COUNT(addressed), field->name, field->name_len) !=
-			 COUNT(addressed);
+	size_t place = caseless_find(names, DECODED, field->name, field->name_len);
+	bool addresses = (ADDRESSED >> place & 1) != 0;
 	char plain[PLAIN_MAX];
 	size_t len = plain_value(field, plain);
 
@@ -249,8 +231,8 @@ fields_decode(const char *text, size_t len, struct mdtext *out)
 
 	for (; text < end && !out->failed; text = field.end) {
 		header_field(text, end, &field);
-		name = caseless_find(decoded, COUNT(decoded), field.name, field.name_len);
-		if (name == COUNT(decoded))
+		name = caseless_find(names, DECODED, field.name, field.name_len);
+		if (name == DECODED)
 			continue;
 		at = out->len;
 		mdtext_add(out, &entry, sizeof(entry));
@@ -292,10 +274,10 @@ fields_match_decoded(const char *text, size_t len, struct match *matches, size_t
 		text += sizeof(entry);
 		name = entry >> 24;
 		size = entry & 0xffffff;
-		if (name >= COUNT(decoded) || size > (size_t)(end - text))
+		if (name >= DECODED || size > (size_t)(end - text))
 			break;
-		field.name = decoded[name];
-		field.name_len = strlen(decoded[name]);
+		field.name = names[name];
+		field.name_len = strlen(names[name]);
 		ask(&field, text, size, matches, count);
 		text += size;
 	}

@@ -46,7 +46,7 @@ struct window {
 };
 
 /* A header being read. */
-struct header {
+struct fields {
 	struct header_reader reader;
 	struct mdtext field; /* what came of a field, unfolded */
 	struct encoded_words words;
@@ -65,7 +65,7 @@ struct matcher {
 	struct mdtext kept; /* the message so far */
 	bool keeping;
 
-	struct header header;
+	struct fields fields;
 	struct window field, text;
 	struct decoder decoder; /* of a part */
 	const struct charset *charset;
@@ -151,7 +151,7 @@ going(struct matcher *m, size_t len)
 	if (m->source->stopped(m->source->ctx, len))
 		return -1;
 	if (m->utf8.failed || m->field.text.failed || m->text.text.failed ||
-	    m->header.field.failed) {
+	    m->fields.field.failed) {
 		errno = ENOMEM;
 		return -1;
 	}
@@ -175,107 +175,107 @@ field_choose(struct matcher *m, const char *name, size_t len)
 }
 
 static void
-field_begin(struct matcher *m, struct header *header)
+field_begin(struct matcher *m, struct fields *fields)
 {
-	const struct header_reader *reader = &header->reader;
+	const struct header_reader *reader = &fields->reader;
 
-	if (header->root)
+	if (fields->root)
 		field_choose(m, reader->octets, reader->name_len);
-	header->want_field = header->root && any_open(m, SEE_FIELD);
-	header->want_text = any_open(m, m->text.see);
-	if (header->want_text && reader->len > 0)
+	fields->want_field = fields->root && any_open(m, SEE_FIELD);
+	fields->want_text = any_open(m, m->text.see);
+	if (fields->want_text && reader->len > 0)
 		window_add(m, &m->text, reader->octets, reader->len);
 }
 
 /* Decoded text of the field. */
 static void
-field_put(struct matcher *m, struct header *header)
+field_put(struct matcher *m, struct fields *fields)
 {
-	header->blank = words_squeeze(&m->utf8, header->blank);
-	if (header->want_text)
+	fields->blank = words_squeeze(&m->utf8, fields->blank);
+	if (fields->want_text)
 		window_add(m, &m->text, m->utf8.data, m->utf8.len);
-	if (header->want_field)
+	if (fields->want_field)
 		window_add(m, &m->field, m->utf8.data, m->utf8.len);
 	m->utf8.len = 0;
 }
 
 static void
-field_decode(struct matcher *m, struct header *header)
+field_decode(struct matcher *m, struct fields *fields)
 {
-	encoded_word_feed(&header->words, header->field.data, header->field.len, &m->utf8);
-	header->field.len = 0;
-	field_put(m, header);
+	encoded_word_feed(&fields->words, fields->field.data, fields->field.len, &m->utf8);
+	fields->field.len = 0;
+	field_put(m, fields);
 }
 
 /* Octets of a line.  A long field is cut where it is folded, a line that long somewhere. */
 static void
-field_text(struct matcher *m, struct header *header)
+field_text(struct matcher *m, struct fields *fields)
 {
-	const struct header_reader *reader = &header->reader;
-	struct mdtext *field = &header->field;
+	const struct header_reader *reader = &fields->reader;
+	struct mdtext *field = &fields->field;
 
-	if (!header->want_field && !header->want_text)
+	if (!fields->want_field && !fields->want_text)
 		return;
 	if (reader->folded && field->len >= FIELD_PIECE)
-		field_decode(m, header);
+		field_decode(m, fields);
 	header_unfold(field, reader->octets, reader->len);
 	if (field->len >= FIELD_PIECE && !field->failed &&
 	    reader->octets[reader->len - 1] != '\n' && field->data[field->len - 1] != '\r')
-		field_decode(m, header);
+		field_decode(m, fields);
 }
 
 static void
-field_end(struct matcher *m, struct header *header)
+field_end(struct matcher *m, struct fields *fields)
 {
-	if (header->want_field || header->want_text) {
-		if (header->field.len > 0)
-			field_decode(m, header);
-		encoded_word_end(&header->words, &m->utf8);
-		field_put(m, header);
+	if (fields->want_field || fields->want_text) {
+		if (fields->field.len > 0)
+			field_decode(m, fields);
+		encoded_word_end(&fields->words, &m->utf8);
+		field_put(m, fields);
 	}
-	if (header->want_field)
+	if (fields->want_field)
 		window_end(m, &m->field);
-	if (header->want_text)
+	if (fields->want_text)
 		window_add(m, &m->text, "\r\n", 2);
-	header->want_field = header->want_text = header->blank = false;
+	fields->want_field = fields->want_text = fields->blank = false;
 }
 
 static void
-header_feed(struct matcher *m, const char *octets, size_t len)
+fields_feed(struct matcher *m, const char *octets, size_t len)
 {
-	struct header *header = &m->header;
+	struct fields *fields = &m->fields;
 	const char *at = octets, *end = len > 0 ? octets + len : octets;
 	enum header_event event;
 
-	while ((event = header_next(&header->reader, &at, end)) != HEADER_MORE) {
+	while ((event = header_next(&fields->reader, &at, end)) != HEADER_MORE) {
 		if (event == HEADER_TEXT) {
-			field_text(m, header);
+			field_text(m, fields);
 			continue;
 		}
-		field_end(m, header);
+		field_end(m, fields);
 		if (event == HEADER_FIELD)
-			field_begin(m, header);
+			field_begin(m, fields);
 	}
 }
 
 /* Begins a header, whose text may answer these questions. */
 static void
-header_start(struct matcher *m, bool root, enum see see)
+fields_begin(struct matcher *m, bool root, enum see see)
 {
-	header_begin(&m->header.reader);
-	m->header.root = root;
+	header_begin(&m->fields.reader);
+	m->fields.root = root;
 	m->text.see = see;
 }
 
 static void
-header_end(struct matcher *m)
+fields_end(struct matcher *m)
 {
-	if (header_cut(&m->header.reader)) {
-		field_end(m, &m->header);
-		field_begin(m, &m->header);
-		header_feed(m, NULL, 0);
+	if (header_cut(&m->fields.reader)) {
+		field_end(m, &m->fields);
+		field_begin(m, &m->fields);
+		fields_feed(m, NULL, 0);
 	}
-	field_end(m, &m->header);
+	field_end(m, &m->fields);
 	window_end(m, &m->text);
 }
 
@@ -306,12 +306,12 @@ read_header(struct matcher *m)
 {
 	ssize_t n = 1;
 
-	header_start(m, true, SEE_TEXT);
-	while (m->open > 0 && m->header.reader.state != HEADER_OVER && (n = read_on(m)) > 0)
-		header_feed(m, m->piece, (size_t)n);
+	fields_begin(m, true, SEE_TEXT);
+	while (m->open > 0 && m->fields.reader.state != HEADER_OVER && (n = read_on(m)) > 0)
+		fields_feed(m, m->piece, (size_t)n);
 	if (n < 0)
 		return -1;
-	header_end(m);
+	fields_end(m);
 	return going(m, 0);
 }
 
@@ -424,11 +424,11 @@ match_part_header(struct matcher *m, const struct mime_part *part)
 	const struct mime_part *parent = mime_part(m->mime, part->parent);
 	int r;
 
-	header_start(m, false, parent->kind == MIME_MESSAGE ? SEE_BODY : SEE_TEXT);
+	fields_begin(m, false, parent->kind == MIME_MESSAGE ? SEE_BODY : SEE_TEXT);
 	if (!any_open(m, m->text.see))
 		return 0;
-	r = range(m, part->header_at, part->header_size, header_feed);
-	header_end(m);
+	r = range(m, part->header_at, part->header_size, fields_feed);
+	fields_end(m);
 	return r;
 }
 
@@ -492,7 +492,7 @@ matcher_clear(struct matcher *m)
 	if (m->mime != NULL)
 		mime_free(&m->mime);
 	mdtext_clear(&m->kept);
-	mdtext_clear(&m->header.field);
+	mdtext_clear(&m->fields.field);
 	mdtext_clear(&m->field.text);
 	mdtext_clear(&m->text.text);
 	mdtext_clear(&m->utf8);

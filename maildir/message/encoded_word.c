@@ -187,7 +187,7 @@ encoded_word_end(struct encoded_words *words, struct mdtext *out)
 }
 
 bool
-words_squeeze(struct mdtext *text, bool after_blank)
+encoded_word_squeeze(struct mdtext *text, bool after_blank)
 {
 	size_t to = 0;
 

@@ -40,6 +40,6 @@ void encoded_word_end(struct encoded_words *words, struct mdtext *out);
  * who reads the field sees, and the names of ENVELOPE have none of it either.  after_blank: what came before
  * ended in one; the result says so of this text.
  */
-bool words_squeeze(struct mdtext *text, bool after_blank);
+bool encoded_word_squeeze(struct mdtext *text, bool after_blank);
 
 #endif

@@ -166,7 +166,7 @@ line_add(const struct mdtext *line, struct decoding *decoding, struct mdtext *ou
 	decoding->utf8.len = 0;
 	encoded_word_feed(&words, line->data, line->len, &decoding->utf8);
 	encoded_word_end(&words, &decoding->utf8);
-	(void)words_squeeze(&decoding->utf8, false);
+	(void)encoded_word_squeeze(&decoding->utf8, false);
 	casemap_add(decoding->utf8.data, decoding->utf8.len, out);
 	out->failed |= line->failed || decoding->utf8.failed;
 }

@@ -75,6 +75,24 @@ struct matcher {
 	char decoded[PIECE + sizeof(((struct decoder *)0)->held)];
 };
 
+void
+match_prepare(const struct charset *charset, enum match_where where, const char *text, size_t len,
+    struct mdtext *out)
+{
+	struct charset_carry carry = {.len = 0};
+	struct mdtext utf8 = {0};
+
+	if (charset != NULL)
+		charset_to_utf8(charset, &carry, text, len, true, &utf8);
+	else
+		mdtext_add(&utf8, text, len);
+	if (where == MATCH_HEADER)
+		(void)encoded_word_squeeze(&utf8, false);
+	casemap_add(utf8.data, utf8.len, out);
+	out->failed |= utf8.failed;
+	mdtext_clear(&utf8);
+}
+
 /* --- the questions, and the windows --- */
 
 static void
@@ -191,7 +209,7 @@ field_begin(struct matcher *m, struct fields *fields)
 static void
 field_put(struct matcher *m, struct fields *fields)
 {
-	fields->blank = words_squeeze(&m->utf8, fields->blank);
+	fields->blank = encoded_word_squeeze(&m->utf8, fields->blank);
 	if (fields->want_text)
 		window_add(m, &m->text, m->utf8.data, m->utf8.len);
 	if (fields->want_field)

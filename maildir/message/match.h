@@ -9,6 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "maildir/base/text.h"
+
+struct charset;
 struct source;
 
 enum match_where {
@@ -22,10 +25,14 @@ enum match_where {
 struct match {
 	enum match_where where;
 	const char *field; /* MATCH_HEADER: its name */
-	const char *text;  /* as casemap_add made it of the client's */
+	const char *text;  /* as match_prepare made it of the client's */
 	size_t len;
 	bool found; /* the answer */
 };
+
+/* Adds a client's text as it is looked for there; charset NULL: it is UTF-8. */
+void match_prepare(const struct charset *charset, enum match_where where, const char *text,
+    size_t len, struct mdtext *out);
 
 /*
  * Answers all questions about a message in one reading of it, or as little of it as is needed.  -1: as its

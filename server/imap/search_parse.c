@@ -11,9 +11,7 @@
 #include <strings.h>
 
 #include "maildir/maildir.h"
-#include "maildir/message/casemap.h"
 #include "maildir/message/charset.h"
-#include "maildir/message/encoded_word.h"
 #include "maildir/message/fields.h"
 #include "server/array.h"
 #include "server/imap/mailbox.h"
@@ -201,24 +199,15 @@ take_id(struct parsing *p, const struct key *key, struct search_step *step)
 	return step->id != NULL || fail(p, SEARCH_TOO_MUCH);
 }
 
-/* The text of a match as match.h wants it: UTF-8, mapped. */
 static bool
 map_text(struct parsing *p, struct word word, struct match *match)
 {
-	struct mdtext utf8 = {0}, mapped = {0};
-	struct charset_carry carry = {.len = 0};
+	struct mdtext text = {0};
 
-	if (p->charset != NULL)
-		charset_to_utf8(p->charset, &carry, word.at, word.len, true, &utf8);
-	else
-		mdtext_add(&utf8, word.at, word.len);
-	if (match->where == MATCH_HEADER)
-		(void)words_squeeze(&utf8, false);
-	casemap_add(utf8.data, utf8.len, &mapped);
-	match->text = mapped.data;
-	match->len = mapped.len;
-	mdtext_clear(&utf8);
-	return (!utf8.failed && !mapped.failed) || fail(p, SEARCH_TOO_MUCH);
+	match_prepare(p->charset, match->where, word.at, word.len, &text);
+	match->text = text.data;
+	match->len = text.len;
+	return !text.failed || fail(p, SEARCH_TOO_MUCH);
 }
 
 /* A match to be filled in: of fields that the index holds, or of the whole message.  NULL: too many. */
@@ -469,8 +458,7 @@ search_parse(
 	};
 
 	*program_r = (struct search_program){.decoded = true};
-	if (!take_returns(args, &program_r->returns) || !take_charset(&p) ||
-	    !take_keys(&p))
+	if (!take_returns(args, &program_r->returns) || !take_charset(&p) || !take_keys(&p))
 		return p.result;
 	return SEARCH_PARSED;
 }

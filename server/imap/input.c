@@ -2,9 +2,9 @@
  * input.c: a command being collected, from its first octet to its last line end.
  * Runs as: worker, and mail user in the reader.
  *
- * A line ends at LF, with or without CR before it; a CR alone ends nothing.  Whether it announces a
- * literal is seen at its end alone: no quoted string, and nothing else that is well-formed, ends in
- * "}".  So the octets behind "{n+}" are never taken for a command, however broken the line is.
+ * A line ends at LF, with or without CR before it; a CR alone ends nothing.  The end of a line alone tells whether
+ * it announces a literal: no quoted string, and nothing else that is well-formed, ends in "}".  So the
+ * octets after "{n+}" are never taken for a command, however broken the line is.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -29,19 +29,15 @@ imap_input_init(struct imap_input *input, char *text, size_t max)
 void
 imap_input_next(struct imap_input *input)
 {
-	struct imap_input next;
-	char *text = input->text;
+	struct imap_input next = {
+	    .text = input->text, .size = input->size, .max = input->max, .fixed = input->fixed};
 
 	if (!input->fixed && input->size > INPUT_KEEP) {
-		free(text);
-		text = NULL;
-	} else if (text != NULL) {
-		explicit_bzero(text, input->len); /* it may have held a password */
-	}
-	imap_input_init(&next, input->fixed ? text : NULL, input->max);
-	if (!input->fixed && text != NULL) {
-		next.text = text;
-		next.size = input->size;
+		free(input->text);
+		next.text = NULL;
+		next.size = 0;
+	} else if (input->text != NULL) {
+		explicit_bzero(input->text, input->len); /* it may have held a password */
 	}
 	*input = next;
 }
@@ -56,7 +52,7 @@ imap_input_clear(struct imap_input *input)
 	memset(input, 0, sizeof(*input));
 }
 
-/* Room for len more octets; false when that is too much. */
+/* Makes room for len more octets; false: they are too many. */
 static bool
 reserve(struct imap_input *input, size_t len)
 {
@@ -72,41 +68,35 @@ reserve(struct imap_input *input, size_t len)
 	if (size <= input->size)
 		return true;
 	grown = realloc(input->text, size);
-	if (grown == NULL) {
-		input->failed = true;
+	if (grown == NULL)
 		return false;
-	}
 	input->text = grown;
 	input->size = size;
 	return true;
 }
 
-/* The last octets of a line that is not kept, in which a literal may be announced. */
+/* Keeps the last octets of a line that is thrown away: they may announce a literal. */
 static void
 keep_tail(struct imap_input *input, const char *octets, size_t len)
 {
 	const size_t size = sizeof(input->tail);
+	size_t before;
 
-	if (len >= size) {
-		memcpy(input->tail, octets + len - size, size);
-		input->tail_len = size;
-		return;
+	if (len > size) {
+		octets += len - size;
+		len = size;
 	}
-	if (input->tail_len + len > size) {
-		size_t drop = input->tail_len + len - size;
-
-		memmove(input->tail, input->tail + drop, input->tail_len - drop);
-		input->tail_len -= drop;
-	}
-	memcpy(input->tail + input->tail_len, octets, len);
-	input->tail_len += len;
+	before = input->tail_len < size - len ? input->tail_len : size - len;
+	memmove(input->tail, input->tail + input->tail_len - before, before);
+	memcpy(input->tail + before, octets, len);
+	input->tail_len = before + len;
 }
 
 enum announced { ANNOUNCED_NOTHING, ANNOUNCED, ANNOUNCED_WRONG };
 
 /*
- * Whether a line (without its line end) announces a literal: [~]{digits[+]} at its end.  whole: line is
- * all of it; "x+}" is an atom then, as passwords have been seen.
+ * Whether a line (without its line end) announces a literal: [~]{digits[+]} at its end.  whole: nothing of the line
+ * is missing.  Then "x+}" without a "{" is an atom; such passwords have been seen.
  */
 static enum announced
 literal_at_end(const char *line, size_t len, bool whole, struct imap_literal *literal)
@@ -137,7 +127,7 @@ literal_at_end(const char *line, size_t len, bool whole, struct imap_literal *li
 	return ANNOUNCED;
 }
 
-/* A line that is thrown away has ended. */
+/* At the end of a line that is thrown away. */
 static enum imap_input_event
 skipped_line(struct imap_input *input)
 {
@@ -152,7 +142,7 @@ skipped_line(struct imap_input *input)
 		return IMAP_INPUT_BROKEN;
 	case ANNOUNCED:
 		if (!input->literal.plus)
-			return IMAP_INPUT_REFUSED; /* the client waits: it hears of the refusal */
+			return IMAP_INPUT_REFUSED; /* the client waits, and hears of it */
 		input->left = input->literal.size;
 		return IMAP_INPUT_MORE;
 	case ANNOUNCED_NOTHING:
@@ -161,7 +151,7 @@ skipped_line(struct imap_input *input)
 	}
 }
 
-/* A line of the text has ended; its end is part of the text. */
+/* At the end of a line of the text; its line end is in the text. */
 static enum imap_input_event
 kept_line(struct imap_input *input)
 {
@@ -176,7 +166,6 @@ kept_line(struct imap_input *input)
 	case ANNOUNCED:
 		input->literal.at += input->line;
 		input->literals++;
-		input->announced = true;
 		return IMAP_INPUT_LITERAL;
 	case ANNOUNCED_NOTHING:
 	default:
@@ -201,7 +190,7 @@ feed_line(struct imap_input *input, const char *octets, size_t len, enum imap_in
 	}
 	if (!reserve(input, take)) {
 		input->skipping = true;
-		/* The line may end in "{n+}" of which a part is in the text already. */
+		/* A part of the line's "{n+}" may be in the text already. */
 		if (input->len > input->line)
 			keep_tail(input, input->text + input->line, input->len - input->line);
 		*event_r = IMAP_INPUT_LONG;
@@ -248,24 +237,21 @@ imap_input_feed(
 void
 imap_input_accept(struct imap_input *input)
 {
-	input->announced = false;
 	input->left = input->literal.size;
 	input->line = input->len;
 	if (input->left > input->max || !reserve(input, (size_t)input->left))
-		input->skipping = true; /* a caller that asks for it has looked before */
+		input->skipping = true; /* callers look at the size before */
 }
 
 void
 imap_input_stream(struct imap_input *input)
 {
-	input->announced = false;
 	input->line = input->len;
 }
 
 bool
 imap_input_refuse(struct imap_input *input)
 {
-	input->announced = false;
 	if (!input->literal.plus)
 		return false;
 	input->skipping = true;

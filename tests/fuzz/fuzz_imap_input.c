@@ -53,7 +53,7 @@ collect(const uint8_t *data, size_t size, size_t step, bool fixed, struct mdtext
 		assert(piece > 0 || event == IMAP_INPUT_LONG);
 		if (event == IMAP_INPUT_DONE) {
 			assert(c.len <= c.size && c.size <= MAX);
-			assert(c.left == 0 && !c.skipping && !c.announced);
+			assert(c.left == 0 && !c.skipping);
 			mdtext_addf(seen, "[");
 			mdtext_add(seen, c.text, c.len);
 			mdtext_addf(seen, "]");

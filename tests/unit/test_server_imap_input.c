@@ -47,7 +47,7 @@ on_literal(struct imap_input *c, struct transcript *t)
 	bool good = c->literal.size <= LITERAL_MAX && c->literals <= LITERALS_MAX &&
 		    c->literal.size < c->max - c->len;
 
-	assert_true(c->announced && c->literal.at < c->len);
+	assert_true(c->literal.at < c->len);
 	assert_int_equal(c->text[c->literal.at], c->literal.binary ? '~' : '{');
 	note_literal(t, &c->literal, !good);
 	if (good)

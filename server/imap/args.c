@@ -1,9 +1,10 @@
 /*
- * args.c: the words of a command, one by one, from its text.
+ * args.c: reads the words of a command from its text, one by one.
  * Runs as: worker (LOGIN, ID), and mail user.
  */
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include "maildir/message/charset.h"
 #include "server/imap/args.h"
@@ -17,7 +18,7 @@ enum {
 	DAY = 24 * HOUR,
 };
 
-/* RFC 9051 section 9, atom-specials; controls, SP and 8 bits are none either. */
+/* RFC 9051 section 9: atom-specials.  Controls, SP and octets above 0x7f are no ATOM-CHARs either. */
 static const char ATOM_SPECIALS[] = "(){%*\"\\]";
 
 static bool
@@ -131,7 +132,7 @@ args_quoted(struct args *args, struct word *word_r)
 		eight_bit |= (*args->at & 0x80) != 0;
 	}
 	word_r->len = (size_t)(out - word_r->at);
-	/* RFC 6855 section 3: what is not UTF-8 is BAD. */
+	/* RFC 6855 section 3: a string that is not UTF-8 is BAD. */
 	if (eight_bit && (!args->utf8 || !utf8_valid(word_r->at, word_r->len)))
 		return false;
 	return args_char(args, '"');
@@ -152,7 +153,7 @@ args_literal(struct args *args, struct word *word_r, bool *literal8_r)
 	(void)args_char(args, '+');
 	if (!args_char(args, '}'))
 		return false;
-	(void)args_char(args, '\r'); /* input.c takes LF alone for a line's end, too */
+	(void)args_char(args, '\r'); /* input.c accepts LF alone as the end of a line */
 	if (!args_char(args, '\n') || len > (uint64_t)(args->end - args->at))
 		return false;
 	*word_r = (struct word){args->at, (size_t)len};
@@ -168,7 +169,7 @@ args_string(struct args *args, struct word *word_r)
 	return args_literal(args, word_r, NULL);
 }
 
-/* A string, or an atom with more characters.  "~" begins an atom here: no literal8 is allowed. */
+/* A string, or an atom in which the characters of also may be, too.  No literal8: "~" begins an atom here. */
 static bool
 string_or_atom(struct args *args, const char *also, struct word *word_r)
 {
@@ -246,7 +247,7 @@ args_set(struct args *args, struct word *word_r)
 	return word_r->len > 0;
 }
 
-/* Exactly so many digits, or up to so many when fewer will do. */
+/* At least so many digits and at most so many. */
 static bool
 take_digits(struct args *args, int least, int most, int *number_r)
 {
@@ -257,41 +258,22 @@ take_digits(struct args *args, int least, int most, int *number_r)
 	return digits >= least;
 }
 
+/* From 0. */
 static bool
 take_month(struct args *args, int *month_r)
 {
-	static const char names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+	static const char names[12][4] = {
+	    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 
 	if (args->end - args->at < 3)
 		return false;
-	for (int i = 0; i < 12; i++) {
-		if (strncasecmp(args->at, names + (size_t)i * 3, 3) != 0)
-			continue;
-		args->at += 3;
-		*month_r = i + 1;
-		return true;
+	for (*month_r = 0; *month_r < 12; ++*month_r) {
+		if (strncasecmp(args->at, names[*month_r], 3) == 0) {
+			args->at += 3;
+			return true;
+		}
 	}
 	return false;
-}
-
-static int
-days_in_month(int year, int month)
-{
-	static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-	bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-
-	return days[month - 1] + (month == 2 && leap ? 1 : 0);
-}
-
-/* Days since 1970-01-01.  Years are counted from March, so that the leap day is their last. */
-static int64_t
-day_number(int year, int month, int day)
-{
-	int shifted = year + 4800 - (month <= 2 ? 1 : 0), from_march = (month + 9) % 12;
-
-	/* 32045 brings it to Julian days, 2440588 is that of 1970-01-01. */
-	return day + (153 * from_march + 2) / 5 + 365 * shifted + shifted / 4 - shifted / 100 +
-	       shifted / 400 - 32045 - 2440588;
 }
 
 /* date-text. */
@@ -299,14 +281,16 @@ static bool
 take_date(struct args *args, int64_t *day_r)
 {
 	int day, month, year;
+	struct tm tm = {.tm_year = 0};
 
 	if (!take_digits(args, 1, 2, &day) || !args_char(args, '-') || !take_month(args, &month) ||
 	    !args_char(args, '-') || !take_digits(args, YEAR_DIGITS, YEAR_DIGITS, &year))
 		return false;
-	if (day < 1 || day > days_in_month(year, month))
-		return false;
-	*day_r = day_number(year, month, day);
-	return true;
+	tm.tm_mday = day;
+	tm.tm_mon = month;
+	tm.tm_year = year - 1900;
+	*day_r = timegm(&tm) / DAY;
+	return tm.tm_mday == day; /* timegm moves a day that its month does not have */
 }
 
 bool
@@ -314,11 +298,11 @@ args_date(struct args *args, int64_t *day_r)
 {
 	if (!args_char(args, '"'))
 		return take_date(args, day_r);
-	(void)args_char(args, ' '); /* as in a date-time, where it stands for a digit */
+	(void)args_char(args, ' '); /* in place of a digit, as in a date-time */
 	return take_date(args, day_r) && args_char(args, '"');
 }
 
-/* "12:34:56", with the second that is put in now and then. */
+/* "12:34:56"; second 60 is a leap second. */
 static bool
 take_time(struct args *args, int64_t *seconds_r)
 {
@@ -353,7 +337,7 @@ args_date_time(struct args *args, int64_t *time_r)
 
 	if (!args_char(args, '"'))
 		return false;
-	/* " 1-Feb": the blank stands for a digit, before one digit only. */
+	/* " 1-Feb": a blank in place of the first of two digits. */
 	if (args_char(args, ' ') && args->end - args->at > 1 && args->at[1] != '-')
 		return false;
 	if (!take_date(args, &day) || !args_char(args, ' ') || !take_time(args, &seconds) ||

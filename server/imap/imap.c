@@ -1,11 +1,12 @@
 /*
- * imap.c: tags, capabilities and ID.
+ * imap.c: tags, names of commands, capabilities and ID; and what the processes need to know of IMAP.
  * Runs as: worker, and mail user in the reader.
  */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "server/conf.h"
 #include "server/imap/imap.h"
 
 enum { ID_FIELDS_MAX = 30 }; /* RFC 2971 section 3.3 */
@@ -17,7 +18,7 @@ imap_capabilities(struct channel *channel, const struct imap_state *state)
 		channel_puts(channel, "IMAP4rev1 IMAP4rev2 LITERAL- SASL-IR ID ENABLE IDLE");
 		if (!state->tls)
 			channel_puts(channel, " STARTTLS");
-		/* Nothing that would tempt a client to send its password in the clear. */
+		/* Do not tempt a client to send its password in the clear. */
 		channel_puts(
 		    channel, state->may_login ? " AUTH=PLAIN AUTH=LOGIN" : " LOGINDISABLED");
 		return;
@@ -94,8 +95,24 @@ void
 imap_id(struct channel *channel, bool logged_in)
 {
 	channel_puts(channel, "* ID (\"name\" \"sallyport\"");
-	/* A probe needs no version. */
+	/* Only a user needs the version. */
 	if (logged_in)
 		channel_puts(channel, " \"version\" \"" SALLYPORT_VERSION "\"");
 	channel_puts(channel, ")\r\n");
 }
+
+static struct protocol_times
+times(const struct conf *conf)
+{
+	return (struct protocol_times){.idle = conf->imap_idle_timeout};
+}
+
+const struct protocol protocol_imap = {
+    .name = "imap",
+    .alpn = "imap",
+    .times = times,
+    .prelogin = imap_prelogin,
+    .refuse = imap_refuse,
+    .open = imap_open,
+    .serve = imap_serve,
+};

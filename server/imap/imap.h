@@ -1,6 +1,6 @@
 /*
- * imap.h: what both halves of IMAP share: limits, tags, names of commands, capabilities; and the functions of
- * IMAP's row in protocol.h.
+ * imap.h: what both halves of IMAP share: limits, tags, names of commands, capabilities; and the
+ * functions of protocol_imap.
  * RFC 9051 and RFC 3501, and the extensions that imap_capabilities names.
  */
 #ifndef SERVER_IMAP_IMAP_H
@@ -27,11 +27,11 @@ enum {
 	/* After login: sets of numbers and searches can be long. */
 	IMAP_COMMAND_MAX = 1024 * 1024, /* octets of a command, but for APPEND's messages */
 	IMAP_LITERALS_MAX = 100,	/* in a command */
-	IMAP_DEPTH_MAX = 50,		/* parentheses inside each other */
+	IMAP_DEPTH_MAX = 50,		/* parentheses in parentheses */
 	IMAP_BAD_MAX = 50, /* commands in a row that are BAD; a client that is lost is cut off */
 };
 
-/* What decides which capabilities are told. */
+/* Decides which capabilities are told. */
 struct imap_state {
 	bool logged_in, tls, may_login;
 	int64_t append_limit;
@@ -41,30 +41,30 @@ struct imap_state {
 void imap_capabilities(struct channel *channel, const struct imap_state *state);
 
 /*
- * The tag at the start of a command, terminated, and the SP behind it: "" when there is none that an
- * answer could carry.
+ * Takes the tag of a command and the blank after it.  false: malformed; then tag_r is "" when no answer can
+ * carry the tag.
  */
 bool imap_tag(struct args *args, char tag_r[IMAP_TAG_MAX + 1]);
 
 /*
- * The command at the cursor, which moves behind its name.  "UID" and the word after it are one name, whatever the
- * blanks between.
+ * The command at the cursor, which moves past its name.  "UID" and the word after it are one name.
  */
 const struct command *imap_command(const struct command *table, struct args *args);
 
-/* Whether there are arguments, or none, as the command wants it; the cursor moves to the first. */
+/* Whether the command may have the arguments that are there, or none; the cursor moves to the first. */
 bool imap_arguments(const struct command *command, struct args *args);
 
-/* What a client says of itself (RFC 2971); at is NULL where it says nothing. */
+/* A client, as it calls itself (RFC 2971); at is NULL where it does not tell. */
 struct imap_client {
 	struct word name, version;
 };
 
-/* ID's arguments; false: malformed.  And its answer. */
+/* The arguments of ID, to their end; false: malformed. */
 bool imap_id_arguments(struct args *args, struct imap_client *client_r);
+/* Says ID's untagged answer. */
 void imap_id(struct channel *channel, bool logged_in);
 
-/* --- IMAP's row --- */
+/* --- for protocol_imap --- */
 
 bool imap_prelogin(struct worker *worker);		   /* prelogin.c */
 void imap_refuse(struct worker *worker, enum refusal why); /* prelogin.c */

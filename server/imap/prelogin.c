@@ -2,9 +2,8 @@
  * prelogin.c: IMAP from the greeting to the login.
  * Runs as: worker.
  *
- * A row of the table at the end is a command; the loop turns what a handler returns into the next
- * step.  Nothing that was learnt in the clear lives on behind STARTTLS, and what came behind it in the
- * clear ends the connection.
+ * Nothing that was learnt in the clear lives on after STARTTLS, and octets that came in the clear after STARTTLS
+ * end the connection.
  */
 #include <string.h>
 
@@ -22,13 +21,20 @@ struct session {
 	unsigned nonsense;
 };
 
-static struct imap_state
-state_of(const struct session *s)
+/* Says the capabilities of now, or those after the login, between two texts. */
+static void
+put_capabilities(struct session *s, bool logged_in, const char *before, const char *after)
 {
-	return (struct imap_state){
+	const struct imap_state state = {
+	    .logged_in = logged_in,
 	    .tls = s->channel->tls != NULL,
 	    .may_login = worker_may_login(s->worker),
+	    .append_limit = s->worker->start.conf->append_limit,
 	};
+
+	channel_puts(s->channel, before);
+	imap_capabilities(s->channel, &state);
+	channel_puts(s->channel, after);
 }
 
 /* The tagged answer, or an untagged one when the command had no tag. */
@@ -50,7 +56,7 @@ bye(struct session *s, const char *text, const char *reason)
 	return COMMAND_END;
 }
 
-/* BAD, and the end: a client that sends so much before login wants no login. */
+/* BAD, and the end: a client that sends so much does not want to log in. */
 static enum command_result
 too_long(struct session *s, const char *what)
 {
@@ -58,16 +64,7 @@ too_long(struct session *s, const char *what)
 	return bye(s, what, what);
 }
 
-/* "[CAPABILITY ...] " is part of an answer; see RFC 9051 section 7.1. */
-static void
-put_capability_code(struct session *s, const struct imap_state *state)
-{
-	channel_puts(s->channel, "[CAPABILITY ");
-	imap_capabilities(s->channel, state);
-	channel_puts(s->channel, "] ");
-}
-
-/* answer: NULL for none. */
+/* A line without a command.  answer: NULL for none. */
 static enum command_result
 nonsense(struct session *s, const char *answer)
 {
@@ -81,12 +78,8 @@ nonsense(struct session *s, const char *answer)
 static enum command_result
 run_capability(struct session *s, struct args *args)
 {
-	struct imap_state state = state_of(s);
-
 	(void)args;
-	channel_puts(s->channel, "* CAPABILITY ");
-	imap_capabilities(s->channel, &state);
-	channel_puts(s->channel, "\r\n");
+	put_capabilities(s, false, "* CAPABILITY ", "\r\n");
 	return say(s, "OK Capabilities listed");
 }
 
@@ -122,12 +115,12 @@ run_starttls(struct session *s, struct args *args)
 {
 	(void)args;
 	/*
-	 * RFC 9051 section 6.2.1, and every STARTTLS injection since: what came behind it in the clear
-	 * is somebody else's; neither answered nor kept.
+	 * RFC 9051 section 6.2.1, and every STARTTLS injection since: octets that came in the clear after it
+	 * are somebody else's.  They are neither answered nor kept.
 	 */
 	if (channel_input_waits(s->channel)) {
 		say(s, "BAD Nothing may follow STARTTLS before TLS is active");
-		s->worker->reason = "commands behind STARTTLS";
+		s->worker->reason = "commands after STARTTLS";
 		return COMMAND_END;
 	}
 	say(s, "OK Begin TLS");
@@ -137,21 +130,23 @@ run_starttls(struct session *s, struct args *args)
 	return COMMAND_ANSWERED;
 }
 
-/* What a login that ended well or ill is answered. */
+/* After a login that has failed. */
+static enum command_result
+failed(struct session *s)
+{
+	if (worker_exhausted(s->worker))
+		return bye(s, "Too many failures", "too many failures");
+	return COMMAND_ANSWERED;
+}
+
+/* Asks for a login, and tells the client how it ended. */
 static enum command_result
 login(struct session *s, const char *name, const char *password)
 {
-	const struct imap_state state = {
-	    .logged_in = true,
-	    .tls = s->channel->tls != NULL,
-	    .append_limit = s->worker->start.conf->append_limit,
-	};
-
 	switch (worker_login(s->worker, name, password)) {
 	case IPC_ACCEPTED:
-		channel_printf(s->channel, "%s OK ", s->tag);
-		put_capability_code(s, &state);
-		channel_puts(s->channel, "Logged in\r\n");
+		channel_puts(s->channel, s->tag);
+		put_capabilities(s, true, " OK [CAPABILITY ", "] Logged in\r\n");
 		return channel_flush(s->channel) ? COMMAND_LOGGED_IN : COMMAND_END;
 	case IPC_DENIED:
 		say(s, "NO [AUTHENTICATIONFAILED] Wrong name or password");
@@ -162,21 +157,16 @@ login(struct session *s, const char *name, const char *password)
 	case IPC_BROKEN:
 		say(s, "NO [CONTACTADMIN] The mailbox cannot be opened");
 		break;
-	case IPC_IN_USE:
-	case IPC_TOO_SOON:
-	case IPC_UNAVAILABLE:
 	default:
 		say(s, "NO [UNAVAILABLE] Logins do not work at the moment");
 		break;
 	}
-	if (worker_exhausted(s->worker))
-		return bye(s, "Too many failures", "too many failures");
-	return COMMAND_ANSWERED;
+	return failed(s);
 }
 
 /*
- * A word as a C string.  One that is too long for any account, or has a NUL inside, becomes "", which
- * is nobody's: it costs what a wrong one costs.
+ * A word as a C string.  A word that is too long for any account, or has a NUL inside, becomes "", which
+ * is nobody's: the login costs what a wrong one costs.
  */
 static void
 take_word(struct word word, char *out_r, size_t max)
@@ -213,30 +203,18 @@ run_login(struct session *s, struct args *args)
 	return result;
 }
 
-/* "PLAIN", and with SASL-IR a response behind it; terminates the mechanism's name. */
-static bool
-authenticate_arguments(struct args *args, struct word *mechanism_r, struct word *initial_r)
-{
-	initial_r->at = NULL;
-	if (!args_atom(args, NULL, mechanism_r))
-		return false;
-	if (!args_end(args)) {
-		/* "+" and "/" and "=" are base64's, and all are ATOM-CHARs. */
-		if (!args_space(args) || !args_atom(args, NULL, initial_r) || !args_end(args))
-			return false;
-	}
-	return true;
-}
-
 static enum command_result
 run_authenticate(struct session *s, struct args *args)
 {
-	struct word mechanism, initial;
+	struct word mechanism, initial = {NULL, 0}; /* with SASL-IR: RFC 4959 */
 	struct sasl sasl;
 	char name[32]; /* no mechanism's name is longer than 20: RFC 4422 */
 	enum command_result result = COMMAND_ANSWERED;
 
-	if (!authenticate_arguments(args, &mechanism, &initial))
+	/* "+", "/" and "=" are base64's, and ATOM-CHARs. */
+	if (!args_atom(args, NULL, &mechanism) ||
+	    (args_space(args) && !args_end(args) && !args_atom(args, NULL, &initial)) ||
+	    !args_end(args))
 		return say(s, "BAD AUTHENTICATE wants a mechanism");
 	take_word(mechanism, name, sizeof(name) - 1);
 	if (sasl_start(&sasl, name) == -1)
@@ -258,8 +236,7 @@ run_authenticate(struct session *s, struct args *args)
 			break;
 		say(s, "BAD Malformed authentication");
 		s->worker->failures++;
-		if (worker_exhausted(s->worker))
-			result = bye(s, "Too many failures", "too many failures");
+		result = failed(s);
 		break;
 	}
 	sasl_clear(&sasl);
@@ -284,7 +261,7 @@ static const struct command commands[] = {
     {NULL, IN_ANY, 0, COMMAND_OPTIONAL, run_unknown},
 };
 
-/* What was sent so far of a command; a whole one is all of it. */
+/* What has come of the command. */
 static struct args
 args_of(const struct session *s)
 {
@@ -317,8 +294,8 @@ run(struct session *s)
 }
 
 /*
- * Takes the tag of a command that is not whole, for its refusal.  Whether its announced literal would be a name or
- * password in the clear.
+ * Takes the tag of a command that is not whole, for its refusal.  Returns whether its announced literal would be a
+ * name or password in the clear.
  */
 static bool
 begin_part(struct session *s)
@@ -333,7 +310,7 @@ begin_part(struct session *s)
 	       !worker_login_begins(s->worker);
 }
 
-/* A literal is asked for only when a login could need it. */
+/* Asks for a literal only when a login could need it. */
 static enum command_result
 on_literal(struct session *s)
 {
@@ -349,13 +326,11 @@ on_literal(struct session *s)
 		return COMMAND_ANSWERED;
 	}
 	say(s, in_clear ? no_login_in_clear : "BAD [TOOBIG] The literal is too large");
-	/* One that does not wait for us is on its way: its octets are nobody's commands. */
+	/* If the client does not wait, the octets are on their way: they are no commands. */
 	if (imap_input_refuse(&s->input))
 		return bye(s, "The literal is refused", "literal refused");
 	imap_input_next(&s->input);
-	if (++s->nonsense >= IMAP_NONSENSE_MAX)
-		return bye(s, "Too many unknown commands", "nonsense");
-	return COMMAND_ANSWERED;
+	return nonsense(s, NULL);
 }
 
 static enum command_result
@@ -378,16 +353,6 @@ on_event(struct session *s, enum imap_input_event event)
 	}
 }
 
-static void
-greet(struct session *s)
-{
-	struct imap_state state = state_of(s);
-
-	channel_puts(s->channel, "* OK ");
-	put_capability_code(s, &state);
-	channel_puts(s->channel, "sallyport ready\r\n");
-}
-
 bool
 imap_prelogin(struct worker *worker)
 {
@@ -400,10 +365,10 @@ imap_prelogin(struct worker *worker)
 
 	s = (struct session){.worker = worker, .channel = &worker->channel};
 	imap_input_init(&s.input, text, sizeof(text));
-	greet(&s);
+	put_capabilities(&s, false, "* OK [CAPABILITY ", "] sallyport ready\r\n");
 	while (result == COMMAND_ANSWERED && channel_input(s.channel, &at, &len)) {
 		len = imap_input_feed(&s.input, at, len, &event);
-		explicit_bzero(at, len); /* it may be a password, and the command has it now */
+		explicit_bzero(at, len); /* they may be a password, and are in the command now */
 		channel_take(s.channel, len);
 		result = on_event(&s, event);
 	}

@@ -14,12 +14,17 @@
 #include "server/pop3/send.h"
 #include "server/reader/reader.h"
 
-enum { GOODBYE_TIMEOUT = 2 * 1000 }; /* ms for the last words to a client that may not listen */
+enum { GOODBYE_TIMEOUT = 2 * 1000 }; /* ms for the last answer to a client that may not listen */
+
+/* The state and the flags of the rows below. */
+enum { IN_TRANSACTION = 1 << 0 };
+enum { UIDLS = 1 << 0 /* it tells UIDLs, where its handler otherwise tells octets */ };
 
 struct session {
 	struct reader *reader;
 	struct channel *channel;
 	struct maildrop *drop;
+	unsigned flags; /* of the present command's row */
 };
 
 static enum command_result
@@ -29,11 +34,11 @@ say(struct session *s, const char *text)
 	return COMMAND_ANSWERED;
 }
 
-/* A message number that there is; else the answer is given. rest_r as in pop3_number. */
+/* Takes the number of a message that is there.  false: the client has the answer. */
 static bool
-message(struct session *s, const char *text, uint32_t *number_r, const char **rest_r)
+take_message(struct session *s, const char *text, uint32_t *number_r)
 {
-	if (pop3_number(text, number_r, rest_r) && maildrop_has(s->drop, *number_r))
+	if (pop3_number(text, number_r, NULL) && maildrop_has(s->drop, *number_r))
 		return true;
 	channel_puts(s->channel, "-ERR There is no such message\r\n");
 	return false;
@@ -51,60 +56,43 @@ run_stat(struct session *s, struct args *args)
 	return COMMAND_ANSWERED;
 }
 
-/* LIST and UIDL differ in what they tell of a message only. */
+/* LIST or UIDL of one message: after the text before. */
+static void
+tell_message(struct session *s, const char *before, uint32_t n)
+{
+	char uidl[POP3_UIDL_MAX + 1];
+
+	channel_puts(s->channel, before);
+	channel_number(s->channel, n);
+	channel_puts(s->channel, " ");
+	if ((s->flags & UIDLS) != 0) {
+		maildrop_uidl(s->drop, n, uidl);
+		channel_puts(s->channel, uidl);
+	} else {
+		channel_number(s->channel, maildrop_octets(s->drop, n));
+	}
+	channel_puts(s->channel, "\r\n");
+}
+
+/* LIST or UIDL, of all messages or of the one that is named. */
 static enum command_result
-tell(struct session *s, const char *argument, void (*one)(struct session *, const char *, uint32_t))
+run_list(struct session *s, struct args *args)
 {
 	uint32_t n;
 
-	if (argument != NULL) {
-		if (message(s, argument, &n, NULL))
-			one(s, "+OK ", n);
+	if (args->argument != NULL) {
+		if (take_message(s, args->argument, &n))
+			tell_message(s, "+OK ", n);
 		return COMMAND_ANSWERED;
 	}
 	channel_puts(s->channel, "+OK\r\n");
 	for (n = 1; n <= maildrop_last(s->drop); n++)
 		if (maildrop_has(s->drop, n))
-			one(s, "", n);
+			tell_message(s, "", n);
 	return say(s, ".\r\n");
 }
 
-static void
-tell_octets(struct session *s, const char *before, uint32_t n)
-{
-	channel_puts(s->channel, before);
-	channel_number(s->channel, n);
-	channel_puts(s->channel, " ");
-	channel_number(s->channel, maildrop_octets(s->drop, n));
-	channel_puts(s->channel, "\r\n");
-}
-
-static void
-tell_uidl(struct session *s, const char *before, uint32_t n)
-{
-	char uidl[POP3_UIDL_MAX + 1];
-
-	maildrop_uidl(s->drop, n, uidl);
-	channel_puts(s->channel, before);
-	channel_number(s->channel, n);
-	channel_puts(s->channel, " ");
-	channel_puts(s->channel, uidl);
-	channel_puts(s->channel, "\r\n");
-}
-
-static enum command_result
-run_list(struct session *s, struct args *args)
-{
-	return tell(s, args->argument, tell_octets);
-}
-
-static enum command_result
-run_uidl(struct session *s, struct args *args)
-{
-	return tell(s, args->argument, tell_uidl);
-}
-
-/* Sends message n up to body lines of its text. */
+/* Sends message n: whole, or its header and lines of its body. */
 static enum command_result
 transmit(struct session *s, uint32_t n, uint64_t lines, bool whole)
 {
@@ -122,7 +110,7 @@ transmit(struct session *s, uint32_t n, uint64_t lines, bool whole)
 	else
 		channel_puts(s->channel, "+OK\r\n");
 	if (pop3_send(s->channel, reader, lines) == -1) {
-		/* The answer is under way: only its missing end can tell that it is not whole. */
+		/* The answer is under way: only its missing end tells the client that it is not whole. */
 		if (s->channel->end == CHANNEL_OPEN)
 			s->reader->reason = "a message could not be read to its end";
 		maildir_reader_close(&reader);
@@ -138,7 +126,7 @@ run_retr(struct session *s, struct args *args)
 	uint32_t n;
 	enum command_result result;
 
-	if (!message(s, args->argument, &n, NULL))
+	if (!take_message(s, args->argument, &n))
 		return COMMAND_ANSWERED;
 	result = transmit(s, n, POP3_ALL_LINES, true);
 	if (result == COMMAND_ANSWERED && s->channel->end == CHANNEL_OPEN) {
@@ -167,7 +155,7 @@ run_dele(struct session *s, struct args *args)
 {
 	uint32_t n;
 
-	if (!message(s, args->argument, &n, NULL))
+	if (!take_message(s, args->argument, &n))
 		return COMMAND_ANSWERED;
 	maildrop_delete(s->drop, n);
 	return say(s, "+OK Marked to be deleted\r\n");
@@ -233,14 +221,12 @@ run_unknown(struct session *s, struct args *args)
 	return say(s, "-ERR Unknown command\r\n");
 }
 
-enum { IN_TRANSACTION = 1 << 0 }; /* the only state after the login that has commands */
-
 static const struct command commands[] = {
     {"STAT", IN_TRANSACTION, 0, COMMAND_ALONE, run_stat},
     {"LIST", IN_TRANSACTION, 0, COMMAND_OPTIONAL, run_list},
     {"RETR", IN_TRANSACTION, 0, COMMAND_ARGUMENTS, run_retr},
     {"DELE", IN_TRANSACTION, 0, COMMAND_ARGUMENTS, run_dele},
-    {"UIDL", IN_TRANSACTION, 0, COMMAND_OPTIONAL, run_uidl},
+    {"UIDL", IN_TRANSACTION, UIDLS, COMMAND_OPTIONAL, run_list},
     {"TOP", IN_TRANSACTION, 0, COMMAND_ARGUMENTS, run_top},
     {"NOOP", IN_TRANSACTION, 0, COMMAND_ALONE, run_noop},
     {"RSET", IN_TRANSACTION, 0, COMMAND_ALONE, run_rset},
@@ -260,10 +246,11 @@ run(struct session *s, char *line, size_t len)
 	command = command_find(commands, args.verb, strlen(args.verb));
 	if (!command_fits(command, args.argument != NULL))
 		return say(s, "-ERR Wrong arguments\r\n");
+	s->flags = command->flags;
 	return command->run(s, &args);
 }
 
-/* POP3 has no words for what a client cannot see or do. */
+/* Logs what the client cannot see or do: POP3 has no words for it. */
 static void
 log_left_out(struct reader *reader, struct maildrop *drop)
 {
@@ -289,13 +276,12 @@ pop3_open(struct reader *reader)
 	}
 	if (errno == EAGAIN)
 		return IPC_IN_USE;
-	if (errno == ECANCELED) /* the client has gone, and the worker with it */
-		return IPC_UNAVAILABLE;
-	trouble(reader, "open", errno);
+	if (errno != ECANCELED) /* then the client has gone, and the worker with it */
+		trouble(reader, "open", errno);
 	return IPC_UNAVAILABLE;
 }
 
-/* Last words, for ends that are ours.  An idle client gets none: RFC 1939 section 3. */
+/* Tells the client why we end the session.  An idle client is not told: RFC 1939 section 3. */
 static void
 say_goodbye(struct channel *channel)
 {
@@ -317,7 +303,7 @@ say_goodbye(struct channel *channel)
 void
 pop3_serve(struct reader *reader)
 {
-	struct session s = {reader, &reader->channel, reader->session};
+	struct session s = {reader, &reader->channel, reader->session, 0};
 	enum command_result result = COMMAND_ANSWERED;
 	bool answering = false;
 	char *line;
@@ -332,7 +318,7 @@ pop3_serve(struct reader *reader)
 		reader->reason = channel_end_text(s.channel->end);
 	if (!answering)
 		say_goodbye(s.channel);
-	channel_flush(s.channel); /* the rest need not be waited for */
+	channel_flush(s.channel); /* the client need not wait for the rest */
 	maildrop_keep_sizes(s.drop);
 	maildrop_close(&s.drop);
 }

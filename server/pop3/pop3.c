@@ -1,5 +1,5 @@
 /*
- * pop3.c: command lines, numbers, CAPA and LANG.
+ * pop3.c: command lines, numbers, CAPA and LANG; and what the processes need to know of POP3.
  * Runs as: worker, and mail user in the reader.
  */
 #include <ctype.h>
@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "auth/sasl.h"
+#include "server/conf.h"
 #include "server/pop3/pop3.h"
 
 void
@@ -54,11 +55,11 @@ pop3_capa(struct channel *channel, const struct pop3_state *state)
 		channel_printf(channel, "LOGIN-DELAY %lld\r\n", (long long)state->login_delay);
 	if (!state->logged_in && !state->tls)
 		channel_puts(channel, "STLS\r\n");
-	/* Nothing that would tempt a client to send its password in the clear.  After the login the list is the
-	 * same: RFC 2449 section 5, RFC 5034 section 3. */
+	/* Do not tempt a client to send its password in the clear.  After the login the list is the same:
+	 * RFC 2449 section 5, RFC 5034 section 3. */
 	if (state->logged_in || state->may_login)
 		channel_printf(channel, "USER\r\nSASL %s\r\n", SASL_MECHANISMS);
-	/* RFC 2449 section 6.9: optionally in the transaction state only, as a probe needs no version. */
+	/* RFC 2449 section 6.9 allows it after the login only: a stranger does not need the version. */
 	if (state->logged_in)
 		channel_puts(channel, "IMPLEMENTATION sallyport-" SALLYPORT_VERSION "\r\n");
 	channel_puts(channel, ".\r\n");
@@ -74,3 +75,19 @@ pop3_lang(struct channel *channel, const char *range)
 	else
 		channel_puts(channel, "-ERR There is no such language here\r\n");
 }
+
+static struct protocol_times
+times(const struct conf *conf)
+{
+	return (struct protocol_times){conf->pop3_idle_timeout, conf->pop3_login_delay};
+}
+
+const struct protocol protocol_pop3 = {
+    .name = "pop3",
+    .alpn = "pop3",
+    .times = times,
+    .prelogin = pop3_prelogin,
+    .refuse = pop3_refuse,
+    .open = pop3_open,
+    .serve = pop3_serve,
+};

@@ -2,8 +2,7 @@
  * prelogin.c: POP3 from the greeting to the login.
  * Runs as: worker.
  *
- * A row of the table at the end is a command; the loop turns what a handler returns into the next
- * step.  Nothing learnt in the clear lives on behind STLS: see forget().
+ * Nothing that was learnt in the clear lives on after STLS: see forget().
  */
 #include <string.h>
 
@@ -16,20 +15,10 @@ struct session {
 	struct worker *worker;
 	struct channel *channel;
 	char name[AUTH_NAME_MAX + 1]; /* of USER; "" none yet */
-	bool named;		      /* USER was said (also with a name that cannot be one) */
+	bool named;		      /* USER came, also with an impossible name */
 	bool utf8;
 	unsigned nonsense;
 };
-
-static struct pop3_state
-state_of(const struct session *s)
-{
-	return (struct pop3_state){
-	    .tls = s->channel->tls != NULL,
-	    .may_login = worker_may_login(s->worker),
-	    .login_delay = s->worker->start.conf->pop3_login_delay / 1000,
-	};
-}
 
 static enum command_result
 say(struct session *s, const char *text)
@@ -49,7 +38,11 @@ end(struct session *s, const char *text, const char *reason)
 static enum command_result
 run_capa(struct session *s, struct args *args)
 {
-	struct pop3_state state = state_of(s);
+	const struct pop3_state state = {
+	    .tls = s->channel->tls != NULL,
+	    .may_login = worker_may_login(s->worker),
+	    .login_delay = s->worker->start.conf->pop3_login_delay / 1000,
+	};
 
 	(void)args;
 	pop3_capa(s->channel, &state);
@@ -70,12 +63,12 @@ run_stls(struct session *s, struct args *args)
 	if (s->utf8)
 		return say(s, "-ERR STLS must come before UTF8\r\n"); /* RFC 6856 section 2.1 */
 	/*
-	 * RFC 2595 section 4, and every STARTTLS injection since: what came behind STLS in the clear
-	 * is somebody else's; neither answered nor kept.
+	 * RFC 2595 section 4, and every STARTTLS injection since: octets that came in the clear after STLS
+	 * are somebody else's.  They are neither answered nor kept.
 	 */
 	if (channel_input_waits(s->channel))
 		return end(s, "-ERR Nothing may follow STLS before TLS is active\r\n",
-		    "commands behind STLS");
+		    "commands after STLS");
 	channel_puts(s->channel, "+OK Begin TLS\r\n");
 	forget(s);
 	if (!channel_flush(s->channel) || !worker_start_tls(s->worker))
@@ -86,12 +79,19 @@ run_stls(struct session *s, struct args *args)
 static enum command_result
 run_user(struct session *s, struct args *args)
 {
-	/* A name that cannot be one stays "", which is nobody; the answer tells nothing. */
+	/* An impossible name becomes "", which is nobody's; the answer does not tell. */
 	s->name[0] = '\0';
 	if (auth_name_valid(args->argument, strlen(args->argument)))
 		memcpy(s->name, args->argument, strlen(args->argument) + 1);
 	s->named = true;
 	return say(s, "+OK Password?\r\n");
+}
+
+/* After a login that has failed. */
+static enum command_result
+failed(struct session *s)
+{
+	return worker_exhausted(s->worker) ? end(s, "", "too many failures") : COMMAND_ANSWERED;
 }
 
 static enum command_result
@@ -116,14 +116,11 @@ login(struct session *s, const char *name, const char *password)
 	case IPC_BROKEN:
 		channel_puts(s->channel, "-ERR [SYS/PERM] The mailbox cannot be opened\r\n");
 		break;
-	case IPC_UNAVAILABLE:
 	default:
 		channel_puts(s->channel, "-ERR [SYS/TEMP] Logins do not work at the moment\r\n");
 		break;
 	}
-	if (worker_exhausted(s->worker))
-		return end(s, "", "too many failures");
-	return COMMAND_ANSWERED;
+	return failed(s);
 }
 
 static enum command_result
@@ -134,7 +131,7 @@ run_pass(struct session *s, struct args *args)
 
 	if (!s->named)
 		return say(s, "-ERR USER first\r\n");
-	/* One too long for any account is sent on cut, so that it costs what a wrong one costs. */
+	/* A password that is too long for any account is cut and tried, so that it costs what a wrong one costs. */
 	if (strlen(password) > AUTH_PASSWORD_MAX) {
 		password[AUTH_PASSWORD_MAX] = '\0';
 		s->name[0] = '\0';
@@ -152,7 +149,7 @@ run_auth(struct session *s, struct args *args)
 	enum command_result result = COMMAND_ANSWERED;
 	char *initial;
 
-	if (args->argument == NULL) /* not in RFC 5034, but old clients ask so for the list */
+	if (args->argument == NULL) /* not in RFC 5034, but old clients ask for the list so */
 		return say(s, "+OK Mechanisms follow\r\nPLAIN\r\nLOGIN\r\n.\r\n");
 	initial = strchr(args->argument, ' ');
 	if (initial != NULL)
@@ -170,8 +167,7 @@ run_auth(struct session *s, struct args *args)
 	default:
 		channel_puts(s->channel, "-ERR [AUTH] Malformed authentication\r\n");
 		s->worker->failures++;
-		if (worker_exhausted(s->worker))
-			result = end(s, "", "too many failures");
+		result = failed(s);
 		break;
 	}
 	sasl_clear(&sasl);

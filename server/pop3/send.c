@@ -1,5 +1,5 @@
 /*
- * send.c: RETR's and TOP's answer.
+ * send.c: the answer to RETR and TOP.
  * Runs as: mail user.
  */
 #include <stdbool.h>
@@ -12,12 +12,12 @@ enum { SEND_BUFFER = 16384 }; /* octets read at a time */
 
 struct sending {
 	struct channel *channel;
-	uint64_t lines;	 /* of the body that may still go, when not all may */
-	bool body;	 /* the blank line is behind us */
+	uint64_t lines;	 /* of the body that are still to be sent; not used for RETR */
+	bool body;	 /* the blank line is sent */
 	size_t line_len; /* octets of the present line so far */
 };
 
-/* A piece of a line; ends: up to its CRLF. */
+/* Sends a piece of a line; ends: with its CRLF. */
 static void
 put_piece(struct sending *s, const char *piece, size_t len, bool ends)
 {
@@ -34,7 +34,7 @@ put_piece(struct sending *s, const char *piece, size_t len, bool ends)
 	s->line_len = 0;
 }
 
-/* Sends a buffer; false when enough lines are sent. */
+/* Sends a buffer; false: enough lines are sent. */
 static bool
 put_buffer(struct sending *s, const char *at, size_t len)
 {
@@ -67,7 +67,7 @@ send_lines(struct sending *s, struct maildir_reader *reader)
 	return n;
 }
 
-/* The first dot that begins a line, or NULL. */
+/* The first dot that begins a line, or NULL.  begins: at is the start of a line. */
 static const char *
 stuffed_dot(const char *at, size_t len, bool begins)
 {
@@ -81,7 +81,7 @@ stuffed_dot(const char *at, size_t len, bool begins)
 	return NULL;
 }
 
-/* From a dot on that was doubled already. */
+/* Sends the rest of a buffer, from a dot on that was doubled already. */
 static void
 put_stuffed(struct channel *channel, const char *at, size_t len)
 {
@@ -98,8 +98,8 @@ put_stuffed(struct channel *channel, const char *at, size_t len)
 }
 
 /*
- * RETR: read to where it is sent from.  Few lines begin with a dot: what is behind the first in a piece is
- * taken out again and put there once more.
+ * RETR: reads to where it is sent from.  Few lines begin with a dot: the octets from the first one of a piece on
+ * are taken out again, and put there with their dots doubled.
  */
 static ssize_t
 send_all(struct sending *s, struct maildir_reader *reader)

@@ -1,5 +1,5 @@
 /*
- * answer.c: what the commands say: tagged texts, strings and names, and what errors mean to a client.
+ * answer.c: parts of answers: tagged texts, strings and names, and the NO to an error.
  * Runs as: mail user.
  */
 #include <errno.h>
@@ -88,7 +88,7 @@ void
 imap_put_text_on(struct session *session, struct mdtext *text)
 {
 	if (text->failed) {
-		/* Part of an answer is missing, and the client cannot know which. */
+		/* Part of an answer is missing, and the client cannot know which part. */
 		session->leaving = "Out of memory";
 		session->channel->end = CHANNEL_FAILED;
 	} else {
@@ -110,27 +110,20 @@ imap_add(struct mdtext *out, const char *word)
 	mdtext_add(out, word, strlen(word));
 }
 
-/* The digits, the last at end; where they begin. */
-static char *
-digits(char *end, uint64_t number)
-{
-	do {
-		*--end = (char)('0' + number % 10);
-		number /= 10;
-	} while (number > 0);
-	return end;
-}
-
 void
 imap_add_number(struct mdtext *out, uint64_t number)
 {
-	char text[20]; /* 2^64 has as many */
-	const char *at = digits(text + sizeof(text), number);
+	char text[20]; /* 2^64 has as many digits */
+	size_t at = sizeof(text);
 
-	mdtext_add(out, at, (size_t)(text + sizeof(text) - at));
+	do {
+		text[--at] = (char)('0' + number % 10);
+		number /= 10;
+	} while (number > 0);
+	mdtext_add(out, text + at, sizeof(text) - at);
 }
 
-/* So many digits at a place of a text. */
+/* Puts count digits at a place of a text. */
 static void
 put_digits(char *at, int count, unsigned number)
 {
@@ -159,8 +152,8 @@ imap_add_date(struct mdtext *out, time_t date)
 }
 
 /*
- * RFC 9051 section 6.3.9.7: notes how a name was spelled, for list_tell_oldname.  Clients that write modified
- * UTF-7 are older than OLDNAME; those with UTF8=ACCEPT (RFC 6855) need not hear that INBOX has capitals.
+ * RFC 9051 section 6.3.9.7: notes how the client has spelled a name, for list_tell_oldname.  Clients that write
+ * modified UTF-7 are older than OLDNAME; those with UTF8=ACCEPT (RFC 6855) need not hear that INBOX has capitals.
  */
 static void
 note_oldname(struct session *session, struct word mailbox, const char *folder)
@@ -181,9 +174,8 @@ note_oldname(struct session *session, struct word mailbox, const char *folder)
 	session->oldname[len] = '\0';
 }
 
-/* code: why no mailbox has the name that is refused. */
-static bool
-folder_of(struct session *session, struct word mailbox, const char *code,
+bool
+imap_folder_of(struct session *session, struct word mailbox, const char *code,
     char folder_r[IMAP_NAME_MAX], enum command_result *result_r)
 {
 	const char *why = imap_name_folder(mailbox.at, mailbox.len, imap_utf8(session), folder_r);
@@ -196,39 +188,18 @@ folder_of(struct session *session, struct word mailbox, const char *code,
 	return true;
 }
 
-static bool
-take_mailbox(struct session *session, struct args *args, const char *code,
+bool
+imap_take_mailbox(struct session *session, struct args *args, const char *code,
     char folder_r[IMAP_NAME_MAX], enum command_result *result_r)
 {
 	struct word word;
 
 	*result_r = COMMAND_BAD;
-	return args_astring(args, &word) && folder_of(session, word, code, folder_r, result_r);
+	return args_astring(args, &word) && imap_folder_of(session, word, code, folder_r, result_r);
 }
 
-/* What cannot be a name is no mailbox's; only where it would become one is it refused as a name. */
-static const char EXISTING[] = "NONEXISTENT", NEW[] = "CANNOT";
-
-bool
-imap_folder_of(struct session *session, struct word mailbox, char folder_r[IMAP_NAME_MAX],
-    enum command_result *result_r)
-{
-	return folder_of(session, mailbox, EXISTING, folder_r, result_r);
-}
-
-bool
-imap_take_mailbox(struct session *session, struct args *args, char folder_r[IMAP_NAME_MAX],
-    enum command_result *result_r)
-{
-	return take_mailbox(session, args, EXISTING, folder_r, result_r);
-}
-
-bool
-imap_take_new_mailbox(struct session *session, struct args *args, char folder_r[IMAP_NAME_MAX],
-    enum command_result *result_r)
-{
-	return take_mailbox(session, args, NEW, folder_r, result_r);
-}
+static const char not_permitted[] =
+    "[NOPERM] The server is not permitted to do this in its mail folders";
 
 enum command_result
 imap_no_target(struct session *session, const char *what)
@@ -241,36 +212,30 @@ imap_no_target(struct session *session, const char *what)
 enum command_result
 imap_failed(struct session *session, const char *what)
 {
+	static const struct {
+		int error;
+		bool logged; /* it is the administrator's business */
+		const char *text;
+	} rows[] = {
+	    {ENOENT, false, "[NONEXISTENT] There is no such mailbox"},
+	    {EEXIST, false, "[ALREADYEXISTS] There is a mailbox of that name"},
+	    {EINVAL, false, "[CANNOT] A mailbox cannot have that name"},
+	    {ERANGE, false, "[LIMIT] The mailbox can have no more keywords"},
+	    {ENOLCK, false, "[INUSE] Another program holds the mailbox; try again"},
+	    {ENOSPC, true, "[OVERQUOTA] There is no room on the disk"},
+	    {EDQUOT, true, "[OVERQUOTA] There is no room on the disk"},
+	    {ENOMEM, true, "[LIMIT] The mailbox needs more memory than a session may have"},
+	    /* RFC 5530 section 3. */
+	    {EROFS, true, not_permitted}, {EACCES, true, not_permitted},
+	    {EPERM, true, not_permitted},
+	    {0, true, "[UNAVAILABLE] The mailbox cannot be read or written now"}, /* any other */
+	};
 	int error = errno;
+	size_t i = 0;
 
-	switch (error) {
-	case ENOENT:
-		return imap_say(session, COMMAND_NO, "[NONEXISTENT] There is no such mailbox");
-	case EEXIST:
-		return imap_say(session, COMMAND_NO, "[ALREADYEXISTS] There is one of that name");
-	case EINVAL:
-		return imap_say(session, COMMAND_NO, "[CANNOT] A mailbox cannot have that name");
-	case ENOSPC:
-	case EDQUOT:
+	while (rows[i].error != error && rows[i].error != 0)
+		i++;
+	if (rows[i].logged)
 		trouble(session->reader, what, error);
-		return imap_say(session, COMMAND_NO, "[OVERQUOTA] There is no room on the disk");
-	case ERANGE:
-		return imap_say(
-		    session, COMMAND_NO, "[LIMIT] The mailbox can have no more keywords");
-	case ENOLCK:
-		return imap_say(
-		    session, COMMAND_NO, "[INUSE] Another program holds the mailbox; try again");
-	default:
-		break;
-	}
-	trouble(session->reader, what, error);
-	if (error == ENOMEM)
-		return imap_say(session, COMMAND_NO,
-		    "[LIMIT] The mailbox needs more memory than a session may have");
-	/* RFC 5530 section 3. */
-	if (error == EROFS || error == EACCES || error == EPERM)
-		return imap_say(session, COMMAND_NO,
-		    "[NOPERM] The server is not permitted to do this in its mail folders");
-	return imap_say(
-	    session, COMMAND_NO, "[UNAVAILABLE] The mailbox cannot be read or written now");
+	return imap_say(session, COMMAND_NO, "%s", rows[i].text);
 }

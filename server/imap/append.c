@@ -98,7 +98,7 @@ take_preamble(struct session *session, struct args *args, struct preamble *pream
 static bool
 open_target(struct session *session, enum command_result *result_r)
 {
-	if (!imap_folder_of(session, append.mailbox, append.name, result_r))
+	if (!imap_folder_of(session, append.mailbox, IMAP_NO_MAILBOX, append.name, result_r))
 		return false;
 	if (maildir_folder_open(session->maildir, append.name, &append.folder) == -1) {
 		*result_r = imap_no_target(session, "append");

@@ -208,7 +208,7 @@ run_copy(struct session *session, struct args *args)
 	struct word set;
 
 	if (!args_set(args, &set) || !args_space(args) ||
-	    !imap_take_mailbox(session, args, folder, &result))
+	    !imap_take_mailbox(session, args, IMAP_NO_MAILBOX, folder, &result))
 		return result;
 	if (!args_end(args))
 		return COMMAND_BAD;

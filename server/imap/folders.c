@@ -19,7 +19,8 @@ only_mailbox(struct session *session, struct args *args, char folder_r[IMAP_NAME
     enum command_result *result_r)
 {
 	*result_r = COMMAND_BAD;
-	return imap_take_mailbox(session, args, folder_r, result_r) && args_end(args);
+	return imap_take_mailbox(session, args, IMAP_NO_MAILBOX, folder_r, result_r) &&
+	       args_end(args);
 }
 
 /* CREATE's "(USE (\Sent))": RFC 6154 section 3.  *use_r is SPECIAL_USES when there is none. */
@@ -79,7 +80,7 @@ run_create(struct session *session, struct args *args)
 	enum command_result result = COMMAND_BAD;
 	enum special use;
 
-	if (!imap_take_new_mailbox(session, args, folder, &result))
+	if (!imap_take_mailbox(session, args, IMAP_NO_NAME, folder, &result))
 		return result;
 	if (!take_use(session, args, &use, &result))
 		return result;
@@ -159,12 +160,12 @@ run_rename(struct session *session, struct args *args)
 	char from[IMAP_NAME_MAX], to[IMAP_NAME_MAX], old[IMAP_NAME_MAX];
 	enum command_result result = COMMAND_BAD;
 
-	if (!imap_take_mailbox(session, args, from, &result))
+	if (!imap_take_mailbox(session, args, IMAP_NO_MAILBOX, from, &result))
 		return result;
 	memcpy(old, session->oldname, sizeof(old));
 	if (!args_space(args))
 		return COMMAND_BAD;
-	if (!imap_take_new_mailbox(session, args, to, &result))
+	if (!imap_take_mailbox(session, args, IMAP_NO_NAME, to, &result))
 		return result;
 	if (!args_end(args))
 		return COMMAND_BAD;

@@ -133,7 +133,7 @@ run_select(struct session *session, struct args *args)
 	struct parameters parameters = {.condstore = false};
 	enum command_result result;
 
-	if (!imap_take_mailbox(session, args, folder, &result)) {
+	if (!imap_take_mailbox(session, args, IMAP_NO_MAILBOX, folder, &result)) {
 		if (result == COMMAND_NO)
 			leave(session);
 		return result;

@@ -164,7 +164,7 @@ run_status(struct session *session, struct args *args)
 	enum command_result result = COMMAND_BAD;
 	unsigned items;
 
-	if (!imap_take_mailbox(session, args, folder, &result))
+	if (!imap_take_mailbox(session, args, IMAP_NO_MAILBOX, folder, &result))
 		return result;
 	if (!args_space(args) || !status_items(args, &items) || !args_end(args))
 		return COMMAND_BAD;

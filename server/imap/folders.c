@@ -23,14 +23,14 @@ only_mailbox(struct session *session, struct args *args, char folder_r[IMAP_NAME
 	       args_end(args);
 }
 
-/* CREATE's "(USE (\Sent))": RFC 6154 section 3.  *use_r is SPECIAL_USES when there is none. */
+/* CREATE's "(USE (\Sent))": RFC 6154 section 3.  *use_r is SPECIAL_NONE when there is none. */
 static bool
 take_use(
     struct session *session, struct args *args, enum special *use_r, enum command_result *result_r)
 {
 	struct word word;
 
-	*use_r = SPECIAL_USES;
+	*use_r = SPECIAL_NONE;
 	*result_r = COMMAND_BAD;
 	if (args_end(args))
 		return true;
@@ -45,7 +45,7 @@ take_use(
 		if (!args_atom(args, "\\", &word))
 			return false;
 		*use_r = special_of(word);
-		if (*use_r == SPECIAL_USES || args_more(args)) {
+		if (*use_r == SPECIAL_NONE || args_more(args)) {
 			*result_r = imap_say(session, COMMAND_NO,
 			    "[USEATTR] A mailbox can be made for one of \\Drafts \\Sent \\Trash "
 			    "\\Junk \\Archive");
@@ -85,11 +85,11 @@ run_create(struct session *session, struct args *args)
 	if (!take_use(session, args, &use, &result))
 		return result;
 	/* LIST tells one mailbox for each use; what it would not tell is not made. */
-	if (use != SPECIAL_USES && special_taken(session, use))
+	if (use != SPECIAL_NONE && special_taken(session, use))
 		return imap_say(session, COMMAND_NO, "[USEATTR] Another mailbox has that use");
 	if (maildir_folder_create(session->maildir, folder) == -1)
 		return imap_failed(session, "create");
-	if (use != SPECIAL_USES &&
+	if (use != SPECIAL_NONE &&
 	    maildir_special_use_set(session->maildir, special_name(use), folder) == -1) {
 		int saved = errno;
 

@@ -159,7 +159,7 @@ put_node(const struct listing *list, const struct mailboxes_node *node, bool chi
 		if (node->subscribed && (list->subscribed || list->return_subscribed))
 			put_attribute(&a, "\\Subscribed");
 		put_attribute(&a, node->children ? "\\HasChildren" : "\\HasNoChildren");
-		if (node->special != SPECIAL_USES)
+		if (node->special != SPECIAL_NONE)
 			put_attribute(&a, special_name(node->special));
 	}
 	channel_puts(session->channel, ") \"/\" ");
@@ -224,7 +224,7 @@ selected(const struct listing *list, const struct mailboxes_node *node)
 		return lsub_shows(list, node);
 	if (list->subscribed || list->special)
 		return (!list->subscribed || node->subscribed) &&
-		       (!list->special || node->special != SPECIAL_USES);
+		       (!list->special || node->special != SPECIAL_NONE);
 	return node->exists || node->children;
 }
 
@@ -263,6 +263,7 @@ tell_all(struct listing *list)
 		mailboxes_clear(&all);
 		return imap_failed(list->session, "list");
 	}
+	special_mark(list->session, &all);
 	verdict = calloc(all.count + 1, 1);
 	if (verdict == NULL) {
 		mailboxes_clear(&all);
@@ -283,16 +284,14 @@ list_tell(struct session *session, const char *folder, const char *oldname)
 {
 	const struct listing list = {
 	    .session = session, .extended = true, .return_subscribed = true, .oldname = oldname};
-	struct mailboxes_node gone = {.name = (char *)(uintptr_t)folder, .special = SPECIAL_USES};
-	struct mailboxes_node *node = &gone;
+	const struct mailboxes_node gone = {.name = (char *)(uintptr_t)folder}, *node;
 	struct mailboxes all;
 
 	if (mailboxes_read(session, &all) == -1)
 		return -1;
-	for (size_t i = 0; i < all.count; i++)
-		if (strcmp(all.node[i].name, folder) == 0)
-			node = &all.node[i];
-	put_node(&list, node, false);
+	special_mark(session, &all);
+	node = mailboxes_find(&all, folder);
+	put_node(&list, node != NULL ? node : &gone, false);
 	mailboxes_clear(&all);
 	return 0;
 }

@@ -1,5 +1,5 @@
 /*
- * mailboxes.c: all mailboxes of a user as LIST and LSUB see them.
+ * mailboxes.c: gathers all mailboxes of a user as LIST and LSUB see them.
  * Runs as: mail user.
  */
 #include <errno.h>
@@ -8,15 +8,12 @@
 
 #include "maildir/maildir.h"
 #include "maildir/tree/tree.h"
-#include "server/conf.h"
 #include "server/imap/mailboxes.h"
 #include "server/imap/session.h"
-#include "server/imap/special.h"
-#include "server/reader/reader.h"
 
 struct gathering {
 	struct mailboxes *all;
-	bool subscriptions; /* and not folders */
+	bool subscriptions; /* the names are subscriptions, and not folders */
 	bool failed;
 };
 
@@ -37,7 +34,6 @@ add_node(struct gathering *g, const char *name, size_t len, bool itself)
 	}
 	node = &all->node[all->count];
 	memset(node, 0, sizeof(*node));
-	node->special = SPECIAL_USES;
 	node->name = strndup(name, len);
 	if (node->name == NULL)
 		return false;
@@ -49,7 +45,7 @@ add_node(struct gathering *g, const char *name, size_t len, bool itself)
 	return true;
 }
 
-/* A name and all of its parents. */
+/* Adds a name and all of its parents. */
 static bool
 on_name(void *ctx, const char *name)
 {
@@ -63,7 +59,7 @@ on_name(void *ctx, const char *name)
 	return !g->failed;
 }
 
-/* By octets, but "/" in front of all others, so that a tree lies together. */
+/* By octets, but "/" before all others, so that a tree stays together. */
 static int
 by_name(const void *a, const void *b)
 {
@@ -107,12 +103,6 @@ merge(struct mailboxes *all)
 	all->count = to + 1;
 }
 
-static int
-by_octets(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 static bool
 is_below(const char *name, const char *parent)
 {
@@ -121,7 +111,7 @@ is_below(const char *name, const char *parent)
 	return strncmp(name, parent, len) == 0 && name[len] == '/';
 }
 
-/* All parents are there, each in front of what is below it. */
+/* All parents are there, each before the nodes below it. */
 static void
 link_parents(struct mailboxes *all)
 {
@@ -134,44 +124,6 @@ link_parents(struct mailboxes *all)
 	}
 }
 
-/* The folder, and all that it is below of. */
-static void
-mark_use(struct mailboxes *all, const char *folder, int use)
-{
-	for (size_t i = 0; i < all->count; i++) {
-		size_t at = i;
-
-		if (strcmp(folder, all->node[i].name) != 0)
-			continue;
-		all->node[i].special = use;
-		while ((at = all->node[at].parent) != MAILBOXES_NONE)
-			all->node[at].child_special = true;
-		return;
-	}
-}
-
-static int
-mark_special(struct session *session, struct mailboxes *all)
-{
-	char **names = calloc(all->count + 1, sizeof(*names));
-	struct special_folders special;
-	size_t count = 0;
-
-	if (names == NULL)
-		return -1;
-	for (size_t i = 0; i < all->count; i++)
-		if (all->node[i].exists)
-			names[count++] = all->node[i].name;
-	qsort(names, count, sizeof(names[0]), by_octets); /* which is not the order of the tree */
-	special_find(session, names, count, &special);
-	for (int use = 0; use < SPECIAL_USES; use++)
-		if (special.folder[use] != NULL)
-			mark_use(all, special.folder[use], use);
-	special_clear(&special);
-	free(names);
-	return 0;
-}
-
 int
 mailboxes_read(struct session *session, struct mailboxes *all_r)
 {
@@ -181,23 +133,18 @@ mailboxes_read(struct session *session, struct mailboxes *all_r)
 	memset(all_r, 0, sizeof(*all_r));
 	r = maildir_folders(session->maildir, on_name, &g);
 	g.subscriptions = true;
-	/* The folders are there all the same; a notice names the file. */
+	/* LIST works without subscriptions; a notice names the file. */
 	if (r == 0 && !g.failed && maildir_subscriptions(session->maildir, on_name, &g) == -1)
 		all_r->closed = errno;
-	if (g.failed) {
-		errno = ENOMEM;
-		r = -1;
-	}
-	if (r == 0) {
-		merge(all_r);
-		link_parents(all_r);
-		r = mark_special(session, all_r);
-	}
-	saved = errno;
-	if (r == -1)
+	if (r == -1 || g.failed) {
+		saved = g.failed ? ENOMEM : errno;
 		mailboxes_clear(all_r);
-	errno = saved;
-	return r;
+		errno = saved;
+		return -1;
+	}
+	merge(all_r);
+	link_parents(all_r);
+	return 0;
 }
 
 void
@@ -209,33 +156,12 @@ mailboxes_clear(struct mailboxes *all)
 	memset(all, 0, sizeof(*all));
 }
 
-/* One that is missing; errors are the administrator's business, and keep nobody out. */
-static void
-make_special(struct session *session, enum special use)
+struct mailboxes_node *
+mailboxes_find(const struct mailboxes *all, const char *name)
 {
-	char folder[IMAP_NAME_MAX];
+	const struct mailboxes_node key = {.name = (char *)(uintptr_t)name};
 
-	if (!special_wanted(session->conf, use, folder))
-		return;
-	if (maildir_folder_create(session->maildir, folder) == 0)
-		(void)!maildir_subscribe(session->maildir, folder, true);
-	else if (errno != EEXIST)
-		trouble(session->reader, "make special folders", errno);
-}
-
-void
-mailboxes_make_special(struct session *session)
-{
-	bool have[SPECIAL_USES] = {false};
-	struct mailboxes all;
-
-	if (!session->conf->make_special_folders || mailboxes_read(session, &all) == -1)
-		return;
-	for (size_t i = 0; i < all.count; i++)
-		if (all.node[i].special != SPECIAL_USES)
-			have[all.node[i].special] = true;
-	mailboxes_clear(&all);
-	for (int use = 0; use < SPECIAL_USES; use++)
-		if (!have[use])
-			make_special(session, use);
+	if (all->count == 0)
+		return NULL;
+	return bsearch(&key, all->node, all->count, sizeof(all->node[0]), by_name);
 }

@@ -1,6 +1,6 @@
 /*
- * mailboxes.h: all mailboxes of a user as LIST and LSUB see them: folders, parents that were never made,
- * and subscriptions to either or to none.
+ * mailboxes.h: all mailboxes of a user as LIST and LSUB see them: folders, parents that were never made, and
+ * subscriptions to existing and other names.
  */
 #ifndef SERVER_IMAP_MAILBOXES_H
 #define SERVER_IMAP_MAILBOXES_H
@@ -19,23 +19,22 @@ struct mailboxes_node {
 	bool subscribed;
 	bool children;	       /* a folder is below it */
 	bool child_subscribed; /* a subscribed name is below it */
-	bool child_special;    /* a folder with a special use is below it */
 	size_t parent;	       /* its place; MAILBOXES_NONE at the top */
-	int special;	       /* enum special, or SPECIAL_USES */
+	int special;	       /* enum special; 0, SPECIAL_NONE, until special_mark has looked */
 };
 
-/* By rising name, parents in front of their children; each name once. */
+/* By rising name, parents before their children; each name once. */
 struct mailboxes {
 	struct mailboxes_node *node;
 	size_t count, room;
-	int closed; /* errno: which names are subscribed to cannot be read, and none is; or 0 */
+	int closed; /* errno: the subscriptions cannot be read, and none is marked; or 0 */
 };
 
-/* -1: errno. */
+/* Reads folders and subscriptions.  -1: errno. */
 int mailboxes_read(struct session *session, struct mailboxes *all_r);
 void mailboxes_clear(struct mailboxes *all);
 
-/* Makes the folders for special uses that are missing, when the settings say so. */
-void mailboxes_make_special(struct session *session);
+/* The node of that name; or NULL. */
+struct mailboxes_node *mailboxes_find(const struct mailboxes *all, const char *name);
 
 #endif

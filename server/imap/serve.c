@@ -18,8 +18,8 @@
 #include "server/imap/answer.h"
 #include "server/imap/append.h"
 #include "server/imap/mailbox.h"
-#include "server/imap/mailboxes.h"
 #include "server/imap/session.h"
+#include "server/imap/special.h"
 #include "server/log.h"
 #include "server/reader/reader.h"
 
@@ -240,7 +240,7 @@ imap_open(struct reader *reader)
 	session.maildir = reader->maildir;
 	session.conf = reader->start.conf;
 	imap_input_init(&session.input, NULL, IMAP_COMMAND_MAX);
-	mailboxes_make_special(&session);
+	special_make(&session);
 	reader->session = &session;
 	return IPC_ACCEPTED;
 }

@@ -3,16 +3,15 @@
  * Runs as: mail user.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "maildir/maildir.h"
 #include "maildir/tree/tree.h"
 #include "server/conf.h"
+#include "server/imap/mailboxes.h"
 #include "server/imap/session.h"
 #include "server/imap/special.h"
-#include "server/log.h"
 #include "server/reader/reader.h"
 
 enum { NAMES_MAX = 40 };
@@ -24,7 +23,7 @@ enum { NAMES_MAX = 40 };
  */
 static const struct {
 	const char *use;
-	const char *names[NAMES_MAX]; /* NULL behind the last, where there is room */
+	const char *names[NAMES_MAX]; /* NULL after the last, where there is room */
 } uses[SPECIAL_USES] = {
     [SPECIAL_DRAFTS] = {"\\Drafts",
 	{"Drafts", "Draft", "Entwürfe", "Brouillons", "Borradores", "Bozze", "Rascunhos",
@@ -64,16 +63,15 @@ special_name(enum special use)
 enum special
 special_of(struct word word)
 {
-	int use;
+	int use = SPECIAL_USES - 1;
 
-	for (use = 0; use < SPECIAL_USES; use++)
-		if (word_is(word, uses[use].use))
-			break;
+	while (use > SPECIAL_NONE && !word_is(word, uses[use].use))
+		use--;
 	return use;
 }
 
 static const char *
-setting_of(const struct conf *conf, enum special use)
+setting_of(const struct conf *conf, int use)
 {
 	const char *const settings[SPECIAL_USES] = {
 	    [SPECIAL_DRAFTS] = conf->drafts_folder,
@@ -86,93 +84,105 @@ setting_of(const struct conf *conf, enum special use)
 	return settings[use];
 }
 
-struct finding {
-	char *const *folders;
-	size_t count;
-	struct special_folders *special;
-};
-
-static int
-compare(const void *a, const void *b)
-{
-	return strcmp(a, *(char *const *)b);
-}
-
-static void
-note(struct finding *f, enum special use, const char *folder)
-{
-	if (f->special->folder[use] == NULL &&
-	    bsearch(folder, f->folders, f->count, sizeof(f->folders[0]), compare) != NULL)
-		f->special->folder[use] = strdup(folder);
-}
-
-static bool
-on_saved(void *ctx, const char *use, const char *folder)
-{
-	const struct word word = {(char *)(uintptr_t)use, strlen(use)};
-	enum special which = special_of(word);
-
-	if (which != SPECIAL_USES)
-		note(ctx, which, folder);
-	return true;
-}
-
-/* The folder that a setting or a usual name in UTF-8 means; false: it can be none. */
+/* The folder that a setting or a usual name in UTF-8 means; false: no folder can have that name. */
 static bool
 folder_of(const char *name, char folder_r[IMAP_NAME_MAX])
 {
 	return imap_name_folder(name, strlen(name), true, folder_r) == NULL;
 }
 
-/* A usual name in any case, also below INBOX, where Courier and Cyrus put all folders. */
+struct finding {
+	struct mailboxes *all;
+	struct mailboxes_node *found[SPECIAL_USES];
+};
+
+/* The first folder that is found for a use has it. */
 static void
-find_usual(struct finding *f, enum special use)
+note(struct finding *f, int use, struct mailboxes_node *node)
+{
+	if (f->found[use] == NULL && node != NULL && node->exists)
+		f->found[use] = node;
+}
+
+static bool
+on_saved(void *ctx, const char *use, const char *folder)
+{
+	struct finding *f = ctx;
+
+	note(f, special_of((struct word){(char *)(uintptr_t)use, strlen(use)}),
+	    mailboxes_find(f->all, folder));
+	return true;
+}
+
+/* Looks for a usual name in any case, also below INBOX, where Courier and Cyrus put all folders. */
+static void
+find_usual(struct finding *f, int use)
 {
 	char folder[IMAP_NAME_MAX];
-	size_t n, i;
 
-	for (n = 0; n < NAMES_MAX && uses[use].names[n] != NULL; n++) {
+	for (size_t n = 0; n < NAMES_MAX && uses[use].names[n] != NULL; n++) {
 		if (!folder_of(uses[use].names[n], folder))
 			continue;
-		for (i = 0; i < f->count; i++) {
-			const char *name = f->folders[i];
+		for (size_t i = 0; i < f->all->count && f->found[use] == NULL; i++) {
+			const char *name = f->all->node[i].name;
 
 			if (strncmp(name, "INBOX/", 6) == 0)
 				name += 6;
-			if (strcasecmp(name, folder) == 0) {
-				note(f, use, f->folders[i]);
-				return;
-			}
+			if (strcasecmp(name, folder) == 0)
+				note(f, use, &f->all->node[i]);
 		}
 	}
 }
 
 void
-special_find(
-    struct session *session, char *const *folders, size_t count, struct special_folders *special_r)
+special_mark(struct session *session, struct mailboxes *all)
 {
-	struct finding f = {folders, count, special_r};
+	struct finding f = {.all = all};
 	char folder[IMAP_NAME_MAX];
 	const char *setting;
-	int use;
 
-	memset(special_r, 0, sizeof(*special_r));
 	(void)maildir_special_uses(session->maildir, on_saved, &f);
-	for (use = 0; use < SPECIAL_USES; use++) {
+	for (int use = SPECIAL_NONE + 1; use < SPECIAL_USES; use++) {
 		setting = setting_of(session->conf, use);
 		if (setting != NULL && folder_of(setting, folder))
-			note(&f, use, folder);
-		if (setting == NULL && special_r->folder[use] == NULL)
+			note(&f, use, mailboxes_find(all, folder));
+		if (setting == NULL && f.found[use] == NULL)
 			find_usual(&f, use);
+		if (f.found[use] != NULL)
+			f.found[use]->special = use;
 	}
 }
 
-void
-special_clear(struct special_folders *special)
+/* Makes the folder for a use.  An error is the administrator's business, and does not end the session. */
+static void
+make(struct session *session, int use)
 {
-	for (int use = 0; use < SPECIAL_USES; use++)
-		free(special->folder[use]);
-	memset(special, 0, sizeof(*special));
+	const char *setting = setting_of(session->conf, use);
+	char folder[IMAP_NAME_MAX];
+
+	if (!folder_of(setting != NULL ? setting : uses[use].names[0], folder))
+		return;
+	if (maildir_folder_create(session->maildir, folder) == 0)
+		(void)!maildir_subscribe(session->maildir, folder, true);
+	else if (errno != EEXIST)
+		trouble(session->reader, "make special folders", errno);
+}
+
+void
+special_make(struct session *session)
+{
+	bool have[SPECIAL_USES] = {false};
+	struct mailboxes all;
+
+	if (!session->conf->make_special_folders || mailboxes_read(session, &all) == -1)
+		return;
+	special_mark(session, &all);
+	for (size_t i = 0; i < all.count; i++)
+		have[all.node[i].special] = true;
+	mailboxes_clear(&all);
+	for (int use = SPECIAL_NONE + 1; use < SPECIAL_USES; use++)
+		if (!have[use])
+			make(session, use);
 }
 
 struct taking {
@@ -198,12 +208,4 @@ special_taken(struct session *session, enum special use)
 
 	(void)maildir_special_uses(session->maildir, on_use, &t);
 	return t.taken;
-}
-
-bool
-special_wanted(const struct conf *conf, enum special use, char folder_r[IMAP_NAME_MAX])
-{
-	const char *setting = setting_of(conf, use);
-
-	return folder_of(setting != NULL ? setting : uses[use].names[0], folder_r);
 }

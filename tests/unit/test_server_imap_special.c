@@ -6,6 +6,7 @@
 
 #include "maildir/maildir.h"
 #include "server/conf.h"
+#include "server/imap/mailboxes.h"
 #include "server/imap/session.h"
 #include "server/imap/special.h"
 
@@ -39,7 +40,7 @@ end(void **state)
 
 static const struct {
 	const char *folder;
-	enum special use; /* SPECIAL_USES: none */
+	enum special use;
 } names[] = {
     {"Drafts", SPECIAL_DRAFTS},
     {"Sent", SPECIAL_SENT},
@@ -57,12 +58,12 @@ static const struct {
     {"&BCMENAQwBDsENQQ9BD0ESwQ1-", SPECIAL_TRASH}, /* the last of a long list */
     {"&BCEEPwQwBDw-", SPECIAL_JUNK},
     {"&BBAEQARFBDgEMg-", SPECIAL_ARCHIVE},
-    {"Work", SPECIAL_USES},
-    {"Sent2", SPECIAL_USES},
-    {"Work/Sent", SPECIAL_USES},
-    {"\\Junk", SPECIAL_USES},
-    {"\\Trash", SPECIAL_USES},
-    {"A", SPECIAL_USES},
+    {"Work", SPECIAL_NONE},
+    {"Sent2", SPECIAL_NONE},
+    {"Work/Sent", SPECIAL_NONE},
+    {"\\Junk", SPECIAL_NONE},
+    {"\\Trash", SPECIAL_NONE},
+    {"A", SPECIAL_NONE},
 };
 
 static void
@@ -70,28 +71,24 @@ each_name_is_of_one_use(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT(names); i++) {
-		char inbox[] = "INBOX", *folders[2] = {inbox, strdup(names[i].folder)};
-		struct special_folders special;
+		char inbox[] = "INBOX", *name = strdup(names[i].folder);
+		struct mailboxes_node node[2] = {
+		    {.name = inbox, .exists = true}, {.name = name, .exists = true}};
+		struct mailboxes all = {.node = node, .count = 2};
 
-		assert_non_null(folders[1]);
-		if (strcmp(folders[0], folders[1]) > 0) {
-			char *first = folders[1];
-
-			folders[1] = folders[0];
-			folders[0] = first;
+		assert_non_null(name);
+		if (strcmp(inbox, name) > 0) {
+			node[0].name = name;
+			node[1].name = inbox;
 		}
-		special_find(&session, folders, 2, &special);
-		for (int use = 0; use < SPECIAL_USES; use++) {
-			const char *found = special.folder[use];
+		special_mark(&session, &all);
+		for (size_t n = 0; n < 2; n++) {
+			enum special use = node[n].name == name ? names[i].use : SPECIAL_NONE;
 
-			if ((found != NULL) != (use == (int)names[i].use))
-				fail_msg("%s for %s: %s", names[i].folder,
-				    special_name((enum special)use), found ? found : "none");
-			if (found != NULL)
-				assert_string_equal(found, names[i].folder);
+			if (node[n].special != (int)use)
+				fail_msg("%s: %s is for %d", name, node[n].name, node[n].special);
 		}
-		special_clear(&special);
-		free(folders[folders[0] == inbox]);
+		free(name);
 	}
 }
 
@@ -103,8 +100,8 @@ names_of_uses(void **state)
 		enum special use;
 	} uses[] = {{"\\Drafts", SPECIAL_DRAFTS}, {"\\sent", SPECIAL_SENT},
 	    {"\\TRASH", SPECIAL_TRASH}, {"\\Junk", SPECIAL_JUNK}, {"\\Archive", SPECIAL_ARCHIVE},
-	    {"\\All", SPECIAL_USES}, {"\\Flagged", SPECIAL_USES}, {"Sent", SPECIAL_USES},
-	    {"", SPECIAL_USES}, {"\\Sentx", SPECIAL_USES}};
+	    {"\\All", SPECIAL_NONE}, {"\\Flagged", SPECIAL_NONE}, {"Sent", SPECIAL_NONE},
+	    {"", SPECIAL_NONE}, {"\\Sentx", SPECIAL_NONE}};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(uses); i++) {

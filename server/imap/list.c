@@ -15,18 +15,18 @@
 #include "server/imap/special.h"
 #include "server/imap/status.h"
 
-enum { LIST_PATTERNS_MAX = 32 }; /* in one command; each is matched against every name */
+enum { LIST_PATTERNS_MAX = 32 }; /* in a command; each is compared with every name */
 
 struct listing {
 	struct session *session;
-	bool extended; /* anything of RFC 5258 was used */
+	bool extended; /* the command uses something of RFC 5258 */
 	bool lsub;
 	/* selection */
 	bool subscribed, special, recursive;
 	/* RETURN */
 	bool return_subscribed;
-	unsigned status;     /* items, 0: none */
-	const char *oldname; /* RFC 9051 section 6.3.9.7: of the one that is told; or NULL */
+	unsigned status;     /* items; 0: none */
+	const char *oldname; /* RFC 9051 section 6.3.9.7: of the only mailbox; or NULL */
 	struct word reference;
 	struct word pattern[LIST_PATTERNS_MAX];
 	size_t patterns;
@@ -34,7 +34,7 @@ struct listing {
 
 /* --- arguments --- */
 
-/* "(SUBSCRIBED RECURSIVEMATCH)"; the "(" is read already. */
+/* "SUBSCRIBED RECURSIVEMATCH)" */
 static bool
 take_selection(struct args *args, struct listing *list)
 {
@@ -80,7 +80,7 @@ take_return(struct args *args, struct listing *list)
 			if (!args_space(args) || !status_items(args, &list->status))
 				return false;
 		} else if (!word_is(word, "CHILDREN") && !word_is(word, "SPECIAL-USE"))
-			return false; /* those two are always told */
+			return false; /* these two are always told */
 	} while (args_more(args));
 	return args_close(args);
 }
@@ -118,21 +118,15 @@ take_arguments(struct args *args, struct listing *list)
 
 /* --- answers --- */
 
-struct attributes {
-	struct session *session;
-	bool any;
-};
-
 static void
-put_attribute(struct attributes *a, const char *name)
+put_attribute(struct channel *channel, const char *name, const char **before)
 {
-	if (a->any)
-		channel_put(a->session->channel, " ", 1);
-	channel_puts(a->session->channel, name);
-	a->any = true;
+	channel_puts(channel, *before);
+	channel_puts(channel, name);
+	*before = " ";
 }
 
-/* RFC 9051 section 6.3.9.6: some mailbox below is selected and not told. */
+/* RFC 9051 section 6.3.9.6: a mailbox below is selected and not told. */
 static void
 put_childinfo(const struct listing *list)
 {
@@ -145,38 +139,41 @@ static void
 put_node(const struct listing *list, const struct mailboxes_node *node, bool childinfo)
 {
 	struct session *session = list->session;
-	struct attributes a = {session, false};
+	struct channel *channel = session->channel;
+	const char *before = "";
 
-	channel_puts(session->channel, list->lsub ? "* LSUB (" : "* LIST (");
+	channel_puts(channel, list->lsub ? "* LSUB (" : "* LIST (");
 	if (list->lsub) {
 		if (!node->subscribed)
-			put_attribute(&a, "\\Noselect"); /* RFC 3501 section 6.3.9 */
+			put_attribute(channel, "\\Noselect", &before); /* RFC 3501 section 6.3.9 */
 	} else {
-		/* RFC 9051 section 9: one of them; old clients know the second only. */
+		/* RFC 9051 section 9 wants one of them.  Old clients know only the second. */
 		if (!node->exists)
-			put_attribute(
-			    &a, list->extended || session->rev2 ? "\\NonExistent" : "\\Noselect");
+			put_attribute(channel,
+			    list->extended || session->rev2 ? "\\NonExistent" : "\\Noselect",
+			    &before);
 		if (node->subscribed && (list->subscribed || list->return_subscribed))
-			put_attribute(&a, "\\Subscribed");
-		put_attribute(&a, node->children ? "\\HasChildren" : "\\HasNoChildren");
+			put_attribute(channel, "\\Subscribed", &before);
+		put_attribute(
+		    channel, node->children ? "\\HasChildren" : "\\HasNoChildren", &before);
 		if (node->special != SPECIAL_NONE)
-			put_attribute(&a, special_name(node->special));
+			put_attribute(channel, special_name(node->special), &before);
 	}
-	channel_puts(session->channel, ") \"/\" ");
+	channel_puts(channel, ") \"/\" ");
 	imap_put_name(session, node->name);
 	if (childinfo)
 		put_childinfo(list);
 	if (list->oldname != NULL && list->oldname[0] != '\0') {
-		channel_puts(session->channel, " (\"OLDNAME\" (");
+		channel_puts(channel, " (\"OLDNAME\" (");
 		imap_put_string(session, list->oldname, strlen(list->oldname));
-		channel_puts(session->channel, "))");
+		channel_puts(channel, "))");
 	}
-	channel_puts(session->channel, "\r\n");
+	channel_puts(channel, "\r\n");
 	if (list->status != 0 && node->exists)
 		(void)!status_tell(session, node->name, list->status);
 }
 
-/* The patterns, each behind the reference, as they are matched. */
+/* The patterns, each after the reference, as pattern_match wants them. */
 static void
 take_wanted(const struct listing *list, char wanted_r[LIST_PATTERNS_MAX][IMAP_NAME_MAX])
 {
@@ -192,7 +189,7 @@ take_wanted(const struct listing *list, char wanted_r[LIST_PATTERNS_MAX][IMAP_NA
 	mdtext_clear(&text);
 }
 
-/* Whether any pattern matches the name, whatever encoding the client writes. */
+/* Whether a pattern matches the name, whatever encoding the client uses. */
 static bool
 matches(char wanted[][IMAP_NAME_MAX], size_t patterns, const struct mailboxes_node *node)
 {
@@ -206,7 +203,7 @@ matches(char wanted[][IMAP_NAME_MAX], size_t patterns, const struct mailboxes_no
 	return false;
 }
 
-/* LSUB with "%" shows a parent of what is subscribed: RFC 3501 section 6.3.9. */
+/* LSUB with "%" shows a parent of a subscribed name: RFC 3501 section 6.3.9. */
 static bool
 lsub_shows(const struct listing *list, const struct mailboxes_node *node)
 {
@@ -216,7 +213,7 @@ lsub_shows(const struct listing *list, const struct mailboxes_node *node)
 	       (node->child_subscribed && memchr(pattern->at, '%', pattern->len) != NULL);
 }
 
-/* Whether the selection takes a node for itself. */
+/* Whether the selection takes the node, whatever is below it. */
 static bool
 selected(const struct listing *list, const struct mailboxes_node *node)
 {
@@ -230,7 +227,7 @@ selected(const struct listing *list, const struct mailboxes_node *node)
 
 enum { MATCHES = 1 << 0, SELECTED = 1 << 1, UNTOLD_BELOW = 1 << 2 };
 
-/* What is to be told of each node; UNTOLD_BELOW is for RECURSIVEMATCH. */
+/* Decides for each node whether it is told; UNTOLD_BELOW is for RECURSIVEMATCH. */
 static void
 judge(const struct listing *list, const struct mailboxes *all, unsigned char *verdict)
 {
@@ -258,15 +255,14 @@ tell_all(struct listing *list)
 
 	if (mailboxes_read(list->session, &all) == -1)
 		return imap_failed(list->session, "list");
-	if (all.closed != 0 && (list->lsub || list->subscribed)) {
-		errno = all.closed;
-		mailboxes_clear(&all);
-		return imap_failed(list->session, "list");
-	}
 	special_mark(list->session, &all);
 	verdict = calloc(all.count + 1, 1);
-	if (verdict == NULL) {
+	if (verdict == NULL || (all.closed != 0 && (list->lsub || list->subscribed))) {
+		int error = verdict == NULL ? ENOMEM : all.closed;
+
+		free(verdict);
 		mailboxes_clear(&all);
+		errno = error;
 		return imap_failed(list->session, "list");
 	}
 	judge(list, &all, verdict);
@@ -279,28 +275,31 @@ tell_all(struct listing *list)
 	return COMMAND_OK;
 }
 
-int
-list_tell(struct session *session, const char *folder, const char *oldname)
+void
+list_tell(struct session *session, const char *folder)
 {
 	const struct listing list = {
-	    .session = session, .extended = true, .return_subscribed = true, .oldname = oldname};
+	    .session = session,
+	    .extended = true,
+	    .return_subscribed = true,
+	    .oldname = session->oldname,
+	};
 	const struct mailboxes_node gone = {.name = (char *)(uintptr_t)folder}, *node;
 	struct mailboxes all;
 
 	if (mailboxes_read(session, &all) == -1)
-		return -1;
+		return;
 	special_mark(session, &all);
 	node = mailboxes_find(&all, folder);
 	put_node(&list, node != NULL ? node : &gone, false);
 	mailboxes_clear(&all);
-	return 0;
 }
 
 void
 list_tell_oldname(struct session *session, const char *folder)
 {
 	if (session->oldname[0] != '\0')
-		(void)!list_tell(session, folder, session->oldname);
+		list_tell(session, folder);
 }
 
 enum command_result

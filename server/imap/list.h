@@ -1,5 +1,5 @@
 /*
- * list.h: what LIST tells of one mailbox, in answers of other commands.
+ * list.h: LIST's line about one mailbox, in the answers to other commands.
  */
 #ifndef SERVER_IMAP_LIST_H
 #define SERVER_IMAP_LIST_H
@@ -7,12 +7,12 @@
 struct session;
 
 /*
- * The untagged LIST of a folder, with all of its attributes; \NonExistent where there is none.  oldname: how
- * the client spelled the name (OLDNAME); NULL or "": as we do.  -1: errno, and nothing was said.
+ * Says the untagged LIST of a folder, with all of its attributes, or \NonExistent; and with OLDNAME where the client
+ * has spelled the last name of its command otherwise (session->oldname).  Says nothing if the mailboxes cannot be read.
  */
-int list_tell(struct session *session, const char *folder, const char *oldname);
+void list_tell(struct session *session, const char *folder);
 
-/* The same where the client spelled the last name of its command otherwise: session->oldname. */
+/* The same, but only where there is an OLDNAME to be told. */
 void list_tell_oldname(struct session *session, const char *folder);
 
 #endif

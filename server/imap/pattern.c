@@ -1,10 +1,9 @@
 /*
- * pattern.c: LIST's patterns, matched in one walk over the name.
+ * pattern.c: compares names with LIST's patterns, in one walk over the name.
  * Runs as: mail user.
  *
- * The pattern is an automaton: to be in state n means that its first n octets have matched what was
- * read of the name.  All states that are possible are kept at once, as bits, so nothing is ever tried
- * twice.
+ * The pattern is an automaton: in state n its first n octets have matched what was read of the name.  All
+ * states that are possible are kept at once, as bits, so nothing is tried twice.
  */
 #include <stdint.h>
 #include <string.h>
@@ -17,7 +16,7 @@ enum { WORD_BITS = 64, WORDS = PATTERN_MAX / WORD_BITS + 1 };
 #define INBOX "INBOX"
 
 struct automaton {
-	char octet[PATTERN_MAX];
+	const char *octet; /* of the pattern */
 	size_t len;
 	uint64_t state[WORDS]; /* bits 0 to len */
 };
@@ -28,29 +27,23 @@ is_wildcard(char c)
 	return c == '*' || c == '%';
 }
 
-/* Wildcards side by side are one: "*" when one of them is, for it matches what they do together. */
-static void
-collapse(struct automaton *automaton, const char *pattern, size_t len)
-{
-	char *octet = automaton->octet;
-	size_t kept = 0;
-
-	for (size_t i = 0; i < len; i++) {
-		if (kept == 0 || !is_wildcard(pattern[i]) || !is_wildcard(octet[kept - 1]))
-			octet[kept++] = pattern[i];
-		else if (pattern[i] == '*')
-			octet[kept - 1] = '*';
-	}
-	automaton->len = kept;
-}
-
-/* A wildcard may match nothing: who is before it is behind it, too.  No other one follows it. */
+/*
+ * Enters state n.  A wildcard may match nothing, so the state after it is entered, too; what follows a state that is
+ * entered already is entered as well, which bounds the work.
+ */
 static void
 enter(const struct automaton *automaton, uint64_t *state, size_t n)
 {
-	state[n / WORD_BITS] |= UINT64_C(1) << n % WORD_BITS;
-	if (n < automaton->len && is_wildcard(automaton->octet[n]))
-		state[(n + 1) / WORD_BITS] |= UINT64_C(1) << (n + 1) % WORD_BITS;
+	uint64_t bit;
+
+	for (;; n++) {
+		bit = UINT64_C(1) << n % WORD_BITS;
+		if ((state[n / WORD_BITS] & bit) != 0)
+			return;
+		state[n / WORD_BITS] |= bit;
+		if (n == automaton->len || !is_wildcard(automaton->octet[n]))
+			return;
+	}
 }
 
 static bool
@@ -59,7 +52,7 @@ same_octet(char a, char b, bool fold)
 	return a == b || (fold && strncasecmp(&a, &b, 1) == 0);
 }
 
-/* Reads one octet of the name; fold: without case.  False when no state is left. */
+/* Reads an octet of the name; fold: in any case.  false: no state is left. */
 static bool
 step(struct automaton *automaton, char c, bool fold)
 {
@@ -94,14 +87,13 @@ is_in(const struct automaton *automaton, size_t n)
 bool
 pattern_match(const char *pattern, size_t pattern_len, const char *name, size_t name_len)
 {
-	struct automaton automaton = {.len = 0};
+	struct automaton automaton = {.octet = pattern, .len = pattern_len};
 	const size_t inbox = strlen(INBOX);
 	bool fold = name_len >= inbox && strncasecmp(name, INBOX, inbox) == 0 &&
 		    (name_len == inbox || name[inbox] == '/');
 
 	if (pattern_len > PATTERN_MAX)
 		return false;
-	collapse(&automaton, pattern, pattern_len);
 	enter(&automaton, automaton.state, 0);
 	for (size_t i = 0; i < name_len; i++) {
 		if (!step(&automaton, name[i], fold && i < inbox))

@@ -7,11 +7,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { PATTERN_MAX = 1024 }; /* octets; as many states the matcher has */
+enum { PATTERN_MAX = 1024 }; /* octets; the matcher has a state for each */
 
 /*
- * Whether the name (parts separated by "/") matches the pattern; INBOX as its first part is compared
- * without case.  Time is at most pattern times name, without backtracking, and memory fixed.
+ * Whether the name (parts separated by "/") matches the pattern; INBOX as its first part does in any case.  Takes at
+ * most the time of pattern times name, and fixed memory.
  */
 bool pattern_match(const char *pattern, size_t pattern_len, const char *name, size_t name_len);
 

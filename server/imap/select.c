@@ -100,7 +100,7 @@ tell_all(struct session *session)
 	imap_tell_modseq(session, box->modseq);
 	tell_id(session);
 	if (session->rev2)
-		(void)!list_tell(session, box->name, session->oldname);
+		list_tell(session, box->name);
 	else
 		list_tell_oldname(session, box->name);
 }

@@ -13,7 +13,7 @@
 #include "server/imap/session.h"
 #include "server/imap/special.h"
 
-/* A mailbox name alone, to the end of the command. */
+/* Takes a mailbox name that is the only argument. */
 static bool
 only_mailbox(struct session *session, struct args *args, char folder_r[IMAP_NAME_MAX],
     enum command_result *result_r)
@@ -23,7 +23,7 @@ only_mailbox(struct session *session, struct args *args, char folder_r[IMAP_NAME
 	       args_end(args);
 }
 
-/* CREATE's "(USE (\Sent))": RFC 6154 section 3.  *use_r is SPECIAL_NONE when there is none. */
+/* CREATE's "(USE (\Sent))": RFC 6154 section 3.  *use_r is SPECIAL_NONE without it. */
 static bool
 take_use(
     struct session *session, struct args *args, enum special *use_r, enum command_result *result_r)
@@ -52,12 +52,10 @@ take_use(
 			return false;
 		}
 	}
-	if (!args_close(args))
-		return false;
-	return args_close(args) && args_end(args);
+	return args_close(args) && args_close(args) && args_end(args);
 }
 
-/* RFC 8474 section 4.1: a new mailbox is told with its id, which its first sync gives it. */
+/* RFC 8474 section 4.1: the answer tells the new mailbox's id, which its first sync gives it. */
 static enum command_result
 say_created(struct session *session, const char *name)
 {
@@ -69,7 +67,7 @@ say_created(struct session *session, const char *name)
 		return imap_failed(session, "create");
 	known = maildir_sync(folder) == 0 && maildir_folder_id(folder, id) == 0;
 	maildir_folder_close(&folder);
-	/* Without one it is there all the same, and gets it when it can be written. */
+	/* A mailbox without an id is created all the same, and gets its id when it can be written. */
 	return known ? imap_say(session, COMMAND_OK, "[MAILBOXID (%s)] Created", id) : COMMAND_OK;
 }
 
@@ -84,19 +82,18 @@ run_create(struct session *session, struct args *args)
 		return result;
 	if (!take_use(session, args, &use, &result))
 		return result;
-	/* LIST tells one mailbox for each use; what it would not tell is not made. */
+	/* LIST tells one mailbox for each use.  Do not make a second, which it would not tell. */
 	if (use != SPECIAL_NONE && special_taken(session, use))
 		return imap_say(session, COMMAND_NO, "[USEATTR] Another mailbox has that use");
 	if (maildir_folder_create(session->maildir, folder) == -1)
 		return imap_failed(session, "create");
 	if (use != SPECIAL_NONE &&
 	    maildir_special_use_set(session->maildir, special_name(use), folder) == -1) {
-		int saved = errno;
+		enum command_result failed = imap_failed(session, "create");
 
 		(void)maildir_folder_delete(session->maildir, folder);
 		session->deleted = true;
-		errno = saved;
-		return imap_failed(session, "create");
+		return failed;
 	}
 	list_tell_oldname(session, folder);
 	return say_created(session, folder);
@@ -117,7 +114,7 @@ on_folder(void *ctx, const char *name)
 	return !below->any;
 }
 
-/* RFC 9051 section 6.3.5: a name that only has others below it, as LIST tells it, cannot be deleted. */
+/* RFC 9051 section 6.3.5: a name that LIST tells only because others are below it cannot be deleted. */
 static enum command_result
 say_undeleted(struct session *session, const char *folder)
 {
@@ -142,7 +139,7 @@ run_delete(struct session *session, struct args *args)
 		return result;
 	if (strcmp(folder, "INBOX") == 0)
 		return imap_say(session, COMMAND_NO, "[CANNOT] INBOX cannot be deleted");
-	/* A session that deletes what it has selected has it selected no more. */
+	/* A session that deletes its selected mailbox leaves it. */
 	if (session->box != NULL && strcmp(session->box->name, folder) == 0) {
 		sequence_clear(&session->saved);
 		mailbox_close(&session->box);
@@ -171,7 +168,8 @@ run_rename(struct session *session, struct args *args)
 		return COMMAND_BAD;
 	if (maildir_folder_rename(session->maildir, from, to) == -1)
 		return imap_failed(session, "rename");
-	/* RFC 9051 section 6.3.6: the new name and how the old one was spelled, if either was not as ours. */
+	/* RFC 9051 section 6.3.6: if the client spelled either name otherwise, LIST tells the new one, and the old one
+	 * as it was spelled. */
 	if (old[0] == '\0' && session->oldname[0] != '\0')
 		imap_name_client(from, imap_utf8(session), old);
 	memcpy(session->oldname, old, sizeof(old));

@@ -15,7 +15,7 @@
 #include "server/imap/session.h"
 #include "server/reader/reader.h"
 
-/* The mailbox that was selected is left, whatever comes of the new one: RFC 9051 section 6.3.2. */
+/* Leaves the selected mailbox, also when the new one cannot be opened: RFC 9051 section 6.3.2. */
 static void
 leave(struct session *session)
 {
@@ -23,7 +23,7 @@ leave(struct session *session)
 		return;
 	sequence_clear(&session->saved);
 	mailbox_close(&session->box);
-	/* RFC 7162 section 3.2.11: to all clients. */
+	/* RFC 7162 section 3.2.11.  It does no harm to other clients. */
 	channel_puts(session->channel, "* OK [CLOSED] The mailbox before is closed\r\n");
 }
 
@@ -35,19 +35,19 @@ tell_unseen(struct session *session)
 
 	if (session->rev2)
 		return;
-	place = maildir_first_unseen(box->folder); /* just opened, it has the same places */
+	place = maildir_first_unseen(box->folder); /* places are the same just after opening */
 	if (place < maildir_count(box->folder))
 		channel_printf(session->channel,
 		    "* OK [UNSEEN %zu] The first that was not seen\r\n", place + 1);
 }
 
-/* What SELECT is asked for behind the name. */
+/* SELECT's parameters. */
 struct parameters {
 	bool condstore, qresync;
 	struct resync resync;
 };
 
-/* " (QRESYNC (67890007 90060115194045000) CONDSTORE)" to the end. */
+/* " (QRESYNC (67890007 90060115194045000) CONDSTORE)", to the end. */
 static bool
 take_parameters(struct session *session, struct args *args, struct parameters *p)
 {
@@ -77,18 +77,10 @@ take_parameters(struct session *session, struct args *args, struct parameters *p
 }
 
 static void
-tell_id(struct session *session)
-{
-	char id[MAILDIR_ID_SIZE];
-
-	if (maildir_folder_id(session->box->folder, id) == 0)
-		channel_printf(session->channel, "* OK [MAILBOXID (%s)] Its id\r\n", id);
-}
-
-static void
 tell_all(struct session *session)
 {
 	struct mailbox *box = session->box;
+	char id[MAILDIR_ID_SIZE];
 
 	mailbox_tell_flags(session, true);
 	mailbox_tell_exists(session);
@@ -98,7 +90,8 @@ tell_all(struct session *session)
 	    "* OK [UIDNEXT %" PRIu32 "] The next UID\r\n",
 	    box->validity, maildir_uidnext(box->folder));
 	imap_tell_modseq(session, box->modseq);
-	tell_id(session);
+	if (maildir_folder_id(box->folder, id) == 0)
+		channel_printf(session->channel, "* OK [MAILBOXID (%s)] Its id\r\n", id);
 	if (session->rev2)
 		list_tell(session, box->name);
 	else
@@ -158,7 +151,7 @@ run_unselect(struct session *session, struct args *args)
 enum command_result
 run_close(struct session *session, struct args *args)
 {
-	/* What cannot be removed stays marked: the answer to CLOSE has no room for it. */
+	/* Messages that cannot be removed stay marked.  CLOSE has no answer that tells so. */
 	if (!session->box->read_only)
 		if (expunge_deleted(session, NULL) == -1)
 			trouble(session->reader, "close", errno);

@@ -1,5 +1,5 @@
 /*
- * status.c: STATUS.
+ * status.c: STATUS, and LIST's RETURN (STATUS ...): RFC 5819.
  * Runs as: mail user.
  */
 #include <errno.h>
@@ -51,7 +51,7 @@ status_items(struct args *args, unsigned *items_r)
 	return args_close(args);
 }
 
-/* One that cannot be read counts nothing: its FETCH is refused as well. */
+/* A message that cannot be read counts nothing: its FETCH fails, too. */
 static uint64_t
 size_of_all(struct maildir_folder *folder)
 {
@@ -129,16 +129,16 @@ status_tell(struct session *session, const char *name, unsigned items)
 	struct channel *channel = session->channel;
 	struct maildir_folder *folder;
 	const char *before = "";
-	int saved;
 
 	if ((items & 1U << STATUS_HIGHESTMODSEQ) != 0)
 		resync_enable(session);
 	if (maildir_folder_open(session->maildir, name, &folder) == -1)
 		return -1;
 	if (maildir_sync(folder) == -1) {
-		saved = errno;
+		int error = errno;
+
 		maildir_folder_close(&folder);
-		errno = saved;
+		errno = error;
 		return -1;
 	}
 	channel_puts(channel, "* STATUS ");

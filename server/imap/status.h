@@ -1,5 +1,5 @@
 /*
- * status.h: what STATUS tells of a mailbox, also for LIST ... RETURN (STATUS ...).
+ * status.h: STATUS for LIST ... RETURN (STATUS ...).
  */
 #ifndef SERVER_IMAP_STATUS_H
 #define SERVER_IMAP_STATUS_H
@@ -10,10 +10,10 @@
 
 struct session;
 
-/* "(MESSAGES UNSEEN)": a bit for each.  false: malformed. */
+/* Reads "(MESSAGES UNSEEN)": a bit for each item.  false: malformed. */
 bool status_items(struct args *args, unsigned *items_r);
 
-/* The untagged STATUS.  -1: errno, and nothing was said. */
+/* Says the untagged STATUS.  -1: errno, and nothing was said. */
 int status_tell(struct session *session, const char *folder, unsigned items);
 
 #endif

@@ -2,9 +2,9 @@
  * copy.c: COPY and MOVE, by number and by UID.
  * Runs as: mail user.
  *
- * The whole set or nothing: a delivery (deliver.h) of links; when that does not go, because a message was
- * renamed just then or lies on another file system, one of copies.  MOVE removes the messages here after the
- * delivery is on disk: killed between, they are in both mailboxes, and never in none.
+ * A delivery (deliver.h) of links takes the whole set or nothing.  Where links fail, because a message was renamed
+ * just then or lies on another file system, a delivery of copies follows.  MOVE removes the messages here after
+ * the delivery is on disk: if the session is killed between, they are in both mailboxes, and never in none.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -19,17 +19,21 @@
 #include "server/imap/session.h"
 #include "server/reader/reader.h"
 
+enum { NOT_ASKED = -2 };
+
 struct copying {
 	struct session *session;
 	struct maildir_folder *to;
 	struct maildir_delivery *delivery;
 	struct sequence from;	      /* UIDs that are copied */
-	int letter[MAILDIR_KEYWORDS]; /* of a keyword here, there; -2 not asked yet */
-	bool gone;
-	bool link; /* all with the end of it; else each as it comes */
+	int letter[MAILDIR_KEYWORDS]; /* the target's letter for each of ours; NOT_ASKED */
+	bool move;
+	bool link;  /* a delivery of links; else of copies */
+	bool again; /* the links have failed; nothing is said yet */
+	bool gone;  /* a message is expunged, and was named by number */
 };
 
-/* The letters in the other mailbox for those of this one; false: errno, as maildir_keyword_make. */
+/* The target's letters for those of this mailbox; false: errno, as maildir_keyword_make. */
 static bool
 map_keywords(struct copying *c, uint64_t letters, uint64_t *mapped_r)
 {
@@ -41,7 +45,7 @@ map_keywords(struct copying *c, uint64_t letters, uint64_t *mapped_r)
 
 		if ((letters >> i & 1) == 0 || *name == '\0')
 			continue;
-		if (c->letter[i] == -2)
+		if (c->letter[i] == NOT_ASKED)
 			c->letter[i] = maildir_keyword_make(c->to, name);
 		if (c->letter[i] < 0)
 			return false;
@@ -50,7 +54,7 @@ map_keywords(struct copying *c, uint64_t letters, uint64_t *mapped_r)
 	return true;
 }
 
-/* One message into the set; false: the answer is said, and nothing is copied. */
+/* Adds a message to the delivery; false: the answer is said, and nothing is copied. */
 static bool
 copy_one(struct copying *c, size_t place, enum command_result *result_r)
 {
@@ -62,18 +66,16 @@ copy_one(struct copying *c, size_t place, enum command_result *result_r)
 		c->gone = true;
 		return true;
 	}
-	if (!map_keywords(c, now.keywords, &keywords)) {
-		*result_r = imap_failed(c->session, "copy");
-		return false;
-	}
-	if ((c->link ? maildir_delivery_link : maildir_delivery_copy)(
-		c->delivery, box->folder, now.uid, keywords) == 0) {
-		sequence_add(&c->from, now.uid);
-		return true;
-	}
-	if (errno == ENOENT) {
-		c->gone = true;
-		return true;
+	if (map_keywords(c, now.keywords, &keywords)) {
+		if ((c->link ? maildir_delivery_link : maildir_delivery_copy)(
+			c->delivery, box->folder, now.uid, keywords) == 0) {
+			sequence_add(&c->from, now.uid);
+			return true;
+		}
+		if (errno == ENOENT) {
+			c->gone = true;
+			return true;
+		}
 	}
 	*result_r = imap_failed(c->session, "copy");
 	return false;
@@ -96,7 +98,7 @@ put_code(struct copying *c, uint32_t validity, const uint32_t *uids, struct mdte
 	sequence_clear(&to);
 }
 
-/* The messages are in the other mailbox: away with them here. */
+/* Removes the messages here, now that they are in the other mailbox. */
 static enum command_result
 remove_copied(struct copying *c)
 {
@@ -110,26 +112,26 @@ remove_copied(struct copying *c)
 }
 
 static enum command_result
-commit(struct copying *c, bool move, bool *again_r)
+commit(struct copying *c)
 {
 	struct session *session = c->session;
 	struct mdtext code = {0};
 	const uint32_t *uids;
 	uint32_t validity;
 
-	/* RFC 2180 section 4.4.1: COPY of what is not there does nothing; by UID it is no error. */
-	if (c->gone && !move)
+	/* RFC 2180 section 4.4.1: COPY of a message that is gone does nothing; by UID it is no error. */
+	if (c->gone && !c->move)
 		return imap_say_expunged(session, COMMAND_NO);
 	if (c->from.count == 0)
 		return COMMAND_OK;
 	if (c->from.failed)
 		return imap_failed(session, "copy");
 	if (maildir_delivery_commit(c->delivery, &validity, &uids) == -1) {
-		*again_r = c->link && errno == ESTALE;
-		return *again_r ? COMMAND_OK : imap_failed(session, "copy");
+		c->again = c->link && errno == ESTALE;
+		return c->again ? COMMAND_OK : imap_failed(session, "copy");
 	}
 	put_code(c, validity, uids, &code);
-	if (!move) {
+	if (!c->move) {
 		session->reply.len = 0;
 		mdtext_add(&session->reply, code.data, code.len);
 		mdtext_addf(&session->reply, "Copied");
@@ -154,55 +156,40 @@ open_target(struct copying *c, const char *folder)
 	return COMMAND_OK;
 }
 
-/* *again_r: whether to try with links; and then whether that went wrong, and nothing is said yet. */
+/* Copies by links or octets; picked is walked from its start. */
 static enum command_result
-copy_all(
-    struct session *session, struct picked *picked, const char *folder, bool move, bool *again_r)
+copy_all(struct copying *c, struct picked picked, const char *folder)
 {
-	struct copying c = {.session = session, .link = *again_r};
+	struct mailbox *box = c->session->box;
 	enum command_result result;
 	size_t place;
 
-	*again_r = false;
 	for (int i = 0; i < MAILDIR_KEYWORDS; i++)
-		c.letter[i] = -2;
-	result = open_target(&c, folder);
-	while (result == COMMAND_OK && picked_next(session->box, picked, &place))
-		if (!copy_one(&c, place, &result))
+		c->letter[i] = NOT_ASKED;
+	c->again = c->gone = false;
+	result = open_target(c, folder);
+	while (result == COMMAND_OK && picked_next(box, &picked, &place))
+		if (!copy_one(c, place, &result))
 			break;
-	c.gone = c.gone && !picked->by_uid;
-	/* Places that do not hold any more name messages that nobody meant. */
-	if (result == COMMAND_OK && session->box->anew)
+	c->gone = c->gone && !picked.by_uid;
+	/* The places may have named other messages than the client meant. */
+	if (result == COMMAND_OK && box->anew)
 		result = COMMAND_NO;
 	if (result == COMMAND_OK)
-		result = commit(&c, move, again_r);
-	maildir_delivery_end(&c.delivery);
-	if (c.to != NULL)
-		maildir_folder_close(&c.to);
-	sequence_clear(&c.from);
+		result = commit(c);
+	maildir_delivery_end(&c->delivery);
+	if (c->to != NULL)
+		maildir_folder_close(&c->to);
+	sequence_clear(&c->from);
 	return result;
-}
-
-static enum command_result
-copy_picked(struct session *session, const struct picked *picked, const char *folder, bool move)
-{
-	struct picked walk = *picked; /* the set is the same; where we are in it is not */
-	enum command_result result;
-	bool again = true;
-
-	result = copy_all(session, &walk, folder, move, &again);
-	if (!again)
-		return result;
-	walk = *picked;
-	again = false; /* this time octet by octet where no link can be */
-	return copy_all(session, &walk, folder, move, &again);
 }
 
 enum command_result
 run_copy(struct session *session, struct args *args)
 {
+	struct copying c = {
+	    .session = session, .move = (session->flags & REMOVES) != 0, .link = true};
 	char folder[IMAP_NAME_MAX];
-	const bool move = (session->flags & REMOVES) != 0;
 	enum command_result result = COMMAND_BAD;
 	struct picked picked;
 	struct word set;
@@ -212,12 +199,16 @@ run_copy(struct session *session, struct args *args)
 		return result;
 	if (!args_end(args))
 		return COMMAND_BAD;
-	if (!mailbox_pick(session, set, (session->flags & BY_UID) != 0, &picked))
+	if (!mailbox_pick(session, set, (session->flags & BY_UID) != 0, &picked)) {
 		result = imap_say(session, COMMAND_BAD, "There are no such messages");
-	else if (move && !mailbox_may_change(session, "move"))
+	} else if (c.move && !mailbox_may_change(session, "move")) {
 		result = COMMAND_NO;
-	else
-		result = copy_picked(session, &picked, folder, move);
+	} else {
+		result = copy_all(&c, picked, folder);
+		c.link = false;
+		if (c.again)
+			result = copy_all(&c, picked, folder);
+	}
 	picked_clear(&picked);
 	return result;
 }

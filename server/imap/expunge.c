@@ -9,10 +9,10 @@
 #include "server/imap/session.h"
 #include "server/reader/reader.h"
 
-/* Messages removed under one lock: others get a turn between. */
+/* Messages removed under one lock.  Other processes get a turn between two batches. */
 enum { BATCH = 1000 };
 
-/* One message; marked: if it is so at this moment, as another session may have taken the mark away. */
+/* Removes a message; marked: only if it is marked now, as another session may have taken the mark away. */
 static int
 expunge_one(struct session *session, size_t place, bool marked, size_t *removed)
 {
@@ -27,7 +27,7 @@ expunge_one(struct session *session, size_t place, bool marked, size_t *removed)
 	return 0;
 }
 
-/* *more_r: there are others behind these. */
+/* *more_r: there are more messages after these. */
 static int
 expunge_batch(struct session *session, struct picked *picked, bool marked, bool *more_r)
 {
@@ -38,14 +38,14 @@ expunge_batch(struct session *session, struct picked *picked, bool marked, bool 
 	*more_r = false;
 	if (maildir_change_begin(box->folder) == -1)
 		return -1;
-	/* A batch begins with a look: picked_next stops when the UIDs are not what they were. */
+	/* picked_next stops when the UIDs are not what they were, which the start of a batch notices. */
 	while (removed < BATCH && (*more_r = picked_next(box, picked, &place)))
 		if (expunge_one(session, place, marked, &removed) == -1)
 			r = -1;
 	if (maildir_change_end(box->folder) == -1)
 		r = -1;
 	session->reader->removed += removed;
-	/* RFC 7162 section 3.2.7: the OK tells it, behind the VANISHED. */
+	/* RFC 7162 section 3.2.7: the OK tells it, after the VANISHED. */
 	if (removed > 0 && session->condstore)
 		session->say_modseq = true;
 	return r;
@@ -87,31 +87,20 @@ expunge_deleted(struct session *session, struct picked *picked)
 enum command_result
 run_expunge(struct session *session, struct args *args)
 {
-	if (!args_end(args))
-		return COMMAND_BAD;
-	if (!mailbox_may_change(session, "expunge"))
-		return COMMAND_NO;
-	if (expunge_deleted(session, NULL) == -1)
-		return imap_failed(session, "expunge");
-	return COMMAND_OK;
-}
-
-enum command_result
-run_uid_expunge(struct session *session, struct args *args)
-{
-	struct picked picked;
+	const bool by_uid = (session->flags & BY_UID) != 0;
+	struct picked picked = {.by_uid = by_uid};
 	struct word set;
 	int r;
 
-	if (!args_set(args, &set) || !args_end(args))
+	if (by_uid && (!args_set(args, &set) || !args_end(args)))
 		return COMMAND_BAD;
 	if (!mailbox_may_change(session, "expunge"))
 		return COMMAND_NO;
-	if (!mailbox_pick(session, set, (session->flags & BY_UID) != 0, &picked)) {
+	if (by_uid && !mailbox_pick(session, set, true, &picked)) {
 		picked_clear(&picked);
 		return imap_say(session, COMMAND_BAD, "There are no such messages");
 	}
-	r = expunge_deleted(session, &picked);
+	r = expunge_deleted(session, by_uid ? &picked : NULL);
 	picked_clear(&picked);
 	return r == -1 ? imap_failed(session, "expunge") : COMMAND_OK;
 }

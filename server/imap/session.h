@@ -89,7 +89,7 @@ command_run run_create, run_delete, run_rename, run_subscribe; /* folders.c */
 command_run run_fetch;					       /* fetch.c */
 command_run run_store;					       /* store.c */
 command_run run_copy;					       /* copy.c */
-command_run run_expunge, run_uid_expunge;		       /* expunge.c */
+command_run run_expunge;				       /* expunge.c */
 command_run run_search;					       /* search.c */
 command_run run_append;					       /* append.c */
 command_run run_idle;					       /* idle.c */

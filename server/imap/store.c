@@ -11,7 +11,7 @@
 #include "server/imap/session.h"
 #include "server/reader/reader.h"
 
-/* Messages changed under one lock: others get a turn between. */
+/* Messages changed under one lock.  Other processes get a turn between two batches. */
 enum { BATCH = 1000 };
 
 enum how { STORE_REPLACE, STORE_ADD, STORE_REMOVE };
@@ -23,15 +23,21 @@ struct storing {
 	uint64_t unchanged_since;
 	struct flag_list list;
 	uint64_t letters;	  /* of its keywords */
-	struct sequence modified; /* numbers or UIDs that failed the condition */
+	struct sequence modified; /* numbers or UIDs of messages that failed the condition */
 	struct {
 		uint32_t uid;
-		bool done; /* it was changed as the client has asked */
+		bool done; /* it was changed as the client asks */
 	} told[BATCH];	   /* messages of a batch that are to be told */
 	size_t tell;
-	bool failed; /* some message could not be changed */
-	bool gone;   /* some is expunged */
+	bool failed; /* a message could not be changed */
+	bool gone;   /* a message is expunged */
 };
+
+static bool
+by_uid(const struct session *session)
+{
+	return (session->flags & BY_UID) != 0;
+}
 
 /* "(UNCHANGEDSINCE 12121230045) " */
 static bool
@@ -49,7 +55,7 @@ parse_modifier(struct args *args, struct storing *storing)
 	       args_close(args) && args_space(args);
 }
 
-/* "+FLAGS.SILENT (\Seen)" to the end. */
+/* "+FLAGS.SILENT (\Seen)", to the end. */
 static bool
 parse(struct args *args, struct storing *storing)
 {
@@ -81,7 +87,7 @@ change_of(const struct storing *storing)
 {
 	uint32_t flags = storing->list.flags;
 	uint64_t letters = storing->letters;
-	/* The letter P is $Forwarded as well, and goes with it: see flags.c. */
+	/* The letter P means $Forwarded as well, and goes with it: see flags.c. */
 	uint32_t passed = names_forwarded(&storing->list) ? MAILDIR_PASSED : 0;
 
 	if (storing->how == STORE_ADD)
@@ -98,7 +104,7 @@ change_of(const struct storing *storing)
 }
 
 static void
-store_one(struct session *session, size_t place, bool by_uid, struct storing *storing)
+store_one(struct session *session, size_t place, struct storing *storing)
 {
 	const struct maildir_flag_change change = change_of(storing);
 	struct mailbox *box = session->box;
@@ -111,7 +117,7 @@ store_one(struct session *session, size_t place, bool by_uid, struct storing *st
 	storing->told[storing->tell].uid = now.uid;
 	storing->told[storing->tell].done = true;
 	if (storing->conditional && now.modseq > storing->unchanged_since) {
-		sequence_add(&storing->modified, by_uid ? now.uid : (uint32_t)place + 1);
+		sequence_add(&storing->modified, by_uid(session) ? now.uid : (uint32_t)place + 1);
 		storing->told[storing->tell].done = false;
 	} else if (maildir_flags(box->folder, now.uid, &change) == -1) {
 		storing->gone = storing->gone || errno == ENOENT;
@@ -124,12 +130,12 @@ store_one(struct session *session, size_t place, bool by_uid, struct storing *st
 	storing->tell++;
 }
 
-/* What became of a batch; also of messages that failed the condition, so that the client need not ask. */
+/* Tells the flags of a batch; also of messages that failed the condition, so that the client need not ask. */
 static void
-tell_batch(struct session *session, bool by_uid, struct storing *storing)
+tell_batch(struct session *session, struct storing *storing)
 {
 	struct mailbox *box = session->box;
-	unsigned tell = by_uid ? TELL_FLAGS | TELL_UID : TELL_FLAGS;
+	unsigned tell = by_uid(session) ? TELL_FLAGS | TELL_UID : TELL_FLAGS;
 	struct maildir_message now;
 	struct mdtext text = {0};
 	bool silent;
@@ -139,7 +145,7 @@ tell_batch(struct session *session, bool by_uid, struct storing *storing)
 			continue;
 		mailbox_told(box, &now);
 		silent = storing->silent && storing->told[i].done;
-		/* RFC 7162 section 3.1.3: its new mod-sequence is told also of a silent one. */
+		/* RFC 7162 section 3.1.3: FLAGS.SILENT tells the new mod-sequence, too. */
 		if (!silent || session->condstore)
 			mailbox_put_fetch(session, &now, silent ? 0 : tell, &text);
 	}
@@ -147,8 +153,8 @@ tell_batch(struct session *session, bool by_uid, struct storing *storing)
 	imap_put_text(session, &text);
 }
 
-/* As many as may be done under one lock.  Nothing is said within: a client that does not read would
- * make all others wait.  *more_r: there are others. */
+/* Changes as many messages as one lock allows.  Nothing is said while the lock is held: a client that does not
+ * read would make all others wait.  *more_r: there are more messages. */
 static int
 store_batch(struct session *session, struct picked *picked, struct storing *storing, bool *more_r)
 {
@@ -161,14 +167,14 @@ store_batch(struct session *session, struct picked *picked, struct storing *stor
 	if (maildir_change_begin(box->folder) == -1)
 		return -1;
 	for (done = 0; done < BATCH && (*more_r = picked_next(box, picked, &place)); done++)
-		store_one(session, place, picked->by_uid, storing);
-	/* An OK says that it is on disk: see settle in serve.c.  Others get a turn between two batches. */
+		store_one(session, place, storing);
+	/* The last batch is put on disk before the OK: see settle in serve.c. */
 	if (maildir_change_end(box->folder) == -1 ||
 	    (*more_r && maildir_change_settle(box->folder) == -1)) {
 		storing->failed = true;
 		trouble(session->reader, "store", errno);
 	}
-	tell_batch(session, picked->by_uid, storing);
+	tell_batch(session, storing);
 	return 0;
 }
 
@@ -185,10 +191,10 @@ say_modified(struct session *session, enum command_result result, const struct s
 }
 
 static enum command_result
-conclude(struct session *session, bool by_uid, const struct storing *storing)
+conclude(struct session *session, const struct storing *storing)
 {
-	bool gone = storing->gone && !by_uid;
-	/* RFC 2180 section 4.2: the others are changed.  A client that wants to hear of them misses an answer. */
+	bool gone = storing->gone && !by_uid(session);
+	/* RFC 2180 section 4.2: the other messages are changed.  NO where the client expects an answer for each. */
 	enum command_result result = gone && !storing->silent ? COMMAND_NO : COMMAND_OK;
 
 	if (storing->failed || storing->modified.failed)
@@ -206,7 +212,7 @@ store_all(struct session *session, struct picked *picked, struct storing *storin
 
 	if (storing->conditional)
 		resync_enable(session);
-	/* All of the keywords, or none of the change: RFC 9051 section 2.3.2. */
+	/* If a keyword cannot be made, change nothing: RFC 9051 section 2.3.2. */
 	if (flags_letters(
 		box->folder, &storing->list, storing->how != STORE_REMOVE, &storing->letters) == -1)
 		return imap_failed(session, "store");
@@ -215,7 +221,7 @@ store_all(struct session *session, struct picked *picked, struct storing *storin
 	while (more && session->channel->end == CHANNEL_OPEN)
 		if (store_batch(session, picked, storing, &more) == -1)
 			return imap_failed(session, "store");
-	return conclude(session, picked->by_uid, storing);
+	return conclude(session, storing);
 }
 
 enum command_result
@@ -228,7 +234,7 @@ run_store(struct session *session, struct args *args)
 
 	if (!args_set(args, &set) || !args_space(args) || !parse(args, &storing))
 		return COMMAND_BAD;
-	if (!mailbox_pick(session, set, (session->flags & BY_UID) != 0, &picked))
+	if (!mailbox_pick(session, set, by_uid(session), &picked))
 		result = imap_say(session, COMMAND_BAD, "There are no such messages");
 	else if (!mailbox_may_change(session, "store"))
 		result = COMMAND_NO;

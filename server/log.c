@@ -1,5 +1,5 @@
 /*
- * log.c: the log's one encoder, and its targets.
+ * log.c: makes every log line, and sends it to syslog, to the journal or to standard error.
  * Runs as: every process.
  */
 #include <errno.h>
@@ -18,9 +18,7 @@
 
 enum {
 	SYSLOG_MAIL = 2 << 3, /* the facility, RFC 5424 section 6.2.1 */
-	LOG_CLIP = 3,	      /* octets of "..." */
-	/* ms to wait for a journal that is full; one that stays full is not waited for again. */
-	LOG_PATIENCE = 200,
+	LOG_PATIENCE = 200,   /* ms to wait for a full journal, once while it stays full */
 };
 
 static enum log_target target = LOG_TO_STDERR;
@@ -65,10 +63,9 @@ log_open(enum log_target to)
 
 	journal = stderr_is_journal();
 	fd = to == LOG_TO_SYSLOG && !journal ? syslog_connect() : -1;
-
 	if (target == LOG_TO_SYSLOG && descriptor != STDERR_FILENO)
 		close(descriptor);
-	/* Without a syslog daemon the lines go where someone may see them. */
+	/* Without a syslog daemon the lines go where somebody may see them. */
 	target = fd == -1 ? LOG_TO_STDERR : LOG_TO_SYSLOG;
 	descriptor = fd == -1 ? STDERR_FILENO : fd;
 	tzset(); /* for localtime_r in an empty chroot */
@@ -118,12 +115,12 @@ put_octet(struct log_line *line, unsigned char c)
 static void
 put_value(struct log_line *line, const char *value, size_t max)
 {
-	size_t len = strnlen(value, max + 1), i;
+	size_t len = strnlen(value, max + 1);
 	bool quoted = len == 0 || value[strcspn(value, " \"\\=")] != '\0';
 
 	if (quoted)
 		put(line, "\"");
-	for (i = 0; i < len && i < max; i++)
+	for (size_t i = 0; i < len && i < max; i++)
 		put_octet(line, (unsigned char)value[i]);
 	if (len > max)
 		put(line, "...");
@@ -206,7 +203,7 @@ send_journal(const struct log_line *line)
 	stuck = n == -1;
 }
 
-/* RFC 3164, as the daemons behind /dev/log expect it from local programs. */
+/* RFC 3164, as the daemons that read /dev/log expect it from local programs. */
 static void
 send_syslog(const struct log_line *line)
 {
@@ -221,7 +218,7 @@ send_syslog(const struct log_line *line)
 	    SYSLOG_MAIL | severity[line->level], stamp, (int)getpid(), line->text);
 	if (len > (int)sizeof(text) - 1)
 		len = sizeof(text) - 1;
-	/* A log that is stuck must not stop the mail: the line is dropped. */
+	/* A stuck log must not stop the mail: the line is dropped. */
 	(void)!send(descriptor, text, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
@@ -246,15 +243,13 @@ void
 log_pairs(enum log_level level, const char *module, const char *event, ...)
 {
 	struct log_line line;
-	const char *key, *value;
+	const char *key;
 	va_list ap;
 
 	log_begin(&line, level, module, event);
 	va_start(ap, event);
-	while ((key = va_arg(ap, const char *)) != NULL) {
-		value = va_arg(ap, const char *);
-		log_text(&line, key, value);
-	}
+	while ((key = va_arg(ap, const char *)) != NULL)
+		log_text(&line, key, va_arg(ap, const char *));
 	va_end(ap);
 	log_end(&line);
 }

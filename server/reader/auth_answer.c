@@ -1,9 +1,9 @@
 /*
- * auth_answer.c: the privileged end of a login.
- * Runs as: root (a reader before it becomes the mail user; and the child that checks).
+ * auth_answer.c: the privileged end of a login: reads the request, and has it checked by a child process.
+ * Runs as: root (the reader before it becomes the mail user, and the child).
  *
- * Everything in the request is hostile.  What comes back from the child is bounded like anything else
- * that crosses a process, although the child is ours.
+ * Everything in the request is hostile.  The child's answer is bounded like everything that crosses a process,
+ * although the child is ours.
  */
 #include <errno.h>
 #include <signal.h>
@@ -53,7 +53,7 @@ put_checked(struct ipc_message *message, enum auth_verdict verdict, const char *
 	ipc_put_string(message, account->home);
 }
 
-/* The child: the only process that reads password files.  It lives for one answer. */
+/* The child, the only process that reads password files.  It lives for one answer. */
 _Noreturn static void
 check_main(const struct conf *conf, struct auth_request *request, int answer)
 {
@@ -94,7 +94,7 @@ take_checked(struct ipc_message *message, struct auth_account *account_r, const 
 	return ipc_done(message) ? verdict : AUTH_BROKEN;
 }
 
-/* The child's verdict; a child that has none was killed, by a limit for instance, or hangs. */
+/* The child's verdict.  A child that gives none was killed, by a limit for instance, or hangs. */
 static enum auth_verdict
 wait_for_child(pid_t pid, int answer, struct auth_account *account_r, const char **reason_r)
 {
@@ -106,7 +106,8 @@ wait_for_child(pid_t pid, int answer, struct auth_account *account_r, const char
 		verdict = take_checked(&message, account_r, reason_r);
 	else if (errno == ETIMEDOUT)
 		*reason_r = "the check gave no answer in a minute: does a directory service hang?";
-	(void)kill(pid, SIGKILL); /* one that hangs in a directory service would be waited for */
+	(void)kill(
+	    pid, SIGKILL); /* waitpid must not wait for a child that hangs in a directory service */
 	(void)waitpid(pid, NULL, 0);
 	return verdict;
 }
@@ -122,8 +123,8 @@ auth_answer_password(const struct conf *conf, struct auth_request *request,
 	memset(account_r, 0, sizeof(*account_r));
 	*reason_r = "no process for the check can be made: see the limits for processes and files";
 	if (!auth_name_valid(request->name, strlen(request->name)))
-		explicit_bzero(
-		    request->name, sizeof(request->name)); /* "" is nobody; the cost is the same */
+		explicit_bzero(request->name,
+		    sizeof(request->name)); /* nobody is ""; the check costs the same */
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
 		pair[0] = pair[1] = -1;
 	pid = pair[0] != -1 ? fork() : -1;

@@ -1,5 +1,5 @@
 /*
- * auth_answer.h: a login is answered, on the privileged side; the other end is auth_ask.h.
+ * auth_answer.h: the privileged side answers a login.  The other end is auth_ask.h.
  */
 #ifndef SERVER_READER_AUTH_ANSWER_H
 #define SERVER_READER_AUTH_ANSWER_H
@@ -11,7 +11,7 @@
 
 struct conf;
 
-/* What a worker said in IPC_AUTH_PASSWORD; bounds and characters are checked, nothing else is. */
+/* IPC_AUTH_PASSWORD as a worker sent it: nothing but its bounds and terminators is checked. */
 struct auth_request {
 	char name[AUTH_NAME_MAX + 1];
 	char password[AUTH_PASSWORD_MAX + 1];
@@ -20,17 +20,17 @@ struct auth_request {
 	bool resumed;
 };
 
-/* Takes a message to pieces: false when it is malformed. The message is wiped. */
+/* Reads a request, and wipes the message.  Returns false if it is malformed. */
 bool auth_answer_parse(struct ipc_message *message, struct auth_request *request_r);
 
 /*
- * Has the credentials checked in a child of its own, so that this process never sees a password
- * file, and wipes the password.  Unless it is AUTH_OK *reason_r says why, for the log only.
+ * Has the credentials checked by a child process, so that this process never sees a password file, and wipes the
+ * password.  If the verdict is not AUTH_OK, *reason_r says why, for the log only.
  */
 enum auth_verdict auth_answer_password(const struct conf *conf, struct auth_request *request,
     struct auth_account *account_r, const char **reason_r);
 
-/* The answer to the worker.  0 or -1. */
+/* Sends the worker its answer.  Returns 0 or -1. */
 int auth_answer_result(int worker, enum ipc_verdict verdict);
 
 #endif

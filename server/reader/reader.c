@@ -1,10 +1,10 @@
 /*
- * reader.c: the inner door.  One process for one login: it has the credentials checked, becomes the
- * mail user for good, and serves the session.
+ * reader.c: the inner door.  One process for one login: it has the credentials checked, becomes the mail user for
+ * good, and serves the session.
  * Runs as: root until become_user, then the mail user, bound to one Maildir.
  *
- * While root it reads one record of the worker (auth_answer_parse) and asks master one question;
- * everything else of the network is read as the mail user.
+ * As root it reads one record of the worker (auth_answer_parse) and asks master one question.  As the mail user
+ * it reads everything else that comes from the network.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -54,7 +54,7 @@ sleep_until(int64_t moment)
 		usleep((useconds_t)(left > 500 ? 500 : left) * 1000);
 }
 
-/* No session: tells the worker when it is time, and ends. */
+/* Ends without a session: tells the worker, a failure no earlier than at answer_at. */
 _Noreturn static void
 refuse(const struct reader *reader, enum ipc_verdict verdict, enum reader_exit status)
 {
@@ -64,7 +64,7 @@ refuse(const struct reader *reader, enum ipc_verdict verdict, enum reader_exit s
 	_exit(status);
 }
 
-/* May this user have another session?  Master counts them. */
+/* Asks master, which counts sessions, whether this user may have another one. */
 static enum ipc_verdict
 ask_master(const struct reader *reader)
 {
@@ -101,7 +101,7 @@ log_login(const struct reader *reader, const struct auth_request *request)
 	log_end(&line);
 }
 
-/* The login: returns with reader->account when it is right, else the process ends here. */
+/* The login.  Returns if it is right, with reader->account set; else the process ends here. */
 static void
 let_in(struct reader *reader, struct auth_request *request)
 {
@@ -137,46 +137,31 @@ let_in(struct reader *reader, struct auth_request *request)
 
 /* --- the mail user --- */
 
-static void
-append(char *out, size_t size, size_t *at, const char *text, size_t len)
-{
-	if (*at < size && len < size - *at) {
-		memcpy(out + *at, text, len);
-		*at += len;
-	} else
-		*at = size;
-}
-
 int
 reader_maildir_path(
     const char *setting, const struct auth_account *account, char *out_r, size_t size)
 {
-	const char *at_sign = strchr(account->name, '@'), *from = setting;
-	size_t at = 0,
-	       local = at_sign == NULL ? strlen(account->name) : (size_t)(at_sign - account->name);
+	const char *name = account->name, *domain = strchrnul(name, '@'), *piece;
+	size_t at = 0, len;
 
-	if (*from == '~') {
-		append(out_r, size, &at, account->home, strlen(account->home));
-		from++;
-	}
-	for (; *from != '\0'; from++) {
-		if (*from != '%') {
-			append(out_r, size, &at, from, 1);
-			continue;
+	for (const char *from = setting; *from != '\0'; from++) {
+		piece = from;
+		len = 1;
+		if (from == setting && *from == '~') {
+			piece = account->home;
+			len = strlen(piece);
+		} else if (*from == '%') {
+			from++;
+			if (*from != 'u' && *from != 'n' && *from != 'd')
+				return -1;
+			piece = *from != 'd' ? name : domain + (*domain == '@' ? 1 : 0);
+			len = *from == 'n' ? (size_t)(domain - name) : strlen(piece);
 		}
-		from++;
-		if (*from == 'u')
-			append(out_r, size, &at, account->name, strlen(account->name));
-		else if (*from == 'n')
-			append(out_r, size, &at, account->name, local);
-		else if (*from == 'd')
-			append(out_r, size, &at, at_sign == NULL ? "" : at_sign + 1,
-			    at_sign == NULL ? 0 : strlen(at_sign + 1));
-		else
+		if (len >= size - at)
 			return -1;
+		memcpy(out_r + at, piece, len);
+		at += len;
 	}
-	if (at >= size)
-		return -1;
 	out_r[at] = '\0';
 	return 0;
 }
@@ -215,7 +200,7 @@ reader_stops_when_gone(struct reader *reader)
 	maildir_on_stop(reader->maildir, is_gone, &reader->channel);
 }
 
-/* Another identity, for good; from here on nothing is done that only root could do. */
+/* Takes on the account's identity for good; nothing after it needs root. */
 static void
 become_user(struct reader *reader)
 {
@@ -242,13 +227,13 @@ become_user(struct reader *reader)
 	if (maildir_open(reader->maildir_path, host, &reader->maildir) == -1)
 		no_mail(reader, "open", errno);
 	maildir_on_notice(reader->maildir, notice, reader);
-	/* The worker goes when the client does. */
+	/* No deadline: the worker goes when the client does. */
 	channel_init(&reader->channel, reader->start.worker_fd, CLOCK_NEVER,
 	    reader->start.protocol->times(conf).idle);
 	reader_stops_when_gone(reader);
 }
 
-/* Without TLS the worker hands the client's socket over, and what came behind the login. */
+/* Without TLS the worker hands the client's socket over, and the input that came after the login. */
 static void
 take_socket(struct reader *reader)
 {

@@ -1,5 +1,5 @@
 /*
- * reader.h: the inner door: one login, and the session of the user who got in.
+ * reader.h: the inner door: one login, and the session after it.
  */
 #ifndef SERVER_READER_READER_H
 #define SERVER_READER_READER_H
@@ -19,20 +19,20 @@ struct maildir;
 struct reader_start {
 	const struct conf *conf;
 	const struct protocol *protocol;
-	int worker_fd;	   /* the login comes over it, and the session's stream after it */
-	int master_fd;	   /* one question: may this user have another session */
-	int64_t answer_at; /* a failure is answered no earlier */
+	int worker_fd;	   /* the login comes over it; after that it is the session's stream */
+	int master_fd;	   /* for one question: may this user have another session? */
+	int64_t answer_at; /* the moment before which no failure is answered */
 };
 
 /* How a reader without a session ends, for master. */
 enum reader_exit {
 	READER_DONE = 0,
 	READER_DENIED = 10,    /* wrong name or password: counts against the address */
-	READER_REFUSED = 11,   /* right, but no session: in use, limits, mail not readable */
-	READER_MALFORMED = 12, /* the worker wrote nonsense, or nothing */
+	READER_REFUSED = 11,   /* right, but no session: in use, limits, unreadable mail */
+	READER_MALFORMED = 12, /* the worker sent nonsense, or nothing */
 };
 
-/* A session; the protocols work on it. */
+/* A session, as the protocols see it. */
 struct reader {
 	struct reader_start start;
 	struct auth_account account;
@@ -42,20 +42,22 @@ struct reader {
 	void *session;		/* the protocol's own state */
 	unsigned long messages; /* sent whole, for the log */
 	unsigned long removed;
-	struct trouble trouble; /* that was logged */
-	const char *reason;	/* why it ended, for the log; NULL: the channel's */
+	struct trouble trouble; /* failures that were logged */
+	const char *reason;	/* why it ended, for the log; NULL: the channel's end says it */
 };
 
 _Noreturn void reader_main(const struct reader_start *start);
 
-/* Reading messages is given up when the client has gone: see maildir_on_stop and channel_gone. */
+/* From now on reading messages stops when the client has gone: see maildir_on_stop and channel_gone. */
 void reader_stops_when_gone(struct reader *reader);
 
-/* An error for the log; one that a setting of ours has caused is told with its name. */
+/* The text of an errno for the log; it names the setting if one of ours may be the cause. */
 const char *reader_error(int error);
 
-/* maildir (setting) for an account: ~ is its home, %u its name, %n and %d name and domain.  -1: too
- * long, or a % that means nothing. */
+/*
+ * The path that the setting maildir gives an account: a leading ~ is its home, %u its name, %n and %d the parts of
+ * that before and after the @.  -1: it is too long for size octets, or another % is in it.
+ */
 int reader_maildir_path(
     const char *setting, const struct auth_account *account, char *out_r, size_t size);
 

@@ -1,9 +1,9 @@
 /*
- * trouble.c: words a failure in a Maildir for the log: path, owner, mode, and what to type.
+ * trouble.c: logs a failure in a Maildir: path, owner, mode, and a command that may help.
  * Runs as: mail user.
  *
- * Commands to type name the Maildir as the configuration does, never a file: root will paste them into a shell, and
- * names in a Maildir are the mail user's.
+ * Such a command names the Maildir as the configuration does, and never a file: root will paste it into a shell,
+ * and the mail user chooses the names in a Maildir.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -15,13 +15,13 @@
 #include "server/reader/reader.h"
 #include "server/reader/trouble.h"
 
-enum { COMMAND_MAX = 256 }; /* one that is longer is not told: the log would cut it */
+enum { COMMAND_MAX = 256 }; /* octets; a longer command is left out, since the log would cut it */
 
 /* Characters that a shell takes as they are. */
 static const char plain[] =
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._@%+=:,-";
 
-/* Whether there is nothing new to say.  Work that was given up because its client has gone has not failed. */
+/* Whether there is nothing new to log.  Work that stopped because its client has gone has not failed. */
 static bool
 already_told(struct trouble *trouble, const char *what, int error)
 {
@@ -38,7 +38,7 @@ already_told(struct trouble *trouble, const char *what, int error)
 	return false;
 }
 
-/* command, which may name the account's uid and gid, and the Maildir's path behind it. */
+/* Logs a command, with the Maildir's path after it. */
 static void
 tell_command(struct log_line *line, const struct reader *reader, const char *command)
 {
@@ -134,7 +134,7 @@ trouble_messages(struct reader *reader, const char *what, int error, struct mail
 	errno = saved;
 }
 
-/* The path, or as much of it as there is. */
+/* Finds the path, or the longest part of it that exists. */
 static void
 look_up(const char *path, char found_r[PATH_MAX], struct maildir_blame *blame_r)
 {

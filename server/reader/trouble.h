@@ -1,5 +1,5 @@
 /*
- * trouble.h: what the log tells of a failure in a Maildir: path, owner, mode, and what to type.
+ * trouble.h: logs a failure in a Maildir: path, owner, mode, and a command that may help.
  */
 #ifndef SERVER_READER_TROUBLE_H
 #define SERVER_READER_TROUBLE_H
@@ -10,7 +10,7 @@
 struct maildir_folder;
 struct reader;
 
-/* Failures that a session has logged: the same thing with the same error is logged once. */
+/* The failures that a session has logged: each thing is logged once with each error. */
 struct trouble {
 	struct {
 		const char *what; /* a literal */
@@ -19,12 +19,12 @@ struct trouble {
 	size_t count;
 };
 
-/* Logs that what has failed with the error.  errno is kept. */
+/* Logs that what (a literal) failed, with its errno.  Keeps errno. */
 void trouble(struct reader *reader, const char *what, int error);
-/* The same of so many messages, one of which has that UID. */
+/* The same for that many messages; uid is that of one. */
 void trouble_messages(struct reader *reader, const char *what, int error,
     struct maildir_folder *folder, uint32_t uid, size_t messages);
-/* That the Maildir itself cannot be made or opened. */
+/* Logs that the Maildir itself cannot be made or opened. */
 void trouble_maildir(const struct reader *reader, const char *what, int error);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * auth_ask.c: the worker's end of a login.
+ * auth_ask.c: the worker's end of a login: asks the reader, and hands the socket over after it.
  * Runs as: worker.
  */
 #include <poll.h>
@@ -27,8 +27,8 @@ put_tls(struct ipc_message *message, const struct tls_stream *tls)
 }
 
 /*
- * Waits for the verdict, which may take long: the first POP3 session reads all messages.  false: the client has gone
- * meanwhile; one that has closed its side only may wait for a second more.
+ * Waits for the verdict, which may take long: the first POP3 session reads all messages.  false: the client has
+ * gone meanwhile.  A client that has closed only its side gets one more second.
  */
 static bool
 verdict_comes(int reader, struct channel *channel)
@@ -40,7 +40,7 @@ verdict_comes(int reader, struct channel *channel)
 
 	if (poll(wait, 2, -1) > 0 && wait[0].revents == 0 && poll(wait, 1, CHANNEL_HALF) == 0)
 		channel->end =
-		    CHANNEL_CLOSED; /* the verdict may come still, and must be no other login's */
+		    CHANNEL_CLOSED; /* a verdict that still comes must not answer another login */
 	return channel->end == CHANNEL_OPEN;
 }
 
@@ -66,7 +66,7 @@ auth_ask_password(int reader, struct channel *channel, const char *name, const c
 }
 
 int
-auth_ask_take_socket(int reader, const struct channel *channel)
+auth_ask_hand_over(int reader, const struct channel *channel)
 {
 	const char *at = channel->in + channel->in_at;
 	size_t left = channel->in_end - channel->in_at;

@@ -1,5 +1,5 @@
 /*
- * auth_ask.h: a worker asks for a login; the other end is auth_answer.h.
+ * auth_ask.h: a worker asks for a login.  The other end is auth_answer.h.
  */
 #ifndef SERVER_WORKER_AUTH_ASK_H
 #define SERVER_WORKER_AUTH_ASK_H
@@ -10,17 +10,17 @@
 #include "server/ipc.h"
 
 /*
- * Sends name and password, with what is known of TLS, and waits for the verdict; the worker's
- * deadline does not run meanwhile (master's does).  IPC_UNAVAILABLE when nobody answers, and when the client goes, with
- * which the channel ends.  The caller wipes its password.
+ * Sends name and password, with what is known of TLS, and waits for the verdict.  The worker's deadline does not
+ * run meanwhile (master's does).  Returns IPC_UNAVAILABLE if no answer comes, or if the client goes, and then the
+ * channel has ended.  The caller wipes its password.
  */
 enum ipc_verdict auth_ask_password(
     int reader, struct channel *channel, const char *name, const char *password);
 
 /*
- * After IPC_ACCEPTED on a connection without TLS: hands the client's socket over with the input that
- * came behind the login and was not used.  0 or -1.
+ * Hands the client's socket over to the reader, with the input that came after the login; after IPC_ACCEPTED on a
+ * connection without TLS.  Returns 0 or -1.
  */
-int auth_ask_take_socket(int reader, const struct channel *channel);
+int auth_ask_hand_over(int reader, const struct channel *channel);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * key_ask.c: a worker's end of the channel to the key process.
+ * key_ask.c: asks the key process for a signature, and to seal and open tickets.
  * Runs as: worker, self-test.
  */
 #include <stdint.h>

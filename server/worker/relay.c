@@ -1,10 +1,10 @@
 /*
- * relay.c: octets between the client's TLS stream and the reader, with two bounded buffers.
+ * relay.c: carries octets between the client's TLS stream and the reader, through two bounded buffers.
  * Runs as: worker.
  *
- * The channel's buffers are used as they stand: in[] holds what the client sent and the reader has
- * not taken, out[] what the reader wrote and the client has not taken.  A side that takes nothing
- * stops the other side's flow, and costs nothing more.
+ * The buffers are the channel's: in[] holds what the client sent and the reader has not taken, out[] what the
+ * reader wrote and the client has not taken.  If one side takes nothing, the other side's flow stops, and that
+ * costs nothing more.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +22,7 @@ enum { RELAY_STUCK = 10 * 60 * 1000 }; /* ms in which a client takes nothing of 
 struct relay {
 	struct channel *channel;
 	int reader;
-	size_t out_at;	    /* octets of out[] before it are sent */
+	size_t out_at;	    /* octets of out[] that are sent */
 	bool client_ended;  /* nothing more comes from the client */
 	bool reader_ended;  /* nothing more comes from the reader */
 	bool failed;	    /* the client cannot be written to */
@@ -67,7 +67,7 @@ to_reader(struct relay *r)
 		c->in_at += (size_t)n;
 		r->moved = true;
 	} else if (errno != EAGAIN && errno != EINTR) {
-		c->in_at = c->in_end; /* the reader is gone: nobody wants them */
+		c->in_at = c->in_end; /* the reader has gone: nobody wants them */
 	}
 	if (c->in_at == c->in_end)
 		c->in_at = c->in_end = 0;

@@ -1,8 +1,8 @@
 /*
- * worker.c: the outer door.  One process for one connection: TLS, what comes before login, and then
- * a relay between the client and the reader.
- * Runs as: root until worker_main has confined it (no octet of the network is read before), then
- * worker_user in an empty root directory.
+ * worker.c: the outer door.  One process for one connection: TLS, the dialogue before login, and then a relay
+ * between the client and the reader.
+ * Runs as: root until lock_in has confined it (it reads no octet of the network before), then worker_user in
+ * an empty root directory.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,8 +24,7 @@
 
 enum {
 	REFUSAL_TIMEOUT = 10 * 1000, /* ms for a handshake that ends in a refusal */
-	/* Room for a TLS record is so large at least. */
-	RECORD_ROOM = 16 * 1024,
+	RECORD_ROOM = 16 * 1024,     /* octets that TLS allocates for a record, at least */
 };
 
 bool
@@ -73,11 +72,11 @@ log_handshake(
 }
 
 /*
- * Most connections fill little of the room for TLS records, and pages of a mapping of its own are there when they
- * are touched.  So it must not come from what the heap has left, which calloc would clear.
+ * Gives the room for TLS records a mapping of its own, of which only touched pages take memory.  Most connections
+ * fill little of it.  Room from the heap would be cleared, and so touched, by calloc.
  */
 static void
-worker_spare_memory(void)
+spare_memory(void)
 {
 	(void)mallopt(M_MMAP_THRESHOLD, RECORD_ROOM);
 	(void)mallopt(M_TOP_PAD, RECORD_ROOM / 2);
@@ -91,7 +90,7 @@ worker_start_tls(struct worker *worker)
 	struct tls_stream *tls;
 	enum tls_result result;
 
-	worker_spare_memory();
+	spare_memory();
 	tls = tls_stream_new(
 	    worker->start.tls_server, channel->fd, worker->start.protocol->alpn, &worker->keys);
 	if (tls == NULL)
@@ -114,7 +113,7 @@ worker_start_tls(struct worker *worker)
 		log_handshake(worker, LOG_NOTE, "handshake-failed", tls_stream_error(tls));
 		tls_stream_free(&tls);
 	}
-	/* One handshake is all that this connection needs of the key process. */
+	/* This connection needs the key process for one handshake only. */
 	if (worker->start.key_fd != -1)
 		close(worker->start.key_fd);
 	worker->start.key_fd = -1;
@@ -147,7 +146,7 @@ log_end_before_login(const struct worker *worker)
 	const char *reason = worker->reason;
 	struct log_line line;
 
-	/* Some clients look at the certificate after the handshake. */
+	/* Some clients verify the certificate after the handshake, and then alert. */
 	if (reason == NULL && channel->tls != NULL)
 		reason = tls_stream_alert(channel->tls);
 	log_begin(&line, LOG_NOTE, worker->start.protocol->name, "end");
@@ -157,7 +156,7 @@ log_end_before_login(const struct worker *worker)
 	log_end(&line);
 }
 
-/* From the first octet to the login; false when there was none. */
+/* All from the first octet to the login.  false: there was no login. */
 static bool
 before_login(struct worker *worker)
 {
@@ -192,9 +191,9 @@ after_login(struct worker *worker)
 		relay_run(channel, worker->start.reader_fd);
 		return;
 	}
-	if (auth_ask_take_socket(worker->start.reader_fd, channel) == -1)
+	if (auth_ask_hand_over(worker->start.reader_fd, channel) == -1)
 		log_event(LOG_WARN, "worker", "no-handover", "error", strerror(errno));
-	close(channel->fd); /* and no more: the connection is the reader's now */
+	close(channel->fd); /* without a shutdown: the connection is the reader's now */
 	channel->fd = -1;
 }
 

@@ -1,5 +1,5 @@
 /*
- * worker.h: the outer door: one connection before login, and its relay afterwards.
+ * worker.h: the outer door: a connection before its login, and the relay after it.
  */
 #ifndef SERVER_WORKER_WORKER_H
 #define SERVER_WORKER_WORKER_H
@@ -20,10 +20,10 @@ struct worker_start {
 	const struct protocol *protocol;
 	bool tls;	      /* implicit TLS */
 	bool loopback;	      /* the client is on this machine */
-	enum refusal refusal; /* say only this */
-	int64_t deadline;     /* to log in by */
+	enum refusal refusal; /* nothing but this answer is wanted; or REFUSE_NOTHING */
+	int64_t deadline;     /* the moment by which the client must log in */
 	int client_fd;	      /* the connection */
-	int reader_fd;	      /* where logins are asked, and the reader's stream after one */
+	int reader_fd;	      /* logins are asked there; after one it is the reader's stream */
 	int key_fd;	      /* a channel to the key process */
 	uid_t uid;
 	gid_t gid;
@@ -35,27 +35,28 @@ struct worker {
 	struct worker_start start;
 	struct channel channel;
 	struct tls_key_service keys;
-	unsigned failures;  /* of logins */
-	const char *reason; /* why it ended without login, for the log; NULL: the channel's */
-	bool in_clear;	    /* a login without TLS was refused, and logged */
+	unsigned failures; /* of logins */
+	const char
+	    *reason;   /* why there was no login, for the log; NULL: the channel's end says it */
+	bool in_clear; /* a login without TLS was refused, and that was logged */
 };
 
 _Noreturn void worker_main(const struct worker_start *start);
 
 /* --- for the protocols --- */
 
-/* Whether a password may be taken on this connection now. */
+/* Whether the connection is safe enough for a password now. */
 bool worker_may_login(const struct worker *worker);
 
-/* The same for a client that tries to log in: the first refusal of a connection is logged. */
+/* The same, for a client that tries to log in: logs the first refusal of a connection. */
 bool worker_login_begins(struct worker *worker);
 
-/* TLS from the next octet on.  false: it failed, the channel has ended. */
+/* Begins TLS with the next octet.  Returns false if that failed, and then the channel has ended. */
 bool worker_start_tls(struct worker *worker);
 
 /*
- * Asks for a login.  After IPC_DENIED it counts; the caller says so and ends the connection when
- * worker_exhausted.
+ * Asks for a login, and counts those that fail.  The caller answers the client, and ends the connection if
+ * worker_exhausted then.
  */
 enum ipc_verdict worker_login(struct worker *worker, const char *name, const char *password);
 bool worker_exhausted(const struct worker *worker);

@@ -219,7 +219,7 @@ a_socket_is_handed_over(void **state)
 	channel_init(&channel, client[0], CLOCK_NEVER, 1000);
 	assert_int_equal(write(client[1], "PASS x\r\nSTAT\r\nQU", 16), 16);
 	assert_true(channel_line(&channel, 100, &line, &len));
-	assert_int_equal(auth_ask_take_socket(inner[0], &channel), 0);
+	assert_int_equal(auth_ask_hand_over(inner[0], &channel), 0);
 	close(inner[0]);
 	assert_int_equal(ipc_recv_record(inner[1], &m, 1000, &fd), 0);
 	assert_int_equal(ipc_open(&m), IPC_AUTH_SOCKET);

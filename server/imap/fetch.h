@@ -1,5 +1,5 @@
 /*
- * fetch.h: what FETCH was asked for, and the parts of a message that answer it.
+ * fetch.h: what FETCH was asked for, and the content of messages that answers it.
  */
 #ifndef SERVER_IMAP_FETCH_H
 #define SERVER_IMAP_FETCH_H
@@ -45,7 +45,7 @@ enum section_part {
 	SECTION_MIME,
 };
 
-/* One BODY[...], BINARY[...] or RFC822... */
+/* What one BODY[...], BINARY[...] or RFC822... asks for. */
 struct section {
 	enum section_kind kind;
 	enum section_part part;
@@ -54,7 +54,7 @@ struct section {
 	size_t numbers;
 	struct header_names fields; /* SECTION_FIELDS; its names are owned */
 	bool indexed;		    /* MAILDIR_FIELDS has all of them */
-	struct mdtext label;	    /* as it stands in the answer, without a partial's origin */
+	struct mdtext label;	    /* its name in the answer, without a partial's origin */
 	bool partial;
 	uint64_t origin, length;
 };
@@ -62,18 +62,19 @@ struct section {
 struct fetch_plan {
 	unsigned items;
 	uint64_t changed_since;	 /* only of messages with a higher modseq; 0: all */
-	bool vanished;		 /* and tell what was expunged since */
+	bool vanished;		 /* expunges since then are told, too */
 	struct section *section; /* on the heap */
 	size_t sections, room;
 };
 
-/* "(UID BODY[]) (CHANGEDSINCE 12345)" or "FAST", to the end of the command. */
+/* Parses "(UID BODY[]) (CHANGEDSINCE 12345)" or "FAST", to the end of the command.  Returns false if that is
+ * malformed; fetch_clear frees the plan in any case. */
 bool fetch_parse(struct args *args, struct fetch_plan *plan_r);
 void fetch_clear(struct fetch_plan *plan);
 
 /* --- content: section.c --- */
 
-/* A message while its answer is made, or it is searched; what was read of it is kept until then. */
+/* A message while its answer is made: what was read of it is kept until then. */
 struct fetched {
 	struct session *session;
 	uint32_t uid;
@@ -84,35 +85,33 @@ struct fetched {
 	struct mime *mime;
 };
 
-/* Where the content of a section is. */
+/* The content of a section: where it is, or itself. */
 struct content {
 	bool missing;	    /* there is no such part: NIL */
 	uint64_t at, size;  /* octets of the message on the wire */
-	struct mdtext text; /* or this, when owned */
+	struct mdtext text; /* the octets themselves, if owned */
 	bool owned;
 	int decode;	  /* enum decode_kind */
-	bool nul;	  /* decoded, it has a NUL inside */
-	uint64_t decoded; /* octets when decoded */
+	bool nul;	  /* a NUL is in it once it is decoded */
+	uint64_t decoded; /* octets once it is decoded */
 };
 
 /*
- * Finds the content, as far as its size; nothing is said to the client.  -1: errno as
- * maildir_reader_open, ENOTSUP for an encoding that is not known.
+ * Finds the content and its size; sends nothing.  -1: errno as maildir_reader_open, or ENOTSUP for an unknown
+ * encoding.
  */
 int section_find(struct fetched *message, const struct section *section, struct content *content_r);
 void content_clear(struct content *content);
 
 /*
- * Says "BODY[...] {5}" and the octets.  -1: the message could not be read as it was announced, and the
- * session must end.
+ * Sends "BODY[...] {5}" and the octets.  -1: the message could not be read as it was announced, so the session
+ * must end.
  */
 int section_put(
     struct fetched *message, const struct section *section, const struct content *content);
 
 /* The message's structure.  NULL: errno. */
 const struct mime *fetched_mime(struct fetched *message);
-/* MAILDIR_FIELDS.  NULL: errno. */
-const struct mdtext *fetched_fields(struct fetched *message);
 void fetched_clear(struct fetched *message);
 
 #endif

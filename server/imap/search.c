@@ -324,49 +324,21 @@ note_found(struct searching *s)
 
 /* --- all messages --- */
 
-/*
- * The step with a set outside of which nothing can be found, so that a search that names a few messages
- * looks at those alone.  NULL: there is none.
- */
-static const struct search_step *
-bound(const struct search_program *program)
-{
-	const struct search_step *stack[2 * IMAP_DEPTH_MAX + 2] = {NULL};
-	size_t top = 0;
-
-	for (size_t i = 0; i < program->steps; i++) {
-		const struct search_step *step = &program->step[i];
-
-		if (step->key == SEARCH_NOT) {
-			stack[top - 1] = NULL;
-		} else if (step->key == SEARCH_OR) {
-			stack[--top - 1] = NULL;
-		} else if (step->key == SEARCH_AND) {
-			top--;
-			if (stack[top - 1] == NULL)
-				stack[top - 1] = stack[top];
-		} else {
-			bool set = step->key == SEARCH_UIDS || step->key == SEARCH_NUMBERS;
-
-			stack[top++] = set ? step : NULL;
-		}
-	}
-	return stack[0];
-}
-
+/* Looks at all messages, or only at those of a set outside of which nothing can be found. */
 static void
 look(struct searching *s)
 {
-	const struct search_step *step = bound(&s->program);
+	const struct search_step *bound =
+	    s->program.bound > 0 ? &s->program.step[s->program.bound - 1] : NULL;
 	struct mailbox *box = s->session->box;
 	struct picked picked = {.by_uid = false};
 
 	for (size_t i = 0; i < s->program.steps; i++)
 		if (s->program.step[i].key < SEARCH_NOT)
 			s->program.prices |= 1U << price_of(s->program.step[i].key);
-	if (step != NULL) {
-		picked.set = step->set; /* the program's */
-		picked.by_uid = step->key == SEARCH_UIDS;
+	if (bound != NULL) {
+		picked.set = bound->set; /* the program's */
+		picked.by_uid = bound->key == SEARCH_UIDS;
 	} else {
 		mailbox_pick_all(box, &picked);
 	}
@@ -378,7 +350,7 @@ look(struct searching *s)
 		else if (matches(s))
 			note_found(s);
 	}
-	if (step == NULL)
+	if (bound == NULL)
 		picked_clear(&picked);
 }
 

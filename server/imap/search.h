@@ -66,6 +66,7 @@ struct search_step {
 struct search_program {
 	struct search_step *step;
 	size_t steps, room;
+	size_t bound; /* a step plus 1: nothing is found outside of its set; 0: there is none */
 	/* What to look for in the whole message, and in fields that the index holds; names and texts are owned. */
 	struct match *text, *field;
 	size_t texts, fields;

@@ -259,6 +259,16 @@ take_text(struct parsing *p, const struct key *key, struct search_step *step)
 	return match != NULL ? map_text(p, text, match) : fail(p, SEARCH_TOO_MUCH);
 }
 
+/* Whether all that is found must match the key that is read: no NOT or OR is open. */
+static bool
+must_match(const struct parsing *p)
+{
+	for (size_t i = 0; i < p->depth; i++)
+		if (p->stack[i].open != OPEN_LIST)
+			return false;
+	return true;
+}
+
 static bool
 add_key(struct parsing *p, const struct key *key)
 {
@@ -266,6 +276,8 @@ add_key(struct parsing *p, const struct key *key)
 
 	if (step == NULL)
 		return false;
+	if (key->take == take_set && p->program->bound == 0 && must_match(p))
+		p->program->bound = p->program->steps;
 	if (key->take == NULL)
 		step->flags = key->detail;
 	else if (!key->take(p, key, step))

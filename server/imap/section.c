@@ -79,20 +79,21 @@ fetched_mime(struct fetched *message)
 	return message->mime;
 }
 
-const struct mdtext *
-fetched_fields(struct fetched *message)
+/* Gets MAILDIR_FIELDS; 0 or -1. */
+static int
+read_fields(struct fetched *message)
 {
 	if (message->fields_read)
-		return &message->fields;
+		return 0;
 	if (maildir_text(message->session->box->folder, message->uid, MAILDIR_FIELDS,
 		&message->fields) == -1)
-		return NULL;
+		return -1;
 	if (message->fields.failed) {
 		errno = ENOMEM;
-		return NULL;
+		return -1;
 	}
 	message->fields_read = true;
-	return &message->fields;
+	return 0;
 }
 
 void
@@ -301,7 +302,7 @@ section_find(struct fetched *message, const struct section *section, struct cont
 
 	*content_r = (struct content){.decode = DECODE_NOTHING};
 	if (section->indexed) {
-		if (fetched_fields(message) == NULL)
+		if (read_fields(message) == -1)
 			return -1;
 	} else if (section->numbers == 0) {
 		if (find_in_message(message, section, content_r) == -1)

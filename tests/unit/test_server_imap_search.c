@@ -236,6 +236,38 @@ limits_of_numbers(void **state)
 	}
 }
 
+/* A search that must match a set looks at that set alone: the first such step, counted from 1. */
+static const struct {
+	const char *text;
+	size_t bound;
+} bounds[] = {
+    {" ALL", 0},
+    {" 1:2", 1},
+    {" UID 1:2 3", 1},
+    {" SEEN (DRAFT ($ 4)) 5", 3},
+    {" OR 1 2", 0},
+    {" OR 1 2 3", 4},
+    {" NOT 1", 0},
+    {" NOT (SEEN 1)", 0},
+    {" OR (1 2) ALL (UID 3)", 6},
+};
+
+static void
+sets_bound_a_search(void **state)
+{
+	struct search_program program;
+	unsigned returns;
+	bool extended;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(bounds); i++) {
+		assert_int_equal(
+		    parse(bounds[i].text, &program, &extended, &returns), SEARCH_PARSED);
+		assert_int_equal(program.bound, bounds[i].bound);
+		search_clear(&program);
+	}
+}
+
 static const char *const malformed[] = {"", " ", "ALL", " NOSUCH", " NOT", " NOT ", " OR",
     " OR SEEN", " OR SEEN ", " OR SEEN)", " ()", " (", " )", " (SEEN", " SEEN)", " (SEEN))", " ( )",
     " (SEEN ", " (SEEN)(SEEN)", " (OR SEEN)", " (NOT)", " SEEN(DRAFT)", " NOT(SEEN)", " 0", " 1,",
@@ -547,6 +579,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(programs_in_postfix_order),
 	    cmocka_unit_test(limits_of_numbers),
+	    cmocka_unit_test(sets_bound_a_search),
 	    cmocka_unit_test(malformed_searches),
 	    cmocka_unit_test(what_is_to_be_returned),
 	    cmocka_unit_test(req18_depth_and_number_are_bounded),

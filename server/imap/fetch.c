@@ -195,51 +195,30 @@ is_asked(const struct fetching *f, const struct maildir_message *message)
 	return f->plan.changed_since == 0 || message->modseq > f->plan.changed_since;
 }
 
-/* Whether the octets of a section are there: the file opens, and BINARY can decode it. */
-static bool
-can_send_section(struct fetched *message, const struct section *section)
-{
-	struct content content;
-	struct maildir_reader *reader;
-	bool can;
-
-	/* What needs no second reading of a long file, or cannot be answered without one. */
-	if (section->indexed || section->kind != SECTION_BODY) {
-		can = section_find(message, section, &content) == 0;
-		content_clear(&content);
-		return can;
-	}
-	if (maildir_reader_open(message->session->box->folder, message->uid, &reader) == -1)
-		return false;
-	maildir_reader_close(&reader);
-	return true;
-}
-
+/* Whether the octets of all sections are there: the file opens, and BINARY can decode it. */
 static bool
 can_send(struct fetching *f, uint32_t uid)
 {
 	struct fetched message = {.session = f->session, .uid = uid};
+	struct maildir_reader *reader;
+	struct content content;
 	bool can = true;
 
-	for (size_t i = 0; i < f->plan.sections && can; i++)
-		can = can_send_section(&message, &f->plan.section[i]);
+	for (size_t i = 0; i < f->plan.sections && can; i++) {
+		const struct section *section = &f->plan.section[i];
+
+		/* What needs no second reading of a long file, or cannot be answered without one. */
+		if (section->indexed || section->kind != SECTION_BODY) {
+			can = section_find(&message, section, &content) == 0;
+			content_clear(&content);
+		} else {
+			can = maildir_reader_open(f->session->box->folder, uid, &reader) == 0;
+			if (can)
+				maildir_reader_close(&reader);
+		}
+	}
 	fetched_clear(&message);
 	return can;
-}
-
-/* Finds those of the next messages that become \Seen; returns how many. */
-static size_t
-find_unseen(struct fetching *f, struct picked ahead, uint32_t uids_r[MARK_AHEAD])
-{
-	struct mailbox *box = f->session->box;
-	struct maildir_message now;
-	size_t count = 0, place;
-
-	for (int i = 0; i < MARK_AHEAD && picked_next(box, &ahead, &place); i++)
-		if (mailbox_message(box, place, &now) && (now.flags & MAILDIR_SEEN) == 0 &&
-		    is_asked(f, &now) && can_send(f, now.uid))
-			uids_r[count++] = now.uid;
-	return count;
 }
 
 /*
@@ -247,21 +226,26 @@ find_unseen(struct fetching *f, struct picked ahead, uint32_t uids_r[MARK_AHEAD]
  * answers tell it.  Messages are read all the same if that fails (a full disk).
  */
 static void
-mark_ahead(struct fetching *f, const struct picked *picked)
+mark_ahead(struct fetching *f, struct picked ahead)
 {
 	static const struct maildir_flag_change seen = {.add = MAILDIR_SEEN};
-	struct maildir_folder *folder = f->session->box->folder;
+	struct mailbox *box = f->session->box;
+	struct maildir_message now;
 	uint32_t uids[MARK_AHEAD];
-	size_t count = find_unseen(f, *picked, uids);
+	size_t count = 0, place;
 
-	if (count == 0 || maildir_change_begin(folder) == -1)
+	for (int i = 0; i < MARK_AHEAD && picked_next(box, &ahead, &place); i++)
+		if (mailbox_message(box, place, &now) && (now.flags & MAILDIR_SEEN) == 0 &&
+		    is_asked(f, &now) && can_send(f, now.uid))
+			uids[count++] = now.uid;
+	if (count == 0 || maildir_change_begin(box->folder) == -1)
 		return;
-	for (size_t i = 0; i < count && !f->session->box->anew; i++)
-		if (maildir_flags(folder, uids[i], &seen) == 0 &&
+	for (size_t i = 0; i < count && !box->anew; i++)
+		if (maildir_flags(box->folder, uids[i], &seen) == 0 &&
 		    uidset_add(&f->marked, uids[i]) == -1)
 			break; /* the news will tell it */
-	(void)!maildir_change_end(folder);
-	f->marked_modseq = maildir_highest_modseq(folder);
+	(void)!maildir_change_end(box->folder);
+	f->marked_modseq = maildir_highest_modseq(box->folder);
 }
 
 /*
@@ -367,7 +351,7 @@ fetch_all(struct fetching *f, struct picked *picked)
 	for (int n = 0; !channel_gone(session->channel); n++) {
 		if (f->marks && n % MARK_AHEAD == 0) {
 			unmark(f);
-			mark_ahead(f, picked);
+			mark_ahead(f, *picked);
 		}
 		if (!picked_next(session->box, picked, &f->place))
 			break;

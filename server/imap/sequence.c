@@ -8,63 +8,36 @@
 
 #include "maildir/base/text.h"
 #include "server/array.h"
+#include "server/imap/args.h"
 #include "server/imap/sequence.h"
-#include "server/number.h"
-
-enum { DIGITS_MAX = 10 }; /* of 2^32 - 1 */
-
-/* The text that is not read yet. */
-struct rest {
-	const char *at, *end;
-};
-
-static bool
-take_char(struct rest *rest, char c)
-{
-	if (rest->at == rest->end || *rest->at != c)
-		return false;
-	rest->at++;
-	return true;
-}
 
 /* A number above 0, or "*", for which star stands. */
 static bool
-take_number(struct rest *rest, uint32_t star, bool *star_r, uint32_t *number_r)
+take_number(struct args *args, uint32_t star, bool *star_r, uint32_t *number_r)
 {
-	uint64_t number = 0;
-	size_t digits;
-
-	if (take_char(rest, '*')) {
-		*star_r = true;
-		*number_r = star;
-		return true;
-	}
-	digits = number_read(rest->at, (size_t)(rest->end - rest->at), UINT32_MAX, &number);
-	rest->at += digits;
-	*number_r = (uint32_t)number;
-	return number > 0 && digits <= DIGITS_MAX;
+	if (!args_char(args, '*'))
+		return args_nz_number(args, number_r);
+	*star_r = true;
+	*number_r = star;
+	return true;
 }
 
 static bool
-take_range(struct rest *rest, uint32_t star, struct sequence_range *range_r)
+take_range(struct args *args, uint32_t star, struct sequence_range *range_r)
 {
-	uint32_t first, last, swap;
+	uint32_t first, last;
 	bool has_star = false;
 
-	if (!take_number(rest, star, &has_star, &first))
+	if (!take_number(args, star, &has_star, &first))
 		return false;
 	last = first;
-	if (take_char(rest, ':') && !take_number(rest, star, &has_star, &last))
+	if (args_char(args, ':') && !take_number(args, star, &has_star, &last))
 		return false;
-	if (first > last) {
-		swap = first;
-		first = last;
-		last = swap;
-	}
 	/* In an empty mailbox a range with a "*" is correct, but holds nothing. */
 	if (has_star && star == 0)
 		first = last = 0;
-	*range_r = (struct sequence_range){first, last};
+	*range_r = first <= last ? (struct sequence_range){first, last}
+				 : (struct sequence_range){last, first};
 	return true;
 }
 
@@ -112,18 +85,19 @@ sequence_sort(struct sequence *sequence)
 enum sequence_result
 sequence_parse(struct sequence *sequence, const char *text, size_t len, uint32_t star)
 {
-	struct rest rest = {text, text + len};
+	struct args args = {.at = (char *)(uintptr_t)text}; /* only read */
 	struct sequence_range range;
 	enum sequence_result result = SEQUENCE_OK;
 
+	args.end = args.at + len;
 	sequence_clear(sequence);
 	do {
-		if (!take_range(&rest, star, &range))
+		if (!take_range(&args, star, &range))
 			result = SEQUENCE_WRONG;
 		else if (range.first > 0)
 			append(sequence, range);
-	} while (result == SEQUENCE_OK && take_char(&rest, ','));
-	if (rest.at != rest.end)
+	} while (result == SEQUENCE_OK && args_char(&args, ','));
+	if (args.at != args.end)
 		result = SEQUENCE_WRONG;
 	else if (sequence->failed)
 		result = SEQUENCE_NO_MEMORY;

@@ -12,6 +12,7 @@
 #include "server/imap/answer.h"
 #include "server/imap/name.h"
 #include "server/imap/session.h"
+#include "server/number.h"
 #include "server/reader/reader.h"
 
 enum command_result
@@ -113,14 +114,9 @@ imap_add(struct mdtext *out, const char *word)
 void
 imap_add_number(struct mdtext *out, uint64_t number)
 {
-	char text[20]; /* 2^64 has as many digits */
-	size_t at = sizeof(text);
+	char text[NUMBER_DIGITS], *end = text + sizeof(text), *at = number_write(end, number);
 
-	do {
-		text[--at] = (char)('0' + number % 10);
-		number /= 10;
-	} while (number > 0);
-	mdtext_add(out, text + at, sizeof(text) - at);
+	mdtext_add(out, at, (size_t)(end - at));
 }
 
 /* Puts count digits at a place of a text. */

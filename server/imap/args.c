@@ -8,6 +8,7 @@
 
 #include "maildir/message/charset.h"
 #include "server/imap/args.h"
+#include "server/number.h"
 
 enum {
 	DIGITS_32 = 10, /* 2^32 has ten */
@@ -31,12 +32,6 @@ static bool
 is_atom_char(char c)
 {
 	return c > 0x20 && c < 0x7f && !in_set(ATOM_SPECIALS, c);
-}
-
-static bool
-is_digit(char c)
-{
-	return c >= '0' && c <= '9';
 }
 
 static char *
@@ -201,31 +196,31 @@ args_nstring(struct args *args, struct word *word_r)
 	return true;
 }
 
+/* A number up to max, of 1 to most digits. */
+static bool
+take_number(struct args *args, size_t most, uint64_t max, uint64_t *number_r)
+{
+	size_t digits = number_read(args->at, (size_t)(args->end - args->at), max, number_r);
+
+	while (args->at < args->end && number_is_digit(*args->at))
+		args->at++; /* also over a number that is too large */
+	return digits > 0 && digits <= most;
+}
+
 bool
 args_number64(struct args *args, uint64_t *number_r)
 {
-	uint64_t number = 0;
-	int digits = 0;
-
-	for (; args->at < args->end && is_digit(*args->at); args->at++) {
-		if (++digits > DIGITS_64)
-			return false;
-		number = number * 10 + (uint64_t)(*args->at - '0');
-	}
-	*number_r = number;
-	return digits > 0 && number <= INT64_MAX;
+	return take_number(args, DIGITS_64, INT64_MAX, number_r);
 }
 
 bool
 args_number(struct args *args, uint32_t *number_r)
 {
-	const char *start = args->at;
-	uint64_t number;
+	uint64_t number = 0;
+	bool well = take_number(args, DIGITS_32, UINT32_MAX, &number);
 
-	if (!args_number64(args, &number) || args->at - start > DIGITS_32 || number > UINT32_MAX)
-		return false;
 	*number_r = (uint32_t)number;
-	return true;
+	return well;
 }
 
 bool
@@ -240,7 +235,8 @@ args_set(struct args *args, struct word *word_r)
 	char *start = args->at;
 
 	if (!args_char(args, '$')) {
-		while (args->at < args->end && (is_digit(*args->at) || in_set(":,*", *args->at)))
+		while (args->at < args->end &&
+		       (number_is_digit(*args->at) || in_set(":,*", *args->at)))
 			args->at++;
 	}
 	*word_r = (struct word){start, (size_t)(args->at - start)};
@@ -249,12 +245,14 @@ args_set(struct args *args, struct word *word_r)
 
 /* At least so many digits and at most so many. */
 static bool
-take_digits(struct args *args, int least, int most, int *number_r)
+take_digits(struct args *args, size_t least, size_t most, int *number_r)
 {
-	int digits = 0;
+	size_t left = (size_t)(args->end - args->at), digits;
+	uint64_t number = 0;
 
-	for (*number_r = 0; digits < most && args->at < args->end && is_digit(*args->at); digits++)
-		*number_r = *number_r * 10 + (*args->at++ - '0');
+	digits = number_read(args->at, left < most ? left : most, UINT64_MAX, &number);
+	args->at += digits;
+	*number_r = (int)number;
 	return digits >= least;
 }
 

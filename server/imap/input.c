@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "server/imap/input.h"
+#include "server/number.h"
 
 enum {
 	INPUT_FIRST = 1024, /* octets; nearly all commands fit */
@@ -116,11 +117,8 @@ literal_at_end(const char *line, size_t len, bool whole, struct imap_literal *li
 		return ANNOUNCED_NOTHING;
 	if (open == 0 || open >= end)
 		return literal->plus ? ANNOUNCED_WRONG : ANNOUNCED_NOTHING;
-	for (size_t i = open; i < end; i++) {
-		if (line[i] < '0' || line[i] > '9' || size > INT64_MAX / 10 - 1)
-			return literal->plus ? ANNOUNCED_WRONG : ANNOUNCED_NOTHING;
-		size = size * 10 + (uint64_t)(line[i] - '0');
-	}
+	if (number_read(line + open, end - open, INT64_MAX, &size) != end - open)
+		return literal->plus ? ANNOUNCED_WRONG : ANNOUNCED_NOTHING;
 	literal->size = size;
 	literal->binary = open >= 2 && line[open - 2] == '~';
 	literal->at = open - (literal->binary ? 2 : 1);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "maildir/maildir.h"
+#include "server/array.h"
 #include "server/imap/answer.h"
 #include "server/imap/mailbox.h"
 #include "server/imap/session.h"
@@ -250,42 +251,44 @@ mailbox_find(const struct mailbox *box, uint32_t uid)
 	       uidset_below(&box->hidden, uid);
 }
 
-/* The UID at a place: the lowest with as many up to it.  Few sessions ever have hidden ones. */
-static uint32_t
-uid_beside_hidden(const struct mailbox *box, size_t place)
-{
-	uint32_t low = 1, high = box->next, middle;
+struct finding {
+	const struct mailbox *box;
+	size_t place;
+};
 
-	while (low < high) {
-		middle = low + (high - low) / 2;
-		if (mailbox_find(box, middle + 1) > place)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	return low < box->next ? low : 0;
+static bool
+is_uid_before(const void *ctx, size_t uid)
+{
+	const struct finding *f = ctx;
+
+	return mailbox_find(f->box, (uint32_t)uid + 1) <= f->place;
+}
+
+static bool
+is_gone_before(const void *ctx, size_t i)
+{
+	const struct finding *f = ctx;
+
+	return maildir_find(f->box->folder, f->box->gone.uid[i]) + i < f->place;
 }
 
 uint32_t
 mailbox_uid(const struct mailbox *box, size_t place)
 {
+	struct finding f = {box, place};
 	struct maildir_message message;
-	size_t low = 0, high = box->gone.count, middle, at;
+	size_t gone, uid;
 
-	if (box->hidden.count > 0)
-		return uid_beside_hidden(box, place);
-	/* Of those that are gone the first that is at the place or behind it. */
-	while (low < high) {
-		middle = low + (high - low) / 2;
-		at = maildir_find(box->folder, box->gone.uid[middle]) + middle;
-		if (at == place)
-			return box->gone.uid[middle];
-		if (at < place)
-			low = middle + 1;
-		else
-			high = middle;
+	/* The lowest UID with as many messages up to it.  Few sessions ever have hidden ones. */
+	if (box->hidden.count > 0) {
+		uid = array_find(box->next, is_uid_before, &f);
+		return uid < box->next ? (uint32_t)uid : 0;
 	}
-	return maildir_message(box->folder, place - low, &message) ? message.uid : 0;
+	gone = array_find(box->gone.count, is_gone_before, &f);
+	if (gone < box->gone.count &&
+	    maildir_find(box->folder, box->gone.uid[gone]) + gone == place)
+		return box->gone.uid[gone];
+	return maildir_message(box->folder, place - gone, &message) ? message.uid : 0;
 }
 
 uint32_t

@@ -8,6 +8,7 @@
 
 #include "maildir/maildir.h"
 #include "maildir/tree/tree.h"
+#include "server/array.h"
 #include "server/imap/mailboxes.h"
 #include "server/imap/session.h"
 
@@ -23,16 +24,11 @@ add_node(struct gathering *g, const char *name, size_t len, bool itself)
 	struct mailboxes *all = g->all;
 	struct mailboxes_node *node;
 
-	if (all->count == all->room) {
-		size_t room = all->room * 2 + 64;
-
-		node = reallocarray(all->node, room, sizeof(*node));
-		if (node == NULL)
-			return false;
-		all->node = node;
-		all->room = room;
-	}
-	node = &all->node[all->count];
+	node = array_grow(all->node, all->count, &all->room, sizeof(*node));
+	if (node == NULL)
+		return false;
+	all->node = node;
+	node += all->count;
 	memset(node, 0, sizeof(*node));
 	node->name = strndup(name, len);
 	if (node->name == NULL)

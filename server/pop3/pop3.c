@@ -8,6 +8,7 @@
 
 #include "auth/sasl.h"
 #include "server/conf.h"
+#include "server/number.h"
 #include "server/pop3/pop3.h"
 
 void
@@ -29,15 +30,13 @@ pop3_parse(char *line, size_t len, struct args *args_r)
 bool
 pop3_number(const char *text, uint32_t *number_r, const char **rest_r)
 {
-	size_t digits = strspn(text, "0123456789"), i;
-	uint64_t n = 0;
+	uint64_t n;
+	size_t digits = number_read(text, strlen(text), UINT32_MAX, &n);
 
 	if (digits < 1 || digits > 10)
 		return false;
-	for (i = 0; i < digits; i++)
-		n = n * 10 + (uint64_t)(text[i] - '0');
 	text += digits;
-	if (n > UINT32_MAX || (*text != '\0' && (rest_r == NULL || *text != ' ')))
+	if (*text != '\0' && (rest_r == NULL || *text != ' '))
 		return false;
 	if (rest_r != NULL)
 		*rest_r = *text == ' ' ? text + 1 : NULL;

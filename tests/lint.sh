@@ -40,8 +40,7 @@ room check base message uids index folder tree courier
 circular='
 maildir/index/index_compare maildir/index/index
 maildir/index/index_view maildir/index/index
-maildir/message/mime_internal maildir/message/mime
-server/reader/trouble server/reader/reader'
+maildir/message/mime_internal maildir/message/mime'
 grep -rnE '#[[:space:]]*include "' server auth maildir tls --include='*.[ch]' |
 	grep -vE '#include "(server|auth|maildir|tls)/[a-z_0-9/]+\.h"' &&
 	say "an own header is named by its path from the top"

@@ -232,6 +232,6 @@ imap_failed(struct session *session, const char *what)
 	while (rows[i].error != error && rows[i].error != 0)
 		i++;
 	if (rows[i].logged)
-		trouble(session->reader, what, error);
+		trouble_log(&session->reader->trouble, what, error);
 	return imap_say(session, COMMAND_NO, "%s", rows[i].text);
 }

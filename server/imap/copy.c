@@ -106,7 +106,7 @@ remove_copied(struct copying *c)
 
 	if (expunge_picked(c->session, &picked, false) == 0)
 		return COMMAND_OK;
-	trouble(c->session->reader, "move", errno);
+	trouble_log(&c->session->reader->trouble, "move", errno);
 	return imap_say(c->session, COMMAND_NO,
 	    "[UNAVAILABLE] They were copied, but could not all be removed here");
 }

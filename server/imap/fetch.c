@@ -293,8 +293,8 @@ note_failure(struct fetching *f)
 		f->unknown_encoding = true;
 	} else {
 		f->failed = true;
-		trouble_messages(
-		    f->session->reader, "fetch", errno, f->session->box->folder, f->now.uid, 1);
+		trouble_messages(&f->session->reader->trouble, "fetch", errno,
+		    f->session->box->folder, f->now.uid, 1);
 	}
 }
 
@@ -377,7 +377,8 @@ run_plan(struct fetching *f, struct picked *picked)
 	free(f->content);
 	mdtext_clear(&f->text);
 	if (f->failed)
-		return imap_say(session, COMMAND_NO, "[UNAVAILABLE] Some messages could not be read");
+		return imap_say(
+		    session, COMMAND_NO, "[UNAVAILABLE] Some messages could not be read");
 	if (f->unknown_encoding)
 		return imap_say(
 		    session, COMMAND_NO, "[UNKNOWN-CTE] Some content has an unknown encoding");

@@ -605,7 +605,7 @@ mailbox_news(struct session *session, bool expunges)
 		if (errno == ESTALE)
 			session->leaving = "The selected mailbox is gone or was made anew";
 		else
-			trouble(session->reader, "look", errno);
+			trouble_log(&session->reader->trouble, "look", errno);
 		return;
 	}
 	if (!mailbox_holds(session))

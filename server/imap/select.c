@@ -110,7 +110,7 @@ open_folder(struct session *session, const char *folder, struct parameters *p)
 		return imap_failed(session, "select");
 	error = read_only ? 0 : maildir_read_only(session->box->folder);
 	if (error != 0)
-		trouble(session->reader, "write", error);
+		trouble_log(&session->reader->trouble, "write", error);
 	session->condstore = session->condstore || p->condstore;
 	tell_all(session);
 	if (p->qresync)
@@ -154,7 +154,7 @@ run_close(struct session *session, struct args *args)
 	/* Messages that cannot be removed stay marked.  CLOSE has no answer that tells so. */
 	if (!session->box->read_only)
 		if (expunge_deleted(session, NULL) == -1)
-			trouble(session->reader, "close", errno);
+			trouble_log(&session->reader->trouble, "close", errno);
 	session->say_modseq = false; /* RFC 7162 section 3.2.8 */
 	return run_unselect(session, args);
 }

@@ -91,7 +91,7 @@ settle(void *ctx)
 
 	if (session->box == NULL || maildir_change_settle(session->box->folder) == 0)
 		return;
-	trouble(session->reader, "store", errno);
+	trouble_log(&session->reader->trouble, "store", errno);
 	session->leaving = "Changes could not be put on disk";
 	session->channel->out_len = 0;
 	session->channel->end = CHANNEL_FAILED;

@@ -165,7 +165,7 @@ make(struct session *session, int use)
 	if (maildir_folder_create(session->maildir, folder) == 0)
 		(void)!maildir_subscribe(session->maildir, folder, true);
 	else if (errno != EEXIST)
-		trouble(session->reader, "make special folders", errno);
+		trouble_log(&session->reader->trouble, "make special folders", errno);
 }
 
 void

@@ -123,7 +123,7 @@ store_one(struct session *session, size_t place, struct storing *storing)
 		storing->gone = storing->gone || errno == ENOENT;
 		if (errno != ENOENT) {
 			storing->failed = true;
-			trouble(session->reader, "store", errno);
+			trouble_log(&session->reader->trouble, "store", errno);
 		}
 		return;
 	}
@@ -172,7 +172,7 @@ store_batch(struct session *session, struct picked *picked, struct storing *stor
 	if (maildir_change_end(box->folder) == -1 ||
 	    (*more_r && maildir_change_settle(box->folder) == -1)) {
 		storing->failed = true;
-		trouble(session->reader, "store", errno);
+		trouble_log(&session->reader->trouble, "store", errno);
 	}
 	tell_batch(session, storing);
 	return 0;

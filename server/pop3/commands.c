@@ -100,7 +100,7 @@ transmit(struct session *s, uint32_t n, uint64_t lines, bool whole)
 
 	if (maildrop_read(s->drop, n, &reader) == -1) {
 		if (errno != ENOENT)
-			trouble(s->reader, "retr", errno);
+			trouble_log(&s->reader->trouble, "retr", errno);
 		return say(s, errno == ENOENT ? "-ERR The message is gone\r\n"
 					      : "-ERR [SYS/PERM] The message cannot be read\r\n");
 	}
@@ -206,7 +206,7 @@ run_quit(struct session *s, struct args *args)
 	s->reader->removed = removed;
 	s->reader->reason = failed == 0 ? "quit" : "quit, some messages could not be removed";
 	if (failed > 0) {
-		trouble(s->reader, "quit", errno);
+		trouble_log(&s->reader->trouble, "quit", errno);
 		channel_printf(
 		    s->channel, "-ERR [SYS/TEMP] %zu messages could not be removed\r\n", failed);
 	} else
@@ -258,10 +258,10 @@ log_left_out(struct reader *reader, struct maildrop *drop)
 	int error = maildir_read_only(maildrop_folder(drop));
 
 	if (left->messages > 0)
-		trouble_messages(
-		    reader, "read", left->error, maildrop_folder(drop), left->uid, left->messages);
+		trouble_messages(&reader->trouble, "read", left->error, maildrop_folder(drop),
+		    left->uid, left->messages);
 	if (error != 0)
-		trouble(reader, "write", error);
+		trouble_log(&reader->trouble, "write", error);
 }
 
 enum ipc_verdict
@@ -277,7 +277,7 @@ pop3_open(struct reader *reader)
 	if (errno == EAGAIN)
 		return IPC_IN_USE;
 	if (errno != ECANCELED) /* then the client has gone, and the worker with it */
-		trouble(reader, "open", errno);
+		trouble_log(&reader->trouble, "open", errno);
 	return IPC_UNAVAILABLE;
 }
 

@@ -174,16 +174,10 @@ notice(void *ctx, const char *text)
 	log_event(LOG_WARN, "maildir", "notice", "user", reader->account.name, "text", text);
 }
 
-const char *
-reader_error(int error)
-{
-	return error == ENOMEM ? "out of memory: the limit is the setting memory" : strerror(error);
-}
-
 _Noreturn static void
 no_mail(const struct reader *reader, const char *what, int error)
 {
-	trouble_maildir(reader, what, error);
+	trouble_maildir(&reader->trouble, what, error);
 	refuse(
 	    reader, error == ENOMEM || error == EIO ? IPC_UNAVAILABLE : IPC_BROKEN, READER_REFUSED);
 }
@@ -207,6 +201,9 @@ become_user(struct reader *reader)
 	const struct conf *conf = reader->start.conf;
 	char host[HOST_MAX] = "localhost";
 
+	reader->trouble = (struct trouble){.protocol = reader->start.protocol->name,
+	    .account = &reader->account,
+	    .path = reader->maildir_path};
 	(void)gethostname(host, sizeof(host) - 1);
 	if (!privdrop_possible() && reader->account.uid != geteuid()) {
 		log_event(LOG_ERROR, "reader", "not-root", "user", reader->account.name, "reason",
@@ -226,6 +223,7 @@ become_user(struct reader *reader)
 	confine_reader(reader->maildir_path, conf->memory);
 	if (maildir_open(reader->maildir_path, host, &reader->maildir) == -1)
 		no_mail(reader, "open", errno);
+	reader->trouble.maildir = reader->maildir;
 	maildir_on_notice(reader->maildir, notice, reader);
 	/* No deadline: the worker goes when the client does. */
 	channel_init(&reader->channel, reader->start.worker_fd, CLOCK_NEVER,

@@ -51,9 +51,6 @@ _Noreturn void reader_main(const struct reader_start *start);
 /* From now on reading messages stops when the client has gone: see maildir_on_stop and channel_gone. */
 void reader_stops_when_gone(struct reader *reader);
 
-/* The text of an errno for the log; it names the setting if one of ours may be the cause. */
-const char *reader_error(int error);
-
 /*
  * The path that the setting maildir gives an account: a leading ~ is its home, %u its name, %n and %d the parts of
  * that before and after the @.  -1: it is too long for size octets, or another % is in it.

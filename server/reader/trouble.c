@@ -10,9 +10,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "auth/account.h"
 #include "maildir/folder/blame.h"
 #include "server/log.h"
-#include "server/reader/reader.h"
 #include "server/reader/trouble.h"
 
 enum { COMMAND_MAX = 256 }; /* octets; a longer command is left out, since the log would cut it */
@@ -21,28 +21,35 @@ enum { COMMAND_MAX = 256 }; /* octets; a longer command is left out, since the l
 static const char plain[] =
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._@%+=:,-";
 
+/* The text of an error; it names the setting of ours that may be the cause. */
+static const char *
+error_text(int error)
+{
+	return error == ENOMEM ? "out of memory: the limit is the setting memory" : strerror(error);
+}
+
 /* Whether there is nothing new to log.  Work that stopped because its client has gone has not failed. */
 static bool
-already_told(struct trouble *trouble, const char *what, int error)
+already_logged(struct trouble *trouble, const char *what, int error)
 {
 	if (error == ECANCELED)
 		return true;
 	for (size_t i = 0; i < trouble->count; i++)
-		if (trouble->told[i].error == error && strcmp(trouble->told[i].what, what) == 0)
+		if (trouble->logged[i].error == error && strcmp(trouble->logged[i].what, what) == 0)
 			return true;
-	if (trouble->count == sizeof(trouble->told) / sizeof(trouble->told[0]))
+	if (trouble->count == sizeof(trouble->logged) / sizeof(trouble->logged[0]))
 		return true;
-	trouble->told[trouble->count].what = what;
-	trouble->told[trouble->count].error = error;
+	trouble->logged[trouble->count].what = what;
+	trouble->logged[trouble->count].error = error;
 	trouble->count++;
 	return false;
 }
 
 /* Logs a command, with the Maildir's path after it. */
 static void
-tell_command(struct log_line *line, const struct reader *reader, const char *command)
+tell_command(struct log_line *line, const struct trouble *trouble, const char *command)
 {
-	const char *path = reader->maildir_path;
+	const char *path = trouble->path;
 	char text[COMMAND_MAX];
 	int len;
 
@@ -63,72 +70,69 @@ tell_owner(struct log_line *line, const char *path, const struct maildir_blame *
 }
 
 static void
-tell_rights(struct log_line *line, const struct reader *reader, const struct maildir_blame *blame)
-{
-	char command[64];
-
-	snprintf(command, sizeof(command), "chown -R %lu:%lu", (unsigned long)reader->account.uid,
-	    (unsigned long)reader->account.gid);
-	tell_command(line, reader, blame->foreign ? command : "chmod -R u+rwX");
-}
-
-static void
-tell_remedy(struct log_line *line, const struct reader *reader, int error,
+tell_remedy(struct log_line *line, const struct trouble *trouble, int error,
     const struct maildir_blame *blame)
 {
-	if ((error == EACCES || error == EPERM) && blame != NULL)
-		tell_rights(line, reader, blame);
-	else if (error == ENOSPC)
-		tell_command(line, reader, "df");
-	else if (error == EROFS)
-		tell_command(line, reader, "findmnt -T");
+	const struct auth_account *account = trouble->account;
+	char command[64] = "chmod -R u+rwX";
+
+	if ((error == EACCES || error == EPERM) && blame != NULL) {
+		if (blame->foreign)
+			snprintf(command, sizeof(command), "chown -R %lu:%lu",
+			    (unsigned long)account->uid, (unsigned long)account->gid);
+		tell_command(line, trouble, command);
+	} else if (error == ENOSPC) {
+		tell_command(line, trouble, "df");
+	} else if (error == EROFS) {
+		tell_command(line, trouble, "findmnt -T");
+	}
 }
 
 static void
-begin(struct log_line *line, const struct reader *reader, const char *what, int error)
+begin(struct log_line *line, const struct trouble *trouble, const char *what, int error)
 {
-	log_begin(line, LOG_ERROR, reader->start.protocol->name, "failed");
-	log_text(line, "user", reader->account.name);
+	log_begin(line, LOG_ERROR, trouble->protocol, "failed");
+	log_text(line, "user", trouble->account->name);
 	log_text(line, "what", what);
-	log_text(line, "error", reader_error(error));
+	log_text(line, "error", error_text(error));
 }
 
 void
-trouble(struct reader *reader, const char *what, int error)
+trouble_log(struct trouble *trouble, const char *what, int error)
 {
 	static struct maildir_blame blame;
 	struct log_line line;
 	int saved = errno;
 	bool found;
 
-	if (already_told(&reader->trouble, what, error))
+	if (already_logged(trouble, what, error))
 		return;
-	found = (error == EACCES || error == EPERM) && maildir_blame(reader->maildir, &blame);
-	begin(&line, reader, what, error);
+	found = (error == EACCES || error == EPERM) && maildir_blame(trouble->maildir, &blame);
+	begin(&line, trouble, what, error);
 	if (found)
 		tell_owner(&line, blame.path, &blame);
 	else
-		log_text(&line, "path", reader->maildir_path);
-	tell_remedy(&line, reader, error, found ? &blame : NULL);
+		log_text(&line, "path", trouble->path);
+	tell_remedy(&line, trouble, error, found ? &blame : NULL);
 	log_end(&line);
 	errno = saved;
 }
 
 void
-trouble_messages(struct reader *reader, const char *what, int error, struct maildir_folder *folder,
-    uint32_t uid, size_t messages)
+trouble_messages(struct trouble *trouble, const char *what, int error,
+    struct maildir_folder *folder, uint32_t uid, size_t messages)
 {
 	static struct maildir_blame blame;
 	struct log_line line;
 	int saved = errno;
 
-	if (already_told(&reader->trouble, what, error))
+	if (already_logged(trouble, what, error))
 		return;
-	begin(&line, reader, what, error);
+	begin(&line, trouble, what, error);
 	log_number(&line, "messages", (long long)messages);
 	if (maildir_blame_message(folder, uid, &blame)) {
 		tell_owner(&line, blame.path, &blame);
-		tell_remedy(&line, reader, error, &blame);
+		tell_remedy(&line, trouble, error, &blame);
 	}
 	log_end(&line);
 	errno = saved;
@@ -153,27 +157,27 @@ look_up(const char *path, char found_r[PATH_MAX], struct maildir_blame *blame_r)
 }
 
 void
-trouble_maildir(const struct reader *reader, const char *what, int error)
+trouble_maildir(const struct trouble *trouble, const char *what, int error)
 {
 	static struct maildir_blame blame;
 	char found[PATH_MAX], command[96];
 	struct log_line line;
 	bool there;
 
-	look_up(reader->maildir_path, found, &blame);
-	there = strcmp(found, reader->maildir_path) == 0;
-	blame.foreign = blame.owner != reader->account.uid;
+	look_up(trouble->path, found, &blame);
+	there = strcmp(found, trouble->path) == 0;
+	blame.foreign = blame.owner != trouble->account->uid;
 	log_begin(&line, LOG_ERROR, "maildir", "cannot-open");
-	log_text(&line, "user", reader->account.name);
+	log_text(&line, "user", trouble->account->name);
 	log_text(&line, "what", what);
-	log_text(&line, "error", reader_error(error));
-	log_text(&line, "wanted", reader->maildir_path);
+	log_text(&line, "error", error_text(error));
+	log_text(&line, "wanted", trouble->path);
 	tell_owner(&line, found, &blame);
 	snprintf(command, sizeof(command), "install -d -m 700 -o %lu -g %lu",
-	    (unsigned long)reader->account.uid, (unsigned long)reader->account.gid);
+	    (unsigned long)trouble->account->uid, (unsigned long)trouble->account->gid);
 	if (!there && (error == EACCES || error == EPERM || error == ENOENT))
-		tell_command(&line, reader, command);
+		tell_command(&line, trouble, command);
 	else
-		tell_remedy(&line, reader, error, &blame);
+		tell_remedy(&line, trouble, error, &blame);
 	log_end(&line);
 }

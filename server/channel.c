@@ -53,7 +53,7 @@ channel_init(struct channel *channel, int fd, int64_t deadline, int64_t idle)
 	channel->half_since = CLOCK_NEVER;
 }
 
-/* --- what is collected --- */
+/* --- collected output --- */
 
 static char *
 out_buffer(struct channel *channel)
@@ -237,7 +237,7 @@ look_for_sigterm(void)
 		channel_stop = 1;
 }
 
-/* Reads more input after in_end; sends what is collected before it waits. */
+/* Reads more input after in_end; sends collected output before it waits. */
 static bool
 fill(struct channel *channel)
 {

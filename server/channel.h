@@ -81,7 +81,7 @@ bool channel_line(struct channel *channel, size_t max, char **line_r, size_t *le
 bool channel_input(struct channel *channel, char **at_r, size_t *len_r);
 void channel_take(struct channel *channel, size_t len);
 
-/* What ended a wait for the client or for something else. */
+/* How a wait for the client, or for something else, ended. */
 enum channel_event {
 	CHANNEL_INPUT, /* the client has sent something, or has gone: channel_input tells */
 	CHANNEL_OTHER, /* the other descriptor can be read */

@@ -17,9 +17,9 @@ number_is_digit(char c)
 }
 
 /*
- * Reads the number that text begins with: all digits that come first among its len octets.  Returns how
- * many octets these are.  Returns 0, and leaves *number_r alone, if there is none or the number is above
- * max.  Zeros may lead.
+ * Reads the number that text (len octets) begins with: all of its first digits.  Returns how many octets they
+ * take.  Returns 0, and leaves *number_r alone, if there is no digit or the number is above max.  Leading zeros
+ * are allowed.
  */
 size_t number_read(const char *text, size_t len, uint64_t max, uint64_t *number_r);
 

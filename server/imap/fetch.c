@@ -207,7 +207,7 @@ can_send(struct fetching *f, uint32_t uid)
 	for (size_t i = 0; i < f->plan.sections && can; i++) {
 		const struct section *section = &f->plan.section[i];
 
-		/* What needs no second reading of a long file, or cannot be answered without one. */
+		/* Finding these costs no reading of a long file, or cannot do without it. */
 		if (section->indexed || section->kind != SECTION_BODY) {
 			can = section_find(&message, section, &content) == 0;
 			content_clear(&content);
@@ -312,7 +312,7 @@ fetch_one(struct fetching *f)
 	f->message = (struct fetched){.session = f->session, .uid = f->now.uid};
 	f->items = f->plan.items;
 	add_marked_items(f);
-	/* What was found while the list became another may be another message's. */
+	/* If the folder's list became another one meanwhile, the answer may be another message's. */
 	if (prepare(f) == 0 && !box->anew) {
 		if ((f->items & FETCH_FLAGS) != 0)
 			mailbox_told(box, &f->now);

@@ -45,7 +45,7 @@ enum section_part {
 	SECTION_MIME,
 };
 
-/* What one BODY[...], BINARY[...] or RFC822... asks for. */
+/* A BODY[...], BINARY[...] or RFC822... that was asked for. */
 struct section {
 	enum section_kind kind;
 	enum section_part part;

@@ -11,7 +11,7 @@
 #include "server/imap/fetch.h"
 #include "server/number.h"
 
-/* What FETCH can be asked for: items, or a section.  "[" ends a name behind which more of it follows. */
+/* All that FETCH can be asked for: items, or a section.  After a name with "[" a specification follows. */
 static const struct attribute {
 	const char *name;
 	unsigned items; /* 0: a section */

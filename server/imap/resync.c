@@ -55,7 +55,7 @@ resync_clear(struct resync *resync)
 	sequence_clear(&resync->uids);
 }
 
-/* --- what is gone --- */
+/* --- expunged messages --- */
 
 /* UIDs come unsorted. */
 static void

@@ -222,7 +222,7 @@ asks_ends_only(const struct searching *s)
 	       (s->program.returns & (RETURN_ALL | RETURN_COUNT)) == 0;
 }
 
-/* What MODSEQ tells if it was asked for: RFC 7162 section 3.1.5, RFC 4731 section 3.2.  0: nothing. */
+/* The mod-sequence to tell, if MODSEQ was asked for: RFC 7162 section 3.1.5, RFC 4731 section 3.2.  0: none. */
 static uint64_t
 modseq_of(const struct searching *s)
 {

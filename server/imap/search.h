@@ -25,7 +25,7 @@ enum {
 	SEARCH_TEXTS_MAX = 200,	 /* keys that look for text, in fields or in the whole message */
 };
 
-/* What a step asks of a message, cheap questions first; then how answers are joined. */
+/* Questions about a message, the cheap ones first; then how their answers are joined. */
 enum search_key {
 	/* what the mailbox knows */
 	SEARCH_ALL,
@@ -67,7 +67,7 @@ struct search_program {
 	struct search_step *step;
 	size_t steps, room;
 	size_t bound; /* a step plus 1: nothing is found outside of its set; 0: there is none */
-	/* What to look for in the whole message, and in fields that the index holds; names and texts are owned. */
+	/* Texts to look for in the whole message, and in fields that the index holds; all are owned. */
 	struct match *text, *field;
 	size_t texts, fields;
 	bool decoded;	  /* MAILDIR_DECODED answers all that is asked of fields */

@@ -2,8 +2,8 @@
  * search_parse.c: SEARCH's keys, made into a program.
  * Runs as: mail user.
  *
- * What is open (a parenthesis, a NOT, an OR) is on a stack of IMAP_DEPTH_MAX.  Each key that is whole
- * closes what it can.
+ * Open groups (a parenthesis, a NOT, an OR) are on a stack of IMAP_DEPTH_MAX.  Each key that is whole closes
+ * the groups that it completes.
  */
 #include <ctype.h>
 #include <stdlib.h>

@@ -15,7 +15,7 @@
 struct conf;
 struct maildir;
 
-/* What master tells a new reader; descriptors become the reader's. */
+/* The login of a new reader, from master; the reader owns the descriptors. */
 struct reader_start {
 	const struct conf *conf;
 	const struct protocol *protocol;

@@ -17,7 +17,9 @@
 #include "server/worker/relay.h"
 #include "tls/tls.h"
 
-enum { RELAY_STUCK = 10 * 60 * 1000 }; /* ms in which a client takes nothing of what is ready */
+enum {
+	RELAY_STUCK = 10 * 60 * 1000
+}; /* ms without an octet taken by the client, of those that are ready */
 
 struct relay {
 	struct channel *channel;

@@ -14,7 +14,7 @@
 
 struct conf;
 
-/* What master tells a new worker about its connection; descriptors become the worker's. */
+/* The connection of a new worker, from master; the worker owns the descriptors. */
 struct worker_start {
 	const struct conf *conf;
 	const struct protocol *protocol;

@@ -35,10 +35,9 @@ struct worker {
 	struct worker_start start;
 	struct channel channel;
 	struct tls_key_service keys;
-	unsigned failures; /* of logins */
-	const char
-	    *reason;   /* why there was no login, for the log; NULL: the channel's end says it */
-	bool in_clear; /* a login without TLS was refused, and that was logged */
+	unsigned failures;  /* of logins */
+	const char *reason; /* why no login came, for the log; NULL: see the channel's end */
+	bool in_clear;	    /* a login without TLS was refused, and that was logged */
 };
 
 _Noreturn void worker_main(const struct worker_start *start);

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "server/conf.h"
+#include "server/number.h"
 #include "server/protocol.h"
 
 enum { CONF_FILE_MAX = 1 << 20 }; /* octets; so that a wrong path costs little */
@@ -60,23 +61,6 @@ complain(struct place *place, const char *format, ...)
 
 /* --- what a value may be --- */
 
-/* Returns the decimal number without sign at the start of text; -1 if there is none or it is too large. */
-static int64_t
-decimal(const char *text, const char **rest_r)
-{
-	int64_t n = 0;
-
-	if (*text < '0' || *text > '9')
-		return -1;
-	for (; *text >= '0' && *text <= '9'; text++) {
-		if (n > INT64_MAX / 10 - 10)
-			return -1;
-		n = n * 10 + (*text - '0');
-	}
-	*rest_r = text;
-	return n;
-}
-
 static void *
 field(struct place *place, const struct setting *s)
 {
@@ -95,17 +79,17 @@ static void
 set_with_units(
     struct place *place, const struct setting *s, const char *value, const struct units *units)
 {
-	const char *rest = "", *unit = NULL;
-	int64_t n = decimal(value, &rest);
+	const char *unit = NULL;
+	uint64_t number = 0;
+	size_t digits = number_read(value, strlen(value), INT64_MAX, &number);
+	int64_t n = -1;
 
-	if (n != -1 && *rest == '\0')
+	if (digits > 0 && value[digits] == '\0')
 		unit = units->letters;
-	else if (n != -1 && rest[1] == '\0')
-		unit = strchr(units->letters, *rest);
-	if (unit != NULL && n <= INT64_MAX / units->factors[unit - units->letters])
-		n *= units->factors[unit - units->letters];
-	else
-		n = -1;
+	else if (digits > 0 && value[digits + 1] == '\0')
+		unit = strchr(units->letters, value[digits]);
+	if (unit != NULL && (int64_t)number <= INT64_MAX / units->factors[unit - units->letters])
+		n = (int64_t)number * units->factors[unit - units->letters];
 	if (n == -1 || n < s->min || n > s->max)
 		complain(place,
 		    "%s: \"%.60s\" is not a %s from %lld%s to %lld%s; the default is %s", s->name,
@@ -195,8 +179,8 @@ static bool
 split_address(char *value, char **host_r, unsigned *port)
 {
 	char *colon = strrchr(value, ':'), *end;
-	const char *rest = "";
-	int64_t n;
+	uint64_t n = 0;
+	size_t digits;
 
 	*host_r = value;
 	if (value[0] == '[') {
@@ -212,8 +196,8 @@ split_address(char *value, char **host_r, unsigned *port)
 	if (colon == NULL)
 		return true;
 	*colon = '\0';
-	n = decimal(colon + 1, &rest);
-	if (n < 1 || n > 65535 || *rest != '\0')
+	digits = number_read(colon + 1, strlen(colon + 1), 65535, &n);
+	if (n == 0 || colon[1 + digits] != '\0')
 		return false;
 	*port = (unsigned)n;
 	return true;

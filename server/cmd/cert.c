@@ -2,7 +2,6 @@
  * cert.c: sallyport cert ca | server | request | show.
  * Runs as: whoever types it.
  */
-#include <errno.h>
 #include <getopt.h>
 #include <limits.h>
 #include <stdbool.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 #include "server/cmd/cmd.h"
+#include "server/number.h"
 #include "tls/cert.h"
 
 /* Days.  Importing a new CA into every client is work, so a CA lives long.  A server's certificate is cheap
@@ -62,22 +62,10 @@ failure(const char *text)
 /* --- what was typed --- */
 
 static int
-parse_days(const char *text, int *days_r)
-{
-	char *end;
-	long days;
-
-	errno = 0;
-	days = strtol(text, &end, 10);
-	if (errno != 0 || end == text || *end != '\0' || days < 1 || days > INT_MAX)
-		return -1;
-	*days_r = (int)days;
-	return 0;
-}
-
-static int
 parse_option(struct cert_options *options, int letter, const char *value)
 {
+	uint64_t days = 0;
+
 	switch (letter) {
 	case 'c':
 		options->ca_dir = value;
@@ -86,8 +74,9 @@ parse_option(struct cert_options *options, int letter, const char *value)
 		options->dir = value;
 		return 0;
 	case 'D':
-		if (parse_days(value, &options->order.days) != 0)
+		if (number_read(value, strlen(value), INT_MAX, &days) != strlen(value) || days == 0)
 			return usage("-D wants a number of days, not", value);
+		options->order.days = (int)days;
 		return 0;
 	case 'k':
 		if (strcmp(value, "p256") == 0)

@@ -353,6 +353,7 @@ static const struct setting settings[] = {
     {.name = NULL},
 };
 enum { SETTINGS = sizeof(settings) / sizeof(settings[0]) };
+
 /* --- the lines --- */
 
 /* Returns the setting that shares the longest beginning with the wrong name. */

@@ -196,21 +196,20 @@ complete_fields(struct passwd_fields *fields)
 {
 	const struct passwd *pwd = NULL;
 
-	if (fields->uid == NULL || fields->gid == NULL || fields->home == NULL)
-		pwd = getpwnam(fields->name);
-	if (pwd != NULL) {
-		(void)snprintf(fields->system_uid, ID_SIZE, "%lu", (unsigned long)pwd->pw_uid);
-		(void)snprintf(fields->system_gid, ID_SIZE, "%lu", (unsigned long)pwd->pw_gid);
-		fields->uid = fields->uid != NULL ? fields->uid : fields->system_uid;
-		fields->gid = fields->gid != NULL ? fields->gid : fields->system_gid;
-		fields->home = fields->home != NULL ? fields->home : pwd->pw_dir;
-	}
-	if (fields->uid == NULL)
+	if (fields->uid != NULL && fields->gid != NULL && fields->home != NULL)
+		return 0;
+	pwd = getpwnam(fields->name);
+	if (pwd == NULL && fields->uid == NULL)
 		return fail("the system has no account of that name: give the uid with -u");
-	if (fields->gid == NULL)
+	if (pwd == NULL && fields->gid == NULL)
 		return fail("the system has no account of that name: give the gid with -g");
-	if (fields->home == NULL)
+	if (pwd == NULL)
 		return fail("the system has no account of that name: give the home with -h");
+	(void)snprintf(fields->system_uid, ID_SIZE, "%lu", (unsigned long)pwd->pw_uid);
+	(void)snprintf(fields->system_gid, ID_SIZE, "%lu", (unsigned long)pwd->pw_gid);
+	fields->uid = fields->uid != NULL ? fields->uid : fields->system_uid;
+	fields->gid = fields->gid != NULL ? fields->gid : fields->system_gid;
+	fields->home = fields->home != NULL ? fields->home : pwd->pw_dir;
 	return 0;
 }
 

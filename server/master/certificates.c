@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,44 +22,23 @@
 #include "server/ipc.h"
 #include "server/key/key.h"
 #include "server/log.h"
+#include "server/master/files.h"
 #include "server/master/master_state.h"
 #include "server/master/selftest.h"
 #include "tls/tls.h"
 
 /* --- the files --- */
 
-static void
-mix(unsigned long long *print, unsigned long long value)
-{
-	*print = (*print ^ value) * 1099511628211ULL; /* FNV-1a */
-}
-
-/* Mixes in what changes when the file is changed or replaced. */
-static void
-mix_file(unsigned long long *print, const char *path)
-{
-	struct stat st;
-
-	if (stat(path, &st) == -1)
-		memset(&st, 0, sizeof(st)); /* a missing file is a state, too */
-	mix(print, (unsigned long long)st.st_ino);
-	mix(print, (unsigned long long)st.st_size);
-	mix(print, (unsigned long long)st.st_mtim.tv_sec);
-	mix(print, (unsigned long long)st.st_mtim.tv_nsec);
-	mix(print, (unsigned long long)st.st_ctim.tv_sec);
-	mix(print, (unsigned long long)st.st_ctim.tv_nsec);
-}
-
 /* Returns one number for the state of all certificate and key files. */
-static unsigned long long
+static uint64_t
 fingerprint(const struct conf *conf)
 {
-	unsigned long long print = 14695981039346656037ULL;
+	uint64_t print = FILES_PRINT;
 	size_t i;
 
 	for (i = 0; i < conf->certificates_len; i++) {
-		mix_file(&print, conf->certificates[i].chain);
-		mix_file(&print, conf->certificates[i].key);
+		print = files_print(print, conf->certificates[i].chain);
+		print = files_print(print, conf->certificates[i].key);
 	}
 	return print;
 }

@@ -54,14 +54,14 @@ start_reader(struct master *m, struct connection *c)
 	if (reader == 0)
 		reader_main(&start);
 	log_set_connection(0, "", 0);
-	c->reader = reader;
 	close(pair[1]);
-	if (c->reader == -1) {
-		close(pair[0]);
+	if (reader == -1) {
 		admit_pause(m, "fork");
+		close(pair[0]);
 		give_up(m, c, MASTER_PATIENCE);
 		return;
 	}
+	c->reader = reader;
 	c->ask = pair[0];
 	c->state = CONNECTION_ASKING;
 	events_watch_connection(m, c->ask, SOURCE_ASK, c);

@@ -145,7 +145,7 @@ reload(struct master *m)
 	listeners_set(&m->listeners, conf);
 	admit_set(m, was_accepting);
 	log_event(LOG_NOTE, "master", "configuration", "file", m->path);
-	m->users_looked = false;
+	m->users_print = 0;
 	m->users_look_at = clock_now();
 	certificates_begin(m);
 }

@@ -14,7 +14,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
-#include <time.h>
 
 #include "server/master/connection.h"
 #include "server/master/listen.h"
@@ -55,9 +54,9 @@ enum certificates_state {
 struct certificates {
 	enum certificates_state state;
 	struct tls_server *tls;
-	int control;			/* to the key process; readable once: IPC_KEY_READY */
-	pid_t key, test;		/* the key process and the self-test, or -1 */
-	unsigned long long fingerprint; /* of the files, taken before they were read */
+	int control;	      /* to the key process; readable once: IPC_KEY_READY */
+	pid_t key, test;      /* the key process and the self-test, or -1 */
+	uint64_t fingerprint; /* of the files before they were read: see files.h */
 };
 
 struct master {
@@ -71,16 +70,14 @@ struct master {
 	struct service_users service_users;
 	int epoll, signals;
 	bool accepting, stopping;
-	bool started;	   /* the first certificates were ready */
-	int64_t resume_at; /* when to accept again, or CLOCK_NEVER */
-	int64_t look_at;   /* at the certificate files */
-	int64_t warn_at;   /* about certificates that clients refuse, or will refuse soon */
-	int64_t retry_at;  /* when to load certificates again, or CLOCK_NEVER */
-	int64_t stop_at;   /* SIGKILL for all */
+	bool started;	       /* the first certificates were ready */
+	int64_t resume_at;     /* when to accept again, or CLOCK_NEVER */
+	int64_t look_at;       /* at the certificate files */
+	int64_t warn_at;       /* about certificates that clients refuse, or will refuse soon */
+	int64_t retry_at;      /* when to load certificates again, or CLOCK_NEVER */
+	int64_t stop_at;       /* SIGKILL for all */
 	int64_t users_look_at; /* at the users file */
-	bool users_looked;     /* the file of this inode and change time was read */
-	ino_t users_inode;
-	struct timespec users_ctime;
+	uint64_t users_print;  /* of the file that was read last, see files.h; 0: none */
 	sigset_t mask;
 };
 

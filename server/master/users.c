@@ -7,7 +7,6 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "auth/account.h"
@@ -15,6 +14,7 @@
 #include "server/conf.h"
 #include "server/confine.h"
 #include "server/log.h"
+#include "server/master/files.h"
 #include "server/master/master_state.h"
 #include "server/process.h"
 
@@ -63,23 +63,17 @@ look_main(const struct conf *conf)
 void
 users_tick(struct master *m, int64_t now)
 {
-	struct stat st;
+	uint64_t print;
 	pid_t pid;
 
 	if (now < m->users_look_at || m->conf->accounts != CONF_ACCOUNTS_FILE)
 		return;
 	m->users_look_at = now + MASTER_LOOK;
-	/* A file that is not there has a time too: 0, and is logged once. */
-	if (stat(m->conf->users_file, &st) == -1)
-		st = (struct stat){0};
-	if (m->users_looked && st.st_ino == m->users_inode &&
-	    st.st_ctim.tv_sec == m->users_ctime.tv_sec &&
-	    st.st_ctim.tv_nsec == m->users_ctime.tv_nsec)
+	print = files_print(FILES_PRINT, m->conf->users_file);
+	if (print == m->users_print)
 		return;
-	m->users_inode = st.st_ino;
-	m->users_ctime = st.st_ctim;
 	pid = fork();
 	if (pid == 0)
 		look_main(m->conf);
-	m->users_looked = pid != -1;
+	m->users_print = pid != -1 ? print : 0;
 }

@@ -166,10 +166,11 @@ static void
 log_connect(const struct connection *c, int fd, const struct conf_listener *listener)
 {
 	char address[INET6_ADDRSTRLEN], text[INET6_ADDRSTRLEN + 16];
-	struct sockaddr_storage local = {.ss_family = AF_UNSPEC};
+	struct sockaddr_storage local;
 	socklen_t len = sizeof(local);
 	unsigned port;
 
+	memset(&local, 0, sizeof(local));
 	if (getsockname(fd, (struct sockaddr *)&local, &len) == -1)
 		local = listener->address;
 	port = name_address(&local, address, sizeof(address));
@@ -211,12 +212,13 @@ admit_release(struct master *m, struct connection *c)
 static bool
 accept_one(struct master *m, int listen_fd, const struct conf_listener *listener)
 {
-	struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
+	struct sockaddr_storage address;
 	socklen_t len = sizeof(address);
 	enum refusal refusal;
 	struct connection *c = NULL;
 	int fd;
 
+	memset(&address, 0, sizeof(address));
 	fd = accept4(listen_fd, (struct sockaddr *)&address, &len, SOCK_CLOEXEC);
 	if (fd == -1) {
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)

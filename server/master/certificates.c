@@ -187,15 +187,9 @@ drop(struct master *m, struct certificates **certificates)
 	*certificates = NULL;
 }
 
-void
-certificates_begin(struct master *m)
+static void
+start(struct master *m, struct certificates *c)
 {
-	struct certificates *c = calloc(1, sizeof(*c));
-
-	if (c == NULL)
-		fatal("master", "memory");
-	m->retry_at = CLOCK_NEVER;
-	drop(m, &m->coming);
 	m->coming = c;
 	c->control = -1;
 	c->key = c->test = -1;
@@ -205,6 +199,19 @@ certificates_begin(struct master *m)
 		c->state = CERTIFICATES_FAILED;
 	else
 		events_watch(m, c->control, SOURCE_CONTROL, 0, 0);
+}
+
+void
+certificates_begin(struct master *m)
+{
+	struct certificates *c = calloc(1, sizeof(*c));
+
+	m->retry_at = CLOCK_NEVER;
+	drop(m, &m->coming);
+	if (c == NULL)
+		fatal("master", "memory");
+	else
+		start(m, c);
 }
 
 /* Once at the start and then daily, so that an administrator who reads the log rarely sees it in time. */

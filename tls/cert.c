@@ -153,7 +153,7 @@ load_ca(struct making *making, struct tls_error *error)
 
 	if (tls_load_pair(order->ca_cert_path, order->ca_key_path, ca, &making->ca_key, error) != 0)
 		return -1;
-	if (!tls_certinfo_is_ca(ca) ||
+	if (!compat_is_ca(ca) ||
 	    mbedtls_x509_crt_check_key_usage(ca, MBEDTLS_X509_KU_KEY_CERT_SIGN) != 0)
 		return tls_error_set(error, "%s is not a CA's certificate", order->ca_cert_path);
 	until = tls_certinfo_time(&ca->valid_to);

@@ -10,7 +10,6 @@
  */
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "tls/certinfo.h"
 #include "tls/server.h"
@@ -24,7 +23,7 @@ struct look {
 };
 
 static void __attribute__((format(printf, 3, 4)))
-find(struct look *look, bool wrong, const char *format, ...)
+add_finding(struct look *look, bool wrong, const char *format, ...)
 {
 	struct tls_findings *findings = look->findings;
 	struct tls_finding *finding;
@@ -40,26 +39,13 @@ find(struct look *look, bool wrong, const char *format, ...)
 	va_end(args);
 }
 
-static void
-name_text(const mbedtls_x509_name *name, char text_r[NAME_TEXT])
-{
-	if (mbedtls_x509_dn_gets(text_r, NAME_TEXT, name) < 0)
-		(void)snprintf(text_r, NAME_TEXT, "a very long name");
-}
-
-static bool
-same_name(const mbedtls_x509_buf *a, const mbedtls_x509_buf *b)
-{
-	return a->len == b->len && memcmp(a->p, b->p, a->len) == 0;
-}
-
+/* Whether the certificate of crt's issuer is anywhere in the chain. */
 static bool
 has_issuer_of(const mbedtls_x509_crt *chain, const mbedtls_x509_crt *crt)
 {
-	for (; chain != NULL; chain = chain->next)
-		if (chain != crt && same_name(&chain->subject_raw, &crt->issuer_raw))
-			return true;
-	return false;
+	while (chain != NULL && (chain == crt || !tls_certinfo_issued_by(crt, chain)))
+		chain = chain->next;
+	return chain != NULL;
 }
 
 static void
@@ -69,20 +55,20 @@ look_at_times(struct look *look, const mbedtls_x509_crt *crt)
 	long long left = (long long)(tls_certinfo_time(to) - look->now);
 	char name[NAME_TEXT];
 
-	name_text(&crt->subject, name);
+	tls_certinfo_dn(&crt->subject, name, sizeof name);
 	if (left < 0)
-		find(look, true, "%s has expired, on %04d-%02d-%02d: renew it", name, to->year,
-		    to->mon, to->day);
+		add_finding(look, true, "%s has expired, on %04d-%02d-%02d: renew it", name,
+		    to->year, to->mon, to->day);
 	else if (left < (long long)TLS_EXPIRES_SOON * DAY)
-		find(look, false, "%s expires in %lld days, on %04d-%02d-%02d: renew it", name,
-		    left / DAY, to->year, to->mon, to->day);
+		add_finding(look, false, "%s expires in %lld days, on %04d-%02d-%02d: renew it",
+		    name, left / DAY, to->year, to->mon, to->day);
 	if (tls_certinfo_time(from) > look->now)
-		find(look, true,
+		add_finding(look, true,
 		    "%s is not valid before %04d-%02d-%02d %02d:%02d UTC: is the clock right?",
 		    name, from->year, from->mon, from->day, from->hour, from->min);
 }
 
-/* Each certificate is to be followed by that of its issuer (RFC 5246 section 7.4.2).  False: told. */
+/* Each certificate is followed by that of its issuer (RFC 5246 section 7.4.2).  False: it was told. */
 static bool
 look_at_order(struct look *look)
 {
@@ -90,18 +76,18 @@ look_at_order(struct look *look)
 	char name[NAME_TEXT], issuer[NAME_TEXT];
 
 	for (crt = look->chain; (next = crt->next) != NULL; crt = next) {
-		if (same_name(&next->subject_raw, &crt->issuer_raw))
+		if (tls_certinfo_issued_by(crt, next))
 			continue;
-		name_text(&crt->subject, name);
-		name_text(&crt->issuer, issuer);
+		tls_certinfo_dn(&crt->subject, name, sizeof name);
+		tls_certinfo_dn(&crt->issuer, issuer, sizeof issuer);
 		if (has_issuer_of(look->chain, crt))
-			find(look, true,
+			add_finding(look, true,
 			    "the certificates are in the wrong order: %s must be followed by that of "
 			    "its issuer, %s",
 			    name, issuer);
 		else
-			find(look, true, "the chain lacks the certificate of %s, which signed %s",
-			    issuer, name);
+			add_finding(look, true,
+			    "the chain lacks the certificate of %s, which signed %s", issuer, name);
 		return false;
 	}
 	return true;
@@ -115,9 +101,9 @@ look_at_issuers(struct look *look)
 	char issuer[NAME_TEXT];
 
 	if (leaf->next == NULL) {
-		name_text(&leaf->issuer, issuer);
-		if (!tls_certinfo_self_issued(leaf))
-			find(look, true,
+		tls_certinfo_dn(&leaf->issuer, issuer, sizeof issuer);
+		if (!tls_certinfo_issued_by(leaf, leaf))
+			add_finding(look, true,
 			    "the chain lacks the certificate of %s, which signed the first: use the "
 			    "CA's full chain (fullchain.pem), or append it",
 			    issuer);
@@ -127,7 +113,7 @@ look_at_issuers(struct look *look)
 		last = last->next;
 	(void)mbedtls_x509_crt_verify(leaf, last, NULL, NULL, &flags, NULL, NULL);
 	if ((flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED) != 0)
-		find(look, true,
+		add_finding(look, true,
 		    "the chain does not hold together: a signature is not by the key of the "
 		    "certificate that follows, or that is not a CA's");
 }
@@ -144,13 +130,13 @@ tls_server_look(
 	findings_r->len = 0;
 	if (index >= server->len)
 		return;
-	crt = look.chain = server->certs[index];
-	do
+	look.chain = server->certs[index];
+	for (crt = look.chain; crt != NULL; crt = crt->next)
 		look_at_times(&look, crt);
-	while ((crt = crt->next) != NULL);
 	if (look_at_order(&look))
 		look_at_issuers(&look);
 	names = &look.chain->subject_alt_names;
 	if (!tls_certinfo_name(&names, name))
-		find(&look, true, "it names no host (subjectAltName), so that no client takes it");
+		add_finding(
+		    &look, true, "it names no host (subjectAltName), so that no client takes it");
 }

@@ -22,31 +22,27 @@ san_kind(const mbedtls_x509_sequence *san)
 	return san->buf.p == NULL ? -1 : san->buf.tag & SAN_TAG_MASK;
 }
 
-static void
-copy_printable(char *out, size_t size, const unsigned char *in, size_t len)
-{
-	size_t i;
-
-	for (i = 0; i < len && i < size - 1; i++)
-		out[i] = (char)(in[i] > 0x20 && in[i] < 0x7f ? in[i] : '?');
-	out[i] = '\0';
-}
-
 bool
 tls_certinfo_name(const mbedtls_x509_sequence **next, char name_r[TLS_NAME_TEXT])
 {
-	for (const mbedtls_x509_sequence *san = *next; san != NULL; san = san->next) {
+	const mbedtls_x509_sequence *san;
+	size_t i;
+
+	while ((san = *next) != NULL) {
+		const mbedtls_x509_buf *buf = &san->buf;
+
 		*next = san->next;
 		if (san_kind(san) == SAN_DNS) {
-			copy_printable(name_r, TLS_NAME_TEXT, san->buf.p, san->buf.len);
+			for (i = 0; i < buf->len && i < TLS_NAME_TEXT - 1; i++)
+				name_r[i] =
+				    (char)(buf->p[i] > 0x20 && buf->p[i] < 0x7f ? buf->p[i] : '?');
+			name_r[i] = '\0';
 			return true;
 		}
-		if (san_kind(san) == SAN_IP && (san->buf.len == 4 || san->buf.len == 16)) {
-			int family = san->buf.len == 4 ? AF_INET : AF_INET6;
-
-			if (inet_ntop(family, san->buf.p, name_r, TLS_NAME_TEXT) != NULL)
-				return true;
-		}
+		if (san_kind(san) == SAN_IP && (buf->len == 4 || buf->len == 16) &&
+		    inet_ntop(buf->len == 4 ? AF_INET : AF_INET6, buf->p, name_r, TLS_NAME_TEXT) !=
+			NULL)
+			return true;
 	}
 	return false;
 }
@@ -72,16 +68,12 @@ match_name(const char *pattern, size_t pattern_len, const char *host, size_t len
 enum tls_match
 tls_certinfo_match(const mbedtls_x509_crt *crt, const char *host, size_t len)
 {
-	enum tls_match best = TLS_MATCH_NONE;
+	const mbedtls_x509_sequence *san = &crt->subject_alt_names;
+	enum tls_match match, best = TLS_MATCH_NONE;
 
-	for (const mbedtls_x509_sequence *san = &crt->subject_alt_names; san != NULL;
-	     san = san->next) {
-		enum tls_match match;
-
-		if (san_kind(san) != SAN_DNS)
-			continue;
+	for (; san != NULL; san = san->next) {
 		/* strncasecmp stops at a NUL: a name with one inside would match its beginning. */
-		if (memchr(san->buf.p, '\0', san->buf.len) != NULL)
+		if (san_kind(san) != SAN_DNS || memchr(san->buf.p, '\0', san->buf.len) != NULL)
 			continue;
 		match = match_name((const char *)san->buf.p, san->buf.len, host, len);
 		if (match > best)
@@ -90,31 +82,43 @@ tls_certinfo_match(const mbedtls_x509_crt *crt, const char *host, size_t len)
 	return best;
 }
 
+/* Steps into a SEQUENCE: *p is at its content, *end_r after it. */
+static bool
+enter_sequence(unsigned char **p, const unsigned char *end, const unsigned char **end_r)
+{
+	size_t len;
+	int tag = MBEDTLS_ASN1_CONSTRUCTED | MBEDTLS_ASN1_SEQUENCE;
+
+	if (mbedtls_asn1_get_tag(p, end, &len, tag) != 0)
+		return false;
+	*end_r = *p + len;
+	return true;
+}
+
+/* Steps over a string of octets with this tag. */
+static bool
+get_span(unsigned char **p, const unsigned char *end, int tag, struct tls_span *span_r)
+{
+	if (mbedtls_asn1_get_tag(p, end, &span_r->len, tag) != 0)
+		return false;
+	span_r->p = *p;
+	*p += span_r->len;
+	return true;
+}
+
 /* One Extension (RFC 5280, section 4.1): OID, optional critical, OCTET STRING with the value. */
-static int
+static bool
 get_extension(
     unsigned char **p, const unsigned char *end, struct tls_span *oid_r, struct tls_span *value_r)
 {
-	const unsigned char *inner_end;
-	size_t len;
 	int critical;
 
-	if (mbedtls_asn1_get_tag(p, end, &len, MBEDTLS_ASN1_CONSTRUCTED | MBEDTLS_ASN1_SEQUENCE) !=
-	    0)
-		return -1;
-	inner_end = *p + len;
-	if (mbedtls_asn1_get_tag(p, inner_end, &oid_r->len, MBEDTLS_ASN1_OID) != 0)
-		return -1;
-	oid_r->p = *p;
-	*p += oid_r->len;
-	if (*p < inner_end && **p == MBEDTLS_ASN1_BOOLEAN &&
-	    mbedtls_asn1_get_bool(p, inner_end, &critical) != 0)
-		return -1;
-	if (mbedtls_asn1_get_tag(p, inner_end, &value_r->len, MBEDTLS_ASN1_OCTET_STRING) != 0)
-		return -1;
-	value_r->p = *p;
-	*p += value_r->len;
-	return *p == inner_end ? 0 : -1;
+	if (!enter_sequence(p, end, &end) || !get_span(p, end, MBEDTLS_ASN1_OID, oid_r))
+		return false;
+	if (*p < end && **p == MBEDTLS_ASN1_BOOLEAN &&
+	    mbedtls_asn1_get_bool(p, end, &critical) != 0)
+		return false;
+	return get_span(p, end, MBEDTLS_ASN1_OCTET_STRING, value_r) && *p == end;
 }
 
 bool
@@ -124,48 +128,28 @@ tls_certinfo_extension(
 	unsigned char *p = crt->v3_ext.p;
 	const unsigned char *end;
 	struct tls_span found;
-	size_t len;
 
-	if (p == NULL)
+	if (p == NULL || !enter_sequence(&p, p + crt->v3_ext.len, &end))
 		return false;
-	end = p + crt->v3_ext.len;
-	if (mbedtls_asn1_get_tag(&p, end, &len, MBEDTLS_ASN1_CONSTRUCTED | MBEDTLS_ASN1_SEQUENCE) !=
-	    0)
-		return false;
-	end = p + len;
-	while (p < end) {
-		if (get_extension(&p, end, &found, value_r) != 0)
-			return false;
+	while (p < end && get_extension(&p, end, &found, value_r))
 		if (found.len == oid_len && memcmp(found.p, oid, oid_len) == 0)
 			return true;
-	}
 	return false;
 }
 
 bool
-tls_certinfo_is_ca(const mbedtls_x509_crt *crt)
+tls_certinfo_issued_by(const mbedtls_x509_crt *crt, const mbedtls_x509_crt *issuer)
 {
-	struct tls_span value;
-	unsigned char *p;
-	size_t len;
-	int ca = 0;
+	const mbedtls_x509_buf *a = &crt->issuer_raw, *b = &issuer->subject_raw;
 
-	if (!tls_certinfo_extension(crt, MBEDTLS_OID_BASIC_CONSTRAINTS,
-		MBEDTLS_OID_SIZE(MBEDTLS_OID_BASIC_CONSTRAINTS), &value))
-		return false;
-	/* The reader moves its pointer, and wants it without const, but does not write. */
-	p = crt->v3_ext.p + (value.p - crt->v3_ext.p);
-	if (mbedtls_asn1_get_tag(&p, value.p + value.len, &len,
-		MBEDTLS_ASN1_CONSTRUCTED | MBEDTLS_ASN1_SEQUENCE) != 0)
-		return false;
-	return len > 0 && mbedtls_asn1_get_bool(&p, p + len, &ca) == 0 && ca != 0;
+	return a->len == b->len && memcmp(a->p, b->p, a->len) == 0;
 }
 
-bool
-tls_certinfo_self_issued(const mbedtls_x509_crt *crt)
+void
+tls_certinfo_dn(const mbedtls_x509_name *dn, char *text_r, size_t size)
 {
-	return crt->subject_raw.len == crt->issuer_raw.len &&
-	       memcmp(crt->subject_raw.p, crt->issuer_raw.p, crt->issuer_raw.len) == 0;
+	if (mbedtls_x509_dn_gets(text_r, size, dn) < 0)
+		(void)snprintf(text_r, size, "a very long name");
 }
 
 /*

@@ -12,6 +12,7 @@
 #include <mbedtls/pk.h>
 #include <mbedtls/rsa.h>
 #include <mbedtls/ssl.h>
+#include <mbedtls/x509_crt.h>
 
 #include "tls/random.h"
 
@@ -39,6 +40,13 @@ static inline mbedtls_ecp_group_id
 compat_curve(const mbedtls_pk_context *pk)
 {
 	return mbedtls_ecp_keypair_get_group_id(mbedtls_pk_ec(*pk));
+}
+
+/* Whether basicConstraints say that the certificate may sign others. */
+static inline bool
+compat_is_ca(const mbedtls_x509_crt *crt)
+{
+	return mbedtls_x509_crt_get_ca_istrue(crt) == 1;
 }
 
 static inline void
@@ -104,6 +112,12 @@ static inline mbedtls_ecp_group_id
 compat_curve(const mbedtls_pk_context *pk)
 {
 	return mbedtls_pk_ec(*pk)->grp.id;
+}
+
+static inline bool
+compat_is_ca(const mbedtls_x509_crt *crt)
+{
+	return crt->ca_istrue == 1;
 }
 
 static inline void

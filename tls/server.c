@@ -2,7 +2,6 @@
  * server.c: a server's certificates and TLS settings, all of them public.
  * Runs as: root (start, reload), worker (which inherits the result and chooses by SNI).
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -184,46 +183,4 @@ size_t
 tls_server_count(const struct tls_server *server)
 {
 	return server->len;
-}
-
-/* The names, and when they are many the first ones and how many more there are. */
-static void
-describe_names(const mbedtls_x509_crt *crt, char *buf, size_t size)
-{
-	enum { NAMES_SHOWN = 5 };
-	const mbedtls_x509_sequence *next = &crt->subject_alt_names;
-	char name[TLS_NAME_TEXT];
-	size_t count = 0, used = 0;
-
-	(void)snprintf(buf, size, "(no names)");
-	while (tls_certinfo_name(&next, name)) {
-		if (++count > NAMES_SHOWN || used >= size)
-			continue;
-		used +=
-		    (size_t)snprintf(buf + used, size - used, "%s%s", count > 1 ? "," : "", name);
-	}
-	if (count > NAMES_SHOWN && used < size)
-		(void)snprintf(buf + used, size - used, ",+%zu", count - NAMES_SHOWN);
-}
-
-int
-tls_server_describe(const struct tls_server *server, size_t index, char *buf, size_t size)
-{
-	const mbedtls_x509_crt *crt;
-	char names[1536], issuer[512], sha256[TLS_SHA256_TEXT];
-	int n;
-
-	if (size > 0)
-		buf[0] = '\0';
-	if (index >= server->len)
-		return -1;
-	crt = server->certs[index];
-	describe_names(crt, names, sizeof names);
-	if (mbedtls_x509_dn_gets(issuer, sizeof issuer, &crt->issuer) < 0)
-		(void)snprintf(issuer, sizeof issuer, "?");
-	tls_certinfo_sha256(crt, sha256);
-	n = snprintf(buf, size, "%s until %04d-%02d-%02d issuer \"%s\" sha256 %s", names,
-	    crt->valid_to.year, crt->valid_to.mon, crt->valid_to.day,
-	    tls_certinfo_self_issued(crt) ? "itself" : issuer, sha256);
-	return n >= 0 && (size_t)n < size ? 0 : -1;
 }

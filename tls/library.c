@@ -1,16 +1,39 @@
 /*
- * version.c: which library is linked, and what a process must do before it uses it.
- * Runs as: master (the versions, once), worker (the start).
+ * library.c: mbedTLS itself: its start in a process, its random numbers, its version.
+ * Runs as: worker (start, random numbers), key and whoever makes a certificate (random numbers), master
+ * (the version, once).
  */
+#include <errno.h>
+#include <sys/random.h>
+
+#include <mbedtls/entropy.h>
 #include <mbedtls/version.h>
 
 #include "tls/compat.h"
+#include "tls/random.h"
 #include "tls/tls.h"
 
 int
 tls_process_init(void)
 {
 	return compat_process_init();
+}
+
+int
+tls_random(void *ctx, unsigned char *out, size_t len)
+{
+	(void)ctx;
+	while (len > 0) {
+		ssize_t n = getrandom(out, len, 0);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return MBEDTLS_ERR_ENTROPY_SOURCE_FAILED;
+		out += n;
+		len -= (size_t)n;
+	}
+	return 0;
 }
 
 const char *

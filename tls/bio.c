@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "tls/bio.h"
+#include "tls/compat.h"
 
 /* Octets that the kernel took; 0: none now.  -1: the connection is gone. */
 static ssize_t
@@ -43,7 +44,14 @@ tls_bio_flush(struct tls_bio *bio)
 	return TLS_OK;
 }
 
-/* Puts as much as fits behind the output that waits. */
+/* The library's word for a flush that is not TLS_OK. */
+static int
+library_code(enum tls_result flushed)
+{
+	return flushed == TLS_WANT_WRITE ? MBEDTLS_ERR_SSL_WANT_WRITE : MBEDTLS_ERR_SSL_CONN_EOF;
+}
+
+/* Puts as much as fits after the output that waits. */
 static size_t
 keep(struct tls_bio *bio, const unsigned char *buf, size_t len)
 {
@@ -62,22 +70,17 @@ keep(struct tls_bio *bio, const unsigned char *buf, size_t len)
 	return len;
 }
 
-/* A handshake's messages.  When there is no room mbedTLS has to wait, which here it does right. */
+/* A handshake's messages.  Without room mbedTLS has to wait, which here it does right. */
 static int
 send_collected(struct tls_bio *bio, const unsigned char *buf, size_t len)
 {
 	size_t kept = keep(bio, buf, len);
+	enum tls_result flushed;
 
 	if (kept > 0)
 		return (int)kept;
-	switch (tls_bio_flush(bio)) {
-	case TLS_OK:
-		return (int)keep(bio, buf, len);
-	case TLS_WANT_WRITE:
-		return MBEDTLS_ERR_SSL_WANT_WRITE;
-	default:
-		return MBEDTLS_ERR_SSL_CONN_EOF;
-	}
+	flushed = tls_bio_flush(bio);
+	return flushed == TLS_OK ? (int)keep(bio, buf, len) : library_code(flushed);
 }
 
 /*
@@ -87,18 +90,11 @@ send_collected(struct tls_bio *bio, const unsigned char *buf, size_t len)
 static int
 send_record(struct tls_bio *bio, const unsigned char *buf, size_t len)
 {
-	ssize_t n = 0;
+	enum tls_result flushed = tls_bio_flush(bio);
+	ssize_t n = flushed == TLS_OK ? send_some(bio, buf, len) : 0;
 
-	switch (tls_bio_flush(bio)) {
-	case TLS_OK:
-		if ((n = send_some(bio, buf, len)) < 0)
-			return MBEDTLS_ERR_SSL_CONN_EOF;
-		break;
-	case TLS_WANT_WRITE:
-		break;
-	default:
+	if (n < 0 || flushed == TLS_EOF)
 		return MBEDTLS_ERR_SSL_CONN_EOF;
-	}
 	if (keep(bio, buf + n, len - (size_t)n) != len - (size_t)n) {
 		bio->broken = true;
 		return MBEDTLS_ERR_SSL_CONN_EOF;
@@ -116,41 +112,28 @@ tls_bio_send(void *ctx, const unsigned char *buf, size_t len)
 	return bio->collect ? send_collected(bio, buf, len) : send_record(bio, buf, len);
 }
 
+/* Gives what was read ahead; reads more if that is nothing. */
 static int
-fill(struct tls_bio *bio)
+look_ahead(struct tls_bio *bio, const unsigned char **at_r, size_t *len_r)
 {
 	ssize_t n;
-
-	if (bio->fills++ >= TLS_BIO_FILLS)
-		return MBEDTLS_ERR_SSL_WANT_READ;
-	do
-		n = recv(bio->fd, bio->in, sizeof bio->in, 0);
-	while (n < 0 && errno == EINTR);
-	if (n > 0) {
-		bio->in_at = 0;
-		bio->in_len = (size_t)n;
-		return 0;
-	}
-	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-		return MBEDTLS_ERR_SSL_WANT_READ;
-	if (n == 0)
-		bio->eof = true;
-	else
-		bio->broken = true;
-	return MBEDTLS_ERR_SSL_CONN_EOF;
-}
-
-/* What was read ahead; reads more when that is nothing. */
-static int
-look(struct tls_bio *bio, const unsigned char **at_r, size_t *len_r)
-{
-	int ret;
 
 	if (bio->in_at == bio->in_len) {
 		if (bio->eof || bio->broken)
 			return MBEDTLS_ERR_SSL_CONN_EOF;
-		if ((ret = fill(bio)) != 0)
-			return ret;
+		if (bio->fills++ >= TLS_BIO_FILLS)
+			return MBEDTLS_ERR_SSL_WANT_READ;
+		do
+			n = recv(bio->fd, bio->in, sizeof bio->in, 0);
+		while (n < 0 && errno == EINTR);
+		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+			return MBEDTLS_ERR_SSL_WANT_READ;
+		bio->eof = n == 0;
+		bio->broken = n < 0;
+		if (n <= 0)
+			return MBEDTLS_ERR_SSL_CONN_EOF;
+		bio->in_at = 0;
+		bio->in_len = (size_t)n;
 	}
 	*at_r = bio->in + bio->in_at;
 	*len_r = bio->in_len - bio->in_at;
@@ -160,13 +143,13 @@ look(struct tls_bio *bio, const unsigned char **at_r, size_t *len_r)
 static int
 recv_joined(struct tls_bio *bio, unsigned char *buf, size_t len)
 {
-	bool tls13 = strcmp(mbedtls_ssl_get_version(bio->ssl), "TLSv1.3") == 0;
+	bool tls13 = compat_is_tls13(bio->ssl);
 	const unsigned char *at;
 	size_t n;
 	int ret;
 
 	while ((n = tls_join_take(bio->join, buf, len)) == 0) {
-		if ((ret = look(bio, &at, &n)) != 0)
+		if ((ret = look_ahead(bio, &at, &n)) != 0)
 			return ret;
 		bio->in_at += tls_join_feed(bio->join, at, n, tls13);
 		if (bio->join->wrong != NULL)
@@ -188,12 +171,11 @@ tls_bio_recv(void *ctx, unsigned char *buf, size_t len)
 		enum tls_result flushed = tls_bio_flush(bio);
 
 		if (flushed != TLS_OK)
-			return flushed == TLS_WANT_WRITE ? MBEDTLS_ERR_SSL_WANT_WRITE
-							 : MBEDTLS_ERR_SSL_CONN_EOF;
+			return library_code(flushed);
 	}
 	if (bio->join != NULL)
 		return recv_joined(bio, buf, len);
-	if ((ret = look(bio, &at, &n)) != 0)
+	if ((ret = look_ahead(bio, &at, &n)) != 0)
 		return ret;
 	if (len > n)
 		len = n;

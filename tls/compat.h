@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <mbedtls/version.h>
 #include <mbedtls/ecp.h>
@@ -17,6 +18,13 @@
 #include "tls/random.h"
 
 #define COMPAT_RNG tls_random, NULL
+
+/* What the handshake has agreed on so far. */
+static inline bool
+compat_is_tls13(const mbedtls_ssl_context *ssl)
+{
+	return strcmp(mbedtls_ssl_get_version(ssl), "TLSv1.3") == 0;
+}
 
 #if MBEDTLS_VERSION_NUMBER >= 0x03060000
 #include <psa/crypto.h>

@@ -28,8 +28,6 @@ enum {
 };
 
 struct tls_stream {
-	struct tls_server *server;
-	const struct tls_key_service *service;
 	struct tls_signer signer;
 	mbedtls_ssl_context ssl;
 	const char *alpn[2];
@@ -68,7 +66,7 @@ static ssize_t
 seal_session(
     struct tls_stream *stream, const mbedtls_ssl_session *session, unsigned char *out, size_t size)
 {
-	const struct tls_key_service *service = stream->service;
+	const struct tls_key_service *service = stream->signer.service;
 	unsigned char plain[TLS_TICKET_MAX];
 	ssize_t n = -1;
 	size_t len;
@@ -97,12 +95,6 @@ write_dummy(unsigned char *start, const unsigned char *end, size_t *len_r)
 	return 0;
 }
 
-static bool
-is_tls13(const struct tls_stream *stream)
-{
-	return strcmp(mbedtls_ssl_get_version(&stream->ssl), "TLSv1.3") == 0;
-}
-
 static int
 write_ticket(void *ctx, const mbedtls_ssl_session *session, unsigned char *start,
     const unsigned char *end, size_t *len_r, uint32_t *lifetime_r)
@@ -115,8 +107,8 @@ write_ticket(void *ctx, const mbedtls_ssl_session *session, unsigned char *start
 	*len_r = 0;
 	n = seal_session(stream, session, start, (size_t)(end - start));
 	if (n < 0)
-		return is_tls13(stream) ? write_dummy(start, end, len_r)
-					: MBEDTLS_ERR_SSL_BUFFER_TOO_SMALL;
+		return compat_is_tls13(&stream->ssl) ? write_dummy(start, end, len_r)
+						     : MBEDTLS_ERR_SSL_BUFFER_TOO_SMALL;
 	*len_r = (size_t)n;
 	*lifetime_r = TLS_TICKET_LIFETIME;
 	return 0;
@@ -127,7 +119,7 @@ static int
 parse_ticket(void *ctx, mbedtls_ssl_session *session, unsigned char *buf, size_t len)
 {
 	struct tls_stream *stream = ctx;
-	const struct tls_key_service *service = stream->service;
+	const struct tls_key_service *service = stream->signer.service;
 	unsigned char plain[TLS_TICKET_MAX], mark[NAME_MARK];
 	int ret = MBEDTLS_ERR_SSL_INVALID_MAC;
 	ssize_t n;
@@ -146,10 +138,11 @@ parse_ticket(void *ctx, mbedtls_ssl_session *session, unsigned char *buf, size_t
 
 /* --- making a stream --- */
 
-/* The host that the client wants, in lower case; octets that no host name has become '?'. */
-static void
-store_name(struct tls_stream *stream, const unsigned char *name, size_t len)
+/* Keeps the host that the client wants in lower case; octets that no host name has become '?'. */
+static int
+choose_certificate(void *ctx, mbedtls_ssl_context *ssl, const unsigned char *name, size_t len)
 {
+	struct tls_stream *stream = ctx;
 	size_t i;
 
 	for (i = 0; i < len && i < sizeof stream->sni - 1; i++) {
@@ -160,18 +153,8 @@ store_name(struct tls_stream *stream, const unsigned char *name, size_t len)
 			stream->sni[i] = (char)tolower(c);
 	}
 	stream->sni[i] = '\0';
-}
-
-static int
-choose_certificate(void *ctx, mbedtls_ssl_context *ssl, const unsigned char *name, size_t len)
-{
-	struct tls_stream *stream = ctx;
-
-	store_name(stream, name, len);
-	/* Too long to be a name of ours, and cut in sni. */
-	if (len >= sizeof stream->sni)
-		return 0;
-	return tls_server_choose(stream->server, ssl, stream->sni, len);
+	/* A longer name was cut, and is none of ours. */
+	return i == len ? tls_server_choose(stream->signer.server, ssl, stream->sni, len) : 0;
 }
 
 struct tls_stream *
@@ -182,8 +165,6 @@ tls_stream_new(
 
 	if (!server->ready || (stream = calloc(1, sizeof *stream)) == NULL)
 		return NULL;
-	stream->server = server;
-	stream->service = service;
 	stream->signer = (struct tls_signer){.server = server, .service = service};
 	stream->alpn[0] = alpn;
 	stream->bio.fd = fd;
@@ -271,15 +252,7 @@ flush(struct tls_stream *stream)
 
 /* --- the handshake --- */
 
-static void
-end_joining(struct tls_stream *stream)
-{
-	free(stream->bio.join);
-	stream->bio.join = NULL;
-	stream->bio.collect = false;
-}
-
-/* mbedTLS has not seen them, so that the alert is ours to send. */
+/* mbedTLS has not seen the wrong records, so that the alert is ours to send. */
 static void
 refuse_records(struct tls_stream *stream)
 {
@@ -313,8 +286,11 @@ tls_handshake(struct tls_stream *stream)
 	}
 	if (ret == 0) {
 		stream->established = true;
-		if ((result = flush(stream)) == TLS_OK)
-			end_joining(stream);
+		if ((result = flush(stream)) == TLS_OK) {
+			free(stream->bio.join);
+			stream->bio.join = NULL;
+			stream->bio.collect = false;
+		}
 		return result;
 	}
 	result = result_of(stream, ret, "handshake");
@@ -368,22 +344,22 @@ ssize_t
 tls_read(struct tls_stream *stream, void *buf, size_t size)
 {
 	enum tls_result result;
-	int ret = 0;
+	int ret, empty = 0;
+	bool over;
 
 	if (stream->ended != TLS_OK)
 		return stream->ended;
 	if (stream->bio.collect)
 		return fail(stream, "read: the handshake is not over");
 	stream->bio.fills = 0;
-	for (int i = 0; i < EMPTY_RECORDS_MAX; i++) {
+	do {
 		ret = mbedtls_ssl_read(&stream->ssl, buf, size);
 		if (ret > 0)
 			return ret;
 		/* 0 is the end of the connection, and also a record without content. */
-		if (ret < 0 || stream->bio.eof || stream->bio.broken)
-			break;
-	}
-	if (ret == 0 && !stream->bio.eof && !stream->bio.broken)
+		over = stream->bio.eof || stream->bio.broken;
+	} while (ret == 0 && !over && ++empty < EMPTY_RECORDS_MAX);
+	if (ret == 0 && !over)
 		return fail(stream, "read: too many empty records");
 	result = result_of(stream, ret == 0 ? MBEDTLS_ERR_SSL_CONN_EOF : ret, "read");
 	if (result == TLS_WANT_WRITE)
@@ -414,6 +390,7 @@ can_write(const struct tls_stream *stream)
 static ssize_t
 write_record(struct tls_stream *stream, const unsigned char *buf, size_t len)
 {
+	enum tls_result result;
 	int ret;
 
 	if (stream->records == RECORDS_MAX) {
@@ -424,16 +401,11 @@ write_record(struct tls_stream *stream, const unsigned char *buf, size_t len)
 	ret = mbedtls_ssl_write(&stream->ssl, buf, len);
 	if (ret > 0)
 		return ret;
-	switch (result_of(stream, ret, "write")) {
-	case TLS_EOF:
-		stream->ended = TLS_EOF;
-		return TLS_EOF;
-	case TLS_FAILED:
-		stream->ended = TLS_FAILED;
-		return TLS_FAILED;
-	default:
+	result = result_of(stream, ret, "write");
+	if (result != TLS_EOF && result != TLS_FAILED)
 		return fail(stream, "write: the library wants to wait");
-	}
+	stream->ended = result;
+	return result;
 }
 
 ssize_t

@@ -9,8 +9,8 @@
  *	then           AES-256-GCM of: 8 octets time of issue, the session
  *	last 16        tag, over all of it (the name is the additional data)
  *
- * A TLS 1.2 session that is resumed has no key exchange of its own: whoever gets the ticket key can
- * read it.  So keys are in memory only, and are wiped when no ticket of theirs is valid any more.
+ * A TLS 1.2 session that is resumed has no key exchange of its own: a thief of the ticket key can read
+ * it.  So keys are in memory only, and are wiped when no ticket of theirs is valid any more.
  */
 #include <endian.h>
 #include <stdlib.h>
@@ -65,9 +65,9 @@ key_outlived(const struct tls_tickets *tickets, const struct ticket_key *key, in
 	return now - key->made > (int64_t)tickets->lifetime + tickets->lifetime / 2;
 }
 
-/* Rotates when it is time to. */
+/* Makes a new key when it is time to, and wipes one that has outlived its tickets. */
 static int
-turn(struct tls_tickets *tickets, int64_t now)
+rotate(struct tls_tickets *tickets, int64_t now)
 {
 	if (tickets->before.used && key_outlived(tickets, &tickets->before, now))
 		explicit_bzero(&tickets->before, sizeof tickets->before);
@@ -105,35 +105,10 @@ tls_tickets_free(struct tls_tickets **tickets)
 
 /* The context holds the expanded key; mbedtls_gcm_free wipes it. */
 static int
-gcm_seal(const struct ticket_key *key, const unsigned char *head, const unsigned char *in,
-    size_t len, unsigned char *out)
+gcm_begin(mbedtls_gcm_context *gcm, const struct ticket_key *key)
 {
-	mbedtls_gcm_context gcm;
-	int ret;
-
-	mbedtls_gcm_init(&gcm);
-	ret = mbedtls_gcm_setkey(&gcm, MBEDTLS_CIPHER_ID_AES, key->key, 8 * KEY_LEN);
-	if (ret == 0)
-		ret = mbedtls_gcm_crypt_and_tag(&gcm, MBEDTLS_GCM_ENCRYPT, len, head + NAME_LEN,
-		    NONCE_LEN, head, NAME_LEN, in, out, TAG_LEN, out + len);
-	mbedtls_gcm_free(&gcm);
-	return ret;
-}
-
-static int
-gcm_open(const struct ticket_key *key, const unsigned char *head, const unsigned char *in,
-    size_t len, unsigned char *out)
-{
-	mbedtls_gcm_context gcm;
-	int ret;
-
-	mbedtls_gcm_init(&gcm);
-	ret = mbedtls_gcm_setkey(&gcm, MBEDTLS_CIPHER_ID_AES, key->key, 8 * KEY_LEN);
-	if (ret == 0)
-		ret = mbedtls_gcm_auth_decrypt(&gcm, len, head + NAME_LEN, NONCE_LEN, head,
-		    NAME_LEN, in + len, TAG_LEN, in, out);
-	mbedtls_gcm_free(&gcm);
-	return ret;
+	mbedtls_gcm_init(gcm);
+	return mbedtls_gcm_setkey(gcm, MBEDTLS_CIPHER_ID_AES, key->key, 8 * KEY_LEN);
 }
 
 ssize_t
@@ -141,17 +116,24 @@ tls_tickets_seal(struct tls_tickets *tickets, int64_t now, const unsigned char *
     unsigned char *out, size_t size)
 {
 	unsigned char body[TIME_LEN + TLS_TICKET_MAX];
+	unsigned char *nonce = out + NAME_LEN, *inner = out + HEAD_LEN;
+	size_t inner_len = TIME_LEN + len;
 	uint64_t issued = htobe64((uint64_t)now);
+	mbedtls_gcm_context gcm;
 	int ret;
 
-	if (len > TLS_TICKET_MAX || size < len + OVERHEAD || turn(tickets, now) != 0)
+	if (len > TLS_TICKET_MAX || size < len + OVERHEAD || rotate(tickets, now) != 0)
 		return -1;
 	memcpy(out, tickets->now.name, NAME_LEN);
-	if (tls_random(NULL, out + NAME_LEN, NONCE_LEN) != 0)
+	if (tls_random(NULL, nonce, NONCE_LEN) != 0)
 		return -1;
 	memcpy(body, &issued, TIME_LEN);
 	memcpy(body + TIME_LEN, plain, len);
-	ret = gcm_seal(&tickets->now, out, body, TIME_LEN + len, out + HEAD_LEN);
+	ret = gcm_begin(&gcm, &tickets->now);
+	if (ret == 0)
+		ret = mbedtls_gcm_crypt_and_tag(&gcm, MBEDTLS_GCM_ENCRYPT, inner_len, nonce,
+		    NONCE_LEN, out, NAME_LEN, body, inner, TAG_LEN, inner + inner_len);
+	mbedtls_gcm_free(&gcm);
 	explicit_bzero(body, sizeof body);
 	return ret == 0 ? (ssize_t)(len + OVERHEAD) : -1;
 }
@@ -166,7 +148,7 @@ find_key(const struct tls_tickets *tickets, const unsigned char *name)
 	return NULL;
 }
 
-/* A ticket from the future is none of ours, as the clock is monotonic. */
+/* A ticket from the future cannot be ours, as the clock is monotonic. */
 static bool
 still_valid(const struct tls_tickets *tickets, const unsigned char *body, int64_t now)
 {
@@ -183,20 +165,26 @@ tls_tickets_open(struct tls_tickets *tickets, int64_t now, const unsigned char *
     unsigned char *out, size_t size)
 {
 	unsigned char body[TIME_LEN + TLS_TICKET_MAX];
+	const unsigned char *nonce = sealed + NAME_LEN, *inner = sealed + HEAD_LEN;
 	const struct ticket_key *key;
+	mbedtls_gcm_context gcm;
 	ssize_t result = -1;
-	size_t plain_len;
+	size_t plain_len, inner_len;
 
-	if (len < OVERHEAD || len > OVERHEAD + TLS_TICKET_MAX || turn(tickets, now) != 0)
+	if (len < OVERHEAD || len > OVERHEAD + TLS_TICKET_MAX || rotate(tickets, now) != 0)
 		return -1;
 	plain_len = len - OVERHEAD;
+	inner_len = TIME_LEN + plain_len;
 	if (plain_len > size || (key = find_key(tickets, sealed)) == NULL)
 		return -1;
-	if (gcm_open(key, sealed, sealed + HEAD_LEN, TIME_LEN + plain_len, body) == 0 &&
+	if (gcm_begin(&gcm, key) == 0 &&
+	    mbedtls_gcm_auth_decrypt(&gcm, inner_len, nonce, NONCE_LEN, sealed, NAME_LEN,
+		inner + inner_len, TAG_LEN, inner, body) == 0 &&
 	    still_valid(tickets, body, now)) {
 		memcpy(out, body + TIME_LEN, plain_len);
 		result = (ssize_t)plain_len;
 	}
+	mbedtls_gcm_free(&gcm);
 	explicit_bzero(body, sizeof body);
 	return result;
 }

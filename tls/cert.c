@@ -32,6 +32,8 @@ enum {
 	KEY_PEM_SIZE = 8192,
 };
 
+_Static_assert((int)TLS_CERT_NAMES_MAX == (int)TLS_CERTWRITE_NAMES, "what is promised is encoded");
+
 /* An order that is carried out. */
 struct making {
 	const struct tls_cert_order *order;

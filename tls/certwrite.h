@@ -11,6 +11,8 @@
 #include <mbedtls/pk.h>
 #include <mbedtls/x509_crt.h>
 
+enum { TLS_CERTWRITE_NAMES = 100 }; /* in one certificate, at most */
+
 /* What a certificate says; all pointers are borrowed.  A request takes of it: subject, names, key. */
 struct tls_certwrite {
 	bool ca;

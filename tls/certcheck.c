@@ -120,7 +120,7 @@ look_at_issuers(struct look *look)
 
 void
 tls_server_look(
-    const struct tls_server *server, size_t index, time_t now, struct tls_findings *findings_r)
+    struct tls_server *server, size_t index, time_t now, struct tls_findings *findings_r)
 {
 	struct look look = {.findings = findings_r, .now = now};
 	const mbedtls_x509_sequence *names;
@@ -130,7 +130,7 @@ tls_server_look(
 	findings_r->len = 0;
 	if (index >= server->len)
 		return;
-	look.chain = server->certs[index];
+	look.chain = &server->certs[index];
 	for (crt = look.chain; crt != NULL; crt = crt->next)
 		look_at_times(&look, crt);
 	if (look_at_order(&look))

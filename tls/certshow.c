@@ -48,7 +48,7 @@ tls_server_describe(const struct tls_server *server, size_t index, char *buf, si
 		buf[0] = '\0';
 	if (index >= server->len)
 		return -1;
-	crt = server->certs[index];
+	crt = &server->certs[index];
 	describe_names(crt, names, sizeof names);
 	if (!tls_certinfo_issued_by(crt, crt))
 		tls_certinfo_dn(&crt->issuer, issuer, sizeof issuer);

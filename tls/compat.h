@@ -67,7 +67,10 @@ compat_conf_groups(mbedtls_ssl_config *conf)
 	mbedtls_ssl_conf_groups(conf, groups);
 }
 
-/* TLS 1.2 at least, and at most 1.3 where tls13 allows it. */
+/*
+ * One of the versions, or both.  In TLS 1.3 no resumption without forward secrecy; and one ticket per
+ * connection, as TLS_SEALS allows.
+ */
 static inline void
 compat_conf_versions(mbedtls_ssl_config *conf, bool tls12, bool tls13)
 {
@@ -75,12 +78,6 @@ compat_conf_versions(mbedtls_ssl_config *conf, bool tls12, bool tls13)
 	    conf, tls12 ? MBEDTLS_SSL_VERSION_TLS1_2 : MBEDTLS_SSL_VERSION_TLS1_3);
 	mbedtls_ssl_conf_max_tls_version(
 	    conf, tls13 ? MBEDTLS_SSL_VERSION_TLS1_3 : MBEDTLS_SSL_VERSION_TLS1_2);
-}
-
-/* No resumption without forward secrecy; one ticket per connection, as TLS_SEALS allows. */
-static inline void
-compat_conf_tls13(mbedtls_ssl_config *conf)
-{
 	mbedtls_ssl_conf_tls13_key_exchange_modes(
 	    conf, (int)(MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_EPHEMERAL |
 			MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_PSK_EPHEMERAL));
@@ -146,12 +143,6 @@ compat_conf_versions(mbedtls_ssl_config *conf, bool tls12, bool tls13)
 	    conf, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
 	mbedtls_ssl_conf_max_version(
 	    conf, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
-}
-
-static inline void
-compat_conf_tls13(mbedtls_ssl_config *conf)
-{
-	(void)conf;
 }
 
 static inline int

@@ -3,8 +3,8 @@
  * Runs as: a process of its own, which ends after it.
  *
  * A client and a server in this process shake hands over two buffers.  The client checks the
- * signature with the certificate's public key (that it is signed by somebody known is not asked
- * here), so that a finished handshake with exactly one question to the service proves that the
+ * signature with the certificate's public key (not by whom the certificate is signed),
+ * so that a finished handshake with exactly one question to the service proves that the
  * service has the right key and that libmbedtls calls our mbedtls_pk_sign.
  */
 #include <string.h>
@@ -59,23 +59,6 @@ pipe_recv(void *ctx, unsigned char *buf, size_t len)
 	return (int)len;
 }
 
-static void
-side_init(struct side *side, struct pipe *in, struct pipe *out)
-{
-	side->in = in;
-	side->out = out;
-	in->at = in->len = 0;
-	mbedtls_ssl_config_init(&side->conf);
-	mbedtls_ssl_init(&side->ssl);
-}
-
-static void
-side_free(struct side *side)
-{
-	mbedtls_ssl_free(&side->ssl);
-	mbedtls_ssl_config_free(&side->conf);
-}
-
 static int
 side_setup(struct side *side)
 {
@@ -87,24 +70,9 @@ side_setup(struct side *side)
 }
 
 static int
-client_setup(struct side *client, bool tls13)
-{
-	int ret = mbedtls_ssl_config_defaults(&client->conf, MBEDTLS_SSL_IS_CLIENT,
-	    MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT);
-
-	if (ret != 0)
-		return ret;
-	mbedtls_ssl_conf_rng(&client->conf, COMPAT_RNG);
-	mbedtls_ssl_conf_authmode(&client->conf, MBEDTLS_SSL_VERIFY_NONE);
-	compat_conf_versions(&client->conf, !tls13, tls13);
-	compat_conf_groups(&client->conf);
-	return side_setup(client);
-}
-
-static int
 server_setup(struct side *side, struct tls_server *server, size_t number)
 {
-	mbedtls_x509_crt *chain = server->certs[number];
+	mbedtls_x509_crt *chain = &server->certs[number];
 	int ret = tls_server_configure(server, &side->conf);
 
 	if (ret == 0)
@@ -145,13 +113,19 @@ test_one(struct tls_server *server, size_t number, bool tls13,
 	/* Too large for a stack, and a process does this once. */
 	static struct pipe to_client, to_server;
 	struct tls_signer signer = {.server = server, .service = service};
-	struct side client, peer;
+	struct side client = {.in = &to_client, .out = &to_server};
+	struct side peer = {.in = &to_server, .out = &to_client};
 	const char *version = tls13 ? "1.3" : "1.2";
 	int ret, result = 0;
 
-	side_init(&client, &to_client, &to_server);
-	side_init(&peer, &to_server, &to_client);
-	ret = client_setup(&client, tls13);
+	to_client.at = to_client.len = to_server.at = to_server.len = 0;
+	mbedtls_ssl_config_init(&client.conf);
+	mbedtls_ssl_init(&client.ssl);
+	mbedtls_ssl_config_init(&peer.conf);
+	mbedtls_ssl_init(&peer.ssl);
+	ret = tls_server_defaults(&client.conf, MBEDTLS_SSL_IS_CLIENT, !tls13, tls13);
+	if (ret == 0)
+		ret = side_setup(&client);
 	if (ret == 0)
 		ret = server_setup(&peer, server, number);
 	if (ret == 0)
@@ -164,8 +138,10 @@ test_one(struct tls_server *server, size_t number, bool tls13,
 		result = tls_error_set(error,
 		    "certificate %zu, TLS %s: the key service was asked %u times instead of once",
 		    number, version, signer.count);
-	side_free(&client);
-	side_free(&peer);
+	mbedtls_ssl_free(&client.ssl);
+	mbedtls_ssl_free(&peer.ssl);
+	mbedtls_ssl_config_free(&client.conf);
+	mbedtls_ssl_config_free(&peer.conf);
 	return result;
 }
 

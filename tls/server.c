@@ -55,15 +55,6 @@ tls_server_new(void)
 	return server;
 }
 
-static void
-free_chain(mbedtls_x509_crt **chain)
-{
-	if (*chain != NULL)
-		mbedtls_x509_crt_free(*chain);
-	free(*chain);
-	*chain = NULL;
-}
-
 void
 tls_server_free(struct tls_server **server)
 {
@@ -71,7 +62,7 @@ tls_server_free(struct tls_server **server)
 		return;
 	mbedtls_ssl_config_free(&(*server)->conf);
 	for (size_t i = 0; i < (*server)->len; i++)
-		free_chain(&(*server)->certs[i]);
+		mbedtls_x509_crt_free(&(*server)->certs[i]);
 	free(*server);
 	*server = NULL;
 }
@@ -79,39 +70,44 @@ tls_server_free(struct tls_server **server)
 int
 tls_server_add(struct tls_server *server, const char *path, struct tls_error *error)
 {
-	mbedtls_x509_crt *chain;
+	mbedtls_x509_crt *chain = &server->certs[server->len];
 
 	if (server->ready)
 		return tls_error_set(error, "certificate %s: the server is complete", path);
 	if (server->len == TLS_SERVER_CERTS)
 		return tls_error_set(
 		    error, "certificate %s: %d certificates are the most", path, TLS_SERVER_CERTS);
-	if ((chain = calloc(1, sizeof *chain)) == NULL)
-		return tls_error_set(error, "certificate %s: no memory", path);
 	mbedtls_x509_crt_init(chain);
 	if (tls_load_server_chain(path, chain, error) != 0) {
-		free_chain(&chain);
+		mbedtls_x509_crt_free(chain);
 		return -1;
 	}
-	server->certs[server->len] = chain;
 	return (int)server->len++;
 }
 
 int
-tls_server_configure(struct tls_server *server, mbedtls_ssl_config *conf)
+tls_server_defaults(mbedtls_ssl_config *conf, int endpoint, bool tls12, bool tls13)
 {
 	int ret = mbedtls_ssl_config_defaults(
-	    conf, MBEDTLS_SSL_IS_SERVER, MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT);
+	    conf, endpoint, MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT);
 
 	if (ret != 0)
 		return ret;
 	mbedtls_ssl_conf_rng(conf, COMPAT_RNG);
 	mbedtls_ssl_conf_authmode(conf, MBEDTLS_SSL_VERIFY_NONE);
-	mbedtls_ssl_conf_ciphersuites(conf, server->suites);
-	compat_conf_versions(conf, true, COMPAT_TLS13);
+	compat_conf_versions(conf, tls12, tls13);
 	compat_conf_groups(conf);
-	compat_conf_tls13(conf);
 	return 0;
+}
+
+int
+tls_server_configure(struct tls_server *server, mbedtls_ssl_config *conf)
+{
+	int ret = tls_server_defaults(conf, MBEDTLS_SSL_IS_SERVER, true, COMPAT_TLS13);
+
+	if (ret == 0)
+		mbedtls_ssl_conf_ciphersuites(conf, server->suites);
+	return ret;
 }
 
 /*
@@ -121,13 +117,13 @@ tls_server_configure(struct tls_server *server, mbedtls_ssl_config *conf)
 static bool
 is_default(const struct tls_server *server, size_t index)
 {
-	const mbedtls_x509_sequence *next = &server->certs[0]->subject_alt_names;
+	const mbedtls_x509_sequence *next = &server->certs[0].subject_alt_names;
 	char first[TLS_NAME_TEXT];
 
 	if (index == 0)
 		return true;
 	return tls_certinfo_name(&next, first) &&
-	       tls_certinfo_match(server->certs[index], first, strlen(first)) == TLS_MATCH_EXACT;
+	       tls_certinfo_match(&server->certs[index], first, strlen(first)) == TLS_MATCH_EXACT;
 }
 
 int
@@ -140,7 +136,7 @@ tls_server_ready(struct tls_server *server, struct tls_error *error)
 	if ((ret = tls_server_configure(server, &server->conf)) != 0)
 		return tls_error_library(error, ret, "TLS settings");
 	for (size_t i = 0; i < server->len; i++) {
-		mbedtls_x509_crt *chain = server->certs[i];
+		mbedtls_x509_crt *chain = &server->certs[i];
 
 		if (!is_default(server, i))
 			continue;
@@ -153,12 +149,11 @@ tls_server_ready(struct tls_server *server, struct tls_error *error)
 }
 
 int
-tls_server_choose(
-    const struct tls_server *server, mbedtls_ssl_context *ssl, const char *host, size_t len)
+tls_server_choose(struct tls_server *server, mbedtls_ssl_context *ssl, const char *host, size_t len)
 {
 	for (enum tls_match wanted = TLS_MATCH_EXACT; wanted > TLS_MATCH_NONE; wanted--) {
 		for (size_t i = 0; i < server->len; i++) {
-			mbedtls_x509_crt *chain = server->certs[i];
+			mbedtls_x509_crt *chain = &server->certs[i];
 			int ret;
 
 			if (tls_certinfo_match(chain, host, len) != wanted)
@@ -174,7 +169,7 @@ int
 tls_server_key_number(const struct tls_server *server, const mbedtls_pk_context *pk)
 {
 	for (size_t i = 0; i < server->len; i++)
-		if (&server->certs[i]->pk == pk)
+		if (&server->certs[i].pk == pk)
 			return (int)i;
 	return -1;
 }

@@ -1,4 +1,6 @@
-/* server.h: what server.c, stream.c, signer.c and selftest.c share. */
+/*
+ * server.h: a server's certificates and settings, as the files of tls/ see them; private to tls/.
+ */
 #ifndef TLS_SERVER_H
 #define TLS_SERVER_H
 
@@ -7,14 +9,14 @@
 
 #include "tls/tls.h"
 
-/* A number fits the octet of struct tls_sign_request. */
-enum { TLS_SERVER_CERTS = 100 };
-
-enum { TLS_SERVER_SUITES = 9 };
+enum {
+	TLS_SERVER_CERTS = 100, /* its numbers fit the octet of struct tls_sign_request */
+	TLS_SERVER_SUITES = 9,
+};
 
 struct tls_server {
 	size_t len;
-	mbedtls_x509_crt *certs[TLS_SERVER_CERTS]; /* each a chain, leaf first */
+	mbedtls_x509_crt certs[TLS_SERVER_CERTS]; /* each a chain, leaf first */
 	mbedtls_ssl_config conf;
 	int suites[TLS_SERVER_SUITES + 1]; /* those that the library has, 0 at the end */
 	bool ready;
@@ -27,17 +29,21 @@ struct tls_suite {
 	const char *name; /* IANA's */
 };
 
+/* By number; NULL if we do not offer it. */
 const struct tls_suite *tls_server_suite(int id);
 
-/* All settings but certificates, tickets and names; conf is initialized.  0 or mbedTLS's error. */
+/* What clients and servers have in common; endpoint: MBEDTLS_SSL_IS_*.  0 or mbedTLS's error. */
+int tls_server_defaults(mbedtls_ssl_config *conf, int endpoint, bool tls12, bool tls13);
+
+/* A server's, all settings but certificates, tickets and names; conf is initialized.  0 or mbedTLS's error. */
 int tls_server_configure(struct tls_server *server, mbedtls_ssl_config *conf);
 
 /*
- * Gives the handshake the certificates that fit the host: exact ones first, then wildcards.  None
- * fits: it keeps the configuration's, those of the first certificate.
+ * Gives the handshake the certificates that fit the host: exact ones first, then wildcards.  If none
+ * fits, it keeps those of the configuration: the first one and its stand-ins.  0 or mbedTLS's error.
  */
 int tls_server_choose(
-    const struct tls_server *server, mbedtls_ssl_context *ssl, const char *host, size_t len);
+    struct tls_server *server, mbedtls_ssl_context *ssl, const char *host, size_t len);
 
 /* The number of the certificate whose public key this is, or -1. */
 int tls_server_key_number(const struct tls_server *server, const mbedtls_pk_context *pk);

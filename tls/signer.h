@@ -8,7 +8,7 @@
 
 /* The signatures of one handshake: for which server, asked of whom, and how many there were. */
 struct tls_signer {
-	const struct tls_server *server;
+	struct tls_server *server;
 	const struct tls_key_service *service;
 	unsigned count;
 };

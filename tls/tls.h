@@ -106,7 +106,7 @@ struct tls_findings {
  * yet valid, an intermediate that is missing, a wrong order, no names.  None when index is none's.
  */
 void tls_server_look(
-    const struct tls_server *server, size_t index, time_t now, struct tls_findings *findings_r);
+    struct tls_server *server, size_t index, time_t now, struct tls_findings *findings_r);
 
 /*
  * Proves that keys are where they should be: for every certificate a handshake with a client in

@@ -40,8 +40,7 @@ static unsigned warnings; /* printed so far; the last line mentions them */
 
 /* Prints why clients refuse the certificate.  If they will refuse it only soon, that is a warning. */
 static unsigned
-check_chain(
-    const char *path, const struct conf_certificate *c, const struct tls_server *server, size_t n)
+check_chain(const char *path, const struct conf_certificate *c, struct tls_server *server, size_t n)
 {
 	struct tls_findings findings;
 	unsigned wrong = 0;

@@ -1,8 +1,8 @@
 /*
  * sasl.h: the server side of SASL PLAIN (RFC 4616) and LOGIN, and base64 (RFC 4648).
  *
- * Pure parsing, no files and no privilege: used in the worker.  A mechanism is fed one line of the
- * client at a time and says whether it wants more.
+ * Pure parsing, no files and no privilege: for the worker.  A mechanism is fed one line of the client at
+ * a time and says whether it wants more.
  */
 #ifndef AUTH_SASL_H
 #define AUTH_SASL_H
@@ -29,26 +29,23 @@ struct sasl {
 	const char *challenge; /* base64 text to send after SASL_MORE; constant */
 };
 
-/* The mechanism names offered, separated by spaces: "PLAIN LOGIN". */
+/* The names of the mechanisms, separated by spaces: "PLAIN LOGIN". */
 extern const char SASL_MECHANISMS[];
 
-/* Begins the mechanism (name in any case): 0, or -1 when there is no such. */
+/* Begins the mechanism (name in any case): 0, or -1 if there is none of that name. */
 int sasl_start(struct sasl *sasl, const char *mechanism);
 
-/* No initial response: what to send first.  Always SASL_MORE. */
+/* Sets the first challenge for a client that sent no initial response.  Always SASL_MORE. */
 enum sasl_result sasl_begin(struct sasl *sasl);
 
-/*
- * Feeds one line (without its line end).  For an initial response pass initial = true: there "="
- * is the empty response (RFC 5034, section 4).
- */
+/* Feeds a line without its line end.  initial: an initial response, where "=" is empty (RFC 5034, section 4). */
 enum sasl_result sasl_feed(struct sasl *sasl, const char *line, size_t len, bool initial);
 
-/* Wipes name and password. */
+/* Wipes name and password; SASL_WRONG and SASL_CANCEL have done so already. */
 void sasl_clear(struct sasl *sasl);
 
 /*
- * Strict base64 (RFC 4648 section 4: padding required, no white space, zero pad bits).  Octets
+ * Strict base64 (RFC 4648 section 4: padding required, no white space, zero pad bits).  Returns the octets
  * written to out_r, or -1 (malformed, or more than size).
  */
 long base64_decode(const char *in, size_t len, unsigned char *out_r, size_t size);

@@ -59,13 +59,6 @@ scheme_digit(char c)
 	return (size_t)(strchr(scheme_digits, c) - scheme_digits);
 }
 
-static enum scheme_setting
-setting_without_parameters(const char *at)
-{
-	(void)at;
-	return SETTING_RIGHT;
-}
-
 /* "b$", the logarithm of the rounds from 04 to 31, "$", 22 digits of salt. */
 static enum scheme_setting
 setting_bcrypt(const char *at)
@@ -124,7 +117,7 @@ static const struct {
 	size_t tail;
 	enum scheme_setting (*check)(const char *at); /* NULL: SETTING_UNKNOWN */
 } scheme_methods[] = {
-    {"$1$", 22, setting_without_parameters},
+    {"$1$", 22, NULL},
     {"$2", 53, setting_bcrypt},
     {"$5$", 43, setting_sha},
     {"$6$", 86, setting_sha},
@@ -240,6 +233,17 @@ scheme_locked(const char *hash)
 	return rest[0] == '\0' || strchr("!*", rest[0]) != NULL || strcmp(hash, "x") == 0;
 }
 
+/* Computes a hash with a fresh setting of the system's preferred method; NULL if that fails. */
+static const char *
+scheme_fresh(const char *password, struct crypt_data *data)
+{
+	char setting[CRYPT_GENSALT_OUTPUT_SIZE];
+
+	if (crypt_gensalt_rn(NULL, 0, NULL, 0, setting, sizeof(setting)) == NULL)
+		return NULL;
+	return crypt_rn(password, setting, data, sizeof(*data));
+}
+
 /*
  * One crypt(3) that nobody looks at: of fallback, else of what a new password would cost.  A fallback
  * whose parameters are unknown may be refused, which must not become the answer for unknown users.
@@ -247,78 +251,59 @@ scheme_locked(const char *hash)
 static const char *
 scheme_waste(const char *password, const char *fallback, struct crypt_data *data)
 {
-	char setting[CRYPT_GENSALT_OUTPUT_SIZE];
-	enum scheme_setting kind = SETTING_WRONG;
-	const char *rest, *computed;
+	enum scheme_setting setting = SETTING_WRONG;
+	const char *rest, *computed = NULL;
 
 	if (fallback != NULL && scheme_split(fallback, &rest) == SCHEME_CRYPT)
-		kind = scheme_setting(rest);
-	if (kind != SETTING_WRONG) {
+		setting = scheme_setting(rest);
+	if (setting != SETTING_WRONG)
 		computed = crypt_rn(password, rest, data, sizeof(*data));
-		if (computed != NULL || kind == SETTING_RIGHT)
-			return computed;
-	}
-	if (crypt_gensalt_rn(NULL, 0, NULL, 0, setting, sizeof(setting)) == NULL)
-		return NULL;
-	return crypt_rn(password, setting, data, sizeof(*data));
+	if (computed == NULL && setting != SETTING_RIGHT)
+		computed = scheme_fresh(password, data);
+	return computed;
 }
 
-/* The same with the memory that crypt(3) works on. */
-static enum scheme_result
-scheme_compute(const char *hash, const char *password, bool allow_plain, const char *fallback,
-    struct crypt_data *data)
+/* What crypt(3) worked on holds the password. */
+static void
+scheme_data_free(struct crypt_data *data)
 {
-	const char *rest, *computed;
-	enum scheme_kind kind = scheme_split(hash, &rest);
-	bool usable = scheme_usable(hash, allow_plain);
-	bool by_crypt = usable && kind == SCHEME_CRYPT;
-
-	if (by_crypt)
-		computed = crypt_rn(password, rest, data, sizeof(*data));
-	else
-		computed = scheme_waste(password, fallback, data);
-	if (computed == NULL)
-		return SCHEME_FAILED;
-	if (!by_crypt)
-		computed = password;
-	return usable && scheme_equal(computed, rest) ? SCHEME_FITS : SCHEME_DIFFERS;
+	explicit_bzero(data, sizeof(*data));
+	free(data);
 }
 
 enum scheme_result
 scheme_verify(const char *hash, const char *password, bool allow_plain, const char *fallback)
 {
 	struct crypt_data *data = calloc(1, sizeof(*data));
-	enum scheme_result result;
+	enum scheme_result result = SCHEME_FAILED;
+	const char *rest, *computed;
+	bool usable = scheme_usable(hash, allow_plain);
 
 	if (data == NULL)
 		return SCHEME_FAILED;
-	result = scheme_compute(hash, password, allow_plain, fallback, data);
-	explicit_bzero(data, sizeof(*data));
-	free(data);
+	if (scheme_split(hash, &rest) == SCHEME_CRYPT && usable) {
+		computed = crypt_rn(password, rest, data, sizeof(*data));
+		if (computed != NULL)
+			result = scheme_equal(computed, rest) ? SCHEME_FITS : SCHEME_DIFFERS;
+	} else if (scheme_waste(password, fallback, data) != NULL) {
+		result = usable && scheme_equal(password, rest) ? SCHEME_FITS : SCHEME_DIFFERS;
+	}
+	scheme_data_free(data);
 	return result;
 }
 
 int
 scheme_hash(const char *password, char *out_r, size_t size)
 {
-	char setting[CRYPT_GENSALT_OUTPUT_SIZE];
-	struct crypt_data *data;
+	struct crypt_data *data = calloc(1, sizeof(*data));
 	const char *computed;
-	int result = -1;
-	int len;
+	int len = -1;
 
-	if (crypt_gensalt_rn(NULL, 0, NULL, 0, setting, sizeof(setting)) == NULL)
-		return -1;
-	data = calloc(1, sizeof(*data));
 	if (data == NULL)
 		return -1;
-	computed = crypt_rn(password, setting, data, sizeof(*data));
-	if (computed != NULL) {
+	computed = scheme_fresh(password, data);
+	if (computed != NULL)
 		len = snprintf(out_r, size, "{CRYPT}%s", computed);
-		if (len > 0 && (size_t)len < size)
-			result = 0;
-	}
-	explicit_bzero(data, sizeof(*data));
-	free(data);
-	return result;
+	scheme_data_free(data);
+	return len > 0 && (size_t)len < size ? 0 : -1;
 }

@@ -37,7 +37,7 @@ sasl_keep(char *to_r, size_t max, const char *text, size_t len)
 	return true;
 }
 
-/* RFC 4616: [authzid] NUL authcid NUL passwd.  Nobody may act for somebody else here. */
+/* RFC 4616: [authzid] NUL authcid NUL passwd.  No user may act for another here. */
 static enum sasl_result
 plain_response(struct sasl *sasl, const char *text, size_t len)
 {

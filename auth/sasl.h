@@ -38,7 +38,10 @@ int sasl_start(struct sasl *sasl, const char *mechanism);
 /* Sets the first challenge for a client that sent no initial response.  Always SASL_MORE. */
 enum sasl_result sasl_begin(struct sasl *sasl);
 
-/* Feeds a line without its line end.  initial: an initial response, where "=" is empty (RFC 5034, section 4). */
+/*
+ * Feeds a line without its line end.  initial: it is an initial response, where "=" is the empty one
+ * (RFC 5034, section 4).
+ */
 enum sasl_result sasl_feed(struct sasl *sasl, const char *line, size_t len, bool initial);
 
 /* Wipes name and password; SASL_WRONG and SASL_CANCEL have done so already. */

@@ -39,12 +39,12 @@ static const struct {
 };
 
 /*
- * What is known of a hash's parameters before it is computed.  crypt_checksalt(3) tells only whether the
+ * The verdict on a hash's parameters before it is computed.  crypt_checksalt(3) tells only whether the
  * method exists: in libxcrypt 4.4.33 and 4.4.38 (Debian 12 and 13) it takes "$2y$99$..." for usable.
  */
 enum scheme_setting {
 	SETTING_WRONG,	 /* crypt(3) refuses it, or it was cut off in copying */
-	SETTING_UNKNOWN, /* a rare method, or rare parameters, that nobody checks here */
+	SETTING_UNKNOWN, /* a rare method, or rare parameters, not checked here */
 	SETTING_RIGHT,	 /* crypt(3) computes it, if there is enough memory */
 };
 
@@ -152,7 +152,7 @@ scheme_split(const char *hash, const char **rest_r)
 	return SCHEME_UNKNOWN;
 }
 
-/* Of a text without {SCHEME}.  Locked ones ("!", "*") and empty ones are wrong. */
+/* crypted has no {SCHEME}.  Locked hashes ("!", "*") and empty ones are wrong. */
 static enum scheme_setting
 scheme_setting(const char *crypted)
 {
@@ -245,7 +245,7 @@ scheme_fresh(const char *password, struct crypt_data *data)
 }
 
 /*
- * One crypt(3) that nobody looks at: of fallback, else of what a new password would cost.  A fallback
+ * Computes a hash for its cost alone: of fallback, else of a fresh setting.  A fallback
  * whose parameters are unknown may be refused, which must not become the answer for unknown users.
  */
 static const char *
@@ -263,7 +263,7 @@ scheme_waste(const char *password, const char *fallback, struct crypt_data *data
 	return computed;
 }
 
-/* What crypt(3) worked on holds the password. */
+/* crypt(3)'s work space holds the password. */
 static void
 scheme_data_free(struct crypt_data *data)
 {

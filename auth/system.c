@@ -2,8 +2,8 @@
  * system.c: accounts of the system, from passwd and shadow.
  * Runs as: root, in the short-lived child that checks one login.
  *
- * Who may not log in with login(1) may not fetch mail either.  A mail client cannot ask for a new
- * password, so whoever would have to choose one is refused until that is done.
+ * A user whom login(1) refuses may not fetch mail either.  A mail client cannot ask for a new password,
+ * so a user who would have to choose one is refused until that is done.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -25,8 +25,8 @@ static const char system_no_shadow[] =
     "the shadow passwords cannot be read: run as root, or use a users file";
 
 /*
- * The hash of the first account that has one.  Looked for whoever logs in, so that the time it
- * takes tells nothing.  -1 when shadow cannot be read.
+ * Gets the hash of the first account that has a usable one, at each login, so that the time it takes
+ * says nothing about the user.  0, or -1 if shadow cannot be read.
  */
 static int
 system_fallback(char fallback_r[LOOKUP_HASH_SIZE])
@@ -64,7 +64,7 @@ system_shell(const char *shell)
 
 /*
  * Why the account or its password is over, or NULL (shadow(5)).  Fields that are not set are -1.
- * Where no number of inactive days is set, login(1) would for ever ask for a new password.
+ * Without a number of inactive days login(1) would ask for a new password for ever.
  */
 static const char *
 system_expired(const struct spwd *spwd, long today)
@@ -105,7 +105,7 @@ system_not_found(int error)
 	return error == 0 || error == ENOENT || error == ESRCH || error == EBADF || error == EPERM;
 }
 
-/* Hash and age: from shadow where passwd(5) says "x", else what stands in passwd itself. */
+/* Takes hash and age: from shadow if passwd(5) says "x", else the hash in passwd itself. */
 static int
 system_take_hash(const struct passwd *pwd, struct auth_lookup *lookup, const char **reason_r)
 {
@@ -147,7 +147,7 @@ system_take(
 	return system_take_hash(pwd, lookup, reason_r);
 }
 
-/* One look-up in passwd. */
+/* A look-up in passwd. */
 struct system_entry {
 	struct passwd entry, *found;
 	int error;

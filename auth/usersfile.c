@@ -17,7 +17,7 @@
 #include "auth/lookup.h"
 #include "auth/scheme.h"
 
-/* Where the fields stand; shell and whatever follows it are not looked at. */
+/* The order of the fields; shell and extra fields are not looked at. */
 enum { FIELD_NAME, FIELD_HASH, FIELD_UID, FIELD_GID, FIELD_GECOS, FIELD_HOME, FIELD_COUNT };
 
 enum {
@@ -157,7 +157,7 @@ usersfile_refused(const struct usersfile_entry *entry, uid_t min_uid)
 	return NULL;
 }
 
-/* Why nobody can ever log in with this line, or NULL; an account counts in *accounts. */
+/* Why no login can ever use this line, or NULL; an account counts in *accounts. */
 static const char *
 usersfile_wrong_line(char *line, const struct auth_source *source, unsigned *accounts)
 {

@@ -51,7 +51,7 @@ int usersfile_find(FILE *file, const char *name, char line[USERSFILE_LINE_MAX],
     struct usersfile_entry *entry_r, bool *found_r, char fallback_r[USERSFILE_LINE_MAX]);
 
 /*
- * Reads an open file to its end and reports each line with which nobody can ever log in, unless the
+ * Reads an open file to its end and reports each line that no login can ever use, unless the
  * account is locked: its number, from 1, and the cause, a constant text for the administrator.  Returns the
  * number of accounts, those reported included.
  */

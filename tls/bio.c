@@ -9,7 +9,7 @@
 #include "tls/bio.h"
 #include "tls/compat.h"
 
-/* Octets that the kernel took; 0: none now.  -1: the connection is gone. */
+/* Returns the octets that the kernel took, maybe 0; or -1 if the connection is gone. */
 static ssize_t
 send_some(struct tls_bio *bio, const unsigned char *buf, size_t len)
 {

@@ -1,5 +1,5 @@
 /*
- * bio.h: between mbedTLS and the socket; for the files of tls/ only.
+ * bio.h: between mbedTLS and the socket; private to tls/.
  *
  * It reads ahead, as mbedTLS asks for a record in two steps, and collects what a handshake writes
  * message by message.  Output that the socket does not take now is kept here, so that mbedTLS is
@@ -19,7 +19,7 @@
 
 enum {
 	TLS_BIO_IN = 16384 + 512,	 /* a record, RFC 8446 section 5.2, with its header */
-	TLS_BIO_OUT = TLS_BIO_IN + 1024, /* one more, and some alerts behind it */
+	TLS_BIO_OUT = TLS_BIO_IN + 1024, /* one more, and some alerts after it */
 	/* Reads from the socket in one call of mbedTLS, which with a peer that sends nothing but
 	 * records to be ignored would not come back; deadlines are its caller's business. */
 	TLS_BIO_FILLS = 16,
@@ -39,7 +39,7 @@ struct tls_bio {
 	unsigned char out[TLS_BIO_OUT];
 };
 
-/* For mbedtls_ssl_set_bio; ctx is the struct tls_bio. */
+/* For mbedtls_ssl_set_bio; ctx is the struct tls_bio.  Octets, or an error of mbedTLS. */
 int tls_bio_send(void *ctx, const unsigned char *buf, size_t len);
 int tls_bio_recv(void *ctx, unsigned char *buf, size_t len);
 

@@ -1,12 +1,11 @@
 /*
- * certcheck.c: what clients will not like about a certificate chain.
+ * certcheck.c: reasons for clients to refuse a certificate chain.
  * Runs as: root (start, reload, daily), whoever types `sallyport check`.
  *
- * A CA that clients have need not be in the file, so that a chain may end anywhere but at a server's
- * certificate which somebody else signed: then the intermediate is missing, the commonest mistake of
- * all (cert.pem instead of fullchain.pem).  A private CA that signs by its root itself looks the same,
- * and its certificate does no harm in the file.  A self-signed certificate, and a root at the end, are
- * fine.
+ * The CA that clients have need not be in the file.  So a chain may end anywhere but at a server's
+ * certificate that is not self-signed: then the intermediate is missing, the commonest mistake of all
+ * (cert.pem instead of fullchain.pem).  A private CA that signs by its root itself looks the same, and its
+ * certificate does no harm in the file.  A self-signed certificate, and a root at the end, are fine.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,7 +13,11 @@
 #include "tls/certinfo.h"
 #include "tls/server.h"
 
-enum { DAY = 24 * 60 * 60, NAME_TEXT = 160 };
+enum {
+	DAY = 24 * 60 * 60,	 /* seconds */
+	EXPIRES_SOON = 14 * DAY, /* before its end a certificate is a finding */
+	NAME_TEXT = 160,
+};
 
 struct look {
 	struct tls_findings *findings;
@@ -59,7 +62,7 @@ look_at_times(struct look *look, const mbedtls_x509_crt *crt)
 	if (left < 0)
 		add_finding(look, true, "%s has expired, on %04d-%02d-%02d: renew it", name,
 		    to->year, to->mon, to->day);
-	else if (left < (long long)TLS_EXPIRES_SOON * DAY)
+	else if (left < EXPIRES_SOON)
 		add_finding(look, false, "%s expires in %lld days, on %04d-%02d-%02d: renew it",
 		    name, left / DAY, to->year, to->mon, to->day);
 	if (tls_certinfo_time(from) > look->now)
@@ -68,7 +71,7 @@ look_at_times(struct look *look, const mbedtls_x509_crt *crt)
 		    name, from->year, from->mon, from->day, from->hour, from->min);
 }
 
-/* Each certificate is followed by that of its issuer (RFC 5246 section 7.4.2).  False: it was told. */
+/* Each certificate is followed by that of its issuer (RFC 5246 section 7.4.2); else a finding, and false. */
 static bool
 look_at_order(struct look *look)
 {

@@ -13,7 +13,7 @@
 
 #include "tls/certinfo.h"
 
-/* GeneralName, RFC 5280 section 4.2.1.6: the context tag tells the kind. */
+/* GeneralName, RFC 5280 section 4.2.1.6: the context tag is the kind. */
 enum { SAN_TAG_MASK = 0x1f, SAN_DNS = 2, SAN_IP = 7 };
 
 static int
@@ -106,7 +106,7 @@ get_span(unsigned char **p, const unsigned char *end, int tag, struct tls_span *
 	return true;
 }
 
-/* One Extension (RFC 5280, section 4.1): OID, optional critical, OCTET STRING with the value. */
+/* Steps over an Extension (RFC 5280, section 4.1): OID, optional critical, OCTET STRING with the value. */
 static bool
 get_extension(
     unsigned char **p, const unsigned char *end, struct tls_span *oid_r, struct tls_span *value_r)

@@ -1,5 +1,6 @@
 /*
- * compat.h: whatever differs between mbedTLS 2.28 and 3.6.  The only file that asks for the version.
+ * compat.h: the differences between mbedTLS 2.28 and 3.6; private to tls/.  Only this file asks for the
+ * version of the headers.
  */
 #ifndef TLS_COMPAT_H
 #define TLS_COMPAT_H
@@ -19,7 +20,7 @@
 
 #define COMPAT_RNG tls_random, NULL
 
-/* What the handshake has agreed on so far. */
+/* By what the handshake has agreed on so far. */
 static inline bool
 compat_is_tls13(const mbedtls_ssl_context *ssl)
 {
@@ -68,7 +69,7 @@ compat_conf_groups(mbedtls_ssl_config *conf)
 }
 
 /*
- * One of the versions, or both.  In TLS 1.3 no resumption without forward secrecy; and one ticket per
+ * Allows TLS 1.2, 1.3 or both.  In TLS 1.3 no resumption without forward secrecy; and one ticket per
  * connection, as TLS_SEALS allows.
  */
 static inline void
@@ -84,7 +85,7 @@ compat_conf_versions(mbedtls_ssl_config *conf, bool tls12, bool tls13)
 	mbedtls_ssl_conf_new_session_tickets(conf, 1);
 }
 
-/* No function tells it; the alert's record, level and description, is the last one that was read. */
+/* No function gives it; the alert's record, level and description, is the last one that was read. */
 static inline int
 compat_last_alert(const mbedtls_ssl_context *ssl)
 {

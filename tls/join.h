@@ -1,9 +1,9 @@
 /*
- * join.h: makes one record of every handshake message that a client sends in the clear; for the files
- * of tls/ only.
+ * join.h: makes one record of every handshake message that a client sends in the clear; private to
+ * tls/.
  *
  * A message may be cut into records anywhere (RFC 8446 section 5.1), and a hello with large key shares
- * often is.  mbedTLS 2.28 takes none that is cut, 3.6 not all.  The hash of a handshake is over its
+ * often is.  mbedTLS 2.28 refuses all that are cut, 3.6 some.  The hash of a handshake is over its
  * messages, so that both sides agree whatever the records were.
  */
 #ifndef TLS_JOIN_H

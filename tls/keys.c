@@ -1,7 +1,7 @@
 /*
  * keys.c: the private keys, and the signatures that workers ask for.
  * Runs as: key.  A process that called tls_keys_add must never become anything else: the parser
- * leaves parts of keys behind in freed memory.
+ * leaves parts of keys in freed memory.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -60,8 +60,8 @@ tls_keys_add(
 }
 
 /*
- * What a TLS handshake can ask for and nothing else.  The asker may be a worker that was taken
- * over; that it gets a hash of its choice signed cannot be helped, only counted (TLS_SIGNATURES).
+ * A TLS handshake can ask for this and nothing else.  The asker may be a worker that was taken over: that
+ * it gets a hash of its choice signed cannot be helped, only counted (TLS_SIGNATURES).
  */
 static bool
 request_valid(const struct tls_keys *keys, const struct tls_sign_request *request)

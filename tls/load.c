@@ -39,7 +39,7 @@ failed(const struct pem_file *file, const char *why, struct tls_error *error)
 	return tls_error_set(error, "%s %s: %s", file->what, file->path, why);
 }
 
-/* The file that was opened is judged, so that symbolic links are fine; certificate clients make them. */
+/* Judges the file that was opened: symbolic links are fine, as certificate clients make them. */
 static int
 check_file(int fd, bool secret, struct pem_file *file, struct tls_error *error)
 {
@@ -60,8 +60,8 @@ check_file(int fd, bool secret, struct pem_file *file, struct tls_error *error)
 }
 
 /*
- * Not by stdio, so that no copy of a key stays behind.  A file that grows meanwhile is cut at the size it
- * had; parsing will tell.
+ * Reads without stdio, so that no copy of a key is left.  A file that grows meanwhile is cut at the size it
+ * had, which parsing will notice.
  */
 static int
 fill(int fd, struct pem_file *file, struct tls_error *error)

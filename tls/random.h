@@ -1,6 +1,6 @@
 /*
- * random.h: the one source of random numbers, getrandom(2).  Without state, so that fork cannot
- * copy it: two workers that inherit a seeded generator would draw the same numbers.
+ * random.h: the only source of random numbers, getrandom(2); private to tls/.  It has no state, so that
+ * fork cannot copy it: two workers that inherit a seeded generator would draw the same numbers.
  */
 #ifndef TLS_RANDOM_H
 #define TLS_RANDOM_H

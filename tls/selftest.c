@@ -21,7 +21,7 @@ enum {
 	STEPS_MAX = 100,       /* a handshake takes about four turns of each side */
 };
 
-/* One direction: what one side wrote and the other has yet to read. */
+/* A direction: octets that one side wrote and the other has yet to read. */
 struct pipe {
 	size_t at, len;
 	unsigned char octets[PIPE_SIZE];

@@ -32,10 +32,10 @@ struct tls_suite {
 /* By number; NULL if we do not offer it. */
 const struct tls_suite *tls_server_suite(int id);
 
-/* What clients and servers have in common; endpoint: MBEDTLS_SSL_IS_*.  0 or mbedTLS's error. */
+/* Settings of clients and servers alike; endpoint: MBEDTLS_SSL_IS_*.  0 or mbedTLS's error. */
 int tls_server_defaults(mbedtls_ssl_config *conf, int endpoint, bool tls12, bool tls13);
 
-/* A server's, all settings but certificates, tickets and names; conf is initialized.  0 or mbedTLS's error. */
+/* All settings of a server but certificates, tickets and names.  0 or mbedTLS's error. */
 int tls_server_configure(struct tls_server *server, mbedtls_ssl_config *conf);
 
 /*

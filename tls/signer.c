@@ -5,9 +5,9 @@
  *
  * libmbedtls calls these two functions of libmbedcrypto through its PLT, so that a definition in
  * the program wins; no library version that Debian ships has a documented way that covers TLS 1.3.
- * What is given to mbedTLS as "private key" is the certificate's public key.  Ours finds out which
- * certificate it belongs to and asks the key service.  It never signs by itself: were it not
- * called, or had it nobody to ask, the handshake would fail, as a public key cannot sign.
+ * mbedTLS gets the certificate's public key as its "private key".  Our functions find out which
+ * certificate it belongs to and ask the key service.  They never sign by themselves: if they were not
+ * called, or had no service, the handshake would fail, as a public key cannot sign.
  *
  * In a static build --wrap=mbedtls_pk_sign,--wrap=mbedtls_pk_sign_ext has to do what the PLT does.
  */
@@ -19,7 +19,7 @@
 #include "tls/server.h"
 #include "tls/signer.h"
 
-/* mbedTLS passes no context to these functions, and a process has one handshake at a time. */
+/* mbedTLS passes no context to these functions, and a process has only one handshake at a time. */
 static struct tls_signer *current;
 
 void
@@ -34,7 +34,7 @@ tls_signer_leave(void)
 	current = NULL;
 }
 
-/* size_max is what the service's answer may have; it goes straight into mbedTLS's buffer. */
+/* size_max: octets that mbedTLS's buffer, sig, has for the service's answer. */
 static int
 ask(const mbedtls_pk_context *pk, bool pss, mbedtls_md_type_t md, const unsigned char *hash,
     size_t hash_len, unsigned char *sig, size_t size_max, size_t *sig_len)

@@ -1,4 +1,6 @@
-/* signer.h: who signs; for the files of tls/ only. */
+/*
+ * signer.h: signatures, by the key service or by a private key in this process; private to tls/.
+ */
 #ifndef TLS_SIGNER_H
 #define TLS_SIGNER_H
 
@@ -6,7 +8,7 @@
 
 #include "tls/tls.h"
 
-/* The signatures of one handshake: for which server, asked of whom, and how many there were. */
+/* The signatures of a handshake: the server, the service that is asked, and how many there were. */
 struct tls_signer {
 	struct tls_server *server;
 	const struct tls_key_service *service;
@@ -14,7 +16,7 @@ struct tls_signer {
 };
 
 /*
- * Around every call that may make mbedTLS sign.  Outside of them, and for a key that is not the
+ * To be called around every call that may make mbedTLS sign.  Elsewhere, and for a key that is not the
  * server's, mbedtls_pk_sign and mbedtls_pk_sign_ext fail.
  */
 void tls_signer_enter(struct tls_signer *signer);

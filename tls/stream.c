@@ -47,8 +47,8 @@ struct tls_stream {
 
 /*
  * A session must not be resumed under another host name (RFC 6066, section 3), so a digest of the
- * name goes into the ticket.  Where the name comes after the ticket in the client's hello they
- * differ too, which costs a full handshake.
+ * name goes into the ticket.  If the name comes after the ticket in the client's hello they differ too,
+ * which costs a full handshake.
  */
 static int
 name_mark(const struct tls_stream *stream, unsigned char mark_r[NAME_MARK])
@@ -114,7 +114,7 @@ write_ticket(void *ctx, const mbedtls_ssl_session *session, unsigned char *start
 	return 0;
 }
 
-/* Any failure means that the ticket is none, and a full handshake follows. */
+/* After any failure a full handshake follows. */
 static int
 parse_ticket(void *ctx, mbedtls_ssl_session *session, unsigned char *buf, size_t len)
 {
@@ -153,7 +153,7 @@ choose_certificate(void *ctx, mbedtls_ssl_context *ssl, const unsigned char *nam
 			stream->sni[i] = (char)tolower(c);
 	}
 	stream->sni[i] = '\0';
-	/* A longer name was cut, and is none of ours. */
+	/* A longer name was cut, and cannot be ours. */
 	return i == len ? tls_server_choose(stream->signer.server, ssl, stream->sni, len) : 0;
 }
 
@@ -205,7 +205,7 @@ set_alert(struct tls_stream *stream, const char *what, int alert)
 	(void)tls_error_set(&stream->error, "%s: %s", what, stream->alert);
 }
 
-/* What mbedTLS said, as ours.  Only these four codes mean the same in both versions. */
+/* Translates what mbedTLS returned.  Only these codes mean the same in both versions. */
 static enum tls_result
 result_of(struct tls_stream *stream, int ret, const char *what)
 {
@@ -298,10 +298,10 @@ tls_handshake(struct tls_stream *stream)
 		return result;
 	if (stream->bio.join->wrong != NULL)
 		refuse_records(stream);
-	/* A client that fails early may send its alert in the clear where mbedTLS takes none such. */
+	/* A client that fails early may send its alert in the clear where mbedTLS expects none. */
 	else if (stream->alert == NULL && stream->bio.join->heard != 0)
 		set_alert(stream, "handshake", stream->bio.join->heard);
-	/* There may be an alert that tells the peer why. */
+	/* An alert for the peer may wait. */
 	(void)tls_bio_flush(&stream->bio);
 	stream->ended = result;
 	return result;
@@ -386,7 +386,7 @@ can_write(const struct tls_stream *stream)
 	       !stream->bio.collect;
 }
 
-/* One record.  All of it goes to the kernel or to bio, so that the library's part is done. */
+/* Writes a record.  All of it goes to the kernel or to bio, so that the library's part is done. */
 static ssize_t
 write_record(struct tls_stream *stream, const unsigned char *buf, size_t len)
 {

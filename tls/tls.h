@@ -1,17 +1,19 @@
 /*
  * tls.h: TLS for a server, on mbedTLS 2.28 (TLS 1.2) or 3.6 (TLS 1.2 and 1.3).
  *
- * A leaf library: it logs nothing, never exits and knows no process.  It has two sides that
+ * The only header of tls/ for what serves; `sallyport cert` includes cert.h too, and all others are
+ * private.  A leaf library: it logs nothing, never exits and knows no process.  It has two sides that
  * share no memory in a running server:
  *
  *   tls_server, tls_stream   certificates (public) and connections; in a worker
  *   tls_keys, tls_tickets    private keys and ticket keys; in the key process only
  *
- * What a worker needs of the other side it asks through struct tls_key_service, whose functions
- * the program provides.  mbedtls_pk_sign and mbedtls_pk_sign_ext are defined in signer.c, so that
- * libmbedtls itself calls ours; without a service a handshake fails (it never falls back).
+ * A worker asks the other side through struct tls_key_service, whose functions the program provides.
+ * mbedtls_pk_sign and mbedtls_pk_sign_ext are defined in signer.c, so that libmbedtls itself calls ours;
+ * without a service a handshake fails (it never falls back).
  *
- * Random numbers come from getrandom(2) alone; nothing here is seeded, nothing survives fork.
+ * Random numbers come from getrandom(2) alone: nothing is seeded, nothing survives fork.  All lengths are in
+ * octets.  x_free takes the pointer's address, and leaves NULL; it takes NULL too.
  */
 #ifndef TLS_TLS_H
 #define TLS_TLS_H
@@ -22,7 +24,7 @@
 #include <sys/types.h>
 #include <time.h>
 
-/* What went wrong, as one line for a log or a terminal: no newline, always terminated. */
+/* A failure as one line for a log or a terminal: no newline, always terminated. */
 struct tls_error {
 	char text[512];
 };
@@ -37,8 +39,7 @@ enum {
 	TLS_SIGNATURES = 1,	/* per connection: a handshake needs just one */
 	TLS_SEALS = 1,		/* per connection */
 	TLS_OPENS = 2,		/* per connection: two, as TLS 1.3 clients may offer two */
-	TLS_TICKET_LIFETIME =
-	    7200, /* seconds: what clients are told, and what tls_tickets_new wants */
+	TLS_TICKET_LIFETIME = 7200, /* seconds: for clients, and for tls_tickets_new */
 };
 
 struct tls_sign_request {
@@ -70,28 +71,25 @@ void tls_server_free(struct tls_server **server);
 
 /*
  * Adds the certificate chain in the PEM file at path (leaf first) and returns its number, counted
- * from 0; -1 with error set.  The first one added serves clients that name no host or an unknown
- * one; of several certificates for the same name an ECDSA one is preferred.  A file that also holds
- * a private key is refused, and what was read of it is wiped.
+ * from 0; -1 with error set.  The first one serves clients that name no host or an unknown one; of several
+ * certificates for the same name an ECDSA one is preferred.  A file that also holds a private key is
+ * refused, and what was read of it is wiped.
  */
 int tls_server_add(struct tls_server *server, const char *path, struct tls_error *error);
 
 /* To be called once after the last tls_server_add: 0, or -1 with error set. */
 int tls_server_ready(struct tls_server *server, struct tls_error *error);
 
-/* How many certificates. */
+/* The number of certificates. */
 size_t tls_server_count(const struct tls_server *server);
 
 /*
- * One certificate as a line of text for logs and for `sallyport check`: names, until when, issuer,
+ * A certificate as a line of text for logs and for `sallyport check`: names, until when, issuer,
  * SHA-256 of the leaf as OpenSSL prints it.  buf is always terminated; -1: no such, or cut short.
  */
 int tls_server_describe(const struct tls_server *server, size_t index, char *buf, size_t size);
 
-enum {
-	TLS_EXPIRES_SOON = 14, /* days before its end that a certificate is a finding */
-	TLS_FINDINGS_MAX = 8,  /* the rest after these are mended */
-};
+enum { TLS_FINDINGS_MAX = 8 }; /* the rest comes after these are mended */
 
 struct tls_findings {
 	size_t len;
@@ -102,8 +100,8 @@ struct tls_findings {
 };
 
 /*
- * What clients do not like about a certificate's chain at this time, or soon will not: expired or not
- * yet valid, an intermediate that is missing, a wrong order, no names.  None when index is none's.
+ * Reasons for clients to refuse a certificate's chain at this time, or soon: expired or not yet valid, an
+ * intermediate that is missing, a wrong order, no names.  An unknown index has no findings.
  */
 void tls_server_look(
     struct tls_server *server, size_t index, time_t now, struct tls_findings *findings_r);
@@ -129,14 +127,14 @@ enum tls_result {
 
 struct tls_stream;
 
-/* What was negotiated; for the log.  Pointers live as long as the stream. */
+/* The outcome of the handshake, for the log.  Pointers live as long as the stream. */
 struct tls_info {
 	const char *version; /* "1.2", "1.3" */
 	const char *cipher;  /* IANA name, e.g. TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 */
 	int bits;	     /* of the symmetric key: 128 or 256 */
 	bool resumed;
-	const char *sni;  /* what the client asked for; "" if nothing */
-	const char *alpn; /* "" if the client offered none */
+	const char *sni;  /* the host that the client asked for, or "" */
+	const char *alpn; /* "" if the client offered no protocol */
 };
 
 /* First thing in a process that will handshake (PSA for 3.6; nothing on 2.28).  0 or -1. */
@@ -178,7 +176,7 @@ const char *tls_stream_error(const struct tls_stream *stream);
 
 /*
  * The fatal alert by which the peer ended the stream, as a constant for a log, for instance "client
- * refused the certificate: unknown CA"; NULL: it sent none.
+ * refused the certificate: unknown CA"; NULL: it sent no alert.
  */
 const char *tls_stream_alert(const struct tls_stream *stream);
 
@@ -198,13 +196,14 @@ void tls_keys_free(struct tls_keys **keys);
 int tls_keys_add(
     struct tls_keys *keys, const char *chain_path, const char *key_path, struct tls_error *error);
 
-/* One signature: octets written, or -1.  All fields of the request are checked. */
+/* Signs once: octets written, or -1.  All fields of the request are checked. */
 ssize_t tls_keys_sign(
     struct tls_keys *keys, const struct tls_sign_request *request, unsigned char *out, size_t size);
 
 /*
  * Session tickets: AES-256-GCM, two keys, the older one only opens; rotated every lifetime / 2; the
- * time of issue is inside.  lifetime and now are in seconds; now is a monotonic clock.
+ * time of issue is inside.  lifetime and now are in seconds; now is a monotonic clock.  Sealing and opening
+ * return the octets written, or -1.
  */
 struct tls_tickets;
 

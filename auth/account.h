@@ -2,9 +2,9 @@
  * account.h: whether a user and a password belong together, and which account that is.
  *
  * The face of auth/: a leaf library that reads the password files, logs nothing and never exits.
- * auth_check runs only in the short-lived child that each login gets (server/reader/auth_answer.c), never
- * in a worker.  The program may also include sasl.h (in a worker), usersfile.h (check, master's look at
- * the file) and scheme.h (`sallyport passwd`); lookup.h is private.
+ * auth_check runs only in the short-lived child that each login gets (server/reader/auth_answer.c),
+ * never in a worker.  The program may also include sasl.h (in a worker), usersfile.h (check,
+ * master's look at the file) and scheme.h (`sallyport passwd`); lookup.h is private.
  */
 #ifndef AUTH_ACCOUNT_H
 #define AUTH_ACCOUNT_H
@@ -47,8 +47,9 @@ enum auth_verdict {
 };
 
 /*
- * Looks the user up and checks the password: C strings of at most AUTH_*_MAX octets, and the caller wipes
- * the password.  An unknown user costs the work of a wrong password: a hash of the same method and cost.
+ * Looks the user up and checks the password: C strings of at most AUTH_*_MAX octets, and the caller
+ * wipes the password.  An unknown user costs the work of a wrong password: a hash of the same
+ * method and cost.
  *
  * *reason_r gets a constant text for the administrator's log, without name or password, never for the
  * client.  account_r is filled if the verdict is AUTH_OK; otherwise only its name is, for the log, and

@@ -22,9 +22,9 @@ struct auth_lookup {
 };
 
 /*
- * Both fill *lookup_r, which is all zero before, for a name as the user gave it.  They return 0, also if
- * the name is not found; or -1 if the source cannot be read, with the cause, a constant, in *reason_r.
- * The source decides which names are the same; account.name is as the source spells it.
+ * Both fill *lookup_r, which is all zero before, for a name as the user gave it.  They return 0,
+ * also if the name is not found; or -1 if the source cannot be read, with the cause, a constant, in
+ * *reason_r.  The source decides which names are the same; account.name is as the source spells it.
  */
 int lookup_system(const struct auth_source *source, const char *name, struct auth_lookup *lookup_r,
     const char **reason_r);

@@ -1,8 +1,8 @@
 /*
  * sasl.h: the server side of SASL PLAIN (RFC 4616) and LOGIN, and base64 (RFC 4648).
  *
- * Pure parsing, no files and no privilege: for the worker.  A mechanism is fed one line of the client at
- * a time and says whether it wants more.
+ * Pure parsing, no files and no privilege: for the worker.  A mechanism is fed one line of the
+ * client at a time and says whether it wants more.
  */
 #ifndef AUTH_SASL_H
 #define AUTH_SASL_H
@@ -48,8 +48,8 @@ enum sasl_result sasl_feed(struct sasl *sasl, const char *line, size_t len, bool
 void sasl_clear(struct sasl *sasl);
 
 /*
- * Strict base64 (RFC 4648 section 4: padding required, no white space, zero pad bits).  Returns the octets
- * written to out_r, or -1 (malformed, or more than size).
+ * Strict base64 (RFC 4648 section 4: padding required, no white space, zero pad bits).  Returns the
+ * octets written to out_r, or -1 (malformed, or more than size).
  */
 long base64_decode(const char *in, size_t len, unsigned char *out_r, size_t size);
 

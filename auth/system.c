@@ -105,16 +105,25 @@ system_not_found(int error)
 	return error == 0 || error == ENOENT || error == ESRCH || error == EBADF || error == EPERM;
 }
 
-/* Takes hash and age: from shadow if passwd(5) says "x", else the hash in passwd itself. */
+/* Fills *lookup; hash and age are in shadow if passwd(5) says "x", else passwd has the hash. */
 static int
-system_take_hash(const struct passwd *pwd, struct auth_lookup *lookup, const char **reason_r)
+system_take(
+    const struct passwd *pwd, uid_t min_uid, struct auth_lookup *lookup, const char **reason_r)
 {
+	struct auth_account *account = &lookup->account;
 	char buffer[SYSTEM_BUFFER_SIZE];
 	struct spwd entry, *spwd = NULL;
 	const char *hash = pwd->pw_passwd;
 	int result = 0;
 	int error;
 
+	lookup->found = true;
+	lookup->refused = system_refused(pwd, min_uid);
+	account->uid = pwd->pw_uid;
+	account->gid = pwd->pw_gid;
+	if (!lookup_copy(account->name, sizeof(account->name), pwd->pw_name) ||
+	    !lookup_copy(account->home, sizeof(account->home), pwd->pw_dir))
+		lookup->refused = "the name or the home is too long";
 	if (strcmp(hash, "x") == 0) {
 		error = getspnam_r(pwd->pw_name, &entry, buffer, sizeof(buffer), &spwd);
 		if (spwd == NULL && !system_not_found(error)) {
@@ -129,22 +138,6 @@ system_take_hash(const struct passwd *pwd, struct auth_lookup *lookup, const cha
 		lookup->hash[0] = '\0';
 	explicit_bzero(buffer, sizeof(buffer));
 	return result;
-}
-
-static int
-system_take(
-    const struct passwd *pwd, uid_t min_uid, struct auth_lookup *lookup, const char **reason_r)
-{
-	struct auth_account *account = &lookup->account;
-
-	lookup->found = true;
-	lookup->refused = system_refused(pwd, min_uid);
-	account->uid = pwd->pw_uid;
-	account->gid = pwd->pw_gid;
-	if (!lookup_copy(account->name, sizeof(account->name), pwd->pw_name) ||
-	    !lookup_copy(account->home, sizeof(account->home), pwd->pw_dir))
-		lookup->refused = "the name or the home is too long";
-	return system_take_hash(pwd, lookup, reason_r);
 }
 
 /* A look-up in passwd. */

@@ -44,16 +44,17 @@ int usersfile_open(const char *path, const char **reason_r);
  * Looks name up in an open file; ASCII letters are compared without regard to case, and the first
  * of several entries counts.  *found_r says whether it is there; then entry_r points into line,
  * which the caller provides and wipes.  fallback_r gets the hash of the first usable entry ("" if
- * there is none), for the cost of an unknown user.  Wrong lines are passed over.  The file is always read
- * to its end, so that the time does not tell where an entry stands.  0, or -1 if reading fails.
+ * there is none), for the cost of an unknown user.  Wrong lines are passed over.  The file is
+ * always read to its end, so that the time does not tell where an entry stands.  0, or -1 if
+ * reading fails.
  */
 int usersfile_find(FILE *file, const char *name, char line[USERSFILE_LINE_MAX],
     struct usersfile_entry *entry_r, bool *found_r, char fallback_r[USERSFILE_LINE_MAX]);
 
 /*
  * Reads an open file to its end and reports each line that no login can ever use, unless the
- * account is locked: its number, from 1, and the cause, a constant text for the administrator.  Returns the
- * number of accounts, those reported included.
+ * account is locked: its number, from 1, and the cause, a constant text for the administrator.
+ * Returns the number of accounts, those reported included.
  */
 unsigned usersfile_check(FILE *file, const struct auth_source *source,
     void (*report)(void *ctx, unsigned line, const char *reason), void *ctx);

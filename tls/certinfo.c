@@ -106,7 +106,7 @@ get_span(unsigned char **p, const unsigned char *end, int tag, struct tls_span *
 	return true;
 }
 
-/* Steps over an Extension (RFC 5280, section 4.1): OID, optional critical, OCTET STRING with the value. */
+/* Steps over an Extension (RFC 5280, section 4.1): OID, maybe critical, value in an OCTET STRING. */
 static bool
 get_extension(
     unsigned char **p, const unsigned char *end, struct tls_span *oid_r, struct tls_span *value_r)

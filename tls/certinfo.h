@@ -22,8 +22,8 @@ struct tls_span {
 };
 
 /*
- * Gives one after the other the names of subjectAltName that servers have: dNSName as it is, with '?' for
- * octets that are not printable; iPAddress as inet_ntop writes it.  Begin with *next =
+ * Gives one after the other the names of subjectAltName that servers have: dNSName as it is, with
+ * '?' for octets that are not printable; iPAddress as inet_ntop writes it.  Begin with *next =
  * &crt->subject_alt_names; returns false at the end.
  */
 bool tls_certinfo_name(const mbedtls_x509_sequence **next, char name_r[TLS_NAME_TEXT]);

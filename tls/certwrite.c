@@ -243,8 +243,9 @@ names(struct pool *pool, const struct tls_certwrite *cert)
 }
 
 /*
- * The extensions that say what the key is for.  Our CA signs servers only, no other CA (pathLenConstraint
- * is 0).  Suites with ephemeral keys only sign, so that a server's RSA key needs no keyEncipherment either.
+ * The extensions that say what the key is for.  Our CA signs servers only, no other CA
+ * (pathLenConstraint is 0).  Suites with ephemeral keys only sign, so that a server's RSA key needs
+ * no keyEncipherment either.
  */
 static struct tls_span
 usage(struct pool *pool, const struct tls_certwrite *cert)

@@ -29,7 +29,7 @@ struct tls_certwrite {
 char *tls_certwrite_certificate(const struct tls_certwrite *cert);
 char *tls_certwrite_request(const struct tls_certwrite *cert);
 
-/* PEM text of len octets of DER, between "-----BEGIN label-----" lines; the caller frees it.  Or NULL. */
+/* PEM text of len octets of DER, which the caller frees, or NULL.  label: as in "BEGIN label". */
 char *tls_certwrite_pem(const char *label, const unsigned char *der, size_t len);
 
 #endif

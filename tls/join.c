@@ -29,12 +29,17 @@ set_wrong(struct tls_join *join, int alert, const char *why)
 	join->wrong = why;
 }
 
-/* The header is complete.  The first record of a message gives its version to the joined one. */
-static void
-begin_record(struct tls_join *join)
+/* When the header is complete a record begins; the first one of a message gives it its version. */
+static size_t
+feed_header(struct tls_join *join, const unsigned char *raw, size_t len, bool tls13)
 {
+	size_t n = least(len, TLS_JOIN_HEADER - join->header_len);
 	const unsigned char *header = join->header;
 
+	memcpy(join->header + join->header_len, raw, n);
+	join->header_len += n;
+	if (join->header_len < TLS_JOIN_HEADER)
+		return n;
 	join->header_len = 0;
 	join->left = (size_t)header[3] << 8 | header[4];
 	join->gather = !join->off && header[0] == MBEDTLS_SSL_MSG_HANDSHAKE &&
@@ -49,20 +54,8 @@ begin_record(struct tls_join *join)
 		join->ready = TLS_JOIN_HEADER;
 	if (join->have == 0)
 		memcpy(join->out, header, TLS_JOIN_HEADER);
-}
-
-static size_t
-feed_header(struct tls_join *join, const unsigned char *raw, size_t len, bool tls13)
-{
-	size_t n = least(len, TLS_JOIN_HEADER - join->header_len);
-
-	memcpy(join->header + join->header_len, raw, n);
-	join->header_len += n;
-	if (join->header_len < TLS_JOIN_HEADER)
-		return n;
-	begin_record(join);
 	/* In TLS 1.3 it means nothing, and a second hello may follow (RFC 8446 appendix D.4). */
-	if (join->header[0] == MBEDTLS_SSL_MSG_CHANGE_CIPHER_SPEC && !tls13)
+	if (header[0] == MBEDTLS_SSL_MSG_CHANGE_CIPHER_SPEC && !tls13)
 		join->off = true;
 	return n;
 }

@@ -60,8 +60,8 @@ tls_keys_add(
 }
 
 /*
- * A TLS handshake can ask for this and nothing else.  The asker may be a worker that was taken over: that
- * it gets a hash of its choice signed cannot be helped, only counted (TLS_SIGNATURES).
+ * A TLS handshake can ask for this and nothing else.  The asker may be a worker that was taken
+ * over: that it gets a hash of its choice signed cannot be helped, only counted (TLS_SIGNATURES).
  */
 static bool
 request_valid(const struct tls_keys *keys, const struct tls_sign_request *request)

@@ -60,8 +60,8 @@ check_file(int fd, bool secret, struct pem_file *file, struct tls_error *error)
 }
 
 /*
- * Reads without stdio, so that no copy of a key is left.  A file that grows meanwhile is cut at the size it
- * had, which parsing will notice.
+ * Reads without stdio, so that no copy of a key is left.  A file that grows meanwhile is cut at the
+ * size it had, which parsing will notice.
  */
 static int
 fill(int fd, struct pem_file *file, struct tls_error *error)

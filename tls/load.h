@@ -23,8 +23,8 @@ int tls_load_server_chain(const char *path, mbedtls_x509_crt *chain, struct tls_
 int tls_load_chain(const char *path, mbedtls_x509_crt *chain, struct tls_error *error);
 
 /*
- * Reads a server's chain and the private key of its leaf.  Refused: a key that is encrypted, that group or
- * others have any right to, or that does not fit the leaf.
+ * Reads a server's chain and the private key of its leaf.  Refused: a key that is encrypted, that
+ * group or others have any right to, or that does not fit the leaf.
  */
 int tls_load_pair(const char *chain_path, const char *key_path, mbedtls_x509_crt *chain,
     mbedtls_pk_context *key, struct tls_error *error);

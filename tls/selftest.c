@@ -69,17 +69,6 @@ side_setup(struct side *side)
 	return ret;
 }
 
-static int
-server_setup(struct side *side, struct tls_server *server, size_t number)
-{
-	mbedtls_x509_crt *chain = &server->certs[number];
-	int ret = tls_server_configure(server, &side->conf);
-
-	if (ret == 0)
-		ret = mbedtls_ssl_conf_own_cert(&side->conf, chain, &chain->pk);
-	return ret == 0 ? side_setup(side) : ret;
-}
-
 static bool
 failed(int ret)
 {
@@ -115,6 +104,7 @@ test_one(struct tls_server *server, size_t number, bool tls13,
 	struct tls_signer signer = {.server = server, .service = service};
 	struct side client = {.in = &to_client, .out = &to_server};
 	struct side peer = {.in = &to_server, .out = &to_client};
+	mbedtls_x509_crt *chain = &server->certs[number];
 	const char *version = tls13 ? "1.3" : "1.2";
 	int ret, result = 0;
 
@@ -127,7 +117,11 @@ test_one(struct tls_server *server, size_t number, bool tls13,
 	if (ret == 0)
 		ret = side_setup(&client);
 	if (ret == 0)
-		ret = server_setup(&peer, server, number);
+		ret = tls_server_configure(server, &peer.conf);
+	if (ret == 0)
+		ret = mbedtls_ssl_conf_own_cert(&peer.conf, chain, &chain->pk);
+	if (ret == 0)
+		ret = side_setup(&peer);
 	if (ret == 0)
 		ret = shake_hands(&client, &peer, &signer);
 	if (ret != 0)

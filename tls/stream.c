@@ -81,24 +81,14 @@ seal_session(
 }
 
 /*
- * TLS 1.3 ends the connection when no ticket can be had, so that there the client gets one that
- * is good for nothing, with a lifetime of 0: to be thrown away (RFC 8446, section 4.6.1).
+ * TLS 1.3 ends the connection without a ticket, so there the client gets one that is good for
+ * nothing, with a lifetime of 0: to be thrown away (RFC 8446, section 4.6.1).
  */
-static int
-write_dummy(unsigned char *start, const unsigned char *end, size_t *len_r)
-{
-	enum { DUMMY_LEN = 16 };
-
-	if (end - start < DUMMY_LEN || tls_random(NULL, start, DUMMY_LEN) != 0)
-		return MBEDTLS_ERR_SSL_BUFFER_TOO_SMALL;
-	*len_r = DUMMY_LEN;
-	return 0;
-}
-
 static int
 write_ticket(void *ctx, const mbedtls_ssl_session *session, unsigned char *start,
     const unsigned char *end, size_t *len_r, uint32_t *lifetime_r)
 {
+	enum { DUMMY_LEN = 16 };
 	struct tls_stream *stream = ctx;
 	ssize_t n;
 
@@ -106,11 +96,15 @@ write_ticket(void *ctx, const mbedtls_ssl_session *session, unsigned char *start
 	*lifetime_r = 0;
 	*len_r = 0;
 	n = seal_session(stream, session, start, (size_t)(end - start));
-	if (n < 0)
-		return compat_is_tls13(&stream->ssl) ? write_dummy(start, end, len_r)
-						     : MBEDTLS_ERR_SSL_BUFFER_TOO_SMALL;
-	*len_r = (size_t)n;
-	*lifetime_r = TLS_TICKET_LIFETIME;
+	if (n > 0) {
+		*len_r = (size_t)n;
+		*lifetime_r = TLS_TICKET_LIFETIME;
+		return 0;
+	}
+	if (!compat_is_tls13(&stream->ssl) || end - start < DUMMY_LEN ||
+	    tls_random(NULL, start, DUMMY_LEN) != 0)
+		return MBEDTLS_ERR_SSL_BUFFER_TOO_SMALL;
+	*len_r = DUMMY_LEN;
 	return 0;
 }
 
@@ -205,10 +199,15 @@ set_alert(struct tls_stream *stream, const char *what, int alert)
 	(void)tls_error_set(&stream->error, "%s: %s", what, stream->alert);
 }
 
-/* Translates what mbedTLS returned.  Only these codes mean the same in both versions. */
+/*
+ * Translates what mbedTLS returned, of which only these codes mean the same in both versions.
+ * Unless it just waits, the stream ends with it.
+ */
 static enum tls_result
 result_of(struct tls_stream *stream, int ret, const char *what)
 {
+	enum tls_result result = TLS_FAILED;
+
 	switch (ret) {
 	case MBEDTLS_ERR_SSL_WANT_READ:
 		return TLS_WANT_READ;
@@ -216,18 +215,22 @@ result_of(struct tls_stream *stream, int ret, const char *what)
 		return TLS_WANT_WRITE;
 	case MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY:
 		(void)tls_error_set(&stream->error, "%s: the peer closed the stream", what);
-		return TLS_CLOSED;
+		result = TLS_CLOSED;
+		break;
 	case MBEDTLS_ERR_SSL_CONN_EOF:
-		(void)tls_error_set(&stream->error, "%s: the peer %s", what,
-		    stream->bio.broken ? "broke the connection" : "ended the connection");
-		return TLS_EOF;
+		(void)tls_error_set(&stream->error, "%s: the peer %s the connection", what,
+		    stream->bio.broken ? "broke" : "ended");
+		result = TLS_EOF;
+		break;
 	case MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE:
 		set_alert(stream, what, compat_last_alert(&stream->ssl));
-		return TLS_FAILED;
+		break;
 	default:
 		(void)tls_error_library(&stream->error, ret, "%s", what);
-		return TLS_FAILED;
+		break;
 	}
+	stream->ended = result;
+	return result;
 }
 
 static enum tls_result
@@ -303,7 +306,6 @@ tls_handshake(struct tls_stream *stream)
 		set_alert(stream, "handshake", stream->bio.join->heard);
 	/* An alert for the peer may wait. */
 	(void)tls_bio_flush(&stream->bio);
-	stream->ended = result;
 	return result;
 }
 
@@ -362,11 +364,7 @@ tls_read(struct tls_stream *stream, void *buf, size_t size)
 	if (ret == 0 && !over)
 		return fail(stream, "read: too many empty records");
 	result = result_of(stream, ret == 0 ? MBEDTLS_ERR_SSL_CONN_EOF : ret, "read");
-	if (result == TLS_WANT_WRITE)
-		return fail(stream, "read: the library wants to write");
-	if (result != TLS_WANT_READ)
-		stream->ended = result;
-	return result;
+	return result == TLS_WANT_WRITE ? fail(stream, "read: the library wants to write") : result;
 }
 
 bool
@@ -404,7 +402,6 @@ write_record(struct tls_stream *stream, const unsigned char *buf, size_t len)
 	result = result_of(stream, ret, "write");
 	if (result != TLS_EOF && result != TLS_FAILED)
 		return fail(stream, "write: the library wants to wait");
-	stream->ended = result;
 	return result;
 }
 

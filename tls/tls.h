@@ -8,12 +8,12 @@
  *   tls_server, tls_stream   certificates (public) and connections; in a worker
  *   tls_keys, tls_tickets    private keys and ticket keys; in the key process only
  *
- * A worker asks the other side through struct tls_key_service, whose functions the program provides.
- * mbedtls_pk_sign and mbedtls_pk_sign_ext are defined in signer.c, so that libmbedtls itself calls ours;
- * without a service a handshake fails (it never falls back).
+ * A worker asks the other side through struct tls_key_service, whose functions the program
+ * provides. mbedtls_pk_sign and mbedtls_pk_sign_ext are defined in signer.c, so that libmbedtls
+ * itself calls ours; without a service a handshake fails (it never falls back).
  *
- * Random numbers come from getrandom(2) alone: nothing is seeded, nothing survives fork.  All lengths are in
- * octets.  x_free takes the pointer's address, and leaves NULL; it takes NULL too.
+ * Random numbers come from getrandom(2) alone: nothing is seeded, nothing survives fork.  All
+ * lengths are in octets.  x_free takes the pointer's address, and leaves NULL; it takes NULL too.
  */
 #ifndef TLS_TLS_H
 #define TLS_TLS_H
@@ -71,9 +71,9 @@ void tls_server_free(struct tls_server **server);
 
 /*
  * Adds the certificate chain in the PEM file at path (leaf first) and returns its number, counted
- * from 0; -1 with error set.  The first one serves clients that name no host or an unknown one; of several
- * certificates for the same name an ECDSA one is preferred.  A file that also holds a private key is
- * refused, and what was read of it is wiped.
+ * from 0; -1 with error set.  The first one serves clients that name no host or an unknown one; of
+ * several certificates for the same name an ECDSA one is preferred.  A file that also holds a
+ * private key is refused, and what was read of it is wiped.
  */
 int tls_server_add(struct tls_server *server, const char *path, struct tls_error *error);
 
@@ -100,8 +100,9 @@ struct tls_findings {
 };
 
 /*
- * Reasons for clients to refuse a certificate's chain at this time, or soon: expired or not yet valid, an
- * intermediate that is missing, a wrong order, no names.  An unknown index has no findings.
+ * Reasons for clients to refuse a certificate's chain at this time, or soon: expired or not yet
+ * valid, an intermediate that is missing, a wrong order, no names.  An unknown index has no
+ * findings.
  */
 void tls_server_look(
     struct tls_server *server, size_t index, time_t now, struct tls_findings *findings_r);
@@ -202,8 +203,8 @@ ssize_t tls_keys_sign(
 
 /*
  * Session tickets: AES-256-GCM, two keys, the older one only opens; rotated every lifetime / 2; the
- * time of issue is inside.  lifetime and now are in seconds; now is a monotonic clock.  Sealing and opening
- * return the octets written, or -1.
+ * time of issue is inside.  lifetime and now are in seconds; now is a monotonic clock.  Sealing and
+ * opening return the octets written, or -1.
  */
 struct tls_tickets;
 

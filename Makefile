@@ -2,15 +2,15 @@
 #
 #   make              build/sallyport
 #   make demo         install what is missing, build, run with a sample mailbox
-#   make check        install what the tests need, build, lint, run every test
+#   make check        install what the tests need, build, lint, run all tests
 #   make check-asan   the same tests with AddressSanitizer and UBSan
-#   make lint         what no compiler sees: includes, layout, clang-tidy, cppcheck, manuals
-#   make fuzz         every fuzzer for FUZZ_SECONDS each
-#   make torture      every fault at every call; everybody at once, with kills, for SECONDS
-#   make bench        sallyport beside Dovecot, Courier and solid-pop3d: time, CPU, memory
+#   make lint         check what no compiler sees: includes, layout, manuals; run clang-tidy and cppcheck
+#   make fuzz         run every fuzzer for FUZZ_SECONDS
+#   make torture      run every fault at every call; then many clients at once, with kills, for SECONDS
+#   make bench        measure time, CPU and memory beside Dovecot, Courier and solid-pop3d
 #   make install      DESTDIR, PREFIX
 #
-# BUILD names the build folder, so that builds with other flags lie side by side.
+# BUILD names the build folder, so that builds with different flags can exist side by side.
 
 VERSION = 0.1
 PREFIX = /usr/local
@@ -45,7 +45,7 @@ LIBS_maildir =
 
 LIBRARIES = auth maildir tls
 ARCHIVES = $(LIBRARIES:%=$(BUILD)/lib%.a)
-# Of a folder and the rooms in it.
+# The objects of a folder and of the rooms in it.
 objects = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)/*.c $(1)/*/*.c))
 SERVER = $(call objects,server)
 UNIT = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
@@ -68,7 +68,7 @@ $(BUILD)/%.o: %.c
 	@echo "  CC $<"
 	@$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
-# Tables made at build time, from Unicode's data and from what iconv(1) knows.
+# Tables that the build makes from the data of Unicode and from the charsets of iconv(1).
 UNICODE_DATA = /usr/share/unicode/UnicodeData.txt
 EXCLUSIONS = /usr/share/unicode/CompositionExclusions.txt
 TABLES = $(patsubst %,$(BUILD)/maildir/message/%_table.h,casemap charset nfc)
@@ -84,8 +84,8 @@ $(BUILD)/maildir/message/charset_table.h: maildir/message/charset.sh
 	@maildir/message/charset.sh >$@.new && mv $@.new $@
 tables: $(TABLES)
 
-# Unit tests: a leaf library's test (test_<library>_*.c) links that library and nothing else;
-# the server's link everything but main.
+# Unit tests: a test of a leaf library (test_<library>_*.c) links that library and nothing else; a test of
+# the server links everything but main.
 unit: $(UNIT)
 UNIT_LD = @$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^)
 define unit_rules
@@ -99,7 +99,7 @@ $(BUILD)/unit/test_server_%: $(BUILD)/tests/unit/test_server_%.o \
 	@mkdir -p $(@D)
 	$(UNIT_LD) $(LIBS_tls) $(LIBS_auth) -lcmocka
 
-# Faults: libmaildir.a with its calls into the file system renamed, so that the layer is between.
+# Faults: a libmaildir.a whose calls into the file system are renamed, so that they go to the layer.
 FAULT = $(BUILD)/fault
 fault: $(FAULT)/script $(FAULT)/damage $(FAULT)/sallyport
 $(FAULT)/libmaildir.a: $(BUILD)/libmaildir.a $(BUILD)/tests/fault/layer.o
@@ -113,7 +113,7 @@ $(FAULT)/sallyport: $(SERVER) $(BUILD)/tests/fault/arm.o $(BUILD)/tests/fault/la
     $(FAULT)/libmaildir.a $(BUILD)/libauth.a $(BUILD)/libtls.a
 	$(UNIT_LD) $(LIBS_tls) $(LIBS_auth)
 
-# --- the two commands, and the others ---
+# --- the two commands of the README, and the others ---
 
 demo:
 	@etc/need.sh build
@@ -131,13 +131,13 @@ check-asan:
 	@$(MAKE) --no-print-directory BUILD=build-asan OPT='-O1 -g' SANITIZE='$(SANITIZERS)' all unit fault
 	@tests/check.sh build-asan
 
-# CPATH: where clang-tidy finds the tables.
+# CPATH tells clang-tidy where the tables are.
 lint:
 	@etc/need.sh build test
 	@$(MAKE) --no-print-directory tables
 	@CPATH=$(BUILD) tests/lint.sh
 
-# Fuzzers need clang.  A target links the whole program but main.
+# Fuzzers need clang.  Each links the whole program but main.
 FUZZERS = $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(filter-out %/sallyport.o,$(SERVER)) $(ARCHIVES)
 	@mkdir -p $(@D)
@@ -149,7 +149,7 @@ fuzz:
 	    SANITIZE='-fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all' fuzzers
 	@tests/fuzz/run.sh build-fuzz $(FUZZ_SECONDS)
 
-# Every fault, then everybody at once on one server, for SECONDS; SEED to have a run again.
+# Every fault, then many clients at once on one server for SECONDS.  SEED repeats the decisions of a run.
 SECONDS = 600
 SEED =
 torture:
@@ -160,8 +160,9 @@ torture:
 	@PYTHONDONTWRITEBYTECODE=1 SALLYPORT_BUILD=$(BUILD) /usr/bin/python3 tests/torture/torture.py \
 	    --seconds $(SECONDS) $(SEED:%=--seed %)
 
-# PEERS: whom to measure beside sallyport, made in BENCH_DIR when missing; PEERS= for none.
-# ROWS: only rows with this word.  QUICK=1: small folders, one round.  README=1: the table goes there.
+# PEERS: the servers to measure beside sallyport; missing ones are installed in BENCH_DIR; PEERS= for none.
+# ROWS: only rows with these words.  QUICK=1: small folders, one round.  VAST=1: also a folder of 300,000.
+# README=1: writes the table into tests/bench/README.md.
 PEERS = dovecot24 dovecot23 courier solid
 BENCH_DIR = /var/cache/sallyport-bench
 $(BUILD)/bench/client: $(patsubst %,$(BUILD)/tests/bench/%.o,client conn imap pop3)

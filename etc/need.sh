@@ -1,16 +1,16 @@
 #!/bin/sh
-# need.sh KIND...: installs the Debian packages of each kind that are missing.
-#   build    what sallyport is built with
-#   test     what the tests use besides
-#   desktop  large mail programs, whose tests are skipped where they are not installed; and Evolution's mail
-#            library, of which two packages are unpacked below /var/cache/sallyport-test: ninety others come with them
-#   bench    what the benchmark uses besides; its peers are installed in a place of their own
+# need.sh KIND...: installs those Debian packages of each kind that are missing.
+#   build    for building sallyport
+#   test     for the tests, in addition
+#   desktop  large mail programs; their tests are skipped if the programs are missing.  Also Evolution's mail library:
+#            two of its packages are only unpacked, below /var/cache/sallyport-test, since they depend on ninety others
+#   bench    for the benchmark, in addition; its peers are installed in chroots of their own
 #   X.deb    that file, by its path
-# It first says how many packages it installs and how large they are, then how far it is.  It needs no
-# privilege where nothing is missing.
+# It first says how many packages it installs and how large they are, and then reports its progress.  It needs no
+# privilege if nothing is missing.
 #
-# Some of the packages are services (Postfix, Dovecot).  The tests run their own, so need.sh neither starts
-# nor enables the installed ones: the machine boots afterwards as it did before.
+# Some of the packages are services (Postfix, Dovecot).  The tests run these programs themselves, so need.sh neither
+# starts nor enables the services: the machine boots afterwards as it did before.
 set -eu
 
 packages() {
@@ -20,7 +20,7 @@ packages() {
 		echo bzip2 clang clang-format clang-tidy cppcheck mandoc libcmocka-dev python3 python3-pytest python3-pytest-xdist \
 			procps strace curl fetchmail mpop getmail6 mutt neomutt isync offlineimap3 expect postfix \
 			dovecot-core dovecot-pop3d dovecot-imapd git passwd iproute2 e2fsprogs
-		# the compiler's own run time for the sanitizers and fuzzers
+		# the run time of this version of clang, for sanitizers and fuzzers
 		dpkg-query -W -f '${Version}' clang 2>/dev/null | sed -n 's/^[0-9]*:\([0-9]*\)\..*/libclang-rt-\1-dev/p'
 		;;
 	desktop) echo thunderbird libcamel1.2-dev libical-dev pkg-config ;;
@@ -38,7 +38,7 @@ missing() {
 	done
 }
 
-# What starts at boot: systemd's links (one to /dev/null is a mask), and those of init scripts.
+# The links that start services at boot: those of systemd (a link to /dev/null is a mask) and of init scripts.
 enabled() {
 	find /etc/systemd/system /etc/systemd/user -type l ! -lname /dev/null 2>/dev/null || :
 	find /etc/rc[2-5].d -name 'S*' 2>/dev/null || :
@@ -57,8 +57,8 @@ disable() {
 	done
 }
 
-# Debian's way to keep services from being started is policy-rc.d; systemd's to keep them from being enabled
-# is a preset, and one in /run is gone at the next boot, whatever becomes of this script.
+# policy-rc.d keeps Debian's packages from starting services, and a preset keeps systemd from enabling them.  The preset
+# is in /run, so it is gone after the next boot even if this script is killed.
 forbid_services() {
 	before=$(enabled)
 	policy=/usr/sbin/policy-rc.d
@@ -99,7 +99,7 @@ apt() {
 	apt-get -q --no-install-recommends "$@"
 }
 
-# As root: installs the packages.
+# Installs the packages; runs as root.
 install_packages() {
 	export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
 	dir=$(mktemp -d)
@@ -131,7 +131,7 @@ install_packages() {
 evolution=/var/cache/sallyport-test/evolution-data-server
 unpack_evolution() {
 	mkdir -p "${evolution%/*}"
-	dir=$(mktemp -d "${evolution%/*}/unpack.XXXXXX") # beside it, so that it gets its name only when it is whole
+	dir=$(mktemp -d "${evolution%/*}/unpack.XXXXXX") # in the same folder, so that a rename gives it its name when it is complete
 	trap 'rm -rf "$dir"' EXIT
 	cd "$dir"
 	apt download -o APT::Sandbox::User=root evolution-data-server evolution-data-server-common >/dev/null
@@ -152,7 +152,7 @@ if [ "${1:-}" = --install ]; then
 	exit
 fi
 
-[ -x /usr/bin/apt-get ] || { echo "need.sh: no apt-get here; install what README.md names" >&2; exit 0; }
+[ -x /usr/bin/apt-get ] || { echo "need.sh: no apt-get here; install the packages that this script names" >&2; exit 0; }
 lacking=$(missing "$@")
 case " $* " in
 *" desktop "*) [ -d $evolution ] || unpack=yes ;;
@@ -164,6 +164,6 @@ $root apt-get update -q >/dev/null
 [ -z "$unpack" ] || $root "$0" --unpack
 [ -n "$lacking" ] || exit 0
 $root "$0" --install $lacking
-# clang's run time has a name that is known only now.
+# The name of clang's run time depends on the version of clang that was just installed.
 lacking=$(missing "$@" | grep -v '\.deb$' || :)
 [ -z "$lacking" ] || $root "$0" --install $lacking

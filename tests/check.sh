@@ -1,6 +1,6 @@
 #!/bin/sh
-# check.sh BUILD: every test there is, against the program in BUILD; the last line counts them.
-# SALLYPORT_TESTS: arguments for pytest, to run fewer.
+# check.sh BUILD: runs the linters and all tests on the program in the folder BUILD; the last line counts them.
+# SALLYPORT_TESTS has the arguments for pytest, to run fewer tests.
 set -u
 build=$1
 passed=0 failed=0 skipped=0
@@ -20,7 +20,7 @@ one() {
 	fi
 }
 
-# A build with sanitizers has the same sources: they are linted once.
+# The sources are the same for a build with sanitizers, so lint runs only for the other.
 case $build in
 *asan*) ;;
 *) one lint tests/lint.sh ;;
@@ -31,7 +31,7 @@ done
 one "messages" /usr/bin/python3 tests/messages/wire.py
 
 export SALLYPORT_BUILD="$build" PYTHONDONTWRITEBYTECODE=1
-# Two at once: most of a test's time is waiting.  More would wait for processors, which some tests measure.
+# Two tests at once, since a test mostly waits.  More would wait for processors, and some tests measure CPU time.
 /usr/bin/python3 -m pytest -p no:cacheprovider -n 2 --dist loadfile -q -rs --durations=5 \
 	${SALLYPORT_TESTS:-tests/run} >"$log" 2>&1
 status=$?

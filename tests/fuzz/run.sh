@@ -1,7 +1,7 @@
 #!/bin/sh
-# run.sh BUILD SECONDS: every fuzzer for so many seconds, as many at once as there are processors, each
-# from its corpus in tests/fuzz/corpus; what it learns is kept in BUILD/fuzz/corpus.  A finding is left
-# in BUILD/fuzz, and fails.
+# run.sh BUILD SECONDS [FUZZER]: runs every fuzzer, or the named one, for so many seconds each, as many at once as
+# there are processors.  A fuzzer starts from its corpus in tests/fuzz/corpus and keeps new inputs in
+# BUILD/fuzz/corpus.  A finding is left in BUILD/fuzz, and the run fails.
 set -eu
 build=$1 seconds=$2
 

@@ -1,8 +1,9 @@
-"""The running server for the tests: real processes, real uids when root, everything on loopback.
+"""The running server for the tests: real processes on loopback, with real uids if the tests run as root.
 
-A test asks for `serve`, a factory: serve(settings) starts a server of its own with accounts anna and
-ben (and more by users=...), and stops it at the end, by pid.  As root the accounts have uids of their
-own and workers are chrooted; otherwise all run as the current user, and tests that need root skip.
+A test takes the fixture `server`, or `serve` for settings of its own: serve(settings) starts a server with the accounts
+anna and ben (users=... for others) and stops it after the test, by pid.  If the tests run as root, each account has a
+uid of its own and workers are chrooted.  Otherwise all processes run as the current user, and tests that need root are
+skipped.  tests/README.md says how to run and add tests.
 """
 
 import imaplib
@@ -25,7 +26,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = ROOT / os.environ.get("SALLYPORT_BUILD", "build")
 PROGRAM = BUILD / "sallyport"
 IS_ROOT = os.geteuid() == 0
-# False also for root in a chroot that is no mount of its own.
+# False for root, too, in a chroot that is not a mount.
 HAS_NAMESPACES = IS_ROOT and subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode == 0
 ASAN = "asan" in BUILD.name
 WORKER_USER, KEY_USER = "nobody", "daemon"
@@ -41,7 +42,7 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "root: needs root")
+    config.addinivalue_line("markers", "root: needs root, for real uids and chroots")
     config.addinivalue_line("markers", "namespaces: needs a mount namespace of its own")
 
 
@@ -56,7 +57,7 @@ def free_ports(n):
 
 
 def until(condition, seconds=10.0, what="condition"):
-    """Waits for condition() to be true."""
+    """Waits until condition() is true and returns its value; fails after so many seconds."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         value = condition()
@@ -83,7 +84,7 @@ class Account:
             path.chmod(0o700)
 
     def folder(self, name=None):
-        """The directory of a folder: None is INBOX, "Sub/Folder" as IMAP writes it."""
+        """The directory of a folder.  name: as IMAP writes it, "Sub/Folder"; None: INBOX."""
         return self.maildir if name is None else self.maildir / ("." + name.replace("/", "."))
 
     def make_folder(self, name):
@@ -92,7 +93,7 @@ class Account:
             self.own(self.folder(name) / sub)
 
     def deliver(self, content, name=None, sub="new", folder=None):
-        """One message, as a delivery agent does it: tmp/, then rename to new/."""
+        """Delivers a message as a delivery agent does: writes to tmp/, then renames to new/.  Returns the file's name."""
         Account.count = getattr(Account, "count", 0) + 1
         name = name or f"{int(time.time())}.M{Account.count:06d}P{os.getpid()}.test"
         if isinstance(content, str):
@@ -108,14 +109,14 @@ class Account:
 
 
 class Answer:
-    """A command's answer: status ("OK"), text behind it, untagged lines (bytes, literals inside)."""
+    """The answer to a command: status ("OK"), the text after it, the untagged lines (bytes, with their literals)."""
 
     def __init__(self, status, text, untagged):
         self.status, self.text, self.untagged = status, text, untagged
         self.ok, self.no, self.bad = status == "OK", status == "NO", status == "BAD"
 
     def find(self, pattern):
-        """Matches of a regex (bytes) among the untagged lines."""
+        """The matches of a regex (bytes) in the untagged lines."""
         return [m for u in self.untagged if (m := re.search(pattern, u, re.S))]
 
     def __repr__(self):
@@ -123,7 +124,7 @@ class Answer:
 
 
 class Talk:
-    """IMAP as octets: a command out, its answer in, literals kept inside the lines they belong to."""
+    """IMAP as octets: sends a command and reads its answer.  A literal stays in the line to which it belongs."""
 
     def __init__(self, sock):
         self.sock, self.file, self.n, self.last = sock, sock.makefile("rb"), 0, None
@@ -132,7 +133,7 @@ class Talk:
         self.sock.sendall(data if isinstance(data, bytes) else data.encode())
 
     def line(self):
-        """One answer line without its CRLF; literals are taken in with it.  b"" at the end."""
+        """Reads a line with its literals, without its CRLF.  b"" at the end of the connection."""
         whole = b""
         while True:
             line = self.file.readline()
@@ -144,14 +145,14 @@ class Talk:
             whole += self.file.read(int(m[1]))
 
     def start(self, command):
-        """Sends a command, returns its tag."""
+        """Sends a command and returns its tag."""
         self.n += 1
         tag = b"t%d" % self.n
         self.send(tag + b" " + (command if isinstance(command, bytes) else command.encode()) + b"\r\n")
         return tag
 
     def finish(self, tag):
-        """Reads up to the tagged answer."""
+        """Reads until the tagged answer and returns the Answer."""
         untagged = []
         while True:
             line = self.line()
@@ -163,7 +164,7 @@ class Talk:
             untagged.append(line)
 
     def cmd(self, command, *literals):
-        """A command; each literal is sent when the server asks for it: cmd("APPEND x {5}", b"hello")."""
+        """Sends a command, and each literal when the server asks for it: cmd("APPEND x {5}", b"hello")."""
         tag = self.start(command)
         untagged = []
         for literal in literals:
@@ -287,14 +288,14 @@ class Server:
 
     @property
     def pid(self):
-        """master's"""
+        """The pid of master."""
         if not self.wrapper:
             return self.process.pid
         return int(subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True,
                                   text=True).stdout.split()[0])
 
     def children(self):
-        """pid -> title of master's children, and theirs."""
+        """pid -> (uid, title) of all descendants of master."""
         out = subprocess.run(["ps", "-e", "-o", "pid=,ppid=,uid=,args="], capture_output=True, text=True).stdout
         rows = [line.split(None, 3) for line in out.splitlines()]
         mine, found = {str(self.pid)}, {}
@@ -329,7 +330,7 @@ class Server:
         return imaplib.IMAP4_SSL("localhost", self.imaps, ssl_context=context or self.context(), timeout=timeout)
 
     def imap_login(self, name="anna", tls=True, timeout=20):
-        """Logged in, over the TLS port or by STARTTLS."""
+        """Returns an imaplib session, logged in over the TLS port or by STARTTLS."""
         i = self.imap_tls(timeout) if tls else self.imap_clear(timeout)
         if not tls:
             i.starttls(self.context())
@@ -337,7 +338,7 @@ class Server:
         return i
 
     def imap_talk(self, name="anna", tls=True, timeout=20):
-        """A Talk, logged in; name None: only greeted."""
+        """Returns a Talk, logged in; with name None only the greeting is read."""
         s = socket.create_connection(("127.0.0.1", self.imaps if tls else self.imap), timeout)
         if tls:
             s = self.context().wrap_socket(s, server_hostname="localhost")
@@ -348,7 +349,7 @@ class Server:
         return talk
 
     def raw(self, tls=False, timeout=20):
-        """A socket with a file to read lines from; the greeting is read."""
+        """Returns a POP3 socket and a file to read its lines from; the greeting is read."""
         s = socket.create_connection(("127.0.0.1", self.pop3s if tls else self.pop3), timeout)
         if tls:
             s = self.context().wrap_socket(s, server_hostname="localhost")
@@ -373,7 +374,7 @@ def serve(certificates):
     servers, directories = [], []
 
     def factory(settings=None, users=None, start=True, wrapper=()):
-        # not pytest's tmp_path: mail users must be able to come in
+        # pytest's tmp_path is closed to other users, and the mail users must get in.
         d = pathlib.Path(tempfile.mkdtemp(prefix="sallyport-test."))
         d.chmod(0o755)
         directories.append(d)

@@ -1,7 +1,7 @@
-"""What must be true of a Maildir on which everybody works at once, and a mailbox as a client knows it.
+"""The model: what must be true of a Maildir on which many work at once, and a mailbox as a client knows it.
 
-A message has a name ("mx.12") from which its text follows.  A place is a folder and a name: a message comes to a
-place once and leaves it once, so that of each place it is known how many files there must and may be.
+A message has a name ("mx.12"); its text follows from the name.  A place is a folder and a name.  A message comes to a
+place once and leaves it once, so the model knows for each place how many files must be there and how many may be.
 """
 
 import os
@@ -14,7 +14,7 @@ ID = re.compile(rb"Message-ID: <([^>]*)@x>", re.I)
 
 
 class Broken(AssertionError):
-    """What should hold does not."""
+    """A rule of the model does not hold."""
 
 
 def content(name):
@@ -33,19 +33,19 @@ class Model:
     def __init__(self, folders):
         self.folders, self.lock = folders, threading.RLock()
         self.places = {}      # (folder, name) -> [least, most]
-        self.removals = set() # names that somebody has begun to remove somewhere
-        self.astray = set()   # names that were away for a while, or whose flags somebody wrote anew
+        self.removals = set() # names of messages that an actor has begun to remove from some folder
+        self.astray = set()   # names of messages whose files were away for a while, or got other flags meanwhile
         self.names = {}       # (folder, UID) -> name
         self.uids = {}        # (folder, name) -> UID
         self.uidls = {}       # POP3's UIDL -> name
         self.validity, self.modseq = {}, {}
-        self.keywords = {}    # (folder, name) -> {keyword: True, False, or None when it may be either}
-        self.copies = set()   # places that have their keywords from elsewhere
+        self.keywords = {}    # (folder, name) -> {keyword: True, False, or None: it may be either}
+        self.copies = set()   # places whose messages came by COPY or MOVE, with keywords of another place
 
     # --- messages come and go ---
 
     def arriving(self, folder, name):
-        """False when it is there, or was, or comes by another way."""
+        """Call before a message comes.  Returns False if the message is there, was there, or is on its way."""
         with self.lock:
             if (folder, name) in self.places:
                 return False
@@ -55,7 +55,7 @@ class Model:
     def arrived(self, folder, name, uid=None, at=None):
         with self.lock:
             place = self.places[folder, name]
-            place[0] = place[1]  # somebody else may have removed it already
+            place[0] = place[1]  # another actor may have removed it already
             if name in self.removals:
                 place[0] = 0
         if uid is not None:
@@ -72,7 +72,7 @@ class Model:
                 self.removals.add(name)
 
     def left(self, folder, name):
-        """It is gone for good, unless a program had the file in hand."""
+        """The message is gone for good, unless a program holds the file and puts it back."""
         with self.lock:
             if name not in self.astray:
                 self.places[folder, name] = [0, 0]
@@ -86,7 +86,7 @@ class Model:
             before = self.uids.setdefault((folder, name), uid)
             if before == uid:
                 return
-            # Lines of dovecot-uidlist whose files are away are dropped once they are many.
+            # The server drops lines of dovecot-uidlist whose files are away once there are many.
             if name not in self.astray or uid < before:
                 raise Broken(f"{folder}: {name} has UID {uid} and had {before}")
             self.uids[folder, name] = uid
@@ -102,7 +102,7 @@ class Model:
                 raise Broken(f"{folder}: UIDVALIDITY is {validity} and was {self.validity[folder]}")
 
     def saw_modseq(self, folder, modseq, floor):
-        """floor: the highest seen before the question was asked."""
+        """floor: the highest that was known before the client asked."""
         with self.lock:
             if modseq < floor:
                 raise Broken(f"{folder}: HIGHESTMODSEQ has fallen from {floor} to {modseq}")
@@ -120,7 +120,7 @@ class Model:
         for (where, name), (least, most) in self.places.items():
             n = found.get(name, 0)
             if where == folder and n == 1 and most == 0 and name in self.astray:
-                self.places[where, name] = [0, 1]  # it was away when it was expunged, and is back
+                self.places[where, name] = [0, 1]  # the file was away when its message was expunged, and is back
                 continue
             if where == folder and not least <= n <= most:
                 raise Broken(f"{folder}: {name} is there {n} times, not {least} to {most}")
@@ -129,7 +129,7 @@ class Model:
             raise Broken(f"{folder}: nobody put these there: {unknown}")
 
     def check_all(self, found):
-        """found: folder -> {name: number}.  What nobody removed is somewhere, whatever became of a MOVE."""
+        """found: folder -> {name: number}.  A message that no actor removed is somewhere, whatever a MOVE did."""
         for name in {n for (_, n), (_, most) in self.places.items() if most} - self.removals:
             if any(p[0] for (_, n), p in self.places.items() if n == name):
                 continue
@@ -164,13 +164,13 @@ class Disk:
 
 
 class View:
-    """The selected mailbox as it was told: UIDs by number, and flags."""
+    """The selected mailbox as the client knows it from the answers: UIDs by message number, and flags."""
 
     def __init__(self, talk, folder, model, parameters="", verb="SELECT", state=None):
         self.talk, self.folder, self.model = talk, folder, model
         self.uids, self.flags, self.modseqs = [], {}, {}
         self.highest, self.resync = None, state is not None
-        if self.resync:  # what was known of it before
+        if self.resync:  # what the client knew of it before
             self.uids, self.flags = sorted(state), dict(state)
         self.floor = model.modseq.get(folder, 0)
         answer = self.cmd(f'{verb} "{folder}"{parameters}')
@@ -204,7 +204,7 @@ class View:
                 self.model.saw_modseq(self.folder, self.highest, self.floor)
 
     def take_exists(self, n, line, command):
-        if self.resync:  # how many there are; who, VANISHED and FETCH tell
+        if self.resync:  # the number of messages; VANISHED and FETCH say which they are
             self.exists = n
             return
         self.must(n >= len(self.uids), line, "EXISTS never takes away")
@@ -252,7 +252,7 @@ class View:
             self.modseqs[uid] = int(found[1])
 
     def learn(self):
-        """The UIDs, names and flags of what is new."""
+        """Asks for UIDs, names and flags of the new messages.  Returns None if there are none."""
         first = next((i for i, u in enumerate(self.uids) if u is None), None)
         if first is None:
             return None

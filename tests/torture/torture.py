@@ -1,10 +1,11 @@
-"""Everybody at once on one Maildir, everybody killed, the disk full, the index broken; see model.py for what must hold.
+"""Many at once on one Maildir, with kills, faults, a full disk and a broken index.  model.py says what must hold.
 
     torture.py [--seconds N] [--seed N] [--only Rsync,Killer]
 
-Every actor takes its decisions from a random stream of its own, made of the seed and its name; what comes first among
-them is up to the machine.  Every few seconds all stand still and everything is compared: the files, what a new session
-shows, what each open session was told.  On failure the tree and the log are kept.
+Every actor decides by a random stream of its own, which follows from the seed and the actor's name; the machine decides
+which actor comes first.  Every few seconds all actors stand still, and the torture compares the files, the answers to a
+fresh session and the answers to every open session.  After a failure the tree and the log are kept; tests/README.md says
+how to read them.
 """
 
 import argparse
@@ -36,19 +37,19 @@ FAULT = BUILD / "fault" / "sallyport"
 FOLDERS = ("INBOX", "Work", "Archive/Old")
 INDEX = ("sallyport.index", "sallyport.log", "sallyport.texts")
 QUIET = 6.0           # seconds between two looks at everything
-PATIENCE = 60         # for an actor to come to an end of what it does
+PATIENCE = 60         # seconds for an actor to finish its turn
 DISK = "48m"
 GONE = r"EXPUNGEISSUED|NONEXISTENT|gone|no longer|INUSE"
-MANY = 400            # messages in a folder, so that an hour's run does not drown
+MANY = 400            # messages in a folder; the deliverer waits at that number, so that a long run stays fast
 LOST = (ConnectionError, OSError, EOFError, ssl.SSLError, poplib.error_proto)
 
 
 class Dropped(ConnectionError):
-    """The connection ended, as it does when somebody is killed."""
+    """The connection ended, as it does after a kill."""
 
 
 class Line(Talk):
-    """A Talk that keeps the last lines for the report, and says plainly when the connection has ended."""
+    """A Talk that keeps the last lines for the report and raises Dropped when the connection ends."""
 
     def line(self):
         whole = b""
@@ -79,7 +80,7 @@ class Line(Talk):
 
 
 class Plan:
-    """The layer's plan (tests/fault/layer.h), shared with every process of the server."""
+    """The plan of the layer (tests/fault/layer.h), in memory that every process of the server shares."""
     KINDS = (1, 2, 3, 4, 5, 6, 7)
     NAMES = ("none", "eio", "full", "filled", "files", "short", "torn", "death")
 
@@ -96,7 +97,7 @@ class Plan:
         self.memory[4:8] = struct.pack("=I", 1)
 
     def disarm(self):
-        """The name of the call that was hit, or None."""
+        """Returns the name of the call that was hit, or None."""
         self.memory[4:8] = bytes(4)
         happened = struct.unpack("=I", self.memory[16:20])[0]
         return self.memory[24:56].split(b"\0")[0].decode() if happened else None
@@ -106,16 +107,16 @@ class Torture:
     def __init__(self, server, seed, say=print):
         self.server, self.seed, self.say = server, seed, say
         self.plan = Plan(server.dir / "plan")
-        self.faults = 0        # odd while one may happen
-        self.broken = 0.0      # when somebody broke the index
-        self.looked = 0.0      # when a look at everything ended
+        self.faults = 0        # armed and disarmed so often; odd while a fault may happen
+        self.broken = 0.0      # the time when an actor last broke an index
+        self.looked = 0.0      # the time when the last look at everything ended
         self.account = server.accounts["anna"]
         self.model = Model(FOLDERS)
         self.stop, self.resume, self.pausing = threading.Event(), threading.Event(), threading.Event()
         self.parked, self.lock = 0, threading.Lock()
         self.failure, self.kills, self.full, self.restarting = None, 0, 0, threading.Lock()
         self.returned = set()  # (folder, name): open sessions need not show these
-        self.only = None       # names of the troubles that there are, or all in turn
+        self.only = None       # names of the troubles to have; None: chosen at random
         self.actors, self.done = [], collections.Counter()
         self.states = {f: [] for f in FOLDERS}  # (modseq, {UID: flags}) to resync from
 
@@ -123,16 +124,16 @@ class Torture:
         return self.full, self.faults
 
     def lately_broken(self):
-        """An index broken under a session may end it, or a command: it is not known any more what it was told.
-        A look reads all of each index, and whatever is broken is mended with it."""
+        """True if an index was broken since the last look: that may end a session, or fail a command, since the
+        server cannot know any more what it has told the client.  A look reads all of each index and so mends it."""
         return self.broken > self.looked
 
     def calm_since(self, before):
-        """Whether there was neither a full disk nor a fault since then."""
+        """True if there was neither a full disk nor a fault since then, nor a broken index."""
         return before == self.troubles() and self.full % 2 == self.faults % 2 == 0 and not self.lately_broken()
 
     def nobody_killed(self, kills):
-        """Since there were so many; an odd number while somebody is being killed."""
+        """True if there was no kill since the count was so high; the count is odd during a kill."""
         return kills == self.kills and kills % 2 == 0
 
     def path(self, folder):
@@ -154,7 +155,7 @@ class Torture:
     # --- the server ---
 
     def connect(self):
-        """A session, logged in; waits while master is being started again."""
+        """Returns a logged-in session.  Waits while master starts again."""
         end = time.monotonic() + PATIENCE
         while True:
             kills, faults = self.kills, self.faults
@@ -174,7 +175,7 @@ class Torture:
             time.sleep(0.05)
 
     def start(self):
-        """As Server.start, but others connect at the same time, and the program has the layer of tests/fault."""
+        """Starts the program that has the layer of tests/fault, while others already try to connect."""
         s = self.server
         s.log_file = open(s.log_path, "ab")
         s.process = subprocess.Popen([str(FAULT), "run", "-c", str(s.conf)], stdin=subprocess.DEVNULL,
@@ -195,7 +196,7 @@ class Torture:
     # --- pauses ---
 
     def running(self):
-        """For an actor between two turns: waits while all stand still."""
+        """An actor calls this between two turns.  Waits while all stand still; returns False at the end of the run."""
         if self.pausing.is_set():
             with self.lock:
                 self.parked += 1
@@ -213,7 +214,7 @@ class Torture:
                 busy = [a.name for a in self.actors if not a.resting]
                 raise Broken(f"these hang: {busy}")
             time.sleep(0.01)
-        time.sleep(1.5)  # until then what happened in the moment of a server's own change may not be seen
+        time.sleep(1.5)  # until then a session may not see a change that fell into the moment of the server's own
         return True
 
     def go_on(self):
@@ -277,7 +278,7 @@ class Torture:
                 raise Broken(f"{folder}: {name}: {keyword} should be {value}: {sorted(flags)}")
 
     def check_resync(self, view):
-        """From every earlier point that was kept the resync leads to what is there now."""
+        """A client that comes back from any of the kept earlier states must arrive at the state of now."""
         if not self.resyncs:
             return
         for modseq, state in self.states[view.folder]:
@@ -300,7 +301,7 @@ class Torture:
     # --- the whole ---
 
     def choose_weather(self, rng):
-        """Which troubles there are until the next look; with all of them all the time each would excuse the others."""
+        """Chooses the troubles until the next look.  With all of them at once each would excuse the others."""
         self.weather = [a.name for a in self.actors if a.trouble and rng.random() < 0.5]
         if self.only is not None:
             self.weather = [a.name for a in self.actors if type(a).__name__ in self.only]
@@ -346,7 +347,7 @@ class Torture:
 
 class Actor:
     pause = 0.01
-    trouble = False  # only when it is chosen
+    trouble = False  # True: has turns only when choose_weather() chose it
 
     def __init__(self, torture, name, rng):
         self.torture, self.name, self.rng, self.resting = torture, name, rng, True
@@ -376,7 +377,7 @@ class Actor:
 
     @staticmethod
     def name_of(path):
-        """The message behind a file: who gave the name wrote it there, or else it must be read."""
+        """Returns the name of the message in a file, or None."""
         try:
             m = re.search(rb"Message-ID: <([^>]*)@x>", path.read_bytes())
             return m[1].decode() if m else None
@@ -388,7 +389,7 @@ class Actor:
 
 
 class Deliverer(Actor):
-    """A delivery agent: tmp/, then a link in new/."""
+    """A delivery agent: writes to tmp/, then links the file into new/."""
     count = 0
 
     def turn(self):
@@ -411,14 +412,14 @@ class Deliverer(Actor):
 
 
 class Mua(Actor):
-    """mutt: new mail to cur/, other flags by rename, and now and then a message removed."""
+    """A mail program such as mutt: moves new mail to cur/, changes flags by rename, sometimes removes a message."""
 
     def turn(self):
         folder = self.folder()
         files = self.files(folder, "new", "cur")
         for path in self.rng.sample(files, min(3, len(files))):
             base, _, flags = path.name.partition(":2,")
-            flags = set(flags) ^ {self.rng.choice("FRS")}  # letters of keywords stay
+            flags = set(flags) ^ {self.rng.choice("FRS")}  # the letters of keywords stay
             new = self.torture.path(folder) / "cur" / (base + ":2," + "".join(sorted(flags)))
             try:
                 if not new.exists():
@@ -438,7 +439,7 @@ class Mua(Actor):
 
 
 class Rsync(Actor):
-    """Files are away for a while and come back under their names."""
+    """Takes files away for a while and puts them back under their names."""
     pause = 0.2
     trouble = True
 
@@ -463,7 +464,7 @@ class Rsync(Actor):
 
 
 class Filler(Actor):
-    """The disk is full for a moment."""
+    """Fills the disk for a moment."""
     pause = 1.0
     trouble = True
 
@@ -485,7 +486,7 @@ class Filler(Actor):
 
 
 class Breaker(Actor):
-    """What is only an index is removed, cut, overwritten, or is an old one again."""
+    """Removes, cuts or overwrites files of an index, or puts an old copy back."""
     pause = 0.15
     trouble = True
 
@@ -513,14 +514,14 @@ class Breaker(Actor):
                 path.write_bytes(self.old[path])
                 self.torture.account.own(path)
         except OSError:
-            return  # there is none just now, or the disk is full
+            return  # the file is missing at the moment, or the disk is full
         self.torture.done[what] += 1
         if what != "keep":
             self.torture.broken = time.monotonic()
 
 
 class Killer(Actor):
-    """SIGKILL for workers, readers, the key process and, now and then, master."""
+    """Kills workers, readers, the key process and, now and then, master."""
     pause = 0.3
     trouble = True
 
@@ -539,12 +540,12 @@ class Killer(Actor):
             self.torture.done[f"{title} killed"] += 1
         except ProcessLookupError:
             pass
-        time.sleep(0.5 if title == "key" else 0.1)  # until a new one is there, handshakes fail
+        time.sleep(0.5 if title == "key" else 0.1)  # handshakes fail until a new key process is there
         self.torture.kills += 1
 
 
 class Faulter(Actor):
-    """A call into the file system fails, in whichever reader comes to it, or is that reader's last."""
+    """Makes a call into the file system fail, in whichever reader gets there, or kills that reader at the call."""
     pause = 0.2
     trouble = True
 
@@ -561,7 +562,7 @@ class Faulter(Actor):
 
 
 class Session(Actor):
-    """An IMAP client; when its connection ends it makes another one."""
+    """An IMAP client.  It connects again when its connection ends."""
 
     def turn(self):
         self.calm = self.torture.troubles()
@@ -584,10 +585,10 @@ class Session(Actor):
         return self.torture.parameters if self.rng.random() < 0.5 else ""
 
     def accept(self, answer, what):
-        """A NO is for a full disk or for a message that is gone; a BAD never."""
+        """A NO needs a full disk, a fault or a missing message as its reason; a BAD is always wrong."""
         if answer.ok:
             return True
-        # A session is about to end that cannot be told what became of its mailbox.
+        # The server is about to end a session to which it cannot tell what became of its mailbox.
         ending = (self.torture.returned and "came back" in answer.text
                   or self.torture.lately_broken() and "made anew" in answer.text)
         if answer.bad or not ending and self.torture.calm_since(self.calm) and not re.search(GONE, answer.text):
@@ -600,7 +601,7 @@ class Session(Actor):
             raise Broken("no answer in 30 s") from error
         t = self.torture
         talk = self.talk
-        # The reason may have been said while nobody listened.
+        # The server may have sent the reason while this client did not read.
         said = "BYE" in str(error)
         anew = ("made anew" in str(error) or not said) and t.lately_broken()
         anew = anew or ("came back" in str(error) or not said) and t.returned
@@ -616,7 +617,7 @@ class Session(Actor):
         self.torture.done["dropped"] += 1
 
     def check_view(self, fresh):
-        """What was told step by step is what a new session reads."""
+        """The mailbox as this client knows it must be the mailbox that a fresh session reads."""
         if self.view is None:
             return
         try:
@@ -648,7 +649,7 @@ class Session(Actor):
 
 
 class Watcher(Session):
-    """Only looks: NOOP and IDLE."""
+    """Only looks, by NOOP and IDLE."""
     pause = 0.05
 
     def work(self):
@@ -679,7 +680,7 @@ class Client(Session):
         getattr(self, choice)()
 
     def pick(self, most):
-        """Some messages of the view, by UID."""
+        """Returns up to so many messages of the view: UID -> name."""
         known = [u for u in self.view.uids if u is not None and self.view.name(u)]
         return {u: self.view.name(u) for u in self.rng.sample(known, min(most, len(known)))}
 
@@ -699,7 +700,7 @@ class Client(Session):
             self.cmd(f"UID STORE {','.join(map(str, uids))} {sign}FLAGS ({flags})")
 
     def keyword(self):
-        """Keywords of its own, so that what it set must stay; some more than a file name has letters for."""
+        """Sets keywords that no other client uses, so they must stay.  All clients together use more than 26."""
         keyword, sign = f"${self.name}-{self.rng.randrange(6)}", self.rng.choice("++-")
         uids = self.pick(3)
         if not uids:
@@ -757,7 +758,7 @@ class Client(Session):
             self.model.leaving(self.view.folder, name)
             if self.cmd(rf"UID STORE {uid} +FLAGS (\Deleted)") and self.cmd(f"UID EXPUNGE {uid}"):
                 self.model.left(self.view.folder, name)
-                # In a directory that never stands still it may be told later that it is gone.
+                # While a directory never stands still the server may report the EXPUNGE later.
                 self.torture.done["EXPUNGE told late"] += uid in self.view.uids
 
     def change(self):
@@ -783,7 +784,7 @@ class Client(Session):
 
 
 def numbers(text):
-    """A UID set's UIDs, in its order."""
+    """The UIDs of a UID set, in its order."""
     found = []
     for part in text.split(","):
         first, _, last = part.partition(":")
@@ -793,7 +794,7 @@ def numbers(text):
 
 
 class Pop(Actor):
-    """A POP3 client: a UIDL is one message for ever; some are deleted."""
+    """A POP3 client.  A UIDL must mean the same message for ever.  It deletes some messages."""
     pause = 0.1
 
     def turn(self):
@@ -817,7 +818,7 @@ class Pop(Actor):
             try:
                 text = b"\r\n".join(p.retr(int(n))[1]) + b"\r\n"
             except poplib.error_proto:
-                continue  # gone meanwhile
+                continue  # removed meanwhile
             name = re.search(rb"Message-ID: <([^>]*)@x>", text)[1].decode()
             if text != wire(content(name)):
                 raise Broken(f"POP3: {uidl} is not what was delivered as {name}")
@@ -835,12 +836,10 @@ class Pop(Actor):
             p.close()
 
 
-
-
 # --- a run ---
 
 def mount(account):
-    """A small disk of its own for the Maildir, so that it can be full."""
+    """Mounts a small disk for the Maildir, so that it can run full.  Returns False if that cannot be done."""
     if not IS_ROOT:
         return False
     r = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK},mode=700", "tmpfs", account.maildir])
@@ -857,7 +856,7 @@ def populate(torture):
 
 
 def run(server, seconds, seed, say=print, only=None):
-    """On a server that is not started yet.  None, or what is wrong, told in words; the tree is kept then."""
+    """Runs on a server that is not started yet.  Returns None, or in words what is wrong; then the tree is kept."""
     account = server.accounts["anna"]
     mounted = mount(account)
     try:

@@ -1,6 +1,6 @@
 /*
- * arm.c: puts the layer into the program: the plan is a file that the environment names, mapped and so
- * shared by all its processes, and by the test, which may change it at any time.
+ * arm.c: arms the layer in the program.  The environment names a file with the plan; it is mapped, so
+ * all processes of the program share it with the test, which may change it at any time.
  * Runs as: root, before the program does anything.
  */
 #include <fcntl.h>

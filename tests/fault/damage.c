@@ -1,12 +1,12 @@
 /*
- * damage.c: every octet of the index's files flipped, every block zeroed, the files cut at every
- * length; and cut or overwritten while a session has them open.  What a session shows must stay what
- * it was before.
+ * damage.c: flips every octet of the index's files, zeroes every block, cuts the files at every length,
+ * and cuts or overwrites them while a session has them open.  A session must show afterwards what a
+ * session showed before.
  * Runs as: whoever runs the tests.
  *
  *	damage [--seconds N] [--seed N] [--only FOLDER:FILE:KIND:AT]
  *
- * Ends with 77 when this maildir/ makes no index.
+ * Exits with 77 if this maildir/ makes no index.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +23,7 @@
 
 #include "tests/fault/world.h"
 
-/* The files of a small folder; what is longer is damaged in its first part only. */
+/* The folder is small; only the first octets of a longer file are damaged. */
 #define FILE_MAX    (64 * 1024)
 #define INDEX_MAX   4
 #define RUN_SECONDS 20
@@ -35,7 +35,7 @@ enum kind { FLIP_LOW, FLIP_HIGH, INVERT, ZERO, CUT, OPEN_CUT, OPEN_ZERO, KINDS }
 static const char *const kinds[KINDS] = {
     "low", "high", "invert", "zero", "cut", "open-cut", "open-zero"};
 
-/* What the tree was when all was well. */
+/* The tree before any damage. */
 struct truth {
 	struct world *world;
 	char *listing;
@@ -80,7 +80,7 @@ index_path(const struct truth *truth, int folder, int file, char path[PATH_MAX])
 	world_path(truth->world, path, folder, world_index[file]);
 }
 
-/* Puts a file there as it was, or in pieces. */
+/* Writes a file with its old content, or with damaged content. */
 static void
 index_write(const struct truth *truth, int folder, int file, const char *data, size_t size)
 {
@@ -136,7 +136,7 @@ index_keep(struct truth *truth)
 
 /* --- the tree --- */
 
-/* A session that makes all there is to make: sizes, keywords, flags, a removal, and the log of it. */
+/* A session that fills the index: sizes, keywords, flags, a removal, and so records in the log. */
 static void
 prepare(struct world *world)
 {
@@ -152,7 +152,7 @@ prepare(struct world *world)
 	    session_keyword(&session, 0, 2, 4, true) < 0 || session_sync(&session, 1) < 0)
 		die("prepare");
 	session_close(&session);
-	/* The listing is compared with the truth; it need not be known in advance. */
+	/* The listing is compared with the truth, so the model need not know it in advance. */
 	for (unsigned id = 0; id < MESSAGES; id++) {
 		memset(world->message[0][id].flag, MAY_BE, WORLD_FLAGS);
 		memset(world->message[0][id].keyword, MAY_BE, WORLD_KEYWORDS);
@@ -174,7 +174,7 @@ calls_of_a_session(struct world *world)
 	return world->plan.count;
 }
 
-/* Whether what was kept and put back is also used: if not, this would test nothing. */
+/* Returns true if a session uses the files that were put back; otherwise this would test nothing. */
 static bool
 index_is_used(const struct truth *truth)
 {
@@ -246,7 +246,7 @@ damage(const struct truth *truth, const struct job *job)
 	free(data);
 }
 
-/* The file is cut or changed while a session has it: it goes on or ends, but does not die. */
+/* Cuts or changes the file while a session has it open: the session goes on or ends, but never crashes. */
 static int
 session_underneath(struct truth *truth, const struct job *job)
 {
@@ -310,7 +310,7 @@ run(struct truth *truth, const struct job *job)
 		good = in_child(truth, job, true) == 0;
 	else
 		damage(truth, job);
-	/* Twice: what the first has mended must be right as well. */
+	/* Twice: the index that the first session rebuilt must be right as well. */
 	good = good && in_child(truth, job, false) == 0 && in_child(truth, job, false) == 0;
 	if (!good)
 		fprintf(stderr, "FAILED: --only %u:%u:%s:%u (%s of %s)\n", job->folder, job->file,

@@ -1,5 +1,5 @@
 /*
- * layer.c: libc's file functions for maildir/, one of which fails as the plan says.
+ * layer.c: the file functions of libc as maildir/ gets them: a call fails if the plan says so.
  * Runs as: whoever runs the tests; in a server built with it, as the mail user.
  */
 #include <dirent.h>
@@ -22,12 +22,12 @@
 
 #include "tests/fault/layer.h"
 
-/* What a call does, and so what can happen to it. */
+/* What a call does, and so which faults can happen to it. */
 enum {
 	OPENS = 1 << 0,	 /* takes a descriptor: EMFILE */
 	GROWS = 1 << 1,	 /* takes room on the disk: ENOSPC */
 	READS = 1 << 2,	 /* octets, maybe fewer than asked for */
-	WRITES = 1 << 3, /* so does this */
+	WRITES = 1 << 3, /* octets, maybe fewer than given */
 	LOCKS = 1 << 4,	 /* ENOLCK */
 	MAPS = 1 << 5,	 /* ENOMEM */
 	ALLOCATES = 1 << 6,
@@ -71,7 +71,7 @@ applies(enum fault_kind kind, int does)
 	}
 }
 
-/* What happens to this call; FAULT_NONE mostly. */
+/* Returns the fault of this call, mostly FAULT_NONE. */
 static enum fault_kind
 happens(const char *call, int does)
 {
@@ -91,15 +91,15 @@ happens(const char *call, int does)
 	return plan->kind;
 }
 
-/* --- what is not on disk yet --- */
+/* --- octets that are not on disk yet --- */
 
-/* More files than a script writes before it calls fsync. */
+/* More files than a scenario writes before it calls fsync. */
 #define DIRTY_MAX 64
 
 static struct dirty {
 	dev_t dev;
 	ino_t ino;
-	int fd;	    /* of our own */
+	int fd;	    /* the layer's own descriptor */
 	off_t safe; /* so many octets are on disk */
 	bool dirty;
 } dirty[DIRTY_MAX];
@@ -116,8 +116,8 @@ dirty_find(const struct stat *st)
 }
 
 /*
- * Before a write.  A lock file is left out: a second descriptor would hold the lock, and what
- * is in it may be lost.
+ * Call before a write.  Ignores lock files: a second descriptor would keep the lock, and the content
+ * of a lock file may be lost.
  */
 static void
 dirty_add(int fd)
@@ -166,7 +166,7 @@ dirty_lose(void)
 	}
 }
 
-/* A script that has come to its end closes what the layer kept open. */
+/* At its end a scenario closes the descriptors that the layer kept. */
 void
 layer_forget(void)
 {
@@ -186,7 +186,7 @@ die(void)
 	_exit(1);
 }
 
-/* Whether the call fails; errno is set then. */
+/* Returns true, with errno set, if the call must fail. */
 static bool
 fails(const char *call, int does)
 {
@@ -212,7 +212,7 @@ fails(const char *call, int does)
 	}
 }
 
-/* Half of them, one, or all but one. */
+/* Half of the octets, one octet, or all but one. */
 static size_t
 fewer(size_t size)
 {
@@ -226,7 +226,7 @@ fewer(size_t size)
 	}
 }
 
-/* As fails, for a read or write of size octets, which may become fewer. */
+/* The same as fails() for a read or write of *size octets, which may become fewer. */
 static bool
 fails_part(const char *call, int does, size_t *size, bool *dies_after)
 {
@@ -235,7 +235,7 @@ fails_part(const char *call, int does, size_t *size, bool *dies_after)
 	*dies_after = false;
 	kind = happens(call, does);
 	if (kind == FAULT_SHORT || kind == FAULT_TORN) {
-		/* A read of one octet cannot be shorter: none would be the end of the file. */
+		/* A read of one octet cannot be shorter: no octet would mean the end of the file. */
 		*size = *size > 1 ? fewer(*size) : *size;
 		*dies_after = kind == FAULT_TORN;
 		return false;
@@ -254,7 +254,7 @@ fails_part(const char *call, int does, size_t *size, bool *dies_after)
 	{                                                                                          \
 		return fails(#name, does) ? (failed) : name arguments;                             \
 	}
-/* The same under the name that it has with offsets of 64 bits. */
+/* The same function under its name for offsets of 64 bits. */
 #define CALL64(does, type, failed, name, parameters, arguments)                                    \
 	CALL(does, type, failed, name, parameters, arguments)                                      \
 	type fault_##name##64 parameters __attribute__((alias("fault_" #name)));
@@ -276,7 +276,7 @@ fails_part(const char *call, int does, size_t *size, bool *dies_after)
 		return n;                                                                          \
 	}
 
-/* What lies in the file already is written over in its place, on a full disk too. */
+/* Octets that the file has already can be overwritten in place even on a full disk. */
 static int
 pwrite_does(int fd, off_t end)
 {
@@ -348,7 +348,7 @@ CALL64(MAPS, void *, MAP_FAILED, mmap,
     (where, size, protection, flags, fd, at))
 CALL64(OTHER, struct dirent *, NULL, readdir, (DIR * dir), (dir))
 
-/* --- those that are not just called --- */
+/* --- functions that need more than a call --- */
 
 int fault_fsync(int fd);
 int
@@ -371,7 +371,7 @@ ALLOCATE(reallocarray, (void *old, size_t n, size_t size), (old, n, size))
 CALL(ALLOCATES, char *, NULL, strdup, (const char *text), (text))
 CALL(ALLOCATES, char *, NULL, strndup, (const char *text, size_t n), (text, n))
 
-/* The descriptor is closed whatever close says. */
+/* The descriptor is closed whatever close returns. */
 int fault_close(int fd);
 int
 fault_close(int fd)
@@ -406,7 +406,7 @@ open_with(const char *call, int dirfd, const char *path, int flags, mode_t mode)
 	return openat(dirfd, path, flags, mode);
 }
 
-/* The mode is there only where a file may be made. */
+/* The caller passes a mode only if the call may make a file. */
 #define OPEN(name, parameters, dirfd)                                                              \
 	int fault_##name parameters;                                                               \
 	int fault_##name parameters                                                                \
@@ -427,7 +427,7 @@ OPEN(open64, (const char *path, int flags, ...), AT_FDCWD)
 OPEN(openat, (int fd, const char *path, int flags, ...), fd)
 OPEN(openat64, (int fd, const char *path, int flags, ...), fd)
 
-/* What the checks of _FORTIFY_SOURCE make of them. */
+/* The names that _FORTIFY_SOURCE gives them. */
 int fault___open64_2(const char *path, int flags);
 int
 fault___open64_2(const char *path, int flags)
@@ -476,7 +476,7 @@ fault_fcntl(int fd, int what, ...)
 	va_start(ap, what);
 	argument = va_arg(ap, void *);
 	va_end(ap);
-	/* A lock that cannot be given back would be the kernel's fault, and not one to live with. */
+	/* Unlocking never fails here: only a broken kernel could refuse it. */
 	if (lock && ((const struct flock *)argument)->l_type != F_UNLCK && fails("fcntl", LOCKS))
 		return -1;
 	return fcntl(fd, what, argument);

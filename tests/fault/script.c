@@ -1,12 +1,12 @@
 /*
- * script.c: sessions on a small Maildir, once for each call into the file system and each thing that
- * can happen to it there; and after each the tree is compared with what the session was told.
+ * script.c: runs scenarios on a small Maildir, once for each call into the file system and each fault that
+ * can happen to the call.  After each run the tree is compared with what the session was told.
  * Runs as: whoever runs the tests.
  *
  *	script [--seconds N] [--seed N] [--jobs N] [--only SCENARIO[:KIND[:CALL]]]
  *
- * Without --seconds every call has its turn; with it as many as there is time for, in an order that
- * follows from the seed.
+ * Without --seconds every call has its turn.  With it there are as many runs as time allows, in an order
+ * that follows from the seed.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -26,11 +26,11 @@
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
-/* A run takes milliseconds; one that waits for a lock of somebody dead would take as many seconds. */
+/* A run takes milliseconds; a run that waits for the lock of a dead process would take this long. */
 #define RUN_SECONDS 20
-/* What DESIGN promises of locks. */
+/* Nobody waits longer for the lock of a dead process. */
 #define OPEN_SECONDS 2.0
-/* After so long a directory's time is one to be trusted, on every file system that is local. */
+/* On every local file system a later change gives a directory another time after so long. */
 #define STILL_MS 30
 #define JOBS_MAX 16
 
@@ -38,7 +38,7 @@ enum { INBOX, WORK };
 
 /* --- steps --- */
 
-/* Notes how a step ended. */
+/* Notes the end of a step; returns true if r is 0. */
 static bool
 step(struct session *s, const char *what, int r)
 {
@@ -102,7 +102,7 @@ do_keyword(struct session *s, int f, unsigned id, unsigned keyword, bool on)
 		*known = on ? IS : IS_NOT;
 }
 
-/* What comes between is one batch; without the lock there is none. */
+/* The changes in between are one batch; without the lock there is no batch. */
 static bool
 do_begin(struct session *s, int f)
 {
@@ -116,7 +116,7 @@ do_end(struct session *s, int f, bool begun)
 		step(s, "end", maildir_change_end(s->folder[f]));
 }
 
-/* What a set of messages has become: there, or (when it was refused) not. */
+/* Notes whether a set of messages is there now: with uids it is, with NULL it was refused. */
 static void
 arrived(struct session *s, int f, const unsigned *ids, size_t count, const uint32_t *uids)
 {
@@ -131,7 +131,7 @@ arrived(struct session *s, int f, const unsigned *ids, size_t count, const uint3
 	}
 }
 
-/* Two messages at once, as one APPEND may have them: both arrive or none. */
+/* Two messages at once, as one APPEND may have them: both arrive or neither does. */
 static void
 do_append(struct session *s, int f, unsigned id)
 {
@@ -176,7 +176,7 @@ do_remove(struct session *s, int f, unsigned id)
 		known->there = IS_NOT;
 }
 
-/* As MOVE does it: what was not copied is not removed. */
+/* The same order as MOVE: a message that was not copied is not removed. */
 static void
 do_move(struct session *s, int from, unsigned id, int to)
 {
@@ -244,7 +244,7 @@ script_first(struct session *s)
 	do_sync(s, WORK);
 }
 
-/* The same after a session that has left everything tidy. */
+/* The same tree after a session that left everything tidy. */
 static void
 before_daily(struct session *s)
 {
@@ -324,7 +324,7 @@ script_others(struct session *s)
 	do_sync(s, INBOX);
 }
 
-/* One session works, the other hears of it. */
+/* One session works, and the other must notice. */
 static void
 script_two(struct session *s)
 {
@@ -371,7 +371,7 @@ script_keywords(struct session *s)
 	do_sync(s, INBOX);
 }
 
-/* The index is lost while all the rest is there. */
+/* The index is lost; everything else is there. */
 static void
 before_rebuild(struct session *s)
 {
@@ -385,7 +385,7 @@ before_rebuild(struct session *s)
 
 struct scenario {
 	const char *name;
-	void (*before)(struct session *s); /* nothing happens to this part */
+	void (*before)(struct session *s); /* this part has no faults */
 	void (*script)(struct session *s);
 };
 
@@ -416,7 +416,7 @@ descriptors(void)
 	return n;
 }
 
-/* After an error the session goes on, and in the end it must show what is true. */
+/* The session goes on after an error; at the end it must show the same as a fresh one. */
 static bool
 own_view(struct session *s)
 {
@@ -436,11 +436,12 @@ own_view(struct session *s)
 	return same;
 }
 
-/* Whether others would wait for a lock file for as long as this process lives. */
+/* Returns true if this process still holds a lock, for which others would wait until it ends. */
 static bool
 is_held(const char *path)
 {
-	static const char mark[] = "\0locked"; /* one that is held only while it is locked, too */
+	/* The mark of a lock file that is held only while it is locked. */
+	static const char mark[] = "\0locked";
 	struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_len = 1};
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	char text[320];
@@ -525,7 +526,7 @@ check(struct world *world)
 	return 0;
 }
 
-/* Ends of a child: 0 and 1 as it said, 2 killed as planned, -1 otherwise. */
+/* Returns how the child ended: its exit status 0 or 1, 2 if it died as planned, else -1. */
 static int
 child_end(pid_t pid)
 {
@@ -565,7 +566,7 @@ run_failed(const struct world *world, const struct scenario *scenario)
 	    world->path);
 }
 
-/* Whether all is well after the fault.  *calls_r: how many calls it could have been. */
+/* Returns true if all is well after the fault.  *calls_r: the number of calls that could have had it. */
 static bool
 run(struct world *world, const char *dir, const struct scenario *scenario, enum fault_kind kind,
     uint32_t at, uint32_t *calls_r)
@@ -602,7 +603,7 @@ struct jobs {
 	struct job *job;
 	size_t count, room;
 	const char *dir;
-	double end; /* 0: until all are done */
+	double end; /* the time to stop; 0: after all jobs */
 	unsigned seed;
 };
 
@@ -640,7 +641,7 @@ only_parse(const char *only, char scenario[16], char kind[16], uint32_t *at)
 	return only == NULL || sscanf(only, "%15[^:]:%15[^:]:%u", scenario, kind, at) >= 1;
 }
 
-/* One run of each without a fault tells how many calls there are. */
+/* A run of each scenario without a fault counts the calls. */
 static bool
 jobs_fill(struct jobs *jobs, const char *only)
 {
@@ -678,7 +679,7 @@ jobs_shuffle(struct jobs *jobs)
 	}
 }
 
-/* What the processes that do the jobs share. */
+/* Shared by the processes that do the jobs. */
 struct tally {
 	size_t next, ran, happened, failed;
 };
@@ -747,7 +748,7 @@ main(int argc, char **argv)
 	    {"seed", required_argument, NULL, 's'}, {"jobs", required_argument, NULL, 'j'},
 	    {"only", required_argument, NULL, 'o'}, {0}};
 	struct tally *tally = shared(sizeof(*tally));
-	/* Much of a run is waiting for a directory's time to pass. */
+	/* A run mostly waits until the time of a directory is old enough. */
 	unsigned processes = 6, seed = (unsigned)time(NULL);
 	struct jobs jobs = {.dir = getenv("TMPDIR")};
 	const char *only = NULL;

@@ -1,5 +1,5 @@
 /*
- * session.c: what a session does in the world, by maildir's own functions.
+ * session.c: the steps of a session in the world, by the functions of maildir/.
  * Runs as: whoever runs the tests.
  */
 #include "tests/fault/world.h"
@@ -33,7 +33,7 @@ session_close(struct session *session)
 	maildir_close(&session->md);
 }
 
-/* The octets of a message as they would go out, CRLF made LF again; their number, or -1. */
+/* Reads a message as it would be sent, with LF instead of CRLF.  Returns its length, or -1. */
 static ssize_t
 session_read(struct maildir_folder *folder, uint32_t uid, char text[WORLD_TEXT])
 {
@@ -119,7 +119,7 @@ session_keywords(struct maildir_folder *folder, const struct maildir_message *me
 
 /* --- messages by their numbers --- */
 
-/* Its UID; 0 and ENOENT when the session has none. */
+/* Returns the UID of a message; 0 with ENOENT if the session does not have the message. */
 static uint32_t
 session_uid(const struct session *session, int f, unsigned id)
 {
@@ -175,7 +175,7 @@ session_remove(struct session *session, int f, unsigned id)
 	return uid == 0 ? -1 : maildir_remove(session->folder[f], uid);
 }
 
-/* A number that stands for all that the texts say. */
+/* A hash of the texts. */
 static uint64_t
 texts_sum(struct maildir_folder *folder, uint32_t uid, bool *failed)
 {
@@ -249,7 +249,7 @@ session_append(struct session *session, int f, const unsigned *ids, size_t count
 	return r;
 }
 
-/* The message's keywords as the other folder numbers them.  -1: it cannot have all of them. */
+/* The keywords of a message by the numbers of the other folder.  -1: that folder cannot have all of them. */
 static int
 copied_keywords(struct session *session, int from, uint32_t uid, int to, uint64_t *numbers_r)
 {
@@ -261,7 +261,7 @@ copied_keywords(struct session *session, int from, uint32_t uid, int to, uint64_
 		return -1;
 	keywords = session_keywords(session->folder[from], &message);
 	if (__builtin_popcount(keywords) != __builtin_popcountll(message.keywords))
-		return -1; /* their names cannot be read now */
+		return -1; /* the names of the keywords cannot be read now */
 	for (unsigned i = 0; i < WORLD_KEYWORDS; i++) {
 		int number;
 

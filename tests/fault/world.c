@@ -1,5 +1,5 @@
 /*
- * world.c: a small Maildir of which it is known what must be true.
+ * world.c: a small Maildir and what must be true of it.
  * Runs as: whoever runs the tests.
  */
 #include "tests/fault/world.h"
@@ -100,7 +100,7 @@ world_forget_index(struct world *world)
 size_t
 world_text(unsigned id, char *buf)
 {
-	/* One in eight is larger than one read, one ends without a line end. */
+	/* Of eight messages one is larger than a single read, and one ends without a line end. */
 	unsigned lines = id % 8 == 3 ? 1200 : id * 3;
 	size_t n;
 
@@ -158,10 +158,10 @@ world_deliver(struct world *world, int folder, unsigned id, const char *set)
 struct disk {
 	unsigned count[WORLD_MESSAGES];
 	uint32_t flags[WORLD_MESSAGES];
-	char name[WORLD_MESSAGES][NAME_MAX + 4]; /* with its directory */
+	char name[WORLD_MESSAGES][NAME_MAX + 4]; /* with "new/" or "cur/" */
 };
 
-/* Which message this is, or -1 when it is none of ours to the last octet. */
+/* Returns the number of the message in a file, or -1 if it is not exactly one of the world's. */
 int
 world_which(const char *text, size_t size)
 {
@@ -250,7 +250,7 @@ world_rename(struct world *world, int folder, unsigned id, const char *set)
 	char old[PATH_MAX], new[PATH_MAX], name[NAME_MAX + 16];
 	const char *base;
 
-	/* A file that a fault has kept from us is not renamed: another program could not either. */
+	/* Do not rename a file that a fault hides: another program could not either. */
 	if (!disk_read(world, folder, &disk) || disk.count[id] != 1)
 		return;
 	world_path(world, old, folder, disk.name[id]);
@@ -438,7 +438,7 @@ world_fresh(struct world *world)
 	return text;
 }
 
-/* What the tree says with its index, and then without it. */
+/* The tree must say the same with its index and without it. */
 bool
 world_check(struct world *world)
 {

@@ -68,7 +68,6 @@ maildir/folder/sync.c
 maildir/index/index.c
 maildir/message/charset.c
 server/cmd/maildir.c
-server/conf.c
 server/imap/mailbox.c'
 find server auth maildir tls -name '*.[ch]' | sort | grep -vxF "$long" | xargs awk -v longest=$longest '
 	function judge() {

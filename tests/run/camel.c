@@ -1,5 +1,5 @@
 /*
- * camel.c: Evolution's mail library as a client, for test_camel.py: INBOX of one account, with commands from
+ * camel.c: Evolution's mail library as a client, for test_evolution.py: INBOX of one account, with commands from
  * standard input, each answered by a line.
  * Usage: camel PORT USER PASSWORD DIRECTORY QRESYNC(0 or 1)
  *

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
+from test_broken_messages import leave_room, small_disk  # noqa: F401
 from test_imap_dovecot import Dovecot
-from test_maildir import leave_room, small_disk  # noqa: F401
 
 MESSAGE = b"Subject: x\r\n\r\nbody\r\n"
 NAMES = [f"kw{i}" for i in range(64)]

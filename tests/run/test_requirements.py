@@ -1,7 +1,7 @@
 """What broke other mail servers: forty sentences, each with a test that has its number in its name.
 
 The number is found by `grep -r req18 tests`.  Here are those on IMAP, and on the Maildir through IMAP, that
-stand nowhere else; what is told of POP3 is in test_pop3, test_tls, test_limits, test_maildir, test_processes
+stand nowhere else; what is told of POP3 is in test_pop3, test_tls, test_limits, test_broken_messages, test_processes
 and test_messages, IMAP's parsing in test_imap_states and test_imap_mailboxes, and the parsers' own in unit/.
 """
 
@@ -22,7 +22,7 @@ import time
 import pytest
 
 from conftest import ASAN, ROOT, WORKER_USER, until
-from test_maildir import leave_room, small_disk  # noqa: F401 (a fixture)
+from test_broken_messages import leave_room, small_disk  # noqa: F401 (a fixture)
 from test_processes import assert_locked_in, by_title, one, status, uid_of
 from test_tls import HAS_13, s_client
 

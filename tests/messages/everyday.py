@@ -1,4 +1,4 @@
-"""everyday.py: messages as they come every day."""
+"""everyday.py: everyday messages."""
 
 import base64
 

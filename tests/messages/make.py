@@ -3,10 +3,9 @@
 
     python3 tests/messages/make.py FOLDER
 
-Some hundred messages written for this: everyday ones (everyday.py), every oddity of lines
-(odd_lines.py), headers (odd_headers.py) and MIME (odd_mime.py), and what IMAP tells and seldom sees
-(rare.py).  Always the same, octet for octet.
-What POP3 makes of a file says wire.py.
+Some hundred messages that were written for the tests: everyday ones (everyday.py), oddities of lines (odd_lines.py),
+headers (odd_headers.py) and MIME (odd_mime.py), and rare forms that IMAP has to describe (rare.py).  They are the same in
+every run, octet for octet.  wire.py says how POP3 sends such a file.
 """
 
 import os

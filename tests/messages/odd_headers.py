@@ -1,4 +1,4 @@
-"""odd_headers.py: headers that break RFC 5322, or that hardly anybody writes."""
+"""odd_headers.py: headers that break RFC 5322 or are very rare."""
 
 from parts import head, octets
 

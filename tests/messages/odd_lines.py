@@ -1,8 +1,8 @@
-"""odd_lines.py: line ends, dots, sizes and octets that nobody should send."""
+"""odd_lines.py: line ends, dots, sizes and octets that no program should send."""
 
 from parts import crlf, head, noise, octets, prose
 
-# Sizes of buffers that programs like to have.
+# Usual sizes of buffers.
 BOUNDARIES = (4096, 8192, 16384, 65536)
 
 HEAD = b"From: anna@example.org\nSubject: odd\n\n"

@@ -1,4 +1,4 @@
-"""odd_mime.py: MIME that is broken, or that hardly anybody writes."""
+"""odd_mime.py: MIME that is broken or very rare."""
 
 from parts import b64, head, mime, multipart, octets, part, prose
 

@@ -1,7 +1,7 @@
-"""parts.py: what the messages are put together from.
+"""parts.py: the parts from which the messages are made.
 
-Texts are str with LF; octets() makes them what lies on disk.  Nothing here depends on the version
-of Python or on the time: the same messages come out everywhere.
+A text is a str with LF; octets() makes the file's content of it.  Nothing here depends on the version of Python or on the
+time, so the messages are the same everywhere.
 """
 
 import base64

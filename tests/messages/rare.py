@@ -1,6 +1,6 @@
-"""rare.py: what IMAP tells of messages: structures, parameters, addresses and charsets seldom seen.
+"""rare.py: rare forms that IMAP has to describe: structures, parameters, addresses and charsets.
 
-Some of it is right and some is broken; each message is small, and shows one thing.
+Some are right and some are broken.  Each message is small and shows one thing.
 """
 
 from parts import b64, crlf, multipart, octets, part, qp, word_b, word_q

@@ -1,10 +1,9 @@
 """wire.py: the exact POP3 octets for a message file, for tests to compare with.
 
-What lies on disk may have LF, CRLF or both; on the wire every bare LF is CRLF, a CRLF stays and a
-CR alone stays (RFC 1939, section 3; RFC 5321, section 2.3.8).  All results are what follows the
-status line "+OK ...".
+A file may have LF, CRLF or both.  On the wire every bare LF becomes CRLF; a CRLF stays, and so does a CR alone (RFC 1939,
+section 3; RFC 5321, section 2.3.8).  All results are the octets after the status line "+OK ...".
 
-    python3 tests/messages/wire.py [FOLDER]     checks itself, also with the files of FOLDER
+    python3 tests/messages/wire.py [FOLDER]     tests itself, also on the files of FOLDER
 """
 
 import itertools

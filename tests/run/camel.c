@@ -1,12 +1,12 @@
 /*
- * camel.c: Evolution's mail library as a client, for test_evolution.py: INBOX of one account, with commands from
- * standard input, each answered by a line.
+ * camel.c: Evolution's mail library as a client, for test_evolution.py.  It opens INBOX of an account, reads
+ * commands from standard input and answers each with a line.
  * Usage: camel PORT USER PASSWORD DIRECTORY QRESYNC(0 or 1)
  *
  *	expunge		delete the first message and expunge
  *	move FOLDER	move the first message
- *	wait N		until there are N messages, or for ten seconds
- *	count
+ *	wait N		wait until there are N messages, at most ten seconds
+ *	count		print the number of messages
  */
 #include <camel/camel.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-"""Accounts: the system's, made for the test, and those of a users file."""
+"""Accounts of the system, which the test makes, and accounts of a users file."""
 
 import base64
 import ctypes

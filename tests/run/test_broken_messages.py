@@ -1,4 +1,4 @@
-"""A Maildir in which something is wrong: that one message costs itself, its neighbours are served."""
+"""A Maildir with a broken message: only that message fails, and the others are served."""
 
 import os
 import poplib

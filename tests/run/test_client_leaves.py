@@ -1,4 +1,4 @@
-"""Clients that go in the middle of long work: it ends with them, and what they asked to change is done."""
+"""A client leaves in the middle of long work: the work ends, and the changes that the client asked for are made."""
 
 import os
 import poplib

@@ -1,6 +1,6 @@
-"""The programs that people fetch mail with, as their distribution has them, through both doors.
+"""Programs that fetch mail by POP3, as Debian ships them, with STLS and over TLS.
 
-Each is checked by the octets that it wrote to its own files, and by what it left in the Maildir.
+Each test compares the octets that the program wrote to its own files, and what it left in the Maildir.
 """
 
 import fcntl

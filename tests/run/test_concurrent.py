@@ -1,4 +1,4 @@
-"""Everybody at once on the same Maildirs: a deliverer, a renaming MUA, an rm, and POP3 clients."""
+"""A deliverer, a mail program that renames, an rm and POP3 clients at once on the same Maildirs."""
 
 import os
 import poplib

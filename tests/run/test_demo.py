@@ -1,4 +1,4 @@
-"""etc/demo.sh: what it prints works as printed, and nothing is left of it."""
+"""etc/demo.sh: the commands that it prints work as printed, and it leaves nothing."""
 
 import os
 import pathlib

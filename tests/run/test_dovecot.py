@@ -1,6 +1,6 @@
-"""The same Maildir served by Dovecot and by sallyport: neither client nor server notices a change.
+"""The same Maildir served by Dovecot and by sallyport: neither clients nor servers notice a change of server.
 
-Debian's Dovecot, 2.3 or 2.4, with a configuration of its own in the test's folder.
+Dovecot is Debian's, 2.3 or 2.4, with a configuration of its own in the folder of the test.
 """
 
 import os

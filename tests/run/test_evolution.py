@@ -1,4 +1,4 @@
-"""Evolution's mail library against the server: it counts EXPUNGE in IDLE only, and else believes EXISTS."""
+"""Evolution's mail library as a client: it counts an EXPUNGE only in IDLE, and otherwise believes EXISTS."""
 
 import os
 import pathlib

@@ -1,5 +1,5 @@
-"""maildir/ with a layer between it and the file system that fails the n-th call, or kills there: see tests/fault.
-Whatever happens, no message is lost or doubled, no UID is given twice, and what was said to be done is done."""
+"""maildir/ with a layer between it and the file system that fails the n-th call or kills the process there; see tests/fault.
+Whatever happens, no message is lost or doubled, no UID is given twice, and a change that was confirmed is made."""
 
 import os
 import random

@@ -1,4 +1,4 @@
-"""What a client need not wait for is done after its answer: the order of the reader's system calls tells."""
+"""The reader answers first and does afterwards what the client need not wait for; its system calls show the order."""
 
 import re
 import shutil

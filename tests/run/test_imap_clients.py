@@ -1,8 +1,7 @@
-"""The programs that people read and copy mail with over IMAP, as their distribution has them, through
-both doors.
+"""Programs that read and copy mail by IMAP, as Debian ships them, with STARTTLS and over TLS.
 
-Each is checked by what it left on its own side and in the Maildir, octet for octet, and a second run
-without changes by its leaving everything alone.
+Each test compares, octet for octet, what the program left on its own side and in the Maildir.  A second run without
+changes must leave everything alone.
 """
 
 import mailbox

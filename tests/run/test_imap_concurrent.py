@@ -1,6 +1,6 @@
-"""Postfix delivers while clients idle; and several clients, a deliverer and a MUA that renames files work on
-the same folders at once.  Afterwards no message is lost or doubled, every client's view is the disk's, and
-no UID has ever meant two messages."""
+"""Postfix delivers while clients idle; and several clients, a deliverer and a mail program that renames files work on
+the same folders at once.  Afterwards no message is lost or doubled, every client knows what is on disk, and no UID has
+ever meant two messages."""
 
 import collections
 import os

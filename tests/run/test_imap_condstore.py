@@ -1,4 +1,4 @@
-"""CONDSTORE and QRESYNC (RFC 7162): raw dialogues, and clients that resynchronise at any moment and then have exactly what is there."""
+"""CONDSTORE and QRESYNC (RFC 7162): raw dialogues, and clients that come back at any moment and then know all changes."""
 
 import os
 import random

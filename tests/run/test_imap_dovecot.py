@@ -1,7 +1,7 @@
-"""The same Maildir told over IMAP by Dovecot and by sallyport: every message of tests/messages.
+"""Every message of tests/messages by IMAP, from Dovecot and from sallyport: the answers are the same.
 
-Answers are read into trees and compared by meaning.  Where the two differ, a row below says in one line
-why that is right, and a predicate says of which answers.
+Answers are read into trees and compared by meaning.  For each difference a row below says in a line why sallyport's
+answer is right, and a predicate says for which answers the row counts.
 """
 
 import base64

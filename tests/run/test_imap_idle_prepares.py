@@ -1,4 +1,4 @@
-"""A session that idles learns ahead, for all sessions to come, what clients will ask of messages."""
+"""A session in IDLE prepares for all later sessions what clients will ask of the messages."""
 
 import time
 

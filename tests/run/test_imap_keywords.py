@@ -1,4 +1,4 @@
-"""More keywords than a file name has letters for: 26 are Dovecot's, the others are in a file of ours."""
+"""More keywords than a file name has letters for: 26 are in Dovecot's file, the others in sallyport's own."""
 
 import os
 import re

@@ -1,5 +1,5 @@
-"""The list of messages becomes another one under an open session: by a damaged index, by new UIDs, by a message that
-comes back.  A number or a UID never stands for another message than the client knows: the session ends instead, at once."""
+"""The list of messages is replaced under an open session: by a damaged index, by new UIDs, by a message that comes back.
+A number or a UID never stands for a message that the client does not know by it; the session ends instead, at once."""
 
 import re
 import time

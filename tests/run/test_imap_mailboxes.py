@@ -1,4 +1,4 @@
-"""IMAP's mailboxes: names, CREATE to UNSUBSCRIBE, LIST and its extensions, special uses, SELECT and STATUS."""
+"""Mailboxes of IMAP: names, CREATE to UNSUBSCRIBE, LIST and its extensions, special uses, SELECT and STATUS."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""IMAP's messages: a session with imaplib, APPEND, COPY, MOVE, STORE, FETCH, EXPUNGE."""
+"""Messages of IMAP: a session with imaplib, APPEND, COPY, MOVE, STORE, FETCH, EXPUNGE."""
 
 import imaplib
 import os

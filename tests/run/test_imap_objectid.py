@@ -1,4 +1,5 @@
-"""OBJECTID (RFC 8474) and SAVEDATE (RFC 8514): ids that survive copies, moves, renames and a deleted index, and when a message came where it is."""
+"""OBJECTID (RFC 8474): ids survive copies, moves, renames and a deleted index.  SAVEDATE (RFC 8514): when a message came to
+its folder."""
 
 import imaplib
 import os

@@ -1,5 +1,5 @@
-"""Thunderbird for Android and the desktop's Thunderbird: what they say, in their order and their spelling,
-each with its own habit of connections, by a script; the answers are checked as those programs read them."""
+"""Thunderbird on Android and on the desktop: a script sends their commands in their order and spelling, over as many
+connections as they use, and the answers are checked as those programs read them."""
 
 import base64
 import imaplib

@@ -1,4 +1,4 @@
-"""IMAP4rev2 (RFC 9051) and UTF8=ACCEPT (RFC 6855): what ENABLE changes, beside the same without it."""
+"""IMAP4rev2 (RFC 9051) and UTF8=ACCEPT (RFC 6855): what ENABLE changes, compared with a session without it."""
 
 import re
 

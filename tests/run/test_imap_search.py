@@ -1,4 +1,4 @@
-"""IMAP's SEARCH: every key, sets, RETURN and $, charsets, encoded words and bodies."""
+"""SEARCH: every key, sets, RETURN and $, charsets, encoded words and bodies."""
 
 import base64
 import calendar

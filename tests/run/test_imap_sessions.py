@@ -1,4 +1,4 @@
-"""IMAP with several sessions at once: what is told when, and IDLE."""
+"""Several IMAP sessions at once: which news a session gets and when, and IDLE."""
 
 import pathlib
 import random

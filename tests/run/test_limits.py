@@ -1,4 +1,4 @@
-"""Limits: each at its bound, in the protocol's own words, with one line in the log."""
+"""Limits: each at its bound, with the answer that the protocol has for it and one line in the log."""
 
 import socket
 import ssl

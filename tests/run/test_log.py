@@ -1,4 +1,4 @@
-"""The log: the client's address in every line of a connection, what clients complain of, the journal."""
+"""The log: the client's address in every line of a connection, the complaints of clients, the journal."""
 
 import os
 import re

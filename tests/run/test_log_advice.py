@@ -1,4 +1,4 @@
-"""What the log tells of a failure in a Maildir: the path, its owner, and a command that mends it when it is typed."""
+"""The log on a failure in a Maildir: it names the path and its owner, and a command that mends the failure."""
 
 import os
 import poplib

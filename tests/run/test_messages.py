@@ -1,4 +1,4 @@
-"""Every message of tests/messages, octet for octet: by STLS, by TLS, and in clear from this machine."""
+"""Every message of tests/messages by POP3, octet for octet: with STLS, over TLS, and in the clear from this machine."""
 
 import functools
 import re

@@ -1,7 +1,7 @@
 """Trees of other servers, taken over and given back: clients notice nothing.
 
-Courier is Debian's.  Its packages exclude other IMAP servers, so they are unpacked, not installed, and
-its servers are run as its login process runs them: a session's socket as their standard input.
+Courier is Debian's.  Its packages conflict with other IMAP servers, so the test unpacks them instead of installing them,
+and runs the servers as Courier's login process does: with the socket of a session as standard input.
 """
 
 import base64

@@ -1,4 +1,4 @@
-"""etc/need.sh: it installs a service for the tests, and the machine boots as it did before."""
+"""etc/need.sh installs a service for the tests, and the machine boots afterwards as it did before."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""Files of ours and Dovecot's in a Maildir that are not what they should be: each costs only what it holds."""
+"""Odd files in a Maildir under names of sallyport or Dovecot: each costs only what it holds."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""POP3 command by command, with poplib and with bare sockets; over TLS unless it is about the clear."""
+"""POP3 command by command, with poplib and with bare sockets; over TLS unless the test is about the clear."""
 
 import base64
 import poplib

@@ -1,7 +1,7 @@
 """A real Postfix delivers to the Maildirs by virtual(8), between POP3 sessions and during them.
 
-It has a configuration, a queue and a log of its own in a temporary folder and listens on loopback
-only; the system's own Postfix, if there is one, is neither asked nor touched.
+It has its own configuration, queue and log in a temporary folder and listens on loopback only.  The test does not touch a
+Postfix of the system.
 """
 
 import collections

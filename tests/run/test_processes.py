@@ -1,4 +1,4 @@
-"""The processes: who runs as whom, what each may do, and what happens when one dies."""
+"""The processes: the user of each, what each may do, and what happens when one dies."""
 
 import os
 import pathlib

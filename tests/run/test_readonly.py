@@ -1,4 +1,4 @@
-"""Maildirs that can be read and not written: a file system for reading only, rights taken away, a full disk."""
+"""Maildirs that can be read but not written: a read-only file system, missing rights, a full disk."""
 
 import os
 import poplib

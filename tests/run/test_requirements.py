@@ -1,8 +1,8 @@
-"""What broke other mail servers: forty sentences, each with a test that has its number in its name.
+"""Faults that broke other mail servers: forty requirements, each with a test that has its number in its name.
 
-The number is found by `grep -r req18 tests`.  Here are those on IMAP, and on the Maildir through IMAP, that
-stand nowhere else; what is told of POP3 is in test_pop3, test_tls, test_limits, test_broken_messages, test_processes
-and test_messages, IMAP's parsing in test_imap_states and test_imap_mailboxes, and the parsers' own in unit/.
+`grep -r req18 tests` finds a number.  This file has those on IMAP, and on the Maildir through IMAP, that fit nowhere else.
+The requirements on POP3 are in test_pop3, test_tls, test_limits, test_broken_messages, test_processes and test_messages,
+those on IMAP's parsing in test_imap_states and test_imap_mailboxes, and those on the parsers alone in unit/.
 """
 
 import base64

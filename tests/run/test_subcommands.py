@@ -1,4 +1,4 @@
-"""What is typed: cert, passwd, check, version, help, and a run that cannot begin."""
+"""The subcommands cert, passwd, check, version and help, and a run that cannot start."""
 
 import datetime
 import os

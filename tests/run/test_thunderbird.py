@@ -1,5 +1,5 @@
-"""Thunderbird itself, without a window: its account set-up with the settings that `make demo` prints, its folders for
-special uses, a flag, a move to the trash, and mail that comes while it idles."""
+"""Thunderbird itself, without a window: an account with the settings that `make demo` prints, the folders for special uses,
+a flag, a move to the trash, and mail that arrives while it idles."""
 
 import json
 import os

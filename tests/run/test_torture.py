@@ -1,4 +1,4 @@
-"""A short run of tests/torture: everybody at once on one Maildir, with kills, a full disk and a broken index."""
+"""A short run of tests/torture: many at once on one Maildir, with kills, a full disk and a broken index."""
 
 import os
 import pathlib

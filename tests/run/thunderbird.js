@@ -1,5 +1,5 @@
-// Thunderbird's part of test_thunderbird.py: read by it as its AutoConfig file, with all privileges.  It makes
-// an account, does what a person does, and writes what it sees, a line each, to the file TB_OUT.
+// thunderbird.js: the part of test_thunderbird.py inside Thunderbird, which reads it as its AutoConfig file, with all
+// privileges.  It makes an account, does what a person does, and writes what it sees to the file TB_OUT, a line each.
 /* global Components, Services, ChromeUtils */
 
 var Cc = Components.classes, Ci = Components.interfaces;

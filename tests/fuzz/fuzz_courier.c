@@ -1,7 +1,7 @@
 /*
- * fuzz_courier.c: any octets as one of Courier's files, by the first octet: courierimapuiddb with a
- * courierpop3dsizelist behind it, a list of keywords, subscriptions.  The uidlist that is made of them
- * must be a good one, in which no UID stands twice.
+ * fuzz_courier.c: any octets as one of Courier's files.  The first octet chooses the file: courierimapuiddb
+ * followed by a courierpop3dsizelist, a list of keywords, or subscriptions.  The uidlist that the import makes
+ * must be valid and have no UID twice.
  */
 #include <assert.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 /*
- * fuzz_decode.c: transfer encodings, charsets and their mapping, as a part's text goes through them.
- * The first three octets say how it is encoded, in which charset, and where it is cut: the result does
- * not depend on that, but for charsets with states, whose converters are glibc's.
+ * fuzz_decode.c: the text of a part through its transfer encoding, its charset and the mapping of case.  The
+ * first three octets choose the encoding, the charset and the place of a cut.  The result must not depend on
+ * the cut, except for charsets with states, whose converters are glibc's.
  */
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /*
- * fuzz_encoded_word.c: a header field's text with its encoded words, in two pieces; the first octet tells where
- * the first ends, and the rest is mapped as octets too, which need not be UTF-8.
+ * fuzz_encoded_word.c: the text of a header field with its encoded words, in two pieces.  The first octet chooses the
+ * end of the first piece.  The rest is also mapped as octets that need not be UTF-8.
  */
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /*
- * fuzz_fields.c: any octets as the remembered fields of a message, asked for a text that is made of their
- * first octets: what is decoded ahead answers as what is decoded for the question.
+ * fuzz_fields.c: any octets as the stored fields of a message, searched for a text that is made of their first
+ * octets.  A field that was decoded ahead must give the same answer as one that is decoded for the search.
  */
 #include <assert.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /*
- * fuzz_header.c: any octets as a header whose fields are chosen, and as a field of addresses.  What is
- * chosen and what is not must together be the header, however its octets came in pieces.
+ * fuzz_header.c: any octets as a header of which some fields are chosen, and as a field of addresses.  The
+ * chosen and the other fields must together be the header, in whatever pieces its octets came.
  */
 #include <assert.h>
 #include <stdint.h>

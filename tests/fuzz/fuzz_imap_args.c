@@ -1,6 +1,6 @@
 /*
- * fuzz_imap_args.c: the words of a command.  The first octets choose which are expected, the rest is
- * the command; what is good as a set is then parsed as one.
+ * fuzz_imap_args.c: the words of a command.  The first octets choose the words that are expected; the rest is
+ * the command.  A word that is valid as a set of messages is then parsed as a set.
  */
 #include <assert.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 /*
- * fuzz_imap_fetch.c: what FETCH is asked for, parsed and answered from a small Maildir.  The first octet
- * says whether UTF-8 was switched on.  Whatever was asked, the answer is lines, with literals as long as
- * they are told, and parentheses that match.
+ * fuzz_imap_fetch.c: the items of a FETCH, parsed and answered from a small Maildir.  The first octet switches
+ * UTF-8 on or off.  Every answer must consist of lines, with literals of the announced length and matching
+ * parentheses.
  */
 #include "tests/fuzz/imap_session.h"
 

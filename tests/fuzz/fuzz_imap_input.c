@@ -1,6 +1,6 @@
 /*
- * fuzz_imap_input.c: commands collected from octets that come in pieces.  The first octet says in
- * which; what comes of them does not depend on it, and what was swallowed is in no command.
+ * fuzz_imap_input.c: commands collected from octets that come in pieces.  The first octet chooses the pieces.
+ * The commands must not depend on the pieces, and octets that were swallowed must be in no command.
  */
 #include <assert.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /*
- * fuzz_imap_pattern.c: LIST's patterns, against a matcher that is slow and plain: a table of which
+ * fuzz_imap_pattern.c: LIST's patterns, compared with a slow and simple matcher: a table that says which
  * beginnings of the pattern match which beginnings of the name.  Input: pattern, NUL, name.
  */
 #include <assert.h>

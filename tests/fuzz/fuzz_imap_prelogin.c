@@ -1,5 +1,5 @@
 /*
- * fuzz_imap_prelogin.c: IMAP before login, STARTTLS included.
+ * fuzz_imap_prelogin.c: IMAP before login, including STARTTLS.
  */
 #include "tests/fuzz/prelogin.h"
 

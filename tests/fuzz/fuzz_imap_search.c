@@ -1,6 +1,6 @@
 /*
- * fuzz_imap_search.c: searches, parsed and run on a small Maildir.  The first octet chooses a charset;
- * the rest are the keys.  Each message answers either a search or its opposite.
+ * fuzz_imap_search.c: searches, parsed and run on a small Maildir.  The first octet chooses a charset; the rest
+ * are the keys.  Each message must match either a search or its opposite.
  */
 #include "tests/fuzz/imap_session.h"
 

@@ -1,7 +1,7 @@
 /*
- * fuzz_imap_utf7.c: names of mailboxes, any octets as modified UTF-7 and as UTF-8.  What one encoding
- * took becomes itself again out of the other, and what became a folder's name is one that the Maildir
- * can have, and comes back from its client as the same.
+ * fuzz_imap_utf7.c: names of mailboxes: any octets as modified UTF-7 and as UTF-8.  A name that one encoding
+ * accepts must survive the way through the other.  A name that becomes the name of a folder must be possible
+ * in a Maildir, and must be the same when the client sends it back.
  */
 #include <assert.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /*
- * fuzz_ipc.c: messages between processes, as the privileged sides take them apart: the login record of a
- * worker, questions to the key process, and each kind of field.
+ * fuzz_ipc.c: messages between processes, as the privileged sides parse them: the login record of a worker,
+ * questions to the key process, and each kind of field.
  */
 #include <stdint.h>
 #include <stdlib.h>

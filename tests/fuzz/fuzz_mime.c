@@ -1,6 +1,6 @@
 /*
- * fuzz_mime.c: any octets as a message.  Its parts must lie inside each other and be the same however
- * the octets came in pieces; what is told of them must be lists and strings that IMAP can read.
+ * fuzz_mime.c: any octets as a message.  Its parts must lie inside each other, and must be the same in whatever
+ * pieces the octets came.  Their descriptions must be lists and strings that IMAP can read.
  */
 #include <assert.h>
 #include <stdint.h>

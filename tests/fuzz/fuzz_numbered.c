@@ -1,6 +1,6 @@
 /*
- * fuzz_numbered.c: any octets as sallyport.keywords; and the same as lines that have their checksums,
- * so that what is behind those is reached.  What was read and written must read the same.
+ * fuzz_numbered.c: any octets as sallyport.keywords, and the same octets as lines with right checksums, so
+ * that the fuzzer gets past the checksums.  What was read and written must read the same.
  */
 #include <assert.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /*
- * fuzz_pop3_prelogin.c: POP3 before login, STLS included.
+ * fuzz_pop3_prelogin.c: POP3 before login, including STLS.
  */
 #include "tests/fuzz/prelogin.h"
 

@@ -1,6 +1,6 @@
 /*
- * fuzz_sasl.c: SASL dialogues as a client may lead them.  The first octet chooses the mechanism and
- * whether there is an initial response, the rest is fed line by line.
+ * fuzz_sasl.c: SASL dialogues.  The first octet chooses the mechanism and whether there is an initial response;
+ * the rest is fed line by line.
  */
 #include <assert.h>
 #include <stdint.h>

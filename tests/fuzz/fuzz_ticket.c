@@ -1,9 +1,9 @@
 /*
- * fuzz_ticket.c: the two questions that a hostile worker can put to the key process.
+ * fuzz_ticket.c: the two questions that a hostile worker can ask the key process.
  *
- * The first octet chooses.  Even: the rest is a sealed ticket, once as it is and once as changes to
- * a ticket that would open.  Odd: the rest is a request to sign.  No input may ever be opened that
- * was not sealed, nor signed what is not allowed.
+ * The first octet chooses.  Even: the rest is a sealed ticket, used once as it is and once as changes to a
+ * ticket that would open.  Odd: the rest is a request to sign.  A ticket that was not sealed must never open,
+ * and a request that is not allowed must never be signed.
  */
 #include <stdint.h>
 #include <stdio.h>

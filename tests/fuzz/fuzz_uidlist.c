@@ -1,6 +1,7 @@
 /*
- * fuzz_uidlist.c: any octets as dovecot-uidlist.  What parses is written anew, and must then be a good
- * list that says the same of its good lines; what is damaged is written as a sync would save what it can of it.
+ * fuzz_uidlist.c: any octets as dovecot-uidlist.  A list that can be parsed is written again, and the result
+ * must be a valid list that says the same as the valid lines.  A damaged list is written as a sync would
+ * rescue it.
  */
 #include <assert.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /*
- * fuzz_usersfile.c: any octets as a users file.  The first line is the name that is looked up, the
- * rest is the file; each of its entries must be found under its own name.
+ * fuzz_usersfile.c: any octets as a users file.  The first line is the name to look up; the rest is the file.
+ * Each of its entries must be found under its own name.
  */
 #include <assert.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /*
- * imap_session.h: an IMAP session on a small Maildir for the fuzzers of its commands; what it answers is
- * kept for them to look at.
+ * imap_session.h: an IMAP session on a small Maildir, for the fuzzers of IMAP's commands.  It keeps the answers
+ * for them.
  */
 #ifndef TESTS_FUZZ_IMAP_SESSION_H
 #define TESTS_FUZZ_IMAP_SESSION_H

@@ -1,5 +1,5 @@
 /*
- * no_exit.h: in a fuzzer's target an end of the process is a finding: fatal() and bug() call _exit.
+ * no_exit.h: makes the end of the process a finding inside a fuzzer's target: fatal() and bug() call _exit.
  */
 #ifndef TESTS_FUZZ_NO_EXIT_H
 #define TESTS_FUZZ_NO_EXIT_H

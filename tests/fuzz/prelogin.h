@@ -1,11 +1,11 @@
 /*
- * prelogin.h: everything that a protocol does before login, in a worker, TLS included: a target of which
- * fuzz_pop3_prelogin.c and fuzz_imap_prelogin.c are the two forms.
+ * prelogin.h: everything that a protocol does before login, in a worker, including TLS.  fuzz_pop3_prelogin.c
+ * and fuzz_imap_prelogin.c use it.
  *
- * The client's socket is played by the functions below, which stand in for the C library's: what was
- * sent arrives in pieces, calls are interrupted, writes are short, the connection is reset.  The first
- * octets of the input steer that, and what the reader's end answers; the rest is what the client
- * sends.  Nothing ever waits.  What is answered in the clear is lines of printable ASCII, whatever came.
+ * The functions below replace those of the C library and play the client's socket: octets arrive in pieces,
+ * calls are interrupted, writes are short, the connection is reset.  The first octets of the input steer
+ * that, and the answers of the reader's end; the rest is what the client sends.  Nothing ever waits.  In the
+ * clear, every answer must be lines of printable ASCII, whatever the client sent.
  */
 #ifndef TESTS_FUZZ_PRELOGIN_H
 #define TESTS_FUZZ_PRELOGIN_H

@@ -1,5 +1,5 @@
 /*
- * maildir_fixture.h: what the tests of maildir/ share: a scratch Maildir, and files in it.
+ * maildir_fixture.h: shared by the tests of maildir/: a scratch Maildir, and files in it.
  */
 #ifndef TESTS_UNIT_MAILDIR_FIXTURE_H
 #define TESTS_UNIT_MAILDIR_FIXTURE_H

@@ -1,6 +1,6 @@
 /*
- * server_fixture.h: what the tests of server/ share: a scratch directory, descriptors counted, a
- * socketpair that is never waited for without end.
+ * server_fixture.h: shared by the tests of server/: a scratch directory, a count of open descriptors, and a
+ * socketpair with a limit to every wait.
  */
 #ifndef TESTS_UNIT_SERVER_FIXTURE_H
 #define TESTS_UNIT_SERVER_FIXTURE_H

@@ -1,6 +1,6 @@
 /*
- * tls_fixture.h: what the tests of tls/ share: a scratch directory with certificates, a key service in
- * the same process, and an mbedTLS client at the other end of a socketpair.
+ * tls_fixture.h: shared by the tests of tls/: a scratch directory with certificates, a key service in the same
+ * process, and an mbedTLS client at the other end of a socketpair.
  */
 #ifndef TESTS_UNIT_TLS_FIXTURE_H
 #define TESTS_UNIT_TLS_FIXTURE_H

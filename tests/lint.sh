@@ -34,6 +34,7 @@ room folder base message uids index
 room tree base uids folder
 room courier base uids folder tree
 room check base message uids index folder tree courier
+
 # Circles: a file must not lead back to itself by its includes.  A .c and the .h of the same path count as
 # one file.  The includes in `circular` still close a circle and are left out ("A B": A includes B).  The
 # list may only become shorter.

@@ -1,5 +1,5 @@
 /*
- * number.h: the one reader of decimal digits.
+ * number.h: the one reader of digits.
  */
 #ifndef MAILDIR_BASE_NUMBER_H
 #define MAILDIR_BASE_NUMBER_H
@@ -28,6 +28,25 @@ number_read(const char *octets, size_t len, uint64_t max, uint64_t *number_r)
 	}
 	*number_r = number;
 	return digits;
+}
+
+/* The value of a hexadecimal digit in either case, or -1. */
+static inline int
+number_hex(char digit)
+{
+	if (digit >= '0' && digit <= '9')
+		return digit - '0';
+	digit |= 0x20;
+	return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
+}
+
+/* The octet that two such digits are, or -1.  The second is not read where the first is none. */
+static inline int
+number_hex_pair(const char *digits)
+{
+	int high = number_hex(digits[0]), low = high >= 0 ? number_hex(digits[1]) : -1;
+
+	return low >= 0 ? high << 4 | low : -1;
 }
 
 #endif

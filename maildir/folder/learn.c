@@ -14,7 +14,7 @@
 #include "maildir/folder/learn.h"
 #include "maildir/folder/source.h"
 #include "maildir/index/index.h"
-#include "maildir/message/facts.h"
+#include "maildir/message/message.h"
 
 enum {
 	LEARN_SAVE = 20000, /* messages: then it is put into the index in the middle of a

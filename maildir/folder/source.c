@@ -7,8 +7,8 @@
 #include "maildir/folder/folder.h"
 #include "maildir/folder/source.h"
 #include "maildir/maildir.h"
-#include "maildir/message/match.h"
 #include "maildir/message/mime.h"
+#include "maildir/message/search.h"
 
 static ssize_t
 source_read(void *ctx, void *buf, size_t size)

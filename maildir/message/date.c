@@ -6,8 +6,8 @@
 
 #include "maildir/base/caseless.h"
 #include "maildir/base/number.h"
-#include "maildir/message/fields.h"
 #include "maildir/message/field.h"
+#include "maildir/message/search.h"
 
 enum {
 	MONTHS = 12,

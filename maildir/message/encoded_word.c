@@ -4,8 +4,9 @@
  */
 #include <string.h>
 
-#include "maildir/message/decode.h"
+#include "maildir/base/number.h"
 #include "maildir/message/encoded_word.h"
+#include "maildir/message/mime.h"
 
 enum {
 	/* A charset's name in an encoded word; the longest that IANA lists has 45 octets. */
@@ -68,7 +69,7 @@ decode_q(const char **at, const char *end, char *out, size_t size)
 	size_t n = 0;
 
 	while (in < end && n < size) {
-		int octet = end - in > 2 && in[0] == '=' ? decode_hex(in + 1) : -1;
+		int octet = end - in > 2 && in[0] == '=' ? number_hex_pair(in + 1) : -1;
 
 		if (octet >= 0) {
 			out[n++] = (char)octet;

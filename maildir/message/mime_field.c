@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "maildir/base/caseless.h"
-#include "maildir/message/mime_internal.h"
 #include "maildir/message/field.h"
+#include "maildir/message/mime_internal.h"
 
 /* RFC 2045 section 5.1: tspecials; and what ends a value that should have been quoted, "a/b=c". */
 #define TOKEN_STOPS "()<>@,;:\\\"/[]?="

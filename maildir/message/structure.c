@@ -8,10 +8,10 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "maildir/base/number.h"
 #include "maildir/message/charset.h"
-#include "maildir/message/decode.h"
-#include "maildir/message/mime_internal.h"
 #include "maildir/message/field.h"
+#include "maildir/message/mime_internal.h"
 
 struct writer {
 	const struct mime *mime;
@@ -48,7 +48,7 @@ static void
 add_octets(const char *text, struct mdtext *out)
 {
 	for (; *text != '\0'; text++) {
-		int octet = *text == '%' ? decode_hex(text + 1) : -1;
+		int octet = *text == '%' ? number_hex_pair(text + 1) : -1;
 		char c = octet >= 0 ? (char)octet : *text;
 
 		mdtext_add(out, &c, 1);

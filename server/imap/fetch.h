@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "maildir/base/text.h"
-#include "maildir/message/header.h"
+#include "maildir/message/message.h"
 #include "maildir/message/mime.h"
 #include "server/imap/args.h"
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "maildir/message/fields.h"
+#include "maildir/message/message.h"
 #include "server/array.h"
 #include "server/imap/fetch.h"
 #include "server/number.h"

@@ -10,7 +10,7 @@
 
 #include "maildir/maildir.h"
 #include "maildir/message/charset.h"
-#include "maildir/message/fields.h"
+#include "maildir/message/search.h"
 #include "server/imap/answer.h"
 #include "server/imap/mailbox.h"
 #include "server/imap/resync.h"

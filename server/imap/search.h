@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "maildir/message/match.h"
+#include "maildir/message/search.h"
 #include "server/imap/args.h"
 #include "server/imap/sequence.h"
 

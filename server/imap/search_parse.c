@@ -12,7 +12,8 @@
 
 #include "maildir/maildir.h"
 #include "maildir/message/charset.h"
-#include "maildir/message/fields.h"
+#include "maildir/message/message.h"
+#include "maildir/message/search.h"
 #include "server/array.h"
 #include "server/imap/mailbox.h"
 #include "server/imap/search.h"

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "maildir/maildir.h"
-#include "maildir/message/decode.h"
+#include "maildir/message/mime.h"
 #include "server/imap/fetch.h"
 #include "server/imap/mailbox.h"
 #include "server/imap/session.h"

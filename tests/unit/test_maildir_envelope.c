@@ -3,8 +3,8 @@
  */
 #include "maildir_fixture.h"
 
-#include "maildir/message/fields.h"
 #include "maildir/message/mime.h"
+#include "maildir/message/search.h"
 
 #define FROM	"((NIL NIL \"a\" \"b\"))"
 #define NOTHING "NIL NIL NIL NIL NIL NIL NIL NIL"

@@ -9,8 +9,7 @@
 #include "maildir/base/text.h"
 #include "maildir/maildir.h"
 #include "maildir/message/casemap.h"
-#include "maildir/message/fields.h"
-#include "maildir/message/match.h"
+#include "maildir/message/search.h"
 
 /* Headers, each a message with a short body. */
 static const char *const headers[] = {

@@ -1,14 +1,13 @@
 /*
- * test_maildir_facts.c: what is learned of a message in one reading.
+ * test_maildir_summary.c: what is learned of a message in one reading.
  */
 #include "maildir_fixture.h"
 
 #include "maildir/folder/source.h"
 #include "maildir/index/index_texts.h"
-#include "maildir/message/facts.h"
-#include "maildir/message/fields.h"
-#include "maildir/message/match.h"
+#include "maildir/message/message.h"
 #include "maildir/message/mime.h"
+#include "maildir/message/search.h"
 
 /* Gives the size of the file. */
 static uint64_t

@@ -1,12 +1,13 @@
 /*
- * decode.c: base64 and quoted-printable, undone.
+ * transfer.c: base64 and quoted-printable, undone.
  * Runs as: mail user.
  */
 #include <stdbool.h>
 #include <string.h>
 
 #include "maildir/base/caseless.h"
-#include "maildir/message/decode.h"
+#include "maildir/base/number.h"
+#include "maildir/message/mime.h"
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
@@ -139,32 +140,12 @@ is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return -1;
-}
-
-int
-decode_hex(const char *digits)
-{
-	int high = hex_digit(digits[0]), low = high >= 0 ? hex_digit(digits[1]) : -1;
-
-	return low >= 0 ? high << 4 | low : -1;
-}
-
 /* Whether what is held is "=" and the first digit of an escape. */
 static bool
 quoted_half(const struct decoder *decoder)
 {
 	return decoder->held_len == 2 && decoder->held[0] == '=' &&
-	       hex_digit(decoder->held[1]) >= 0;
+	       number_hex(decoder->held[1]) >= 0;
 }
 
 /* Whether the octet can follow what is held and leaves it as undecided as it was. */
@@ -176,7 +157,7 @@ quoted_holds(const struct decoder *decoder, char c)
 
 	if (len == sizeof(decoder->held) || held[len - 1] == '\r' || quoted_half(decoder))
 		return false;
-	return is_blank(c) || c == '\r' || (len == 1 && held[0] == '=' && hex_digit(c) >= 0);
+	return is_blank(c) || c == '\r' || (len == 1 && held[0] == '=' && number_hex(c) >= 0);
 }
 
 static size_t
@@ -195,9 +176,9 @@ quoted_octet(struct decoder *decoder, char c, char *out)
 	char *held = decoder->held;
 	size_t n = 0;
 
-	if (quoted_half(decoder) && hex_digit(c) >= 0) {
+	if (quoted_half(decoder) && number_hex(c) >= 0) {
 		decoder->held_len = 0;
-		out[0] = (char)(hex_digit(held[1]) << 4 | hex_digit(c));
+		out[0] = (char)(number_hex(held[1]) << 4 | number_hex(c));
 		return 1;
 	}
 	if (c == '\n' && decoder->held_len > 0 && !quoted_half(decoder)) {

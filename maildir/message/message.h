@@ -1,17 +1,17 @@
 /*
- * facts.h: what a message's octets tell for ever: its texts for IMAP, and its size.
+ * message.h: what a message's octets tell for ever: its texts for IMAP, and its size.
  */
-#ifndef MAILDIR_MESSAGE_FACTS_H
-#define MAILDIR_MESSAGE_FACTS_H
+#ifndef MAILDIR_MESSAGE_MESSAGE_H
+#define MAILDIR_MESSAGE_MESSAGE_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "maildir/base/text.h"
+#include "maildir/message/header.h"
+#include "maildir/message/source.h"
 #include "maildir/message/texts.h"
-
-struct source;
 
 struct facts {
 	struct mdtext text[MAILDIR_TEXTS];
@@ -32,5 +32,11 @@ void facts_clear(struct facts *facts);
 
 /* A text of them. */
 const struct mdtext *facts_text(const struct facts *facts, enum maildir_text text);
+
+/* Those of MAILDIR_FIELDS. */
+extern const struct header_names fields_remembered;
+
+/* Whether MAILDIR_FIELDS has all fields of that name (in any case of letters) that a message has. */
+bool fields_has(const char *name, size_t len);
 
 #endif

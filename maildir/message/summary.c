@@ -1,16 +1,14 @@
 /*
- * facts.c: a message read once for all that is told of it later.
+ * summary.c: a message read once for all that is told of it later.
  * Runs as: mail user.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "maildir/message/facts.h"
-#include "maildir/message/fields.h"
-#include "maildir/message/header.h"
+#include "maildir/message/message.h"
 #include "maildir/message/mime.h"
-#include "maildir/message/source.h"
+#include "maildir/message/search.h"
 
 /* What is read at a time: most headers are one piece. */
 enum { FACTS_PIECE = 16 * 1024 };

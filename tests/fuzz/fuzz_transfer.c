@@ -1,5 +1,5 @@
 /*
- * fuzz_decode.c: the text of a part through its transfer encoding, its charset and the mapping of case.  The
+ * fuzz_transfer.c: the text of a part through its transfer encoding, its charset and the mapping of case.  The
  * first three octets choose the encoding, the charset and the place of a cut.  The result must not depend on
  * the cut, except for charsets with states, whose converters are glibc's.
  */
@@ -10,7 +10,7 @@
 #include "maildir/base/text.h"
 #include "maildir/message/casemap.h"
 #include "maildir/message/charset.h"
-#include "maildir/message/decode.h"
+#include "maildir/message/mime.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,5 +1,5 @@
 /*
- * fuzz_fields.c: any octets as the stored fields of a message, searched for a text that is made of their first
+ * fuzz_remembered.c: any octets as the stored fields of a message, searched for a text that is made of their first
  * octets.  A field that was decoded ahead must give the same answer as one that is decoded for the search.
  */
 #include <assert.h>
@@ -8,8 +8,7 @@
 #include <string.h>
 
 #include "maildir/message/charset.h"
-#include "maildir/message/fields.h"
-#include "maildir/message/match.h"
+#include "maildir/message/search.h"
 
 enum { NEEDLE = 3 }; /* octets at most: what is longer is hardly ever found */
 

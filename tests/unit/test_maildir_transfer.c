@@ -1,9 +1,9 @@
 /*
- * test_maildir_decode.c: base64 and quoted-printable, whole and broken, in pieces of every size.
+ * test_maildir_transfer.c: base64 and quoted-printable, whole and broken, in pieces of every size.
  */
 #include "maildir_fixture.h"
 
-#include "maildir/message/decode.h"
+#include "maildir/message/mime.h"
 
 /* Decodes in pieces of so many octets, each in memory of just its size: a look beyond it is seen. */
 static size_t

@@ -1,5 +1,5 @@
 /*
- * fields.c: the header fields of a message that are remembered, and looking for text in them.
+ * remembered.c: the header fields of a message that are remembered, and looking for text in them.
  * Runs as: mail user.
  *
  * There are two texts of them: as they stand, for who fetches them, and for who searches the values of those
@@ -21,9 +21,8 @@
 #include "maildir/message/address.h"
 #include "maildir/message/casemap.h"
 #include "maildir/message/encoded_word.h"
-#include "maildir/message/fields.h"
-#include "maildir/message/match.h"
-#include "maildir/message/mime.h"
+#include "maildir/message/message.h"
+#include "maildir/message/search.h"
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 

@@ -1,5 +1,5 @@
 /*
- * match.c: looking for text in a message.
+ * search.c: looking for text in a message.
  * Runs as: mail user.
  *
  * The header is read field by field, without the rest of the message when only fields are asked for.
@@ -17,11 +17,10 @@
 #include "maildir/base/caseless.h"
 #include "maildir/message/casemap.h"
 #include "maildir/message/charset.h"
-#include "maildir/message/decode.h"
 #include "maildir/message/encoded_word.h"
 #include "maildir/message/header.h"
-#include "maildir/message/match.h"
 #include "maildir/message/mime.h"
+#include "maildir/message/search.h"
 #include "maildir/message/source.h"
 
 enum {

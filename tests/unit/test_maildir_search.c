@@ -1,12 +1,12 @@
 /*
- * test_maildir_match.c: what is found in messages, and where not.
+ * test_maildir_search.c: what is found in messages, and where not.
  */
 #include "maildir_fixture.h"
 
 #include "maildir/base/text.h"
 #include "maildir/message/casemap.h"
 #include "maildir/message/charset.h"
-#include "maildir/message/match.h"
+#include "maildir/message/search.h"
 
 /* A message of everything: words, folds, parts in several encodings, a message inside, an attachment. */
 static const char everything[] =

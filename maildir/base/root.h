@@ -9,13 +9,27 @@
 #include <stdint.h>
 
 struct folder_list;
+struct maildir;
+struct maildir_folder;
 struct mddir;
+struct mdtext;
 
 /* Files that a session's notices name as unusable; more would only bury the log. */
 #define NOTICED_MAX 16
 
 /* One read(2): large enough that a common message is one call. */
 #define READ_SIZE (64 * 1024)
+
+/*
+ * What another server kept of a Maildir, as a room above folder/ imports it.  folder is called once, before a folder
+ * without dovecot-uidlist and without a record is synced, under the folder's lock and dovecot-uidlist.lock: it returns 1
+ * if it wrote a dovecot-uidlist, 0 if there is nothing to import.  subscriptions writes what a missing file
+ * subscriptions would say, or nothing.
+ */
+struct maildir_import {
+	int (*folder)(struct maildir_folder *folder);
+	int (*subscriptions)(struct maildir *md, struct mdtext *out);
+};
 
 struct maildir {
 	int fd;
@@ -33,7 +47,8 @@ struct maildir {
 	size_t work; /* octets read since stop was asked */
 	bool stopped;
 	struct folder_list *aliases; /* folders whose directories are spelled in another way */
-	unsigned hidden_told;	     /* notices of hidden directories that were given */
+	const struct maildir_import *import; /* see courier_import; or NULL */
+	unsigned hidden_told;		     /* notices of hidden directories that were given */
 };
 
 /* Gives the caller of the library a line for the log.  errno stays as it was. */

@@ -1,81 +1,27 @@
 /*
- * courier.h: the texts of Courier's files, without any file: UIDs, POP3 UIDLs, keywords, subscriptions.
+ * courier.h: what Courier kept of a Maildir, imported before a folder is read for the first time.
+ *
+ * Courier's files are only read, so that its administrator may go back to it.
  */
 #ifndef MAILDIR_COURIER_COURIER_H
 #define MAILDIR_COURIER_COURIER_H
 
-#include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
-#include "maildir/base/text.h"
-#include "maildir/uids/uidlist.h"
-
-/* A message that Courier's POP3 server had told of; base points into the text that was parsed. */
-struct courier_uidl {
-	const char *base;
-	size_t base_len;
-	uint64_t number, validity; /* see courier_put_uidl */
-	size_t place;		   /* its line: Courier wrote them in the order of delivery */
-};
-
-struct courier_uidls {
-	struct courier_uidl *list; /* by base name, each once */
-	size_t count;
-	const char *what; /* is wrong with the text, or NULL; the good lines are in the list */
-};
-
-/* Reads a courierpop3dsizelist.  -1: ENOMEM. */
-int courier_uidls_parse(struct courier_uidls *uidls, const char *text, size_t size);
-void courier_uidls_clear(struct courier_uidls *uidls);
-/* Writes the UIDL that Courier told; nothing when POP3 does not allow it. */
-void courier_put_uidl(struct mdtext *out, const struct courier_uidl *uidl);
-
-/* Whether db, which uidlist_parse made of a courierimapuiddb, tells for sure what UIDs were given. */
-bool courier_uids_known(const struct uidlist *db);
+struct maildir;
+struct mdtext;
 
 /*
- * Writes a dovecot-uidlist (without an id of the folder): the lines of db with their POP3 UIDLs, and
- * behind them what only the POP3 server knew.  validity: 0 keeps UIDVALIDITY and UIDs of db, else all
- * are numbered from 1.  -1: ENOMEM.
+ * From now on a folder that has neither a dovecot-uidlist nor a record gets what Courier says, before its first sync:
+ * UIDs and POP3 UIDLs as its dovecot-uidlist, keywords in file names, dovecot-keywords and sallyport.keywords.  A
+ * Maildir without a file subscriptions gets Courier's.  Where Courier says nothing nothing is made.
  */
-int courier_put_uids(struct mdtext *out, const struct uidlist *db,
-    const struct courier_uidls *uidls, uint32_t validity);
-
-/* A message has a keyword, or (COURIER_OWN) a file of its own, and then the list does not count. */
-struct courier_mark {
-	const char *base;
-	uint16_t name; /* index of names, or COURIER_OWN */
-};
-
-/* More than anybody tells apart; what comes after them is left out. */
-enum { COURIER_NAMES_MAX = 1000, COURIER_OWN = UINT16_MAX };
-
-struct courier_keywords {
-	const char *name[COURIER_NAMES_MAX];
-	size_t names;
-	struct courier_mark *mark; /* by base name, once courier_keywords_list was called */
-	size_t marks, room;
-	struct mdarena arena; /* of both kinds of names */
-	const char *what;     /* is wrong with the texts, or NULL */
-};
+void courier_import(struct maildir *md);
 
 /*
- * Whether that is the name of a message's own file in courierimapkeywords/: its base name (in name),
- * and a rank: of several the highest counts.
+ * Writes a file subscriptions (version 2 of Dovecot's) with the folders that a courierimapsubscribed names; nothing
+ * when there are none.
  */
-bool courier_keywords_file(const char *name, const char **base_r, uint64_t *rank_r);
-/* Adds a message's own file.  -1: ENOMEM. */
-int courier_keywords_own(
-    struct courier_keywords *keywords, const char *base, const char *text, size_t size);
-/* Adds what its file :list says of all others; called once, and last.  -1: ENOMEM. */
-int courier_keywords_list(struct courier_keywords *keywords, const char *text, size_t size);
-void courier_keywords_clear(struct courier_keywords *keywords);
-/* The first mark of a message, marks where it has none. */
-size_t courier_keywords_find(const struct courier_keywords *keywords, const char *base, size_t len);
-
-/* Writes a file subscriptions (version 2 of Dovecot's) that names the folders which a
- * courierimapsubscribed does; nothing when there are none. */
 void courier_put_subscriptions(struct mdtext *out, const char *text, size_t size);
 
 #endif

@@ -84,7 +84,6 @@
 #include <unistd.h>
 
 #include "maildir/base/lock.h"
-#include "maildir/courier/takeover.h"
 #include "maildir/folder/folder.h"
 #include "maildir/folder/own.h"
 #include "maildir/folder/scan.h"
@@ -112,7 +111,7 @@ list_clear(struct list *list)
 
 /* --- reading dovecot-uidlist --- */
 
-/* A folder that nobody but Courier has opened so far. */
+/* A folder that nobody but another server, from which one may import, has opened so far. */
 static bool
 uids_none(const struct sync *sync)
 {
@@ -169,6 +168,18 @@ uids_from_index(struct sync *sync)
 }
 
 static int
+uids_import(struct sync *sync)
+{
+	const struct maildir_import *import = sync->folder->home.md->import;
+	int r = import != NULL ? import->folder(sync->folder) : 0;
+
+	if (r <= 0)
+		return r;
+	uidfile_close(&sync->uids);
+	return uidfile_load(&sync->folder->home, &sync->uids);
+}
+
+static int
 uids_read(struct sync *sync)
 {
 	size_t count;
@@ -178,7 +189,7 @@ uids_read(struct sync *sync)
 		return -1;
 	if (sync->uids.closed && uids_from_index(sync) < 0)
 		return -1;
-	if (sync->locked && uids_none(sync) && takeover_folder(sync->folder, &sync->uids.list) < 0)
+	if (sync->locked && uids_none(sync) && uids_import(sync) < 0)
 		return -1;
 	count = sync->uids.list.count;
 	free(sync->file_of);

@@ -16,8 +16,8 @@
  * Both are read, and each is written as it was found; a new file is of version 2, as Dovecot makes it.
  * No part of a name of ours has a dot in it, so a dot and a slash are both a separator wherever they
  * stand.  Lines that are no folder of a Maildir++ stay as they are.  Dovecot holds subscriptions.lock
- * from before it reads until it has replaced the file, and so do we.  Where there is no such file what
- * Courier has for it is taken over (courier.c), and written at once for Dovecot to see.
+ * from before it reads until it has replaced the file, and so do we.  Where there is no such file another
+ * server's is imported (courier/), and written at once for Dovecot to see.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -30,7 +30,6 @@
 #include "maildir/base/rootfile.h"
 #include "maildir/base/dotfile.h"
 #include "maildir/base/lock.h"
-#include "maildir/courier/takeover.h"
 #include "maildir/folder/folder.h"
 #include "maildir/tree/tree.h"
 
@@ -49,22 +48,23 @@ struct subscriptions {
 	size_t size;
 	size_t at;     /* of the next line */
 	bool version2; /* else a name a line */
-	bool taken;    /* from Courier's, and not written yet */
+	bool imported; /* and not written yet */
 };
 
 /* Where there is no file; an empty one says that nothing is subscribed to. */
 static int
-subscriptions_take_over(struct maildir *md, struct subscriptions *subs)
+subscriptions_import(struct maildir *md, struct subscriptions *subs)
 {
 	struct mdtext text = {0};
 	struct stat st;
 	int r;
 
-	if (subs->size > 0 || fstatat(md->fd, SUBSCRIPTIONS, &st, AT_SYMLINK_NOFOLLOW) == 0)
+	if (md->import == NULL || subs->size > 0 ||
+	    fstatat(md->fd, SUBSCRIPTIONS, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		return 0;
 	if (errno != ENOENT)
 		return -1;
-	r = takeover_subscriptions(md, &text);
+	r = md->import->subscriptions(md, &text);
 	if (r < 0 || text.len == 0) {
 		mdtext_clear(&text);
 		return r;
@@ -72,7 +72,7 @@ subscriptions_take_over(struct maildir *md, struct subscriptions *subs)
 	free(subs->text);
 	subs->text = text.data;
 	subs->size = text.len;
-	subs->taken = true;
+	subs->imported = true;
 	return 0;
 }
 
@@ -84,7 +84,7 @@ subscriptions_load(struct maildir *md, struct subscriptions *subs)
 	memset(subs, 0, sizeof(*subs));
 	if (root_read(md, SUBSCRIPTIONS, SUBSCRIPTIONS_MAX, &subs->text, &subs->size) < 0)
 		return -1;
-	if (subscriptions_take_over(md, subs) < 0) {
+	if (subscriptions_import(md, subs) < 0) {
 		free(subs->text);
 		return -1;
 	}
@@ -175,7 +175,7 @@ put_without(struct subscriptions *subs, const char *name, struct mdtext *out)
 	return was;
 }
 
-/* Under the lock file.  place: NULL when only what is taken from Courier is to be written. */
+/* Under the lock file.  place: NULL when only what was imported is to be written. */
 static int
 subscribe_locked(
     struct maildir *md, const struct place *place, bool yes, const struct dotlock *lock)
@@ -188,7 +188,7 @@ subscribe_locked(
 		return -1;
 	if (place == NULL)
 		mdtext_add(&text, subs.text, subs.size);
-	if (place == NULL ? subs.taken : put_without(&subs, place->name, &text) != yes) {
+	if (place == NULL ? subs.imported : put_without(&subs, place->name, &text) != yes) {
 		if (yes && place != NULL)
 			put_name(&subs, place, &text);
 		r = -1;
@@ -252,8 +252,8 @@ maildir_subscriptions(struct maildir *md, bool (*each)(void *ctx, const char *na
 
 	if (subscriptions_load(md, &subs) < 0)
 		return -1;
-	/* That it cannot be written costs nothing: it is taken over again the next time. */
-	if (subs.taken)
+	/* That it cannot be written costs nothing: it is imported again the next time. */
+	if (subs.imported)
 		(void)!subscriptions_change(md, NULL, true);
 	while (subscriptions_line(&subs, &line, &len)) {
 		if (line_name(&subs, line, len, name) && !each(ctx, name))

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "maildir/check/check.h"
+#include "maildir/courier/courier.h"
 #include "maildir/maildir.h"
 #include "maildir/message/charset.h"
 #include "server/clock.h"
@@ -142,6 +143,7 @@ open_maildir(const char *path)
 	(void)umask(077);
 	(void)gethostname(host, sizeof(host) - 1);
 	if (maildir_check_open(path, host, &md) == 0) {
+		courier_import(md);
 		confine_undumpable();
 		(void)confine_landlock(path);
 		return md;

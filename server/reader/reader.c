@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "maildir/courier/courier.h"
 #include "maildir/maildir.h"
 #include "server/conf.h"
 #include "server/confine.h"
@@ -223,6 +224,7 @@ become_user(struct reader *reader)
 	confine_reader(reader->maildir_path, conf->memory);
 	if (maildir_open(reader->maildir_path, host, &reader->maildir) == -1)
 		no_mail(reader, "open", errno);
+	courier_import(reader->maildir);
 	reader->trouble.maildir = reader->maildir;
 	maildir_on_notice(reader->maildir, notice, reader);
 	/* No deadline: the worker goes when the client does. */

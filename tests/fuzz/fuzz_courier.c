@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "maildir/courier/courier.h"
+#include "maildir/courier/format.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -23,6 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "maildir/courier/courier.h"
 #include "maildir/maildir.h"
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
@@ -70,6 +71,7 @@ __attribute__((unused)) static void
 fixture_open(struct fixture *f)
 {
 	assert_int_equal(maildir_open(f->path, "test.host", &f->md), 0);
+	courier_import(f->md);
 	maildir_on_notice(f->md, fixture_notice, f);
 	assert_int_equal(maildir_folder_open(f->md, "INBOX", &f->inbox), 0);
 }

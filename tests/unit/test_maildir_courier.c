@@ -4,6 +4,7 @@
 #include "maildir_fixture.h"
 
 #include "maildir/courier/courier.h"
+#include "maildir/courier/format.h"
 #include "maildir/tree/tree.h"
 
 /* A copy that is exactly as large: a look past the end is found by the sanitizers. */

@@ -1,6 +1,9 @@
 /*
- * takeover.c: takes over what Courier kept in a folder that we open first; see courier.c.
+ * import.c: imports what Courier kept in a folder, before the folder's first sync.
  * Runs as: mail user, holding the folder's lock.
+ *
+ * The formats are told where they are parsed: uids.c, keywordfiles.c.  courierimapsubscribed, in the Maildir itself, has
+ * a line "INBOX.Sub.Folder" for each folder.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -9,9 +12,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "maildir/base/array.h"
 #include "maildir/base/rootfile.h"
 #include "maildir/courier/courier.h"
-#include "maildir/courier/takeover.h"
+#include "maildir/courier/format.h"
+#include "maildir/courier/line.h"
 #include "maildir/folder/folder.h"
 #include "maildir/uids/keywords.h"
 #include "maildir/uids/validity.h"
@@ -25,8 +30,8 @@
 /* About a million messages; what is larger is none of these files. */
 #define COURIER_SIZE_MAX (256 * 1024 * 1024)
 
-/* A message's own file of keywords. */
-#define COURIER_OWN_MAX (64 * 1024)
+/* A file with the keywords of a single message. */
+#define COURIER_SINGLE_MAX (64 * 1024)
 
 /* Some ten thousand names. */
 #define COURIER_SUBSCRIBED_MAX (1024 * 1024)
@@ -34,26 +39,17 @@
 /* A folder in which somebody renames all the time is given up on: flags that he sets are kept. */
 #define APPLY_PASSES 4
 
-/* All of a file; *text_r is NULL where there is none.  One that cannot be read is as one that is not. */
+/* All of a file; *text_r is NULL where there is none.  An unreadable file is treated as missing. */
 static int
 courier_read(struct maildir_folder *folder, int dirfd, const char *name, size_t max, char **text_r,
     size_t *size_r)
 {
 	struct stat st;
-	int fd = file_open_regular(dirfd, name, &st), r = -1, saved;
 
+	if (file_read(dirfd, name, max, text_r, size_r, &st) == 0)
+		return 0;
 	*text_r = NULL;
 	*size_r = 0;
-	if (fd >= 0)
-		r = file_read_all(fd, max, text_r, size_r);
-	if (r == 0) {
-		close(fd);
-		return 0;
-	}
-	saved = errno;
-	if (fd >= 0)
-		close(fd);
-	errno = saved;
 	if (errno == ENOENT)
 		return 0;
 	if (errno != EACCES && errno != EINVAL && errno != EFBIG && errno != EISDIR)
@@ -86,7 +82,7 @@ read_uidls(struct maildir_folder *folder, struct courier_uidls *uidls, char **te
 	return 0;
 }
 
-/* None is one without lines, whose UIDs are not known. */
+/* A missing file has no lines, and UIDs that are not known. */
 static int
 read_uids(struct maildir_folder *folder, struct uidlist *db)
 {
@@ -114,46 +110,48 @@ read_uids(struct maildir_folder *folder, struct uidlist *db)
 }
 
 static int
-take_uids(struct maildir_folder *folder, const struct uidlist *db,
-    const struct courier_uidls *uidls, struct uidlist *list)
+write_uids(
+    struct maildir_folder *folder, const struct uidlist *db, const struct courier_uidls *uidls)
 {
+	struct uidfile file = {.fd = -1};
 	struct mdtext text = {0};
 	uint32_t validity = 0;
+	int r;
 
 	if (!courier_uids_known(db) && validity_next(folder->home.md, db->validity, &validity) < 0)
 		return -1;
-	if (courier_put_uids(&text, db, uidls, validity) < 0) {
-		mdtext_clear(&text);
-		return -1;
-	}
-	return uidlist_parse(list, text.data, text.len);
+	r = courier_put_uids(&text, db, uidls, validity);
+	if (r == 0)
+		r = uidfile_replace(&folder->home, &file, &text);
+	mdtext_clear(&text);
+	return r;
 }
 
 /* --- keywords of files --- */
 
-/* A file of courierimapkeywords/: whose it is, and how new. */
-struct own_file {
+/* A file with the keywords of a single message. */
+struct single_file {
 	char *name;
-	const char *base; /* in name */
+	const char *base; /* of the message; in name */
 	uint64_t rank;	  /* the highest counts */
 };
 
-struct own_files {
-	struct own_file *list;
+struct single_files {
+	struct single_file *list;
 	size_t count, room;
 };
 
 static int
-own_compare(const void *a, const void *b)
+singles_compare(const void *a, const void *b)
 {
-	const struct own_file *x = a, *y = b;
+	const struct single_file *x = a, *y = b;
 	int r = strcmp(x->base, y->base);
 
 	return r != 0 ? r : (x->rank < y->rank) - (x->rank > y->rank);
 }
 
 static void
-own_clear(struct own_files *files)
+singles_clear(struct single_files *files)
 {
 	int saved = errno;
 
@@ -164,19 +162,16 @@ own_clear(struct own_files *files)
 }
 
 static int
-own_add(struct own_files *files, const char *name)
+singles_add(struct single_files *files, const char *name)
 {
-	struct own_file file, *list;
+	struct single_file file, *list;
 
 	if (!courier_keywords_file(name, &file.base, &file.rank))
 		return 0;
-	if (files->count == files->room) {
-		list = reallocarray(files->list, files->room * 2 + 64, sizeof(file));
-		if (list == NULL)
-			return -1;
-		files->list = list;
-		files->room = files->room * 2 + 64;
-	}
+	list = array_grow(files->list, files->count, &files->room, sizeof(file));
+	if (list == NULL)
+		return -1;
+	files->list = list;
 	file.name = strdup(name);
 	if (file.name == NULL)
 		return -1;
@@ -186,7 +181,7 @@ own_add(struct own_files *files, const char *name)
 }
 
 static int
-own_scan(struct own_files *files, int dirfd)
+singles_scan(struct single_files *files, int dirfd)
 {
 	DIR *dir = file_read_dir(dirfd, ".", NULL);
 	struct dirent *entry;
@@ -195,20 +190,20 @@ own_scan(struct own_files *files, int dirfd)
 	if (dir == NULL)
 		return -1;
 	while (r == 0 && (errno = 0, entry = readdir(dir)) != NULL)
-		r = own_add(files, entry->d_name);
+		r = singles_add(files, entry->d_name);
 	if (errno != 0)
 		r = -1;
 	saved = errno;
 	(void)closedir(dir);
 	errno = saved;
 	if (files->count > 0)
-		qsort(files->list, files->count, sizeof(*files->list), own_compare);
+		qsort(files->list, files->count, sizeof(*files->list), singles_compare);
 	return r;
 }
 
-/* The newest of each message. */
+/* Reads the newest of each message. */
 static int
-own_read(struct maildir_folder *folder, int dirfd, const struct own_files *files,
+singles_read(struct maildir_folder *folder, int dirfd, const struct single_files *files,
     struct courier_keywords *keywords)
 {
 	char *text;
@@ -216,11 +211,11 @@ own_read(struct maildir_folder *folder, int dirfd, const struct own_files *files
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < files->count; i++) {
-		const struct own_file *file = &files->list[i];
+		const struct single_file *file = &files->list[i];
 
 		if (i > 0 && strcmp(files->list[i - 1].base, file->base) == 0)
 			continue;
-		if (courier_read(folder, dirfd, file->name, COURIER_OWN_MAX, &text, &size) < 0)
+		if (courier_read(folder, dirfd, file->name, COURIER_SINGLE_MAX, &text, &size) < 0)
 			return -1;
 		if (text != NULL)
 			r = courier_keywords_own(keywords, file->base, text, size);
@@ -232,14 +227,14 @@ own_read(struct maildir_folder *folder, int dirfd, const struct own_files *files
 static int
 read_keywords_in(struct maildir_folder *folder, int dirfd, struct courier_keywords *keywords)
 {
-	struct own_files files = {0};
+	struct single_files files = {0};
 	char *text = NULL;
 	size_t size = 0;
-	int r = own_scan(&files, dirfd);
+	int r = singles_scan(&files, dirfd);
 
 	if (r == 0)
-		r = own_read(folder, dirfd, &files, keywords);
-	own_clear(&files);
+		r = singles_read(folder, dirfd, &files, keywords);
+	singles_clear(&files);
 	if (r == 0)
 		r = courier_read(
 		    folder, dirfd, COURIER_KEYWORDS_LIST, COURIER_SIZE_MAX, &text, &size);
@@ -379,11 +374,9 @@ apply_more(
 	return r;
 }
 
-/*
- * Keywords are on disk before dovecot-uidlist is written: who dies in between does it all once more.
- */
+/* Keywords are on disk before dovecot-uidlist is: after a death in between the import begins from the start. */
 static int
-take_keywords(struct maildir_folder *folder, const struct courier_keywords *keywords)
+write_keywords(struct maildir_folder *folder, const struct courier_keywords *keywords)
 {
 	uint64_t bits[COURIER_NAMES_MAX];
 	int r = 1;
@@ -397,8 +390,9 @@ take_keywords(struct maildir_folder *folder, const struct courier_keywords *keyw
 	return r < 0 ? -1 : fsync(folder->dir[ENTRY_CUR]);
 }
 
-int
-takeover_folder(struct maildir_folder *folder, struct uidlist *list)
+/* With dovecot-uidlist.lock, too.  See struct maildir_import. */
+static int
+import_folder(struct maildir_folder *folder)
 {
 	struct courier_keywords *keywords = calloc(1, sizeof(*keywords));
 	struct courier_uidls uidls = {0};
@@ -408,9 +402,9 @@ takeover_folder(struct maildir_folder *folder, struct uidlist *list)
 
 	if (keywords != NULL && read_uids(folder, &db) == 0 &&
 	    read_uidls(folder, &uidls, &uidl_text) == 0 && read_keywords(folder, keywords) == 0)
-		r = take_keywords(folder, keywords);
+		r = write_keywords(folder, keywords);
 	if (r == 0 && (db.state != UIDLIST_NONE || uidls.count > 0))
-		r = take_uids(folder, &db, &uidls, list);
+		r = write_uids(folder, &db, &uidls) < 0 ? -1 : 1;
 	saved = errno;
 	if (keywords != NULL)
 		courier_keywords_clear(keywords);
@@ -422,8 +416,51 @@ takeover_folder(struct maildir_folder *folder, struct uidlist *list)
 	return r;
 }
 
-int
-takeover_subscriptions(struct maildir *md, struct mdtext *out)
+/* --- subscriptions --- */
+
+#define SUBSCRIPTIONS_HEAD "V\t2\n\n"
+
+/* "INBOX.Sub.Folder" as "Sub<tab>Folder".  Folders of others ("shared.") are none of ours. */
+static bool
+put_subscribed(struct mdtext *out, const char *line, size_t len)
+{
+	const size_t inbox = strlen("INBOX");
+	char text[NAME_SIZE], name[NAME_SIZE];
+
+	if (len >= sizeof(text) || len < inbox || strncasecmp(line, "INBOX", inbox) != 0 ||
+	    (len > inbox && line[inbox] != '.') || memchr(line, '\0', len) != NULL ||
+	    memchr(line, '/', len) != NULL)
+		return false;
+	if (len > inbox) {
+		line += inbox + 1;
+		len -= inbox + 1;
+	}
+	for (size_t i = 0; i < len; i++)
+		text[i] = line[i] == '.' ? '/' : line[i];
+	text[len] = '\0';
+	if (foldername_guess(text, name) != FOLDERNAME_OK)
+		return false;
+	for (char *p = text; (p = strchr(p, '/')) != NULL;)
+		*p = '\t';
+	if (out->len == 0)
+		mdtext_add(out, SUBSCRIPTIONS_HEAD, strlen(SUBSCRIPTIONS_HEAD));
+	mdtext_add(out, text, len);
+	mdtext_add(out, "\n", 1);
+	return true;
+}
+
+void
+courier_put_subscriptions(struct mdtext *out, const char *text, size_t size)
+{
+	const char *end = text + size, *line;
+	size_t len;
+
+	while (line_next(&text, end, &line, &len))
+		(void)put_subscribed(out, line, len);
+}
+
+static int
+import_subscriptions(struct maildir *md, struct mdtext *out)
 {
 	char *text;
 	size_t size;
@@ -436,4 +473,12 @@ takeover_subscriptions(struct maildir *md, struct mdtext *out)
 		return 0;
 	errno = ENOMEM;
 	return -1;
+}
+
+void
+courier_import(struct maildir *md)
+{
+	static const struct maildir_import import = {import_folder, import_subscriptions};
+
+	md->import = &import;
 }

@@ -1,0 +1,375 @@
+/*
+ * uids.c: Courier's UIDs and POP3 UIDLs, read, and written as a dovecot-uidlist.
+ * Runs as: mail user; fuzzed by tests/fuzz/fuzz_courier.c.
+ *
+ * The formats are those that Courier 1.0 (courier-imap 5.0) of Debian 12 was seen to write and to read:
+ *
+ * courierimapuiddb, in each folder, replaced as a whole: "1 <UIDVALIDITY> <next UID>", then a line
+ * "<UID> <base name>" for each message, UIDs rising.  Version 1 of dovecot-uidlist once was the same,
+ * and uidlist.c reads it.
+ *
+ * courierpop3dsizelist, in INBOX: "/3 <next number> <validity>", then for each message, in order of
+ * delivery, "<file name> <size> <number>:<validity>:<has 8-bit headers>".  Numbers and validities have
+ * nothing to do with IMAP's.  The UIDL is "UID<number>-<validity>".  Version 2 has no third number.
+ * Version 1 had no validity, and its UIDLs are "UID<number>", as they still are where the validity is
+ * 0.  Older files had no first line and no number, and the UIDL was made of the base name, as it
+ * still is where the number is 0.  Sizes are Courier's opinion, and are not imported.
+ *
+ * A line that cannot be read is passed over, and a notice reports it; the message gets a new UID then.
+ * No UID is given twice by that, since the header has the next UID.  Where the header is gone nobody
+ * knows which UIDs were given, and everything gets new UIDs under a new UIDVALIDITY; UIDLs stay.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "maildir/base/array.h"
+#include "maildir/courier/format.h"
+#include "maildir/courier/line.h"
+
+/* POP3's limit, RFC 1939 section 7. */
+#define UIDL_MAX 70
+
+/* --- courierpop3dsizelist --- */
+
+/* "<number>:<validity>", and whatever a later version puts behind a further colon. */
+static bool
+uidl_parse(unsigned version, const char *word, size_t len, struct courier_uidl *uidl)
+{
+	if (!line_number(&word, &len, &uidl->number))
+		return false;
+	if (version == 1)
+		return len == 0;
+	return line_char(&word, &len, ':') && line_number(&word, &len, &uidl->validity) &&
+	       (len == 0 || *word == ':');
+}
+
+static bool
+uidl_line(unsigned version, const char *line, size_t len, struct courier_uidl *uidl)
+{
+	const char *word;
+	uint64_t size;
+	size_t word_len;
+
+	uidl->number = uidl->validity = 0;
+	if (version > 0 && (!line_last(line, &len, &word, &word_len) ||
+			       !uidl_parse(version, word, word_len, uidl)))
+		return false;
+	if (!line_last(line, &len, &word, &word_len) || !line_number(&word, &word_len, &size) ||
+	    word_len != 0)
+		return false;
+	uidl->base = line;
+	uidl->base_len = line_base(line, len);
+	return uidl->base_len > 0;
+}
+
+/* The version of a text, whose first line is taken off; -1 when it is none that we know. */
+static int
+uidls_version(const char **text, const char *end)
+{
+	const char *line;
+	uint64_t version;
+	size_t len;
+
+	if (*text == end || **text != '/')
+		return 0;
+	if (!line_next(text, end, &line, &len) || !line_char(&line, &len, '/') ||
+	    !line_number(&line, &len, &version) || version < 1 || version > 3)
+		return -1;
+	return (int)version;
+}
+
+static int
+uidl_by_base(const void *a, const void *b)
+{
+	const struct courier_uidl *x = a, *y = b;
+	int r = base_compare(x->base, x->base_len, y->base, y->base_len);
+
+	return r != 0 ? r : (x->place > y->place) - (x->place < y->place);
+}
+
+/* By name; of two lines with one name the later counts. */
+static void
+uidls_sort(struct courier_uidls *uidls)
+{
+	size_t kept = 0;
+
+	if (uidls->count == 0)
+		return;
+	qsort(uidls->list, uidls->count, sizeof(*uidls->list), uidl_by_base);
+	for (size_t i = 1; i < uidls->count; i++) {
+		const struct courier_uidl *last = &uidls->list[kept], *next = &uidls->list[i];
+
+		if (base_compare(last->base, last->base_len, next->base, next->base_len) != 0)
+			kept++;
+		uidls->list[kept] = *next;
+	}
+	uidls->count = kept + 1;
+}
+
+int
+courier_uidls_parse(struct courier_uidls *uidls, const char *text, size_t size)
+{
+	const char *end = text + size, *line;
+	int version = uidls_version(&text, end);
+	size_t len, room = 0;
+
+	memset(uidls, 0, sizeof(*uidls));
+	if (version < 0) {
+		uidls->what = "not a version that we know";
+		return 0;
+	}
+	while (line_next(&text, end, &line, &len)) {
+		struct courier_uidl uidl = {.place = uidls->count}, *list;
+
+		if (!uidl_line((unsigned)version, line, len, &uidl)) {
+			uidls->what = "a line that cannot be read";
+			continue;
+		}
+		list = array_grow(uidls->list, uidls->count, &room, sizeof(uidl));
+		if (list == NULL) {
+			courier_uidls_clear(uidls);
+			return -1;
+		}
+		uidls->list = list;
+		list[uidls->count++] = uidl;
+	}
+	if (text != end)
+		uidls->what = "its last line has no end";
+	uidls_sort(uidls);
+	return 0;
+}
+
+void
+courier_uidls_clear(struct courier_uidls *uidls)
+{
+	free(uidls->list);
+	memset(uidls, 0, sizeof(*uidls));
+}
+
+static int
+uidl_is(const void *key, const void *member)
+{
+	const struct courier_uidl *x = key, *y = member;
+
+	return base_compare(x->base, x->base_len, y->base, y->base_len);
+}
+
+static const struct courier_uidl *
+uidls_find(const struct courier_uidls *uidls, const char *base, size_t len)
+{
+	const struct courier_uidl key = {.base = base, .base_len = len};
+
+	return uidls->count > 0 ? bsearch(&key, uidls->list, uidls->count, sizeof(key), uidl_is)
+				: NULL;
+}
+
+/* The oldest form: what is not for POP3, and quotes and "+", as "+" and two hex digits. */
+static size_t
+uidl_of_base(const struct courier_uidl *uidl, char out[3 * NAME_SIZE])
+{
+	const char *digits = "0123456789ABCDEF";
+	size_t len = 0;
+
+	for (size_t i = 0; i < uidl->base_len; i++) {
+		unsigned char c = (unsigned char)uidl->base[i];
+
+		if (c >= 0x21 && c <= 0x7e && strchr("'\"+", c) == NULL) {
+			out[len++] = (char)c;
+			continue;
+		}
+		out[len++] = '+';
+		out[len++] = digits[c >> 4];
+		out[len++] = digits[c & 15];
+	}
+	return len;
+}
+
+void
+courier_put_uidl(struct mdtext *out, const struct courier_uidl *uidl)
+{
+	char name[3 * NAME_SIZE];
+	size_t len;
+
+	if (uidl->number != 0 && uidl->validity != 0) {
+		mdtext_addf(out, "UID%llu-%llu", (unsigned long long)uidl->number,
+		    (unsigned long long)uidl->validity);
+	} else if (uidl->number != 0) {
+		mdtext_addf(out, "UID%llu", (unsigned long long)uidl->number);
+	} else if (uidl->base_len <= UIDL_MAX) {
+		len = uidl_of_base(uidl, name);
+		if (len <= UIDL_MAX)
+			mdtext_add(out, name, len);
+	}
+}
+
+/* --- courierimapuiddb --- */
+
+bool
+courier_uids_known(const struct uidlist *db)
+{
+	const char *text = db->text, *line;
+	uint64_t validity, next;
+	size_t len;
+
+	return db->state != UIDLIST_NONE && text != NULL &&
+	       line_next(&text, db->text + db->size, &line, &len) && line_char(&line, &len, '1') &&
+	       line_char(&line, &len, ' ') && line_number(&line, &len, &validity) &&
+	       line_char(&line, &len, ' ') && line_number(&line, &len, &next) && len == 0 &&
+	       validity == db->validity && validity > 0 && next > 0 && next <= UINT32_MAX;
+}
+
+static int
+line_by_uid(const void *a, const void *b)
+{
+	const struct uidlist_line *const *x = a, *const *y = b;
+
+	if ((*x)->uid != (*y)->uid)
+		return (*x)->uid < (*y)->uid ? -1 : 1;
+	return (*x)->base < (*y)->base ? -1 : 1;
+}
+
+/* The lines that can be used, by UID.  Who had a UID that stands twice nobody knows: none keeps it. */
+static size_t
+db_lines(const struct uidlist *db, const struct uidlist_line **lines)
+{
+	size_t count = 0, kept = 0;
+	uint32_t before = 0;
+
+	for (size_t i = 0; i < db->count; i++) {
+		const struct uidlist_line *line = &db->line[i];
+
+		if (db->version == 1 && line_base(line->base, line->base_len) == line->base_len)
+			lines[count++] = line;
+	}
+	qsort(lines, count, sizeof(*lines), line_by_uid);
+	for (size_t i = 0; i < count; i++) {
+		bool twice = lines[i]->uid == before ||
+			     (i + 1 < count && lines[i + 1]->uid == lines[i]->uid);
+
+		before = lines[i]->uid;
+		if (!twice)
+			lines[kept++] = lines[i];
+	}
+	return kept;
+}
+
+static int
+uidl_by_place(const void *a, const void *b)
+{
+	const struct courier_uidl *const *x = a, *const *y = b;
+
+	return ((*x)->place > (*y)->place) - ((*x)->place < (*y)->place);
+}
+
+/* Those of the POP3 server that have no line, in its order. */
+static size_t
+uidls_left(const struct courier_uidls *uidls, const struct uidlist_line *const *lines, size_t count,
+    const struct courier_uidl **left, bool *seen)
+{
+	size_t kept = 0;
+
+	memset(seen, 0, uidls->count * sizeof(*seen));
+	for (size_t i = 0; i < count; i++) {
+		const struct courier_uidl *uidl =
+		    uidls_find(uidls, lines[i]->base, lines[i]->base_len);
+
+		if (uidl != NULL)
+			seen[uidl - uidls->list] = true;
+	}
+	for (size_t i = 0; i < uidls->count; i++) {
+		if (!seen[i])
+			left[kept++] = &uidls->list[i];
+	}
+	qsort(left, kept, sizeof(*left), uidl_by_place);
+	return kept;
+}
+
+static void
+put_line(struct mdtext *out, uint32_t uid, const char *base, size_t base_len,
+    const struct courier_uidl *uidl)
+{
+	struct uidlist_line line = {.base = base, .base_len = base_len};
+	struct mdtext ext = {0};
+
+	if (uidl != NULL) {
+		mdtext_add(&ext, "P", 1);
+		courier_put_uidl(&ext, uidl);
+	}
+	if (ext.failed) {
+		out->failed = true;
+	} else if (ext.len > 1) {
+		line.ext = ext.data;
+		line.ext_len = (uint32_t)ext.len;
+		uidlist_put_line(out, &line, uid, NULL);
+	} else {
+		uidlist_put_new(out, uid, base, base_len);
+	}
+	mdtext_clear(&ext);
+}
+
+/* Room for all that put_uids sorts; an array of none is one all the same. */
+struct uid_order {
+	const struct uidlist_line **line;
+	const struct courier_uidl **left;
+	bool *seen;
+	size_t lines, lefts;
+};
+
+static int
+order_uids(struct uid_order *order, const struct uidlist *db, const struct courier_uidls *uidls)
+{
+	order->line = calloc(db->count + 1, sizeof(*order->line));
+	order->left = calloc(uidls->count + 1, sizeof(*order->left));
+	order->seen = calloc(uidls->count + 1, sizeof(*order->seen));
+	if (order->line == NULL || order->left == NULL || order->seen == NULL)
+		return -1;
+	order->lines = db_lines(db, order->line);
+	order->lefts = uidls_left(uidls, order->line, order->lines, order->left, order->seen);
+	return 0;
+}
+
+static void
+put_uids(struct mdtext *out, const struct uid_order *order, const struct uidlist *db,
+    const struct courier_uidls *uidls, uint32_t validity)
+{
+	const bool anew = validity != 0;
+	uint32_t next = anew ? 1 : db->next;
+	struct mdtext lines = {0};
+
+	for (size_t i = 0; i < order->lines; i++) {
+		const struct uidlist_line *line = order->line[i];
+
+		put_line(&lines, anew ? next++ : line->uid, line->base, line->base_len,
+		    uidls_find(uidls, line->base, line->base_len));
+	}
+	/* At the end of all UIDs those that are left have to wait for the folder's new numbering. */
+	for (size_t i = 0; i < order->lefts && next <= UIDLIST_UID_MAX; i++) {
+		const struct courier_uidl *uidl = order->left[i];
+
+		put_line(&lines, next++, uidl->base, uidl->base_len, uidl);
+	}
+	mdtext_addf(out, "3 V%u N%u\n", anew ? validity : db->validity, next);
+	mdtext_add(out, lines.data != NULL ? lines.data : "", lines.len);
+	out->failed |= lines.failed;
+	mdtext_clear(&lines);
+}
+
+int
+courier_put_uids(struct mdtext *out, const struct uidlist *db, const struct courier_uidls *uidls,
+    uint32_t validity)
+{
+	struct uid_order order = {0};
+
+	if (order_uids(&order, db, uidls) < 0)
+		out->failed = true;
+	else
+		put_uids(out, &order, db, uidls, validity);
+	free(order.line);
+	free(order.left);
+	free(order.seen);
+	if (!out->failed)
+		return 0;
+	errno = ENOMEM;
+	return -1;
+}

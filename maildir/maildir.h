@@ -22,7 +22,7 @@
 struct maildir;
 struct maildir_folder;
 struct maildir_reader;
-struct match;
+struct search_question;
 struct mdtext;
 struct mime;
 
@@ -266,7 +266,8 @@ int maildir_mime(struct maildir_folder *folder, uint32_t uid, struct mime **mime
  * Answers all questions about a message in one reading of it, or as little of it as is needed: match.h.
  * -1: as maildir_reader_open and _read, or ENOMEM; looking counts for maildir_on_stop as reading does.
  */
-int maildir_match(struct maildir_folder *folder, uint32_t uid, struct match *matches, size_t count);
+int maildir_search(
+    struct maildir_folder *folder, uint32_t uid, struct search_question *matches, size_t count);
 
 /* --- changes --- */
 

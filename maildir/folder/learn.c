@@ -31,12 +31,12 @@ enum {
 struct learning {
 	struct index_learned *learned; /* by rising UID */
 	size_t count, room;
-	struct mdtext texts; /* records that are not written yet */
-	struct facts facts;  /* of the message that was read last */
-	uint32_t facts_uid;  /* 0: of none */
-	uint64_t file_size;  /* of that message */
-	uint32_t validity;   /* that all of it belongs to */
-	uint32_t looked;     /* maildir_learn has looked at messages below this UID */
+	struct mdtext texts;  /* records that are not written yet */
+	struct summary facts; /* of the message that was read last */
+	uint32_t facts_uid;   /* 0: of none */
+	uint64_t file_size;   /* of that message */
+	uint32_t validity;    /* that all of it belongs to */
+	uint32_t looked;      /* maildir_learn has looked at messages below this UID */
 	bool expects_all;
 };
 
@@ -63,7 +63,7 @@ learning_free(struct learning **learning)
 	*learning = NULL;
 	if (l == NULL)
 		return;
-	facts_clear(&l->facts);
+	summary_clear(&l->facts);
 	mdtext_clear(&l->texts);
 	free(l->learned);
 	free(l);
@@ -251,7 +251,7 @@ maildir_remember(struct maildir_folder *folder)
 
 	if (l == NULL)
 		return true;
-	facts_clear(&l->facts);
+	summary_clear(&l->facts);
 	l->facts_uid = 0;
 	if (l->count == 0)
 		return true;
@@ -280,7 +280,7 @@ maildir_remember(struct maildir_folder *folder)
 /* --- reading messages --- */
 
 static uint32_t
-text_len(const struct facts *facts, int i)
+text_len(const struct summary *facts, int i)
 {
 	bool structure = i == MAILDIR_BODYSTRUCTURE || i == MAILDIR_BODYSTRUCTURE_UTF8;
 
@@ -295,7 +295,7 @@ text_len(const struct facts *facts, int i)
 }
 
 static void
-learn_facts(struct maildir_folder *folder, uint32_t uid, const struct facts *facts)
+learn_facts(struct maildir_folder *folder, uint32_t uid, const struct summary *facts)
 {
 	struct learning *l = learning_of(folder);
 	struct index_learned learned = {.uid = uid};
@@ -328,20 +328,20 @@ facts_load(
     struct maildir_folder *folder, struct learning *l, uint32_t uid, bool head_only, bool is_new)
 {
 	struct folder_source source;
-	struct facts facts;
+	struct summary facts;
 	int r;
 
 	/* Before there is anything of this message that it would throw away. */
 	if (l->count >= LEARN_SAVE)
 		maildir_remember(folder);
 	folder_source_init(&source, folder, uid);
-	r = facts_read(&source.source, head_only, &facts);
+	r = summary_read(&source.source, head_only, &facts);
 	if (r == 0)
 		l->file_size = folder_source_file_size(&source);
 	folder_source_close(&source);
 	if (r < 0)
 		return -1;
-	facts_clear(&l->facts);
+	summary_clear(&l->facts);
 	l->facts = facts;
 	l->facts_uid = uid;
 	if (is_new)
@@ -431,7 +431,7 @@ maildir_text(
 		errno = EFBIG;
 		return -1;
 	}
-	found = facts_text(&l->facts, text);
+	found = summary_text(&l->facts, text);
 	mdtext_add(out, found->data, found->len);
 	return 0;
 }

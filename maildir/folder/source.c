@@ -89,13 +89,14 @@ maildir_mime(struct maildir_folder *folder, uint32_t uid, struct mime **mime_r)
 }
 
 int
-maildir_match(struct maildir_folder *folder, uint32_t uid, struct match *matches, size_t count)
+maildir_search(
+    struct maildir_folder *folder, uint32_t uid, struct search_question *matches, size_t count)
 {
 	struct folder_source source;
 	int r;
 
 	folder_source_init(&source, folder, uid);
-	r = match(&source.source, matches, count);
+	r = search_message(&source.source, matches, count);
 	folder_source_close(&source);
 	return r;
 }

@@ -17,7 +17,7 @@ enum {
 /* An encoded word: "=?charset?encoding?payload?=". */
 struct word {
 	const struct charset *charset;
-	enum decode_kind kind;
+	enum transfer_encoding kind;
 	const char *payload, *end; /* of the payload */
 };
 
@@ -86,24 +86,24 @@ decode_q(const char **at, const char *end, char *out, size_t size)
 static void
 encoded_word_decode(struct encoded_words *words, const struct word *word, struct mdtext *out)
 {
-	char data[PIECE + sizeof(((struct decoder *)0)->held)];
+	char data[PIECE + sizeof(((struct transfer_decoder *)0)->held)];
 	const char *at = word->payload;
-	struct decoder decoder;
+	struct transfer_decoder decoder;
 	size_t n;
 
-	decode_init(&decoder, word->kind);
+	transfer_init(&decoder, word->kind);
 	while (at < word->end) {
 		size_t left = (size_t)(word->end - at), piece = left < PIECE ? left : PIECE;
 
-		if (word->kind == DECODE_BASE64) {
-			n = decode_feed(&decoder, at, piece, data);
+		if (word->kind == TRANSFER_BASE64) {
+			n = transfer_feed(&decoder, at, piece, data);
 			at += piece;
 		} else {
 			n = decode_q(&at, word->end, data, PIECE);
 		}
 		charset_to_utf8(words->charset, &words->carry, data, n, false, out);
 	}
-	n = decode_end(&decoder, data);
+	n = transfer_end(&decoder, data);
 	charset_to_utf8(words->charset, &words->carry, data, n, false, out);
 }
 
@@ -145,7 +145,7 @@ word_parse(const char *start, const char *end, const char **mark, struct word *w
 		return false;
 	if (at[1] != 'B' && at[1] != 'b' && at[1] != 'Q' && at[1] != 'q')
 		return false;
-	word_r->kind = at[1] == 'B' || at[1] == 'b' ? DECODE_BASE64 : DECODE_NOTHING;
+	word_r->kind = at[1] == 'B' || at[1] == 'b' ? TRANSFER_BASE64 : TRANSFER_IDENTITY;
 	word_r->payload = at + 3;
 	if (*mark < word_r->payload)
 		*mark = find_two(word_r->payload, end, "?=");

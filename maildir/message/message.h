@@ -13,7 +13,7 @@
 #include "maildir/message/source.h"
 #include "maildir/message/texts.h"
 
-struct facts {
+struct summary {
 	struct mdtext text[MAILDIR_TEXTS];
 	/* Most messages are told alike with UTF-8 and without: then text[] of the UTF-8 is empty. */
 	bool same_envelope, same_structure;
@@ -27,16 +27,16 @@ struct facts {
  * Reads a message once, from its beginning, and tells all of it; head_only: only what the header
  * tells, without reading the rest.  -1: as its source, or ENOMEM; nothing is to be cleared.
  */
-int facts_read(const struct source *source, bool head_only, struct facts *facts_r);
-void facts_clear(struct facts *facts);
+int summary_read(const struct source *source, bool head_only, struct summary *facts_r);
+void summary_clear(struct summary *facts);
 
 /* A text of them. */
-const struct mdtext *facts_text(const struct facts *facts, enum maildir_text text);
+const struct mdtext *summary_text(const struct summary *facts, enum maildir_text text);
 
 /* Those of MAILDIR_FIELDS. */
-extern const struct header_names fields_remembered;
+extern const struct header_names remembered_fields;
 
 /* Whether MAILDIR_FIELDS has all fields of that name (in any case of letters) that a message has. */
-bool fields_has(const char *name, size_t len);
+bool remembered_has(const char *name, size_t len);
 
 #endif

@@ -86,32 +86,32 @@ bool mime_rev2_differs(const char *structure, size_t len);
 
 /* --- content transfer encodings, undone piece by piece: RFC 2045 section 6 --- */
 
-enum decode_kind {
-	DECODE_NOTHING, /* 7bit, 8bit, binary, none */
-	DECODE_BASE64,
-	DECODE_QUOTED_PRINTABLE,
-	DECODE_UNKNOWN, /* RFC 3516: NO [UNKNOWN-CTE] */
+enum transfer_encoding {
+	TRANSFER_IDENTITY, /* 7bit, 8bit, binary, none */
+	TRANSFER_BASE64,
+	TRANSFER_QUOTED_PRINTABLE,
+	TRANSFER_UNKNOWN, /* RFC 3516: NO [UNKNOWN-CTE] */
 };
 
 /* By the word of Content-Transfer-Encoding (NULL: there was none). */
-enum decode_kind decode_kind(const char *word);
+enum transfer_encoding transfer_encoding(const char *word);
 
-struct decoder {
-	enum decode_kind kind;
+struct transfer_decoder {
+	enum transfer_encoding kind;
 	unsigned bits, count; /* base64: what of a quantum came */
 	char held[80]; /* quoted-printable: blanks that may end a line, an escape cut in two */
 	size_t held_len;
 };
 
-void decode_init(struct decoder *decoder, enum decode_kind kind);
+void transfer_init(struct transfer_decoder *decoder, enum transfer_encoding kind);
 
 /*
  * Decodes len octets to out, which has room for len + sizeof(held) octets; how many came out.  Broken
  * input loses nothing that can be read: octets outside base64's alphabet are passed over, an "=" that
  * escapes nothing stands for itself.
  */
-size_t decode_feed(struct decoder *decoder, const char *in, size_t len, char *out);
+size_t transfer_feed(struct transfer_decoder *decoder, const char *in, size_t len, char *out);
 /* The end: what was held.  Room for sizeof(held). */
-size_t decode_end(struct decoder *decoder, char *out);
+size_t transfer_end(struct transfer_decoder *decoder, char *out);
 
 #endif

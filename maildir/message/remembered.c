@@ -69,16 +69,16 @@ static const char *const names[] = {
     "X-Spam-Status",
 };
 
-const struct header_names fields_remembered = {.name = names, .count = COUNT(names)};
+const struct header_names remembered_fields = {.name = names, .count = COUNT(names)};
 
 bool
-fields_has(const char *name, size_t len)
+remembered_has(const char *name, size_t len)
 {
 	return caseless_find(names, COUNT(names), name, len) < COUNT(names);
 }
 
 bool
-fields_decoded_has(const char *name)
+remembered_decoded_has(const char *name)
 {
 	return caseless_find(names, DECODED, name, strlen(name)) < DECODED;
 }
@@ -220,7 +220,7 @@ value_add(const struct header_field *field, struct decoding *decoding, struct md
 /* --- decoded ahead --- */
 
 void
-fields_decode(const char *text, size_t len, struct mdtext *out)
+remembered_decode(const char *text, size_t len, struct mdtext *out)
 {
 	struct decoding decoding = {.line = {.len = 0}};
 	const char *end = len > 0 ? text + len : text;
@@ -246,11 +246,11 @@ fields_decode(const char *text, size_t len, struct mdtext *out)
 
 /* Asks those about the field for its value. */
 static void
-ask(const struct header_field *field, const char *value, size_t len, struct match *matches,
-    size_t count)
+ask(const struct header_field *field, const char *value, size_t len,
+    struct search_question *matches, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		struct match *match = &matches[i];
+		struct search_question *match = &matches[i];
 
 		if (!match->found && is_named(field, match->field))
 			match->found =
@@ -259,7 +259,8 @@ ask(const struct header_field *field, const char *value, size_t len, struct matc
 }
 
 void
-fields_match_decoded(const char *text, size_t len, struct match *matches, size_t count)
+remembered_search_decoded(
+    const char *text, size_t len, struct search_question *matches, size_t count)
 {
 	const char *end = len > 0 ? text + len : text;
 	struct header_field field;
@@ -286,7 +287,8 @@ fields_match_decoded(const char *text, size_t len, struct match *matches, size_t
 
 /* Whether one that has no answer yet asks about the field; *open_r: whether there is any such. */
 static bool
-is_asked(const struct match *matches, size_t count, const struct header_field *field, bool *open_r)
+is_asked(const struct search_question *matches, size_t count, const struct header_field *field,
+    bool *open_r)
 {
 	*open_r = false;
 	for (size_t i = 0; i < count; i++) {
@@ -300,7 +302,7 @@ is_asked(const struct match *matches, size_t count, const struct header_field *f
 }
 
 int
-fields_match(const char *text, size_t len, struct match *matches, size_t count)
+remembered_search(const char *text, size_t len, struct search_question *matches, size_t count)
 {
 	struct decoding decoding = {.line = {.len = 0}};
 	struct mdtext value = {.len = 0};
@@ -329,7 +331,7 @@ fields_match(const char *text, size_t len, struct match *matches, size_t count)
 }
 
 bool
-fields_sent_day(const char *text, size_t len, int64_t *day_r)
+remembered_sent_day(const char *text, size_t len, int64_t *day_r)
 {
 	const char *end = len > 0 ? text + len : text;
 	struct header_field field;

@@ -33,9 +33,9 @@ enum {
 
 /* Which questions a window's text may answer. */
 enum see {
-	SEE_FIELD, /* MATCH_HEADER, of the fields that were chosen */
-	SEE_TEXT,  /* MATCH_TEXT */
-	SEE_BODY,  /* MATCH_BODY too */
+	SEE_FIELD, /* SEARCH_IN_HEADER, of the fields that were chosen */
+	SEE_TEXT,  /* SEARCH_IN_TEXT */
+	SEE_BODY,  /* SEARCH_IN_BODY too */
 };
 
 struct window {
@@ -55,9 +55,9 @@ struct fields {
 };
 
 struct matcher {
-	struct match *match;
+	struct search_question *match;
 	size_t count, open; /* questions, and those not found yet */
-	bool *chosen;	    /* MATCH_HEADER: its name is that of the present field */
+	bool *chosen;	    /* SEARCH_IN_HEADER: its name is that of the present field */
 	size_t overlap;	    /* the longest text, less one octet */
 	const struct source *source;
 	struct mime *mime;  /* NULL: only the header is asked for */
@@ -66,16 +66,16 @@ struct matcher {
 
 	struct fields fields;
 	struct window field, text;
-	struct decoder decoder; /* of a part */
+	struct transfer_decoder decoder; /* of a part */
 	const struct charset *charset;
 	struct charset_carry carry;
 	struct mdtext utf8;
 	char piece[PIECE]; /* what is cleared ends here */
-	char decoded[PIECE + sizeof(((struct decoder *)0)->held)];
+	char decoded[PIECE + sizeof(((struct transfer_decoder *)0)->held)];
 };
 
 void
-match_prepare(const struct charset *charset, enum match_where where, const char *text, size_t len,
+search_prepare(const struct charset *charset, enum search_where where, const char *text, size_t len,
     struct mdtext *out)
 {
 	struct charset_carry carry = {.len = 0};
@@ -85,7 +85,7 @@ match_prepare(const struct charset *charset, enum match_where where, const char 
 		charset_to_utf8(charset, &carry, text, len, true, &utf8);
 	else
 		mdtext_add(&utf8, text, len);
-	if (where == MATCH_HEADER)
+	if (where == SEARCH_IN_HEADER)
 		(void)encoded_word_squeeze(&utf8, false);
 	casemap_add(utf8.data, utf8.len, out);
 	out->failed |= utf8.failed;
@@ -104,13 +104,14 @@ answer(struct matcher *m, size_t i)
 static bool
 may_answer(const struct matcher *m, size_t i, enum see see)
 {
-	const struct match *match = &m->match[i];
+	const struct search_question *match = &m->match[i];
 
 	if (match->found)
 		return false;
 	if (see == SEE_FIELD)
-		return match->where == MATCH_HEADER && m->chosen[i];
-	return match->where == MATCH_TEXT || (see == SEE_BODY && match->where == MATCH_BODY);
+		return match->where == SEARCH_IN_HEADER && m->chosen[i];
+	return match->where == SEARCH_IN_TEXT ||
+	       (see == SEE_BODY && match->where == SEARCH_IN_BODY);
 }
 
 static bool
@@ -130,7 +131,7 @@ window_look(struct matcher *m, struct window *window)
 	size_t keep = text->len < m->overlap ? text->len : m->overlap;
 
 	for (size_t i = 0; i < m->count && text->len > window->seen; i++) {
-		const struct match *match = &m->match[i];
+		const struct search_question *match = &m->match[i];
 
 		if (!may_answer(m, i, window->see))
 			continue;
@@ -182,10 +183,10 @@ static void
 field_choose(struct matcher *m, const char *name, size_t len)
 {
 	for (size_t i = 0; i < m->count; i++) {
-		const struct match *match = &m->match[i];
+		const struct search_question *match = &m->match[i];
 
-		m->chosen[i] =
-		    match->where == MATCH_HEADER && len > 0 && caseless_is(match->field, name, len);
+		m->chosen[i] = match->where == SEARCH_IN_HEADER && len > 0 &&
+			       caseless_is(match->field, name, len);
 		if (m->chosen[i] && !match->found && match->len == 0)
 			answer(m, i);
 	}
@@ -395,8 +396,8 @@ text_put(struct matcher *m, const char *octets, size_t len, bool last)
 static void
 feed_text(struct matcher *m, const char *octets, size_t len)
 {
-	if (m->decoder.kind == DECODE_BASE64 || m->decoder.kind == DECODE_QUOTED_PRINTABLE) {
-		len = decode_feed(&m->decoder, octets, len, m->decoded);
+	if (m->decoder.kind == TRANSFER_BASE64 || m->decoder.kind == TRANSFER_QUOTED_PRINTABLE) {
+		len = transfer_feed(&m->decoder, octets, len, m->decoded);
 		octets = m->decoded;
 	}
 	text_put(m, octets, len, false);
@@ -416,7 +417,7 @@ match_text(struct matcher *m, const struct mime_part *part)
 {
 	int r;
 
-	decode_init(&m->decoder, decode_kind(part->encoding));
+	transfer_init(&m->decoder, transfer_encoding(part->encoding));
 	m->charset = NULL;
 	if (part->charset != NULL)
 		m->charset = charset_find(part->charset, strlen(part->charset));
@@ -426,7 +427,7 @@ match_text(struct matcher *m, const struct mime_part *part)
 	m->text.see = SEE_BODY;
 	r = range(m, part->body_at, part->body_size, feed_text);
 	if (r == 0)
-		text_put(m, m->decoded, decode_end(&m->decoder, m->decoded), true);
+		text_put(m, m->decoded, transfer_end(&m->decoder, m->decoded), true);
 	window_end(m, &m->text);
 	return r;
 }
@@ -469,7 +470,7 @@ match_parts(struct matcher *m)
 
 /* Memory for the questions; those that ask for nothing are answered. */
 static int
-matcher_init(struct matcher *m, struct match *matches, size_t count)
+matcher_init(struct matcher *m, struct search_question *matches, size_t count)
 {
 	m->match = matches;
 	m->count = m->open = count;
@@ -481,7 +482,7 @@ matcher_init(struct matcher *m, struct match *matches, size_t count)
 		matches[i].found = false;
 		if (matches[i].len > m->overlap + 1)
 			m->overlap = matches[i].len - 1;
-		if (matches[i].len == 0 && matches[i].where != MATCH_HEADER)
+		if (matches[i].len == 0 && matches[i].where != SEARCH_IN_HEADER)
 			answer(m, i);
 	}
 	if (!any_open(m, SEE_BODY))
@@ -517,7 +518,7 @@ matcher_clear(struct matcher *m)
 }
 
 int
-match(const struct source *source, struct match *matches, size_t count)
+search_message(const struct source *source, struct search_question *matches, size_t count)
 {
 	struct matcher *m;
 	int r = -1, saved;

@@ -14,24 +14,24 @@
 struct charset;
 struct source;
 
-enum match_where {
-	MATCH_HEADER, /* a field of the message's header, in which any number of blanks is one; an
+enum search_where {
+	SEARCH_IN_HEADER, /* a field of the message's header, in which any number of blanks is one; an
 			 empty text asks for its presence */
-	MATCH_BODY,   /* the text parts, and the headers of messages inside, but not its header */
-	MATCH_TEXT,   /* the header too, and the headers of parts, which name attachments */
+	SEARCH_IN_BODY, /* the text parts, and the headers of messages inside, but not its header */
+	SEARCH_IN_TEXT, /* the header too, and the headers of parts, which name attachments */
 };
 
 /* One question. */
-struct match {
-	enum match_where where;
-	const char *field; /* MATCH_HEADER: its name */
-	const char *text;  /* as match_prepare made it of the client's */
+struct search_question {
+	enum search_where where;
+	const char *field; /* SEARCH_IN_HEADER: its name */
+	const char *text;  /* as search_prepare made it of the client's */
 	size_t len;
 	bool found; /* the answer */
 };
 
 /* Adds a client's text as it is looked for there; charset NULL: it is UTF-8. */
-void match_prepare(const struct charset *charset, enum match_where where, const char *text,
+void search_prepare(const struct charset *charset, enum search_where where, const char *text,
     size_t len, struct mdtext *out);
 
 /*
@@ -39,27 +39,28 @@ void match_prepare(const struct charset *charset, enum match_where where, const 
  * source, or ENOMEM.  Fields, bodies and what is looked for may be of any length; memory is bounded
  * but for a few times the longest text.
  */
-int match(const struct source *source, struct match *matches, size_t count);
+int search_message(const struct source *source, struct search_question *matches, size_t count);
 
 /* --- in the fields that are remembered: remembered.c --- */
 
 /* Whether MAILDIR_DECODED has all fields of that name. */
-bool fields_decoded_has(const char *name);
+bool remembered_decoded_has(const char *name);
 
 /* No longer text of fields is decoded ahead: then a value has less than 16 MiB, in whatever characters. */
-#define FIELDS_DECODE_MAX (32 * 1024)
+#define REMEMBERED_DECODE_MAX (32 * 1024)
 
 /* Makes MAILDIR_DECODED of MAILDIR_FIELDS. */
-void fields_decode(const char *text, size_t len, struct mdtext *out);
+void remembered_decode(const char *text, size_t len, struct mdtext *out);
 
 /*
- * Answers questions about fields, all of them MATCH_HEADER, from a text of header lines (CRLF, folded or
- * not) such as MAILDIR_FIELDS; as maildir_match would, and Bcc, Cc, From and To also by their addresses as
+ * Answers questions about fields, all of them SEARCH_IN_HEADER, from a text of header lines (CRLF, folded or
+ * not) such as MAILDIR_FIELDS; as maildir_search would, and Bcc, Cc, From and To also by their addresses as
  * ENVELOPE tells them.  -1: ENOMEM.
  */
-int fields_match(const char *text, size_t len, struct match *matches, size_t count);
-/* The same from MAILDIR_DECODED, about fields that fields_decoded_has. */
-void fields_match_decoded(const char *text, size_t len, struct match *matches, size_t count);
+int remembered_search(const char *text, size_t len, struct search_question *matches, size_t count);
+/* The same from MAILDIR_DECODED, about fields that remembered_decoded_has. */
+void remembered_search_decoded(
+    const char *text, size_t len, struct search_question *matches, size_t count);
 
 /*
  * The day of a Date field's text as it is written, without regard to its zone: days since 1970-01-01, for
@@ -67,6 +68,6 @@ void fields_match_decoded(const char *text, size_t len, struct match *matches, s
  */
 bool date_day(const char *text, size_t len, int64_t *day_r);
 /* The day of the first Date field of a text of header lines. */
-bool fields_sent_day(const char *text, size_t len, int64_t *day_r);
+bool remembered_sent_day(const char *text, size_t len, int64_t *day_r);
 
 #endif

@@ -17,7 +17,7 @@ enum { FACTS_PIECE = 16 * 1024 };
 struct facts_run {
 	struct mime *mime;
 	struct header_filter filter;
-	struct facts *facts;
+	struct summary *facts;
 	char last;
 	char piece[FACTS_PIECE];
 };
@@ -50,7 +50,7 @@ same_text(const struct mdtext *text, struct mdtext *utf8)
 }
 
 static int
-facts_put(const struct mime *mime, struct facts *facts)
+facts_put(const struct mime *mime, struct summary *facts)
 {
 	struct mdtext *text = facts->text;
 	bool failed = false;
@@ -61,9 +61,9 @@ facts_put(const struct mime *mime, struct facts *facts)
 		mime_put_structure(mime, true, false, &text[MAILDIR_BODYSTRUCTURE]);
 		mime_put_structure(mime, true, true, &text[MAILDIR_BODYSTRUCTURE_UTF8]);
 	}
-	facts->decoded = text[MAILDIR_FIELDS].len <= FIELDS_DECODE_MAX;
+	facts->decoded = text[MAILDIR_FIELDS].len <= REMEMBERED_DECODE_MAX;
 	if (facts->decoded)
-		fields_decode(
+		remembered_decode(
 		    text[MAILDIR_FIELDS].data, text[MAILDIR_FIELDS].len, &text[MAILDIR_DECODED]);
 	for (int i = 0; i < MAILDIR_TEXTS; i++)
 		failed |= text[i].failed;
@@ -78,7 +78,7 @@ facts_put(const struct mime *mime, struct facts *facts)
 }
 
 int
-facts_read(const struct source *source, bool head_only, struct facts *facts_r)
+summary_read(const struct source *source, bool head_only, struct summary *facts_r)
 {
 	struct facts_run *run = calloc(1, sizeof(*run));
 	int r = -1, saved;
@@ -87,7 +87,7 @@ facts_read(const struct source *source, bool head_only, struct facts *facts_r)
 	if (run == NULL)
 		return -1;
 	run->facts = facts_r;
-	run->filter.names = &fields_remembered;
+	run->filter.names = &remembered_fields;
 	run->mime = mime_new();
 	if (run->mime != NULL && facts_octets(run, source, head_only) == 0) {
 		facts_r->whole = !head_only;
@@ -98,13 +98,13 @@ facts_read(const struct source *source, bool head_only, struct facts *facts_r)
 	mime_free(&run->mime);
 	free(run);
 	if (r < 0)
-		facts_clear(facts_r);
+		summary_clear(facts_r);
 	errno = saved;
 	return r;
 }
 
 void
-facts_clear(struct facts *facts)
+summary_clear(struct summary *facts)
 {
 	for (int i = 0; i < MAILDIR_TEXTS; i++)
 		mdtext_clear(&facts->text[i]);
@@ -112,7 +112,7 @@ facts_clear(struct facts *facts)
 }
 
 const struct mdtext *
-facts_text(const struct facts *facts, enum maildir_text text)
+summary_text(const struct summary *facts, enum maildir_text text)
 {
 	if (text == MAILDIR_ENVELOPE_UTF8 && facts->same_envelope)
 		text = MAILDIR_ENVELOPE;

@@ -9,9 +9,9 @@ enum maildir_text {
 	MAILDIR_ENVELOPE_UTF8,
 	MAILDIR_BODYSTRUCTURE, /* mime_put_structure, extended */
 	MAILDIR_BODYSTRUCTURE_UTF8,
-	MAILDIR_FIELDS, /* the header fields that fields_has, as they stand, in CRLF lines; with the
+	MAILDIR_FIELDS, /* the header fields that remembered_has, as they stand, in CRLF lines; with the
 			  * header's blank line, if it has one */
-	MAILDIR_DECODED, /* values of fields as fields_match_decoded reads them */
+	MAILDIR_DECODED, /* values of fields as remembered_search_decoded reads them */
 	MAILDIR_TEXTS,
 };
 

@@ -14,21 +14,22 @@
 /* What an octet is to base64, beside the values 0 to 63. */
 enum { B64_PAD = 64, B64_OTHER = 65 };
 
-enum decode_kind
-decode_kind(const char *word)
+enum transfer_encoding
+transfer_encoding(const char *word)
 {
 	static const char *const words[] = {
 	    "7bit", "8bit", "binary", "", "base64", "quoted-printable"};
-	static const enum decode_kind kinds[COUNT(words) + 1] = {DECODE_NOTHING, DECODE_NOTHING,
-	    DECODE_NOTHING, DECODE_NOTHING, DECODE_BASE64, DECODE_QUOTED_PRINTABLE, DECODE_UNKNOWN};
+	static const enum transfer_encoding kinds[COUNT(words) + 1] = {TRANSFER_IDENTITY,
+	    TRANSFER_IDENTITY, TRANSFER_IDENTITY, TRANSFER_IDENTITY, TRANSFER_BASE64,
+	    TRANSFER_QUOTED_PRINTABLE, TRANSFER_UNKNOWN};
 
 	if (word == NULL)
-		return DECODE_NOTHING;
+		return TRANSFER_IDENTITY;
 	return kinds[caseless_find(words, COUNT(words), word, strlen(word))];
 }
 
 void
-decode_init(struct decoder *decoder, enum decode_kind kind)
+transfer_init(struct transfer_decoder *decoder, enum transfer_encoding kind)
 {
 	memset(decoder, 0, sizeof(*decoder));
 	decoder->kind = kind;
@@ -75,7 +76,7 @@ base64_groups(const unsigned char *in, size_t len, char *out)
 
 /* The octets that an unfinished group holds; what is left of its bits is nothing. */
 static size_t
-base64_flush(struct decoder *decoder, char *out)
+base64_flush(struct transfer_decoder *decoder, char *out)
 {
 	size_t n = 0;
 
@@ -90,7 +91,7 @@ base64_flush(struct decoder *decoder, char *out)
 }
 
 static size_t
-base64_octet(struct decoder *decoder, unsigned char octet, char *out)
+base64_octet(struct transfer_decoder *decoder, unsigned char octet, char *out)
 {
 	unsigned value = base64_value[octet];
 
@@ -110,7 +111,7 @@ base64_octet(struct decoder *decoder, unsigned char octet, char *out)
 }
 
 static size_t
-base64_feed(struct decoder *decoder, const unsigned char *in, size_t len, char *out)
+base64_feed(struct transfer_decoder *decoder, const unsigned char *in, size_t len, char *out)
 {
 	size_t at = 0, n = 0;
 
@@ -142,7 +143,7 @@ is_blank(char c)
 
 /* Whether what is held is "=" and the first digit of an escape. */
 static bool
-quoted_half(const struct decoder *decoder)
+quoted_half(const struct transfer_decoder *decoder)
 {
 	return decoder->held_len == 2 && decoder->held[0] == '=' &&
 	       number_hex(decoder->held[1]) >= 0;
@@ -150,7 +151,7 @@ quoted_half(const struct decoder *decoder)
 
 /* Whether the octet can follow what is held and leaves it as undecided as it was. */
 static bool
-quoted_holds(const struct decoder *decoder, char c)
+quoted_holds(const struct transfer_decoder *decoder, char c)
 {
 	const char *held = decoder->held;
 	size_t len = decoder->held_len;
@@ -161,7 +162,7 @@ quoted_holds(const struct decoder *decoder, char c)
 }
 
 static size_t
-quoted_flush(struct decoder *decoder, char *out)
+quoted_flush(struct transfer_decoder *decoder, char *out)
 {
 	size_t n = decoder->held_len;
 
@@ -171,7 +172,7 @@ quoted_flush(struct decoder *decoder, char *out)
 }
 
 static size_t
-quoted_octet(struct decoder *decoder, char c, char *out)
+quoted_octet(struct transfer_decoder *decoder, char c, char *out)
 {
 	char *held = decoder->held;
 	size_t n = 0;
@@ -212,7 +213,7 @@ quoted_plain(const char *in, size_t len)
 }
 
 static size_t
-quoted_feed(struct decoder *decoder, const char *in, size_t len, char *out)
+quoted_feed(struct transfer_decoder *decoder, const char *in, size_t len, char *out)
 {
 	size_t at = 0, n = 0;
 
@@ -232,7 +233,7 @@ quoted_feed(struct decoder *decoder, const char *in, size_t len, char *out)
 
 /* After the last line comes a line end, which belongs to the boundary. */
 static size_t
-quoted_end(struct decoder *decoder, char *out)
+quoted_end(struct transfer_decoder *decoder, char *out)
 {
 	size_t n = quoted_half(decoder) ? quoted_flush(decoder, out) : 0;
 
@@ -243,24 +244,24 @@ quoted_end(struct decoder *decoder, char *out)
 /* --- either --- */
 
 size_t
-decode_feed(struct decoder *decoder, const char *in, size_t len, char *out)
+transfer_feed(struct transfer_decoder *decoder, const char *in, size_t len, char *out)
 {
 	if (len == 0)
 		return 0;
-	if (decoder->kind == DECODE_BASE64)
+	if (decoder->kind == TRANSFER_BASE64)
 		return base64_feed(decoder, (const unsigned char *)in, len, out);
-	if (decoder->kind == DECODE_QUOTED_PRINTABLE)
+	if (decoder->kind == TRANSFER_QUOTED_PRINTABLE)
 		return quoted_feed(decoder, in, len, out);
 	memcpy(out, in, len);
 	return len;
 }
 
 size_t
-decode_end(struct decoder *decoder, char *out)
+transfer_end(struct transfer_decoder *decoder, char *out)
 {
-	if (decoder->kind == DECODE_BASE64)
+	if (decoder->kind == TRANSFER_BASE64)
 		return base64_flush(decoder, out);
-	if (decoder->kind == DECODE_QUOTED_PRINTABLE)
+	if (decoder->kind == TRANSFER_QUOTED_PRINTABLE)
 		return quoted_end(decoder, out);
 	return 0;
 }

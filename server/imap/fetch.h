@@ -91,7 +91,7 @@ struct content {
 	uint64_t at, size;  /* octets of the message on the wire */
 	struct mdtext text; /* the octets themselves, if owned */
 	bool owned;
-	int decode;	  /* enum decode_kind */
+	int decode;	  /* enum transfer_encoding */
 	bool nul;	  /* a NUL is in it once it is decoded */
 	uint64_t decoded; /* octets once it is decoded */
 };

@@ -94,7 +94,7 @@ take_fields(struct args *args, struct section *section)
 		if (section->fields.count > 0)
 			mdtext_add(&section->label, " ", 1);
 		put_field_name(&section->label, word);
-		section->indexed = section->indexed && fields_has(word.at, word.len);
+		section->indexed = section->indexed && remembered_has(word.at, word.len);
 		name[section->fields.count] = strndup(word.at, word.len);
 		if (name[section->fields.count++] == NULL)
 			return false;

@@ -72,12 +72,13 @@ match_fields(struct searching *s)
 	struct mdtext *fields = &s->fields;
 
 	if (program->decoded && load_fields(s, MAILDIR_DECODED)) {
-		fields_match_decoded(fields->data, fields->len, program->field, program->fields);
+		remembered_search_decoded(
+		    fields->data, fields->len, program->field, program->fields);
 		return;
 	}
 	if (!load_fields(s, MAILDIR_FIELDS))
 		fields->len = 0;
-	(void)!fields_match(fields->data, fields->len, program->field, program->fields);
+	(void)!remembered_search(fields->data, fields->len, program->field, program->fields);
 }
 
 /* Answers all matches of the whole message, in one reading.  An unreadable message has no text. */
@@ -88,7 +89,7 @@ match_texts(struct searching *s)
 
 	for (size_t i = 0; i < program->texts; i++)
 		program->text[i].found = false;
-	(void)!maildir_match(
+	(void)!maildir_search(
 	    s->session->box->folder, s->message.uid, program->text, program->texts);
 }
 
@@ -131,7 +132,7 @@ ask(const struct searching *s, const struct search_step *step)
 		return maildir_size(box->folder, m->uid, &octets, &newline) == 0 &&
 		       in_range(step, (int64_t)octets);
 	case SEARCH_SENT:
-		return fields_sent_day(s->fields.data, s->fields.len, &day) &&
+		return remembered_sent_day(s->fields.data, s->fields.len, &day) &&
 		       in_range(step, day * DAY);
 	case SEARCH_FIELD:
 		return s->program.field[step->match].found;

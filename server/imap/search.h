@@ -68,7 +68,7 @@ struct search_program {
 	size_t steps, room;
 	size_t bound; /* a step plus 1: nothing is found outside of its set; 0: there is none */
 	/* Texts to look for in the whole message, and in fields that the index holds; all are owned. */
-	struct match *text, *field;
+	struct search_question *text, *field;
 	size_t texts, fields;
 	bool decoded;	  /* MAILDIR_DECODED answers all that is asked of fields */
 	bool modseq;	  /* MODSEQ was asked for, and so is told */

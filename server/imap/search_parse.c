@@ -49,7 +49,7 @@ struct key {
 	bool negated; /* a NOT follows */
 	/* Reads the argument into the step.  NULL: the key has none. */
 	bool (*take)(struct parsing *p, const struct key *key, struct search_step *step);
-	unsigned detail;   /* MAILDIR_ flags; or enum limit, or enum match_where */
+	unsigned detail;   /* MAILDIR_ flags; or enum limit, or enum search_where */
 	const char *field; /* of the header */
 };
 
@@ -201,23 +201,23 @@ take_id(struct parsing *p, const struct key *key, struct search_step *step)
 }
 
 static bool
-map_text(struct parsing *p, struct word word, struct match *match)
+map_text(struct parsing *p, struct word word, struct search_question *match)
 {
 	struct mdtext text = {0};
 
-	match_prepare(p->charset, match->where, word.at, word.len, &text);
+	search_prepare(p->charset, match->where, word.at, word.len, &text);
 	match->text = text.data;
 	match->len = text.len;
 	return !text.failed || fail(p, SEARCH_TOO_MUCH);
 }
 
 /* A match to be filled in: of fields that the index holds, or of the whole message.  NULL: too many. */
-static struct match *
-add_match(struct parsing *p, enum match_where where, struct word field, struct search_step *step)
+static struct search_question *
+add_match(struct parsing *p, enum search_where where, struct word field, struct search_step *step)
 {
 	struct search_program *program = p->program;
-	bool indexed = where == MATCH_HEADER && fields_has(field.at, field.len);
-	struct match **all = indexed ? &program->field : &program->text, *match;
+	bool indexed = where == SEARCH_IN_HEADER && remembered_has(field.at, field.len);
+	struct search_question **all = indexed ? &program->field : &program->text, *match;
 	size_t *count = indexed ? &program->fields : &program->texts;
 
 	if (program->fields + program->texts == SEARCH_TEXTS_MAX)
@@ -230,11 +230,11 @@ add_match(struct parsing *p, enum match_where where, struct word field, struct s
 	step->match = *count;
 	match = &(*all)[(*count)++];
 	match->where = where;
-	if (where != MATCH_HEADER)
+	if (where != SEARCH_IN_HEADER)
 		return match;
 	match->field = strndup(field.at, field.len);
 	if (match->field != NULL && indexed)
-		program->decoded = program->decoded && fields_decoded_has(match->field);
+		program->decoded = program->decoded && remembered_decoded_has(match->field);
 	return match->field != NULL ? match : NULL;
 }
 
@@ -242,17 +242,17 @@ static bool
 take_text(struct parsing *p, const struct key *key, struct search_step *step)
 {
 	struct word field = {(char *)(uintptr_t)key->field, 0}, text;
-	struct match *match;
+	struct search_question *match;
 
 	if (key->field != NULL)
 		field.len = strlen(key->field);
-	else if (key->detail == MATCH_HEADER &&
+	else if (key->detail == SEARCH_IN_HEADER &&
 		 (!args_astring(p->args, &field) || !args_space(p->args)))
 		return false;
 	if (!args_astring(p->args, &text))
 		return false;
 	/* An empty text is in every message; in a field it asks whether the field is there. */
-	if (text.len == 0 && key->detail != MATCH_HEADER) {
+	if (text.len == 0 && key->detail != SEARCH_IN_HEADER) {
 		step->key = SEARCH_ALL;
 		return true;
 	}
@@ -312,14 +312,14 @@ static const struct key keys[] = {
     {"YOUNGER", SEARCH_DATE, false, take_seconds, LIMIT_FROM},
     {"LARGER", SEARCH_SIZE, false, take_size, LIMIT_FROM},
     {"SMALLER", SEARCH_SIZE, false, take_size, LIMIT_BELOW},
-    {"BCC", SEARCH_TEXT, false, take_text, MATCH_HEADER, "Bcc"},
-    {"CC", SEARCH_TEXT, false, take_text, MATCH_HEADER, "Cc"},
-    {"FROM", SEARCH_TEXT, false, take_text, MATCH_HEADER, "From"},
-    {"SUBJECT", SEARCH_TEXT, false, take_text, MATCH_HEADER, "Subject"},
-    {"TO", SEARCH_TEXT, false, take_text, MATCH_HEADER, "To"},
-    {"HEADER", SEARCH_TEXT, false, take_text, MATCH_HEADER},
-    {"BODY", SEARCH_TEXT, false, take_text, MATCH_BODY},
-    {"TEXT", SEARCH_TEXT, false, take_text, MATCH_TEXT}, {"UID", SEARCH_UIDS, false, take_set},
+    {"BCC", SEARCH_TEXT, false, take_text, SEARCH_IN_HEADER, "Bcc"},
+    {"CC", SEARCH_TEXT, false, take_text, SEARCH_IN_HEADER, "Cc"},
+    {"FROM", SEARCH_TEXT, false, take_text, SEARCH_IN_HEADER, "From"},
+    {"SUBJECT", SEARCH_TEXT, false, take_text, SEARCH_IN_HEADER, "Subject"},
+    {"TO", SEARCH_TEXT, false, take_text, SEARCH_IN_HEADER, "To"},
+    {"HEADER", SEARCH_TEXT, false, take_text, SEARCH_IN_HEADER},
+    {"BODY", SEARCH_TEXT, false, take_text, SEARCH_IN_BODY},
+    {"TEXT", SEARCH_TEXT, false, take_text, SEARCH_IN_TEXT}, {"UID", SEARCH_UIDS, false, take_set},
     {"MODSEQ", SEARCH_MODSEQ, false, take_modseq}, {"EMAILID", SEARCH_EMAILID, false, take_id},
     {"THREADID", SEARCH_ALL, true, take_id}, /* no message has one */
 };
@@ -477,7 +477,7 @@ search_parse(
 }
 
 static void
-clear_matches(struct match *match, size_t count)
+clear_matches(struct search_question *match, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		free((void *)(uintptr_t)match[i].field);

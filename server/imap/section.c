@@ -156,7 +156,7 @@ find_in_part(const struct mime *mime, const struct section *section, struct cont
 		content->size = part->header_size;
 	}
 	if (section->kind != SECTION_BODY && part->kind == MIME_LEAF)
-		content->decode = decode_kind(part->encoding);
+		content->decode = transfer_encoding(part->encoding);
 }
 
 /*
@@ -231,12 +231,12 @@ filter_fields(struct fetched *message, const struct section *section, struct con
 
 /* A content on its way through a decoder: to the client, or only to be measured. */
 struct decoding {
-	struct decoder decoder;
+	struct transfer_decoder decoder;
 	struct channel *channel; /* NULL: measured */
 	uint64_t skip, left;	 /* decoded octets to drop, and to send after them */
 	uint64_t total;		 /* decoded octets so far */
 	bool nul;		 /* among them is a NUL */
-	char out[PIECE + sizeof(((struct decoder *)0)->held)];
+	char out[PIECE + sizeof(((struct transfer_decoder *)0)->held)];
 };
 
 /* Takes len octets that were decoded to out.  false: enough. */
@@ -264,17 +264,17 @@ decode_piece(void *ctx, const char *octets, size_t len)
 {
 	struct decoding *d = ctx;
 
-	return take_decoded(d, decode_feed(&d->decoder, octets, len, d->out));
+	return take_decoded(d, transfer_feed(&d->decoder, octets, len, d->out));
 }
 
 static int
 decode(struct fetched *message, const struct content *content, struct decoding *d)
 {
-	decode_init(&d->decoder, content->decode);
+	transfer_init(&d->decoder, content->decode);
 	if (walk(message, content, 0, content->size, decode_piece, d) == -1)
 		return -1;
 	if (d->channel == NULL || d->left > 0)
-		(void)take_decoded(d, decode_end(&d->decoder, d->out));
+		(void)take_decoded(d, transfer_end(&d->decoder, d->out));
 	return 0;
 }
 
@@ -284,7 +284,7 @@ measure_decoded(struct fetched *message, struct content *content)
 {
 	struct decoding d = {.channel = NULL};
 
-	if (content->decode == DECODE_UNKNOWN) {
+	if (content->decode == TRANSFER_UNKNOWN) {
 		errno = ENOTSUP;
 		return -1;
 	}
@@ -300,7 +300,7 @@ section_find(struct fetched *message, const struct section *section, struct cont
 {
 	const struct mime *mime;
 
-	*content_r = (struct content){.decode = DECODE_NOTHING};
+	*content_r = (struct content){.decode = TRANSFER_IDENTITY};
 	if (section->indexed) {
 		if (read_fields(message) == -1)
 			return -1;

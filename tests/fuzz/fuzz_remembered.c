@@ -17,20 +17,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void
 ask(const char *text, size_t len, const char *needle, size_t needle_len)
 {
-	struct match matches[] = {
-	    {.where = MATCH_HEADER, .field = "Subject", .text = needle, .len = needle_len},
-	    {.where = MATCH_HEADER, .field = "TO", .text = needle, .len = needle_len},
-	    {.where = MATCH_HEADER, .field = "Cc", .text = "", .len = 0},
+	struct search_question matches[] = {
+	    {.where = SEARCH_IN_HEADER, .field = "Subject", .text = needle, .len = needle_len},
+	    {.where = SEARCH_IN_HEADER, .field = "TO", .text = needle, .len = needle_len},
+	    {.where = SEARCH_IN_HEADER, .field = "Cc", .text = "", .len = 0},
 	};
 	enum { COUNT = sizeof(matches) / sizeof(matches[0]) };
-	struct match ahead[COUNT];
+	struct search_question ahead[COUNT];
 	struct mdtext decoded = {0};
 
 	memcpy(ahead, matches, sizeof(ahead));
-	assert(fields_match(text, len, matches, COUNT) == 0);
-	fields_decode(text, len, &decoded);
+	assert(remembered_search(text, len, matches, COUNT) == 0);
+	remembered_decode(text, len, &decoded);
 	assert(!decoded.failed);
-	fields_match_decoded(decoded.data, decoded.len, ahead, COUNT);
+	remembered_search_decoded(decoded.data, decoded.len, ahead, COUNT);
 	for (int i = 0; i < COUNT; i++)
 		assert(matches[i].found == ahead[i].found);
 	mdtext_clear(&decoded);
@@ -39,13 +39,14 @@ ask(const char *text, size_t len, const char *needle, size_t needle_len)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct match match = {.where = MATCH_HEADER, .field = "Subject", .text = "A", .len = 1};
+	struct search_question match = {
+	    .where = SEARCH_IN_HEADER, .field = "Subject", .text = "A", .len = 1};
 	size_t needle, len;
 	int64_t day;
 	char *text;
 
 	charset_load();
-	if (size < NEEDLE + 1 || size > FIELDS_DECODE_MAX)
+	if (size < NEEDLE + 1 || size > REMEMBERED_DECODE_MAX)
 		return 0;
 	needle = data[0] % (NEEDLE + 1);
 	len = size - needle - 1;
@@ -54,9 +55,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (len > 0)
 		memcpy(text, data + 1 + needle, len);
 	ask(text, len, (const char *)data + 1, needle);
-	(void)fields_sent_day(text, len, &day);
+	(void)remembered_sent_day(text, len, &day);
 	/* As entries, too: they come from a file. */
-	fields_match_decoded(text, len, &match, 1);
+	remembered_search_decoded(text, len, &match, 1);
 	free(text);
 	return 0;
 }

@@ -31,7 +31,7 @@ charset_of(uint8_t octet)
 
 /* Decodes a copy of just that size to one of just the room that is promised. */
 static void
-decode_piece(struct decoder *decoder, const uint8_t *data, size_t len, struct mdtext *out)
+decode_piece(struct transfer_decoder *decoder, const uint8_t *data, size_t len, struct mdtext *out)
 {
 	size_t room = len + sizeof(decoder->held), n;
 	char *in = malloc(len + (len == 0)), *to = malloc(room);
@@ -39,7 +39,7 @@ decode_piece(struct decoder *decoder, const uint8_t *data, size_t len, struct md
 	if (in == NULL || to == NULL)
 		abort();
 	memcpy(in, data, len);
-	n = decode_feed(decoder, in, len, to);
+	n = transfer_feed(decoder, in, len, to);
 	if (n > room)
 		abort();
 	mdtext_add(out, to, n);
@@ -48,16 +48,17 @@ decode_piece(struct decoder *decoder, const uint8_t *data, size_t len, struct md
 }
 
 static void
-decode(enum decode_kind kind, const uint8_t *data, size_t len, size_t step, struct mdtext *out)
+decode(
+    enum transfer_encoding kind, const uint8_t *data, size_t len, size_t step, struct mdtext *out)
 {
-	struct decoder decoder;
+	struct transfer_decoder decoder;
 	char rest[sizeof(decoder.held)];
 	size_t at, n;
 
-	decode_init(&decoder, kind);
+	transfer_init(&decoder, kind);
 	for (at = 0; at < len; at += step)
 		decode_piece(&decoder, data + at, len - at < step ? len - at : step, out);
-	n = decode_end(&decoder, rest);
+	n = transfer_end(&decoder, rest);
 	if (n > sizeof(rest))
 		abort();
 	mdtext_add(out, rest, n);
@@ -90,12 +91,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct mdtext octets = {0}, utf8 = {0}, mapped = {0}, other = {0};
 	const struct charset *charset;
-	enum decode_kind kind;
+	enum transfer_encoding kind;
 	size_t step;
 
 	if (size < 3)
 		return 0;
-	kind = (enum decode_kind)(data[0] % (DECODE_UNKNOWN + 1));
+	kind = (enum transfer_encoding)(data[0] % (TRANSFER_UNKNOWN + 1));
 	charset = charset_of(data[1]);
 	step = (size_t)data[2] + 1;
 	data += 3;

@@ -221,14 +221,15 @@ sent_day(void **state)
 		int64_t day = 77;
 
 		snprintf(message, sizeof(message), "Date: %s\r\n\r\n", rows[i].date);
-		assert_int_equal(fields_sent_day(message, strlen(message), &day), rows[i].there);
+		assert_int_equal(
+		    remembered_sent_day(message, strlen(message), &day), rows[i].there);
 		assert_int_equal(day, rows[i].there ? rows[i].day : 77);
 		for (size_t len = 0; len < strlen(message); len++) {
 			char *copy = malloc(len + 1);
 
 			assert_non_null(copy);
 			memcpy(copy + 1, message, len);
-			(void)fields_sent_day(copy + 1, len, &day);
+			(void)remembered_sent_day(copy + 1, len, &day);
 			free(copy);
 		}
 	}
@@ -240,8 +241,8 @@ no_date(void **state)
 	int64_t day;
 
 	(void)state;
-	assert_false(fields_sent_day("Subject: x\r\n\r\n", 14, &day));
-	assert_false(fields_sent_day("", 0, &day));
+	assert_false(remembered_sent_day("Subject: x\r\n\r\n", 14, &day));
+	assert_false(remembered_sent_day("", 0, &day));
 }
 
 int

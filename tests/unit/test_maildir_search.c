@@ -69,16 +69,16 @@ static const char everything[] =
     "epilogue\n";
 
 static bool
-ask(struct fixture *f, enum match_where where, const char *field, const char *text)
+ask(struct fixture *f, enum search_where where, const char *field, const char *text)
 {
 	struct mdtext mapped = {0};
-	struct match match = {.where = where, .field = field, .found = true};
+	struct search_question match = {.where = where, .field = field, .found = true};
 
 	casemap_add(text, strlen(text), &mapped);
 	match.text = mapped.data;
 	match.len = mapped.len;
-	if (maildir_match(f->inbox, uid_at(f->inbox, 0), &match, 1) != 0)
-		fail_msg("maildir_match: %s", strerror(errno));
+	if (maildir_search(f->inbox, uid_at(f->inbox, 0), &match, 1) != 0)
+		fail_msg("maildir_search: %s", strerror(errno));
 	mdtext_clear(&mapped);
 	return match.found;
 }
@@ -128,7 +128,7 @@ header(void **state)
 
 	put_message(f, everything, sizeof(everything) - 1);
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		if (ask(f, MATCH_HEADER, rows[i].field, rows[i].text) != rows[i].found)
+		if (ask(f, SEARCH_IN_HEADER, rows[i].field, rows[i].text) != rows[i].found)
 			fail_msg("row %zu: %s \"%s\"", i, rows[i].field, rows[i].text);
 	}
 }
@@ -173,9 +173,9 @@ body(void **state)
 
 	put_message(f, everything, sizeof(everything) - 1);
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		if (ask(f, MATCH_BODY, NULL, rows[i].text) != rows[i].body)
+		if (ask(f, SEARCH_IN_BODY, NULL, rows[i].text) != rows[i].body)
 			fail_msg("row %zu: body \"%s\"", i, rows[i].text);
-		if (ask(f, MATCH_TEXT, NULL, rows[i].text) != rows[i].all)
+		if (ask(f, SEARCH_IN_TEXT, NULL, rows[i].text) != rows[i].all)
 			fail_msg("row %zu: text \"%s\"", i, rows[i].text);
 	}
 }
@@ -184,16 +184,16 @@ body(void **state)
 static void
 together(void **state)
 {
-	struct match matches[] = {
-	    {MATCH_HEADER, "subject", "WIEN", 4},
-	    {MATCH_BODY, NULL, "UNTYPED", 7},
-	    {MATCH_HEADER, "to", "WIEN", 4},
-	    {MATCH_TEXT, NULL, "WIEN", 4},
-	    {MATCH_BODY, NULL, "WIEN", 4},
-	    {MATCH_HEADER, "x-empty", "", 0},
-	    {MATCH_HEADER, "subject", "AUS", 3},
-	    {MATCH_TEXT, NULL, "GONE@EXAMPLE.COM", 16},
-	    {MATCH_TEXT, NULL, "NOWHERE", 7},
+	struct search_question matches[] = {
+	    {SEARCH_IN_HEADER, "subject", "WIEN", 4},
+	    {SEARCH_IN_BODY, NULL, "UNTYPED", 7},
+	    {SEARCH_IN_HEADER, "to", "WIEN", 4},
+	    {SEARCH_IN_TEXT, NULL, "WIEN", 4},
+	    {SEARCH_IN_BODY, NULL, "WIEN", 4},
+	    {SEARCH_IN_HEADER, "x-empty", "", 0},
+	    {SEARCH_IN_HEADER, "subject", "AUS", 3},
+	    {SEARCH_IN_TEXT, NULL, "GONE@EXAMPLE.COM", 16},
+	    {SEARCH_IN_TEXT, NULL, "NOWHERE", 7},
 	};
 	static const bool found[] = {true, true, false, true, false, true, true, true, false};
 	struct fixture *f = *state;
@@ -201,21 +201,21 @@ together(void **state)
 	put_message(f, everything, sizeof(everything) - 1);
 	for (int again = 0; again < 2; again++) { /* answers of before do not count */
 		assert_int_equal(
-		    maildir_match(f->inbox, uid_at(f->inbox, 0), matches, COUNT(matches)), 0);
+		    maildir_search(f->inbox, uid_at(f->inbox, 0), matches, COUNT(matches)), 0);
 		for (size_t i = 0; i < COUNT(matches); i++)
 			assert_int_equal(matches[i].found, found[i]);
 	}
-	assert_int_equal(maildir_match(f->inbox, uid_at(f->inbox, 0), NULL, 0), 0);
+	assert_int_equal(maildir_search(f->inbox, uid_at(f->inbox, 0), NULL, 0), 0);
 }
 
 /* The message cut at every octet: no question looks beyond, or fails. */
 static void
 cut(void **state)
 {
-	struct match matches[] = {
-	    {MATCH_HEADER, "subject", "GONE", 4},
-	    {MATCH_BODY, NULL, "NOWHERE", 7},
-	    {MATCH_TEXT, NULL, "NOWHERE EITHER", 14},
+	struct search_question matches[] = {
+	    {SEARCH_IN_HEADER, "subject", "GONE", 4},
+	    {SEARCH_IN_BODY, NULL, "NOWHERE", 7},
+	    {SEARCH_IN_TEXT, NULL, "NOWHERE EITHER", 14},
 	};
 	struct fixture *f = *state;
 
@@ -223,7 +223,7 @@ cut(void **state)
 	for (size_t len = 0; len < sizeof(everything); len++) {
 		put_message(f, everything, len);
 		assert_int_equal(
-		    maildir_match(f->inbox, uid_at(f->inbox, 0), matches, COUNT(matches)), 0);
+		    maildir_search(f->inbox, uid_at(f->inbox, 0), matches, COUNT(matches)), 0);
 		assert_false(matches[0].found || matches[1].found || matches[2].found);
 	}
 }
@@ -233,33 +233,33 @@ small_messages(void **state)
 {
 	static const struct {
 		const char *message;
-		enum match_where where;
+		enum search_where where;
 		const char *text;
 		bool found;
 	} rows[] = {
-	    {"", MATCH_BODY, "x", false},
-	    {"", MATCH_TEXT, "", true},
-	    {"\n", MATCH_TEXT, "x", false},
-	    {"\nx", MATCH_BODY, "x", true},
-	    {"\nSubject: x\n", MATCH_HEADER, "x", false},
-	    {"Subject: x", MATCH_HEADER, "x", true},
-	    {"Subject:x\r\n", MATCH_HEADER, "x", true},
-	    {"Subject:\n x\n", MATCH_HEADER, "x", true},
-	    {"Subject: y\n\n x\n", MATCH_HEADER, "x", false},
-	    {" x\nSubject: y\n", MATCH_TEXT, "x\r\nsubject", true},
-	    {"Subject: y\n\r x\n", MATCH_TEXT, "\r x", true},
-	    {"Subject: y\r z\n\nx\n", MATCH_HEADER, "y\r z", true},
-	    {"Subject\n : x\n", MATCH_HEADER, "x", false}, /* a name ends in its line */
-	    {"no\n =?utf-8?q?=78?=: y\n", MATCH_TEXT, "no x: y", true},
-	    {"a: b\nno field", MATCH_TEXT, "b\r\nno field", true},
-	    {"Content-Type: broken\n\nx\n", MATCH_BODY, "x", true},
-	    {"Content-Type: image/png\n\nx\n", MATCH_BODY, "x", false},
-	    {"Content-Type: text/plain\nContent-Transfer-Encoding: x-odd\n\nx=41\n", MATCH_BODY,
+	    {"", SEARCH_IN_BODY, "x", false},
+	    {"", SEARCH_IN_TEXT, "", true},
+	    {"\n", SEARCH_IN_TEXT, "x", false},
+	    {"\nx", SEARCH_IN_BODY, "x", true},
+	    {"\nSubject: x\n", SEARCH_IN_HEADER, "x", false},
+	    {"Subject: x", SEARCH_IN_HEADER, "x", true},
+	    {"Subject:x\r\n", SEARCH_IN_HEADER, "x", true},
+	    {"Subject:\n x\n", SEARCH_IN_HEADER, "x", true},
+	    {"Subject: y\n\n x\n", SEARCH_IN_HEADER, "x", false},
+	    {" x\nSubject: y\n", SEARCH_IN_TEXT, "x\r\nsubject", true},
+	    {"Subject: y\n\r x\n", SEARCH_IN_TEXT, "\r x", true},
+	    {"Subject: y\r z\n\nx\n", SEARCH_IN_HEADER, "y\r z", true},
+	    {"Subject\n : x\n", SEARCH_IN_HEADER, "x", false}, /* a name ends in its line */
+	    {"no\n =?utf-8?q?=78?=: y\n", SEARCH_IN_TEXT, "no x: y", true},
+	    {"a: b\nno field", SEARCH_IN_TEXT, "b\r\nno field", true},
+	    {"Content-Type: broken\n\nx\n", SEARCH_IN_BODY, "x", true},
+	    {"Content-Type: image/png\n\nx\n", SEARCH_IN_BODY, "x", false},
+	    {"Content-Type: text/plain\nContent-Transfer-Encoding: x-odd\n\nx=41\n", SEARCH_IN_BODY,
 		"x=41", true},
 	    {"Content-Type: text/plain; charset=utf-16be\nContent-Transfer-Encoding: base64\n\n"
 	     "AHgAeQ==\n",
-		MATCH_BODY, "xy", true},
-	    {"Content-Type: text/plain; charset=iso-2022-jp\n\n\x1b$B$3$s\x1b(B\n", MATCH_BODY,
+		SEARCH_IN_BODY, "xy", true},
+	    {"Content-Type: text/plain; charset=iso-2022-jp\n\n\x1b$B$3$s\x1b(B\n", SEARCH_IN_BODY,
 		"こん", true},
 	};
 	struct fixture *f = *state;
@@ -287,7 +287,7 @@ large(void **state)
 {
 	struct fixture *f = *state;
 	struct mdtext message = {0}, text = {0};
-	struct match match = {.where = MATCH_BODY};
+	struct search_question match = {.where = SEARCH_IN_BODY};
 
 	mdtext_addf(
 	    &message, "Subject: large\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\n");
@@ -303,11 +303,11 @@ large(void **state)
 		char needle[64];
 
 		snprintf(needle, sizeof(needle), "boy\r\nNeedle number %u here", i);
-		assert_true(ask(f, MATCH_BODY, NULL, needle));
+		assert_true(ask(f, SEARCH_IN_BODY, NULL, needle));
 	}
-	assert_true(ask(f, MATCH_TEXT, NULL, "end of it"));
-	assert_false(ask(f, MATCH_BODY, NULL, "needle number 300"));
-	assert_true(ask(f, MATCH_HEADER, "subject", "large"));
+	assert_true(ask(f, SEARCH_IN_TEXT, NULL, "end of it"));
+	assert_false(ask(f, SEARCH_IN_BODY, NULL, "needle number 300"));
+	assert_true(ask(f, SEARCH_IN_HEADER, "subject", "large"));
 
 	/* As long as the last part is, with CRLF, and mapped. */
 	mdtext_addf(&text, "LAST PART\r\n");
@@ -315,10 +315,10 @@ large(void **state)
 		mdtext_addf(&text, "ALL WORK AND NO PLAY MAKES JACK A DULL BOY\r\n");
 	match.text = text.data;
 	match.len = text.len;
-	assert_int_equal(maildir_match(f->inbox, uid_at(f->inbox, 0), &match, 1), 0);
+	assert_int_equal(maildir_search(f->inbox, uid_at(f->inbox, 0), &match, 1), 0);
 	assert_true(match.found);
 	text.data[text.len - 3] = 'X';
-	assert_int_equal(maildir_match(f->inbox, uid_at(f->inbox, 0), &match, 1), 0);
+	assert_int_equal(maildir_search(f->inbox, uid_at(f->inbox, 0), &match, 1), 0);
 	assert_false(match.found);
 	mdtext_clear(&message);
 	mdtext_clear(&text);
@@ -340,19 +340,20 @@ long_fields(void **state)
 		mdtext_addf(&message, "word%u ", i);
 	mdtext_addf(&message, "\nSubject: behind\n\nbody\n");
 	put_message(f, message.data, message.len);
-	assert_true(ask(f, MATCH_HEADER, "To", "first@example.org, Näme 0 <user0@b>, Näme 1 <"));
+	assert_true(
+	    ask(f, SEARCH_IN_HEADER, "To", "first@example.org, Näme 0 <user0@b>, Näme 1 <"));
 	for (unsigned i = 0; i < 30000; i += 1999) {
 		char needle[64];
 
 		snprintf(needle, sizeof(needle), "@b>, Näme %u <user%u@b>", i + 1, i + 1);
-		if (!ask(f, MATCH_HEADER, "To", needle))
+		if (!ask(f, SEARCH_IN_HEADER, "To", needle))
 			fail_msg("%s", needle);
 	}
-	assert_true(ask(f, MATCH_HEADER, "To", "user29999@b>"));
-	assert_true(ask(f, MATCH_HEADER, "X-Long", "word99998 word99999"));
-	assert_true(ask(f, MATCH_HEADER, "X-Long", "word50000 word50001"));
-	assert_true(ask(f, MATCH_HEADER, "Subject", "behind"));
-	assert_true(ask(f, MATCH_TEXT, NULL, "word99999 \r\nsubject: behind"));
+	assert_true(ask(f, SEARCH_IN_HEADER, "To", "user29999@b>"));
+	assert_true(ask(f, SEARCH_IN_HEADER, "X-Long", "word99998 word99999"));
+	assert_true(ask(f, SEARCH_IN_HEADER, "X-Long", "word50000 word50001"));
+	assert_true(ask(f, SEARCH_IN_HEADER, "Subject", "behind"));
+	assert_true(ask(f, SEARCH_IN_TEXT, NULL, "word99999 \r\nsubject: behind"));
 	mdtext_clear(&message);
 }
 
@@ -374,37 +375,37 @@ stops(void **state)
 	struct fixture *f = *state;
 	struct patience patience = {0, 2};
 	struct mdtext message = {0};
-	struct match many[100];
+	struct search_question many[100];
 
 	mdtext_addf(&message, "Subject: large\n\n");
 	add_filler(&message, 40 << 20);
 	put_message(f, message.data, message.len);
 	mdtext_clear(&message);
 	for (size_t i = 0; i < COUNT(many); i++)
-		many[i] = (struct match){MATCH_BODY, NULL, "NOWHERE", 7};
+		many[i] = (struct search_question){SEARCH_IN_BODY, NULL, "NOWHERE", 7};
 	maildir_on_stop(f->md, stop, &patience);
-	assert_int_equal(maildir_match(f->inbox, uid_at(f->inbox, 0), many, 1), -1);
+	assert_int_equal(maildir_search(f->inbox, uid_at(f->inbox, 0), many, 1), -1);
 	assert_int_equal(errno, ECANCELED);
 	assert_int_equal(patience.asked, 3);
 	patience = (struct patience){0, 100};
 	maildir_on_stop(f->md, stop, &patience);
-	assert_int_equal(maildir_match(f->inbox, uid_at(f->inbox, 0), many, 1), 0);
+	assert_int_equal(maildir_search(f->inbox, uid_at(f->inbox, 0), many, 1), 0);
 	assert_true(patience.asked >= 5 && patience.asked < 30);
 	/* The more there is to do, the more often. */
 	patience = (struct patience){0, 200};
-	assert_int_equal(maildir_match(f->inbox, uid_at(f->inbox, 0), many, COUNT(many)), -1);
+	assert_int_equal(maildir_search(f->inbox, uid_at(f->inbox, 0), many, COUNT(many)), -1);
 	assert_int_equal(errno, ECANCELED);
 }
 
 static void
 fails(void **state)
 {
-	struct match match = {MATCH_BODY, NULL, "X", 1};
+	struct search_question match = {SEARCH_IN_BODY, NULL, "X", 1};
 	struct fixture *f = *state;
 
 	put_message(f, "\nx\n", 3);
 	assert_int_equal(unlinkat(f->fd, "cur/1.a.h:2,S", 0), 0);
-	assert_int_equal(maildir_match(f->inbox, uid_at(f->inbox, 0), &match, 1), -1);
+	assert_int_equal(maildir_search(f->inbox, uid_at(f->inbox, 0), &match, 1), -1);
 	assert_int_equal(errno, ENOENT);
 	assert_false(match.found);
 }

@@ -11,13 +11,13 @@
 
 /* Gives the size of the file. */
 static uint64_t
-facts_of(struct fixture *f, bool head_only, struct facts *facts_r)
+facts_of(struct fixture *f, bool head_only, struct summary *facts_r)
 {
 	struct folder_source source;
 	uint64_t size;
 
 	folder_source_init(&source, f->inbox, 1);
-	assert_int_equal(facts_read(&source.source, head_only, facts_r), 0);
+	assert_int_equal(summary_read(&source.source, head_only, facts_r), 0);
 	size = folder_source_file_size(&source);
 	folder_source_close(&source);
 	return size;
@@ -53,14 +53,14 @@ fields(void **state)
 	assert_int_equal(maildir_sync(f->inbox), 0);
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		for (int head_only = 0; head_only < 2; head_only++) {
-			struct facts facts;
+			struct summary facts;
 
 			put(f, "cur/1.m:2,", rows[i].file);
 			facts_of(f, head_only, &facts);
-			assert_text(facts_text(&facts, MAILDIR_FIELDS), rows[i].fields,
+			assert_text(summary_text(&facts, MAILDIR_FIELDS), rows[i].fields,
 			    strlen(rows[i].fields));
 			assert_int_equal(facts.whole, !head_only);
-			facts_clear(&facts);
+			summary_clear(&facts);
 		}
 	}
 }
@@ -75,9 +75,9 @@ names_of_fields(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(has); i++)
-		assert_true(fields_has(has[i], strlen(has[i])));
+		assert_true(remembered_has(has[i], strlen(has[i])));
 	for (size_t i = 0; i < COUNT(not ); i++)
-		assert_false(fields_has(not [i], strlen(not [i])));
+		assert_false(remembered_has(not [i], strlen(not [i])));
 }
 
 #define PLAIN "From: a@b\nTo: c@d\nSubject: x\n\nbody\n"
@@ -101,7 +101,7 @@ texts_and_sizes(void **state)
 	assert_int_equal(maildir_sync(f->inbox), 0);
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct mdtext expected[MAILDIR_FIELDS] = {{0}};
-		struct facts facts, head;
+		struct summary facts, head;
 		struct mime *mime;
 		uint64_t wire;
 		bool newline;
@@ -123,10 +123,10 @@ texts_and_sizes(void **state)
 		for (int t = 0; t < MAILDIR_FIELDS; t++) {
 			struct mdtext text = {0};
 
-			assert_text(facts_text(&facts, t), expected[t].data, expected[t].len);
+			assert_text(summary_text(&facts, t), expected[t].data, expected[t].len);
 			if (t <= MAILDIR_ENVELOPE_UTF8)
 				assert_text(
-				    facts_text(&head, t), expected[t].data, expected[t].len);
+				    summary_text(&head, t), expected[t].data, expected[t].len);
 			mdtext_add(&text, "<", 1);
 			assert_int_equal(maildir_text(f->inbox, 1, t, &text), 0);
 			assert_int_equal(text.len, expected[t].len + 1);
@@ -134,8 +134,8 @@ texts_and_sizes(void **state)
 			mdtext_clear(&text);
 			mdtext_clear(&expected[t]);
 		}
-		facts_clear(&facts);
-		facts_clear(&head);
+		summary_clear(&facts);
+		summary_clear(&head);
 	}
 }
 
@@ -143,12 +143,15 @@ texts_and_sizes(void **state)
 static void
 decoded_fields(void **state)
 {
-	struct match matches[] = {
-	    {.where = MATCH_HEADER, .field = "subject", .text = "GRU\xcc\x88\xc3\x9f", .len = 7},
-	    {.where = MATCH_HEADER, .field = "To", .text = "A@B", .len = 3},
-	    {.where = MATCH_HEADER, .field = "To", .text = "C@D", .len = 3},
-	    {.where = MATCH_HEADER, .field = "Cc", .text = "", .len = 0},
-	    {.where = MATCH_HEADER, .field = "Subject", .text = "A@B", .len = 3},
+	struct search_question matches[] = {
+	    {.where = SEARCH_IN_HEADER,
+		.field = "subject",
+		.text = "GRU\xcc\x88\xc3\x9f",
+		.len = 7},
+	    {.where = SEARCH_IN_HEADER, .field = "To", .text = "A@B", .len = 3},
+	    {.where = SEARCH_IN_HEADER, .field = "To", .text = "C@D", .len = 3},
+	    {.where = SEARCH_IN_HEADER, .field = "Cc", .text = "", .len = 0},
+	    {.where = SEARCH_IN_HEADER, .field = "Subject", .text = "A@B", .len = 3},
 	};
 	struct fixture *f = *state;
 	struct mdtext text = {0};
@@ -157,7 +160,7 @@ decoded_fields(void **state)
 	for (int session = 0; session < 2; session++) {
 		assert_int_equal(maildir_sync(f->inbox), 0);
 		assert_int_equal(maildir_text(f->inbox, 1, MAILDIR_DECODED, &text), 0);
-		fields_match_decoded(text.data, text.len, matches, COUNT(matches));
+		remembered_search_decoded(text.data, text.len, matches, COUNT(matches));
 		for (size_t i = 0; i < COUNT(matches); i++)
 			assert_int_equal(matches[i].found, i < 3);
 		text.len = 0;
@@ -175,12 +178,12 @@ cut_anywhere(void **state)
 	put(f, "cur/1.m:2,", "");
 	assert_int_equal(maildir_sync(f->inbox), 0);
 	for (size_t len = 0; len <= strlen(PARTS); len++) {
-		struct facts facts;
+		struct summary facts;
 
 		put_bytes(f, "cur/1.m:2,", PARTS, len);
 		assert_int_equal(facts_of(f, false, &facts), len);
 		assert_true(facts.wire >= len);
-		facts_clear(&facts);
+		summary_clear(&facts);
 	}
 }
 
@@ -203,15 +206,15 @@ large_messages(void **state)
 	free(file);
 	assert_int_equal(maildir_sync(f->inbox), 0);
 	for (int head_only = 0; head_only < 2; head_only++) {
-		struct facts facts;
+		struct summary facts;
 		const struct mdtext *text;
 
 		facts_of(f, head_only, &facts);
-		text = facts_text(&facts, MAILDIR_FIELDS);
+		text = summary_text(&facts, MAILDIR_FIELDS);
 		assert_memory_equal(text->data, "To: a0\r\nTo: a", 13);
 		assert_memory_equal(text->data + text->len - 19, "\r\nSubject: last\r\n\r\n", 19);
 		assert_int_equal(facts.wire >= size, !head_only);
-		facts_clear(&facts);
+		summary_clear(&facts);
 	}
 }
 

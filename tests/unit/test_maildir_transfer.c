@@ -7,12 +7,12 @@
 
 /* Decodes in pieces of so many octets, each in memory of just its size: a look beyond it is seen. */
 static size_t
-decode(enum decode_kind kind, const char *in, size_t len, size_t step, char *out)
+decode(enum transfer_encoding kind, const char *in, size_t len, size_t step, char *out)
 {
-	struct decoder decoder;
+	struct transfer_decoder decoder;
 	size_t n = 0;
 
-	decode_init(&decoder, kind);
+	transfer_init(&decoder, kind);
 	for (size_t at = 0; at < len; at += step) {
 		size_t piece = len - at < step ? len - at : step;
 		char *copy = malloc(piece), *to = malloc(piece + sizeof(decoder.held));
@@ -21,14 +21,14 @@ decode(enum decode_kind kind, const char *in, size_t len, size_t step, char *out
 		assert_non_null(copy);
 		assert_non_null(to);
 		memcpy(copy, in + at, piece);
-		got = decode_feed(&decoder, copy, piece, to);
+		got = transfer_feed(&decoder, copy, piece, to);
 		assert_true(got <= piece + sizeof(decoder.held));
 		memcpy(out + n, to, got);
 		n += got;
 		free(copy);
 		free(to);
 	}
-	return n + decode_end(&decoder, out + n);
+	return n + transfer_end(&decoder, out + n);
 }
 
 struct row {
@@ -36,7 +36,7 @@ struct row {
 };
 
 static void
-check(enum decode_kind kind, const struct row *rows, size_t count)
+check(enum transfer_encoding kind, const struct row *rows, size_t count)
 {
 	char out[1024];
 
@@ -81,7 +81,7 @@ base64(void **state)
 	};
 
 	(void)state;
-	check(DECODE_BASE64, rows, COUNT(rows));
+	check(TRANSFER_BASE64, rows, COUNT(rows));
 }
 
 static void
@@ -91,7 +91,7 @@ base64_octets(void **state)
 	size_t n;
 
 	(void)state;
-	n = decode(DECODE_BASE64, "AAH/+/8=", 8, 8, out);
+	n = decode(TRANSFER_BASE64, "AAH/+/8=", 8, 8, out);
 	assert_int_equal(n, 5);
 	assert_memory_equal(out, "\x00\x01\xff\xfb\xff", 5);
 }
@@ -136,7 +136,7 @@ quoted_printable(void **state)
 	};
 
 	(void)state;
-	check(DECODE_QUOTED_PRINTABLE, rows, COUNT(rows));
+	check(TRANSFER_QUOTED_PRINTABLE, rows, COUNT(rows));
 }
 
 /* More blanks than are held: they stay, all of them. */
@@ -151,12 +151,13 @@ quoted_blanks(void **state)
 		in[blanks] = 'x';
 		for (size_t step = 1; step <= blanks + 1; step += 7) {
 			assert_int_equal(
-			    decode(DECODE_QUOTED_PRINTABLE, in, blanks + 1, step, out), blanks + 1);
+			    decode(TRANSFER_QUOTED_PRINTABLE, in, blanks + 1, step, out),
+			    blanks + 1);
 			assert_memory_equal(out, in, blanks + 1);
 		}
 		in[0] = '=';
 		assert_int_equal(
-		    decode(DECODE_QUOTED_PRINTABLE, in, blanks + 1, 3, out), blanks + 1);
+		    decode(TRANSFER_QUOTED_PRINTABLE, in, blanks + 1, 3, out), blanks + 1);
 		assert_memory_equal(out, in, blanks + 1);
 	}
 }
@@ -166,25 +167,25 @@ kinds(void **state)
 {
 	static const struct {
 		const char *word;
-		enum decode_kind kind;
+		enum transfer_encoding kind;
 	} rows[] = {
-	    {NULL, DECODE_NOTHING},
-	    {"7bit", DECODE_NOTHING},
-	    {"8BIT", DECODE_NOTHING},
-	    {"Binary", DECODE_NOTHING},
-	    {"BASE64", DECODE_BASE64},
-	    {"Quoted-Printable", DECODE_QUOTED_PRINTABLE},
-	    {"x-uuencode", DECODE_UNKNOWN},
-	    {"base 64", DECODE_UNKNOWN},
+	    {NULL, TRANSFER_IDENTITY},
+	    {"7bit", TRANSFER_IDENTITY},
+	    {"8BIT", TRANSFER_IDENTITY},
+	    {"Binary", TRANSFER_IDENTITY},
+	    {"BASE64", TRANSFER_BASE64},
+	    {"Quoted-Printable", TRANSFER_QUOTED_PRINTABLE},
+	    {"x-uuencode", TRANSFER_UNKNOWN},
+	    {"base 64", TRANSFER_UNKNOWN},
 	};
 	char out[256];
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++)
-		assert_int_equal(decode_kind(rows[i].word), rows[i].kind);
-	assert_int_equal(decode(DECODE_NOTHING, "a=41 \r\n", 7, 2, out), 7);
+		assert_int_equal(transfer_encoding(rows[i].word), rows[i].kind);
+	assert_int_equal(decode(TRANSFER_IDENTITY, "a=41 \r\n", 7, 2, out), 7);
 	assert_memory_equal(out, "a=41 \r\n", 7);
-	assert_int_equal(decode(DECODE_UNKNOWN, "a=41", 4, 1, out), 4);
+	assert_int_equal(decode(TRANSFER_UNKNOWN, "a=41", 4, 1, out), 4);
 }
 
 int

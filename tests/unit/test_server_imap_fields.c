@@ -89,31 +89,32 @@ wire(const char *header, char *out)
 }
 
 static void
-set_matches(struct match *matches, struct mdtext *mapped)
+set_matches(struct search_question *matches, struct mdtext *mapped)
 {
 	for (size_t t = 0; t < COUNT(texts); t++) {
 		casemap_add(texts[t], strlen(texts[t]), &mapped[t]);
 		for (size_t n = 0; n < COUNT(names); n++)
-			matches[t * COUNT(names) + n] = (struct match){.where = MATCH_HEADER,
-			    .field = names[n],
-			    .text = mapped[t].data,
-			    .len = mapped[t].len};
+			matches[t * COUNT(names) + n] =
+			    (struct search_question){.where = SEARCH_IN_HEADER,
+				.field = names[n],
+				.text = mapped[t].data,
+				.len = mapped[t].len};
 	}
 }
 
 /* The same from what is decoded ahead, for the fields that are. */
 static void
-decoded_fields_answer(const char *text, size_t len, const struct match *expected)
+decoded_fields_answer(const char *text, size_t len, const struct search_question *expected)
 {
-	static struct match matches[ALL];
+	static struct search_question matches[ALL];
 	struct mdtext decoded = {0};
 
 	memcpy(matches, expected, sizeof(matches));
-	fields_decode(text, len, &decoded);
+	remembered_decode(text, len, &decoded);
 	assert_false(decoded.failed);
-	fields_match_decoded(decoded.data, decoded.len, matches, ALL);
+	remembered_search_decoded(decoded.data, decoded.len, matches, ALL);
 	for (size_t k = 0; k < ALL; k++) {
-		if (fields_decoded_has(matches[k].field))
+		if (remembered_decoded_has(matches[k].field))
 			assert_int_equal(matches[k].found, expected[k].found);
 		else
 			assert_false(matches[k].found);
@@ -125,7 +126,7 @@ decoded_fields_answer(const char *text, size_t len, const struct match *expected
 static void
 fields_answer_as_the_message_does(void **state)
 {
-	static struct match from_file[ALL], from_text[ALL];
+	static struct search_question from_file[ALL], from_text[ALL];
 	struct mdtext mapped[COUNT(texts)] = {{0}};
 	char text[2048];
 	size_t found = 0;
@@ -136,16 +137,16 @@ fields_answer_as_the_message_does(void **state)
 	for (size_t i = 0; i < COUNT(headers); i++) {
 		size_t len = wire(headers[i], text);
 
-		assert_int_equal(maildir_match(folder, (uint32_t)i + 1, from_file, ALL), 0);
-		assert_int_equal(fields_match(text, len, from_text, ALL), 0);
+		assert_int_equal(maildir_search(folder, (uint32_t)i + 1, from_file, ALL), 0);
+		assert_int_equal(remembered_search(text, len, from_text, ALL), 0);
 		decoded_fields_answer(text, len, from_text);
 		for (size_t k = 0; k < ALL; k++) {
-			struct match one = from_text[k];
+			struct search_question one = from_text[k];
 
 			if (from_text[k].found != from_file[k].found)
 				fail_msg("%s in %s of \"%s\": %d", texts[k / COUNT(names)],
 				    from_text[k].field, headers[i], from_text[k].found);
-			assert_int_equal(fields_match(text, len, &one, 1), 0);
+			assert_int_equal(remembered_search(text, len, &one, 1), 0);
 			assert_int_equal(one.found, from_file[k].found);
 			found += one.found;
 		}
@@ -157,7 +158,7 @@ fields_answer_as_the_message_does(void **state)
 
 /* Nor is anything read behind entries that are cut. */
 static void
-cut_entries(const struct mdtext *decoded, struct match *match)
+cut_entries(const struct mdtext *decoded, struct search_question *match)
 {
 	for (size_t len = 0; len <= decoded->len; len++) {
 		char *cut = malloc(len > 0 ? len : 1);
@@ -165,7 +166,7 @@ cut_entries(const struct mdtext *decoded, struct match *match)
 		assert_non_null(cut);
 		if (len > 0)
 			memcpy(cut, decoded->data, len);
-		fields_match_decoded(cut, len, match, 1);
+		remembered_search_decoded(cut, len, match, 1);
 		free(cut);
 	}
 }
@@ -175,7 +176,8 @@ static void
 texts_cut_anywhere(void **state)
 {
 	char text[2048], *cut;
-	struct match match = {.where = MATCH_HEADER, .field = "Subject", .text = "E", .len = 1};
+	struct search_question match = {
+	    .where = SEARCH_IN_HEADER, .field = "Subject", .text = "E", .len = 1};
 	struct mdtext decoded = {0};
 	int64_t day;
 
@@ -184,18 +186,18 @@ texts_cut_anywhere(void **state)
 		size_t whole = wire(headers[i], text);
 		bool all;
 
-		assert_int_equal(fields_match(text, whole, &match, 1), 0);
+		assert_int_equal(remembered_search(text, whole, &match, 1), 0);
 		all = match.found;
 		for (size_t len = 0; len <= whole; len++) {
 			cut = malloc(len + 1);
 			assert_non_null(cut);
 			memcpy(cut, text, len);
 			cut = realloc(cut, len > 0 ? len : 1);
-			assert_int_equal(fields_match(cut, len, &match, 1), 0);
+			assert_int_equal(remembered_search(cut, len, &match, 1), 0);
 			assert_true(!match.found || all || memchr(cut, '=', len) != NULL);
-			(void)fields_sent_day(cut, len, &day);
+			(void)remembered_sent_day(cut, len, &day);
 			decoded.len = 0;
-			fields_decode(cut, len, &decoded);
+			remembered_decode(cut, len, &decoded);
 			free(cut);
 			cut_entries(&decoded, &match);
 		}
@@ -217,7 +219,7 @@ days_of_the_first_date(void **state)
 	for (size_t i = 0; i < COUNT(days); i++) {
 		size_t len = wire(headers[days[i].header], text);
 
-		assert_int_equal(fields_sent_day(text, len, &day), days[i].day != -1);
+		assert_int_equal(remembered_sent_day(text, len, &day), days[i].day != -1);
 		if (days[i].day != -1)
 			assert_int_equal(day, days[i].day);
 	}
@@ -242,15 +244,15 @@ every_day(void **state)
 			    text, sizeof(text), "Date: Mon, %e %b %Y 23:59:59 +0100\r\n", &tm);
 			if (text[11] == ' ') /* of one digit */
 				memmove(text + 11, text + 12, (size_t)(len-- - 11));
-			assert_true(fields_sent_day(text, (size_t)len, &plain));
+			assert_true(remembered_sent_day(text, (size_t)len, &plain));
 			len = (int)strftime(
 			    text, sizeof(text), "Date: (a comment) %e %b %Y 23:59 +0100\r\n", &tm);
-			assert_true(fields_sent_day(text, (size_t)len, &parsed));
+			assert_true(remembered_sent_day(text, (size_t)len, &parsed));
 			assert_int_equal(plain, parsed);
 		}
 	}
 	len = snprintf(text, sizeof(text), "Date: Mon, 30 Feb 2022 23:59:59 +0100\r\n");
-	assert_false(fields_sent_day(text, (size_t)len, &plain));
+	assert_false(remembered_sent_day(text, (size_t)len, &plain));
 }
 
 /* Names that only begin as one does. */
@@ -258,18 +260,18 @@ static void
 names_with_nul(void **state)
 {
 	static const char text[] = "To\0: a\r\nTo\0\0\0\0: a\r\nSubject\0: a\r\n";
-	struct match matches[] = {
-	    {.where = MATCH_HEADER, .field = "To", .text = "A", .len = 1},
-	    {.where = MATCH_HEADER, .field = "Subject", .text = "", .len = 0},
+	struct search_question matches[] = {
+	    {.where = SEARCH_IN_HEADER, .field = "To", .text = "A", .len = 1},
+	    {.where = SEARCH_IN_HEADER, .field = "Subject", .text = "", .len = 0},
 	};
 	struct mdtext decoded = {0};
 
 	(void)state;
-	assert_int_equal(fields_match(text, sizeof(text) - 1, matches, 2), 0);
+	assert_int_equal(remembered_search(text, sizeof(text) - 1, matches, 2), 0);
 	assert_false(matches[0].found || matches[1].found);
-	fields_decode(text, sizeof(text) - 1, &decoded);
+	remembered_decode(text, sizeof(text) - 1, &decoded);
 	assert_int_equal(decoded.len, 0);
-	fields_match_decoded(decoded.data, decoded.len, matches, 2);
+	remembered_search_decoded(decoded.data, decoded.len, matches, 2);
 	assert_false(matches[0].found || matches[1].found);
 }
 
@@ -279,9 +281,9 @@ long_fields(void **state)
 {
 	enum { LEN = 200000 };
 	char *text = malloc(LEN + 32);
-	struct match matches[] = {
-	    {.where = MATCH_HEADER, .field = "Subject", .text = "NEEDLE", .len = 6},
-	    {.where = MATCH_HEADER, .field = "Subject", .text = "PIN", .len = 3},
+	struct search_question matches[] = {
+	    {.where = SEARCH_IN_HEADER, .field = "Subject", .text = "NEEDLE", .len = 6},
+	    {.where = SEARCH_IN_HEADER, .field = "Subject", .text = "PIN", .len = 3},
 	};
 	static const size_t at[] = {10, 900, 1015, 1020, 1030, 65530, LEN - 7};
 
@@ -293,7 +295,7 @@ long_fields(void **state)
 		memcpy(text + at[i], "needle", 6);
 		memcpy(text + LEN, "\r\n", 2);
 		for (size_t len = at[i] + 6; len <= LEN; len = len < 2000 ? len + 1 : len * 2) {
-			assert_int_equal(fields_match(text, len, matches, 2), 0);
+			assert_int_equal(remembered_search(text, len, matches, 2), 0);
 			assert_true(matches[0].found && !matches[1].found);
 		}
 	}

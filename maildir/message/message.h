@@ -27,11 +27,11 @@ struct summary {
  * Reads a message once, from its beginning, and tells all of it; head_only: only what the header
  * tells, without reading the rest.  -1: as its source, or ENOMEM; nothing is to be cleared.
  */
-int summary_read(const struct source *source, bool head_only, struct summary *facts_r);
-void summary_clear(struct summary *facts);
+int summary_read(const struct source *source, bool head_only, struct summary *summary_r);
+void summary_clear(struct summary *summary);
 
 /* A text of them. */
-const struct mdtext *summary_text(const struct summary *facts, enum maildir_text text);
+const struct mdtext *summary_text(const struct summary *summary, enum maildir_text text);
 
 /* Those of MAILDIR_FIELDS. */
 extern const struct header_names remembered_fields;

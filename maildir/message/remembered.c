@@ -247,20 +247,20 @@ remembered_decode(const char *text, size_t len, struct mdtext *out)
 /* Asks those about the field for its value. */
 static void
 ask(const struct header_field *field, const char *value, size_t len,
-    struct search_question *matches, size_t count)
+    struct search_question *questions, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		struct search_question *match = &matches[i];
+		struct search_question *question = &questions[i];
 
-		if (!match->found && is_named(field, match->field))
-			match->found =
-			    match->len == 0 || memmem(value, len, match->text, match->len) != NULL;
+		if (!question->found && is_named(field, question->field))
+			question->found = question->len == 0 ||
+					  memmem(value, len, question->text, question->len) != NULL;
 	}
 }
 
 void
 remembered_search_decoded(
-    const char *text, size_t len, struct search_question *matches, size_t count)
+    const char *text, size_t len, struct search_question *questions, size_t count)
 {
 	const char *end = len > 0 ? text + len : text;
 	struct header_field field;
@@ -268,7 +268,7 @@ remembered_search_decoded(
 	uint32_t entry;
 
 	for (size_t i = 0; i < count; i++)
-		matches[i].found = false;
+		questions[i].found = false;
 	while ((size_t)(end - text) >= sizeof(entry)) {
 		memcpy(&entry, text, sizeof(entry));
 		text += sizeof(entry);
@@ -278,7 +278,7 @@ remembered_search_decoded(
 			break;
 		field.name = names[name];
 		field.name_len = strlen(names[name]);
-		ask(&field, text, size, matches, count);
+		ask(&field, text, size, questions, count);
 		text += size;
 	}
 }
@@ -287,22 +287,22 @@ remembered_search_decoded(
 
 /* Whether one that has no answer yet asks about the field; *open_r: whether there is any such. */
 static bool
-is_asked(const struct search_question *matches, size_t count, const struct header_field *field,
+is_asked(const struct search_question *questions, size_t count, const struct header_field *field,
     bool *open_r)
 {
 	*open_r = false;
 	for (size_t i = 0; i < count; i++) {
-		if (matches[i].found)
+		if (questions[i].found)
 			continue;
 		*open_r = true;
-		if (is_named(field, matches[i].field))
+		if (is_named(field, questions[i].field))
 			return true;
 	}
 	return false;
 }
 
 int
-remembered_search(const char *text, size_t len, struct search_question *matches, size_t count)
+remembered_search(const char *text, size_t len, struct search_question *questions, size_t count)
 {
 	struct decoding decoding = {.line = {.len = 0}};
 	struct mdtext value = {.len = 0};
@@ -311,15 +311,15 @@ remembered_search(const char *text, size_t len, struct search_question *matches,
 	bool open = true, failed;
 
 	for (size_t i = 0; i < count; i++)
-		matches[i].found = false;
+		questions[i].found = false;
 	for (; text < end && open && !value.failed; text = field.end) {
 		header_field(text, end, &field);
-		if (!is_asked(matches, count, &field, &open))
+		if (!is_asked(questions, count, &field, &open))
 			continue;
 		value.len = 0;
 		value_add(&field, &decoding, &value);
 		if (!value.failed)
-			ask(&field, value.data, value.len, matches, count);
+			ask(&field, value.data, value.len, questions, count);
 	}
 	failed = value.failed;
 	decoding_clear(&decoding);

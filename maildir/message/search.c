@@ -6,7 +6,7 @@
  * For more the message is read to its end once, which tells where its parts are, and what was read is
  * kept unless it is large; a large message is read a second time, part by part.  All text goes one
  * way: decoded, made UTF-8, mapped (casemap.h), and then through a window that is searched whenever
- * enough has come, keeping as much as a match may need that is cut there.  So memory is a few pieces
+ * enough has come, keeping as much as an answer may need that is cut there.  So memory is a few pieces
  * and the longest text looked for, whatever the message.
  */
 #include <errno.h>
@@ -54,8 +54,8 @@ struct fields {
 	bool blank;		    /* the last octet that was put is one */
 };
 
-struct matcher {
-	struct search_question *match;
+struct search {
+	struct search_question *question;
 	size_t count, open; /* questions, and those not found yet */
 	bool *chosen;	    /* SEARCH_IN_HEADER: its name is that of the present field */
 	size_t overlap;	    /* the longest text, less one octet */
@@ -95,50 +95,50 @@ search_prepare(const struct charset *charset, enum search_where where, const cha
 /* --- the questions, and the windows --- */
 
 static void
-answer(struct matcher *m, size_t i)
+answer(struct search *s, size_t i)
 {
-	m->match[i].found = true;
-	m->open--;
+	s->question[i].found = true;
+	s->open--;
 }
 
 static bool
-may_answer(const struct matcher *m, size_t i, enum see see)
+may_answer(const struct search *s, size_t i, enum see see)
 {
-	const struct search_question *match = &m->match[i];
+	const struct search_question *question = &s->question[i];
 
-	if (match->found)
+	if (question->found)
 		return false;
 	if (see == SEE_FIELD)
-		return match->where == SEARCH_IN_HEADER && m->chosen[i];
-	return match->where == SEARCH_IN_TEXT ||
-	       (see == SEE_BODY && match->where == SEARCH_IN_BODY);
+		return question->where == SEARCH_IN_HEADER && s->chosen[i];
+	return question->where == SEARCH_IN_TEXT ||
+	       (see == SEE_BODY && question->where == SEARCH_IN_BODY);
 }
 
 static bool
-any_open(const struct matcher *m, enum see see)
+any_open(const struct search *s, enum see see)
 {
-	for (size_t i = 0; i < m->count; i++) {
-		if (may_answer(m, i, see))
+	for (size_t i = 0; i < s->count; i++) {
+		if (may_answer(s, i, see))
 			return true;
 	}
 	return false;
 }
 
 static void
-window_look(struct matcher *m, struct window *window)
+window_look(struct search *s, struct window *window)
 {
 	struct mdtext *text = &window->text;
-	size_t keep = text->len < m->overlap ? text->len : m->overlap;
+	size_t keep = text->len < s->overlap ? text->len : s->overlap;
 
-	for (size_t i = 0; i < m->count && text->len > window->seen; i++) {
-		const struct search_question *match = &m->match[i];
+	for (size_t i = 0; i < s->count && text->len > window->seen; i++) {
+		const struct search_question *question = &s->question[i];
 
-		if (!may_answer(m, i, window->see))
+		if (!may_answer(s, i, window->see))
 			continue;
-		if (m->source->stopped(m->source->ctx, text->len))
+		if (s->source->stopped(s->source->ctx, text->len))
 			break;
-		if (memmem(text->data, text->len, match->text, match->len) != NULL)
-			answer(m, i);
+		if (memmem(text->data, text->len, question->text, question->len) != NULL)
+			answer(s, i);
 	}
 	if (keep > 0)
 		memmove(text->data, text->data + text->len - keep, keep);
@@ -146,30 +146,30 @@ window_look(struct matcher *m, struct window *window)
 }
 
 static void
-window_add(struct matcher *m, struct window *window, const char *utf8, size_t len)
+window_add(struct search *s, struct window *window, const char *utf8, size_t len)
 {
 	casemap_add(utf8, len, &window->text);
 	/* No more often than it grows by what is kept, so that a long text costs no more. */
-	if (window->text.len - window->seen >= LOOK + m->overlap)
-		window_look(m, window);
+	if (window->text.len - window->seen >= LOOK + s->overlap)
+		window_look(s, window);
 }
 
 /* What comes next does not go on from here. */
 static void
-window_end(struct matcher *m, struct window *window)
+window_end(struct search *s, struct window *window)
 {
-	window_look(m, window);
+	window_look(s, window);
 	window->text.len = window->seen = 0;
 }
 
 /* Whether to go on: 0, or -1 with errno. */
 static int
-going(struct matcher *m, size_t len)
+going(struct search *s, size_t len)
 {
-	if (m->source->stopped(m->source->ctx, len))
+	if (s->source->stopped(s->source->ctx, len))
 		return -1;
-	if (m->utf8.failed || m->field.text.failed || m->text.text.failed ||
-	    m->fields.field.failed) {
+	if (s->utf8.failed || s->field.text.failed || s->text.text.failed ||
+	    s->fields.field.failed) {
 		errno = ENOMEM;
 		return -1;
 	}
@@ -180,54 +180,54 @@ going(struct matcher *m, size_t len)
 
 /* Chooses the questions about the field; those that ask for its presence are answered. */
 static void
-field_choose(struct matcher *m, const char *name, size_t len)
+field_choose(struct search *s, const char *name, size_t len)
 {
-	for (size_t i = 0; i < m->count; i++) {
-		const struct search_question *match = &m->match[i];
+	for (size_t i = 0; i < s->count; i++) {
+		const struct search_question *question = &s->question[i];
 
-		m->chosen[i] = match->where == SEARCH_IN_HEADER && len > 0 &&
-			       caseless_is(match->field, name, len);
-		if (m->chosen[i] && !match->found && match->len == 0)
-			answer(m, i);
+		s->chosen[i] = question->where == SEARCH_IN_HEADER && len > 0 &&
+			       caseless_is(question->field, name, len);
+		if (s->chosen[i] && !question->found && question->len == 0)
+			answer(s, i);
 	}
 }
 
 static void
-field_begin(struct matcher *m, struct fields *fields)
+field_begin(struct search *s, struct fields *fields)
 {
 	const struct header_reader *reader = &fields->reader;
 
 	if (fields->root)
-		field_choose(m, reader->octets, reader->name_len);
-	fields->want_field = fields->root && any_open(m, SEE_FIELD);
-	fields->want_text = any_open(m, m->text.see);
+		field_choose(s, reader->octets, reader->name_len);
+	fields->want_field = fields->root && any_open(s, SEE_FIELD);
+	fields->want_text = any_open(s, s->text.see);
 	if (fields->want_text && reader->len > 0)
-		window_add(m, &m->text, reader->octets, reader->len);
+		window_add(s, &s->text, reader->octets, reader->len);
 }
 
 /* Decoded text of the field. */
 static void
-field_put(struct matcher *m, struct fields *fields)
+field_put(struct search *s, struct fields *fields)
 {
-	fields->blank = encoded_word_squeeze(&m->utf8, fields->blank);
+	fields->blank = encoded_word_squeeze(&s->utf8, fields->blank);
 	if (fields->want_text)
-		window_add(m, &m->text, m->utf8.data, m->utf8.len);
+		window_add(s, &s->text, s->utf8.data, s->utf8.len);
 	if (fields->want_field)
-		window_add(m, &m->field, m->utf8.data, m->utf8.len);
-	m->utf8.len = 0;
+		window_add(s, &s->field, s->utf8.data, s->utf8.len);
+	s->utf8.len = 0;
 }
 
 static void
-field_decode(struct matcher *m, struct fields *fields)
+field_decode(struct search *s, struct fields *fields)
 {
-	encoded_word_feed(&fields->words, fields->field.data, fields->field.len, &m->utf8);
+	encoded_word_feed(&fields->words, fields->field.data, fields->field.len, &s->utf8);
 	fields->field.len = 0;
-	field_put(m, fields);
+	field_put(s, fields);
 }
 
 /* Octets of a line.  A long field is cut where it is folded, a line that long somewhere. */
 static void
-field_text(struct matcher *m, struct fields *fields)
+field_text(struct search *s, struct fields *fields)
 {
 	const struct header_reader *reader = &fields->reader;
 	struct mdtext *field = &fields->field;
@@ -235,138 +235,138 @@ field_text(struct matcher *m, struct fields *fields)
 	if (!fields->want_field && !fields->want_text)
 		return;
 	if (reader->folded && field->len >= FIELD_PIECE)
-		field_decode(m, fields);
+		field_decode(s, fields);
 	header_unfold(field, reader->octets, reader->len);
 	if (field->len >= FIELD_PIECE && !field->failed &&
 	    reader->octets[reader->len - 1] != '\n' && field->data[field->len - 1] != '\r')
-		field_decode(m, fields);
+		field_decode(s, fields);
 }
 
 static void
-field_end(struct matcher *m, struct fields *fields)
+field_end(struct search *s, struct fields *fields)
 {
 	if (fields->want_field || fields->want_text) {
 		if (fields->field.len > 0)
-			field_decode(m, fields);
-		encoded_word_end(&fields->words, &m->utf8);
-		field_put(m, fields);
+			field_decode(s, fields);
+		encoded_word_end(&fields->words, &s->utf8);
+		field_put(s, fields);
 	}
 	if (fields->want_field)
-		window_end(m, &m->field);
+		window_end(s, &s->field);
 	if (fields->want_text)
-		window_add(m, &m->text, "\r\n", 2);
+		window_add(s, &s->text, "\r\n", 2);
 	fields->want_field = fields->want_text = fields->blank = false;
 }
 
 static void
-fields_feed(struct matcher *m, const char *octets, size_t len)
+fields_feed(struct search *s, const char *octets, size_t len)
 {
-	struct fields *fields = &m->fields;
+	struct fields *fields = &s->fields;
 	const char *at = octets, *end = len > 0 ? octets + len : octets;
 	enum header_event event;
 
 	while ((event = header_next(&fields->reader, &at, end)) != HEADER_MORE) {
 		if (event == HEADER_TEXT) {
-			field_text(m, fields);
+			field_text(s, fields);
 			continue;
 		}
-		field_end(m, fields);
+		field_end(s, fields);
 		if (event == HEADER_FIELD)
-			field_begin(m, fields);
+			field_begin(s, fields);
 	}
 }
 
 /* Begins a header, whose text may answer these questions. */
 static void
-fields_begin(struct matcher *m, bool root, enum see see)
+fields_begin(struct search *s, bool root, enum see see)
 {
-	header_begin(&m->fields.reader);
-	m->fields.root = root;
-	m->text.see = see;
+	header_begin(&s->fields.reader);
+	s->fields.root = root;
+	s->text.see = see;
 }
 
 static void
-fields_end(struct matcher *m)
+fields_end(struct search *s)
 {
-	if (header_cut(&m->fields.reader)) {
-		field_end(m, &m->fields);
-		field_begin(m, &m->fields);
-		fields_feed(m, NULL, 0);
+	if (header_cut(&s->fields.reader)) {
+		field_end(s, &s->fields);
+		field_begin(s, &s->fields);
+		fields_feed(s, NULL, 0);
 	}
-	field_end(m, &m->fields);
-	window_end(m, &m->text);
+	field_end(s, &s->fields);
+	window_end(s, &s->text);
 }
 
 /* --- reading --- */
 
 /* The next octets of the first reading: > 0, 0 at the end, -1. */
 static ssize_t
-read_on(struct matcher *m)
+read_on(struct search *s)
 {
 	ssize_t n =
-	    m->source->read(m->source->ctx, m->piece, m->mime != NULL ? PIECE : PIECE_HEADER);
+	    s->source->read(s->source->ctx, s->piece, s->mime != NULL ? PIECE : PIECE_HEADER);
 
 	if (n <= 0)
 		return n;
-	if (m->mime != NULL)
-		mime_feed(m->mime, m->piece, (size_t)n);
-	if (m->keeping && m->kept.len + (size_t)n <= KEEP_MAX) {
-		mdtext_add(&m->kept, m->piece, (size_t)n);
-		m->keeping = !m->kept.failed;
+	if (s->mime != NULL)
+		mime_feed(s->mime, s->piece, (size_t)n);
+	if (s->keeping && s->kept.len + (size_t)n <= KEEP_MAX) {
+		mdtext_add(&s->kept, s->piece, (size_t)n);
+		s->keeping = !s->kept.failed;
 	} else {
-		m->keeping = false;
+		s->keeping = false;
 	}
-	return going(m, (size_t)n) == 0 ? n : -1;
+	return going(s, (size_t)n) == 0 ? n : -1;
 }
 
 static int
-read_header(struct matcher *m)
+read_header(struct search *s)
 {
 	ssize_t n = 1;
 
-	fields_begin(m, true, SEE_TEXT);
-	while (m->open > 0 && m->fields.reader.state != HEADER_OVER && (n = read_on(m)) > 0)
-		fields_feed(m, m->piece, (size_t)n);
+	fields_begin(s, true, SEE_TEXT);
+	while (s->open > 0 && s->fields.reader.state != HEADER_OVER && (n = read_on(s)) > 0)
+		fields_feed(s, s->piece, (size_t)n);
 	if (n < 0)
 		return -1;
-	fields_end(m);
-	return going(m, 0);
+	fields_end(s);
+	return going(s, 0);
 }
 
 /* To the end, for the structure. */
 static int
-read_rest(struct matcher *m)
+read_rest(struct search *s)
 {
 	ssize_t n;
 
-	while ((n = read_on(m)) > 0)
+	while ((n = read_on(s)) > 0)
 		;
 	if (n < 0)
 		return -1;
-	return mime_end(m->mime);
+	return mime_end(s->mime);
 }
 
 /* Calls feed for these octets of the message, until they end or all is found. */
 static int
-range(struct matcher *m, uint64_t at, uint64_t size,
-    void (*feed)(struct matcher *m, const char *octets, size_t len))
+range(struct search *s, uint64_t at, uint64_t size,
+    void (*feed)(struct search *s, const char *octets, size_t len))
 {
 	if (size == 0)
 		return 0;
-	if (m->keeping && (at > m->kept.len || size > m->kept.len - at)) {
+	if (s->keeping && (at > s->kept.len || size > s->kept.len - at)) {
 		errno = EIO; /* cannot be: the structure is of what was kept */
 		return -1;
 	}
-	if (!m->keeping && m->source->seek(m->source->ctx, at) < 0)
+	if (!s->keeping && s->source->seek(s->source->ctx, at) < 0)
 		return -1;
-	while (size > 0 && m->open > 0) {
+	while (size > 0 && s->open > 0) {
 		size_t len = size < PIECE ? (size_t)size : PIECE;
-		const char *octets = m->piece;
+		const char *octets = s->piece;
 
-		if (m->keeping) {
-			octets = m->kept.data + at;
+		if (s->keeping) {
+			octets = s->kept.data + at;
 		} else {
-			ssize_t n = m->source->read(m->source->ctx, m->piece, len);
+			ssize_t n = s->source->read(s->source->ctx, s->piece, len);
 
 			if (n <= 0) {
 				errno = n == 0 ? EIO : errno; /* it changed since */
@@ -374,8 +374,8 @@ range(struct matcher *m, uint64_t at, uint64_t size,
 			}
 			len = (size_t)n;
 		}
-		feed(m, octets, len);
-		if (going(m, len) < 0)
+		feed(s, octets, len);
+		if (going(s, len) < 0)
 			return -1;
 		at += len;
 		size -= len;
@@ -386,21 +386,21 @@ range(struct matcher *m, uint64_t at, uint64_t size,
 /* --- parts --- */
 
 static void
-text_put(struct matcher *m, const char *octets, size_t len, bool last)
+text_put(struct search *s, const char *octets, size_t len, bool last)
 {
-	charset_to_utf8(m->charset, &m->carry, octets, len, last, &m->utf8);
-	window_add(m, &m->text, m->utf8.data, m->utf8.len);
-	m->utf8.len = 0;
+	charset_to_utf8(s->charset, &s->carry, octets, len, last, &s->utf8);
+	window_add(s, &s->text, s->utf8.data, s->utf8.len);
+	s->utf8.len = 0;
 }
 
 static void
-feed_text(struct matcher *m, const char *octets, size_t len)
+feed_text(struct search *s, const char *octets, size_t len)
 {
-	if (m->decoder.kind == TRANSFER_BASE64 || m->decoder.kind == TRANSFER_QUOTED_PRINTABLE) {
-		len = transfer_feed(&m->decoder, octets, len, m->decoded);
-		octets = m->decoded;
+	if (s->decoder.kind == TRANSFER_BASE64 || s->decoder.kind == TRANSFER_QUOTED_PRINTABLE) {
+		len = transfer_feed(&s->decoder, octets, len, s->decoded);
+		octets = s->decoded;
 	}
-	text_put(m, octets, len, false);
+	text_put(s, octets, len, false);
 }
 
 /* Whether the part is for reading.  message/ that is no message has lines too: delivery-status. */
@@ -413,22 +413,22 @@ part_is_text(const struct mime_part *part)
 }
 
 static int
-match_text(struct matcher *m, const struct mime_part *part)
+search_text(struct search *s, const struct mime_part *part)
 {
 	int r;
 
-	transfer_init(&m->decoder, transfer_encoding(part->encoding));
-	m->charset = NULL;
+	transfer_init(&s->decoder, transfer_encoding(part->encoding));
+	s->charset = NULL;
 	if (part->charset != NULL)
-		m->charset = charset_find(part->charset, strlen(part->charset));
-	if (m->charset == NULL)
-		m->charset = charset_unmarked();
-	memset(&m->carry, 0, sizeof(m->carry));
-	m->text.see = SEE_BODY;
-	r = range(m, part->body_at, part->body_size, feed_text);
+		s->charset = charset_find(part->charset, strlen(part->charset));
+	if (s->charset == NULL)
+		s->charset = charset_unmarked();
+	memset(&s->carry, 0, sizeof(s->carry));
+	s->text.see = SEE_BODY;
+	r = range(s, part->body_at, part->body_size, feed_text);
 	if (r == 0)
-		text_put(m, m->decoded, transfer_end(&m->decoder, m->decoded), true);
-	window_end(m, &m->text);
+		text_put(s, s->decoded, transfer_end(&s->decoder, s->decoded), true);
+	window_end(s, &s->text);
 	return r;
 }
 
@@ -437,105 +437,105 @@ match_text(struct matcher *m, const struct mime_part *part)
  * names of attachments.  That of a message inside belongs to the body around it.
  */
 static int
-match_part_header(struct matcher *m, const struct mime_part *part)
+search_part_header(struct search *s, const struct mime_part *part)
 {
-	const struct mime_part *parent = mime_part(m->mime, part->parent);
+	const struct mime_part *parent = mime_part(s->mime, part->parent);
 	int r;
 
-	fields_begin(m, false, parent->kind == MIME_MESSAGE ? SEE_BODY : SEE_TEXT);
-	if (!any_open(m, m->text.see))
+	fields_begin(s, false, parent->kind == MIME_MESSAGE ? SEE_BODY : SEE_TEXT);
+	if (!any_open(s, s->text.see))
 		return 0;
-	r = range(m, part->header_at, part->header_size, fields_feed);
-	fields_end(m);
+	r = range(s, part->header_at, part->header_size, fields_feed);
+	fields_end(s);
 	return r;
 }
 
 static int
-match_parts(struct matcher *m)
+search_parts(struct search *s)
 {
-	size_t count = mime_count(m->mime);
+	size_t count = mime_count(s->mime);
 
-	for (uint32_t i = 0; i < count && m->open > 0 && any_open(m, SEE_BODY); i++) {
-		const struct mime_part *part = mime_part(m->mime, i);
+	for (uint32_t i = 0; i < count && s->open > 0 && any_open(s, SEE_BODY); i++) {
+		const struct mime_part *part = mime_part(s->mime, i);
 
-		if (part->parent != MIME_NONE && match_part_header(m, part) < 0)
+		if (part->parent != MIME_NONE && search_part_header(s, part) < 0)
 			return -1;
-		if (part_is_text(part) && match_text(m, part) < 0)
+		if (part_is_text(part) && search_text(s, part) < 0)
 			return -1;
 	}
-	return going(m, 0);
+	return going(s, 0);
 }
 
 /* --- the whole --- */
 
 /* Memory for the questions; those that ask for nothing are answered. */
 static int
-matcher_init(struct matcher *m, struct search_question *matches, size_t count)
+search_init(struct search *s, struct search_question *questions, size_t count)
 {
-	m->match = matches;
-	m->count = m->open = count;
-	m->field.see = SEE_FIELD;
-	m->chosen = calloc(count, sizeof(*m->chosen));
-	if (m->chosen == NULL)
+	s->question = questions;
+	s->count = s->open = count;
+	s->field.see = SEE_FIELD;
+	s->chosen = calloc(count, sizeof(*s->chosen));
+	if (s->chosen == NULL)
 		return -1;
 	for (size_t i = 0; i < count; i++) {
-		matches[i].found = false;
-		if (matches[i].len > m->overlap + 1)
-			m->overlap = matches[i].len - 1;
-		if (matches[i].len == 0 && matches[i].where != SEARCH_IN_HEADER)
-			answer(m, i);
+		questions[i].found = false;
+		if (questions[i].len > s->overlap + 1)
+			s->overlap = questions[i].len - 1;
+		if (questions[i].len == 0 && questions[i].where != SEARCH_IN_HEADER)
+			answer(s, i);
 	}
-	if (!any_open(m, SEE_BODY))
+	if (!any_open(s, SEE_BODY))
 		return 0;
-	m->keeping = true;
-	m->mime = mime_new();
-	return m->mime != NULL ? 0 : -1;
+	s->keeping = true;
+	s->mime = mime_new();
+	return s->mime != NULL ? 0 : -1;
 }
 
 static int
-matcher_run(struct matcher *m)
+search_run(struct search *s)
 {
-	if (m->open == 0)
+	if (s->open == 0)
 		return 0;
-	if (read_header(m) < 0)
+	if (read_header(s) < 0)
 		return -1;
-	if (!any_open(m, SEE_BODY))
+	if (!any_open(s, SEE_BODY))
 		return 0;
-	return read_rest(m) < 0 ? -1 : match_parts(m);
+	return read_rest(s) < 0 ? -1 : search_parts(s);
 }
 
 static void
-matcher_clear(struct matcher *m)
+search_clear(struct search *s)
 {
-	if (m->mime != NULL)
-		mime_free(&m->mime);
-	mdtext_clear(&m->kept);
-	mdtext_clear(&m->fields.field);
-	mdtext_clear(&m->field.text);
-	mdtext_clear(&m->text.text);
-	mdtext_clear(&m->utf8);
-	free(m->chosen);
+	if (s->mime != NULL)
+		mime_free(&s->mime);
+	mdtext_clear(&s->kept);
+	mdtext_clear(&s->fields.field);
+	mdtext_clear(&s->field.text);
+	mdtext_clear(&s->text.text);
+	mdtext_clear(&s->utf8);
+	free(s->chosen);
 }
 
 int
-search_message(const struct source *source, struct search_question *matches, size_t count)
+search_message(const struct source *source, struct search_question *questions, size_t count)
 {
-	struct matcher *m;
+	struct search *s;
 	int r = -1, saved;
 
 	if (count == 0)
 		return 0;
-	m = malloc(sizeof(*m));
-	if (m == NULL)
+	s = malloc(sizeof(*s));
+	if (s == NULL)
 		return -1;
 	memset(
-	    m, 0, offsetof(struct matcher, piece)); /* the buffers need it not, for each message */
-	m->source = source;
-	if (matcher_init(m, matches, count) == 0)
-		r = matcher_run(m);
+	    s, 0, offsetof(struct search, piece)); /* the buffers need it not, for each message */
+	s->source = source;
+	if (search_init(s, questions, count) == 0)
+		r = search_run(s);
 	saved = errno;
-	matcher_clear(m);
-	free(m);
+	search_clear(s);
+	free(s);
 	errno = saved;
 	return r;
 }

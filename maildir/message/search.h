@@ -1,5 +1,5 @@
 /*
- * match.h: looking for text in a message as a person reads it: transfer encodings, RFC 2047 words and
+ * search.h: looking for text in a message as a person reads it: transfer encodings, RFC 2047 words and
  * charsets decoded, compared as i;unicode-casemap does.  For SEARCH.
  */
 #ifndef MAILDIR_MESSAGE_MATCH_H
@@ -39,7 +39,7 @@ void search_prepare(const struct charset *charset, enum search_where where, cons
  * source, or ENOMEM.  Fields, bodies and what is looked for may be of any length; memory is bounded
  * but for a few times the longest text.
  */
-int search_message(const struct source *source, struct search_question *matches, size_t count);
+int search_message(const struct source *source, struct search_question *questions, size_t count);
 
 /* --- in the fields that are remembered: remembered.c --- */
 
@@ -57,10 +57,11 @@ void remembered_decode(const char *text, size_t len, struct mdtext *out);
  * not) such as MAILDIR_FIELDS; as maildir_search would, and Bcc, Cc, From and To also by their addresses as
  * ENVELOPE tells them.  -1: ENOMEM.
  */
-int remembered_search(const char *text, size_t len, struct search_question *matches, size_t count);
+int remembered_search(
+    const char *text, size_t len, struct search_question *questions, size_t count);
 /* The same from MAILDIR_DECODED, about fields that remembered_decoded_has. */
 void remembered_search_decoded(
-    const char *text, size_t len, struct search_question *matches, size_t count);
+    const char *text, size_t len, struct search_question *questions, size_t count);
 
 /*
  * The day of a Date field's text as it is written, without regard to its zone: days since 1970-01-01, for

@@ -2,12 +2,13 @@
  * search.c: looking for text in a message.
  * Runs as: mail user.
  *
- * The header is read field by field, without the rest of the message when only fields are asked for.
- * For more the message is read to its end once, which tells where its parts are, and what was read is
- * kept unless it is large; a large message is read a second time, part by part.  All text goes one
- * way: decoded, made UTF-8, mapped (casemap.h), and then through a window that is searched whenever
- * enough has come, keeping as much as an answer may need that is cut there.  So memory is a few pieces
- * and the longest text looked for, whatever the message.
+ * The search reads the header field by field.  When all questions are about fields it reads no more.
+ * Else it reads the message to its end, which tells where the parts are.  It keeps what it reads unless the
+ * message is large; it reads a large message a second time, part by part.
+ *
+ * All text goes one way: it is decoded, converted to UTF-8, mapped (casemap.h), and added to a window.  The search
+ * looks into the window whenever enough text has come, and then keeps only the end of it, where an answer may be
+ * cut.  So memory is a few pieces and the longest text looked for, whatever the message.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -31,7 +32,7 @@ enum {
 	LOOK = 16 * 1024,	 /* mapped text that makes looking worth it */
 };
 
-/* Which questions a window's text may answer. */
+/* The questions that a window's text may answer. */
 enum see {
 	SEE_FIELD, /* SEARCH_IN_HEADER, of the fields that were chosen */
 	SEE_TEXT,  /* SEARCH_IN_TEXT */
@@ -41,23 +42,23 @@ enum see {
 struct window {
 	enum see see;
 	struct mdtext text; /* mapped */
-	size_t seen;	    /* octets at its start that were looked at before */
+	size_t seen;	    /* octets at its start that the last look has seen */
 };
 
 /* A header being read. */
 struct fields {
 	struct header_reader reader;
-	struct mdtext field; /* what came of a field, unfolded */
+	struct mdtext field; /* text of a field that waits to be decoded, unfolded */
 	struct encoded_words words;
-	bool root;		    /* the message's own: fields are asked for */
-	bool want_field, want_text; /* of a field that has begun: who wants its text */
-	bool blank;		    /* the last octet that was put is one */
+	bool root;		    /* the message's own, which questions about fields mean */
+	bool want_field, want_text; /* a window wants the text of the present field */
+	bool blank;		    /* the last octet of its text was a blank */
 };
 
 struct search {
 	struct search_question *question;
-	size_t count, open; /* questions, and those not found yet */
-	bool *chosen;	    /* SEARCH_IN_HEADER: its name is that of the present field */
+	size_t count, open; /* questions, and those without an answer */
+	bool *chosen;	    /* for each: it asks about the present field */
 	size_t overlap;	    /* the longest text, less one octet */
 	const struct source *source;
 	struct mime *mime;  /* NULL: only the header is asked for */
@@ -70,7 +71,7 @@ struct search {
 	const struct charset *charset;
 	struct charset_carry carry;
 	struct mdtext utf8;
-	char piece[PIECE]; /* what is cleared ends here */
+	char piece[PIECE]; /* from here on nothing is cleared */
 	char decoded[PIECE + sizeof(((struct transfer_decoder *)0)->held)];
 };
 
@@ -149,12 +150,12 @@ static void
 window_add(struct search *s, struct window *window, const char *utf8, size_t len)
 {
 	casemap_add(utf8, len, &window->text);
-	/* No more often than it grows by what is kept, so that a long text costs no more. */
+	/* A look costs as much as the kept text is long: so wait until as much has been added. */
 	if (window->text.len - window->seen >= LOOK + s->overlap)
 		window_look(s, window);
 }
 
-/* What comes next does not go on from here. */
+/* A text is over: the next one does not continue it. */
 static void
 window_end(struct search *s, struct window *window)
 {
@@ -162,7 +163,7 @@ window_end(struct search *s, struct window *window)
 	window->text.len = window->seen = 0;
 }
 
-/* Whether to go on: 0, or -1 with errno. */
+/* Returns -1 with errno if the search must end here. */
 static int
 going(struct search *s, size_t len)
 {
@@ -178,7 +179,7 @@ going(struct search *s, size_t len)
 
 /* --- headers --- */
 
-/* Chooses the questions about the field; those that ask for its presence are answered. */
+/* Chooses the questions about the field, and answers those that ask for its presence. */
 static void
 field_choose(struct search *s, const char *name, size_t len)
 {
@@ -205,7 +206,7 @@ field_begin(struct search *s, struct fields *fields)
 		window_add(s, &s->text, reader->octets, reader->len);
 }
 
-/* Decoded text of the field. */
+/* Moves decoded text of the field to the windows. */
 static void
 field_put(struct search *s, struct fields *fields)
 {
@@ -225,7 +226,8 @@ field_decode(struct search *s, struct fields *fields)
 	field_put(s, fields);
 }
 
-/* Octets of a line.  A long field is cut where it is folded, a line that long somewhere. */
+/* Octets of a line.  A long field is decoded in pieces: it is cut where it is folded, or, in a line that long,
+ * anywhere. */
 static void
 field_text(struct search *s, struct fields *fields)
 {
@@ -333,20 +335,7 @@ read_header(struct search *s)
 	return going(s, 0);
 }
 
-/* To the end, for the structure. */
-static int
-read_rest(struct search *s)
-{
-	ssize_t n;
-
-	while ((n = read_on(s)) > 0)
-		;
-	if (n < 0)
-		return -1;
-	return mime_end(s->mime);
-}
-
-/* Calls feed for these octets of the message, until they end or all is found. */
+/* Calls feed for these octets of the message, until they end or all questions have answers. */
 static int
 range(struct search *s, uint64_t at, uint64_t size,
     void (*feed)(struct search *s, const char *octets, size_t len))
@@ -354,7 +343,7 @@ range(struct search *s, uint64_t at, uint64_t size,
 	if (size == 0)
 		return 0;
 	if (s->keeping && (at > s->kept.len || size > s->kept.len - at)) {
-		errno = EIO; /* cannot be: the structure is of what was kept */
+		errno = EIO; /* cannot be: the structure was made from what is kept */
 		return -1;
 	}
 	if (!s->keeping && s->source->seek(s->source->ctx, at) < 0)
@@ -403,7 +392,7 @@ feed_text(struct search *s, const char *octets, size_t len)
 	text_put(s, octets, len, false);
 }
 
-/* Whether the part is for reading.  message/ that is no message has lines too: delivery-status. */
+/* Whether people read the part.  The types message/ that are no message are lines: delivery-status. */
 static bool
 part_is_text(const struct mime_part *part)
 {
@@ -413,7 +402,7 @@ part_is_text(const struct mime_part *part)
 }
 
 static int
-search_text(struct search *s, const struct mime_part *part)
+search_part_text(struct search *s, const struct mime_part *part)
 {
 	int r;
 
@@ -433,8 +422,8 @@ search_text(struct search *s, const struct mime_part *part)
 }
 
 /*
- * The header of a part is neither header nor body to who reads, but TEXT takes it, as it has the
- * names of attachments.  That of a message inside belongs to the body around it.
+ * The header of a part is neither the message's header nor its body to a person who reads it; but TEXT includes
+ * it, as it has the names of attachments.  The header of a message inside belongs to the body.
  */
 static int
 search_part_header(struct search *s, const struct mime_part *part)
@@ -450,17 +439,24 @@ search_part_header(struct search *s, const struct mime_part *part)
 	return r;
 }
 
+/* After the header: the rest of the message is read for its structure, then the parts are searched. */
 static int
-search_parts(struct search *s)
+search_body(struct search *s)
 {
-	size_t count = mime_count(s->mime);
+	ssize_t n;
 
-	for (uint32_t i = 0; i < count && s->open > 0 && any_open(s, SEE_BODY); i++) {
+	if (!any_open(s, SEE_BODY))
+		return 0;
+	while ((n = read_on(s)) > 0)
+		;
+	if (n < 0 || mime_end(s->mime) < 0)
+		return -1;
+	for (uint32_t i = 0; i < mime_count(s->mime) && any_open(s, SEE_BODY); i++) {
 		const struct mime_part *part = mime_part(s->mime, i);
 
 		if (part->parent != MIME_NONE && search_part_header(s, part) < 0)
 			return -1;
-		if (part_is_text(part) && search_text(s, part) < 0)
+		if (part_is_text(part) && search_part_text(s, part) < 0)
 			return -1;
 	}
 	return going(s, 0);
@@ -468,7 +464,7 @@ search_parts(struct search *s)
 
 /* --- the whole --- */
 
-/* Memory for the questions; those that ask for nothing are answered. */
+/* Allocates what the questions need, and answers those that look for an empty text. */
 static int
 search_init(struct search *s, struct search_question *questions, size_t count)
 {
@@ -492,23 +488,10 @@ search_init(struct search *s, struct search_question *questions, size_t count)
 	return s->mime != NULL ? 0 : -1;
 }
 
-static int
-search_run(struct search *s)
-{
-	if (s->open == 0)
-		return 0;
-	if (read_header(s) < 0)
-		return -1;
-	if (!any_open(s, SEE_BODY))
-		return 0;
-	return read_rest(s) < 0 ? -1 : search_parts(s);
-}
-
 static void
 search_clear(struct search *s)
 {
-	if (s->mime != NULL)
-		mime_free(&s->mime);
+	mime_free(&s->mime);
 	mdtext_clear(&s->kept);
 	mdtext_clear(&s->fields.field);
 	mdtext_clear(&s->field.text);
@@ -528,11 +511,10 @@ search_message(const struct source *source, struct search_question *questions, s
 	s = malloc(sizeof(*s));
 	if (s == NULL)
 		return -1;
-	memset(
-	    s, 0, offsetof(struct search, piece)); /* the buffers need it not, for each message */
+	memset(s, 0, offsetof(struct search, piece));
 	s->source = source;
-	if (search_init(s, questions, count) == 0)
-		r = search_run(s);
+	if (search_init(s, questions, count) == 0 && read_header(s) == 0)
+		r = search_body(s);
 	saved = errno;
 	search_clear(s);
 	free(s);

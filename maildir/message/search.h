@@ -2,8 +2,8 @@
  * search.h: looking for text in a message as a person reads it: transfer encodings, RFC 2047 words and
  * charsets decoded, compared as i;unicode-casemap does.  For SEARCH.
  */
-#ifndef MAILDIR_MESSAGE_MATCH_H
-#define MAILDIR_MESSAGE_MATCH_H
+#ifndef MAILDIR_MESSAGE_SEARCH_H
+#define MAILDIR_MESSAGE_SEARCH_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,13 +15,15 @@ struct charset;
 struct source;
 
 enum search_where {
-	SEARCH_IN_HEADER, /* a field of the message's header, in which any number of blanks is one; an
-			 empty text asks for its presence */
-	SEARCH_IN_BODY, /* the text parts, and the headers of messages inside, but not its header */
-	SEARCH_IN_TEXT, /* the header too, and the headers of parts, which name attachments */
+	/* A field of the message's header, in which several blanks count as one.  An empty text asks whether
+	 * the field is there. */
+	SEARCH_IN_HEADER,
+	/* The text parts, and the headers of messages inside, without the message's header. */
+	SEARCH_IN_BODY,
+	/* The header too, and the headers of parts, which name attachments. */
+	SEARCH_IN_TEXT,
 };
 
-/* One question. */
 struct search_question {
 	enum search_where where;
 	const char *field; /* SEARCH_IN_HEADER: its name */
@@ -30,14 +32,14 @@ struct search_question {
 	bool found; /* the answer */
 };
 
-/* Adds a client's text as it is looked for there; charset NULL: it is UTF-8. */
+/* Adds a client's text to out in the form in which it is looked for; charset NULL: UTF-8. */
 void search_prepare(const struct charset *charset, enum search_where where, const char *text,
     size_t len, struct mdtext *out);
 
 /*
- * Answers all questions about a message in one reading of it, or as little of it as is needed.  -1: as its
- * source, or ENOMEM.  Fields, bodies and what is looked for may be of any length; memory is bounded
- * but for a few times the longest text.
+ * Answers all questions about a message, and reads no more of it than they need.  -1: as its source, or ENOMEM.
+ * Fields, bodies and the texts looked for may have any length; memory is bounded but for a few times the longest
+ * text looked for.
  */
 int search_message(const struct source *source, struct search_question *questions, size_t count);
 
@@ -46,16 +48,16 @@ int search_message(const struct source *source, struct search_question *question
 /* Whether MAILDIR_DECODED has all fields of that name. */
 bool remembered_decoded_has(const char *name);
 
-/* No longer text of fields is decoded ahead: then a value has less than 16 MiB, in whatever characters. */
+/* Longer texts of fields are not decoded ahead; so a decoded value has less than 16 MiB, whatever its charset. */
 #define REMEMBERED_DECODE_MAX (32 * 1024)
 
-/* Makes MAILDIR_DECODED of MAILDIR_FIELDS. */
+/* Makes MAILDIR_DECODED from MAILDIR_FIELDS. */
 void remembered_decode(const char *text, size_t len, struct mdtext *out);
 
 /*
  * Answers questions about fields, all of them SEARCH_IN_HEADER, from a text of header lines (CRLF, folded or
- * not) such as MAILDIR_FIELDS; as maildir_search would, and Bcc, Cc, From and To also by their addresses as
- * ENVELOPE tells them.  -1: ENOMEM.
+ * not) such as MAILDIR_FIELDS.  The answers are those of search_message; but it also finds the addresses in
+ * Bcc, Cc, From and To as ENVELOPE tells them.  -1: ENOMEM.
  */
 int remembered_search(
     const char *text, size_t len, struct search_question *questions, size_t count);

@@ -1,5 +1,5 @@
 /*
- * message.h: what a message's octets tell for ever: its texts for IMAP, and its size.
+ * message.h: what can be told of a message once its octets were read: its texts for IMAP, and its size.
  */
 #ifndef MAILDIR_MESSAGE_MESSAGE_H
 #define MAILDIR_MESSAGE_MESSAGE_H
@@ -15,28 +15,26 @@
 
 struct summary {
 	struct mdtext text[MAILDIR_TEXTS];
-	/* Most messages are told alike with UTF-8 and without: then text[] of the UTF-8 is empty. */
+	/* Most texts are the same with UTF-8 and without; then the text with UTF-8 is empty. */
 	bool same_envelope, same_structure;
-	bool decoded;  /* the fields are not too long for it */
-	bool whole;    /* not the header only: what follows is known, and the structures are */
-	uint64_t wire; /* octets */
-	bool line_end; /* the message ends in one */
+	bool decoded;  /* there is a MAILDIR_DECODED: the fields are not too long */
+	bool whole;    /* all of the message was read, and what follows is known */
+	uint64_t wire; /* octets on the wire */
+	bool line_end; /* the last line has its end */
 };
 
 /*
- * Reads a message once, from its beginning, and tells all of it; head_only: only what the header
- * tells, without reading the rest.  -1: as its source, or ENOMEM; nothing is to be cleared.
+ * Reads a message from its beginning; head_only: as far as its header, without structures.  -1: as its source,
+ * or ENOMEM; then nothing is to be cleared.
  */
 int summary_read(const struct source *source, bool head_only, struct summary *summary_r);
 void summary_clear(struct summary *summary);
-
-/* A text of them. */
+/* One of its texts; it lives as long as the summary. */
 const struct mdtext *summary_text(const struct summary *summary, enum maildir_text text);
 
-/* Those of MAILDIR_FIELDS. */
+/* The fields that MAILDIR_FIELDS has. */
 extern const struct header_names remembered_fields;
-
-/* Whether MAILDIR_FIELDS has all fields of that name (in any case of letters) that a message has. */
+/* Whether a field of that name, in any case of letters, is one of these. */
 bool remembered_has(const char *name, size_t len);
 
 #endif

@@ -2,16 +2,16 @@
  * remembered.c: the header fields of a message that are remembered, and looking for text in them.
  * Runs as: mail user.
  *
- * There are two texts of them: as they stand, for who fetches them, and for who searches the values of those
- * that people search for, decoded and mapped when the message was read; then a search is no more than to
- * find octets in octets.  Other fields are decoded for each search.
+ * Two texts of them are remembered.  MAILDIR_FIELDS has the fields as they stand, for FETCH.  MAILDIR_DECODED
+ * has the values of the fields that people search for, decoded and mapped when the message was read; so
+ * a search only has to find octets in octets.  For other fields each search decodes the values.
  *
- * RFC 9051 section 6.4.4: FROM, TO, CC and BCC look at what ENVELOPE tells.  An address with comments, quotes or
- * blanks inside is not in the field's text as ENVELOPE tells it.  Such addresses follow the text, each on a line
- * of its own.
+ * RFC 9051 section 6.4.4: FROM, TO, CC and BCC look at what ENVELOPE tells.  The text of a field does not hold an
+ * address as ENVELOPE tells it, if the address has comments, quotes or blanks inside.  Such addresses follow
+ * the text, each on a line of its own.
  *
- * The text of decoded fields is a row of entries: four octets, the place of the field's name in names[] in
- * the highest of them and the length of the value in the others, and the value.
+ * MAILDIR_DECODED is a row of entries.  An entry begins with four octets: the highest is the place of the
+ * field's name in names[], the others are the length of the value, which follows.
  */
 #include <errno.h>
 #include <string.h>
@@ -26,10 +26,10 @@
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
-enum { PLAIN_MAX = 1024 }; /* octets of a value that goes the short way: nearly all */
+enum { PLAIN_MAX = 1024 }; /* octets of a value that can be plain; nearly all have fewer */
 
 /*
- * The fields that clients ask for in lists of messages, or search for.  Long ones that few ask for
+ * The fields that clients ask for in lists of messages, or search for.  Long fields that few clients ask for
  * (Received, signatures, Autocrypt) are not worth their room.  The first DECODED are what people search for;
  * their places are in files, and stay.
  */
@@ -85,7 +85,7 @@ remembered_decoded_has(const char *name)
 
 /* --- one field --- */
 
-/* The first letter says no to most. */
+/* Compares the first letter first, which most fields do not share. */
 static bool
 is_named(const struct header_field *field, const char *name)
 {
@@ -94,8 +94,8 @@ is_named(const struct header_field *field, const char *name)
 }
 
 /*
- * A value of one line of ASCII without encoded words, as nearly all are, in capitals and with one blank for
- * many: what the long way makes of it.  Gives its length, or SIZE_MAX: it is not plain.
+ * Nearly all values are one line of ASCII without encoded words.  This gives such a value as line_add would, in
+ * capitals and with one blank for several, and returns its length; SIZE_MAX: the value is not plain.
  */
 static size_t
 plain_value(const struct header_field *field, char out[PLAIN_MAX])
@@ -124,24 +124,7 @@ plain_value(const struct header_field *field, char out[PLAIN_MAX])
 	return len;
 }
 
-/* The value as one line: what was folded has a blank where the next line begins. */
-static void
-unfold(const struct header_field *field, struct mdtext *out)
-{
-	const char *at = field->value, *newline;
-
-	while ((newline = memchr(at, '\n', (size_t)(field->end - at))) != NULL) {
-		mdtext_add(out, at, (size_t)(newline - at - (newline > at && newline[-1] == '\r')));
-		at = newline + 1;
-		if (at == field->end)
-			return;
-		mdtext_add(out, " ", 1);
-		at++;
-	}
-	mdtext_add(out, at, (size_t)(field->end - at));
-}
-
-/* Memory for values being decoded. */
+/* Memory that is used for one value after the other. */
 struct decoding {
 	struct mdtext line, utf8, address;
 	struct address_parser parser;
@@ -156,7 +139,7 @@ decoding_clear(struct decoding *decoding)
 	address_clear(&decoding->parser);
 }
 
-/* Adds a text of one line as it is searched. */
+/* Adds a text of one line in the form in which it is searched. */
 static void
 line_add(const struct mdtext *line, struct decoding *decoding, struct mdtext *out)
 {
@@ -170,7 +153,7 @@ line_add(const struct mdtext *line, struct decoding *decoding, struct mdtext *ou
 	out->failed |= line->failed || decoding->utf8.failed;
 }
 
-/* Adds the addresses of decoding->line that are not written there as ENVELOPE tells them. */
+/* Adds the addresses of decoding->line that do not stand there as ENVELOPE tells them. */
 static void
 addresses_add(struct decoding *decoding, struct mdtext *out)
 {
@@ -196,12 +179,13 @@ addresses_add(struct decoding *decoding, struct mdtext *out)
 	out->failed |= decoding->line.failed || address->failed || address_failed(parser);
 }
 
-/* Adds the value as it is searched. */
+/* Adds the value of a field in the form in which it is searched. */
 static void
 value_add(const struct header_field *field, struct decoding *decoding, struct mdtext *out)
 {
 	size_t place = caseless_find(names, DECODED, field->name, field->name_len);
 	bool addresses = (ADDRESSED >> place & 1) != 0;
+	const char *at = field->value, *newline;
 	char plain[PLAIN_MAX];
 	size_t len = plain_value(field, plain);
 
@@ -210,7 +194,12 @@ value_add(const struct header_field *field, struct decoding *decoding, struct md
 	if (len != SIZE_MAX && !addresses)
 		return;
 	decoding->line.len = 0;
-	unfold(field, &decoding->line);
+	for (; at < field->end; at = newline + 1) {
+		newline = memchr(at, '\n', (size_t)(field->end - at));
+		if (newline == NULL)
+			newline = field->end - 1;
+		header_unfold(&decoding->line, at, (size_t)(newline + 1 - at));
+	}
 	if (len == SIZE_MAX)
 		line_add(&decoding->line, decoding, out);
 	if (addresses && decoding->line.len > 0)
@@ -244,7 +233,7 @@ remembered_decode(const char *text, size_t len, struct mdtext *out)
 	decoding_clear(&decoding);
 }
 
-/* Asks those about the field for its value. */
+/* Answers the questions about a field that has this value. */
 static void
 ask(const struct header_field *field, const char *value, size_t len,
     struct search_question *questions, size_t count)
@@ -285,7 +274,7 @@ remembered_search_decoded(
 
 /* --- as they stand --- */
 
-/* Whether one that has no answer yet asks about the field; *open_r: whether there is any such. */
+/* Whether a question about the field has no answer yet; *open_r: whether any question has none. */
 static bool
 is_asked(const struct search_question *questions, size_t count, const struct header_field *field,
     bool *open_r)

@@ -1,5 +1,5 @@
 /*
- * summary.c: a message read once for all that is told of it later.
+ * summary.c: reads a message once for all that is told of it later.
  * Runs as: mail user.
  */
 #include <errno.h>
@@ -10,7 +10,7 @@
 #include "maildir/message/mime.h"
 #include "maildir/message/search.h"
 
-/* What is read at a time: most headers are one piece. */
+/* Octets read at a time: most headers are one piece. */
 enum { SUMMARY_PIECE = 16 * 1024 };
 
 /* A message being read. */
@@ -39,7 +39,7 @@ read_octets(struct summary_run *run, const struct source *source, bool head_only
 	return n < 0 ? -1 : mime_end(run->mime);
 }
 
-/* Whether both are the same: then the second is emptied. */
+/* If both texts are the same, empties the second. */
 static bool
 same_text(const struct mdtext *text, struct mdtext *utf8)
 {

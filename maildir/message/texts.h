@@ -1,5 +1,5 @@
 /*
- * texts.h: the texts that a message is told by, made once and remembered.
+ * texts.h: the texts that are made from a message once, and remembered.
  */
 #ifndef MAILDIR_MESSAGE_TEXTS_H
 #define MAILDIR_MESSAGE_TEXTS_H
@@ -9,9 +9,10 @@ enum maildir_text {
 	MAILDIR_ENVELOPE_UTF8,
 	MAILDIR_BODYSTRUCTURE, /* mime_put_structure, extended */
 	MAILDIR_BODYSTRUCTURE_UTF8,
-	MAILDIR_FIELDS, /* the header fields that remembered_has, as they stand, in CRLF lines; with the
-			  * header's blank line, if it has one */
-	MAILDIR_DECODED, /* values of fields as remembered_search_decoded reads them */
+	/* The header's fields that are in remembered_fields, as they stand, in CRLF lines; and its blank line, if it
+	 * has one. */
+	MAILDIR_FIELDS,
+	MAILDIR_DECODED, /* values of fields for remembered_search_decoded */
 	MAILDIR_TEXTS,
 };
 

@@ -496,6 +496,16 @@ channel_printf(struct channel *channel, const char *format, ...)
 	channel_put(channel, text, (size_t)len);
 }
 
+void
+channel_last_words(struct channel *channel, const char *line)
+{
+	channel->end = CHANNEL_OPEN;
+	channel->idle = CHANNEL_LAST_WORDS;
+	channel_stop = 0;
+	channel_puts(channel, line);
+	channel_flush(channel);
+}
+
 const char *
 channel_end_text(enum channel_end end)
 {

@@ -22,6 +22,7 @@ enum {
 	CHANNEL_LINGER = 1000, /* ms in which unread input is dropped at the end */
 	CHANNEL_LINGER_OCTETS = 262144, /* and how much of it */
 	CHANNEL_OUT = 16384,		/* octets: one TLS record at its largest */
+	CHANNEL_LAST_WORDS = 2000,	/* ms for a last line to a client that may not read */
 	CHANNEL_LOOK = 100,  /* ms between two looks, in long work, whether the client is there */
 	CHANNEL_HALF = 1000, /* ms that a client waits for long work after it has closed its side */
 	/* Octets collected in the clear while much is sent: each write wakes the other side up, which
@@ -118,6 +119,9 @@ void channel_wrote(struct channel *channel, size_t len);
 
 /* Sends all that was collected.  Returns false if the channel has ended. */
 bool channel_flush(struct channel *channel);
+
+/* Sends a last line to a client of a session that we end; the channel has ended before. */
+void channel_last_words(struct channel *channel, const char *line);
 
 /*
  * Waits for poll(2) events on the client's descriptor.  SIGTERM, the deadline and idle time end the channel.

@@ -2,10 +2,10 @@
  * append.c: APPEND, with any number of messages (RFC 3502).
  * Runs as: mail user.
  *
- * The dialogue: at each literal that the client announces, what stands before it is read (the mailbox
- * at the first, flags and date at each), and the message's octets go to the disk as they come.  When
- * the command's last line is there run_append puts the whole set into the folder, or none of it.  An
- * APPEND that fails in its middle swallows what the client still sends, and answers at its end.
+ * At each literal that the client announces append_literal reads what stands before it (the mailbox at the
+ * first, flags and date at each), and writes the message's octets to the disk as they come.  After the command's
+ * last line run_append puts the whole set into the folder, or none of it.  An APPEND that fails in its middle
+ * swallows what the client still sends, and is answered at its end.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -21,11 +21,11 @@
 #include "server/imap/sequence.h"
 
 struct append {
-	bool active;	     /* the mailbox is known, and a message has come */
-	size_t read;	     /* octets of the command's text that are done with */
+	bool active;	     /* the mailbox is open for the messages */
+	size_t read;	     /* octets of the command's text that were read */
 	struct word mailbox; /* as the client wrote it; read once, as reading unescapes in place */
 	size_t count;
-	bool utf8;		  /* the last one's "UTF8 (" is to be closed */
+	bool utf8;		  /* the last message's "UTF8 (" is to be closed */
 	char name[IMAP_NAME_MAX]; /* folder's */
 	struct maildir_folder *folder;
 	struct maildir_delivery *delivery;
@@ -33,7 +33,7 @@ struct append {
 
 static struct append append; /* one session in this process, and one command */
 
-/* What a message's literal has before it. */
+/* The arguments before a message's literal. */
 struct preamble {
 	struct maildir_label label;
 	struct flag_list flags;
@@ -41,9 +41,8 @@ struct preamble {
 };
 
 void
-append_abandon(struct session *session)
+append_abandon(void)
 {
-	(void)session;
 	maildir_delivery_end(&append.delivery);
 	if (append.folder != NULL)
 		maildir_folder_close(&append.folder);
@@ -68,7 +67,7 @@ append_wants(struct session *session)
 	return true;
 }
 
-/* [SP flag-list] [SP date-time] SP; the SP in front is read already. */
+/* [flag-list SP] [date-time SP], and "UTF8 (" */
 static bool
 take_preamble(struct session *session, struct args *args, struct preamble *preamble_r)
 {
@@ -94,7 +93,7 @@ take_preamble(struct session *session, struct args *args, struct preamble *pream
 	return args_end(args);
 }
 
-/* Opens the folder; false: the answer is said. */
+/* Opens the folder; false: the answer is set. */
 static bool
 open_target(struct session *session, enum command_result *result_r)
 {
@@ -112,7 +111,7 @@ open_target(struct session *session, enum command_result *result_r)
 	return true;
 }
 
-/* Reads all that stands before the announced literal. */
+/* Reads what stands before the announced literal, and opens the folder at the first; false: the answer is set. */
 static bool
 take_before(struct session *session, struct preamble *preamble_r, enum command_result *result_r)
 {
@@ -140,21 +139,21 @@ take_before(struct session *session, struct preamble *preamble_r, enum command_r
 	return append.active || open_target(session, result_r);
 }
 
-/* The message's octets.  false: it cannot be stored; what is left of it is in *left. */
+/* Stores the message's octets.  false: it cannot be stored, but was taken whole; or the channel has ended. */
 static bool
-take_octets(struct session *session, uint64_t *left, enum command_result *result_r)
+take_octets(struct session *session, uint64_t left, enum command_result *result_r)
 {
 	bool stored = true;
 	size_t len;
 	char *at;
 
-	while (*left > 0) {
+	while (left > 0) {
 		if (!channel_input(session->channel, &at, &len)) {
 			*result_r = COMMAND_ANSWERED;
 			return false;
 		}
-		if (len > *left)
-			len = (size_t)*left;
+		if (len > left)
+			len = (size_t)left;
 		if (stored && memchr(at, '\0', len) != NULL) {
 			*result_r =
 			    session->input.literal.binary
@@ -168,17 +167,17 @@ take_octets(struct session *session, uint64_t *left, enum command_result *result
 			*result_r = imap_failed(session, "append");
 			stored = false;
 		}
-		*left -= len;
+		left -= len;
 		channel_take(session->channel, len);
 	}
 	return stored;
 }
 
-/* A refusal in the middle: what is on its way is swallowed. */
+/* Refuses the command in its middle, and swallows what is on its way. */
 static enum imap_input_event
 refuse(struct session *session)
 {
-	append_abandon(session);
+	append_abandon();
 	return imap_input_refuse(&session->input) ? IMAP_INPUT_MORE : IMAP_INPUT_REFUSED;
 }
 
@@ -187,7 +186,6 @@ append_literal(struct session *session, enum command_result *result_r)
 {
 	struct imap_input *input = &session->input;
 	struct preamble preamble;
-	uint64_t left = input->literal.size;
 
 	if (!take_before(session, &preamble, result_r))
 		return refuse(session);
@@ -198,11 +196,11 @@ append_literal(struct session *session, enum command_result *result_r)
 	}
 	if (!input->literal.plus)
 		channel_puts(session->channel, "+ Go on\r\n");
-	if (!take_octets(session, &left, result_r)) {
-		append_abandon(session);
+	if (!take_octets(session, input->literal.size, result_r)) {
+		append_abandon();
 		if (*result_r == COMMAND_ANSWERED)
 			return IMAP_INPUT_REFUSED;
-		/* The message was swallowed; the rest of the command is, too. */
+		/* The message is taken; the rest of the command is swallowed. */
 		input->literal.plus = true;
 		input->literal.size = 0;
 		return refuse(session);
@@ -235,7 +233,7 @@ say_uids(struct session *session, uint32_t validity, const uint32_t *uids)
 	sequence_clear(&set);
 }
 
-/* The last line has come: args is at what stands behind APPEND, of which all but the end was read. */
+/* At the last line, of which all but the end was read: args is at the first argument. */
 enum command_result
 run_append(struct session *session, struct args *args)
 {
@@ -247,7 +245,7 @@ run_append(struct session *session, struct args *args)
 		return imap_say(session, COMMAND_BAD, "APPEND wants a mailbox and a message");
 	args->at = session->input.text + append.read;
 	if ((append.utf8 && !args_close(args)) || !args_end(args)) {
-		append_abandon(session);
+		append_abandon();
 		return COMMAND_BAD;
 	}
 	if (maildir_delivery_commit(append.delivery, &validity, &uids) == -1)
@@ -256,6 +254,6 @@ run_append(struct session *session, struct args *args)
 		say_uids(session, validity, uids);
 		list_tell_oldname(session, append.name);
 	}
-	append_abandon(session);
+	append_abandon();
 	return result;
 }

@@ -30,6 +30,17 @@ imap_capabilities(struct channel *channel, const struct imap_state *state)
 	channel_printf(channel, " APPENDLIMIT=%" PRId64, state->append_limit);
 }
 
+struct args
+imap_args(const struct imap_input *input)
+{
+	return (struct args){
+	    .at = input->text,
+	    .end = input->text + input->len,
+	    /* Clients send passwords and search texts so, whatever is enabled. */
+	    .utf8 = true,
+	};
+}
+
 bool
 imap_tag(struct args *args, char tag_r[IMAP_TAG_MAX + 1])
 {
@@ -43,6 +54,15 @@ imap_tag(struct args *args, char tag_r[IMAP_TAG_MAX + 1])
 	memcpy(tag_r, word.at, word.len);
 	tag_r[word.len] = '\0';
 	return args_space(args);
+}
+
+void
+imap_tag_of_part(const struct imap_input *input, char tag_r[IMAP_TAG_MAX + 1])
+{
+	struct args args = imap_args(input);
+
+	if (!imap_tag(&args, tag_r))
+		tag_r[0] = '\0';
 }
 
 const struct command *

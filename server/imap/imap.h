@@ -12,6 +12,7 @@
 #include "server/channel.h"
 #include "server/command.h"
 #include "server/imap/args.h"
+#include "server/imap/input.h"
 #include "server/protocol.h"
 
 enum {
@@ -40,11 +41,17 @@ struct imap_state {
 /* "IMAP4rev1 ...", without CAPABILITY in front and without a line end. */
 void imap_capabilities(struct channel *channel, const struct imap_state *state);
 
+/* What has come of a command. */
+struct args imap_args(const struct imap_input *input);
+
 /*
  * Takes the tag of a command and the blank after it.  false: malformed; then tag_r is "" when no answer can
  * carry the tag.
  */
 bool imap_tag(struct args *args, char tag_r[IMAP_TAG_MAX + 1]);
+
+/* Takes the tag of a command that is not whole, for its refusal: "" if it has none. */
+void imap_tag_of_part(const struct imap_input *input, char tag_r[IMAP_TAG_MAX + 1]);
 
 /*
  * The command at the cursor, which moves past its name.  "UID" and the word after it are one name.

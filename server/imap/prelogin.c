@@ -261,21 +261,10 @@ static const struct command commands[] = {
     {NULL, IN_ANY, 0, COMMAND_OPTIONAL, run_unknown},
 };
 
-/* What has come of the command. */
-static struct args
-args_of(const struct session *s)
-{
-	return (struct args){
-	    .at = s->input.text,
-	    .end = s->input.text + s->input.len,
-	    .utf8 = true, /* passwords have been seen with umlauts */
-	};
-}
-
 static enum command_result
 run(struct session *s)
 {
-	struct args args = args_of(s);
+	struct args args = imap_args(&s->input);
 	const struct command *command;
 
 	/* Clients send empty lines between commands, and expect no answer. */
@@ -293,20 +282,14 @@ run(struct session *s)
 	return command->run(s, &args);
 }
 
-/*
- * Takes the tag of a command that is not whole, for its refusal.  Returns whether its announced literal would be a
- * name or password in the clear.
- */
+/* Whether the announced literal would be a name or password in the clear. */
 static bool
-begin_part(struct session *s)
+is_login_in_clear(const struct session *s)
 {
-	struct args args = args_of(s);
+	struct args args = imap_args(&s->input);
+	char tag[IMAP_TAG_MAX + 1];
 
-	if (!imap_tag(&args, s->tag)) {
-		s->tag[0] = '\0';
-		return false;
-	}
-	return (imap_command(commands, &args)->flags & LOGS_IN) != 0 &&
+	return imap_tag(&args, tag) && (imap_command(commands, &args)->flags & LOGS_IN) != 0 &&
 	       !worker_login_begins(s->worker);
 }
 
@@ -315,8 +298,9 @@ static enum command_result
 on_literal(struct session *s)
 {
 	const struct imap_literal *literal = &s->input.literal;
-	bool in_clear = begin_part(s);
+	bool in_clear = is_login_in_clear(s);
 
+	imap_tag_of_part(&s->input, s->tag);
 	if (!in_clear && !literal->binary && literal->size <= IMAP_PRELOGIN_LITERAL_MAX &&
 	    s->input.literals <= IMAP_PRELOGIN_LITERALS &&
 	    literal->size < IMAP_PRELOGIN_MAX - s->input.len) {
@@ -348,7 +332,7 @@ on_event(struct session *s, enum imap_input_event event)
 		imap_input_next(&s->input);
 		return result;
 	default:
-		(void)begin_part(s);
+		imap_tag_of_part(&s->input, s->tag);
 		return too_long(s, "The command is too long");
 	}
 }

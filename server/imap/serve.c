@@ -2,14 +2,12 @@
  * serve.c: IMAP after login: the loop that collects commands and runs them.
  * Runs as: mail user.
  *
- * The table's rows (commands.c) say in which states a command is allowed and what it does to sequence numbers; so
- * this loop alone decides what news of the mailbox goes with an answer, and no command has to remember it.
+ * The rows of the table (commands.c) say in which states a command is allowed and what it does to sequence numbers.
+ * So this loop alone decides which news of the mailbox go with an answer, and no command has to remember it.
  */
 #include <errno.h>
 #include <inttypes.h>
 #include <malloc.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "maildir/maildir.h"
@@ -20,13 +18,9 @@
 #include "server/imap/mailbox.h"
 #include "server/imap/session.h"
 #include "server/imap/special.h"
-#include "server/log.h"
 #include "server/reader/reader.h"
 
-enum {
-	GOODBYE_TIMEOUT = 2 * 1000, /* ms for the last words to a client that may not listen */
-	MEMORY_KEEP = 128 * 1024,   /* octets of free memory; and larger pieces are the kernel's */
-};
+enum { MEMORY_KEEP = 128 * 1024 }; /* octets of free memory; larger pieces go back to the kernel */
 
 static void
 answer(struct session *session, enum command_result result)
@@ -52,8 +46,8 @@ answer(struct session *session, enum command_result result)
 }
 
 /*
- * Numbers are those that the client has; but flags and new mail should be of now, for whatever looks
- * at messages: "UID FETCH 7:* FLAGS" is how many clients ask for news.
+ * The client's numbers stay, but a command that looks at messages should see the flags and the new mail of now:
+ * "UID FETCH 7:* FLAGS" is how many clients ask for news.
  */
 static void
 news_before(struct session *session, const struct command *command)
@@ -73,16 +67,16 @@ news_after(struct session *session, const struct command *command)
 	}
 	if (!mailbox_holds(session))
 		return;
-	mailbox_tell(session, false); /* what the command has come across */
-	/* RFC 7162 section 3.2: a client that is lost now must ask for the expunges again. */
+	mailbox_tell(session, false); /* what the command has noticed */
+	/* RFC 7162 section 3.2: if the connection is lost now, the client must ask for the expunges again. */
 	if (session->condstore && session->box->gone.count > 0)
 		imap_tell_modseq(session, session->box->modseq);
 }
 
 /*
- * Flags that are changed in a burst -- a client that sends many STOREs without waiting, a FETCH that marks
- * what it sends as \\Seen -- are put on disk together, before the first octet that tells of them
- * leaves.  If that fails nothing of it is said.
+ * Puts changes of flags on disk, before the first octet that tells of them leaves.  So a burst of changes goes there
+ * together: of a client that sends many STOREs without waiting, or of a FETCH that marks what it sends as \\Seen.  If it
+ * fails, the client is not told of any.
  */
 static void
 settle(void *ctx)
@@ -115,7 +109,7 @@ run_command(struct session *session, const struct command *command, struct args 
 	if (result == COMMAND_ANSWERED)
 		return result;
 	if (session->box != NULL && session->box->anew && !mailbox_holds(session))
-		return imap_leave(session); /* whatever was done, not all of it was */
+		return imap_leave(session); /* the command was not done whole */
 	news_after(session, command);
 	return result;
 }
@@ -123,11 +117,7 @@ run_command(struct session *session, const struct command *command, struct args 
 static enum command_result
 run(struct session *session)
 {
-	struct args args = {
-	    .at = session->input.text,
-	    .end = session->input.text + session->input.len,
-	    .utf8 = true, /* search texts have been seen so, before anything was enabled */
-	};
+	struct args args = imap_args(&session->input);
 
 	/* Clients send empty lines between commands, and expect no answer. */
 	if (args_end(&args))
@@ -137,26 +127,14 @@ run(struct session *session)
 	return run_command(session, imap_command(imap_commands, &args), &args);
 }
 
-static void
-tag_of_part(struct session *session)
-{
-	struct args args = {
-	    .at = session->input.text,
-	    .end = session->input.text + session->input.len,
-	};
-
-	if (!imap_tag(&args, session->tag))
-		session->tag[0] = '\0';
-}
-
-/* A literal before the command is whole: it is taken, it is APPEND's, or it is too much. */
+/* At a literal in the middle of a command: takes it, leaves it to APPEND, or refuses it. */
 static enum imap_input_event
 on_literal(struct session *session, enum command_result *result_r)
 {
 	struct imap_input *input = &session->input;
 	const struct imap_literal *literal = &input->literal;
 
-	tag_of_part(session);
+	imap_tag_of_part(&session->input, session->tag);
 	if (append_wants(session))
 		return append_literal(session, result_r);
 	if (input->literals <= IMAP_LITERALS_MAX && literal->size < IMAP_COMMAND_MAX - input->len) {
@@ -190,8 +168,8 @@ next_command(struct session *session)
 		if (event == IMAP_INPUT_LITERAL)
 			event = on_literal(session, &refused);
 		if (event == IMAP_INPUT_LONG) {
-			tag_of_part(session);
-			append_abandon(session); /* messages of it may have come */
+			imap_tag_of_part(&session->input, session->tag);
+			append_abandon(); /* the command may have sent messages */
 			refused =
 			    imap_say(session, COMMAND_BAD, "[TOOBIG] The command is too long");
 			event = IMAP_INPUT_MORE;
@@ -200,17 +178,16 @@ next_command(struct session *session)
 	if (event == IMAP_INPUT_DONE)
 		return run(session);
 	if (event == IMAP_INPUT_BROKEN) {
-		tag_of_part(session);
-		session->leaving = "A literal has no size that can be";
+		imap_tag_of_part(&session->input, session->tag);
+		session->leaving = "A literal has an impossible size";
 		return COMMAND_BAD;
 	}
 	return refused;
 }
 
 /*
- * Work that nobody needs to wait for: what was learned of messages goes into the index, which may need the
- * folder's lock, and the files of a deleted mailbox are removed.  Answers to pipelined commands leave
- * together, as ever.
+ * Does the work for which the client need not wait: writes into the index what was learned of messages, which may need
+ * the folder's lock, and removes the files of a deleted mailbox.  Answers to pipelined commands still leave together.
  */
 static void
 after_answer(struct session *session)
@@ -232,7 +209,7 @@ imap_open(struct reader *reader)
 {
 	static struct session session; /* one in this process */
 
-	/* What a large message needed is given back at once: most sessions only wait. */
+	/* Give the memory of a large message back at once: most sessions only wait. */
 	(void)mallopt(M_MMAP_THRESHOLD, MEMORY_KEEP);
 	(void)mallopt(M_TRIM_THRESHOLD, MEMORY_KEEP);
 	session.reader = reader;
@@ -243,26 +220,6 @@ imap_open(struct reader *reader)
 	special_make(&session);
 	reader->session = &session;
 	return IPC_ACCEPTED;
-}
-
-/* Last words, for ends that are ours: RFC 9051 section 7.1.5. */
-static void
-say_goodbye(struct session *session)
-{
-	struct channel *channel = session->channel;
-	const char *words = NULL;
-
-	if (channel->end == CHANNEL_STOPPED)
-		words = "[UNAVAILABLE] Shutting down";
-	else if (channel->end == CHANNEL_TIMEOUT)
-		words = "Idle for too long";
-	if (words == NULL)
-		return;
-	channel->end = CHANNEL_OPEN;
-	channel->idle = GOODBYE_TIMEOUT;
-	channel_stop = 0;
-	channel_printf(channel, "* BYE %s\r\n", words);
-	channel_flush(channel);
 }
 
 void
@@ -288,11 +245,15 @@ imap_serve(struct reader *reader)
 	}
 	reader->reason =
 	    session->leaving != NULL ? session->leaving : channel_end_text(reader->channel.end);
-	say_goodbye(session);
+	/* RFC 9051 section 7.1.5. */
+	if (reader->channel.end == CHANNEL_STOPPED)
+		channel_last_words(&reader->channel, "* BYE [UNAVAILABLE] Shutting down\r\n");
+	else if (reader->channel.end == CHANNEL_TIMEOUT)
+		channel_last_words(&reader->channel, "* BYE Idle for too long\r\n");
 	channel_flush(session->channel);
 	/* session->watch is closed with the process: see maildir_watch_pause. */
 	mailbox_close(&session->box);
-	append_abandon(session);
+	append_abandon();
 	sequence_clear(&session->saved);
 	mdtext_clear(&session->reply);
 	imap_input_clear(&session->input);

@@ -14,8 +14,6 @@
 #include "server/pop3/send.h"
 #include "server/reader/reader.h"
 
-enum { GOODBYE_TIMEOUT = 2 * 1000 }; /* ms for the last answer to a client that may not listen */
-
 /* The state and the flags of the rows below. */
 enum { IN_TRANSACTION = 1 << 0 };
 enum { UIDLS = 1 << 0 /* it tells UIDLs, where its handler otherwise tells octets */ };
@@ -281,25 +279,6 @@ pop3_open(struct reader *reader)
 	return IPC_UNAVAILABLE;
 }
 
-/* Tells the client why we end the session.  An idle client is not told: RFC 1939 section 3. */
-static void
-say_goodbye(struct channel *channel)
-{
-	const char *words = NULL;
-
-	if (channel->end == CHANNEL_STOPPED)
-		words = "-ERR [SYS/TEMP] Shutting down; nothing was deleted\r\n";
-	else if (channel->end == CHANNEL_TOO_LONG)
-		words = "-ERR Line too long\r\n";
-	if (words == NULL)
-		return;
-	channel->end = CHANNEL_OPEN;
-	channel->idle = GOODBYE_TIMEOUT;
-	channel_stop = 0;
-	channel_puts(channel, words);
-	channel_flush(channel);
-}
-
 void
 pop3_serve(struct reader *reader)
 {
@@ -316,8 +295,12 @@ pop3_serve(struct reader *reader)
 	}
 	if (reader->reason == NULL)
 		reader->reason = channel_end_text(s.channel->end);
-	if (!answering)
-		say_goodbye(s.channel);
+	/* An idle client is not told: RFC 1939 section 3. */
+	if (!answering && s.channel->end == CHANNEL_STOPPED)
+		channel_last_words(
+		    s.channel, "-ERR [SYS/TEMP] Shutting down; nothing was deleted\r\n");
+	else if (!answering && s.channel->end == CHANNEL_TOO_LONG)
+		channel_last_words(s.channel, "-ERR Line too long\r\n");
 	channel_flush(s.channel); /* the client need not wait for the rest */
 	maildrop_keep_sizes(s.drop);
 	maildrop_close(&s.drop);

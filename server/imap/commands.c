@@ -26,7 +26,7 @@ run_capability(struct session *session, struct args *args)
 	return COMMAND_OK;
 }
 
-/* NOOP, CHECK: their news is what the loop tells after every command. */
+/* NOOP and CHECK: the loop tells the news, as after every command. */
 static enum command_result
 run_nothing(struct session *session, struct args *args)
 {
@@ -44,7 +44,7 @@ run_logout(struct session *session, struct args *args)
 	return imap_say(session, COMMAND_OK, "Logged out");
 }
 
-/* Which programs people use is what an administrator asks first. */
+/* An administrator asks first which programs people use. */
 static void
 log_client_program(struct session *session, const struct imap_client *client)
 {
@@ -76,7 +76,7 @@ run_id(struct session *session, struct args *args)
 	return imap_say(session, COMMAND_OK, "Pleased to meet you");
 }
 
-/* RFC 5161: what is not known is passed over. */
+/* RFC 5161: unknown capabilities are ignored. */
 static enum command_result
 run_enable(struct session *session, struct args *args)
 {

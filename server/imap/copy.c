@@ -188,7 +188,7 @@ enum command_result
 run_copy(struct session *session, struct args *args)
 {
 	struct copying c = {
-	    .session = session, .move = (session->flags & REMOVES) != 0, .link = true};
+	    .session = session, .move = (session->command_flags & REMOVES) != 0, .link = true};
 	char folder[IMAP_NAME_MAX];
 	enum command_result result = COMMAND_BAD;
 	struct picked picked;
@@ -199,7 +199,7 @@ run_copy(struct session *session, struct args *args)
 		return result;
 	if (!args_end(args))
 		return COMMAND_BAD;
-	if (!mailbox_pick(session, set, (session->flags & BY_UID) != 0, &picked)) {
+	if (!mailbox_pick(session, set, (session->command_flags & BY_UID) != 0, &picked)) {
 		result = imap_say(session, COMMAND_BAD, "There are no such messages");
 	} else if (c.move && !mailbox_may_change(session, "move")) {
 		result = COMMAND_NO;

@@ -400,10 +400,11 @@ run_fetch(struct session *session, struct args *args)
 		return COMMAND_BAD;
 	if (!fetch_parse(args, &f.plan)) {
 		result = COMMAND_BAD;
-	} else if (f.plan.vanished && ((session->flags & BY_UID) == 0 || !session->qresync)) {
+	} else if (f.plan.vanished &&
+		   ((session->command_flags & BY_UID) == 0 || !session->qresync)) {
 		result = imap_say(session, COMMAND_BAD,
 		    "VANISHED is for UID FETCH, and after ENABLE QRESYNC"); /* RFC 7162 section 3.2.6 */
-	} else if (!mailbox_pick(session, set, (session->flags & BY_UID) != 0, &picked)) {
+	} else if (!mailbox_pick(session, set, (session->command_flags & BY_UID) != 0, &picked)) {
 		result = imap_say(session, COMMAND_BAD, "There are no such messages");
 		picked_clear(&picked);
 	} else {

@@ -2,8 +2,8 @@
  * flags.c: IMAP's flags and keywords, and the letters that a Maildir has for them.
  * Runs as: mail user.
  *
- * A Maildir's "P" (passed on) is the keyword $Forwarded.  A client that sets $Forwarded gets a keyword
- * letter for it, as Dovecot gives it; one that takes it away takes both.
+ * A Maildir's "P" (passed on) is told as the keyword $Forwarded.  Setting $Forwarded makes a keyword letter for it, as
+ * Dovecot does; removing it removes both.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -43,7 +43,7 @@ flag_names_load(struct maildir_folder *folder, struct flag_names *names)
 		mdtext_add(&now.text, name[i], strlen(name[i]) + 1);
 		now.count++;
 	}
-	/* Without memory keywords are not told, until they are read again. */
+	/* Without memory the keywords are not told until the next load. */
 	if (now.text.failed) {
 		flag_names_clear(&now);
 		return false;
@@ -131,7 +131,7 @@ flags_letters(
 	return 0;
 }
 
-/* A word behind others. */
+/* Adds a word, after a blank if there are others. */
 static void
 put_word(struct mdtext *out, size_t start, const char *word)
 {

@@ -18,20 +18,20 @@ enum {
 	FLAGS_NAMED_MAX = 64,	 /* keywords in one command */
 };
 
-/* Names of a folder's keywords; a zeroed one is empty.  Few folders have many. */
+/* Names of a folder's keywords, as few folders have many.  Zeroed: none. */
 struct flag_names {
 	struct mdtext text;	       /* the names, each terminated */
 	uint16_t at[MAILDIR_KEYWORDS]; /* where in text, counted from 1; 0: there is none */
 	size_t count;
 };
 
-/* Reads them again.  Whether they are others than before. */
+/* Reads the names again.  Returns whether they have changed. */
 bool flag_names_load(struct maildir_folder *folder, struct flag_names *names);
 void flag_names_clear(struct flag_names *names);
-/* "" where there is none. */
+/* The name of a keyword; "" where it has none. */
 const char *flag_name(const struct flag_names *names, unsigned number);
 
-/* Flags as a client wrote them, before a folder's letters are looked up. */
+/* Flags as a client wrote them, before keywords become a folder's letters. */
 struct flag_list {
 	uint32_t flags; /* enum maildir_flag */
 	size_t count;
@@ -45,8 +45,8 @@ struct flag_list {
 bool flags_parse(struct args *args, bool bare, struct flag_list *list_r);
 
 /*
- * The letters for a list's keywords in a folder.  make: those without one get one.  *missing_r: a
- * keyword that has no letter and can get none (then with make the result is -1, errno set).
+ * The letters of a list's keywords in a folder.  make: a keyword without a letter gets one; -1, errno: that failed.
+ * Without make such keywords are left out.
  */
 int flags_letters(
     struct maildir_folder *folder, const struct flag_list *list, bool make, uint64_t *letters_r);

@@ -185,7 +185,8 @@ run_subscribe(struct session *session, struct args *args)
 
 	if (!only_mailbox(session, args, folder, &result))
 		return result;
-	if (maildir_subscribe(session->maildir, folder, (session->flags & REMOVES) == 0) == -1)
+	if (maildir_subscribe(session->maildir, folder, (session->command_flags & REMOVES) == 0) ==
+	    -1)
 		return imap_failed(session, "subscribe");
 	return COMMAND_OK;
 }

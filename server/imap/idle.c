@@ -2,13 +2,12 @@
  * idle.c: IDLE (RFC 2177).
  * Runs as: mail user.
  *
- * The session waits for its client and for inotify at once.  Where there is no inotify to be had, or
- * no mailbox is selected, it looks every few seconds, or only waits.  Now and then it says that it is still
- * there (the setting imap_still_here), so that no network on the way forgets the connection.
+ * The session waits for its client and for inotify at once.  Where inotify is not to be had it looks every few
+ * seconds, and without a selected mailbox it only waits.  Now and then it says that it is still there (the setting
+ * imap_still_here), so that no network on the way forgets the connection.
  *
- * When nothing has happened for a while it learns ahead what clients will ask of messages, a little at a
- * time.  Who does so writes into the folder, which the other sessions there hear as something that
- * has happened: so one of them does it at a time.
+ * After a while without changes the session learns ahead what clients will ask of messages, a little at a time.
+ * This writes into the folder, which wakes the other sessions there up; so only one session learns at a time.
  */
 #include <malloc.h>
 #include <sys/random.h>
@@ -23,53 +22,32 @@
 #include "server/reader/reader.h"
 
 enum {
-	IDLE_LOOK = 3 * 1000, /* ms between looks where nothing tells of changes */
-	/* ms in which a burst of changes is taken for one: a delivery is three events, a client
-	 * that marks 1,000 messages is some thousand. */
+	IDLE_LOOK = 3 * 1000, /* ms between looks without inotify */
+	/* ms to wait after the first event of a burst: a delivery is three events, a client that
+	 * marks 1,000 messages is some thousand. */
 	IDLE_SETTLE = 20,
-	/* ms; once more after the last that happened: it may not have been over, as when a folder is deleted,
-	 * of which nothing is told any more while we have it open. */
+	/* ms from an event to one more look: the change may not have been over.  Inotify does not tell the end of
+	 * a folder's deletion while we have it open. */
 	IDLE_LOOK_AFTER = 1000,
-	/* ms; also with inotify: on a network file system it tells of our own machine only. */
+	/* ms between looks with inotify: on a network file system it tells only of changes by our own machine. */
 	IDLE_LOOK_ANYWAY = 60 * 1000,
-	IDLE_DONE_MAX = 64, /* octets of the line that ends it */
+	IDLE_DONE_MAX = 64, /* octets of the line that ends IDLE */
 
-	FILL_AFTER = 5 * 1000,	/* ms of quiet before learning ahead: clients look around first */
-	FILL_SPREAD = 2 * 1000, /* ms; and some more, not the same for all sessions */
-	FILL_WORK = 4,		/* ms of work at a time: nobody waits longer for an answer */
-	FILL_REST =
-	    200, /* ms between: a fiftieth of a processor, at 50 messages or more a second */
+	FILL_AFTER = 5 * 1000, /* ms of quiet before learning ahead: clients look around first */
+	FILL_SPREAD =
+	    2 * 1000,	 /* ms more at most, at random, so that sessions do not begin together */
+	FILL_WORK = 4,	 /* ms of work at a time: no client waits longer for an answer */
+	FILL_REST = 200, /* ms of rest between: work takes a fiftieth of a processor */
 };
 
-/* When what is due, or CLOCK_NEVER. */
+/* When each is due; or CLOCK_NEVER. */
 struct plan {
 	int64_t fill; /* the next step of learning ahead */
-	int64_t look; /* after something has happened */
-	int64_t say;  /* a word to the client */
+	int64_t look; /* one more look after an event */
+	int64_t say;  /* "Still here" */
 };
 
-static void
-pause_ms(long ms)
-{
-	const struct timespec pause = {ms / 1000, ms % 1000 * 1000000L};
-
-	(void)nanosleep(&pause, NULL);
-}
-
-/* Milliseconds to the next look without being told of anything; -1: never. */
-static int
-look_in(const struct session *session, bool watched)
-{
-	int look = watched ? IDLE_LOOK_ANYWAY : IDLE_LOOK, again;
-
-	if (session->box == NULL)
-		return -1;
-	again = maildir_look_again(session->box->folder);
-	return again >= 0 && again < look ? again : look;
-}
-
-/* The moment in about ms: up to a part of it is random, so that sessions which began together do not act
- * together. */
+/* The time ms from now, or up to part ms less at random, so that sessions that began together do not act together. */
 static int64_t
 spread(int64_t ms, int64_t part)
 {
@@ -79,7 +57,7 @@ spread(int64_t ms, int64_t part)
 	return clock_in(ms - (int64_t)random % (part + 1));
 }
 
-/* Something has happened: there may be more to learn, but not now.  Who may change nothing learns nothing. */
+/* After an event: there may be more to learn, but not now.  A read-only session does not learn. */
 static void
 fill_later(const struct session *session, struct plan *plan)
 {
@@ -94,7 +72,7 @@ client_speaks(void *ctx)
 	return channel_input_waits(ctx);
 }
 
-/* A message at a time, for a moment, until the client speaks; then a large one is left, too. */
+/* Learns for a moment, a message at a time.  Stops when the client speaks, also in the middle of a message. */
 static void
 fill_step(struct session *session, struct plan *plan)
 {
@@ -107,7 +85,7 @@ fill_step(struct session *session, struct plan *plan)
 		left = maildir_learn(folder, 1);
 	} while (left > 0 && clock_now() < until && !channel_input_waits(session->channel));
 	reader_stops_when_gone(session->reader);
-	if (!maildir_remember(folder)) { /* others have it */
+	if (!maildir_remember(folder)) { /* another session has the folder's lock */
 		fill_later(session, plan);
 		return;
 	}
@@ -122,21 +100,26 @@ say_later(const struct session *session, struct plan *plan)
 	plan->say = spread(session->conf->imap_still_here, session->conf->imap_still_here / 10);
 }
 
-/* The next wait, in ms. */
+/* How long to wait, in ms; -1: for ever. */
 static int
 wait_ms(const struct session *session, bool watched, const struct plan *plan)
 {
-	int look = look_in(session, watched);
-	int64_t next = clock_earlier(clock_earlier(plan->fill, plan->look), plan->say);
-	int left = clock_left(next);
+	int left = clock_left(clock_earlier(clock_earlier(plan->fill, plan->look), plan->say));
+	int look = watched ? IDLE_LOOK_ANYWAY : IDLE_LOOK, again;
 
-	return left >= 0 && (look < 0 || left < look) ? left : look;
+	if (session->box == NULL)
+		return left;
+	again = maildir_look_again(session->box->folder);
+	if (again >= 0 && again < look)
+		look = again;
+	return left >= 0 && left < look ? left : look;
 }
 
-/* Tells what happens until the client says something. */
+/* Tells the client what changes, until it says something. */
 static enum channel_event
 watch(struct session *session, struct maildir_watch *watch)
 {
+	static const struct timespec settle = {.tv_nsec = IDLE_SETTLE * 1000000L};
 	int fd = watch != NULL ? maildir_watch_fd(watch) : -1;
 	int64_t since = clock_now();
 	enum channel_event event;
@@ -154,7 +137,7 @@ watch(struct session *session, struct maildir_watch *watch)
 			say_later(session, &plan);
 		}
 		if (event == CHANNEL_OTHER) {
-			pause_ms(IDLE_SETTLE);
+			(void)nanosleep(&settle, NULL);
 			fill_later(session, &plan);
 			if (!maildir_watch_take(watch))
 				continue;
@@ -163,7 +146,7 @@ watch(struct session *session, struct maildir_watch *watch)
 			plan.look = CLOCK_NEVER;
 		} else if (clock_left(plan.fill) == 0) {
 			fill_step(session, &plan);
-			/* Our own writes are no event; what else there was, the look below sees. */
+			/* Forget the events of our own writes; the look below sees other changes. */
 			if (watch != NULL)
 				(void)maildir_watch_take(watch);
 		}
@@ -174,8 +157,8 @@ watch(struct session *session, struct maildir_watch *watch)
 	}
 }
 
-/* Tells what happens until the client sends a line that is not empty; clients send empty lines.  false: the
- * session is over. */
+/* Tells changes until the client sends a line that is not empty, as clients send empty lines, too.  false: the session
+ * is over. */
 static bool
 next_line(struct session *session, struct maildir_watch *events, struct args *line_r)
 {
@@ -198,14 +181,14 @@ run_idle(struct session *session, struct args *args)
 	struct word word;
 
 	(void)args;
-	/* First the watch, then the look: what changes between the two is seen by one of them. */
+	/* Begin to watch before the look, so that no change between the two is missed. */
 	if (session->box != NULL) {
 		watched = maildir_watch_open(session->box->folder, &session->watch) == 0;
 		mailbox_news(session, true);
 	}
 	channel_puts(session->channel, "+ idling\r\n");
 	channel_flush(session->channel);
-	imap_input_next(&session->input); /* its text is not needed any more */
+	imap_input_next(&session->input); /* frees the command's text */
 	(void)malloc_trim(0);
 	said = next_line(session, watched ? session->watch : NULL, &line);
 	if (watched)

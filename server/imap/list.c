@@ -305,7 +305,8 @@ list_tell_oldname(struct session *session, const char *folder)
 enum command_result
 run_list(struct session *session, struct args *args)
 {
-	struct listing list = {.session = session, .lsub = (session->flags & OLD_LIST) != 0};
+	struct listing list = {
+	    .session = session, .lsub = (session->command_flags & OLD_LIST) != 0};
 
 	if (!take_arguments(args, &list))
 		return COMMAND_BAD;

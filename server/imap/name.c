@@ -1,5 +1,5 @@
 /*
- * name.c: names of mailboxes: checked, and between clients' encodings and the Maildir's.
+ * name.c: converts names of mailboxes between the encodings of clients and of the Maildir.
  * Runs as: mail user.
  */
 #include <stdio.h>
@@ -12,7 +12,7 @@
 const char *
 imap_name_folder(const char *name, size_t len, bool utf8, char folder_r[IMAP_NAME_MAX])
 {
-	/* RFC 3501 section 6.3.3: that separator only says that names below it will come. */
+	/* RFC 3501 section 6.3.3: the separator only says that names below will come. */
 	if (len > 0 && name[len - 1] == '/')
 		len--;
 	switch (foldername_of(name, len, utf8, folder_r)) {

@@ -1,5 +1,5 @@
 /*
- * name.h: names of mailboxes as clients write them, and as the Maildir has them.
+ * name.h: converts names of mailboxes between clients and the Maildir.
  *
  * The Maildir has a name in modified UTF-7 (maildir/folder/foldername.h).  A client writes the same, or UTF-8
  * when it has switched that on (RFC 6855, RFC 9051), and spells it in any way that means the name.
@@ -13,8 +13,8 @@
 enum { IMAP_NAME_MAX = 1024 }; /* octets of a name in any form; what a file name holds is less */
 
 /*
- * The name of the folder that a client means: in normalization form C, INBOX in capitals, without one "/"
- * at its end.  NULL: it is good; else why it is refused, for the client.
+ * The folder that a client's name means: in normalization form C, INBOX in capitals, without one "/" at its end.
+ * Returns NULL, or why the name is refused, for the client.
  */
 const char *imap_name_folder(const char *name, size_t len, bool utf8, char folder_r[IMAP_NAME_MAX]);
 
@@ -22,8 +22,8 @@ const char *imap_name_folder(const char *name, size_t len, bool utf8, char folde
 void imap_name_client(const char *folder, bool utf8, char name_r[IMAP_NAME_MAX]);
 
 /*
- * What a client's pattern for names matches, in UTF-8 and form C.  One that is in no encoding stays as it
- * is; one that is too long is empty, and matches nothing.
+ * A client's pattern for names, in UTF-8 and form C.  A pattern in neither encoding stays as it is; a pattern that is
+ * too long becomes empty, and matches nothing.
  */
 void imap_name_pattern(const char *text, size_t len, bool utf8, char pattern_r[IMAP_NAME_MAX]);
 

@@ -78,12 +78,6 @@ step(struct automaton *automaton, char c, bool fold)
 	return any != 0;
 }
 
-static bool
-is_in(const struct automaton *automaton, size_t n)
-{
-	return (automaton->state[n / WORD_BITS] >> n % WORD_BITS & 1) != 0;
-}
-
 bool
 pattern_match(const char *pattern, size_t pattern_len, const char *name, size_t name_len)
 {
@@ -99,5 +93,5 @@ pattern_match(const char *pattern, size_t pattern_len, const char *name, size_t 
 		if (!step(&automaton, name[i], fold && i < inbox))
 			return false;
 	}
-	return is_in(&automaton, automaton.len);
+	return (automaton.state[pattern_len / WORD_BITS] >> pattern_len % WORD_BITS & 1) != 0;
 }

@@ -101,7 +101,7 @@ tell_all(struct session *session)
 static enum command_result
 open_folder(struct session *session, const char *folder, struct parameters *p)
 {
-	const bool read_only = (session->flags & READ_ONLY) != 0;
+	const bool read_only = (session->command_flags & READ_ONLY) != 0;
 	int error;
 
 	leave(session);

@@ -45,17 +45,6 @@ answer(struct session *session, enum command_result result)
 	channel_puts(channel, "\r\n");
 }
 
-/*
- * The client's numbers stay, but a command that looks at messages should see the flags and the new mail of now:
- * "UID FETCH 7:* FLAGS" is how many clients ask for news.
- */
-static void
-news_before(struct session *session, const struct command *command)
-{
-	if (command->states == IN_SELECTED && (command->flags & TELLS_NOTHING) == 0)
-		mailbox_news(session, false);
-}
-
 static void
 news_after(struct session *session, const struct command *command)
 {
@@ -101,10 +90,13 @@ run_command(struct session *session, const struct command *command, struct args 
 		return imap_say(session, COMMAND_BAD, "No mailbox is selected");
 	if ((command->flags & HOLDS) == 0)
 		settle(session);
-	news_before(session, command);
+	/* The client's numbers stay, but a command that looks at messages should see the flags and the new mail of now:
+	 * "UID FETCH 7:* FLAGS" is how many clients ask for news. */
+	if (command->states == IN_SELECTED && (command->flags & TELLS_NOTHING) == 0)
+		mailbox_news(session, false);
 	if (session->leaving != NULL)
 		return imap_leave(session);
-	session->flags = command->flags;
+	session->command_flags = command->flags;
 	result = imap_arguments(command, args) ? command->run(session, args) : COMMAND_BAD;
 	if (result == COMMAND_ANSWERED)
 		return result;

@@ -27,27 +27,26 @@ struct session {
 	const struct conf *conf;
 	struct imap_input input;
 	char tag[IMAP_TAG_MAX + 1];
-	bool identified;       /* its ID is in the log */
-	bool rev2;	       /* ENABLE IMAP4rev2 */
-	bool utf8_accept;      /* ENABLE UTF8=ACCEPT */
-	bool condstore;	       /* RFC 7162: the client knows of mod-sequences */
-	bool qresync;	       /* ENABLE QRESYNC */
-	unsigned flags;	       /* of the present command's row */
-	bool by_number;	       /* the present command is a search by number: as BY_NUMBER */
-	bool say_modseq;       /* its OK tells HIGHESTMODSEQ */
-	struct mailbox *box;   /* the selected one, or NULL */
-	struct sequence saved; /* SEARCHRES: UIDs of the selected mailbox */
-	struct maildir_watch
-	    *watch;   /* IDLE's, kept from one to the next; NULL: there was none yet */
-	bool deleted; /* a mailbox was, and its files are to be removed */
-	char oldname
-	    [IMAP_NAME_MAX]; /* how the client spelled the last name, where we tell it by OLDNAME;
-					or "" */
+	bool identified;	/* the client's ID is in the log */
+	bool rev2;		/* ENABLE IMAP4rev2 */
+	bool utf8_accept;	/* ENABLE UTF8=ACCEPT */
+	bool condstore;		/* RFC 7162: the client knows of mod-sequences */
+	bool qresync;		/* ENABLE QRESYNC */
+	unsigned command_flags; /* of the present command's row */
+	bool by_number;		/* the present command is a search by number: as BY_NUMBER */
+	bool say_modseq;	/* the present command's OK tells HIGHESTMODSEQ */
+	struct mailbox *box;	/* the selected mailbox, or NULL */
+	struct sequence saved;	/* SEARCHRES: UIDs of the selected mailbox */
+	/* IDLE keeps it for the next IDLE; NULL before the first. */
+	struct maildir_watch *watch;
+	bool deleted; /* a mailbox was deleted, and its files are still to be removed */
+	/* How the client spelled the last name, where OLDNAME tells it; or "". */
+	char oldname[IMAP_NAME_MAX];
 	struct mdtext reply; /* the present command's: "[CODE] text" */
 	const char *leaving; /* why the session ends, for its BYE and the log; NULL: it goes on */
 };
 
-/* Names and strings may be UTF-8. */
+/* Whether names and strings may be UTF-8. */
 static inline bool
 imap_utf8(const struct session *session)
 {

@@ -36,7 +36,7 @@ struct storing {
 static bool
 by_uid(const struct session *session)
 {
-	return (session->flags & BY_UID) != 0;
+	return (session->command_flags & BY_UID) != 0;
 }
 
 /* "(UNCHANGEDSINCE 12121230045) " */

@@ -102,7 +102,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(command, set, sizeof(set) - 1);
 	memcpy(command + sizeof(set) - 1, data + 1, size - 1);
 	check_plan(command + sizeof(set) - 1, size - 1);
-	session.flags = BY_UID;
+	session.command_flags = BY_UID;
 	(void)session_run(run_fetch, command, sizeof(set) - 1 + size - 1);
 	if (answered.len > 0)
 		check_answer(answered.data, answered.data + answered.len);

@@ -24,7 +24,7 @@ search(const char *prefix, const uint8_t *keys, size_t len, const char *suffix,
 	sequence_clear(&session.saved);
 	sequence_add(&session.saved, 2);
 	sequence_add(&session.saved, 5);
-	session.flags = BY_UID;
+	session.command_flags = BY_UID;
 	result = session_run(run_search, command.data, command.len);
 	mdtext_clear(&command);
 	assert(answered.len == 0); /* SAVE alone tells nothing */
@@ -42,7 +42,7 @@ tell(const char *charset, const uint8_t *keys, size_t len, const char *returned)
 	session_begin();
 	mdtext_addf(&command, "%s %s", returned, charset);
 	mdtext_add(&command, keys, len);
-	session.flags = BY_NUMBER;
+	session.command_flags = BY_NUMBER;
 	assert(session_run(run_search, command.data, command.len) == COMMAND_OK);
 	assert(answered.len > 2 && memcmp(answered.data, "* ", 2) == 0);
 	assert(memchr(answered.data, '\n', answered.len) == answered.data + answered.len - 1);

@@ -401,7 +401,7 @@ found(const char *keys, const char *before, const char *after, struct sequence *
 	sequence_clear(&session.saved);
 	sequence_add(&session.saved, 2);
 	sequence_add(&session.saved, 5);
-	session.flags = BY_UID;
+	session.command_flags = BY_UID;
 	assert_true(args_space(&args));
 	result = run_search(&session, &args);
 	if (result != COMMAND_OK)
@@ -565,7 +565,7 @@ req23_a_search_is_given_up_when_its_client_has_gone(void **state)
 	assert_non_null(session.box);
 	assert_int_equal(session.box->count, COUNT(messages) + MORE);
 	start = clock_now();
-	session.flags = BY_UID;
+	session.command_flags = BY_UID;
 	assert_true(args_space(&args));
 	assert_int_equal(run_search(&session, &args), COMMAND_ANSWERED);
 	assert_true(clock_now() - start < 5000);

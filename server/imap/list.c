@@ -3,7 +3,6 @@
  * Runs as: mail user.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "maildir/maildir.h"
@@ -16,6 +15,9 @@
 #include "server/imap/status.h"
 
 enum { LIST_PATTERNS_MAX = 32 }; /* in a command; each is compared with every name */
+
+/* Verdicts on a node. */
+enum { MATCHES = 1 << 0, SELECTED = 1 << 1, UNTOLD_BELOW = 1 << 2 };
 
 struct listing {
 	struct session *session;
@@ -126,17 +128,8 @@ put_attribute(struct channel *channel, const char *name, const char **before)
 	*before = " ";
 }
 
-/* RFC 9051 section 6.3.9.6: a mailbox below is selected and not told. */
 static void
-put_childinfo(const struct listing *list)
-{
-	channel_printf(list->session->channel, " (\"CHILDINFO\" (%s%s%s))",
-	    list->subscribed ? "\"SUBSCRIBED\"" : "", list->subscribed && list->special ? " " : "",
-	    list->special ? "\"SPECIAL-USE\"" : "");
-}
-
-static void
-put_node(const struct listing *list, const struct mailboxes_node *node, bool childinfo)
+put_node(const struct listing *list, const struct mailboxes_node *node)
 {
 	struct session *session = list->session;
 	struct channel *channel = session->channel;
@@ -161,8 +154,12 @@ put_node(const struct listing *list, const struct mailboxes_node *node, bool chi
 	}
 	channel_puts(channel, ") \"/\" ");
 	imap_put_name(session, node->name);
-	if (childinfo)
-		put_childinfo(list);
+	/* RFC 9051 section 6.3.9.6: a mailbox below is selected and not told. */
+	if ((node->verdict & UNTOLD_BELOW) != 0)
+		channel_printf(channel, " (\"CHILDINFO\" (%s%s%s))",
+		    list->subscribed ? "\"SUBSCRIBED\"" : "",
+		    list->subscribed && list->special ? " " : "",
+		    list->special ? "\"SPECIAL-USE\"" : "");
 	if (list->oldname != NULL && list->oldname[0] != '\0') {
 		channel_puts(channel, " (\"OLDNAME\" (");
 		imap_put_string(session, list->oldname, strlen(list->oldname));
@@ -225,24 +222,23 @@ selected(const struct listing *list, const struct mailboxes_node *node)
 	return node->exists || node->children;
 }
 
-enum { MATCHES = 1 << 0, SELECTED = 1 << 1, UNTOLD_BELOW = 1 << 2 };
-
 /* Decides for each node whether it is told; UNTOLD_BELOW is for RECURSIVEMATCH. */
 static void
-judge(const struct listing *list, const struct mailboxes *all, unsigned char *verdict)
+judge(const struct listing *list, struct mailboxes *all)
 {
 	char wanted[LIST_PATTERNS_MAX][IMAP_NAME_MAX];
+	struct mailboxes_node *node;
+	size_t at;
 
 	take_wanted(list, wanted);
 	for (size_t i = 0; i < all->count; i++) {
-		size_t at = i;
-
-		verdict[i] = (matches(wanted, list->patterns, &all->node[i]) ? MATCHES : 0) |
-			     (selected(list, &all->node[i]) ? SELECTED : 0);
-		if (verdict[i] != SELECTED || !list->recursive)
+		node = &all->node[i];
+		node->verdict = (matches(wanted, list->patterns, node) ? MATCHES : 0) |
+				(selected(list, node) ? SELECTED : 0);
+		if (node->verdict != SELECTED || !list->recursive)
 			continue;
-		while ((at = all->node[at].parent) != MAILBOXES_NONE)
-			verdict[at] |= UNTOLD_BELOW;
+		for (at = node->parent; at != MAILBOXES_NONE; at = all->node[at].parent)
+			all->node[at].verdict |= UNTOLD_BELOW;
 	}
 }
 
@@ -250,27 +246,21 @@ static enum command_result
 tell_all(struct listing *list)
 {
 	struct channel *channel = list->session->channel;
-	unsigned char *verdict;
+	const struct mailboxes_node *node;
 	struct mailboxes all;
 
 	if (mailboxes_read(list->session, &all) == -1)
 		return imap_failed(list->session, "list");
-	special_mark(list->session, &all);
-	verdict = calloc(all.count + 1, 1);
-	if (verdict == NULL || (all.closed != 0 && (list->lsub || list->subscribed))) {
-		int error = verdict == NULL ? ENOMEM : all.closed;
-
-		free(verdict);
+	if (all.closed != 0 && (list->lsub || list->subscribed)) {
+		errno = all.closed;
 		mailboxes_clear(&all);
-		errno = error;
 		return imap_failed(list->session, "list");
 	}
-	judge(list, &all, verdict);
-	for (size_t i = 0; i < all.count && !channel_gone(channel); i++) {
-		if ((verdict[i] & MATCHES) != 0 && verdict[i] != MATCHES)
-			put_node(list, &all.node[i], (verdict[i] & UNTOLD_BELOW) != 0);
-	}
-	free(verdict);
+	special_mark(list->session, &all);
+	judge(list, &all);
+	for (node = all.node; node < all.node + all.count && !channel_gone(channel); node++)
+		if ((node->verdict & MATCHES) != 0 && node->verdict != MATCHES)
+			put_node(list, node);
 	mailboxes_clear(&all);
 	return COMMAND_OK;
 }
@@ -291,7 +281,7 @@ list_tell(struct session *session, const char *folder)
 		return;
 	special_mark(session, &all);
 	node = mailboxes_find(&all, folder);
-	put_node(&list, node != NULL ? node : &gone, false);
+	put_node(&list, node != NULL ? node : &gone);
 	mailboxes_clear(&all);
 }
 

@@ -20,6 +20,7 @@ struct mailboxes_node {
 	bool children;	       /* a folder is below it */
 	bool child_subscribed; /* a subscribed name is below it */
 	size_t parent;	       /* its place; MAILBOXES_NONE at the top */
+	unsigned verdict;      /* list.c's own */
 	int special;	       /* enum special; 0, SPECIAL_NONE, until special_mark has looked */
 };
 

@@ -1,6 +1,6 @@
 /*
  * conf.c: the configuration: what a value may be, the table of settings, and the lines of the file.
- * Runs as: root (master), or whoever types `sallyport check`.
+ * Runs as: root (master), or the user who types `sallyport check`.
  *
  * The format: one setting a line, "name = value", with blanks around both ignored.  A line whose first
  * octet other than a blank is "#" is a comment.  A setting that may be repeated adds to a list.
@@ -512,7 +512,7 @@ conf_parse(char *text, size_t len, struct conf_complaints *complaints_r)
 	return place.conf;
 }
 
-/* Returns the whole file with room for a NUL after it, to be freed; NULL with errno if it cannot be read. */
+/* Returns the whole file with room for a NUL after it, which the caller frees; NULL with errno if it fails. */
 static char *
 read_file(const char *path, size_t *len_r)
 {

@@ -1,6 +1,6 @@
 /*
  * privdrop.c: changes of identity, proven.
- * Runs as: root before, another user after; privdrop_find_users also as whoever types `sallyport check`.
+ * Runs as: root before, another user after; privdrop_find_users also as the user who types `sallyport check`.
  */
 #include <dirent.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 /*
  * sallyport.c: the subcommands.
- * Runs as: whoever types them; `run` as root, see master.c.
+ * Runs as: the user who types them; `run` as root, see master.c.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /*
  * cert.c: sallyport cert ca | server | request | show.
- * Runs as: whoever types it.
+ * Runs as: the user who types it.
  */
 #include <getopt.h>
 #include <limits.h>

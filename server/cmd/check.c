@@ -1,6 +1,6 @@
 /*
  * check.c: `sallyport check` prints what is wrong with the configuration, and what to write instead.
- * Runs as: whoever types it; it reads a key only if that user may read it.
+ * Runs as: the user who types it; it reads a key only if that user may read it.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /*
  * passwd.c: sallyport passwd NAME: asks for a password, prints a line for the users file.
- * Runs as: whoever types it.
+ * Runs as: the user who types it.
  *
  * Only that line goes to standard output, so that it can be appended to the file.
  */

@@ -214,7 +214,7 @@ certificates_begin(struct master *m)
 		start(m, c);
 }
 
-/* Once at the start and then daily, so that an administrator who reads the log rarely sees it in time. */
+/* Once at the start and then daily, so that it is seen in time if the log is read rarely. */
 static void
 warn(struct master *m, int64_t now)
 {

@@ -16,14 +16,14 @@ enum connection_state {
 	CONNECTION_STRANGER, /* a worker, no login yet */
 	CONNECTION_ASKING,   /* a reader checks a login */
 	CONNECTION_USER,     /* logged in */
-	CONNECTION_LEAVING,  /* was told to end, or is over */
+	CONNECTION_LEAVING,  /* was asked to end, or is over */
 };
 
 struct connection {
 	enum connection_state state;
 	uint32_t id;	      /* in the log */
 	pid_t worker, reader; /* -1: none */
-	int peer; /* our end of the worker's socketpair until somebody is logged in, or -1 */
+	int peer; /* master's end of the worker's socketpair until a login succeeds, or -1 */
 	int ask;  /* to the reader, until it asked IPC_LOGIN, or -1 */
 	const struct protocol *protocol;
 	char address[48];

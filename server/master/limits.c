@@ -13,7 +13,7 @@
 enum { BUCKETS = 4096 };
 
 struct limits {
-	uint32_t seed; /* so that nobody can choose addresses that share a bucket */
+	uint32_t seed; /* so that an attacker cannot choose addresses that share a bucket */
 	size_t count;
 	size_t sweep; /* the bucket that was last searched for entries to forget */
 	struct tally *buckets[BUCKETS];

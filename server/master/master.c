@@ -1,7 +1,7 @@
 /*
  * master.c: the loop: accepts, forks, reaps, and counts; master_state.h lists the files of its parts.
  * Runs as: root, or the user of a demo.  It never reads an octet that the network wrote, and waits
- * for nobody.  Other code that runs as root: admit.c, login.c, certificates.c, users.c, events.c, listen.c, connection.c
+ * for no process.  Other code that runs as root: admit.c, login.c, certificates.c, users.c, events.c, listen.c, connection.c
  * and limits.c, which are master's too; key.c until its keys are loaded; selftest.c and worker.c until they
  * are confined; reader.c and auth_answer.c until become_user.
  *

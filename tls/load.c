@@ -36,7 +36,8 @@ struct pem_file {
 static int
 failed(const struct pem_file *file, const char *why, struct tls_error *error)
 {
-	return tls_error_set(error, "%s %s: %s", file->what, file->path, why);
+	(void)tls_error_set(error, "%s %s: %s", file->what, file->path, why);
+	return -1;
 }
 
 /* Judges the file that was opened: symbolic links are fine, as certificate clients make them. */
@@ -47,6 +48,7 @@ check_file(int fd, bool secret, struct pem_file *file, struct tls_error *error)
 
 	if (fstat(fd, &st) != 0)
 		return failed(file, strerror(errno), error);
+	file->size = (size_t)st.st_size + 1;
 	if (!S_ISREG(st.st_mode))
 		return tls_error_set(error, "%s %s is not a regular file", file->what, file->path);
 	if (secret && (st.st_mode & 077) != 0)
@@ -55,7 +57,6 @@ check_file(int fd, bool secret, struct pem_file *file, struct tls_error *error)
 	if (st.st_size > FILE_MAX)
 		return tls_error_set(
 		    error, "%s %s is larger than %d octets", file->what, file->path, FILE_MAX);
-	file->size = (size_t)st.st_size + 1;
 	return 0;
 }
 

@@ -8,7 +8,6 @@
 #include <strings.h>
 
 #include <mbedtls/asn1.h>
-#include <mbedtls/md.h>
 #include <mbedtls/oid.h>
 
 #include "tls/certinfo.h"
@@ -165,16 +164,4 @@ tls_certinfo_time(const mbedtls_x509_time *when)
 		       when->day - 1 - 719468;
 
 	return (time_t)(((days * 24 + when->hour) * 60 + when->min) * 60 + when->sec);
-}
-
-void
-tls_certinfo_sha256(const mbedtls_x509_crt *crt, char text_r[TLS_SHA256_TEXT])
-{
-	unsigned char hash[32] = {0};
-
-	/* It cannot fail: SHA-256 is compiled in, and the input is in memory. */
-	(void)mbedtls_md(
-	    mbedtls_md_info_from_type(MBEDTLS_MD_SHA256), crt->raw.p, crt->raw.len, hash);
-	for (size_t i = 0; i < sizeof hash; i++)
-		(void)snprintf(text_r + 3 * i, 4, i + 1 < sizeof hash ? "%02X:" : "%02X", hash[i]);
 }

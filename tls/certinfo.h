@@ -10,10 +10,7 @@
 
 #include <mbedtls/x509_crt.h>
 
-enum {
-	TLS_SHA256_TEXT = 96, /* 32 octets as "AB:CD:..." with the NUL */
-	TLS_NAME_TEXT = 256,  /* a host name or an address with its NUL */
-};
+enum { TLS_NAME_TEXT = 256 }; /* a host name or an address with its NUL */
 
 /* A string of octets inside a certificate. */
 struct tls_span {
@@ -45,8 +42,5 @@ void tls_certinfo_dn(const mbedtls_x509_name *dn, char *text_r, size_t size);
 
 /* Seconds since 1970, without the C library's idea of time zones, which would open files. */
 time_t tls_certinfo_time(const mbedtls_x509_time *when);
-
-/* SHA-256 of the certificate, as `openssl x509 -fingerprint -sha256` prints it. */
-void tls_certinfo_sha256(const mbedtls_x509_crt *crt, char text_r[TLS_SHA256_TEXT]);
 
 #endif

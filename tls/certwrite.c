@@ -14,13 +14,12 @@
 #include <string.h>
 
 #include <mbedtls/asn1.h>
-#include <mbedtls/md.h>
 #include <mbedtls/oid.h>
 #include <mbedtls/pem.h>
 
 #include "tls/certinfo.h"
 #include "tls/certwrite.h"
-#include "tls/random.h"
+#include "tls/library.h"
 #include "tls/signer.h"
 
 enum {
@@ -29,7 +28,6 @@ enum {
 	KEY_SIZE = 2048, /* octets of a public key: RSA of 8192 bits has 1062 */
 	SERIAL_LEN = 16, /* RFC 5280, section 4.1.2.2: 20 at most */
 	KEY_ID_LEN = 20,
-	HASH_LEN = 32,
 };
 
 enum {
@@ -182,20 +180,14 @@ extension(struct pool *pool, struct tls_span oid, bool critical, struct tls_span
 
 #define EXTENSION(pool, oid, critical, value) extension(pool, OID(pool, oid), critical, value)
 
-static int
-sha256(struct tls_span data, unsigned char hash_r[HASH_LEN])
-{
-	return mbedtls_md(mbedtls_md_info_from_type(MBEDTLS_MD_SHA256), data.p, data.len, hash_r);
-}
-
 /* RFC 7093, section 2, method 1: the first 160 bits of SHA-256 of the public key. */
 static struct tls_span
 key_id(struct pool *pool, int tag, const mbedtls_pk_context *key)
 {
-	unsigned char buf[KEY_SIZE], hash[HASH_LEN], *p = buf + sizeof buf;
+	unsigned char buf[KEY_SIZE], hash[TLS_SHA256_LEN], *p = buf + sizeof buf;
 	int len = mbedtls_pk_write_pubkey(&p, buf, key);
 
-	if (len < 0 || sha256(octets(p, (size_t)len), hash) != 0)
+	if (len < 0 || tls_sha256(p, (size_t)len, hash) != 0)
 		return spoil(pool);
 	return WRAP(pool, tag, octets(hash, KEY_ID_LEN));
 }
@@ -304,11 +296,11 @@ request_body(struct pool *pool, const struct tls_certwrite *cert)
 static char *
 sign(struct pool *pool, const char *label, struct tls_span body, mbedtls_pk_context *signer)
 {
-	unsigned char hash[HASH_LEN], signature[TLS_SIGNATURE_MAX];
+	unsigned char hash[TLS_SHA256_LEN], signature[TLS_SIGNATURE_MAX];
 	struct tls_span whole;
 	ssize_t len;
 
-	if (pool->failed || sha256(body, hash) != 0)
+	if (pool->failed || tls_sha256(body.p, body.len, hash) != 0)
 		return NULL;
 	len = tls_signer_local(signer, false, MBEDTLS_MD_SHA256, hash, sizeof hash, signature);
 	if (len < 0)

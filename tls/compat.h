@@ -16,7 +16,7 @@
 #include <mbedtls/ssl.h>
 #include <mbedtls/x509_crt.h>
 
-#include "tls/random.h"
+#include "tls/library.h"
 
 #define COMPAT_RNG tls_random, NULL
 

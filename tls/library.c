@@ -1,23 +1,16 @@
 /*
- * library.c: mbedTLS itself: its start in a process, its random numbers, its version.
- * Runs as: worker (start, random numbers), key and whoever makes a certificate (random numbers), master
- * (the version, once).
+ * library.c: mbedTLS itself: random numbers for it, its hash, its version.
+ * Runs as: worker, key, whoever makes a certificate; root (the version, once).
  */
 #include <errno.h>
 #include <sys/random.h>
 
 #include <mbedtls/entropy.h>
+#include <mbedtls/md.h>
 #include <mbedtls/version.h>
 
-#include "tls/compat.h"
-#include "tls/random.h"
+#include "tls/library.h"
 #include "tls/tls.h"
-
-int
-tls_process_init(void)
-{
-	return compat_process_init();
-}
 
 int
 tls_random(void *ctx, unsigned char *out, size_t len)
@@ -34,6 +27,12 @@ tls_random(void *ctx, unsigned char *out, size_t len)
 		len -= (size_t)n;
 	}
 	return 0;
+}
+
+int
+tls_sha256(const void *data, size_t len, unsigned char hash_r[TLS_SHA256_LEN])
+{
+	return mbedtls_md(mbedtls_md_info_from_type(MBEDTLS_MD_SHA256), data, len, hash_r);
 }
 
 const char *

@@ -7,13 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <mbedtls/md.h>
 #include <mbedtls/ssl.h>
 
 #include "tls/bio.h"
 #include "tls/certinfo.h"
 #include "tls/compat.h"
 #include "tls/error.h"
+#include "tls/library.h"
 #include "tls/server.h"
 #include "tls/signer.h"
 
@@ -53,10 +53,9 @@ struct tls_stream {
 static int
 name_mark(const struct tls_stream *stream, unsigned char mark_r[NAME_MARK])
 {
-	unsigned char hash[32];
+	unsigned char hash[TLS_SHA256_LEN];
 
-	if (mbedtls_md(mbedtls_md_info_from_type(MBEDTLS_MD_SHA256),
-		(const unsigned char *)stream->sni, strlen(stream->sni), hash) != 0)
+	if (tls_sha256(stream->sni, strlen(stream->sni), hash) != 0)
 		return -1;
 	memcpy(mark_r, hash, NAME_MARK);
 	return 0;
@@ -131,6 +130,12 @@ parse_ticket(void *ctx, mbedtls_ssl_session *session, unsigned char *buf, size_t
 }
 
 /* --- making a stream --- */
+
+int
+tls_process_init(void)
+{
+	return compat_process_init();
+}
 
 /* Keeps the host that the client wants in lower case; octets that no host name has become '?'. */
 static int

@@ -18,7 +18,7 @@
 
 #include <mbedtls/gcm.h>
 
-#include "tls/random.h"
+#include "tls/library.h"
 #include "tls/tls.h"
 
 enum {

@@ -28,7 +28,7 @@
 
 #include "tls/cert.h"
 #include "tls/compat.h"
-#include "tls/random.h"
+#include "tls/library.h"
 #include "tls/tls.h"
 
 /* --- scratch directory --- */

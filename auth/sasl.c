@@ -41,27 +41,22 @@ sasl_keep(char *to_r, size_t max, const char *text, size_t len)
 static enum sasl_result
 plain_response(struct sasl *sasl, const char *text, size_t len)
 {
-	const char *name, *password;
+	const char *end = text + len, *name, *password;
 	size_t authzid_len, name_len;
 
 	name = memchr(text, '\0', len);
 	if (name == NULL)
 		return SASL_WRONG;
-	authzid_len = (size_t)(name - text);
-	name++;
-	len -= authzid_len + 1;
-
-	password = memchr(name, '\0', len);
+	authzid_len = (size_t)(name++ - text);
+	password = memchr(name, '\0', (size_t)(end - name));
 	if (password == NULL)
 		return SASL_WRONG;
-	name_len = (size_t)(password - name);
-	password++;
-	len -= name_len + 1;
+	name_len = (size_t)(password++ - name);
 
 	if (authzid_len > 0 && (authzid_len != name_len || memcmp(text, name, name_len) != 0))
 		return SASL_WRONG;
 	if (!sasl_keep(sasl->name, AUTH_NAME_MAX, name, name_len) ||
-	    !sasl_keep(sasl->password, AUTH_PASSWORD_MAX, password, len))
+	    !sasl_keep(sasl->password, AUTH_PASSWORD_MAX, password, (size_t)(end - password)))
 		return SASL_WRONG;
 	return SASL_DONE;
 }

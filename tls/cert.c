@@ -316,8 +316,7 @@ carry_out(struct making *making, enum tls_cert_kind kind, struct tls_error *erro
 	fill_certificate(making, kind);
 	if ((signed_by_ca && load_ca(making, error) != 0) || make_key(making, error) != 0)
 		return -1;
-	pem = kind == TLS_CERT_REQUEST ? tls_certwrite_request(&making->cert)
-				       : tls_certwrite_certificate(&making->cert);
+	pem = tls_certwrite(&making->cert, kind == TLS_CERT_REQUEST);
 	if (signed_by_ca)
 		pem = append_chain(pem, &making->ca_chain);
 	result = write_files(making, pem, error);

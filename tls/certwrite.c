@@ -331,26 +331,17 @@ tls_certwrite_pem(const char *label, const unsigned char *der, size_t len)
 }
 
 char *
-tls_certwrite_certificate(const struct tls_certwrite *cert)
+tls_certwrite(const struct tls_certwrite *cert, bool request)
 {
+	mbedtls_pk_context *signer = request || cert->ca_cert == NULL ? cert->key : cert->ca_key;
 	struct pool *pool = calloc(1, sizeof *pool);
-	char *pem = NULL;
+	struct tls_span body;
+	char *pem;
 
-	if (pool != NULL)
-		pem = sign(pool, "CERTIFICATE", certificate_body(pool, cert),
-		    cert->ca_cert != NULL ? cert->ca_key : cert->key);
-	free(pool);
-	return pem;
-}
-
-char *
-tls_certwrite_request(const struct tls_certwrite *cert)
-{
-	struct pool *pool = calloc(1, sizeof *pool);
-	char *pem = NULL;
-
-	if (pool != NULL)
-		pem = sign(pool, "CERTIFICATE REQUEST", request_body(pool, cert), cert->key);
+	if (pool == NULL)
+		return NULL;
+	body = request ? request_body(pool, cert) : certificate_body(pool, cert);
+	pem = sign(pool, request ? "CERTIFICATE REQUEST" : "CERTIFICATE", body, signer);
 	free(pool);
 	return pem;
 }

@@ -25,9 +25,8 @@ struct tls_certwrite {
 	mbedtls_pk_context *ca_key;
 };
 
-/* Both return PEM text, which the caller frees, or NULL if it cannot be encoded or signed. */
-char *tls_certwrite_certificate(const struct tls_certwrite *cert);
-char *tls_certwrite_request(const struct tls_certwrite *cert);
+/* A certificate or a request as PEM text, which the caller frees; NULL: it cannot be made. */
+char *tls_certwrite(const struct tls_certwrite *cert, bool request);
 
 /* PEM text of len octets of DER, which the caller frees, or NULL.  label: as in "BEGIN label". */
 char *tls_certwrite_pem(const char *label, const unsigned char *der, size_t len);

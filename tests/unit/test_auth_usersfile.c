@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "auth/account.h"
 #include "auth/usersfile.h"
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
@@ -200,6 +201,54 @@ long_lines(void **state)
 	assert_false(found);
 }
 
+static const struct {
+	unsigned line;
+	const char *words;
+} wrong_lines[] = {
+    {3, "min_uid"}, /* locked, but never of use */
+    {4, "not allowed"},
+    {5, "third field"},
+    {9, "NUL"},
+    {11, "never read as root"},
+    {12, "absolute path"},
+    {13, "parameters"},
+    {14, "too long"},
+};
+
+static void
+take_report(void *ctx, unsigned line, const char *reason)
+{
+	size_t *reported = ctx;
+
+	assert_true(*reported < COUNT(wrong_lines));
+	assert_int_equal(line, wrong_lines[*reported].line);
+	assert_non_null(strstr(reason, wrong_lines[*reported].words));
+	++*reported;
+}
+
+/* Each line that no login can use is reported, in order, the others are not. */
+static void
+reported_lines(void **state)
+{
+	const struct auth_source source = {.kind = AUTH_FILE, .min_uid = 2};
+	char text[3 * USERSFILE_LINE_MAX];
+	size_t at = sizeof(users) - 1, reported = 0;
+	FILE *file;
+
+	(void)state;
+	memset(text, '/', sizeof(text));
+	memcpy(text, users, at);
+	at += (size_t)snprintf(text + at, sizeof(text) - at,
+	    "\nroot:!:0:1::/r\nhome:!:2:2::rel\nbad:"
+	    "$2y$99$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW:2:2::/b\nlong:!:2:2::");
+	text[at] = '/';
+	file = fmemopen(text, at + USERSFILE_LINE_MAX, "r");
+	assert_non_null(file);
+	assert_int_equal(usersfile_check(file, &source, take_report, &reported), 9);
+	assert_int_equal(reported, COUNT(wrong_lines));
+	assert_int_equal(fclose(file), 0);
+}
+
 static void
 unreadable(void **state)
 {
@@ -283,6 +332,7 @@ main(void)
 	    cmocka_unit_test(lines),
 	    cmocka_unit_test(looking_up),
 	    cmocka_unit_test(long_lines),
+	    cmocka_unit_test(reported_lines),
 	    cmocka_unit_test(unreadable),
 	    cmocka_unit_test(modes),
 	};

@@ -123,7 +123,7 @@ check_issuers(struct check *check)
 }
 
 void
-tls_server_look(
+tls_server_findings(
     struct tls_server *server, size_t index, time_t now, struct tls_findings *findings_r)
 {
 	struct check check = {.findings = findings_r, .now = now};

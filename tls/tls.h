@@ -104,7 +104,7 @@ struct tls_findings {
  * valid, an intermediate that is missing, a wrong order, no names.  An unknown index has no
  * findings.
  */
-void tls_server_look(
+void tls_server_findings(
     struct tls_server *server, size_t index, time_t now, struct tls_findings *findings_r);
 
 /*

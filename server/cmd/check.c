@@ -46,7 +46,7 @@ check_chain(const char *path, const struct conf_certificate *c, struct tls_serve
 	unsigned wrong = 0;
 	size_t i;
 
-	tls_server_look(server, n, time(NULL), &findings);
+	tls_server_findings(server, n, time(NULL), &findings);
 	for (i = 0; i < findings.len; i++) {
 		printf("%s:%u: %s: %s: %s\n", path, c->line,
 		    findings.list[i].wrong ? "certificate" : "warning", c->chain,

@@ -223,7 +223,7 @@ warn(struct master *m, int64_t now)
 
 	m->warn_at = now + MASTER_WARN;
 	for (i = 0; i < tls_server_count(m->serving->tls); i++) {
-		tls_server_look(m->serving->tls, i, time(NULL), &findings);
+		tls_server_findings(m->serving->tls, i, time(NULL), &findings);
 		for (k = 0; k < findings.len; k++)
 			log_event(findings.list[k].wrong ? LOG_ERROR : LOG_WARN, "master",
 			    "certificate-problem", "what", findings.list[k].text);

@@ -17,7 +17,7 @@
 #define SPECIAL_USE	"sallyport.special-use"
 #define SPECIAL_USE_TMP "sallyport.special-use.tmp"
 
-/* A few lines; a client that adds hundreds is not to fill the disk. */
+/* A few lines; a client that adds hundreds must not fill the disk. */
 #define SPECIAL_USE_MAX (64 * 1024)
 
 /* A backslash and a word; the longest that is registered has nine letters. */

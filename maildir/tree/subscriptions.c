@@ -6,7 +6,7 @@
  *
  *	Sub.Folder
  *
- * is the old one, a name a line, with the separator that names of directories have.  The other begins
+ * is the old format, a name a line, with the separator that names of directories have.  The other begins
  * with a line that tells its version and an empty one, and has a tab between the parts of a name:
  *
  *	V<tab>2
@@ -38,7 +38,7 @@
 #define SUBSCRIPTIONS_ASIDE "sallyport.subs-stale"
 #define SUBSCRIPTIONS_MINE  "sallyport.subs-lock"
 
-/* Some ten thousand names.  A client that adds more of them than that is not to fill the disk. */
+/* Some ten thousand names.  A client that adds more must not fill the disk. */
 #define SUBSCRIPTIONS_MAX (1024 * 1024)
 
 #define VERSION_2 "V\t2\n"
@@ -94,7 +94,7 @@ subscriptions_load(struct maildir *md, struct subscriptions *subs)
 	return 0;
 }
 
-/* The next line, without its newline.  One that has none was cut off, or written by hand. */
+/* The next line, without its newline.  A line without one was cut off, or written by hand. */
 static bool
 subscriptions_line(struct subscriptions *subs, const char **line_r, size_t *len_r)
 {
@@ -109,7 +109,7 @@ subscriptions_line(struct subscriptions *subs, const char **line_r, size_t *len_
 	return true;
 }
 
-/* The folder that a line names; false when it is none that can be. */
+/* The folder that a line names; false if there can be no such folder. */
 static bool
 line_name(const struct subscriptions *subs, const char *line, size_t len, char name_r[NAME_SIZE])
 {
@@ -140,7 +140,7 @@ subscriptions_separator(const struct subscriptions *subs)
 		   : '.';
 }
 
-/* As other programs know the folder: by its directory. */
+/* Writes the folder as other programs know it: by its directory. */
 static void
 put_name(const struct subscriptions *subs, const struct place *place, struct mdtext *out)
 {

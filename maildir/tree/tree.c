@@ -2,10 +2,10 @@
  * tree.c: folders deleted and renamed.
  * Runs as: mail user.
  *
- * A folder is one directory, so it comes and goes by one rename: a deleted one first gets a name that
- * is no folder's, and is emptied then.  Whoever dies in between leaves that to the next delete.  What
- * is below a folder lies beside it, and is renamed one by one; should one fail the others are given
- * their names back.  All of it is done under a lock of the tree, so that no two renames interleave.
+ * A folder is one directory, so it comes and goes by one rename: a deleted folder first gets a name that
+ * is no folder's, and is emptied then.  After a death in between the next delete empties it.  Folders
+ * below a folder lie beside it, and are renamed one by one; if one rename fails the others are taken
+ * back.  All of it is done under a lock of the tree, so that no two renames interleave.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "maildir/base/array.h"
 #include "maildir/base/rootfile.h"
 #include "maildir/base/lock.h"
 #include "maildir/folder/deliver.h"
@@ -34,7 +35,7 @@
  */
 #define REMOVE_DEPTH 6
 
-/* Some file systems pass over names while others are removed; what stays then waits for the next delete. */
+/* Some file systems pass over names while others are removed; what stays is left to the next delete. */
 #define REMOVE_TRIES 3
 
 bool
@@ -123,9 +124,9 @@ maildir_clear_deleted(struct maildir *md)
 }
 
 /*
- * A folder that is made again must have a higher UIDVALIDITY, also where this one's is not from us.
- * On a full disk it may stay unwritten: then one must be able to delete all the same, and what we
- * gave ourselves is written down already.
+ * A folder that is made again must have a higher UIDVALIDITY, also where another server gave this one's.
+ * On a full disk it may stay unwritten: deleting must work all the same, and values of our own are
+ * recorded already.
  */
 static void
 validity_outlives(struct maildir_folder *folder)
@@ -144,7 +145,7 @@ validity_outlives(struct maildir_folder *folder)
 		(void)validity_next(folder->home.md, above, &unused);
 }
 
-/* What lies aside is no folder for sessions and deliveries either that have it open. */
+/* What was set aside must be no folder either for sessions and deliveries that have it open. */
 static void
 take_apart(struct maildir *md, const char *aside)
 {
@@ -180,7 +181,7 @@ delete_locked(struct maildir *md, const struct place *place)
 
 	if (maildir_folder_open(md, place->name, &folder) < 0)
 		return -1;
-	/* A delivery that is on its way ends first. */
+	/* Wait for a delivery that is under way. */
 	r = mdlock_folder(&folder->home);
 	if (r == 0) {
 		validity_outlives(folder);
@@ -190,7 +191,7 @@ delete_locked(struct maildir *md, const struct place *place)
 	maildir_folder_close(&folder);
 	if (r < 0)
 		return -1;
-	/* The folder is gone: what of this fails is no reason to say that it is not. */
+	/* The folder is gone.  Ignore errors of this cleanup. */
 	(void)special_use_follow(md, place->name, NULL);
 	return 0;
 }
@@ -243,17 +244,11 @@ moves_clear(struct moves *moves)
 static int
 moves_add(struct moves *moves, const char *from, const char *to)
 {
-	struct move *move;
+	struct move *move = array_grow(moves->move, moves->count, &moves->room, sizeof(*move));
 
-	if (moves->count == moves->room) {
-		size_t room = moves->room == 0 ? 8 : moves->room * 2;
-
-		move = reallocarray(moves->move, room, sizeof(*move));
-		if (move == NULL)
-			return -1;
-		moves->move = move;
-		moves->room = room;
-	}
+	if (move == NULL)
+		return -1;
+	moves->move = move;
 	move = &moves->move[moves->count++];
 	move->from = strdup(from);
 	move->to = strdup(to);
@@ -362,7 +357,7 @@ rename_locked(struct maildir *md, const char *from, const char *to)
 
 /* --- renaming INBOX: its messages move --- */
 
-/* Keywords of one folder as the other numbers them; map holds those that were asked for, -1 else. */
+/* Gives keywords of one folder the numbers of the other; map holds those that were asked for before, else -1. */
 static int
 keywords_map(struct maildir_folder *from, struct maildir_folder *to, uint64_t keywords,
     int map[MAILDIR_KEYWORDS], uint64_t *mapped_r)
@@ -388,7 +383,7 @@ keywords_map(struct maildir_folder *from, struct maildir_folder *to, uint64_t ke
 	return 0;
 }
 
-/* Copies what can be read, and says in copied which UIDs that were: the rest stays where it is. */
+/* Copies what can be read, and puts its UIDs into copied: the rest stays where it is. */
 static int
 inbox_copy(struct maildir_folder *inbox, struct maildir_folder *to, uint32_t *copied)
 {
@@ -434,7 +429,7 @@ inbox_remove(struct maildir_folder *inbox, const uint32_t *copied)
 	return maildir_change_end(inbox) < 0 ? -1 : r;
 }
 
-/* Takes a folder back that was just made; not if somebody has put mail into it already. */
+/* Removes a folder that was just made, unless somebody has put mail into it already. */
 static void
 unmake(struct maildir *md, struct maildir_folder *folder)
 {

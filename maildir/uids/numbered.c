@@ -28,6 +28,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "maildir/base/array.h"
 #include "maildir/base/dir.h"
 #include "maildir/base/file.h"
 #include "maildir/base/fnv.h"
@@ -85,21 +86,17 @@ static int
 set_keywords(struct numbered *k, const char *base, size_t len, uint64_t keywords)
 {
 	size_t place = find_base(k, base, len);
+	struct numbered_message *grown;
 	const char *copy;
 
 	if (place != TABLE_NONE) {
 		k->message[place].keywords = keywords;
 		return 0;
 	}
-	if (k->count == k->room) {
-		size_t room = k->room == 0 ? 32 : k->room * 2;
-		void *grown = reallocarray(k->message, room, sizeof(*k->message));
-
-		if (grown == NULL)
-			return -1;
-		k->message = grown;
-		k->room = room;
-	}
+	grown = array_grow(k->message, k->count, &k->room, sizeof(*k->message));
+	if (grown == NULL)
+		return -1;
+	k->message = grown;
 	copy = mdarena_add(&k->arena, base, len);
 	if (copy == NULL || mdtable_add(&k->table, hash32(0, base, len), k->count) < 0)
 		return -1;

@@ -9,12 +9,12 @@
  *	11 :1700000009.M9P4.host
  *
  * The header is the version, then fields of one key letter and a value: V the UIDVALIDITY, N the next
- * UID when the file was last written anew, G the folder's id (32 hex digits).  Fields that it does
- * not know Dovecot keeps, and so do we.  A line is a UID, fields, and behind " :" the base name (up to
+ * UID when the whole file was last written, G the folder's id (32 hex digits).  Dovecot keeps fields that it
+ * does not know, and so do we.  A line is a UID, fields, and after " :" the base name (up to
  * the info part's colon); it may hold blanks, but neither '/' nor a newline.  Fields of a line are
  * S size of the file, W size with CRLF, P the POP3 UIDL, O the POP3 order, G an id of the message;
- * Dovecot keeps other capitals in their place and throws away what does not begin with a capital.
- * We add one of our own:
+ * Dovecot keeps other capitals in their place and drops what does not begin with a capital.
+ * We add a field of our own:
  *
  *	L<size>  S and W were found by reading a file of that size, and it ended in a line end
  *
@@ -28,11 +28,11 @@
  * the inode and the size of the file.
  *
  * After a power failure a file may be cut anywhere, or hold NULs or an empty line where its last pages were not
- * written yet.  The lines that are whole still say which UID a message has.  A line that is not is passed over
+ * written yet.  The whole lines still say which UID a message has.  A broken line is passed over
  * and its message gets a new UID, above all that can have been given: lines are appended by rising UID, so what
- * is lost between two good lines is below the second, and what is lost behind the last is counted (see
- * uidlist_pass_lost).  UIDs that do not rise may have been given twice: nothing of such a file is trusted.  The
- * file is then replaced: Dovecot would append right after a line without an end, and make one line of two.
+ * is lost between two good lines is below the second, and what is lost after the last is counted (see
+ * uidlist_pass_lost).  UIDs that do not rise may have been given twice: nothing of such a file is trusted.  A torn
+ * file is replaced: Dovecot would append right after a line without an end, and make one line of two.
  *
  * Version 1 (Dovecot 1.0; "1 <validity> <next>", lines "<uid> <name>") is read, and written as 3.
  */
@@ -41,7 +41,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "maildir/base/array.h"
 #include "maildir/base/name.h"
+#include "maildir/base/number.h"
 #include "maildir/base/record.h"
 #include "maildir/uids/uidlist.h"
 
@@ -49,8 +51,8 @@
 #define LINE_LEAST 5
 
 /*
- * Behind a cut there may have been whole lines, of which clients were told: all that was written in the half
- * minute before a power failure.  More than any server gives in that time, and next to nothing of 2^32.
+ * After a cut there may have been whole lines, and clients know of them: all that was written in the half
+ * minute before a power failure.  No server gives more UIDs in that time, and it is next to nothing of 2^32.
  */
 #define LOST_MOST 1000
 
@@ -62,18 +64,10 @@ struct cursor {
 static bool
 cursor_number(struct cursor *c, uint64_t max, uint64_t *value_r)
 {
-	const char *start = c->p;
-	uint64_t value = 0;
+	size_t digits = number_read(c->p, (size_t)(c->end - c->p), max, value_r);
 
-	for (; c->p < c->end && *c->p >= '0' && *c->p <= '9'; c->p++) {
-		uint64_t digit = (uint64_t)(*c->p - '0');
-
-		if (value > (max - digit) / 10)
-			return false;
-		value = value * 10 + digit;
-	}
-	*value_r = value;
-	return c->p > start;
+	c->p += digits;
+	return digits > 0;
 }
 
 static void
@@ -108,7 +102,7 @@ header_guid(struct uidlist *list, const char *word, size_t len)
 	if (len != 32)
 		return;
 	for (size_t i = 0; i < len; i++) {
-		if (strchr("0123456789abcdefABCDEF", word[i]) == NULL || word[i] == '\0')
+		if (number_hex(word[i]) < 0)
 			return;
 	}
 	memcpy(list->guid, word, len);
@@ -200,7 +194,7 @@ header_parse(struct uidlist *list, struct cursor *c)
 		uidlist_damage(list, "the header lacks UIDVALIDITY or next UID");
 }
 
-/* The fields between the UID and the name; c stands on the name behind. */
+/* Reads the fields between the UID and the name; c stands on the name after that. */
 static void
 line_fields(struct cursor *c, struct uidlist_line *line)
 {
@@ -239,7 +233,7 @@ line_parse(struct cursor *c, uint32_t version, struct uidlist_line *line)
 	return NULL;
 }
 
-/* Where UIDs are out of order a UID may be there twice, and who had it first nobody knows. */
+/* Where UIDs are out of order a UID may stand there twice, and nobody knows which message had it first. */
 static int
 uidlist_add(struct uidlist *list, size_t *room, struct cursor *c)
 {
@@ -258,13 +252,10 @@ uidlist_add(struct uidlist *list, size_t *room, struct cursor *c)
 		return 0;
 	}
 	list->lost = 0;
-	if (list->count == *room) {
-		*room = *room == 0 ? 64 : *room * 2;
-		grown = reallocarray(list->line, *room, sizeof(line));
-		if (grown == NULL)
-			return -1;
-		list->line = grown;
-	}
+	grown = array_grow(list->line, list->count, room, sizeof(line));
+	if (grown == NULL)
+		return -1;
+	list->line = grown;
 	if (list->count > 0 && line.uid <= list->line[list->count - 1].uid)
 		uidlist_damage(list, "UIDs that do not rise");
 	list->line[list->count++] = line;
@@ -363,7 +354,7 @@ uidlist_sizes(const struct uidlist_line *line, struct uidlist_sizes *sizes_r)
 	sizes_r->line_end = field_number(line, 'L', &end) && end == size && size > 0;
 }
 
-/* What comes from a damaged file must not damage the next. */
+/* Whether a word of a file, which may be damaged, may be written into the next. */
 static bool
 word_clean(const char *word, size_t len)
 {
@@ -442,7 +433,7 @@ uidlist_put_new(struct mdtext *out, uint32_t uid, const char *base, size_t base_
 	put_name(out, base, base_len);
 }
 
-/* --- whether it can be believed --- */
+/* --- whether the list can be trusted --- */
 
 const char *
 uidlist_doubt(const struct uidlist *list, const struct uid_record *record, bool unwritten)
@@ -453,8 +444,8 @@ uidlist_doubt(const struct uidlist *list, const struct uid_record *record, bool 
 		return list->what;
 	if (list->validity < record->validity)
 		return "it is older than what was given out";
-	/* Nothing was written behind a cut.  An old file that was put back may have been written to since, and
-	 * have given UIDs again. */
+	/* Nobody writes after a cut.  But somebody may have written to an old file that was put back, and have given
+	 * UIDs again. */
 	if (list->lost == 0 && list->validity == record->validity && list->next < record->next &&
 	    !unwritten)
 		return "lines are missing at its end";

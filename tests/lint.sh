@@ -65,7 +65,6 @@ maildir/folder/deliver.c
 maildir/folder/sync.c
 maildir/index/index.c
 maildir/message/charset.c
-server/cmd/maildir.c
 server/imap/mailbox.c'
 find server auth maildir tls -name '*.[ch]' | sort | grep -vxF "$long" | xargs awk -v longest=$longest '
 	function judge() {

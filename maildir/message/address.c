@@ -2,15 +2,15 @@
  * address.c: the addresses of a header field.
  * Runs as: mail user.
  *
- * What is before "<", "@" or ":" is read once, as words, without knowing yet whether they are a display
- * name, a local part or a group's name.  So the words go to two texts at once: name has all of them,
- * with a blank where there were blanks or comments; mailbox has the last run that holds together by dots.
+ * The parser reads the words before "<", "@" or ":" once, when it cannot know yet whether they are a display
+ * name, a local part or a group's name.  So it adds them to two texts: name has all of them, with a blank
+ * for blanks or comments between; mailbox has the last run of words that dots join.
  */
 #include <string.h>
 
 #include "maildir/message/address.h"
 
-/* What ends a word.  Brackets and backslashes are no more than letters in a name: "[List] Anna". */
+/* The octets that end a word.  Brackets and backslashes are letters in a name: "[List] Anna". */
 #define PHRASE_STOPS "()<>@,;:\"."
 #define ANGLE_STOPS  "()<>@,;\"."
 #define DOMAIN_STOPS "()<>@,;:\".[]\\"
@@ -92,7 +92,7 @@ add_word(struct address_parser *parser, bool gap, bool dot)
 	mdtext_add(&parser->mailbox, parser->word.data, parser->word.len);
 }
 
-/* Words up to what tells what they are; that octet, or -1 at the end. */
+/* Reads words as far as the octet that says what they are, and returns it; -1 at the end. */
 static int
 read_phrase(struct address_parser *parser)
 {
@@ -124,7 +124,7 @@ read_domain_literal(struct address_parser *parser, struct mdtext *out)
 	parser->in.at += len;
 }
 
-/* Behind "@".  Blanks and comments around its dots are left out. */
+/* Reads the domain after "@" without blanks and comments around its dots. */
 static void
 read_domain(struct address_parser *parser, struct mdtext *out)
 {
@@ -150,7 +150,7 @@ read_domain(struct address_parser *parser, struct mdtext *out)
 }
 
 /*
- * "@a,@b:" before a local part.  Not one, when its colon is missing: then the cursor stays.
+ * "@a,@b:" before a local part.  Without its colon it is no route, and the cursor stays.
  * RFC 5322 section 4.4, obs-route.
  */
 static void
@@ -182,7 +182,7 @@ read_route(struct address_parser *parser)
 	*in = start;
 }
 
-/* Passes what has no meaning, up to the next address; over one ">" where that is still to come. */
+/* Passes what has no meaning, up to the next address; inside: a ">" is still to come. */
 static void
 skip_rest(struct address_parser *parser, bool inside)
 {
@@ -266,7 +266,7 @@ read_incomplete(struct address_parser *parser)
 	skip_rest(parser, false);
 }
 
-/* One element of the list; ADDRESS_NONE when it holds nothing. */
+/* Reads an element of the list; ADDRESS_NONE: it is empty. */
 static enum address_kind
 read_element(struct address_parser *parser)
 {
@@ -276,7 +276,7 @@ read_element(struct address_parser *parser)
 	stop = read_phrase(parser);
 	if (stop == ':') {
 		parser->in.at++;
-		if (parser->in_group) /* none inside another: a piece of junk */
+		if (parser->in_group) /* groups have no groups inside: junk */
 			return ADDRESS_NONE;
 		parser->in_group = true;
 		parser->mailbox.len = 0;

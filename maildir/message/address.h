@@ -1,8 +1,8 @@
 /*
  * address.h: the addresses of a header field, one after the other.  RFC 5322 sections 3.4 and 4.4.
  *
- * Whatever is written, as much as can be understood is told, each octet is looked at a bounded number
- * of times, and nothing is read behind the end.  RFC 2047 words stay as they are.
+ * The parser gives what it understands of any octets; it looks at each of them a bounded number of times, and
+ * never past the end.  RFC 2047 words stay as they are.
  */
 #ifndef MAILDIR_MESSAGE_ADDRESS_H
 #define MAILDIR_MESSAGE_ADDRESS_H
@@ -15,12 +15,12 @@
 
 enum address_kind {
 	ADDRESS_NONE, /* no more */
-	ADDRESS_MAILBOX, /* name and route may be empty; mailbox or host are where nothing was written */
+	ADDRESS_MAILBOX, /* name and route may be empty; so may mailbox or host where they are missing */
 	ADDRESS_GROUP,	   /* a group begins; mailbox is its name */
-	ADDRESS_GROUP_END, /* always told, also where its semicolon is missing */
+	ADDRESS_GROUP_END, /* comes for each group, also where the semicolon is missing */
 };
 
-/* A zeroed one is empty.  The texts are of the address told last. */
+/* A zeroed parser is empty.  The texts belong to the last address. */
 struct address_parser {
 	struct mdtext name;    /* without quotes; a comment where there is no name */
 	struct mdtext route;   /* "@a,@b" */

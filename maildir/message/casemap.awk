@@ -2,7 +2,7 @@
 # unicode.awk is read before it.
 #
 # For each character that i;unicode-casemap changes: its titlecase, decomposed until nothing more
-# decomposes (RFC 5051, section 2), as UTF-8.  The texts lie in one pool, each behind its length, equal
+# decomposes (RFC 5051, section 2), as UTF-8.  The texts lie in one pool, each after its length, equal
 # ones once; a character's place there is found through two tables, as most blocks of characters are
 # alike.  Hangul syllables are not here: casemap.c takes them apart by arithmetic.  Any POSIX awk, mawk
 # with its bytes too, will do.

@@ -113,7 +113,7 @@ name_next(const char *name, size_t len, size_t *at)
 	return 0;
 }
 
-/* Behind "x-", which means nothing. */
+/* After "x-", which means nothing. */
 static size_t
 name_start(const char *name, size_t len)
 {
@@ -292,7 +292,7 @@ unit(const char *in, size_t size, bool little)
 	return value;
 }
 
-/* One character of UTF-16 or UTF-32: how many octets it has; 0 when it is cut. */
+/* Reads a character of UTF-16 or UTF-32 and returns how many octets it has; 0: it is cut. */
 static size_t
 wide_next(const char *in, size_t len, size_t size, bool little, uint32_t *code_r)
 {
@@ -340,7 +340,7 @@ from_wide(const struct charset *charset, struct charset_carry *carry, const char
 	return at;
 }
 
-/* One call of iconv(3), which adds to the text; without from it ends the text. */
+/* Calls iconv(3) once, adding to out; without from that ends the text. */
 static size_t
 iconv_some(iconv_t handle, char **from, size_t *left, struct mdtext *out)
 {
@@ -355,8 +355,8 @@ iconv_some(iconv_t handle, char **from, size_t *left, struct mdtext *out)
 }
 
 /*
- * A run of iconv(3), which wants to be given octets that it could change; how much it took.  When it
- * can neither take nor give anything, the first octet is as good as malformed.
+ * Calls iconv(3), whose input is not const, until it has taken what it can; returns how much that was.  When it
+ * can neither take nor give anything, the first octet counts as malformed.
  */
 static size_t
 iconv_run(iconv_t handle, char *in, size_t len, struct mdtext *out)

@@ -1,10 +1,10 @@
 /*
  * charset.h: text of any charset as UTF-8, by iconv(3).
  *
- * glibc's converters are shared objects, which a process that is confined to a Maildir can neither
- * find nor map.  So the common ones are opened early, in the process that later forks into all the
- * others; a charset that was not is as good as unknown.  Charsets of single octets are tables, made by
- * charset.sh at build time, and need none of that; nor do the forms of Unicode, but for UTF-7.
+ * glibc's converters are shared objects, and a process that is confined to a Maildir can neither find nor map
+ * them.  So the process that later forks into all others opens the common converters early; a charset whose
+ * converter is not open is unknown.  Charsets of single octets need no converter: charset.sh makes tables of them
+ * at build time.  The forms of Unicode need none either, except UTF-7.
  */
 #ifndef MAILDIR_MESSAGE_CHARSET_H
 #define MAILDIR_MESSAGE_CHARSET_H
@@ -14,8 +14,8 @@
 
 #include "maildir/base/text.h"
 
-/* Opens the converters; to be called once, before any confinement.  Costs some milliseconds.  What the
- * system does not have (glibc's modules may be another package) is unknown, and nothing else. */
+/* Opens the converters; to be called before any confinement.  Costs some milliseconds.  A charset that the system
+ * does not have (glibc's modules may be another package) is unknown; that is no error. */
 void charset_load(void);
 
 struct charset;
@@ -25,22 +25,22 @@ struct charset;
 const struct charset *charset_find(const char *name, size_t len);
 
 /*
- * For text that does not say what it is, or says what nobody knows; it is us-ascii's too.  Octets that
- * are well-formed UTF-8 are that, others windows-1252.  Never NULL.
+ * For text without a charset, or with an unknown one; us-ascii is treated so, too.  Octets that are well-formed
+ * UTF-8 are read as UTF-8, others as windows-1252.  Never NULL.
  */
 const struct charset *charset_unmarked(void);
 
-/* Each name that charset_find knows in its usual form, for [BADCHARSET (...)]; NULL behind the last. */
+/* Each name that charset_find knows in its usual form, for [BADCHARSET (...)]; NULL after the last. */
 const char *charset_name(size_t n);
 
-/* Whether octets mean something else after a shift or an escape: then each text starts anew, and only
+/* Whether octets mean something else after a shift or an escape.  Such a text cannot continue another, and only
  * one at a time can be converted. */
 bool charset_stateful(const struct charset *charset);
 
 /*
- * A piece of text to UTF-8, added to out.  carry holds what of a character was cut off at the end of
- * the piece before (zeroed at the start); what is malformed becomes U+FFFD.  last: the text ends here,
- * and carry is as at the start.  What is added are whole characters.
+ * Converts a piece of text to UTF-8 and adds whole characters to out; malformed octets become U+FFFD.  carry is
+ * zeroed at the start of a text; it holds the beginning of a character that was cut at the end of a piece.
+ * last: the text ends here, and carry is zeroed again.
  */
 enum { CHARSET_CARRY = 16 };
 

@@ -49,7 +49,7 @@ skip_weekday(struct field_cursor *in)
 	field_cfws(in, NULL);
 }
 
-/* 1 to 12; or 13: there is none. */
+/* 1 to 12; 13: no month. */
 static size_t
 read_month(struct field_cursor *in)
 {

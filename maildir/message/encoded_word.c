@@ -21,9 +21,9 @@ struct word {
 	const char *payload, *end; /* of the payload */
 };
 
-/* What was not complete in the charset so far cannot become so any more. */
+/* Text in another charset follows: a character that is cut stays so. */
 static void
-encoded_word_finish(struct encoded_words *words, struct mdtext *out)
+finish(struct encoded_words *words, struct mdtext *out)
 {
 	if (words->charset != NULL)
 		charset_to_utf8(words->charset, &words->carry, NULL, 0, true, out);
@@ -40,9 +40,9 @@ all_blank(const char *text, size_t len)
 	return at == len;
 }
 
-/* Text outside of words.  Blanks behind one wait for what comes. */
+/* Text between encoded words.  Blanks after a word are held: only the next octets tell whether they count. */
 static void
-encoded_word_plain(struct encoded_words *words, const char *text, size_t len, struct mdtext *out)
+add_plain(struct encoded_words *words, const char *text, size_t len, struct mdtext *out)
 {
 	if (len == 0)
 		return;
@@ -52,7 +52,7 @@ encoded_word_plain(struct encoded_words *words, const char *text, size_t len, st
 			words->blanks_len += len;
 			return;
 		}
-		encoded_word_finish(words, out);
+		finish(words, out);
 		mdtext_add(out, words->blanks, words->blanks_len);
 		words->blanks_len = 0;
 		words->after_word = false;
@@ -84,7 +84,7 @@ decode_q(const char **at, const char *end, char *out, size_t size)
 }
 
 static void
-encoded_word_decode(struct encoded_words *words, const struct word *word, struct mdtext *out)
+decode_payload(struct encoded_words *words, const struct word *word, struct mdtext *out)
 {
 	char data[PIECE + sizeof(((struct transfer_decoder *)0)->held)];
 	const char *at = word->payload;
@@ -107,20 +107,20 @@ encoded_word_decode(struct encoded_words *words, const struct word *word, struct
 	charset_to_utf8(words->charset, &words->carry, data, n, false, out);
 }
 
-/* A word begins anew, unless it goes on in the charset of the one that it follows. */
+/* A word continues the word before it, unless its charset is another. */
 static void
-encoded_word_word(struct encoded_words *words, const struct word *word, struct mdtext *out)
+add_word(struct encoded_words *words, const struct word *word, struct mdtext *out)
 {
 	if (!words->after_word || words->charset != word->charset ||
 	    charset_stateful(word->charset))
-		encoded_word_finish(words, out);
+		finish(words, out);
 	words->charset = word->charset;
 	words->blanks_len = 0;
 	words->after_word = true;
-	encoded_word_decode(words, word, out);
+	decode_payload(words, word, out);
 }
 
-/* Where the text has these two octets next, or its end. */
+/* The next place of these two octets, or the end. */
 static const char *
 find_two(const char *at, const char *end, const char *two)
 {
@@ -130,8 +130,8 @@ find_two(const char *at, const char *end, const char *two)
 }
 
 /*
- * The word that the "=?" at start begins, or false.  *mark is the first "?=" at or behind an earlier
- * start, kept so that a text full of beginnings is searched only once.
+ * Parses the word that begins with the "=?" at start; false: that begins no word.  *mark is the first "?=" after
+ * an earlier start; it is kept so that a text full of beginnings is searched only once.
  */
 static bool
 word_parse(const char *start, const char *end, const char **mark, struct word *word_r)
@@ -150,10 +150,10 @@ word_parse(const char *start, const char *end, const char **mark, struct word *w
 	if (*mark < word_r->payload)
 		*mark = find_two(word_r->payload, end, "?=");
 	word_r->end = *mark;
-	/* A word inside means that this one has no end. */
+	/* If another word begins before the end, this one has no end. */
 	if (*mark == end || find_two(word_r->payload, *mark, "=?") != *mark)
 		return false;
-	/* RFC 2231, section 5: a language behind the charset. */
+	/* RFC 2231, section 5: a language after the charset. */
 	star = memchr(name, '*', (size_t)(at - name));
 	word_r->charset = charset_find(name, (size_t)((star != NULL ? star : at) - name));
 	if (word_r->charset == NULL)
@@ -172,17 +172,17 @@ encoded_word_feed(struct encoded_words *words, const char *text, size_t len, str
 			at += 2;
 			continue;
 		}
-		encoded_word_plain(words, from, (size_t)(at - from), out);
-		encoded_word_word(words, &word, out);
+		add_plain(words, from, (size_t)(at - from), out);
+		add_word(words, &word, out);
 		from = at = word.end + 2;
 	}
-	encoded_word_plain(words, from, (size_t)(end - from), out);
+	add_plain(words, from, (size_t)(end - from), out);
 }
 
 void
 encoded_word_end(struct encoded_words *words, struct mdtext *out)
 {
-	encoded_word_finish(words, out);
+	finish(words, out);
 	mdtext_add(out, words->blanks, words->blanks_len);
 	memset(words, 0, sizeof(*words));
 }

@@ -10,24 +10,23 @@
 #include "maildir/base/text.h"
 #include "maildir/message/charset.h"
 
-/* Blanks behind an encoded word that may vanish; more than these stay.  Folding leaves one or two. */
+/* So many blanks after an encoded word may vanish; more stay.  Folding leaves one or two. */
 enum { ENCODED_WORD_BLANKS = 64 };
 
-/* A zeroed one is at the start of a text. */
+/* A zeroed struct is at the start of a text. */
 struct encoded_words {
 	const struct charset *charset; /* of what carry holds; NULL: nothing yet */
 	struct charset_carry carry;
-	bool after_word; /* nothing but blanks since an encoded word: */
+	bool after_word; /* only these blanks came since an encoded word */
 	char blanks[ENCODED_WORD_BLANKS];
 	size_t blanks_len;
 };
 
 /*
- * Decodes a piece of an unfolded text, adding UTF-8 to out; a piece must not end inside an encoded word,
- * so cut where a line was folded.  Encoded words are found anywhere, as mail has them also in quoted
- * strings; blanks between two of them vanish, and a character that was cut between two is put
- * together.  A charset that is unknown, and octets that are no ASCII, are read as charset_unmarked
- * does.
+ * Decodes a piece of an unfolded text, and adds UTF-8 to out.  A piece must not end inside an encoded word; cut
+ * the text where a line was folded.  Encoded words are decoded anywhere, as mail has them in quoted strings,
+ * too.  Blanks between two of them vanish, and a character that was cut between two is put together.  Unknown
+ * charsets and octets that are no ASCII are read as charset_unmarked says.
  */
 void encoded_word_feed(
     struct encoded_words *words, const char *text, size_t len, struct mdtext *out);
@@ -36,9 +35,8 @@ void encoded_word_feed(
 void encoded_word_end(struct encoded_words *words, struct mdtext *out);
 
 /*
- * Of blanks in a text one is left: programs fold at a blank and begin the next line with another, which nobody
- * who reads the field sees, and the names of ENVELOPE have none of it either.  after_blank: what came before
- * ended in one; the result says so of this text.
+ * Makes one blank of several: programs fold a line at a blank and begin the next with another, and a reader of the
+ * field sees one.  after_blank: the text before this one ended in a blank; the result is that for this text.
  */
 bool encoded_word_squeeze(struct mdtext *text, bool after_blank);
 

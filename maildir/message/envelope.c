@@ -8,7 +8,7 @@
 #include "maildir/message/charset.h"
 #include "maildir/message/mime_internal.h"
 
-/* Longer strings are literals: clients read quoted ones into lines of theirs. */
+/* Longer strings are literals: clients read quoted strings into lines of limited length. */
 enum { QUOTED_MAX = 500 };
 
 /*
@@ -94,7 +94,7 @@ put_address(struct writer *w, enum address_kind kind)
 	mdtext_add(w->out, ")", 1);
 }
 
-/* Adds the addresses of one text; *any: there were some before, and the list is begun. */
+/* Adds the addresses of a text; *any: the list is not empty, and has begun. */
 static void
 put_list(struct writer *w, const struct mime_value *value, bool *any)
 {
@@ -116,7 +116,7 @@ put_list(struct writer *w, const struct mime_value *value, bool *any)
 	}
 }
 
-/* The addresses of a field; false: there is none, and nothing was added. */
+/* Adds the addresses of a field; false: the field has no address, and nothing was added. */
 static bool
 put_addresses(struct writer *w, enum mime_field field)
 {

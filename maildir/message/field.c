@@ -18,7 +18,7 @@ is_blank(int c)
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* Behind a backslash: the octet it escapes, or the backslash itself when nothing is left. */
+/* At a backslash: returns the octet that it escapes, or the backslash if nothing follows. */
 static const char *
 escaped(struct field_cursor *cursor)
 {

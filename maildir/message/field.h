@@ -10,7 +10,7 @@
 
 #include "maildir/base/text.h"
 
-/* A field's text, unfolded, and how far it is read.  No function here reads at end or behind it. */
+/* A field's text, unfolded, and how far it is read.  No function reads at end or after it. */
 struct field_cursor {
 	const char *at, *end;
 };
@@ -19,12 +19,12 @@ struct field_cursor {
 int field_peek(const struct field_cursor *cursor);
 
 /*
- * Passes over blanks and comments; whether there were any.  The text of the last comment that says
- * something replaces what is in comment, where that is not NULL.  What is nested only costs a counter.
+ * Passes over blanks and comments; true: there were some.  The text of the last comment that is not empty
+ * replaces what is in comment, if that is not NULL.  Nested comments cost a counter only.
  */
 bool field_cfws(struct field_cursor *cursor, struct mdtext *comment);
 
-/* At a quotation mark: adds the text without quotes and escapes.  One that is never closed ends where
+/* At a quotation mark: adds the text without quotes and escapes.  A string that is never closed ends where
  * the field ends. */
 void field_quoted(struct field_cursor *cursor, struct mdtext *out);
 

@@ -29,7 +29,7 @@ is_line_end(const char *line, size_t len)
 	return line[len - 1] == '\n' && (len == 1 || (len == 2 && line[0] == '\r'));
 }
 
-/* Where the line, or as much of it as can be a name, has a colon or ends; or end. */
+/* The colon or the end of the line that comes first; or end. */
 static const char *
 name_end(const char *at, const char *end)
 {
@@ -57,7 +57,8 @@ begin_field(struct header_reader *reader, const char *octets, size_t len)
 	return HEADER_FIELD;
 }
 
-/* The beginning of a line that does not go on with a field: held until its colon, its end, or too much came. */
+/* Reads the beginning of a line that may be a field, and holds it until its colon or its end has come, or more than
+ * a name can have. */
 static enum header_event
 read_name(struct header_reader *reader, const char **at, const char *end)
 {

@@ -2,8 +2,8 @@
  * header.h: the lines of a header, taken apart as they come or where they all are; and choosing fields
  * for HEADER.FIELDS.  RFC 5322 section 2.2.
  *
- * A line that begins with a blank belongs to the field before it.  A line that is no field, because it has no
- * colon or goes on where nothing has begun, counts as a field without a name.  Only a blank line ends a header.
+ * A line that begins with a blank belongs to the field before it.  A line without a colon counts as a field without
+ * a name; so does a first line that begins with a blank.  Only an empty line ends a header.
  */
 #ifndef MAILDIR_MESSAGE_HEADER_H
 #define MAILDIR_MESSAGE_HEADER_H
@@ -18,10 +18,10 @@ enum {
 }; /* octets with the colon: no line is longer, RFC 5322 section 2.1.1 */
 
 enum header_event {
-	HEADER_MORE, /* all octets were taken */
-	HEADER_FIELD, /* a field begins: its octets as far as the colon, or none when it has no name */
-	HEADER_TEXT, /* octets of its lines as they are, of one line at a time */
-	HEADER_END,  /* the blank line; nothing comes after it */
+	HEADER_MORE,  /* all octets were taken */
+	HEADER_FIELD, /* a field begins: its octets through the colon; without a name, no octets */
+	HEADER_TEXT,  /* octets of its lines as they are, of one line at a time */
+	HEADER_END,   /* the empty line; nothing comes after it */
 };
 
 /* A zeroed reader is at the start of a header. */
@@ -40,8 +40,8 @@ struct header_reader {
 void header_begin(struct header_reader *reader);
 /* Takes octets from *at on, which moves, and gives what comes next. */
 enum header_event header_next(struct header_reader *reader, const char **at, const char *end);
-/* No octets follow.  true: they ended in a name; that is as HEADER_FIELD without a name, and header_next gives
- * the text of it. */
+/* No octets follow.  true: the last line has neither colon nor end.  Then this was HEADER_FIELD for a field without a
+ * name, and header_next gives its text. */
 bool header_cut(struct header_reader *reader);
 
 /* Adds the text of HEADER_TEXT without the end of its line. */
@@ -50,7 +50,7 @@ void header_unfold(struct mdtext *text, const char *octets, size_t len);
 /* A field in a row of whole lines. */
 struct header_field {
 	const char *name, *value, *end; /* value: after the colon; end: after its last line */
-	size_t name_len;		/* 0: it has none */
+	size_t name_len;		/* 0: it has no name */
 };
 /* The first field of the lines, which are not empty. */
 void header_field(const char *lines, const char *end, struct header_field *field_r);
@@ -71,8 +71,8 @@ struct header_filter {
 
 /*
  * Adds to out what of the next octets belongs to the chosen fields: their lines as they are, folded
- * ones too, in the order of the message, and the blank line that ends a header (none where the header
- * has none: RFC 9051 section 6.4.5).  Only except chooses fields without a name.
+ * lines too, in the order of the message, and the empty line that ends a header, if the header has it (RFC 9051
+ * section 6.4.5).  Only except chooses fields without a name.
  */
 void header_filter(
     struct header_filter *filter, const char *octets, size_t len, struct mdtext *out);

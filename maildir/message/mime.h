@@ -2,10 +2,10 @@
  * mime.h: the structure of a message: its parts, where they lie on the wire, and what IMAP tells of
  * them.  RFC 5322, 2045, 2046, 2183, 2231, 6532.
  *
- * A message is fed in pieces as they come from a source (CRLF lines).  The parser is iterative
- * and its memory bounded whatever the message: what is beyond a limit is application/octet-stream, or is
- * not told; the octets themselves are always all counted.  Nothing here decodes: RFC 2047 words stay
- * as they are.  A NUL in a header, which IMAP cannot tell, is told as U+FFFD.
+ * The parser is fed with a message in pieces as they come from a source (CRLF lines).  It does not recurse, and
+ * its memory is bounded.  A part beyond a limit becomes application/octet-stream or is left out; but all octets
+ * are counted.  RFC 2047 words stay as they are.  A NUL in a header, which IMAP cannot transmit, becomes
+ * U+FFFD.
  */
 #ifndef MAILDIR_MESSAGE_MIME_H
 #define MAILDIR_MESSAGE_MIME_H
@@ -37,7 +37,7 @@ struct mime_part {
 	uint64_t header_at, header_size; /* with the blank line */
 	uint64_t body_at, body_size;
 	uint32_t body_lines;
-	const char *type, *subtype; /* as written; "text" and "plain" when there is none */
+	const char *type, *subtype; /* as written; "text" and "plain" if it is missing */
 	const char *encoding;	    /* Content-Transfer-Encoding's word, or NULL */
 	const char *charset;	    /* of Content-Type, or NULL */
 };
@@ -47,23 +47,22 @@ struct mime;
 struct mime *mime_new(void); /* NULL: ENOMEM */
 void mime_free(struct mime **mime);
 void mime_feed(struct mime *mime, const void *octets, size_t len);
-/* The message is over.  -1: memory was short. */
+/* The message is over.  -1: ENOMEM. */
 int mime_end(struct mime *mime);
 
-/* All of it: reads a message.  -1: as its source, or ENOMEM. */
+/* Reads a message to its end.  -1: as its source, or ENOMEM. */
 int mime_read(const struct source *source, struct mime **mime_r);
 
 size_t mime_count(const struct mime *mime); /* at least 1: part 0 is the message itself */
 const struct mime_part *mime_part(const struct mime *mime, uint32_t index);
 
 /*
- * The part that section numbers (each from 1) name, by RFC 9051 section 6.4.5: of a message that is
- * no multipart part 1 is its text; numbers behind a message/rfc822 part go into the message inside.
- * count 0 is the message.  MIME_NONE: there is none.
+ * The part that section numbers (each from 1) name, by RFC 9051 section 6.4.5.  If a message is no multipart, its
+ * part 1 is its text; numbers after a message/rfc822 part go into the message inside.  count 0 is the message.
+ * MIME_NONE: there is no such part.
  *
- * *body_of_r: numbers that end at "part 1 of a message that is no multipart" name the same part as
- * the message; then it is true, and BODY[n] means the body, without the header, and n.MIME the
- * header of the message.
+ * *body_of_r is true if the numbers end at "part 1 of a message that is no multipart", which is the same part as
+ * the message.  Then BODY[n] means the body without the header, and n.MIME the header of the message.
  */
 uint32_t mime_find(const struct mime *mime, const uint32_t *numbers, size_t count, bool *body_of_r);
 
@@ -74,8 +73,8 @@ uint32_t mime_find(const struct mime *mime, const uint32_t *numbers, size_t coun
 void mime_put_envelope(const struct mime *mime, uint32_t part, bool utf8, struct mdtext *out);
 
 /*
- * BODY (extended false) or BODYSTRUCTURE, with its parentheses.  Only with utf8 is message/global told
- * with the message inside, as RFC 9051 has it; in RFC 3501 it is a part like any other.
+ * BODY (extended false) or BODYSTRUCTURE, with its parentheses.  Only with utf8 does message/global show the
+ * message inside, as RFC 9051 wants it; in RFC 3501 it is a part like any other.
  */
 void mime_put_structure(const struct mime *mime, bool extended, bool utf8, struct mdtext *out);
 /* The same for IMAP4rev2, as with utf8: where a parameter's value has a charset (RFC 2231 section 4) it is UTF-8
@@ -87,13 +86,13 @@ bool mime_rev2_differs(const char *structure, size_t len);
 /* --- content transfer encodings, undone piece by piece: RFC 2045 section 6 --- */
 
 enum transfer_encoding {
-	TRANSFER_IDENTITY, /* 7bit, 8bit, binary, none */
+	TRANSFER_IDENTITY, /* 7bit, 8bit, binary, or not named */
 	TRANSFER_BASE64,
 	TRANSFER_QUOTED_PRINTABLE,
 	TRANSFER_UNKNOWN, /* RFC 3516: NO [UNKNOWN-CTE] */
 };
 
-/* By the word of Content-Transfer-Encoding (NULL: there was none). */
+/* By the word of Content-Transfer-Encoding, or NULL. */
 enum transfer_encoding transfer_encoding(const char *word);
 
 struct transfer_decoder {

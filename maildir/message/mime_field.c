@@ -3,8 +3,8 @@
  * Runs as: mail user.
  *
  * Fields that IMAP does not tell are passed over without being kept.
- * Of Content-* fields that come twice the first counts.  Of the fields of an envelope the last does,
- * but addresses are told all of them: else one could show a From that nobody checked.
+ * If a Content-* field comes twice, the first counts.  Of the fields of an envelope the last counts; but all
+ * addresses are told, so that a message cannot show a From that nobody checked.
  */
 #include <string.h>
 
@@ -46,7 +46,7 @@ field_of(const char *name, size_t len)
 	return (enum mime_field)caseless_find(names, FIELD_OTHER, name, len);
 }
 
-/* A token at the cursor, after blanks and comments; NULL: there is none. */
+/* Reads a token after blanks and comments; NULL: no token is there. */
 static const char *
 read_token(struct mime *mime, struct field_cursor *in)
 {
@@ -83,8 +83,8 @@ add_parameter(struct mime *mime, const char *name, const char *value)
 }
 
 /*
- * Parameters to the end of the field.  What stands between one value and the next name, a semicolon
- * or none or two, means nothing.
+ * Parameters to the end of the field.  Between a value and the next name there may be a semicolon, none or several;
+ * other octets there are ignored.
  */
 static void
 read_parameters(struct mime *mime, struct field_cursor *in, struct mime_parameters *parameters)
@@ -128,7 +128,7 @@ find_parameter(const struct mime *mime, const struct mime_parameters *parameters
 	return NULL;
 }
 
-/* Malformed, it counts as none: RFC 2045 section 5.2. */
+/* A malformed field is ignored: RFC 2045 section 5.2. */
 static void
 take_type(struct mime *mime, struct mime_node *node, struct field_cursor *in)
 {
@@ -209,7 +209,7 @@ take_field(struct mime *mime, enum mime_field field, const char *text, size_t le
 {
 	struct mime_node *node = &mime->node[mime->current];
 	struct field_cursor in = {text, text + len};
-	/* What keeping it costs beside its octets counts too: fields may be empty and many. */
+	/* The memory beside its octets counts, too: fields may be empty and many. */
 	size_t cost = len + sizeof(struct mime_value);
 
 	if (mime->kept + cost > MIME_HEADER_MAX)

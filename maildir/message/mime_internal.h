@@ -42,7 +42,7 @@ enum mime_field {
 	FIELD_OTHER,
 };
 
-/* The text of a field of an envelope.  One that comes again is chained. */
+/* The text of a field of an envelope.  If the field comes again, the texts are chained. */
 struct mime_value {
 	const char *text;
 	size_t len;
@@ -63,7 +63,7 @@ struct mime_parameters {
 	uint32_t first, count;
 };
 
-/* A part: what others see, and what is told of it. */
+/* A part: what others see of it, and what its header says. */
 struct mime_node {
 	struct mime_part pub;
 	uint32_t last_child;
@@ -105,7 +105,7 @@ struct mime {
 	struct mdtext word; /* being read */
 	bool failed;
 
-	/* Where the parser is. */
+	/* The place of the parser. */
 	uint64_t at, line_at; /* the next octet, the first of its line */
 	uint64_t lines;	      /* line ends before at */
 	unsigned line_end;    /* octets of the line end before line_at: 0 to 2 */
@@ -127,7 +127,7 @@ struct mime {
 void *mime_room(struct mime *mime, void *array, size_t count, size_t *room, size_t size);
 /* A copy that lives as long as the message; NULL: memory was short, which is noted. */
 const char *mime_keep(struct mime *mime, const char *text, size_t len);
-/* Whether a word is that one, without case; NULL is none. */
+/* Whether a word, or NULL, is that word in any case of letters. */
 bool mime_word_is(const char *word, const char *text);
 bool mime_is_message_type(const struct mime_part *part);
 /* Whether the part is a message, with a header of its own. */

@@ -2,10 +2,9 @@
  * mime_parameter.c: joins the pieces of parameters: name*0, name*1* and so on become name or name*.
  * Runs as: mail user.
  *
- * RFC 9051 section 7.5.2 asks servers to.  The percent encoding and the charset stay as they are, so
- * nothing is lost: the value of name* is an extended one as RFC 2231 section 4 has it; structure.c decodes it
- * for IMAP4rev2.  Where a piece is
- * missing or comes twice nothing can be joined, and each is told as it is written.
+ * RFC 9051 section 7.5.2 asks servers to do so.  The percent encoding and the charset stay as they are, so that
+ * nothing is lost: the value of name* is extended as in RFC 2231 section 4, and structure.c decodes it for
+ * IMAP4rev2.  If a piece is missing or comes twice, nothing is joined, and each piece is told as it is written.
  */
 #include <string.h>
 #include <strings.h>
@@ -13,9 +12,9 @@
 #include "maildir/message/mime_internal.h"
 
 enum {
-	/* More than that no value has; RFC 2231 section 3 allows no leading zeros. */
+	/* No value has more pieces; RFC 2231 section 3 allows no leading zeros. */
 	SECTION_DIGITS = 3,
-	/* Of longer names pieces are not joined: all are compared to all. */
+	/* Pieces with longer names are not joined, as each name is compared to all others. */
 	NAME_MAX_LEN = 100,
 };
 

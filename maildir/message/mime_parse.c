@@ -2,11 +2,11 @@
  * mime_parse.c: finds the parts of a message, line by line, as its octets come.
  * Runs as: mail user.
  *
- * Of a line only the first octets are looked at, and they are held only when they may be a boundary:
- * "--" and the boundary of any multipart that is open, whatever follows (RFC 2046 section 5.1.1: it is
- * sufficient that the boundary appears in its entirety).  Where several fit, the longest is meant, and
- * of equal ones the innermost; all parts inside that multipart end there, with or without boundaries
- * of their own.  The line end before a boundary belongs to the boundary.
+ * The parser looks only at the first octets of a line, and holds them only if they may be a boundary: "--" and the
+ * boundary of any multipart that is open, whatever follows (RFC 2046 section 5.1.1: it is sufficient that the
+ * boundary appears in its entirety).  If several boundaries fit, the longest counts, and of equal ones the
+ * innermost.  All parts inside that multipart end there, with or without boundaries of their own.  The line end
+ * before a boundary belongs to the boundary.
  */
 #include <errno.h>
 #include <string.h>

@@ -13,7 +13,7 @@
 #include "maildir/message/utf8.h"
 
 struct decomposition {
-	uint32_t code, first, second; /* second: 0 when there is none */
+	uint32_t code, first, second; /* second: 0 if the character becomes one other */
 };
 
 struct class_run {
@@ -121,7 +121,7 @@ decompose(struct row *row, uint32_t code)
 	return true;
 }
 
-/* What two characters are together; 0: they stay two. */
+/* The character that two become; 0: they stay two. */
 static uint32_t
 composed(uint32_t first, uint32_t second)
 {

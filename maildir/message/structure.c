@@ -43,7 +43,7 @@ tells_message(const struct writer *w, const struct mime_part *part)
 	return mime_is_message_type(part) && (w->utf8 || mime_word_is(part->subtype, "rfc822"));
 }
 
-/* What is percent-encoded in a text, and the rest as it is. */
+/* Adds a text, and decodes what is percent-encoded in it. */
 static void
 add_octets(const char *text, struct mdtext *out)
 {
@@ -147,7 +147,7 @@ put_language(struct writer *w, const char *language)
 	mdtext_clear(&tag);
 }
 
-/* What ends the extension data of every kind of part. */
+/* The end of the extension data, which is the same for all kinds of parts. */
 static void
 put_extension(struct writer *w, const struct mime_node *node)
 {
@@ -175,7 +175,7 @@ put_basic(struct writer *w, const struct mime_node *node)
 	mdtext_addf(w->out, " %" PRIu64, node->pub.body_size);
 }
 
-/* What comes before the parts inside. */
+/* The text before that of the parts inside. */
 static void
 put_begin(struct writer *w, uint32_t index)
 {
@@ -199,7 +199,7 @@ put_begin(struct writer *w, uint32_t index)
 	put(w, w->extended ? " NIL NIL NIL NIL)" : ")");
 }
 
-/* What comes after them. */
+/* The text after that of the parts inside. */
 static void
 put_end(struct writer *w, uint32_t index)
 {

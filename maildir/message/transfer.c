@@ -11,7 +11,7 @@
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
-/* What an octet is to base64, beside the values 0 to 63. */
+/* Octets in base64 that have no value from 0 to 63. */
 enum { B64_PAD = 64, B64_OTHER = 65 };
 
 enum transfer_encoding
@@ -131,8 +131,8 @@ base64_feed(struct transfer_decoder *decoder, const unsigned char *in, size_t le
 /* --- quoted-printable --- */
 
 /*
- * What cannot be judged yet is held: blanks, which count only if the line goes on (RFC 2045, section
- * 6.7, rule 3), or an "=" with what came behind it.
+ * The decoder holds octets that it cannot judge yet: blanks, which count only if the line goes on (RFC 2045,
+ * section 6.7, rule 3), or an "=" with what came after it.
  */
 
 static bool

@@ -3,7 +3,7 @@
  * Runs as: mail user.
  *
  * Modified UTF-7 is taken in its one canonical form only: else two names would be one to a client and
- * two on disk.  What a name must not hold (controls) is malformed in both encodings.
+ * two on disk.  Controls, which no name may have, are refused in both encodings.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,7 +22,7 @@ enum {
 /* RFC 3501 section 5.1.3: "," where BASE64 has "/". */
 static const char BASE64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+,";
 
-/* Where a result goes; its NUL has room after end. */
+/* Room for a result; its NUL has room after end. */
 struct output {
 	char *at, *end;
 };
@@ -35,7 +35,7 @@ is_control(uint32_t code)
 	       code == PARAGRAPH_SEPARATOR;
 }
 
-/* What modified UTF-7 leaves as it is, and "&". */
+/* Characters that modified UTF-7 leaves as they are, and "&". */
 static bool
 is_printable(uint32_t code)
 {
@@ -52,7 +52,7 @@ put(struct output *out, const char *octets, size_t len)
 	return true;
 }
 
-/* One unit of UTF-16; *high: the first half of a pair that waits for the second, or 0. */
+/* Decodes a unit of UTF-16; *high: the first half of a pair that waits for the second, or 0. */
 static enum utf7
 decode_unit(uint32_t unit, uint32_t *high, struct output *out)
 {

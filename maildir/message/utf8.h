@@ -61,7 +61,7 @@ enum {
 	HANGUL_TRAILING = 0x11a7,
 	HANGUL_LEADINGS = 19,
 	HANGUL_VOWELS = 21,
-	HANGUL_TRAILINGS = 28, /* and none */
+	HANGUL_TRAILINGS = 28, /* the first of them is no character */
 };
 
 #endif

@@ -52,7 +52,9 @@ take_use(
 			return false;
 		}
 	}
-	return args_close(args) && args_close(args) && args_end(args);
+	if (!args_close(args))
+		return false;
+	return args_close(args) && args_end(args);
 }
 
 /* RFC 8474 section 4.1: the answer tells the new mailbox's id, which its first sync gives it. */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "server/log.h"
@@ -51,6 +52,20 @@ process_title(const char *role)
 		return;
 	memset(title_at, 0, title_size);
 	(void)snprintf(title_at, title_size, "sallyport: %s", role);
+}
+
+pid_t
+process_fork(int type, int *end_r)
+{
+	int pair[2] = {-1, -1};
+	pid_t pid = -1;
+
+	if (socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, pair) == 0) {
+		pid = fork();
+		close(pair[pid != 0]);
+	}
+	*end_r = pair[pid == 0];
+	return pid;
 }
 
 static int

@@ -16,6 +16,7 @@
 #include "server/log.h"
 #include "server/master/limits.h"
 #include "server/master/master_state.h"
+#include "server/process.h"
 #include "server/protocol.h"
 #include "server/worker/worker.h"
 
@@ -122,7 +123,6 @@ static void
 start_worker(struct master *m, struct connection *c, int fd, const struct conf_listener *listener,
     enum refusal refusal)
 {
-	int pair[2];
 	pid_t worker;
 	struct worker_start start = {
 	    .conf = m->conf,
@@ -137,28 +137,22 @@ start_worker(struct master *m, struct connection *c, int fd, const struct conf_l
 	    .tls_server = m->serving->tls,
 	};
 
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == -1) {
-		admit_pause(m, "socketpair");
-		return;
-	}
-	c->peer = pair[0];
-	start.reader_fd = pair[1];
 	start.key_fd = certificates_channel(m->serving);
 	if (start.key_fd == -1) {
 		admit_pause(m, "channel to the key process");
-		close(pair[1]);
 		return;
 	}
-	worker = fork(); /* the child has no c any more: see connection.h */
+	/* The child has no c any more: see connection.h. */
+	worker = process_fork(SOCK_STREAM, &start.reader_fd);
 	if (worker == 0)
 		worker_main(&start);
-	close(pair[1]);
-	close(start.key_fd);
 	c->worker = worker;
+	c->peer = start.reader_fd;
 	if (worker == -1)
 		admit_pause(m, "fork");
 	else
 		events_watch_connection(m, c->peer, SOURCE_PEER, c);
+	close(start.key_fd);
 }
 
 /* The log names the address that the client reached, as lip: a listener's own may be any. */

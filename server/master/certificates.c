@@ -25,6 +25,7 @@
 #include "server/master/files.h"
 #include "server/master/master_state.h"
 #include "server/master/selftest.h"
+#include "server/process.h"
 #include "tls/tls.h"
 
 /* --- the files --- */
@@ -64,16 +65,11 @@ load(struct certificates *c, const struct conf *conf)
 static int
 fork_key(struct master *m, struct certificates *c)
 {
-	int pair[2] = {-1, -1};
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0)
-		c->key = fork();
+	c->key = process_fork(SOCK_SEQPACKET, &c->control);
 	if (c->key == 0)
-		key_main(m->conf, &m->service_users, pair[1]);
+		key_main(m->conf, &m->service_users, c->control);
 	if (c->key == -1)
 		log_event(LOG_ERROR, "master", "no-key-process", "error", strerror(errno));
-	close(pair[1]);
-	c->control = pair[0];
 	return c->key == -1 ? -1 : 0;
 }
 
@@ -191,8 +187,7 @@ static void
 start(struct master *m, struct certificates *c)
 {
 	m->coming = c;
-	c->control = -1;
-	c->key = c->test = -1;
+	c->test = -1;
 	c->fingerprint = fingerprint(m->conf);
 	/* The key process is forked first, so that it inherits as little as can be. */
 	if (fork_key(m, c) == -1 || load(c, m->conf) == -1)

@@ -18,6 +18,7 @@
 #include "server/log.h"
 #include "server/master/limits.h"
 #include "server/master/master_state.h"
+#include "server/process.h"
 #include "server/protocol.h"
 #include "server/reader/reader.h"
 
@@ -38,31 +39,23 @@ start_reader(struct master *m, struct connection *c)
 	    .protocol = c->protocol,
 	    .worker_fd = c->peer,
 	};
-	int pair[2];
 	pid_t reader;
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1) {
-		admit_pause(m, "socketpair");
-		give_up(m, c, MASTER_PATIENCE);
-		return;
-	}
-	start.master_fd = pair[1];
 	c->tried_at = clock_now();
 	start.answer_at = limits_answer_at(c->by_address, c->tried_at, m->conf->failure_delay);
 	log_set_connection(c->id, c->address, c->port);
-	reader = fork(); /* the child has no c any more: see connection.h */
+	/* The child has no c any more: see connection.h. */
+	reader = process_fork(SOCK_SEQPACKET, &start.master_fd);
 	if (reader == 0)
 		reader_main(&start);
 	log_set_connection(0, "", 0);
-	close(pair[1]);
+	c->reader = reader;
+	c->ask = start.master_fd;
 	if (reader == -1) {
 		admit_pause(m, "fork");
-		close(pair[0]);
 		give_up(m, c, MASTER_PATIENCE);
 		return;
 	}
-	c->reader = reader;
-	c->ask = pair[0];
 	c->state = CONNECTION_ASKING;
 	events_watch_connection(m, c->ask, SOURCE_ASK, c);
 }

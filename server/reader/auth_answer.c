@@ -117,24 +117,21 @@ auth_answer_password(const struct conf *conf, struct auth_request *request,
     struct auth_account *account_r, const char **reason_r)
 {
 	enum auth_verdict verdict = AUTH_BROKEN;
-	int pair[2];
 	pid_t pid;
+	int end;
 
 	memset(account_r, 0, sizeof(*account_r));
 	*reason_r = "no process for the check can be made: see the limits for processes and files";
 	if (!auth_name_valid(request->name, strlen(request->name)))
 		explicit_bzero(request->name,
 		    sizeof(request->name)); /* nobody is ""; the check costs the same */
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
-		pair[0] = pair[1] = -1;
-	pid = pair[0] != -1 ? fork() : -1;
+	pid = process_fork(SOCK_SEQPACKET, &end);
 	if (pid == 0)
-		check_main(conf, request, pair[1]);
+		check_main(conf, request, end);
 	explicit_bzero(request->password, sizeof(request->password));
-	close(pair[1]);
 	if (pid != -1)
-		verdict = wait_for_child(pid, pair[0], account_r, reason_r);
-	close(pair[0]);
+		verdict = wait_for_child(pid, end, account_r, reason_r);
+	close(end);
 	return verdict;
 }
 

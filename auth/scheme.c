@@ -87,9 +87,9 @@ setting_sha(const char *at)
 }
 
 /*
- * A digit each for the flavor (j), the logarithm of the blocks (2 to 31) and the size of a block, "$",
- * and a salt whose last digit has no bits beyond its octets.  So crypt_gensalt(3) writes it; other
- * programs may use more and longer numbers.
+ * A digit each for the flavor, the logarithm of the blocks (2 to 31) and the size of a block, "$", and a
+ * salt whose last digit has no bits beyond its octets.  crypt_gensalt(3) writes flavor j and no more
+ * numbers; other programs may use the two other flavors, and more and longer numbers.
  */
 static enum scheme_setting
 setting_yescrypt(const char *at)
@@ -105,10 +105,10 @@ setting_yescrypt(const char *at)
 	    (len % 4 == 2 && scheme_digit(salt[len - 1]) > 3) ||
 	    (len % 4 == 3 && scheme_digit(salt[len - 1]) > 15))
 		return SETTING_WRONG;
-	if (numbers > 3 || at[0] != 'j' || at[2] > 'j')
-		return SETTING_UNKNOWN;
 	blocks = scheme_digit(at[1]) + 1;
-	return blocks >= 2 && blocks <= 31 ? SETTING_RIGHT : SETTING_WRONG;
+	if (strchr("./j", at[0]) == NULL || blocks < 2 || blocks > 31)
+		return SETTING_WRONG;
+	return numbers == 3 && at[0] == 'j' && at[2] <= 'j' ? SETTING_RIGHT : SETTING_UNKNOWN;
 }
 
 /* tail: how many characters follow the last "$" of a whole hash; check gets what follows the prefix. */

@@ -109,9 +109,10 @@ wrong_parameters(void **state)
 	    "$2a$0a$", "$6$rounds=abc$abcdefgh$", "$6$rounds=$abcdefgh$", "$6$rounds=999$abcdefgh$",
 	    "$6$rounds=0999$a$", "$6$rounds=01000$a$", "$6$rounds=1000000000$a$",
 	    "$6$rounds=18446744073709552616$a$", "$6$rounds=1000", "$5$rounds=-1000$abcdefgh$",
-	    "$5$rounds=999$abcdefgh$", "$y$$abcdefgh$", "$y$j$abcdefgh$", "$y$j7$abcdefgh$",
-	    "$y$j.5$abcdefgh$", "$y$jj5$abcdefgh$", "$y$jT5$abcdefgh$", "$y$j75$a$",
-	    "$y$j75$abcde$", "$y$j75$az$", "$y$j75$abz$", "$y$j75$abc$defgh$", "$gy$j.5$abcdefgh$"};
+	    "$5$rounds=999$abcdefgh$", "$y$$abcdefgh$", "$y$zzz$abcdefgh$", "$y$j$abcdefgh$",
+	    "$y$j7$abcdefgh$", "$y$j.5$abcdefgh$", "$y$jj5$abcdefgh$", "$y$jT5$abcdefgh$",
+	    "$y$j75$a$", "$y$j75$abcde$", "$y$j75$az$", "$y$j75$abz$", "$y$j75$abc$defgh$",
+	    "$gy$j.5$abcdefgh$"};
 	char hash[256];
 	size_t i, tail;
 

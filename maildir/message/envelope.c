@@ -60,8 +60,8 @@ mime_put_string(struct mdtext *out, const char *text, size_t len, bool utf8)
 }
 
 struct writer {
-	const struct mime *mime;
-	const struct mime_envelope *envelope;
+	const struct mime_value *value; /* of the message */
+	size_t values;
 	struct address_parser parser;
 	struct mdtext *out;
 	size_t told;
@@ -121,12 +121,10 @@ static bool
 put_addresses(struct writer *w, enum mime_field field)
 {
 	bool any = false;
-	uint32_t next;
 
-	for (uint32_t i = w->envelope->first[field]; i != MIME_NONE; i = next) {
-		next = w->mime->value[i].next;
-		put_list(w, &w->mime->value[i], &any);
-	}
+	for (size_t i = 0; i < w->values; i++)
+		if (w->value[i].field == field)
+			put_list(w, &w->value[i], &any);
 	mdtext_add(w->out, ")", any ? 1 : 0);
 	return any;
 }
@@ -134,31 +132,29 @@ put_addresses(struct writer *w, enum mime_field field)
 static void
 put_field(struct writer *w, enum mime_field field)
 {
-	uint32_t value = w->envelope->first[field];
 	bool from = field == FIELD_SENDER || field == FIELD_REPLY_TO;
+	const struct mime_value *last = NULL;
 
 	if (field >= FIELD_FROM && field <= FIELD_BCC) {
 		if (!put_addresses(w, field) && !(from && put_addresses(w, FIELD_FROM)))
 			mdtext_add(w->out, "NIL", 3);
-	} else if (value == MIME_NONE) {
-		mdtext_add(w->out, "NIL", 3);
-	} else {
-		mime_put_string(
-		    w->out, w->mime->value[value].text, w->mime->value[value].len, w->utf8);
+		return;
 	}
+	for (size_t i = 0; i < w->values; i++)
+		if (w->value[i].field == field)
+			last = &w->value[i];
+	mime_put_string(
+	    w->out, last != NULL ? last->text : NULL, last != NULL ? last->len : 0, w->utf8);
 }
 
 void
 mime_put_envelope(const struct mime *mime, uint32_t part, bool utf8, struct mdtext *out)
 {
-	uint32_t envelope = mime->node[part].envelope;
-	struct writer w = {.mime = mime, .out = out, .utf8 = utf8};
+	const struct mime_run *values = &mime->node[part].values;
+	struct writer w = {.values = values->count, .out = out, .utf8 = utf8};
 
-	if (envelope == MIME_NONE) { /* no field at all */
-		mdtext_addf(out, MIME_NO_ENVELOPE);
-		return;
-	}
-	w.envelope = &mime->envelope[envelope];
+	if (values->count > 0)
+		w.value = &mime->value[values->first];
 	for (enum mime_field i = 0; i < FIELDS_OF_ENVELOPE; i++) {
 		mdtext_add(out, i == 0 ? "(" : " ", 1);
 		put_field(&w, i);

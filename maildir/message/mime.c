@@ -75,7 +75,7 @@ mime_add_part(struct mime *mime, uint32_t parent, uint64_t at)
 	node = &mime->node[mime->count++];
 	memset(node, 0, sizeof(*node));
 	node->pub.parent = parent;
-	node->pub.child = node->pub.next = node->last_child = node->envelope = MIME_NONE;
+	node->pub.child = node->pub.next = node->last_child = MIME_NONE;
 	node->pub.header_at = node->pub.body_at = at;
 	if (parent == MIME_NONE)
 		return index;
@@ -114,7 +114,6 @@ mime_free(struct mime **mime)
 	mdtext_clear(&(*mime)->word);
 	mdtext_clear(&(*mime)->text);
 	free((*mime)->node);
-	free((*mime)->envelope);
 	free((*mime)->value);
 	free((*mime)->parameter);
 	free(*mime);

@@ -87,7 +87,7 @@ add_parameter(struct mime *mime, const char *name, const char *value)
  * other octets there are ignored.
  */
 static void
-read_parameters(struct mime *mime, struct field_cursor *in, struct mime_parameters *parameters)
+read_parameters(struct mime *mime, struct field_cursor *in, struct mime_run *parameters)
 {
 	parameters->first = (uint32_t)mime->parameters;
 	while (mime->parameters_seen < MIME_PARAMETERS_MAX && !mime->failed) {
@@ -120,7 +120,7 @@ read_parameters(struct mime *mime, struct field_cursor *in, struct mime_paramete
 }
 
 static const char *
-find_parameter(const struct mime *mime, const struct mime_parameters *parameters, const char *name)
+find_parameter(const struct mime *mime, const struct mime_run *parameters, const char *name)
 {
 	for (uint32_t i = 0; i < parameters->count; i++)
 		if (mime_word_is(mime->parameter[parameters->first + i].name, name))
@@ -161,46 +161,20 @@ take_disposition(struct mime *mime, struct mime_node *node, struct field_cursor 
 		read_parameters(mime, in, &node->disposition_parameters);
 }
 
-static struct mime_envelope *
-envelope_of(struct mime *mime, struct mime_node *node)
-{
-	struct mime_envelope *array;
-
-	if (node->envelope != MIME_NONE)
-		return &mime->envelope[node->envelope];
-	array =
-	    mime_room(mime, mime->envelope, mime->envelopes, &mime->envelope_room, sizeof(*array));
-	if (array == NULL)
-		return NULL;
-	mime->envelope = array;
-	node->envelope = (uint32_t)mime->envelopes;
-	for (size_t i = 0; i < FIELDS_OF_ENVELOPE; i++)
-		array[mime->envelopes].first[i] = array[mime->envelopes].last[i] = MIME_NONE;
-	return &array[mime->envelopes++];
-}
-
+/* The values of a message stand together, as the fields of its header do. */
 static void
 take_for_envelope(
     struct mime *mime, struct mime_node *node, enum mime_field field, const char *text, size_t len)
 {
-	struct mime_envelope *envelope = envelope_of(mime, node);
-	bool addresses = field >= FIELD_FROM && field <= FIELD_BCC;
-	uint32_t index = (uint32_t)mime->values;
-	struct mime_value *array;
+	struct mime_value *array =
+	    mime_room(mime, mime->value, mime->values, &mime->value_room, sizeof(*array));
 
-	array = mime_room(mime, mime->value, mime->values, &mime->value_room, sizeof(*array));
-	if (envelope == NULL || array == NULL)
+	if (array == NULL)
 		return;
 	mime->value = array;
-	array[index].text = mime_keep(mime, text, len);
-	array[index].len = len;
-	array[index].next = MIME_NONE;
-	mime->values++;
-	if (addresses && envelope->last[field] != MIME_NONE)
-		array[envelope->last[field]].next = index;
-	else
-		envelope->first[field] = index;
-	envelope->last[field] = index;
+	if (node->values.count++ == 0)
+		node->values.first = (uint32_t)mime->values;
+	array[mime->values++] = (struct mime_value){mime_keep(mime, text, len), len, field};
 }
 
 /* A field of the current part, without the blanks around its text. */

@@ -42,24 +42,19 @@ enum mime_field {
 	FIELD_OTHER,
 };
 
-/* The text of a field of an envelope.  If the field comes again, the texts are chained. */
+/* The text of a field of an envelope. */
 struct mime_value {
 	const char *text;
 	size_t len;
-	uint32_t next;
-};
-
-/* Values of each field, or MIME_NONE. */
-struct mime_envelope {
-	uint32_t first[FIELDS_OF_ENVELOPE], last[FIELDS_OF_ENVELOPE];
+	enum mime_field field;
 };
 
 struct mime_parameter {
 	const char *name, *value;
 };
 
-/* Some of the array of all parameters. */
-struct mime_parameters {
+/* Some of the array of all parameters, or of all values. */
+struct mime_run {
 	uint32_t first, count;
 };
 
@@ -67,10 +62,10 @@ struct mime_parameters {
 struct mime_node {
 	struct mime_part pub;
 	uint32_t last_child;
-	uint32_t envelope;   /* of a message, or MIME_NONE */
-	uint32_t depth;	     /* 0: the message */
-	uint64_t first_line; /* lines of the message before the body */
-	struct mime_parameters parameters, disposition_parameters;
+	uint32_t depth;		/* 0: the message */
+	uint64_t first_line;	/* lines of the message before the body */
+	struct mime_run values; /* of a message */
+	struct mime_run parameters, disposition_parameters;
 	const char *boundary;
 	const char *disposition;
 	const char *text[FIELD_OTHER - FIELD_ID];
@@ -93,8 +88,6 @@ struct mime_open {
 struct mime {
 	struct mime_node *node;
 	size_t count, room;
-	struct mime_envelope *envelope;
-	size_t envelopes, envelope_room;
 	struct mime_value *value;
 	size_t values, value_room;
 	struct mime_parameter *parameter;
@@ -143,10 +136,8 @@ bool mime_header_feed(struct mime *mime, const char *octets, size_t len);
 void mime_header_end(struct mime *mime);
 
 /* mime_parameter.c: joins what RFC 2231 section 3 cut in pieces. */
-void mime_join_parameters(struct mime *mime, struct mime_parameters *parameters);
+void mime_join_parameters(struct mime *mime, struct mime_run *parameters);
 
-/* The ENVELOPE of a message without any field. */
-#define MIME_NO_ENVELOPE "(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)"
 /* envelope.c: a string of IMAP, quoted where that can be; NULL is NIL. */
 void mime_put_string(struct mdtext *out, const char *text, size_t len, bool utf8);
 

@@ -128,7 +128,7 @@ join(struct mime *mime, struct pieces *p)
 }
 
 void
-mime_join_parameters(struct mime *mime, struct mime_parameters *parameters)
+mime_join_parameters(struct mime *mime, struct mime_run *parameters)
 {
 	uint32_t kept = 0;
 	struct pieces p;

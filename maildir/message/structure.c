@@ -97,7 +97,7 @@ put_value(struct writer *w, const struct mime_parameter *parameter)
 
 /* Without the parenthesis at the end, where there are any. */
 static bool
-put_pairs(struct writer *w, const struct mime_parameters *parameters)
+put_pairs(struct writer *w, const struct mime_run *parameters)
 {
 	for (uint32_t i = 0; i < parameters->count; i++) {
 		const struct mime_parameter *parameter = &w->mime->parameter[parameters->first + i];
@@ -194,7 +194,7 @@ put_begin(struct writer *w, uint32_t index)
 		return;
 	}
 	/* It is encoded, and was not looked into; the grammar wants a message all the same. */
-	put(w, " " MIME_NO_ENVELOPE
+	put(w, " (NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)"
 	       " (\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0");
 	put(w, w->extended ? " NIL NIL NIL NIL)" : ")");
 }

@@ -15,6 +15,7 @@
 
 enum {
 	CHARSET_HIGH = 128, /* octets that are not ASCII */
+	KEY_SIZE = 32,	    /* of the name's key; the longest below has 19 octets */
 	REPLACEMENT = 0xfffd,
 	BYTE_ORDER_MARK = 0xfeff,
 	/* No character is cut at more octets than this; more are malformed.  Half of what carry
@@ -39,7 +40,7 @@ enum charset_kind {
 struct charset {
 	const char *name;
 	enum charset_kind kind;
-	const char *also;     /* what IANA and mail call it besides, with blanks between */
+	const char *keys; /* of this name and others that IANA and mail have, with blanks between */
 	const char *iconv;    /* what iconv_open(3) calls it, or a superset that mail means */
 	const uint16_t *high; /* CHARSET_HIGH of them; 0: no character */
 };
@@ -49,30 +50,28 @@ static const uint16_t windows_1252[32] = {0x20ac, 0, 0x201a, 0x0192, 0x201e, 0x2
     0x02c6, 0x2030, 0x0160, 0x2039, 0x0152, 0, 0x017d, 0, 0, 0x2018, 0x2019, 0x201c, 0x201d, 0x2022,
     0x2013, 0x2014, 0x02dc, 0x2122, 0x0161, 0x203a, 0x0153, 0, 0x017e, 0x0178};
 
-/*
- * The first is charset_unmarked's, the second UTF-8.  In the order that charset_name tells.  Code pages ("cp",
- * "ibm", "windows-" or "ms" and digits) are the same under each of these words, and need no name for that.
- */
+/* The first is charset_unmarked's, the second UTF-8.  In the order that charset_name gives. */
 static const struct charset charsets[] = {
     {"us-ascii", CHARSET_UNMARKED,
-	"ascii ansi_x3.4-1968 iso646-us 646 us default unknown unknown-8bit"},
-    {"utf-8", CHARSET_UTF8, "unicode-1-1-utf-8 cp65001"},
-    {"iso-8859-1", CHARSET_LATIN, "latin1 l1 cp819 csisolatin1"},
-    {"windows-1252", CHARSET_LATIN, "ansi"},
-    {"gb18030", CHARSET_ICONV, "gb2312 gb_2312-80 csgb2312 gbk euc-cn cp936 cp54936", "GB18030"},
-    {"big5", CHARSET_ICONV, "big5-hkscs cn-big5 csbig5 cp950", "BIG5-HKSCS"},
-    {"euc-jp", CHARSET_ICONV, "ujis cseucpkdfmtjapanese", "EUC-JP"},
+	"usascii ascii ansix341968 iso646us 646 us default unknown unknown8bit"},
+    {"utf-8", CHARSET_UTF8, "utf8 unicode11utf8 cp65001"},
+    {"iso-8859-1", CHARSET_LATIN, "iso88591 latin1 l1 cp819 csisolatin1"},
+    {"windows-1252", CHARSET_LATIN, "cp1252 ansi"},
+    {"gb18030", CHARSET_ICONV, "gb18030 gb2312 gb231280 csgb2312 gbk euccn cp936 cp54936",
+	"GB18030"},
+    {"big5", CHARSET_ICONV, "big5 big5hkscs cnbig5 csbig5 cp950", "BIG5-HKSCS"},
+    {"euc-jp", CHARSET_ICONV, "eucjp ujis cseucpkdfmtjapanese", "EUC-JP"},
     {"iso-2022-jp", CHARSET_ICONV_STATE,
-	"iso-2022-jp-1 iso-2022-jp-2 iso-2022-jp-ms csiso2022jp cp50220 cp50221", "ISO-2022-JP-2"},
-    {"shift_jis", CHARSET_ICONV, "sjis ms_kanji csshiftjis windows-31j cp932", "CP932"},
-    {"euc-kr", CHARSET_ICONV,
-	"ks_c_5601-1987 ks_c_5601-1989 ks_c_5601 ksc5601 korean cseuckr uhc cp949", "UHC"},
-    {"iso-2022-kr", CHARSET_ICONV_STATE, "csiso2022kr", "ISO-2022-KR"},
-    {"utf-7", CHARSET_ICONV_STATE, "unicode-1-1-utf-7 cp65000", "UTF-7"},
-    {"utf-16", CHARSET_UTF16, "unicode ucs-2 iso-10646-ucs-2"},
-    {"utf-16le", CHARSET_UTF16LE, ""},
-    {"utf-16be", CHARSET_UTF16BE, ""},
-    {"utf-32", CHARSET_UTF32, "ucs-4 iso-10646-ucs-4"},
+	"iso2022jp iso2022jp1 iso2022jp2 iso2022jpms csiso2022jp cp50220 cp50221", "ISO-2022-JP-2"},
+    {"shift_jis", CHARSET_ICONV, "shiftjis sjis mskanji csshiftjis windows31j cp932", "CP932"},
+    {"euc-kr", CHARSET_ICONV, "euckr ksc56011987 ksc56011989 ksc5601 korean cseuckr uhc cp949",
+	"UHC"},
+    {"iso-2022-kr", CHARSET_ICONV_STATE, "iso2022kr csiso2022kr", "ISO-2022-KR"},
+    {"utf-7", CHARSET_ICONV_STATE, "utf7 unicode11utf7 cp65000", "UTF-7"},
+    {"utf-16", CHARSET_UTF16, "utf16 unicode ucs2 iso10646ucs2"},
+    {"utf-16le", CHARSET_UTF16LE, "utf16le"},
+    {"utf-16be", CHARSET_UTF16BE, "utf16be"},
+    {"utf-32", CHARSET_UTF32, "utf32 ucs4 iso10646ucs4"},
 #include "maildir/message/charset_table.h"
 };
 
@@ -97,65 +96,50 @@ charset_load(void)
 
 /* --- names --- */
 
-/* The next letter or digit of a name, in lower case, or 0: hyphens and their like are written anyhow, and
- * ":" begins a year. */
-static char
-name_next(const char *name, size_t len, size_t *at)
+/*
+ * The key of a name: its letters and digits in lower case as far as ":", which begins a year; mail writes hyphens
+ * and their like anyhow.  "x-" at the start means nothing.  All words for a code page become "cp".
+ */
+static void
+name_key(const char *name, size_t len, char key[KEY_SIZE])
 {
-	while (*at < len && name[*at] != ':') {
-		char c = name[(*at)++];
+	static const char *const pages[] = {"windows", "win", "ibm", "ms"};
+	bool extra = len > 2 && (name[0] == 'x' || name[0] == 'X') && name[1] == '-';
+	size_t n = 0;
+
+	for (size_t at = extra ? 2 : 0; at < len && name[at] != ':' && n < KEY_SIZE - 1; at++) {
+		char c = name[at];
 
 		if (c >= 'A' && c <= 'Z')
-			return (char)(c - 'A' + 'a');
+			c = (char)(c - 'A' + 'a');
 		if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'))
-			return c;
+			key[n++] = c;
 	}
-	return 0;
-}
+	key[n] = '\0';
+	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
+		size_t word = strlen(pages[i]),
+		       digits = strspn(key + (word < n ? word : n), "0123456789");
 
-/* After "x-", which means nothing. */
-static size_t
-name_start(const char *name, size_t len)
-{
-	return len > 2 && (name[0] == 'x' || name[0] == 'X') && name[1] == '-' ? 2 : 0;
-}
-
-/* The number of a code page, or 0. */
-static unsigned
-name_page(const char *name, size_t len)
-{
-	static const char *const words[] = {"cp", "ibm", "windows", "win", "ms"};
-	unsigned page = 0;
-
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]) && page == 0; i++) {
-		size_t at = name_start(name, len);
-		const char *word = words[i];
-		char c = name_next(name, len, &at);
-
-		for (; *word != '\0' && c == *word; word++)
-			c = name_next(name, len, &at);
-		if (*word != '\0')
+		if (digits == 0 || word + digits != n || memcmp(key, pages[i], word) != 0)
 			continue;
-		for (; c >= '0' && c <= '9' && page < 100000; c = name_next(name, len, &at))
-			page = page * 10 + (unsigned)(c - '0');
-		if (c != 0)
-			page = 0;
+		memcpy(key, "cp", 2);
+		memmove(key + 2, key + word, digits + 1);
+		return;
 	}
-	return page;
 }
 
+/* Whether the key is one of those with blanks between. */
 static bool
-name_same(const char *a, size_t a_len, const char *b, size_t b_len)
+key_among(const char *key, const char *keys)
 {
-	size_t a_at = name_start(a, a_len), b_at = name_start(b, b_len);
-	char c;
+	size_t len = strlen(key);
 
-	do {
-		c = name_next(a, a_len, &a_at);
-		if (c != name_next(b, b_len, &b_at))
-			return false;
-	} while (c != 0);
-	return true;
+	for (size_t n; *keys != '\0'; keys += n + (keys[n] == ' ')) {
+		n = strcspn(keys, " ");
+		if (n == len && memcmp(key, keys, n) == 0)
+			return true;
+	}
+	return false;
 }
 
 static bool
@@ -164,34 +148,17 @@ charset_usable(const struct charset *charset)
 	return charset->iconv == NULL || converters[charset - charsets].open;
 }
 
-/* Whether the name, which is that of a code page unless that is 0, is one of those with blanks between. */
-static bool
-name_among(const char *name, size_t len, unsigned page, const char *names)
-{
-	for (size_t n; *names != '\0'; names += n + (names[n] == ' ')) {
-		n = strcspn(names, " ");
-		if (name_same(name, len, names, n) || (page != 0 && page == name_page(names, n)))
-			return true;
-	}
-	return false;
-}
-
 const struct charset *
 charset_find(const char *name, size_t len)
 {
-	unsigned page;
+	char key[KEY_SIZE];
 
-	/* UTF-8, as nearly all of today's mail has it. */
-	if (name_same(name, len, charsets[1].name, strlen(charsets[1].name)))
+	name_key(name, len, key);
+	if (strcmp(key, "utf8") == 0) /* nearly all of today's mail */
 		return &charsets[1];
-	page = name_page(name, len);
-	for (size_t i = 0; i < CHARSETS; i++) {
-		const struct charset *charset = &charsets[i];
-
-		if (name_among(name, len, page, charset->name) ||
-		    name_among(name, len, page, charset->also))
-			return charset_usable(charset) ? charset : NULL;
-	}
+	for (size_t i = 0; i < CHARSETS; i++)
+		if (key_among(key, charsets[i].keys))
+			return charset_usable(&charsets[i]) ? &charsets[i] : NULL;
 	return NULL;
 }
 

@@ -233,18 +233,10 @@ remembered_decode(const char *text, size_t len, struct mdtext *out)
 	decoding_clear(&decoding);
 }
 
-/* Answers the questions about a field that has this value. */
-static void
-ask(const struct header_field *field, const char *value, size_t len,
-    struct search_question *questions, size_t count)
+static bool
+has_text(const struct search_question *question, const char *value, size_t len)
 {
-	for (size_t i = 0; i < count; i++) {
-		struct search_question *question = &questions[i];
-
-		if (!question->found && is_named(field, question->field))
-			question->found = question->len == 0 ||
-					  memmem(value, len, question->text, question->len) != NULL;
-	}
+	return question->len == 0 || memmem(value, len, question->text, question->len) != NULL;
 }
 
 void
@@ -267,28 +259,14 @@ remembered_search_decoded(
 			break;
 		field.name = names[name];
 		field.name_len = strlen(names[name]);
-		ask(&field, text, size, questions, count);
+		for (size_t i = 0; i < count; i++)
+			if (!questions[i].found && is_named(&field, questions[i].field))
+				questions[i].found = has_text(&questions[i], text, size);
 		text += size;
 	}
 }
 
 /* --- as they stand --- */
-
-/* Whether a question about the field has no answer yet; *open_r: whether any question has none. */
-static bool
-is_asked(const struct search_question *questions, size_t count, const struct header_field *field,
-    bool *open_r)
-{
-	*open_r = false;
-	for (size_t i = 0; i < count; i++) {
-		if (questions[i].found)
-			continue;
-		*open_r = true;
-		if (is_named(field, questions[i].field))
-			return true;
-	}
-	return false;
-}
 
 int
 remembered_search(const char *text, size_t len, struct search_question *questions, size_t count)
@@ -297,18 +275,27 @@ remembered_search(const char *text, size_t len, struct search_question *question
 	struct mdtext value = {.len = 0};
 	const char *end = len > 0 ? text + len : text;
 	struct header_field field;
-	bool open = true, failed;
+	size_t open = count;
+	bool failed;
 
 	for (size_t i = 0; i < count; i++)
 		questions[i].found = false;
-	for (; text < end && open && !value.failed; text = field.end) {
+	for (; text < end && open > 0 && !value.failed; text = field.end) {
+		bool decoded = false;
+
 		header_field(text, end, &field);
-		if (!is_asked(questions, count, &field, &open))
-			continue;
-		value.len = 0;
-		value_add(&field, &decoding, &value);
-		if (!value.failed)
-			ask(&field, value.data, value.len, questions, count);
+		for (size_t i = 0; i < count; i++) {
+			if (questions[i].found || !is_named(&field, questions[i].field))
+				continue;
+			if (!decoded) {
+				value.len = 0;
+				value_add(&field, &decoding, &value);
+				decoded = true;
+			}
+			questions[i].found =
+			    !value.failed && has_text(&questions[i], value.data, value.len);
+			open -= questions[i].found;
+		}
 	}
 	failed = value.failed;
 	decoding_clear(&decoding);

@@ -236,7 +236,8 @@ remembered_decode(const char *text, size_t len, struct mdtext *out)
 static bool
 has_text(const struct search_question *question, const char *value, size_t len)
 {
-	return question->len == 0 || memmem(value, len, question->text, question->len) != NULL;
+	return question->len == 0 ||
+	       (len > 0 && memmem(value, len, question->text, question->len) != NULL);
 }
 
 void

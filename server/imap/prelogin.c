@@ -143,25 +143,24 @@ failed(struct session *s)
 static enum command_result
 login(struct session *s, const char *name, const char *password)
 {
-	switch (worker_login(s->worker, name, password)) {
-	case IPC_ACCEPTED:
-		channel_puts(s->channel, s->tag);
-		put_capabilities(s, true, " OK [CAPABILITY ", "] Logged in\r\n");
-		return channel_flush(s->channel) ? COMMAND_LOGGED_IN : COMMAND_END;
-	case IPC_DENIED:
-		say(s, "NO [AUTHENTICATIONFAILED] Wrong name or password");
-		break;
-	case IPC_TOO_MANY:
-		say(s, "NO [LIMIT] Too many connections of this user");
-		break;
-	case IPC_BROKEN:
-		say(s, "NO [CONTACTADMIN] The mailbox cannot be opened");
-		break;
-	default:
-		say(s, "NO [UNAVAILABLE] Logins do not work at the moment");
-		break;
+	static const char unavailable[] = "NO [UNAVAILABLE] Logins do not work at the moment";
+	static const char *const answers[] = {
+	    [IPC_DENIED] = "NO [AUTHENTICATIONFAILED] Wrong name or password",
+	    [IPC_UNAVAILABLE] = unavailable,
+	    [IPC_BROKEN] = "NO [CONTACTADMIN] The mailbox cannot be opened",
+	    [IPC_IN_USE] = unavailable,
+	    [IPC_TOO_MANY] = "NO [LIMIT] Too many connections of this user",
+	    [IPC_TOO_SOON] = unavailable,
+	};
+	enum ipc_verdict verdict = worker_login(s->worker, name, password);
+
+	if (verdict != IPC_ACCEPTED) {
+		say(s, answers[verdict]);
+		return failed(s);
 	}
-	return failed(s);
+	channel_puts(s->channel, s->tag);
+	put_capabilities(s, true, " OK [CAPABILITY ", "] Logged in\r\n");
+	return channel_flush(s->channel) ? COMMAND_LOGGED_IN : COMMAND_END;
 }
 
 /*

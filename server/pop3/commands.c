@@ -90,19 +90,19 @@ run_list(struct session *s, struct args *args)
 	return say(s, ".\r\n");
 }
 
-/* Sends message n: whole, or its header and lines of its body. */
+/* Sends message n with so many lines of its body, or with POP3_ALL_LINES. */
 static enum command_result
-transmit(struct session *s, uint32_t n, uint64_t lines, bool whole)
+transmit(struct session *s, uint32_t n, uint64_t lines)
 {
 	struct maildir_reader *reader;
 
 	if (maildrop_read(s->drop, n, &reader) == -1) {
-		if (errno != ENOENT)
-			trouble_log(&s->reader->trouble, "retr", errno);
-		return say(s, errno == ENOENT ? "-ERR The message is gone\r\n"
-					      : "-ERR [SYS/PERM] The message cannot be read\r\n");
+		if (errno == ENOENT)
+			return say(s, "-ERR The message is gone\r\n");
+		trouble_log(&s->reader->trouble, "retr", errno);
+		return say(s, "-ERR [SYS/PERM] The message cannot be read\r\n");
 	}
-	if (whole)
+	if (lines == POP3_ALL_LINES)
 		channel_printf(
 		    s->channel, "+OK %" PRIu64 " octets\r\n", maildrop_octets(s->drop, n));
 	else
@@ -126,7 +126,7 @@ run_retr(struct session *s, struct args *args)
 
 	if (!take_message(s, args->argument, &n))
 		return COMMAND_ANSWERED;
-	result = transmit(s, n, POP3_ALL_LINES, true);
+	result = transmit(s, n, POP3_ALL_LINES);
 	if (result == COMMAND_ANSWERED && s->channel->end == CHANNEL_OPEN) {
 		maildrop_seen(s->drop, n);
 		s->reader->messages++;
@@ -145,7 +145,7 @@ run_top(struct session *s, struct args *args)
 		return say(s, "-ERR TOP wants a message and a number of lines\r\n");
 	if (!maildrop_has(s->drop, n))
 		return say(s, "-ERR There is no such message\r\n");
-	return transmit(s, n, lines, false);
+	return transmit(s, n, lines);
 }
 
 static enum command_result

@@ -94,33 +94,25 @@ failed(struct session *s)
 	return worker_exhausted(s->worker) ? end(s, "", "too many failures") : COMMAND_ANSWERED;
 }
 
+/* Asks for a login, and tells the client how it ended. */
 static enum command_result
 login(struct session *s, const char *name, const char *password)
 {
-	switch (worker_login(s->worker, name, password)) {
-	case IPC_ACCEPTED:
-		channel_puts(s->channel, "+OK Logged in\r\n");
-		return channel_flush(s->channel) ? COMMAND_LOGGED_IN : COMMAND_END;
-	case IPC_DENIED:
-		channel_puts(s->channel, "-ERR [AUTH] Wrong name or password\r\n");
-		break;
-	case IPC_IN_USE:
-		channel_puts(s->channel, "-ERR [IN-USE] Another session has this mailbox open\r\n");
-		break;
-	case IPC_TOO_MANY:
-		channel_puts(s->channel, "-ERR [SYS/TEMP] Too many connections of this user\r\n");
-		break;
-	case IPC_TOO_SOON:
-		channel_puts(s->channel, "-ERR [LOGIN-DELAY] Too soon after the last login\r\n");
-		break;
-	case IPC_BROKEN:
-		channel_puts(s->channel, "-ERR [SYS/PERM] The mailbox cannot be opened\r\n");
-		break;
-	default:
-		channel_puts(s->channel, "-ERR [SYS/TEMP] Logins do not work at the moment\r\n");
-		break;
-	}
-	return failed(s);
+	static const char *const answers[] = {
+	    [IPC_ACCEPTED] = "+OK Logged in\r\n",
+	    [IPC_DENIED] = "-ERR [AUTH] Wrong name or password\r\n",
+	    [IPC_UNAVAILABLE] = "-ERR [SYS/TEMP] Logins do not work at the moment\r\n",
+	    [IPC_BROKEN] = "-ERR [SYS/PERM] The mailbox cannot be opened\r\n",
+	    [IPC_IN_USE] = "-ERR [IN-USE] Another session has this mailbox open\r\n",
+	    [IPC_TOO_MANY] = "-ERR [SYS/TEMP] Too many connections of this user\r\n",
+	    [IPC_TOO_SOON] = "-ERR [LOGIN-DELAY] Too soon after the last login\r\n",
+	};
+	enum ipc_verdict verdict = worker_login(s->worker, name, password);
+
+	channel_puts(s->channel, answers[verdict]);
+	if (verdict != IPC_ACCEPTED)
+		return failed(s);
+	return channel_flush(s->channel) ? COMMAND_LOGGED_IN : COMMAND_END;
 }
 
 static enum command_result

@@ -58,7 +58,7 @@ auth_ask_password(int reader, struct channel *channel, const char *name, const c
 	    ipc_recv_record(reader, &message, -1, NULL) == 0 &&
 	    ipc_open(&message) == IPC_AUTH_RESULT) {
 		verdict = ipc_get_u8(&message);
-		if (!ipc_done(&message))
+		if (!ipc_done(&message) || verdict > IPC_TOO_SOON)
 			verdict = IPC_UNAVAILABLE;
 	}
 	ipc_wipe(&message);

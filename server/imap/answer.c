@@ -170,28 +170,27 @@ note_oldname(struct session *session, struct word mailbox, const char *folder)
 	session->oldname[len] = '\0';
 }
 
-bool
-imap_folder_of(struct session *session, struct word mailbox, const char *code,
-    char folder_r[IMAP_NAME_MAX], enum command_result *result_r)
+enum command_result
+imap_folder_of(
+    struct session *session, struct word mailbox, const char *code, char folder_r[IMAP_NAME_MAX])
 {
 	const char *why = imap_name_folder(mailbox.at, mailbox.len, imap_utf8(session), folder_r);
 
-	if (why != NULL) {
-		*result_r = imap_say(session, COMMAND_NO, "[%s] %s", code, why);
-		return false;
-	}
+	if (why != NULL)
+		return imap_say(session, COMMAND_NO, "[%s] %s", code, why);
 	note_oldname(session, mailbox, folder_r);
-	return true;
+	return COMMAND_OK;
 }
 
-bool
-imap_take_mailbox(struct session *session, struct args *args, const char *code,
-    char folder_r[IMAP_NAME_MAX], enum command_result *result_r)
+enum command_result
+imap_take_mailbox(
+    struct session *session, struct args *args, const char *code, char folder_r[IMAP_NAME_MAX])
 {
 	struct word word;
 
-	*result_r = COMMAND_BAD;
-	return args_astring(args, &word) && imap_folder_of(session, word, code, folder_r, result_r);
+	if (!args_astring(args, &word))
+		return COMMAND_BAD;
+	return imap_folder_of(session, word, code, folder_r);
 }
 
 static const char not_permitted[] =

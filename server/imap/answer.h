@@ -46,15 +46,15 @@ void imap_add_date(struct mdtext *out, time_t date);
 #define IMAP_NO_NAME	"CANNOT"
 
 /*
- * Reads a mailbox name, and finds the folder that it means.  code: IMAP_NO_MAILBOX or IMAP_NO_NAME.  false: *result_r
- * is BAD, or NO with the reason why the name is refused.
+ * Reads a mailbox name, and finds the folder that it means.  code: IMAP_NO_MAILBOX or IMAP_NO_NAME.  Returns COMMAND_OK,
+ * COMMAND_BAD, or COMMAND_NO with the reason why the name is refused.
  */
-bool imap_take_mailbox(struct session *session, struct args *args, const char *code,
-    char folder_r[IMAP_NAME_MAX], enum command_result *result_r);
+enum command_result imap_take_mailbox(
+    struct session *session, struct args *args, const char *code, char folder_r[IMAP_NAME_MAX]);
 
 /* The same for a name that was read already. */
-bool imap_folder_of(struct session *session, struct word mailbox, const char *code,
-    char folder_r[IMAP_NAME_MAX], enum command_result *result_r);
+enum command_result imap_folder_of(
+    struct session *session, struct word mailbox, const char *code, char folder_r[IMAP_NAME_MAX]);
 
 /* NO when maildir/ has failed with errno.  what: the work, for the log, which has a line where the error is the
  * administrator's business. */

@@ -93,84 +93,70 @@ take_preamble(struct session *session, struct args *args, struct preamble *pream
 	return args_end(args);
 }
 
-/* Opens the folder; false: the answer is set. */
-static bool
-open_target(struct session *session, enum command_result *result_r)
+static enum command_result
+open_target(struct session *session)
 {
-	if (!imap_folder_of(session, append.mailbox, IMAP_NO_MAILBOX, append.name, result_r))
-		return false;
-	if (maildir_folder_open(session->maildir, append.name, &append.folder) == -1) {
-		*result_r = imap_no_target(session, "append");
-		return false;
-	}
-	if (maildir_delivery_begin(append.folder, &append.delivery) == -1) {
-		*result_r = imap_failed(session, "append");
-		return false;
-	}
+	enum command_result result;
+
+	result = imap_folder_of(session, append.mailbox, IMAP_NO_MAILBOX, append.name);
+	if (result != COMMAND_OK)
+		return result;
+	if (maildir_folder_open(session->maildir, append.name, &append.folder) == -1)
+		return imap_no_target(session, "append");
+	if (maildir_delivery_begin(append.folder, &append.delivery) == -1)
+		return imap_failed(session, "append");
 	append.active = true;
-	return true;
+	return COMMAND_OK;
 }
 
-/* Reads what stands before the announced literal, and opens the folder at the first; false: the answer is set. */
-static bool
-take_before(struct session *session, struct preamble *preamble_r, enum command_result *result_r)
+/* Reads what stands before the announced literal, and opens the folder at the first. */
+static enum command_result
+take_before(struct session *session, struct preamble *preamble_r)
 {
 	struct imap_input *input = &session->input;
 	struct args args = {.at = input->text + append.read,
 	    .end = input->text + input->literal.at,
 	    .utf8 = imap_utf8(session)};
 
-	*result_r = imap_say(session, COMMAND_BAD, "Wrong arguments");
+	session->reply.len = 0;
 	if ((append.utf8 && !args_close(&args)) || !args_space(&args) ||
 	    !take_preamble(session, &args, preamble_r))
-		return false;
+		return COMMAND_BAD;
 	if (preamble_r->utf8 && !input->literal.binary)
-		return false;
-	if (input->literal.size > (uint64_t)session->conf->append_limit) {
-		*result_r = imap_say(session, COMMAND_NO,
+		return COMMAND_BAD;
+	if (input->literal.size > (uint64_t)session->conf->append_limit)
+		return imap_say(session, COMMAND_NO,
 		    "[TOOBIG] A message may have at most %" PRId64 " octets",
 		    session->conf->append_limit);
-		return false;
-	}
-	if (input->literal.size == 0) {
-		*result_r = imap_say(session, COMMAND_NO, "[CANNOT] A message cannot be empty");
-		return false;
-	}
-	return append.active || open_target(session, result_r);
+	if (input->literal.size == 0)
+		return imap_say(session, COMMAND_NO, "[CANNOT] A message cannot be empty");
+	return append.active ? COMMAND_OK : open_target(session);
 }
 
-/* Stores the message's octets.  false: it cannot be stored, but was taken whole; or the channel has ended. */
-static bool
-take_octets(struct session *session, uint64_t left, enum command_result *result_r)
+/* Takes the message's octets and stores them.  COMMAND_ANSWERED: the channel has ended. */
+static enum command_result
+take_octets(struct session *session, uint64_t left)
 {
-	bool stored = true;
+	enum command_result result = COMMAND_OK;
 	size_t len;
 	char *at;
 
-	while (left > 0) {
-		if (!channel_input(session->channel, &at, &len)) {
-			*result_r = COMMAND_ANSWERED;
-			return false;
-		}
+	for (; left > 0; left -= len) {
+		if (!channel_input(session->channel, &at, &len))
+			return COMMAND_ANSWERED;
 		if (len > left)
 			len = (size_t)left;
-		if (stored && memchr(at, '\0', len) != NULL) {
-			*result_r =
-			    session->input.literal.binary
-				? imap_say(session, COMMAND_NO,
-				      "[UNKNOWN-CTE] Binary octets cannot be stored; encode "
-				      "them with base64")
-				: imap_say(session, COMMAND_BAD, "A message has no NUL in it");
-			stored = false;
-		}
-		if (stored && maildir_delivery_write(append.delivery, at, len) == -1) {
-			*result_r = imap_failed(session, "append");
-			stored = false;
-		}
-		left -= len;
+		if (result == COMMAND_OK && memchr(at, '\0', len) != NULL)
+			result = session->input.literal.binary
+				     ? imap_say(session, COMMAND_NO,
+					   "[UNKNOWN-CTE] Binary octets cannot be stored; encode "
+					   "them with base64")
+				     : imap_say(session, COMMAND_BAD, "A message has no NUL in it");
+		if (result == COMMAND_OK && maildir_delivery_write(append.delivery, at, len) == -1)
+			result = imap_failed(session, "append");
 		channel_take(session->channel, len);
 	}
-	return stored;
+	return result;
 }
 
 /* Refuses the command in its middle, and swallows what is on its way. */
@@ -187,7 +173,8 @@ append_literal(struct session *session, enum command_result *result_r)
 	struct imap_input *input = &session->input;
 	struct preamble preamble;
 
-	if (!take_before(session, &preamble, result_r))
+	*result_r = take_before(session, &preamble);
+	if (*result_r != COMMAND_OK)
 		return refuse(session);
 	if (flags_letters(append.folder, &preamble.flags, true, &preamble.label.keywords) == -1 ||
 	    maildir_delivery_message(append.delivery, &preamble.label) == -1) {
@@ -196,7 +183,8 @@ append_literal(struct session *session, enum command_result *result_r)
 	}
 	if (!input->literal.plus)
 		channel_puts(session->channel, "+ Go on\r\n");
-	if (!take_octets(session, input->literal.size, result_r)) {
+	*result_r = take_octets(session, input->literal.size);
+	if (*result_r != COMMAND_OK) {
 		append_abandon();
 		if (*result_r == COMMAND_ANSWERED)
 			return IMAP_INPUT_REFUSED;

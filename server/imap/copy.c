@@ -54,9 +54,9 @@ map_keywords(struct copying *c, uint64_t letters, uint64_t *mapped_r)
 	return true;
 }
 
-/* Adds a message to the delivery; false: the answer is said, and nothing is copied. */
-static bool
-copy_one(struct copying *c, size_t place, enum command_result *result_r)
+/* Adds a message to the delivery. */
+static enum command_result
+copy_one(struct copying *c, size_t place)
 {
 	struct mailbox *box = c->session->box;
 	struct maildir_message now;
@@ -64,21 +64,18 @@ copy_one(struct copying *c, size_t place, enum command_result *result_r)
 
 	if (!mailbox_message(box, place, &now)) {
 		c->gone = true;
-		return true;
+		return COMMAND_OK;
 	}
-	if (map_keywords(c, now.keywords, &keywords)) {
-		if ((c->link ? maildir_delivery_link : maildir_delivery_copy)(
-			c->delivery, box->folder, now.uid, keywords) == 0) {
-			sequence_add(&c->from, now.uid);
-			return true;
-		}
-		if (errno == ENOENT) {
-			c->gone = true;
-			return true;
-		}
-	}
-	*result_r = imap_failed(c->session, "copy");
-	return false;
+	if (!map_keywords(c, now.keywords, &keywords))
+		return imap_failed(c->session, "copy");
+	if ((c->link ? maildir_delivery_link : maildir_delivery_copy)(
+		c->delivery, box->folder, now.uid, keywords) == 0)
+		sequence_add(&c->from, now.uid);
+	else if (errno == ENOENT)
+		c->gone = true;
+	else
+		return imap_failed(c->session, "copy");
+	return COMMAND_OK;
 }
 
 /* "[COPYUID 38505 304,319:320 3956:3958] " */
@@ -169,8 +166,7 @@ copy_all(struct copying *c, struct picked picked, const char *folder)
 	c->again = c->gone = false;
 	result = open_target(c, folder);
 	while (result == COMMAND_OK && picked_next(box, &picked, &place))
-		if (!copy_one(c, place, &result))
-			break;
+		result = copy_one(c, place);
 	c->gone = c->gone && !picked.by_uid;
 	/* The places may have named other messages than the client meant. */
 	if (result == COMMAND_OK && box->anew)
@@ -190,12 +186,14 @@ run_copy(struct session *session, struct args *args)
 	struct copying c = {
 	    .session = session, .move = (session->command_flags & REMOVES) != 0, .link = true};
 	char folder[IMAP_NAME_MAX];
-	enum command_result result = COMMAND_BAD;
+	enum command_result result;
 	struct picked picked;
 	struct word set;
 
-	if (!args_set(args, &set) || !args_space(args) ||
-	    !imap_take_mailbox(session, args, IMAP_NO_MAILBOX, folder, &result))
+	if (!args_set(args, &set) || !args_space(args))
+		return COMMAND_BAD;
+	result = imap_take_mailbox(session, args, IMAP_NO_MAILBOX, folder);
+	if (result != COMMAND_OK)
 		return result;
 	if (!args_end(args))
 		return COMMAND_BAD;

@@ -14,47 +14,43 @@
 #include "server/imap/special.h"
 
 /* Takes a mailbox name that is the only argument. */
-static bool
-only_mailbox(struct session *session, struct args *args, char folder_r[IMAP_NAME_MAX],
-    enum command_result *result_r)
+static enum command_result
+only_mailbox(struct session *session, struct args *args, char folder_r[IMAP_NAME_MAX])
 {
-	*result_r = COMMAND_BAD;
-	return imap_take_mailbox(session, args, IMAP_NO_MAILBOX, folder_r, result_r) &&
-	       args_end(args);
+	enum command_result result;
+
+	result = imap_take_mailbox(session, args, IMAP_NO_MAILBOX, folder_r);
+	return result == COMMAND_OK && !args_end(args) ? COMMAND_BAD : result;
 }
 
 /* CREATE's "(USE (\Sent))": RFC 6154 section 3.  *use_r is SPECIAL_NONE without it. */
-static bool
-take_use(
-    struct session *session, struct args *args, enum special *use_r, enum command_result *result_r)
+static enum command_result
+take_use(struct session *session, struct args *args, enum special *use_r)
 {
 	struct word word;
 
 	*use_r = SPECIAL_NONE;
-	*result_r = COMMAND_BAD;
 	if (args_end(args))
-		return true;
+		return COMMAND_OK;
 	if (!args_space(args) || !args_open(args))
-		return false;
+		return COMMAND_BAD;
 	if (args_close(args))
-		return args_end(args);
+		return args_end(args) ? COMMAND_OK : COMMAND_BAD;
 	if (!args_atom(args, NULL, &word) || !word_is(word, "USE") || !args_space(args) ||
 	    !args_open(args))
-		return false;
+		return COMMAND_BAD;
 	if (!args_next_is(args, ')')) {
 		if (!args_atom(args, "\\", &word))
-			return false;
+			return COMMAND_BAD;
 		*use_r = special_of(word);
-		if (*use_r == SPECIAL_NONE || args_more(args)) {
-			*result_r = imap_say(session, COMMAND_NO,
+		if (*use_r == SPECIAL_NONE || args_more(args))
+			return imap_say(session, COMMAND_NO,
 			    "[USEATTR] A mailbox can be made for one of \\Drafts \\Sent \\Trash "
 			    "\\Junk \\Archive");
-			return false;
-		}
 	}
 	if (!args_close(args))
-		return false;
-	return args_close(args) && args_end(args);
+		return COMMAND_BAD;
+	return args_close(args) && args_end(args) ? COMMAND_OK : COMMAND_BAD;
 }
 
 /* RFC 8474 section 4.1: the answer tells the new mailbox's id, which its first sync gives it. */
@@ -77,12 +73,13 @@ enum command_result
 run_create(struct session *session, struct args *args)
 {
 	char folder[IMAP_NAME_MAX];
-	enum command_result result = COMMAND_BAD;
+	enum command_result result;
 	enum special use;
 
-	if (!imap_take_mailbox(session, args, IMAP_NO_NAME, folder, &result))
-		return result;
-	if (!take_use(session, args, &use, &result))
+	result = imap_take_mailbox(session, args, IMAP_NO_NAME, folder);
+	if (result == COMMAND_OK)
+		result = take_use(session, args, &use);
+	if (result != COMMAND_OK)
 		return result;
 	/* LIST tells one mailbox for each use.  Do not make a second, which it would not tell. */
 	if (use != SPECIAL_NONE && special_taken(session, use))
@@ -137,7 +134,8 @@ run_delete(struct session *session, struct args *args)
 	char folder[IMAP_NAME_MAX];
 	enum command_result result;
 
-	if (!only_mailbox(session, args, folder, &result))
+	result = only_mailbox(session, args, folder);
+	if (result != COMMAND_OK)
 		return result;
 	if (strcmp(folder, "INBOX") == 0)
 		return imap_say(session, COMMAND_NO, "[CANNOT] INBOX cannot be deleted");
@@ -157,14 +155,16 @@ enum command_result
 run_rename(struct session *session, struct args *args)
 {
 	char from[IMAP_NAME_MAX], to[IMAP_NAME_MAX], old[IMAP_NAME_MAX];
-	enum command_result result = COMMAND_BAD;
+	enum command_result result;
 
-	if (!imap_take_mailbox(session, args, IMAP_NO_MAILBOX, from, &result))
+	result = imap_take_mailbox(session, args, IMAP_NO_MAILBOX, from);
+	if (result != COMMAND_OK)
 		return result;
 	memcpy(old, session->oldname, sizeof(old));
 	if (!args_space(args))
 		return COMMAND_BAD;
-	if (!imap_take_mailbox(session, args, IMAP_NO_NAME, to, &result))
+	result = imap_take_mailbox(session, args, IMAP_NO_NAME, to);
+	if (result != COMMAND_OK)
 		return result;
 	if (!args_end(args))
 		return COMMAND_BAD;
@@ -185,7 +185,8 @@ run_subscribe(struct session *session, struct args *args)
 	char folder[IMAP_NAME_MAX];
 	enum command_result result;
 
-	if (!only_mailbox(session, args, folder, &result))
+	result = only_mailbox(session, args, folder);
+	if (result != COMMAND_OK)
 		return result;
 	if (maildir_subscribe(session->maildir, folder, (session->command_flags & REMOVES) == 0) ==
 	    -1)

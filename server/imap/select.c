@@ -126,11 +126,11 @@ run_select(struct session *session, struct args *args)
 	struct parameters parameters = {.condstore = false};
 	enum command_result result;
 
-	if (!imap_take_mailbox(session, args, IMAP_NO_MAILBOX, folder, &result)) {
-		if (result == COMMAND_NO)
-			leave(session);
+	result = imap_take_mailbox(session, args, IMAP_NO_MAILBOX, folder);
+	if (result == COMMAND_NO)
+		leave(session);
+	if (result != COMMAND_OK)
 		return result;
-	}
 	if (take_parameters(session, args, &parameters))
 		result = open_folder(session, folder, &parameters);
 	else

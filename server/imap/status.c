@@ -161,10 +161,11 @@ enum command_result
 run_status(struct session *session, struct args *args)
 {
 	char folder[IMAP_NAME_MAX];
-	enum command_result result = COMMAND_BAD;
+	enum command_result result;
 	unsigned items;
 
-	if (!imap_take_mailbox(session, args, IMAP_NO_MAILBOX, folder, &result))
+	result = imap_take_mailbox(session, args, IMAP_NO_MAILBOX, folder);
+	if (result != COMMAND_OK)
 		return result;
 	if (!args_space(args) || !status_items(args, &items) || !args_end(args))
 		return COMMAND_BAD;

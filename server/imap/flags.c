@@ -15,7 +15,7 @@
 
 static const char forwarded[] = "$Forwarded";
 
-static const struct {
+static const struct system_flag {
 	const char *name;
 	uint32_t flag;
 } system_flags[] = {
@@ -71,18 +71,15 @@ flag_name(const struct flag_names *names, unsigned number)
 static bool
 take_flag(struct args *args, struct flag_list *list)
 {
+	const struct system_flag *row;
 	struct word word;
 
 	if (args_next_is(args, '\\')) {
 		if (!args_atom(args, "\\", &word))
 			return false;
-		for (size_t i = 0; i < SYSTEM_FLAGS; i++) {
-			if (word_is(word, system_flags[i].name)) {
-				list->flags |= system_flags[i].flag;
-				return true;
-			}
-		}
-		return false;
+		row = word_row(word, system_flags, SYSTEM_FLAGS, sizeof(system_flags[0]));
+		list->flags |= row != NULL ? row->flag : 0;
+		return row != NULL;
 	}
 	if (list->count == FLAGS_NAMED_MAX || !args_atom(args, NULL, &word) ||
 	    word.len > FLAGS_KEYWORD_MAX)

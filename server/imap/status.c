@@ -33,8 +33,8 @@ static const char *const names[STATUS_ITEMS] = {"MESSAGES", "RECENT", "UIDNEXT",
 bool
 status_items(struct args *args, unsigned *items_r)
 {
+	const char *const *name;
 	struct word word;
-	int i;
 
 	*items_r = 0;
 	if (!args_open(args))
@@ -42,11 +42,10 @@ status_items(struct args *args, unsigned *items_r)
 	do {
 		if (!args_atom(args, NULL, &word))
 			return false;
-		for (i = 0; i < STATUS_ITEMS && !word_is(word, names[i]);)
-			i++;
-		if (i == STATUS_ITEMS)
+		name = word_row(word, names, STATUS_ITEMS, sizeof(names[0]));
+		if (name == NULL)
 			return false;
-		*items_r |= 1U << i;
+		*items_r |= 1U << (name - names);
 	} while (args_more(args));
 	return args_close(args);
 }

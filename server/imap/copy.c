@@ -2,7 +2,7 @@
  * copy.c: COPY and MOVE, by number and by UID.
  * Runs as: mail user.
  *
- * A delivery (deliver.h) of links takes the whole set or nothing.  Where links fail, because a message was renamed
+ * A delivery (deliver.h) of links takes the whole set or nothing.  If links fail, because a message was renamed
  * just then or lies on another file system, a delivery of copies follows.  MOVE removes the messages here after
  * the delivery is on disk: if the session is killed between, they are in both mailboxes, and never in none.
  */

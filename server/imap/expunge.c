@@ -38,7 +38,7 @@ expunge_batch(struct session *session, struct picked *picked, bool marked, bool 
 	*more_r = false;
 	if (maildir_change_begin(box->folder) == -1)
 		return -1;
-	/* picked_next stops when the UIDs are not what they were, which the start of a batch notices. */
+	/* The start of a batch notices when the UIDs have changed; then picked_next stops. */
 	while (removed < BATCH && (*more_r = picked_next(box, picked, &place)))
 		if (expunge_one(session, place, marked, &removed) == -1)
 			r = -1;

@@ -21,7 +21,7 @@ enum {
 /* Names of a folder's keywords, as few folders have many.  Zeroed: none. */
 struct flag_names {
 	struct mdtext text;	       /* the names, each terminated */
-	uint16_t at[MAILDIR_KEYWORDS]; /* where in text, counted from 1; 0: there is none */
+	uint16_t at[MAILDIR_KEYWORDS]; /* where in text, counted from 1; 0: no such keyword */
 	size_t count;
 };
 

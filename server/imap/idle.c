@@ -2,8 +2,8 @@
  * idle.c: IDLE (RFC 2177).
  * Runs as: mail user.
  *
- * The session waits for its client and for inotify at once.  Where inotify is not to be had it looks every few
- * seconds, and without a selected mailbox it only waits.  Now and then it says that it is still there (the setting
+ * The session waits for its client and for inotify at once.  Without inotify it looks every few seconds, and
+ * without a selected mailbox it only waits.  Now and then it says that it is still there (the setting
  * imap_still_here), so that no network on the way forgets the connection.
  *
  * After a while without changes the session learns ahead what clients will ask of messages, a little at a time.

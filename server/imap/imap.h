@@ -18,7 +18,7 @@
 enum {
 	IMAP_TAG_MAX = 128, /* octets; clients use a dozen */
 
-	/* Before login: what a login needs, and no more, since anybody may send it. */
+	/* Before login a stranger may send no more than a login needs. */
 	IMAP_PRELOGIN_MAX = 8192,	  /* octets of a command, its literals included */
 	IMAP_PRELOGIN_LITERAL_MAX = 1000, /* octets of a literal */
 	IMAP_PRELOGIN_WORD_MAX = 1024,	  /* octets of an argument in any form */
@@ -41,7 +41,7 @@ struct imap_state {
 /* "IMAP4rev1 ...", without CAPABILITY in front and without a line end. */
 void imap_capabilities(struct channel *channel, const struct imap_state *state);
 
-/* What has come of a command. */
+/* The part of a command that has come, up to all of it. */
 struct args imap_args(const struct imap_input *input);
 
 /*

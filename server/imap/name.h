@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { IMAP_NAME_MAX = 1024 }; /* octets of a name in any form; what a file name holds is less */
+enum { IMAP_NAME_MAX = 1024 }; /* octets of a name in any form; a file name holds fewer */
 
 /*
  * The folder that a client's name means: in normalization form C, INBOX in capitals, without one "/" at its end.

@@ -165,7 +165,7 @@ login(struct session *s, const char *name, const char *password)
 
 /*
  * A word as a C string.  A word that is too long for any account, or has a NUL inside, becomes "", which
- * is nobody's: the login costs what a wrong one costs.
+ * is the name of no account.  Such a login costs as much as any wrong one.
  */
 static void
 take_word(struct word word, char *out_r, size_t max)

@@ -17,7 +17,7 @@
 enum { NAMES_MAX = 40 };
 
 /*
- * What clients call these folders when they make them themselves, in UTF-8, the English name first:
+ * The names, in UTF-8, that clients give to these folders when they make them; the English name first:
  * Thunderbird, Apple Mail, Outlook, webmails; English, German, French, Spanish, Italian, Portuguese,
  * Dutch, Polish, Czech, Danish, Swedish, Norwegian, Finnish, Hungarian, Turkish, Russian.
  */

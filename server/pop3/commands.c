@@ -248,7 +248,7 @@ run(struct session *s, char *line, size_t len)
 	return command->run(s, &args);
 }
 
-/* Logs what the client cannot see or do: POP3 has no words for it. */
+/* Logs that messages are left out, or that none can be changed: POP3 has no words for it. */
 static void
 log_left_out(struct reader *reader, struct maildrop *drop)
 {

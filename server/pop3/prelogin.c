@@ -14,7 +14,7 @@
 struct session {
 	struct worker *worker;
 	struct channel *channel;
-	char name[AUTH_NAME_MAX + 1]; /* of USER; "" none yet */
+	char name[AUTH_NAME_MAX + 1]; /* of USER; "" before */
 	bool named;		      /* USER came, also with an impossible name */
 	bool utf8;
 	unsigned nonsense;
@@ -79,7 +79,7 @@ run_stls(struct session *s, struct args *args)
 static enum command_result
 run_user(struct session *s, struct args *args)
 {
-	/* An impossible name becomes "", which is nobody's; the answer does not tell. */
+	/* An impossible name becomes "", the name of no account; the answer does not tell. */
 	s->name[0] = '\0';
 	if (auth_name_valid(args->argument, strlen(args->argument)))
 		memcpy(s->name, args->argument, strlen(args->argument) + 1);
@@ -123,7 +123,7 @@ run_pass(struct session *s, struct args *args)
 
 	if (!s->named)
 		return say(s, "-ERR USER first\r\n");
-	/* A password that is too long for any account is cut and tried, so that it costs what a wrong one costs. */
+	/* Cut and try a password that is too long for any account, so that it costs as much as a wrong one. */
 	if (strlen(password) > AUTH_PASSWORD_MAX) {
 		password[AUTH_PASSWORD_MAX] = '\0';
 		s->name[0] = '\0';

@@ -210,7 +210,7 @@ can_send(struct fetching *f, uint32_t uid)
 		/* Finding these costs no reading of a long file, or cannot do without it. */
 		if (section->indexed || section->kind != SECTION_BODY) {
 			can = section_find(&message, section, &content) == 0;
-			content_clear(&content);
+			mdtext_clear(&content.text);
 		} else {
 			can = maildir_reader_open(f->session->box->folder, uid, &reader) == 0;
 			if (can)
@@ -321,7 +321,7 @@ fetch_one(struct fetching *f)
 		note_failure(f);
 	}
 	for (size_t i = 0; i < f->plan.sections; i++)
-		content_clear(&f->content[i]);
+		mdtext_clear(&f->content[i].text);
 	fetched_clear(&f->message);
 }
 

@@ -89,7 +89,7 @@ struct fetched {
 struct content {
 	bool missing;	    /* there is no such part: NIL */
 	uint64_t at, size;  /* octets of the message on the wire */
-	struct mdtext text; /* the octets themselves, if owned */
+	struct mdtext text; /* the octets themselves, if owned; mdtext_clear frees them */
 	bool owned;
 	int decode;	  /* enum transfer_encoding */
 	bool nul;	  /* a NUL is in it once it is decoded */
@@ -101,7 +101,6 @@ struct content {
  * encoding.
  */
 int section_find(struct fetched *message, const struct section *section, struct content *content_r);
-void content_clear(struct content *content);
 
 /*
  * Sends "BODY[...] {5}" and the octets.  -1: the message could not be read as it was announced, so the session

@@ -327,12 +327,6 @@ section_find(struct fetched *message, const struct section *section, struct cont
 	return 0;
 }
 
-void
-content_clear(struct content *content)
-{
-	mdtext_clear(&content->text);
-}
-
 /* --- sending --- */
 
 /*

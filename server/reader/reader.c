@@ -46,21 +46,14 @@ log_denied(const struct reader *reader, const char *event, const char *reason)
 	log_end(&line);
 }
 
-static void
-sleep_until(int64_t moment)
-{
-	int left;
-
-	while ((left = clock_left(moment)) > 0)
-		usleep((useconds_t)(left > 500 ? 500 : left) * 1000);
-}
-
 /* Ends without a session: tells the worker, a failure no earlier than at answer_at. */
 _Noreturn static void
 refuse(const struct reader *reader, enum ipc_verdict verdict, enum reader_exit status)
 {
-	if (verdict == IPC_DENIED)
-		sleep_until(reader->start.answer_at);
+	int left;
+
+	while (verdict == IPC_DENIED && (left = clock_left(reader->start.answer_at)) > 0)
+		usleep((useconds_t)(left > 500 ? 500 : left) * 1000);
 	(void)auth_answer_result(reader->start.worker_fd, verdict);
 	_exit(status);
 }

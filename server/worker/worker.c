@@ -48,15 +48,14 @@ worker_login_begins(struct worker *worker)
 }
 
 static void
-log_handshake(
-    const struct worker *worker, enum log_level level, const char *event, const char *error)
+log_handshake(const struct worker *worker, const char *event, const char *error)
 {
 	struct tls_info info;
 	struct log_line line;
 
 	if (worker->start.conf->log_tls != CONF_LOG_TLS_FULL)
 		return;
-	log_begin(&line, level, "tls", event);
+	log_begin(&line, LOG_NOTE, "tls", event);
 	if (error != NULL) {
 		log_text(&line, "error", error);
 	} else {
@@ -105,12 +104,12 @@ worker_start_tls(struct worker *worker)
 	}
 	if (result == TLS_OK) {
 		channel->tls = tls;
-		log_handshake(worker, LOG_NOTE, "handshake", NULL);
+		log_handshake(worker, "handshake", NULL);
 	} else {
 		worker->reason = tls_stream_alert(tls);
 		if (worker->reason == NULL)
 			worker->reason = "handshake failed";
-		log_handshake(worker, LOG_NOTE, "handshake-failed", tls_stream_error(tls));
+		log_handshake(worker, "handshake-failed", tls_stream_error(tls));
 		tls_stream_free(&tls);
 	}
 	/* This connection needs the key process for one handshake only. */

@@ -199,7 +199,8 @@ admit_release(struct master *m, struct connection *c)
 		limits_leave(c->by_address);
 	if (c->by_user != NULL)
 		limits_leave(c->by_user);
-	connections_release(&m->connections, c);
+	c->state = CONNECTION_FREE;
+	m->connections.used--;
 }
 
 /* Accepts one connection; false if there is none, or if accepting has to pause. */

@@ -46,13 +46,6 @@ connections_take(struct connections *connections)
 	return NULL;
 }
 
-void
-connections_release(struct connections *connections, struct connection *connection)
-{
-	connection->state = CONNECTION_FREE;
-	connections->used--;
-}
-
 struct connection *
 connections_by_pid(struct connections *connections, pid_t pid)
 {
@@ -85,21 +78,18 @@ connections_before_login(struct connections *connections, struct connection **ol
 }
 
 void
+connection_signal(const struct connection *c, int signal)
+{
+	if (c->worker != -1)
+		(void)kill(c->worker, signal);
+	if (c->reader != -1)
+		(void)kill(c->reader, signal);
+}
+
+void
 connection_leave(struct connection *c, int64_t patience)
 {
 	c->state = CONNECTION_LEAVING;
 	c->kill_at = clock_in(patience);
-	if (c->worker != -1)
-		(void)kill(c->worker, SIGTERM);
-	if (c->reader != -1)
-		(void)kill(c->reader, SIGTERM);
-}
-
-void
-connection_kill(const struct connection *c)
-{
-	if (c->worker != -1)
-		(void)kill(c->worker, SIGKILL);
-	if (c->reader != -1)
-		(void)kill(c->reader, SIGKILL);
+	connection_signal(c, SIGTERM);
 }

@@ -48,7 +48,6 @@ int connections_init(struct connections *connections, size_t max);
 
 /* Returns a free row, zeroed except for descriptors and pids, which are -1; NULL if none is left. */
 struct connection *connections_take(struct connections *connections);
-void connections_release(struct connections *connections, struct connection *connection);
 
 /* Returns the connection that has this child, or NULL. */
 struct connection *connections_by_pid(struct connections *connections, pid_t pid);
@@ -56,9 +55,9 @@ struct connection *connections_by_pid(struct connections *connections, pid_t pid
 /* Returns how many are not logged in; *oldest_r is the CONNECTION_STRANGER that came first, or NULL. */
 size_t connections_before_login(struct connections *connections, struct connection **oldest_r);
 
+/* Sends a signal to both children. */
+void connection_signal(const struct connection *connection, int signal);
 /* Asks both children to end, and expects that in patience ms. */
 void connection_leave(struct connection *connection, int64_t patience);
-/* Kills them. */
-void connection_kill(const struct connection *connection);
 
 #endif

@@ -184,7 +184,7 @@ kill_late(struct master *m, int64_t now)
 		if ((before_login && now > c->deadline + MASTER_PATIENCE) ||
 		    (c->state == CONNECTION_LEAVING && now > c->kill_at) ||
 		    (c->state != CONNECTION_FREE && all))
-			connection_kill(c);
+			connection_signal(c, SIGKILL);
 	}
 }
 

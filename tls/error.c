@@ -11,7 +11,7 @@
 #include "tls/error.h"
 
 /* code: mbedTLS's, or 0. */
-static void
+static void __attribute__((format(printf, 3, 0)))
 word(struct tls_error *error, int code, const char *format, va_list args)
 {
 	char why[128] = "", *text = error->text;

@@ -13,6 +13,7 @@
 #include <stddef.h>
 
 #include "maildir/base/text.h"
+#include "maildir/message/utf8.h"
 
 /* Opens the converters; to be called before any confinement.  Costs some milliseconds.  A charset that the system
  * does not have (glibc's modules may be another package) is unknown; that is no error. */
@@ -52,11 +53,6 @@ struct charset_carry {
 };
 void charset_to_utf8(const struct charset *charset, struct charset_carry *carry, const char *in,
     size_t len, bool last, struct mdtext *out);
-
-/* --- UTF-8 --- */
-
-/* Whether the octets are well-formed UTF-8 (RFC 3629: no surrogates, nothing overlong). */
-bool utf8_valid(const char *octets, size_t len);
 
 /* --- Unicode's normalization form C, which names of folders are in --- */
 

@@ -4,7 +4,6 @@
  */
 #include <string.h>
 
-#include "maildir/message/charset.h"
 #include "maildir/message/utf8.h"
 
 int

@@ -14,6 +14,9 @@
  * end within it; -1: it is not well-formed. */
 int utf8_next(const char *octets, size_t len, uint32_t *code_r);
 
+/* Whether the octets are well-formed UTF-8 (RFC 3629: no surrogates, nothing overlong). */
+bool utf8_valid(const char *octets, size_t len);
+
 /* Writes a character; how many octets it has. */
 enum { UTF8_MAX = 4 };
 static inline size_t

@@ -130,18 +130,19 @@ int maildir_look_again(const struct maildir_folder *folder);
 
 /* The messages: by rising UID, at places from 0. */
 size_t maildir_count(const struct maildir_folder *folder);
-/* false: there is none, or what is known of it was damaged just now (the next sync mends it). */
+/* false: there is none, or see maildir_broken. */
 bool maildir_message(
     struct maildir_folder *folder, size_t place, struct maildir_message *message_r);
 /* By its UID.  false: it is not there (any more). */
 bool maildir_lookup(struct maildir_folder *folder, uint32_t uid, struct maildir_message *message_r);
-/* Whether all that was asked of the list since the last sync was found undamaged; else answers may lack. */
-bool maildir_undamaged(const struct maildir_folder *folder);
+/*
+ * Whether what is known of the folder was found damaged, or was cut, since the last sync: answers may lack, and places
+ * may be wrong, so a session whose client counts on them must end.  Mail, flags and UIDs are not concerned: the next sync
+ * rebuilds it, and says MAILDIR_ANEW.
+ */
+bool maildir_broken(const struct maildir_folder *folder);
 /* The place of the message with that UID, or of the first above it; maildir_count: there is none. */
 size_t maildir_find(const struct maildir_folder *folder, uint32_t uid);
-/* Whether that place is right: finding believes what UIDs it meets, and the index may be damaged underneath.
- * A message is verified when it is looked at; so the two beside it tell. */
-bool maildir_find_holds(struct maildir_folder *folder, uint32_t uid);
 
 uint32_t maildir_uidvalidity(const struct maildir_folder *folder);
 uint32_t maildir_uidnext(const struct maildir_folder *folder);

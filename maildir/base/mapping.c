@@ -2,9 +2,9 @@
  * mapping.c: a file in memory that may be shortened underneath.
  * Runs as: mail user.
  *
- * The handler of SIGBUS is the process's; it is installed with the first mapping.  It looks the address
- * up in a table of all mappings, puts a page of zeros there and goes on; a SIGBUS that is not of a
- * mapping gets the default action, and ends the process.
+ * The first mapping installs the process's handler of SIGBUS.  The handler looks the address up in a table of all
+ * mappings, puts a page of zeros there and goes on.  A SIGBUS at any other address gets the default action, and ends
+ * the process.
  */
 #include <errno.h>
 #include <signal.h>
@@ -16,8 +16,8 @@
 
 #include "maildir/base/mapping.h"
 
-/* Three for a folder; a session has two or three folders open at once.  With none free the file is
- * not mapped (EMFILE), and its reader goes without. */
+/* A folder has three, and a session two or three folders open at once.  With no slot free a file is not mapped
+ * (EMFILE), and the session goes without it. */
 #define MAPPINGS_MAX 64
 
 static struct {
@@ -90,22 +90,10 @@ mapping_open(struct mapping *mapping, int fd, size_t size)
 	return -1;
 }
 
-int
-mapping_own(struct mapping *mapping, size_t size)
+void
+mapping_hold(struct mapping *mapping, char *memory, size_t size)
 {
-	memset(mapping, 0, sizeof(*mapping));
-	mapping->slot = -1;
-	mapping->at = calloc(1, size);
-	if (mapping->at == NULL)
-		return -1;
-	mapping->size = size;
-	return 0;
-}
-
-char *
-mapping_memory(const struct mapping *mapping)
-{
-	return mapping->slot < 0 ? (char *)(uintptr_t)mapping->at : NULL;
+	*mapping = (struct mapping){memory, size, -1};
 }
 
 void
@@ -114,7 +102,7 @@ mapping_close(struct mapping *mapping)
 	if (mapping->at == NULL)
 		return;
 	if (mapping->slot < 0) {
-		free(mapping_memory(mapping));
+		free((char *)(uintptr_t)mapping->at);
 	} else {
 		table[mapping->slot].at = 0;
 		(void)munmap((void *)(uintptr_t)mapping->at, mapping->size);

@@ -2,8 +2,8 @@
  * mapping.h: a file of ours in memory, read-only, which anybody may shorten underneath.
  *
  * A page that is not there any more would be SIGBUS, and the end of the process.  Here it becomes a page
- * of zeros and the mapping is marked broken; whoever reads from it checks what he reads (checksums) and
- * asks mapping_broken when he wonders.
+ * of zeros, and the mapping is marked as broken.  So a reader copies what it wants, and asks mapping_broken before
+ * it believes the copy.
  */
 #ifndef MAILDIR_BASE_MAPPING_H
 #define MAILDIR_BASE_MAPPING_H
@@ -14,14 +14,13 @@
 struct mapping {
 	const char *at; /* or NULL */
 	size_t size;
-	int slot; /* in the table of the signal's handler, or -1: the memory is our own */
+	int slot; /* in the table of the signal's handler, or -1: memory of this process */
 };
 
 /* Maps size octets of the file, which may be longer than it is now.  -1: errno. */
 int mapping_open(struct mapping *mapping, int fd, size_t size);
-/* Memory that is ours: calloc'd, writable through mapping_memory.  -1: ENOMEM. */
-int mapping_own(struct mapping *mapping, size_t size);
-char *mapping_memory(const struct mapping *mapping);
+/* Stands for a file with these octets, malloc'd, which mapping_close frees. */
+void mapping_hold(struct mapping *mapping, char *memory, size_t size);
 void mapping_close(struct mapping *mapping);
 bool mapping_broken(const struct mapping *mapping);
 

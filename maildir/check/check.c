@@ -23,7 +23,7 @@
 #include "maildir/folder/blame.h"
 #include "maildir/folder/folder.h"
 #include "maildir/folder/sync.h"
-#include "maildir/index/index.h"
+#include "maildir/index/index_private.h"
 #include "maildir/uids/keywords.h"
 
 enum {
@@ -556,7 +556,7 @@ look_uids(struct look *look)
 	if (r != 0)
 		return r < 0 ? -1 : 0;
 	/* A folder that nobody has opened yet has lost nothing. */
-	(void)index_open(look->folder->index);
+	(void)index_refresh(look->folder->index);
 	doubt = uids.list.state == UIDLIST_NONE && record.validity == 0
 		    ? NULL
 		    : sync_doubt(look->folder, &uids.list, &record);
@@ -585,30 +585,6 @@ size_of(const struct look *look, const char *name)
 		   : 0;
 }
 
-/* Reads all of it, so that each checksum is compared. */
-static void
-read_index(const struct look *look)
-{
-	struct index *index = look->folder->index;
-	struct texts *texts = index_texts(look->folder->index, false);
-	struct maildir_facts *facts = look->facts;
-	struct index_message message;
-	struct index_record record;
-	struct texts_found found;
-
-	facts->with_texts = 0;
-	for (size_t i = 0; i < index_count(index); i++) {
-		if (!index_record(index, i, &record) || !index_message(index, record.uid, &message))
-			return;
-		if (texts == NULL || record.text == 0)
-			continue;
-		if (texts_find(texts, record.text, record.uid, &found))
-			facts->with_texts += found.text[MAILDIR_BODYSTRUCTURE] != NULL;
-		else
-			index->damaged = true;
-	}
-}
-
 static enum maildir_index_state
 index_state(const struct look *look)
 {
@@ -617,14 +593,11 @@ index_state(const struct look *look)
 
 	if (fstatat(folder->home.fd, SNAPSHOT_NAME, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return MAILDIR_INDEX_NONE;
-	if (!index_open(folder->index))
-		return MAILDIR_INDEX_DAMAGED;
-	read_index(look);
-	if (folder->index->damaged)
+	if (!index_refresh(folder->index) || !index_verify(folder->index, &look->facts->with_texts))
 		return MAILDIR_INDEX_DAMAGED;
 	/* Without its log it tells of messages, but not that these are all. */
-	return folder->index->own || folder_look(folder) != 0 ? MAILDIR_INDEX_OLD
-							      : MAILDIR_INDEX_CURRENT;
+	return index_is_private(folder->index) || folder_look(folder) != 0 ? MAILDIR_INDEX_OLD
+									   : MAILDIR_INDEX_CURRENT;
 }
 
 static void

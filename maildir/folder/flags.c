@@ -17,7 +17,7 @@
 #include "maildir/folder/folder.h"
 #include "maildir/folder/own.h"
 #include "maildir/folder/scan.h"
-#include "maildir/index/index.h"
+#include "maildir/index/index_private.h"
 #include "maildir/uids/keywords.h"
 
 /* How often another program may rename the file between our look and our rename. */
@@ -226,7 +226,7 @@ change_tell(struct maildir_folder *folder)
 {
 	struct index_state state;
 
-	if (!folder->index->open || folder->index->log.pending.len == 0)
+	if (!folder->index->open || !index_log_in_batch(&folder->index->log))
 		return;
 	state = folder->index->state;
 	own_change_end(folder, &state);

@@ -15,7 +15,7 @@
 #include "maildir/base/fnv.h"
 #include "maildir/folder/ids.h"
 #include "maildir/folder/folder.h"
-#include "maildir/index/index.h"
+#include "maildir/index/index_private.h"
 
 /* Two hashes of 64 bits that will not change. */
 enum { HASH_DIGITS = 32 };

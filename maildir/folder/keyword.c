@@ -7,7 +7,7 @@
 
 #include "maildir/folder/folder.h"
 #include "maildir/folder/scan.h"
-#include "maildir/index/index.h"
+#include "maildir/index/index_private.h"
 #include "maildir/uids/keywords.h"
 
 /* How often a folder in which files are being renamed is looked through for letters in use. */

@@ -13,7 +13,7 @@
 #include "maildir/folder/folder.h"
 #include "maildir/folder/learn.h"
 #include "maildir/folder/source.h"
-#include "maildir/index/index.h"
+#include "maildir/index/index_private.h"
 #include "maildir/message/message.h"
 
 enum {
@@ -385,8 +385,6 @@ text_recall(struct maildir_folder *folder, uint32_t uid, enum maildir_text text,
 {
 	struct index_record record;
 	struct texts *texts;
-	const char *found;
-	size_t len;
 
 	if (!record_find(folder, uid, &record)) {
 		errno = ENOENT;
@@ -395,10 +393,8 @@ text_recall(struct maildir_folder *folder, uint32_t uid, enum maildir_text text,
 	texts = record.text != 0 ? index_texts(folder->index, false) : NULL;
 	if (texts == NULL)
 		return RECALL_NONE;
-	if (texts_get(texts, record.text, uid, text, &found, &len)) {
-		mdtext_add(out, found, len);
+	if (texts_get(texts, record.text, uid, text, out))
 		return RECALL_DONE;
-	}
 	return texts_len(texts, record.text, uid, text) == TEXTS_LONG ? RECALL_LONG
 								      : RECALL_DAMAGED;
 }
@@ -462,7 +458,7 @@ maildir_learn(struct maildir_folder *folder, size_t count)
 
 	if (l == NULL || !folder->index->open)
 		return -1;
-	if (folder->index->own || maildir_read_only(folder) != 0) {
+	if (index_is_private(folder->index) || maildir_read_only(folder) != 0) {
 		errno = EROFS;
 		return -1;
 	}

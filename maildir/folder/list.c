@@ -11,7 +11,7 @@
 #include "maildir/base/lock.h"
 #include "maildir/folder/folder.h"
 #include "maildir/folder/own.h"
-#include "maildir/index/index.h"
+#include "maildir/index/index_private.h"
 #include "maildir/uids/uidlist.h"
 
 /* A change may have escaped the times of a directory: it is looked through again after this. */
@@ -67,7 +67,7 @@ message_find(struct maildir_folder *folder, uint32_t uid, struct index_message *
 
 	if (index_message(index, uid, message_r))
 		return 0;
-	errno = index_find_holds(index, uid) && index_is_good(index) ? ENOENT : EIO;
+	errno = index_is_broken(index) ? EIO : ENOENT;
 	return -1;
 }
 
@@ -94,15 +94,9 @@ message_locate(struct maildir_folder *folder, uint32_t uid, struct index_message
 }
 
 bool
-maildir_undamaged(const struct maildir_folder *folder)
+maildir_broken(const struct maildir_folder *folder)
 {
-	return index_is_good(folder->index);
-}
-
-bool
-maildir_find_holds(struct maildir_folder *folder, uint32_t uid)
-{
-	return index_find_holds(folder->index, uid);
+	return index_is_broken(folder->index);
 }
 
 void

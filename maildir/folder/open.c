@@ -12,7 +12,7 @@
 #include "maildir/folder/folder.h"
 #include "maildir/folder/folders.h"
 #include "maildir/folder/learn.h"
-#include "maildir/index/index.h"
+#include "maildir/index/index_private.h"
 #include "maildir/uids/keywords.h"
 
 /* Whether the folder is still what its path names: it may have been deleted, or renamed. */
@@ -163,8 +163,7 @@ static void
 folder_mend(struct maildir_folder *folder)
 {
 	folder->change = NULL;
-	if (!folder->index->open || index_is_good(folder->index) ||
-	    mdlock_folder_try(&folder->home) < 0)
+	if (!index_is_broken(folder->index) || mdlock_folder_try(&folder->home) < 0)
 		return;
 	(void)!sync_now(folder);
 	mdlock_unfolder(&folder->home);

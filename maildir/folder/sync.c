@@ -88,7 +88,7 @@
 #include "maildir/folder/own.h"
 #include "maildir/folder/scan.h"
 #include "maildir/folder/sync.h"
-#include "maildir/index/index.h"
+#include "maildir/index/index_private.h"
 #include "maildir/uids/keywords.h"
 #include "maildir/uids/uidlist.h"
 #include "maildir/uids/validity.h"
@@ -155,7 +155,7 @@ uids_from_index(struct sync *sync)
 	for (size_t i = 0; i < index_count(index); i++)
 		if (index_record(index, i, &record) && index_message(index, record.uid, &message))
 			put_known_line(&text, &message);
-	if (text.failed || !index_is_good(index)) {
+	if (text.failed || index_is_broken(index)) {
 		mdtext_clear(&text);
 		return 0;
 	}

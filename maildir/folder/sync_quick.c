@@ -18,7 +18,7 @@
 #include "maildir/base/lock.h"
 #include "maildir/folder/own.h"
 #include "maildir/folder/sync.h"
-#include "maildir/index/index.h"
+#include "maildir/index/index_private.h"
 #include "maildir/uids/keywords.h"
 
 enum { NOT_ENOUGH = 1 };
@@ -363,8 +363,8 @@ sync_quick(struct maildir_folder *folder, unsigned look)
 {
 	struct sync sync = {.folder = folder, .uids = {.fd = -1}};
 
-	if ((look & (LOOK_ALL | LOOK_LINES | LOOK_MORE | LOOK_WAITS)) != 0 || folder->index->own ||
-	    folder->home.unlocked != 0)
+	if ((look & (LOOK_ALL | LOOK_LINES | LOOK_MORE | LOOK_WAITS)) != 0 ||
+	    index_is_private(folder->index) || folder->home.unlocked != 0)
 		return NOT_ENOUGH;
 	scan_init(&sync.scan, folder);
 	return quick_end(&sync, quick_locked(&sync, look));
@@ -414,7 +414,7 @@ delivered_locked(struct sync *sync)
 	struct index_state state;
 	int r;
 
-	if (!index_is_current(folder->index) || folder->index->own)
+	if (!index_is_current(folder->index) || index_is_private(folder->index))
 		return NOT_ENOUGH;
 	if ((r = quick_begin(sync)) != 0 || (r = quick_join(sync)) != 0)
 		return r;

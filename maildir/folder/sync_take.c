@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "maildir/folder/sync.h"
-#include "maildir/index/index.h"
+#include "maildir/index/index_private.h"
 
 /* More changes than this at once are a new snapshot and not so many records of the log. */
 #define TAKE_BY_LOG 500
@@ -134,7 +134,7 @@ count_changes(const struct taking *taking, const struct list *list)
 			changes++;
 		}
 	}
-	return taking->index->damaged ? SIZE_MAX : changes + (places - place);
+	return index_is_broken(taking->index) ? SIZE_MAX : changes + (places - place);
 }
 
 static int
@@ -154,8 +154,8 @@ put_gone(const struct taking *taking, const struct list *list)
 		else if (index_put_gone(folder->index, record.uid, index_modseq(taking->index)) < 0)
 			return -1;
 		else if (index_count(taking->index) == count)
-			taking->index->damaged = true; /* a search does not find it */
-		if (taking->index->damaged)
+			taking->index->broken = true; /* a search does not find it */
+		if (index_is_broken(taking->index))
 			return -1;
 	}
 	return 0;
@@ -256,7 +256,7 @@ take_by_snapshot(
 	writer.head.state.modseq = modseq > 0 ? modseq : taking->modseq;
 	writer.head.validity = list->validity;
 	memcpy(writer.head.guid, list->guid, sizeof(list->guid));
-	if (taking->same && (taking->index->damaged || taking->index->stale))
+	if (taking->same && (index_is_broken(taking->index) || taking->index->stale))
 		writer.head.vanished_since = taking->modseq;
 	writer_gone(taking, list, &writer);
 	if (taking->same)
@@ -280,7 +280,7 @@ sync_take(struct sync *sync, const struct list *list, const struct index_state *
 	if (taking.modseq <= sync->record.modseq)
 		taking.modseq = sync->record.modseq + 1;
 	taking.same = index->open && index->snap.head.validity == list->validity;
-	usable = taking.same && !index->own && !index->stale &&
+	usable = taking.same && !index_is_private(index) && !index->stale &&
 		 index_is_current(sync->folder->index) &&
 		 strcmp(index->snap.head.guid, list->guid) == 0;
 	if (usable && count_changes(&taking, list) <= TAKE_BY_LOG) {
@@ -290,7 +290,7 @@ sync_take(struct sync *sync, const struct list *list, const struct index_state *
 		now.doubt |= index->state.doubt & INDEX_LINES;
 		if (take_by_log(&taking, list, &now) == 0)
 			return 0;
-		if (!index->damaged)
+		if (!index_is_broken(index))
 			return -1;
 	}
 	return take_by_snapshot(&taking, list, state);

@@ -16,8 +16,8 @@
 
 enum { BYTE_ORDER_MARK = 0x01020304 };
 
-void
-index_head_make(const struct index_kind *kind, uint64_t id, struct index_head *head_r)
+static void
+head_make(const struct index_kind *kind, uint64_t id, struct index_head *head_r)
 {
 	memset(head_r, 0, sizeof(*head_r));
 	memcpy(head_r->magic, kind->magic, sizeof(head_r->magic));
@@ -36,12 +36,12 @@ index_file_open(int dirfd, const struct index_kind *kind, uint64_t id, bool *mor
 	int fd = file_open(dirfd, kind->name, 0, &st);
 	ssize_t n;
 
-	/* Then writing fails, and its writer goes on in its own memory (index.c). */
+	/* Then writing fails, and its writer goes on in memory of its own (index_change.c). */
 	if (fd < 0 && (errno == EINVAL || error_bars(errno)))
 		fd = file_open_regular(dirfd, kind->name, &st);
 	if (fd < 0)
 		return -1;
-	index_head_make(kind, id, &wanted);
+	head_make(kind, id, &wanted);
 	n = pread(fd, begin, sizeof(begin), 0);
 	*more_r = n > (ssize_t)sizeof(wanted);
 	if (n >= (ssize_t)sizeof(wanted) && memcmp(begin, &wanted, sizeof(wanted)) == 0)
@@ -60,7 +60,7 @@ index_file_create(struct maildir *md, int dirfd, const struct index_kind *kind, 
 	fd = file_make(dirfd, kind->tmp);
 	if (fd < 0)
 		return -1;
-	index_head_make(kind, id, &head);
+	head_make(kind, id, &head);
 	if (file_write_all(fd, &head, sizeof(head)) == 0 &&
 	    file_place(md, dirfd, kind->tmp, kind->name, false) == 0)
 		return fd;

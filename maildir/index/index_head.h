@@ -1,5 +1,5 @@
 /*
- * index_head.h: what sallyport.log and sallyport.texts begin with, and how such a file is made: by one who
+ * index_head.h: what sallyport.log and sallyport.texts begin with, and how such a file is made: by a process that
  * has the folder's lock, whole and in its place at once.
  */
 #ifndef MAILDIR_INDEX_INDEX_HEAD_H
@@ -9,6 +9,14 @@
 #include <stdint.h>
 
 struct maildir;
+
+/* The files of an index, and what each is called until it is in its place. */
+#define SNAPSHOT_NAME "sallyport.index"
+#define SNAPSHOT_TMP  "sallyport.index.tmp"
+#define LOG_NAME      "sallyport.log"
+#define LOG_TMP	      "sallyport.log.tmp"
+#define TEXTS_NAME    "sallyport.texts"
+#define TEXTS_TMP     "sallyport.texts.tmp"
 
 struct index_head {
 	char magic[8];
@@ -22,8 +30,6 @@ struct index_kind {
 	char magic[8];
 	uint32_t version;
 };
-
-void index_head_make(const struct index_kind *kind, uint64_t id, struct index_head *head_r);
 
 /* The one with that id, for reading and writing; *more_r: there is something behind its head.  -1: ENOENT, or
  * EINVAL: it is another's, or damaged. */

@@ -1,8 +1,9 @@
 /*
  * index_log.h: the file sallyport.log: what has changed in a folder since its snapshot was made.
  *
- * Only ever appended to, under the folder's lock; read by everybody, without it.  A record counts when
- * its checksum is right: what somebody left who died writing is not there, and is written over.
+ * Only ever appended to, under the folder's lock; every session reads it, without the lock.  A record counts when its
+ * checksum is right, which is verified when it is taken in: what a writer left that died writing is not there, and is
+ * written over.  Where nothing can be written the log goes on in memory of this process, as records that wait.
  */
 #ifndef MAILDIR_INDEX_INDEX_LOG_H
 #define MAILDIR_INDEX_INDEX_LOG_H
@@ -17,9 +18,6 @@
 
 struct maildir;
 
-#define LOG_NAME "sallyport.log"
-#define LOG_TMP	 "sallyport.log.tmp"
-
 enum {
 	LOG_COMPACT = 1024 * 1024,  /* octets: then a new snapshot takes its place; a session reads
 					   so much at most to catch up */
@@ -33,33 +31,49 @@ enum log_type {
 	LOG_STATE,   /* struct index_state */
 };
 
-/* A record begins at a multiple of 8 with this; check is of all behind it, size counts all. */
-struct index_log_head {
-	uint32_t check;
-	uint32_t size;
-	uint32_t type;
-	uint32_t zero;
-};
-
 struct index_log {
-	int fd; /* or -1: it is in memory of our own */
+	int fd; /* or -1: it is private, and nothing more is read or written */
 	struct mapping map;
 	uint64_t id;
-	uint64_t end;	       /* what was read and found good */
+	uint64_t end;	       /* of what is in the file and was taken in */
 	uint64_t records;      /* in it, and pending */
-	struct mdtext pending; /* put, and not written yet */
-	uint64_t last;	       /* where the last record of it is, or 0; and its checksum */
+	struct mdtext pending; /* put, and not in the file */
+	size_t
+	    settled; /* so much of it need not be written: in a private log, batches that are over */
+	uint64_t last; /* where the last record in the file is, or 0; and its checksum */
 	uint32_t last_check;
-	bool empty; /* there was nothing behind its head just now, when it was opened */
+	bool empty; /* nothing was behind its head when it was opened, which was just now */
 };
 
 /* -1: there is none (ENOENT), or it is another's or damaged (EINVAL). */
 int index_log_open(int dirfd, uint64_t id, struct index_log *log);
 /* Makes an empty one in place of any other; under the folder's lock. */
 int index_log_create(struct maildir *md, int dirfd, uint64_t id, struct index_log *log);
-/* In memory: where none can be written.  With what from has, pending or not, if it is not NULL. */
-int index_log_own(uint64_t id, const struct index_log *from, struct index_log *log);
+/* An empty one that is private. */
+void index_log_begin(uint64_t id, struct index_log *log);
+/* From now on it is private: what was put is in it all the same. */
+void index_log_leave(struct index_log *log);
 void index_log_close(struct index_log *log);
+
+static inline bool
+index_log_is_private(const struct index_log *log)
+{
+	return log->fd < 0;
+}
+
+/* Whether something was put since the last flush. */
+static inline bool
+index_log_in_batch(const struct index_log *log)
+{
+	return log->pending.len > log->settled;
+}
+
+/* Where the next record will be. */
+static inline uint64_t
+index_log_end(const struct index_log *log)
+{
+	return log->end + log->pending.len;
+}
 
 /* Whether something may have been appended.  *replaced_r: it is not the folder's log any more. */
 bool index_log_grew(const struct index_log *log, bool *replaced_r);
@@ -71,12 +85,12 @@ typedef void index_log_take(
 /* Calls take for each record behind what was read, and counts it as read.  -1: it cannot be read, or what
  * was read is not there any more. */
 int index_log_read_on(struct index_log *log, index_log_take *take, void *ctx);
-/* Once more all that was read, from the first.  false: damaged. */
+/* Once more all that was read, from the first.  false: broken. */
 bool index_log_walk(const struct index_log *log, index_log_take *take, void *ctx);
 
-/* A record's payload again, copied and verified.  false: damaged, or not of that type. */
-bool index_log_payload(
-    const struct index_log *log, uint64_t at, enum log_type type, void *payload, size_t room);
+/* Copies a record's payload, at most room octets, again; *size_r is how many.  false: broken, or not of that type. */
+bool index_log_payload(const struct index_log *log, uint64_t at, enum log_type type, void *payload,
+    size_t room, size_t *size_r);
 
 /*
  * Puts a record behind all that was read, under the folder's lock: take hears of it and index_log_payload has it

@@ -5,43 +5,50 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "maildir/base/bisect.h"
 #include "maildir/index/index_places.h"
+
+struct places_search {
+	const struct index_place *list;
+	size_t wanted;
+};
+
+static bool
+is_below(const void *ctx, size_t i)
+{
+	const struct places_search *search = ctx;
+
+	return search->list[i].place < search->wanted;
+}
 
 size_t
 places_find(const struct index_places *places, uint32_t place)
 {
-	size_t low = 0, high = places->count;
+	const struct places_search search = {places->list, place};
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (places->list[middle].place < place)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return bisect(places->count, is_below, &search);
 }
 
-bool
-places_are(const struct index_places *places, size_t i, uint32_t place)
+static struct index_place *
+item_at(const struct index_places *places, size_t i, uint32_t place)
 {
-	return i < places->count && places->list[i].place == place;
+	return i < places->count && places->list[i].place == place ? &places->list[i] : NULL;
 }
 
-bool
-places_have(const struct index_places *places, uint32_t place)
+const struct index_place *
+places_get(const struct index_places *places, uint32_t place)
 {
-	return places_are(places, places_find(places, place), place);
+	return item_at(places, places_find(places, place), place);
 }
 
 bool
 places_set(struct index_places *places, uint32_t place, uint64_t at)
 {
 	size_t i = places_find(places, place);
+	struct index_place *item = item_at(places, i, place);
 
-	if (places_are(places, i, place)) {
-		places->list[i].at = (uint32_t)at;
+	if (item != NULL) {
+		item->at = (uint32_t)at;
 		return true;
 	}
 	if (places->count == places->room) {
@@ -53,9 +60,9 @@ places_set(struct index_places *places, uint32_t place, uint64_t at)
 		places->list = grown;
 		places->room = room;
 	}
-	memmove(
-	    &places->list[i + 1], &places->list[i], (places->count - i) * sizeof(places->list[0]));
-	places->list[i] = (struct index_place){place, (uint32_t)at};
+	item = &places->list[i];
+	memmove(item + 1, item, (places->count - i) * sizeof(*item));
+	*item = (struct index_place){place, (uint32_t)at};
 	places->count++;
 	return true;
 }
@@ -64,12 +71,12 @@ void
 places_unset(struct index_places *places, uint32_t place)
 {
 	size_t i = places_find(places, place);
+	struct index_place *item = item_at(places, i, place);
 
-	if (!places_are(places, i, place))
+	if (item == NULL)
 		return;
 	places->count--;
-	memmove(
-	    &places->list[i], &places->list[i + 1], (places->count - i) * sizeof(places->list[0]));
+	memmove(item, item + 1, (places->count - i) * sizeof(*item));
 }
 
 void
@@ -79,19 +86,19 @@ places_clear(struct index_places *places)
 	memset(places, 0, sizeof(*places));
 }
 
+/* Number i of the list has as many places beside the list below it as its place less i. */
+static bool
+has_few_beside(const void *ctx, size_t i)
+{
+	const struct places_search *search = ctx;
+
+	return search->list[i].place - i <= search->wanted;
+}
+
 uint32_t
 places_beside(const struct index_places *places, size_t n)
 {
-	size_t low = 0, high = places->count;
+	const struct places_search search = {places->list, n};
 
-	/* Number k of the list has k of it below. */
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (places->list[middle].place - middle <= n)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return (uint32_t)(n + low);
+	return (uint32_t)(n + bisect(places->count, has_few_beside, &search));
 }

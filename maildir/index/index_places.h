@@ -1,5 +1,5 @@
 /*
- * index_places.h: a sorted list of places, each with where the log speaks of it.
+ * index_places.h: a sorted list of messages, each with where the log speaks of it.
  */
 #ifndef MAILDIR_INDEX_INDEX_PLACES_H
 #define MAILDIR_INDEX_INDEX_PLACES_H
@@ -18,17 +18,16 @@ struct index_places {
 	size_t count, room;
 };
 
-/* The first that is not below. */
+/* How many are below the place: the number of the first that is not. */
 size_t places_find(const struct index_places *places, uint32_t place);
-/* Whether number i, as places_find gave it, is that place. */
-bool places_are(const struct index_places *places, size_t i, uint32_t place);
-bool places_have(const struct index_places *places, uint32_t place);
+/* The item of that place; NULL: it is not in the list. */
+const struct index_place *places_get(const struct index_places *places, uint32_t place);
 /* Adds it, or changes its at.  false: ENOMEM. */
 bool places_set(struct index_places *places, uint32_t place, uint64_t at);
 void places_unset(struct index_places *places, uint32_t place);
 void places_clear(struct index_places *places);
 
-/* The n-th place (from 0) of all there are that is not in the list. */
+/* The n-th (from 0) of all places that are not in the list. */
 uint32_t places_beside(const struct index_places *places, size_t n);
 
 #endif

@@ -1,10 +1,8 @@
 /*
  * index_record.h: a message, and the state of a folder, as they lie in the files of the index.
  *
- * Records are in the machine's own byte order and layout; the heads of the files say which, and one that
- * is another machine's is not used.  Every record has a checksum of all behind it, whose seed is the
- * file's id: it is verified each time that a record is read, on a copy, since the file may be damaged
- * at any moment.
+ * Records are in the machine's own byte order and layout; the heads of the files say which, and a file of another
+ * kind of machine is not used.
  */
 #ifndef MAILDIR_INDEX_INDEX_RECORD_H
 #define MAILDIR_INDEX_INDEX_RECORD_H
@@ -18,41 +16,42 @@
 #include "maildir/base/stamp.h"
 #include "maildir/maildir.h"
 
+/* The directories that a message's file may be in: enum entry_dir. */
+#define INDEX_DIRS 2
+
 enum index_known {
 	INDEX_SIZES = 1 << 0,	   /* size and wire are known */
 	INDEX_LINE_END = 1 << 1,   /* and the message ends in a line end */
 	INDEX_DATE = 1 << 2,	   /* date is known */
 	INDEX_TWIN = 1 << 3,	   /* its file has a second name with the same base */
-	INDEX_UNREADABLE = 1 << 4, /* that it cannot be read was told */
-	INDEX_HEARSAY = 1 << 6, /* sizes are another program's, and to be compared with the file */
-	INDEX_OTHER = 1 << 5, /* of what is learned: the file is another, and nothing else holds */
+	INDEX_UNREADABLE = 1 << 4, /* a notice said that it cannot be read */
+	INDEX_OTHER = 1 << 5, /* in what is learned: the file is another, and nothing else holds */
+	INDEX_HEARSAY = 1 << 6, /* another program gave the sizes: compare them with the file */
 };
 
 /*
- * Behind it come its strings, each with a NUL: the file's name, the UIDL that POP3 clients know, the
- * id of the message that it is a copy of.
+ * Its strings follow, each with a NUL: the file's name, the UIDL that POP3 clients know, the id of the message that it
+ * is a copy of.
  */
 struct index_record {
-	uint32_t check;
-	uint32_t uid;
 	uint64_t modseq;
 	uint64_t keywords;
-	uint64_t size, wire;	/* octets of the file, and of the message on the wire */
-	int64_t date;		/* INTERNALDATE, seconds since 1970 */
-	uint64_t text;		/* where its texts are in the file of texts; 0: nowhere yet */
-	uint32_t strings;	/* in a snapshot: where they are in its heap */
-	uint32_t strings_check; /* of the strings */
-	uint32_t base_hash;	/* of the base name */
+	uint64_t size, wire; /* octets of the file, and of the message on the wire */
+	int64_t date;	     /* INTERNALDATE, seconds since 1970 */
+	uint64_t text;	     /* where its texts are in the file of texts; 0: nowhere yet */
+	uint32_t text_size;  /* octets of its texts in their file */
+	uint32_t uid;
+	uint32_t strings;   /* in a snapshot: where they are in its heap */
+	uint32_t base_hash; /* of the base name */
 	uint32_t pop3_order;
 	uint16_t name_len, base_len, uidl_len, guid_len;
 	uint8_t flags; /* enum maildir_flag */
 	uint8_t dir;   /* enum entry_dir */
 	uint8_t known; /* enum index_known */
 	uint8_t zero;
-	uint32_t text_size; /* octets of its texts in their file */
 };
 
-_Static_assert(sizeof(struct index_record) == 88, "no holes in a record");
+_Static_assert(sizeof(struct index_record) == 80, "no holes in a record");
 
 /* The longest that a message's strings can be. */
 #define INDEX_STRINGS_MAX (NAME_SIZE + MAILDIR_UIDL_SIZE + MAILDIR_ID_SIZE)
@@ -105,25 +104,20 @@ index_same_marks(const struct index_record *a, const struct index_record *b)
 bool index_set_strings(
     struct index_message *message, const char *name, const char *uidl, const char *guid);
 
-/* The checksum of a record or anything else that begins with one, and has eight octets or more. */
-static inline uint32_t
-index_check(uint64_t seed, const void *record, size_t size)
-{
-	uint32_t beside;
-
-	/* What follows is read as the words that it was copied in; to read across two of them is slow. */
-	memcpy(&beside, (const char *)record + sizeof(beside), sizeof(beside));
-	return hash32(hash_join(seed ^ UINT64_C(0x5a11704f), beside),
-	    (const char *)record + 2 * sizeof(beside), size - 2 * sizeof(beside));
-}
+/*
+ * Whether a record could be a message's: it has a UID, and what will be used as a length or a place is one.  Whoever
+ * can write into the Maildir can write a record with a right checksum, or over it after that was verified; so each copy
+ * of a record is asked this before it is used.
+ */
+bool index_record_is_sane(const struct index_record *record);
+/* The same of the strings of a sane record: each ends where the record says, without controls, and the name is no path. */
+bool index_strings_are_sane(const struct index_message *message);
 
 /* A message that was expunged.  Its base name is remembered by its hash: it may come back. */
 struct index_vanished {
-	uint32_t check;
-	uint32_t uid;
 	uint64_t modseq;
+	uint32_t uid;
 	uint32_t base_hash;
-	uint32_t zero;
 };
 
 enum index_doubt {
@@ -136,15 +130,15 @@ enum index_doubt {
 
 /* How the folder looked when all of it was known. */
 struct index_state {
-	uint32_t check;
-	uint32_t doubt; /* enum index_doubt */
-	struct file_stamp dir[2], uidlist;
+	struct file_stamp dir[INDEX_DIRS], uidlist;
 	struct file_stamp more;	   /* sallyport.keywords */
 	struct file_stamp letters; /* dovecot-keywords, which matters when there is the former */
 	uint64_t own_since; /* ms since 1970: cur/ was changed by ourselves from then on; or 0 */
 	uint64_t modseq;    /* the highest */
 	uint32_t next;	    /* UID */
 	uint32_t lines;	    /* in dovecot-uidlist */
+	uint32_t doubt;	    /* enum index_doubt */
+	uint32_t zero;
 };
 
 #endif

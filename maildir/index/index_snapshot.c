@@ -2,11 +2,15 @@
  * index_snapshot.c: the file sallyport.index.
  * Runs as: mail user.
  *
- * The head (struct snapshot_head), then the records of all messages by rising UID, then a hash table
- * from base names to records (a power of two of 32-bit numbers: index + 1, or 0 for a free slot; at most
- * half full), then the messages that vanished by rising modseq, then the heap of strings.  All begin at
- * a multiple of 8.  The head has a checksum, and so has each record; the table has none, since what it
- * points to is compared anyway.
+ * The head (struct snapshot_head) has a checksum and says where the parts are: the records of all messages by rising
+ * UID; a hash table from base names to records (a power of two of 32-bit numbers: place + 1, or 0 for a free slot; at
+ * most half full); the messages that vanished, by rising modseq; the heap of strings; the checksums.  Each begins at a
+ * multiple of 8.
+ *
+ * Each part but the last is cut into blocks, whose checksums are in the last in the same order.  A block is verified
+ * when it is first touched, which a bit in the session's memory notes.  That finds what was damaged before.  What
+ * somebody does to a block later is not found, except that a file that was cut short reads as zeros, and no record is
+ * all zero.  So lengths and places are checked at each use, on a copy.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,49 +21,114 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "maildir/base/bisect.h"
 #include "maildir/base/file.h"
+#include "maildir/base/hash.h"
+#include "maildir/index/index_head.h"
 #include "maildir/index/index_snapshot.h"
 
 static const char magic[8] = {'s', 'a', 'l', 'l', 'y', 'i', 'd', 'x'};
 
 enum {
-	SNAPSHOT_VERSION = 2,
+	SNAPSHOT_VERSION = 3,
 	BYTE_ORDER_MARK = 0x01020304,
 	HEAD_CHECKED = offsetof(struct snapshot_head, version),
+	/* Octets.  A binary search touches some fifteen blocks; a session has a bit for each, which is a kilobyte for
+	 * a hundred thousand messages. */
+	BLOCK = 2048,
+	HASH_SLOTS_MIN = 8,
 };
 
-/* Octets: to read them is cheaper than a mapping, and a session has room for them.  Twenty messages. */
+/* Octets: reading so few is cheaper than a mapping, and a session has room for them.  Twenty messages. */
 #define SNAPSHOT_SMALL 4096
 
 /* A folder of more is served without an index: places are 32 bits. */
 #define SNAPSHOT_COUNT_MAX (UINT32_MAX / 4)
 
-bool
-index_set_strings(
-    struct index_message *message, const char *name, const char *uidl, const char *guid)
-{
-	size_t name_len = strlen(name), uidl_len = uidl != NULL ? strlen(uidl) : 0;
-	size_t guid_len = guid != NULL ? strlen(guid) : 0;
-	char *to = message->strings;
+/* --- blocks --- */
 
-	if (name_len >= NAME_SIZE || uidl_len >= MAILDIR_UIDL_SIZE || guid_len >= MAILDIR_ID_SIZE)
-		return false;
-	memcpy(to, name, name_len);
-	to[name_len] = '\0';
-	to += name_len + 1;
-	memcpy(to, uidl_len > 0 ? uidl : "", uidl_len);
-	to[uidl_len] = '\0';
-	to += uidl_len + 1;
-	memcpy(to, guid_len > 0 ? guid : "", guid_len);
-	to[guid_len] = '\0';
-	message->record.name_len = (uint16_t)name_len;
-	message->record.base_len = (uint16_t)mdname_base(name);
-	message->record.uidl_len = (uint16_t)uidl_len;
-	message->record.guid_len = (uint16_t)guid_len;
+static uint64_t
+blocks_of(uint64_t size)
+{
+	return size / BLOCK + (size % BLOCK != 0);
+}
+
+/* The number of a part's first block. */
+static uint64_t
+first_block(const struct snapshot_head *head, int part)
+{
+	uint64_t blocks = 0;
+
+	for (int i = 0; i < part; i++)
+		blocks += blocks_of(head->part[i].size);
+	return blocks;
+}
+
+/* The checksum of the n-th block of a part, which lies at data; number is that of all parts. */
+static uint32_t
+block_check(
+    const struct snapshot_head *head, int part, const char *data, uint64_t n, uint64_t number)
+{
+	uint64_t left = head->part[part].size - n * BLOCK;
+
+	return hash32(hash_join(head->id, number), data + n * BLOCK, left < BLOCK ? left : BLOCK);
+}
+
+static bool
+block_is_good(const struct snapshot *snapshot, int part, uint64_t n, uint64_t number)
+{
+	const struct snapshot_head *head = &snapshot->head;
+	uint32_t check;
+
+	memcpy(&check, snapshot->map.at + head->part[PART_CHECKS].at + number * sizeof(check),
+	    sizeof(check));
+	return check == block_check(head, part, snapshot->map.at + head->part[part].at, n, number);
+}
+
+/* Verifies what was not verified yet of the octets from one place of a part up to another, not with. */
+static bool
+blocks_verify(struct snapshot *snapshot, int part, uint64_t from, uint64_t to)
+{
+	uint64_t first = first_block(&snapshot->head, part);
+
+	for (uint64_t n = from / BLOCK; n * BLOCK < to; n++) {
+		uint64_t number = first + n;
+		uint8_t bit = (uint8_t)(1U << number % 8);
+
+		if ((snapshot->verified[number / 8] & bit) != 0)
+			continue;
+		if (!block_is_good(snapshot, part, n, number))
+			return false;
+		snapshot->verified[number / 8] |= bit;
+	}
 	return true;
 }
 
-/* --- reading --- */
+/* Copies octets of a part.  All that is read of a snapshot is read here.  false: broken. */
+static bool
+part_copy(struct snapshot *snapshot, int part, uint64_t at, void *to, size_t size)
+{
+	uint64_t all = snapshot->head.part[part].size;
+
+	if (size <= all && at <= all - size &&
+	    (snapshot->verified == NULL || blocks_verify(snapshot, part, at, at + size))) {
+		memcpy(to, snapshot->map.at + snapshot->head.part[part].at + at, size);
+		if (!mapping_broken(&snapshot->map))
+			return true;
+	}
+	snapshot->broken = true;
+	return false;
+}
+
+void
+snapshot_doubt(struct snapshot *snapshot)
+{
+	snapshot->broken = true;
+	if (snapshot->verified != NULL)
+		memset(snapshot->verified, 0, first_block(&snapshot->head, PART_CHECKS) / 8 + 1);
+}
+
+/* --- opening --- */
 
 static uint32_t
 head_check(const struct snapshot_head *head)
@@ -67,64 +136,84 @@ head_check(const struct snapshot_head *head)
 	return hash32(0, (const char *)head + HEAD_CHECKED, sizeof(*head) - HEAD_CHECKED);
 }
 
-/* Whether count records of size lie between at and end. */
+/* Whether the parts lie in a file of that size, and are as large as what is in them. */
 static bool
-lies_within(uint64_t at, uint64_t count, uint64_t size, uint64_t end)
+parts_are_good(const struct snapshot_head *head, uint64_t size)
 {
-	return at % 8 == 0 && at <= end && count <= (end - at) / size;
+	uint64_t slots = head->part[PART_HASH].size / sizeof(uint32_t);
+
+	for (int i = 0; i < SNAPSHOT_PARTS; i++) {
+		uint64_t at = head->part[i].at;
+
+		if (at % 8 != 0 || at > size || head->part[i].size > size - at)
+			return false;
+	}
+	return head->count <= SNAPSHOT_COUNT_MAX && head->first_unseen <= head->count &&
+	       head->part[PART_RECORDS].size == head->count * sizeof(struct index_record) &&
+	       slots > 0 && (slots & (slots - 1)) == 0 &&
+	       head->vanished <= size / sizeof(struct index_vanished) &&
+	       head->part[PART_VANISHED].size == head->vanished * sizeof(struct index_vanished) &&
+	       head->part[PART_CHECKS].size / sizeof(uint32_t) >= first_block(head, PART_CHECKS);
 }
 
 static bool
 head_is_good(const struct snapshot_head *head, uint64_t size)
 {
-	if (memcmp(head->magic, magic, sizeof(magic)) != 0 || head->check != head_check(head))
-		return false;
-	if (head->version != SNAPSHOT_VERSION || head->byte_order != BYTE_ORDER_MARK ||
-	    head->head_size != sizeof(*head) || head->record_size != sizeof(struct index_record) ||
-	    head->vanished_size != sizeof(struct index_vanished))
-		return false;
-	return head->count <= SNAPSHOT_COUNT_MAX &&
-	       (head->hash_mask & (head->hash_mask + 1)) == 0 &&
-	       head->guid[sizeof(head->guid) - 1] == '\0' &&
-	       lies_within(head->records_at, head->count, sizeof(struct index_record), size) &&
-	       lies_within(head->hash_at, head->hash_mask + 1, sizeof(uint32_t), size) &&
-	       lies_within(
-		   head->vanished_at, head->vanished, sizeof(struct index_vanished), size) &&
-	       lies_within(head->heap_at, head->heap_size, 1, size);
+	return memcmp(head->magic, magic, sizeof(magic)) == 0 && head->check == head_check(head) &&
+	       head->version == SNAPSHOT_VERSION && head->byte_order == BYTE_ORDER_MARK &&
+	       head->head_size == sizeof(*head) &&
+	       head->record_size == sizeof(struct index_record) &&
+	       head->vanished_size == sizeof(struct index_vanished) &&
+	       head->guid[sizeof(head->guid) - 1] == '\0' && parts_are_good(head, size);
 }
 
-/* All of it, into memory of our own. */
+/* A small file into memory of this process. */
 static int
 snapshot_read(struct snapshot *snapshot, int fd, size_t size)
 {
-	if (mapping_own(&snapshot->map, size) < 0)
+	char *memory = malloc(size);
+
+	if (memory == NULL)
 		return -1;
-	if (pread(fd, mapping_memory(&snapshot->map), size, 0) == (ssize_t)size)
-		return 0;
-	snapshot_close(snapshot);
+	mapping_hold(&snapshot->map, memory, size);
 	errno = EINVAL;
-	return -1;
+	return pread(fd, memory, size, 0) == (ssize_t)size ? 0 : -1;
+}
+
+/* All that can be told before a block is touched; what is in memory of this process is verified at once. */
+static bool
+snapshot_begin(struct snapshot *snapshot, size_t size)
+{
+	struct snapshot_head *head = &snapshot->head;
+
+	memcpy(head, snapshot->map.at, sizeof(*head));
+	errno = EINVAL;
+	if (!head_is_good(head, size) || mapping_broken(&snapshot->map))
+		return false;
+	snapshot->verified = calloc(first_block(head, PART_CHECKS) / 8 + 1, 1);
+	if (snapshot->verified == NULL || size > SNAPSHOT_SMALL)
+		return snapshot->verified != NULL;
+	for (int i = 0; i < PART_CHECKS; i++)
+		if (!blocks_verify(snapshot, i, 0, head->part[i].size))
+			return false;
+	free(snapshot->verified);
+	snapshot->verified = NULL;
+	return true;
 }
 
 static int
-snapshot_map(struct snapshot *snapshot, int fd, const struct stat *st)
+snapshot_load(struct snapshot *snapshot, int fd, const struct stat *st)
 {
-	if ((uint64_t)st->st_size < sizeof(snapshot->head) ||
-	    (uint64_t)st->st_size > SIZE_MAX / 2) {
-		errno = EINVAL;
-		return -1;
-	}
-	if (st->st_size <= SNAPSHOT_SMALL
-		? snapshot_read(snapshot, fd, (size_t)st->st_size) < 0
-		: mapping_open(&snapshot->map, fd, (size_t)st->st_size) < 0)
-		return -1;
-	memcpy(&snapshot->head, snapshot->map.at, sizeof(snapshot->head));
-	file_stamp_of(st, &snapshot->stamp);
-	if (head_is_good(&snapshot->head, (uint64_t)st->st_size) && !mapping_broken(&snapshot->map))
-		return 0;
-	snapshot_close(snapshot);
+	size_t size = (size_t)st->st_size;
+
 	errno = EINVAL;
-	return -1;
+	if (size < sizeof(snapshot->head) || size > SIZE_MAX / 2)
+		return -1;
+	if (size <= SNAPSHOT_SMALL ? snapshot_read(snapshot, fd, size) < 0
+				   : mapping_open(&snapshot->map, fd, size) < 0)
+		return -1;
+	file_stamp_of(st, &snapshot->stamp);
+	return snapshot_begin(snapshot, size) ? 0 : -1;
 }
 
 int
@@ -137,9 +226,11 @@ snapshot_open(int dirfd, struct snapshot *snapshot)
 	fd = file_open_regular(dirfd, SNAPSHOT_NAME, &st);
 	if (fd < 0)
 		return -1;
-	r = snapshot_map(snapshot, fd, &st);
+	r = snapshot_load(snapshot, fd, &st);
 	saved = errno;
 	close(fd);
+	if (r < 0)
+		snapshot_close(snapshot);
 	errno = saved;
 	return r;
 }
@@ -148,96 +239,105 @@ void
 snapshot_close(struct snapshot *snapshot)
 {
 	mapping_close(&snapshot->map);
+	free(snapshot->verified);
 	memset(snapshot, 0, sizeof(*snapshot));
 }
 
-static const char *
-record_at(const struct snapshot *snapshot, size_t index)
-{
-	return snapshot->map.at + snapshot->head.records_at + index * sizeof(struct index_record);
-}
+/* --- reading --- */
 
 bool
-snapshot_record(const struct snapshot *snapshot, size_t index, struct index_record *record_r)
+snapshot_record(struct snapshot *snapshot, size_t place, struct index_record *record_r)
 {
-	memcpy(record_r, record_at(snapshot, index), sizeof(*record_r));
-	return record_r->check == index_check(snapshot->head.id, record_r, sizeof(*record_r));
+	if (!part_copy(
+		snapshot, PART_RECORDS, place * sizeof(*record_r), record_r, sizeof(*record_r)))
+		return false;
+	snapshot->broken = snapshot->broken || !index_record_is_sane(record_r);
+	return index_record_is_sane(record_r);
 }
 
 uint32_t
-snapshot_uid(const struct snapshot *snapshot, size_t index)
+snapshot_uid(struct snapshot *snapshot, size_t place)
 {
+	uint64_t at = place * sizeof(struct index_record) + offsetof(struct index_record, uid);
 	uint32_t uid;
 
-	memcpy(&uid, record_at(snapshot, index) + offsetof(struct index_record, uid), sizeof(uid));
+	if (!part_copy(snapshot, PART_RECORDS, at, &uid, sizeof(uid)))
+		return 0;
+	snapshot->broken = snapshot->broken || uid == 0;
 	return uid;
 }
 
 bool
-snapshot_strings(const struct snapshot *snapshot, struct index_message *message)
+snapshot_strings(struct snapshot *snapshot, struct index_message *message)
 {
-	const struct snapshot_head *head = &snapshot->head;
 	const struct index_record *record = &message->record;
-	size_t size = index_strings_size(record);
 
-	if (size > sizeof(message->strings) || record->strings > head->heap_size ||
-	    size > head->heap_size - record->strings)
-		return false;
-	memcpy(message->strings, snapshot->map.at + head->heap_at + record->strings, size);
-	return hash32(head->id, message->strings, size) == record->strings_check;
+	if (part_copy(snapshot, PART_HEAP, record->strings, message->strings,
+		index_strings_size(record)) &&
+	    index_strings_are_sane(message))
+		return true;
+	snapshot->broken = true;
+	return false;
+}
+
+struct uid_search {
+	struct snapshot *snapshot;
+	uint32_t uid;
+};
+
+static bool
+uid_is_below(const void *ctx, size_t place)
+{
+	const struct uid_search *search = ctx;
+
+	return snapshot_uid(search->snapshot, place) < search->uid;
 }
 
 size_t
-snapshot_find(const struct snapshot *snapshot, uint32_t uid)
+snapshot_find(struct snapshot *snapshot, uint32_t uid)
 {
-	size_t low = 0, high = snapshot->head.count;
+	const struct uid_search search = {snapshot, uid};
+	size_t count = snapshot->head.count, high = count;
 
 	/* Most folders have few gaps: the place is often near, and never above UID - 1. */
-	if (uid > 0 && high > uid - 1)
+	if (uid <= 1)
+		return 0;
+	if (high > uid - 1)
 		high = uid - 1;
-	if (high < snapshot->head.count && snapshot_uid(snapshot, high) == uid)
+	if (high < count && snapshot_uid(snapshot, high) == uid)
 		return high;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (snapshot_uid(snapshot, middle) < uid)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	/* As often all are below, up to the last. */
+	if (high == count && count > 0 && snapshot_uid(snapshot, count - 1) < uid)
+		return count;
+	return bisect(high, uid_is_below, &search);
 }
 
 void
-snapshot_by_hash(const struct snapshot *snapshot, uint32_t hash,
-    bool (*each)(void *ctx, size_t index), void *ctx)
+snapshot_by_hash(
+    struct snapshot *snapshot, uint32_t hash, bool (*each)(void *ctx, size_t place), void *ctx)
 {
-	const struct snapshot_head *head = &snapshot->head;
-	const char *table = snapshot->map.at + head->hash_at;
-	uint64_t at = hash & head->hash_mask;
+	uint64_t slots = snapshot->head.part[PART_HASH].size / sizeof(uint32_t);
+	uint64_t slot = hash & (slots - 1);
 	struct index_record record;
-	uint32_t index;
+	uint32_t number;
 
-	for (uint64_t tries = 0; tries <= head->hash_mask; tries++) {
-		memcpy(&index, table + at * sizeof(index), sizeof(index));
-		if (index == 0)
+	for (uint64_t tries = 0; tries < slots; tries++) {
+		if (!part_copy(
+			snapshot, PART_HASH, slot * sizeof(number), &number, sizeof(number)) ||
+		    number == 0)
 			return;
-		at = (at + 1) & head->hash_mask;
-		if (index > head->count)
-			continue;
-		memcpy(&record, record_at(snapshot, index - 1), sizeof(record));
-		if (record.base_hash == hash && !each(ctx, index - 1))
+		slot = (slot + 1) & (slots - 1);
+		if (!snapshot_record(snapshot, number - 1, &record) ||
+		    (record.base_hash == hash && !each(ctx, number - 1)))
 			return;
 	}
 }
 
 bool
-snapshot_vanished(const struct snapshot *snapshot, size_t index, struct index_vanished *vanished_r)
+snapshot_vanished(struct snapshot *snapshot, size_t number, struct index_vanished *vanished_r)
 {
-	memcpy(vanished_r,
-	    snapshot->map.at + snapshot->head.vanished_at + index * sizeof(*vanished_r),
-	    sizeof(*vanished_r));
-	return vanished_r->check == index_check(snapshot->head.id, vanished_r, sizeof(*vanished_r));
+	return part_copy(
+	    snapshot, PART_VANISHED, number * sizeof(*vanished_r), vanished_r, sizeof(*vanished_r));
 }
 
 /* --- making one --- */
@@ -278,7 +378,6 @@ void
 snapshot_writer_add(struct snapshot_writer *writer, const struct index_message *message)
 {
 	struct index_record record = message->record;
-	size_t size = index_strings_size(&record);
 
 	if (writer->heap.len > UINT32_MAX - INDEX_STRINGS_MAX ||
 	    writer->head.count == SNAPSHOT_COUNT_MAX) {
@@ -287,9 +386,7 @@ snapshot_writer_add(struct snapshot_writer *writer, const struct index_message *
 	}
 	record.base_hash = hash32(writer->head.seed, message->strings, record.base_len);
 	record.strings = (uint32_t)writer->heap.len;
-	record.strings_check = hash32(writer->head.id, message->strings, size);
-	record.check = index_check(writer->head.id, &record, sizeof(record));
-	mdtext_add(&writer->heap, message->strings, size);
+	mdtext_add(&writer->heap, message->strings, index_strings_size(&record));
 	mdtext_add(&writer->records, &record, sizeof(record));
 	writer_count(&writer->head, &record);
 }
@@ -297,85 +394,104 @@ snapshot_writer_add(struct snapshot_writer *writer, const struct index_message *
 void
 snapshot_writer_vanished(struct snapshot_writer *writer, const struct index_vanished *vanished)
 {
-	struct index_vanished record = *vanished;
-
-	record.check = index_check(writer->head.id, &record, sizeof(record));
-	mdtext_add(&writer->vanished, &record, sizeof(record));
+	mdtext_add(&writer->vanished, vanished, sizeof(*vanished));
 	writer->head.vanished++;
 }
 
-/* The table of base names; its caller frees it. */
-static uint32_t *
-writer_hash(struct snapshot_writer *writer)
-{
-	uint64_t size = 8;
-	uint32_t *table;
-
-	while (size < writer->head.count * 2)
-		size *= 2;
-	table = calloc(size, sizeof(*table));
-	if (table == NULL)
-		return NULL;
-	writer->head.hash_mask = size - 1;
-	for (uint64_t i = 0; i < writer->head.count; i++) {
-		struct index_record record;
-		uint64_t at;
-
-		memcpy(&record, writer->records.data + i * sizeof(record), sizeof(record));
-		at = record.base_hash & writer->head.hash_mask;
-		while (table[at] != 0)
-			at = (at + 1) & writer->head.hash_mask;
-		table[at] = (uint32_t)i + 1;
-	}
-	return table;
-}
-
-struct piece {
-	const void *data;
-	size_t size;
-};
-
-enum { PIECES = 5 };
-
-/* Where everything goes.  The first piece is the head, checked; *table_r is to be freed. */
-static int
-writer_lay_out(struct snapshot_writer *writer, struct piece piece[PIECES], uint32_t **table_r)
+/* Where everything goes; the size of it all. */
+static size_t
+writer_lay_out(struct snapshot_writer *writer)
 {
 	struct snapshot_head *head = &writer->head;
-	static const char none[8];
+	uint64_t slots = HASH_SLOTS_MIN, at = sizeof(*head);
 
-	while (writer->heap.len % 8 != 0)
-		mdtext_add(&writer->heap, none, 1);
-	*table_r = NULL;
-	if (!writer->heap.failed && !writer->records.failed && !writer->vanished.failed)
-		*table_r = writer_hash(writer);
-	if (*table_r == NULL) {
-		errno = ENOMEM;
-		return -1;
+	while (slots < head->count * 2)
+		slots *= 2;
+	head->part[PART_RECORDS].size = writer->records.len;
+	head->part[PART_HASH].size = slots * sizeof(uint32_t);
+	head->part[PART_VANISHED].size = writer->vanished.len;
+	head->part[PART_HEAP].size = writer->heap.len;
+	head->part[PART_CHECKS].size = first_block(head, PART_CHECKS) * sizeof(uint32_t);
+	for (int i = 0; i < SNAPSHOT_PARTS; i++) {
+		head->part[i].at = at;
+		at += (head->part[i].size + 7) & ~UINT64_C(7);
 	}
-	head->heap_size = writer->heap.len;
-	head->records_at = sizeof(*head);
-	head->hash_at = head->records_at + writer->records.len;
-	head->vanished_at = head->hash_at + (head->hash_mask + 1) * sizeof(uint32_t);
-	head->heap_at = head->vanished_at + writer->vanished.len;
 	head->check = head_check(head);
-	piece[0] = (struct piece){head, sizeof(*head)};
-	piece[1] = (struct piece){writer->records.data, writer->records.len};
-	piece[2] = (struct piece){*table_r, (head->hash_mask + 1) * sizeof(uint32_t)};
-	piece[3] = (struct piece){writer->vanished.data, writer->vanished.len};
-	piece[4] = (struct piece){writer->heap.data, writer->heap.len};
-	return 0;
+	return at;
+}
+
+/* Fills the table of base names in a file that has its records already. */
+static void
+fill_hash(const struct snapshot_head *head, char *file)
+{
+	uint64_t slots = head->part[PART_HASH].size / sizeof(uint32_t);
+	uint32_t *table = (uint32_t *)(void *)(file + head->part[PART_HASH].at);
+	struct index_record record;
+
+	for (uint64_t i = 0; i < head->count; i++) {
+		uint64_t slot;
+
+		memcpy(&record, file + head->part[PART_RECORDS].at + i * sizeof(record),
+		    sizeof(record));
+		slot = record.base_hash & (slots - 1);
+		while (table[slot] != 0)
+			slot = (slot + 1) & (slots - 1);
+		table[slot] = (uint32_t)i + 1;
+	}
+}
+
+static void
+fill_checks(const struct snapshot_head *head, char *file)
+{
+	uint32_t *checks = (uint32_t *)(void *)(file + head->part[PART_CHECKS].at);
+	uint64_t number = 0;
+
+	for (int i = 0; i < PART_CHECKS; i++) {
+		uint64_t blocks = blocks_of(head->part[i].size);
+
+		for (uint64_t n = 0; n < blocks; n++, number++)
+			checks[number] = block_check(head, i, file + head->part[i].at, n, number);
+	}
+}
+
+static void
+fill_part(const struct snapshot_head *head, char *file, int part, const struct mdtext *text)
+{
+	if (text->len > 0)
+		memcpy(file + head->part[part].at, text->data, text->len);
+}
+
+/* The whole file in memory; NULL: ENOMEM. */
+static char *
+writer_file(struct snapshot_writer *writer, size_t *size_r)
+{
+	char *file = NULL;
+
+	if (!writer->heap.failed && !writer->records.failed && !writer->vanished.failed) {
+		*size_r = writer_lay_out(writer);
+		file = calloc(*size_r, 1);
+	}
+	if (file == NULL) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	memcpy(file, &writer->head, sizeof(writer->head));
+	fill_part(&writer->head, file, PART_RECORDS, &writer->records);
+	fill_part(&writer->head, file, PART_VANISHED, &writer->vanished);
+	fill_part(&writer->head, file, PART_HEAP, &writer->heap);
+	fill_hash(&writer->head, file);
+	fill_checks(&writer->head, file);
+	return file;
 }
 
 static int
-pieces_write(struct maildir *md, int dirfd, const struct piece piece[PIECES])
+file_store(struct maildir *md, int dirfd, const char *file, size_t size)
 {
-	int fd = file_make(dirfd, SNAPSHOT_TMP), r = 0, saved;
+	int fd = file_make(dirfd, SNAPSHOT_TMP), r, saved;
 
 	if (fd < 0)
 		return -1;
-	for (int i = 0; i < PIECES && r == 0; i++)
-		r = file_write_all(fd, piece[i].data, piece[i].size);
+	r = file_write_all(fd, file, size);
 	if (r == 0)
 		r = fsync(fd);
 	if (close(fd) < 0)
@@ -389,49 +505,26 @@ pieces_write(struct maildir *md, int dirfd, const struct piece piece[PIECES])
 }
 
 int
-snapshot_writer_store(struct snapshot_writer *writer, struct maildir *md, int dirfd)
+snapshot_writer_make(
+    struct snapshot_writer *writer, struct maildir *md, int dirfd, struct snapshot *snapshot_r)
 {
-	struct piece piece[PIECES];
-	uint32_t *table;
+	size_t size;
+	char *file = writer_file(writer, &size);
 	int r, saved;
 
-	r = writer_lay_out(writer, piece, &table);
-	if (r == 0)
-		r = pieces_write(md, dirfd, piece);
+	memset(snapshot_r, 0, sizeof(*snapshot_r));
+	if (file == NULL)
+		return -1;
+	if (dirfd < 0) {
+		mapping_hold(&snapshot_r->map, file, size);
+		snapshot_r->head = writer->head;
+		return 0;
+	}
+	r = file_store(md, dirfd, file, size);
 	saved = errno;
-	free(table);
+	free(file);
 	errno = saved;
-	return r;
-}
-
-int
-snapshot_writer_keep(struct snapshot_writer *writer, struct snapshot *snapshot)
-{
-	struct piece piece[PIECES];
-	size_t size = 0;
-	uint32_t *table;
-	char *to;
-
-	memset(snapshot, 0, sizeof(*snapshot));
-	if (writer_lay_out(writer, piece, &table) < 0) {
-		free(table);
-		return -1;
-	}
-	for (int i = 0; i < PIECES; i++)
-		size += piece[i].size;
-	if (mapping_own(&snapshot->map, size) < 0) {
-		free(table);
-		return -1;
-	}
-	snapshot->head = writer->head;
-	to = mapping_memory(&snapshot->map);
-	for (int i = 0; i < PIECES; i++) {
-		if (piece[i].size > 0)
-			memcpy(to, piece[i].data, piece[i].size);
-		to += piece[i].size;
-	}
-	free(table);
-	return 0;
+	return r < 0 ? -1 : snapshot_open(dirfd, snapshot_r);
 }
 
 void

@@ -1,8 +1,8 @@
 /*
  * index_snapshot.h: the file sallyport.index: all messages of a folder as they were at one moment.
  *
- * It is written whole, beside, and put in its place by rename; what is open stays as it was.  Whoever
- * reads it must expect any octet of it to change or vanish: what is given here was verified.
+ * It is written whole, beside, and put in its place by rename; what is open stays as it was.  A part of it is verified
+ * when it is first touched.  What is given here is a copy, and its length and place were checked.
  */
 #ifndef MAILDIR_INDEX_INDEX_SNAPSHOT_H
 #define MAILDIR_INDEX_INDEX_SNAPSHOT_H
@@ -17,11 +17,18 @@
 
 struct maildir;
 
-#define SNAPSHOT_NAME "sallyport.index"
-#define SNAPSHOT_TMP  "sallyport.index.tmp"
-
 /* Messages that vanished: so many are remembered. */
 #define SNAPSHOT_VANISHED_MAX 16384
+
+/* The parts of the file behind its head, in this order. */
+enum snapshot_part {
+	PART_RECORDS,
+	PART_HASH,
+	PART_VANISHED,
+	PART_HEAP,
+	PART_CHECKS,
+	SNAPSHOT_PARTS,
+};
 
 struct snapshot_head {
 	char magic[8];
@@ -32,8 +39,10 @@ struct snapshot_head {
 	uint64_t before, before_at; /* id of the one before, and where its log ended: this one is as
 				       that one was there; 0: it is not */
 	uint64_t seed;		    /* of the hash table */
-	uint64_t count;
-	uint64_t records_at, hash_at, hash_mask, vanished_at, vanished, heap_at, heap_size;
+	uint64_t count, vanished;   /* messages; those that are gone */
+	struct {
+		uint64_t at, size;
+	} part[SNAPSHOT_PARTS];
 	uint64_t texts;		 /* id of the file of texts that records point into */
 	uint64_t vanished_since; /* who vanished after that modseq is remembered */
 	uint64_t octets, sized;	 /* on the wire, of how many messages */
@@ -46,26 +55,30 @@ struct snapshot_head {
 struct snapshot {
 	struct mapping map;
 	struct snapshot_head head; /* a copy, verified */
-	struct file_stamp stamp;
+	struct file_stamp stamp;   /* of the file when it was opened; zero: it never was one */
+	uint8_t *verified;	   /* a bit for each block; NULL: memory of this process */
+	bool broken;		   /* some of it is not what it was made, or not there any more */
 };
 
 /* -1: there is none that can be used (ENOENT, EINVAL: damaged or of another version...). */
 int snapshot_open(int dirfd, struct snapshot *snapshot);
 void snapshot_close(struct snapshot *snapshot);
+/* The file was written to since it was opened: all of it is verified once more. */
+void snapshot_doubt(struct snapshot *snapshot);
 
-/* The record at an index.  false: damaged. */
-bool snapshot_record(const struct snapshot *snapshot, size_t index, struct index_record *record_r);
-/* Its UID alone, not verified: for searching. */
-uint32_t snapshot_uid(const struct snapshot *snapshot, size_t index);
-/* Its strings into message, whose record is set.  false: damaged. */
-bool snapshot_strings(const struct snapshot *snapshot, struct index_message *message);
-/* The index of the first with that UID or above. */
-size_t snapshot_find(const struct snapshot *snapshot, uint32_t uid);
-/* Calls each for the indexes whose base name has the hash, until it gives false. */
-void snapshot_by_hash(const struct snapshot *snapshot, uint32_t hash,
-    bool (*each)(void *ctx, size_t index), void *ctx);
-bool snapshot_vanished(
-    const struct snapshot *snapshot, size_t index, struct index_vanished *vanished_r);
+/* The record at a place.  false: broken. */
+bool snapshot_record(struct snapshot *snapshot, size_t place, struct index_record *record_r);
+/* Its UID alone; 0: broken. */
+uint32_t snapshot_uid(struct snapshot *snapshot, size_t place);
+/* Its strings into message, whose record is set.  false: broken. */
+bool snapshot_strings(struct snapshot *snapshot, struct index_message *message);
+/* The place of the first with that UID or above.  When that is not so it is broken. */
+size_t snapshot_find(struct snapshot *snapshot, uint32_t uid);
+/* Calls each for the places whose base name has the hash, until it gives false. */
+void snapshot_by_hash(
+    struct snapshot *snapshot, uint32_t hash, bool (*each)(void *ctx, size_t place), void *ctx);
+/* One that is gone, by its number.  false: broken. */
+bool snapshot_vanished(struct snapshot *snapshot, size_t number, struct index_vanished *vanished_r);
 
 /* --- making one --- */
 
@@ -76,17 +89,17 @@ struct snapshot_writer {
 
 /* A new id and seed; the rest of the head is zero. */
 int snapshot_writer_begin(struct snapshot_writer *writer);
-/* By rising UID; the record's check and place are set here. */
+/* By rising UID; the place of its strings is set here. */
 void snapshot_writer_add(struct snapshot_writer *writer, const struct index_message *message);
 /* By rising modseq. */
 void snapshot_writer_vanished(
     struct snapshot_writer *writer, const struct index_vanished *vanished);
 /*
- * Writes the file; it is on disk and in its place then.  Called under the folder's lock.  When that
- * fails (-1), snapshot_writer_keep can still make one in memory.
+ * Makes the file, which is on disk and in its place then, and opens it.  Called under the folder's lock.  dirfd is -1:
+ * makes it in memory of this process.  -1: errno.
  */
-int snapshot_writer_store(struct snapshot_writer *writer, struct maildir *md, int dirfd);
-int snapshot_writer_keep(struct snapshot_writer *writer, struct snapshot *snapshot);
+int snapshot_writer_make(
+    struct snapshot_writer *writer, struct maildir *md, int dirfd, struct snapshot *snapshot_r);
 void snapshot_writer_end(struct snapshot_writer *writer);
 
 #endif

@@ -3,11 +3,12 @@
  * Runs as: mail user.
  *
  * A head (struct index_head), then records at multiples of 8: a struct texts_record and the texts one
- * after the other.  The seed of the record's checksum is the file's id; those of the texts, whose seed is
- * the UID, are in the record and so go with it to another file.  All that is given to a caller was
- * verified at that moment, on a file that may be damaged at any: nothing is believed for having been right
- * before.  Where a record is, is known from the index
- * alone; what nobody points to any more goes when the file is made anew (index_renew.c).
+ * after the other.  Only the index knows where a record is; a record to which nothing points any more goes when the
+ * file is rewritten (index_change.c).
+ *
+ * A text is verified each time that it is asked for: to note which were would cost a session memory for each message.
+ * The seed of its checksum is the message's UID and where in the record the text is, so that lengths which are not
+ * those that were written are found with it.  A damaged text is made from the message again.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,23 +20,22 @@
 #include <unistd.h>
 
 #include "maildir/base/file.h"
+#include "maildir/base/hash.h"
 #include "maildir/index/index_head.h"
-#include "maildir/index/index_record.h"
 #include "maildir/index/index_texts.h"
 
 static const struct index_kind kind = {
     .name = TEXTS_NAME,
     .tmp = TEXTS_TMP,
     .magic = {'s', 'a', 'l', 'l', 'y', 't', 'x', 't'},
-    .version = 5,
+    .version = 6,
 };
 
 struct texts_record {
-	uint32_t check; /* of the fields below */
 	uint32_t uid;
 	uint32_t size; /* of it all with its texts, a multiple of 8 */
 	uint32_t len[MAILDIR_TEXTS];
-	uint32_t text_check[MAILDIR_TEXTS];
+	uint32_t check[MAILDIR_TEXTS];
 };
 
 int
@@ -114,54 +114,58 @@ texts_reach(struct texts *texts, uint64_t end)
 	return mapping_open(&texts->map, texts->fd, (size_t)(texts->size + texts->size / 4)) == 0;
 }
 
-/* Whether a record that is the message's is there; of its texts only where they are is verified. */
+/* Whether a record that is the message's is there.  Lengths in it are not verified. */
 static bool
 texts_at(struct texts *texts, uint64_t at, uint32_t uid, struct texts_record *record_r)
 {
-	if (at % 8 != 0 || at < sizeof(struct index_head) ||
+	if (at % 8 != 0 || at < sizeof(struct index_head) || at > UINT64_MAX / 2 ||
 	    !texts_reach(texts, at + sizeof(*record_r)))
 		return false;
 	memcpy(record_r, texts->map.at + at, sizeof(*record_r));
-	if (record_r->uid != uid || record_r->size < sizeof(*record_r) ||
-	    record_r->size > TEXTS_RECORD_MAX || !texts_reach(texts, at + record_r->size))
-		return false;
-	return record_r->check == index_check(texts->id, record_r, sizeof(*record_r));
+	return record_r->uid == uid && record_r->size >= sizeof(*record_r) &&
+	       record_r->size <= TEXTS_RECORD_MAX && texts_reach(texts, at + record_r->size);
 }
 
-/* Which text stands for that one: the one before where both are the same. */
+static uint32_t
+text_check(uint32_t uid, size_t place, const char *text, uint32_t len)
+{
+	return hash32((uint64_t)uid << 32 | place, text, len);
+}
+
+/* Which text stands for that one: the one before where both are the same, and have the same checksum. */
 static int
 text_of(const struct texts_record *record, int text)
 {
-	return record->len[text] == TEXTS_SAME && text != 0 ? text - 1 : text;
+	bool same = record->len[text] == TEXTS_SAME && text != 0 &&
+		    record->check[text] == record->check[text - 1];
+
+	return same ? text - 1 : text;
 }
 
-/* Where a text is; false: it is not known, or damaged. */
-static bool
-text_at(struct texts *texts, uint64_t at, const struct texts_record *record, int text,
-    const char **text_r, size_t *len_r)
-{
-	size_t before = sizeof(*record);
-	uint32_t len;
-
-	text = text_of(record, text);
-	len = record->len[text];
-	for (int i = 0; i < text; i++)
-		before += record->len[i] < TEXTS_LONG ? record->len[i] : 0;
-	if (len >= TEXTS_LONG || before > record->size || len > record->size - before)
-		return false;
-	*text_r = texts->map.at + at + before;
-	*len_r = len;
-	return record->text_check[text] == hash32(record->uid, *text_r, len);
-}
-
+/* The copy is verified: the file may be cut after that. */
 bool
-texts_get(struct texts *texts, uint64_t at, uint32_t uid, enum maildir_text text,
-    const char **text_r, size_t *len_r)
+texts_get(
+    struct texts *texts, uint64_t at, uint32_t uid, enum maildir_text wanted, struct mdtext *out)
 {
 	struct texts_record record;
+	size_t place = sizeof(record), before = out->len;
+	uint32_t len;
+	int text;
 
-	return texts_at(texts, at, uid, &record) &&
-	       text_at(texts, at, &record, (int)text, text_r, len_r);
+	if (!texts_at(texts, at, uid, &record))
+		return false;
+	text = text_of(&record, (int)wanted);
+	len = record.len[text];
+	for (int i = 0; i < text; i++)
+		place += record.len[i] < TEXTS_LONG ? record.len[i] : 0;
+	if (len >= TEXTS_LONG || place > record.size || len > record.size - place)
+		return false;
+	mdtext_add(out, texts->map.at + at + place, len);
+	if (out->failed ||
+	    record.check[text] == text_check(uid, place, len > 0 ? out->data + before : "", len))
+		return true;
+	out->len = before;
+	return false;
 }
 
 uint32_t
@@ -175,18 +179,18 @@ texts_len(struct texts *texts, uint64_t at, uint32_t uid, enum maildir_text text
 }
 
 bool
-texts_find(struct texts *texts, uint64_t at, uint32_t uid, struct texts_found *found_r)
+texts_are_whole(struct texts *texts, uint64_t at, uint32_t uid, bool *structure_r)
 {
 	struct texts_record record;
+	struct mdtext copy = {0};
+	bool whole = texts_at(texts, at, uid, &record);
 
-	memset(found_r, 0, sizeof(*found_r));
-	if (!texts_at(texts, at, uid, &record))
-		return false;
-	for (int i = 0; i < MAILDIR_TEXTS; i++)
-		if (record.len[text_of(&record, i)] < TEXTS_LONG &&
-		    !text_at(texts, at, &record, i, &found_r->text[i], &found_r->len[i]))
-			return false;
-	return true;
+	*structure_r = whole && record.len[MAILDIR_BODYSTRUCTURE] < TEXTS_LONG;
+	for (int i = 0; i < MAILDIR_TEXTS && whole; i++)
+		whole = record.len[text_of(&record, i)] >= TEXTS_LONG ||
+			texts_get(texts, at, uid, (enum maildir_text)i, &copy);
+	mdtext_clear(&copy);
+	return whole;
 }
 
 bool
@@ -201,7 +205,6 @@ texts_raw(struct texts *texts, uint64_t at, uint32_t uid, const void **record_r,
 	return true;
 }
 
-/* The checksum has the file's id in it: it is set by texts_append. */
 void
 texts_put(struct mdtext *batch, uint32_t uid, const char *const text[MAILDIR_TEXTS],
     const uint32_t len[MAILDIR_TEXTS])
@@ -212,10 +215,12 @@ texts_put(struct mdtext *batch, uint32_t uid, const char *const text[MAILDIR_TEX
 
 	for (int i = 0; i < MAILDIR_TEXTS; i++) {
 		record.len[i] = len[i];
+		if (len[i] == TEXTS_SAME && i > 0)
+			record.check[i] = record.check[i - 1];
 		if (len[i] >= TEXTS_LONG)
 			continue;
+		record.check[i] = text_check(uid, record.size, text[i], len[i]);
 		record.size += len[i];
-		record.text_check[i] = hash32(uid, text[i], len[i]);
 	}
 	pad = -record.size % 8;
 	record.size += (uint32_t)pad;
@@ -229,15 +234,8 @@ texts_put(struct mdtext *batch, uint32_t uid, const char *const text[MAILDIR_TEX
 int
 texts_append(struct texts *texts, const struct mdtext *batch, uint64_t *at_r)
 {
-	struct texts_record record;
-
 	if (batch->failed || texts_measure(texts) < 0)
 		return -1;
-	for (size_t at = 0; at < batch->len; at += record.size) {
-		memcpy(&record, batch->data + at, sizeof(record));
-		record.check = index_check(texts->id, &record, sizeof(record));
-		memcpy(batch->data + at, &record, sizeof(record));
-	}
 	if (file_pwrite_all(texts->fd, batch->data, batch->len, (off_t)texts->size) < 0) {
 		(void)!ftruncate(texts->fd, (off_t)texts->size);
 		return -1;

@@ -2,8 +2,7 @@
  * index_texts.h: the file sallyport.texts: what was made from messages once, for FETCH and SEARCH.
  *
  * Records are appended under the folder's lock and never changed; the index says where a message's is.
- * A record says itself whose it is, and has checksums: of itself, and of each text, so that who wants one
- * need not read them all.
+ * A record says whose it is, and has a checksum of each text, so that a reader of one need not read them all.
  */
 #ifndef MAILDIR_INDEX_INDEX_TEXTS_H
 #define MAILDIR_INDEX_INDEX_TEXTS_H
@@ -18,9 +17,6 @@
 
 struct maildir;
 
-#define TEXTS_NAME "sallyport.texts"
-#define TEXTS_TMP  "sallyport.texts.tmp"
-
 #define TEXTS_RECORD_MAX (256 * 1024)
 /* A text that is longer is made each time: nobody asks for such often.  All of a message fit. */
 #define TEXTS_TEXT_MAX (TEXTS_RECORD_MAX / 8)
@@ -29,12 +25,6 @@ struct maildir;
 #define TEXTS_UNKNOWN UINT32_MAX
 #define TEXTS_SAME    (UINT32_MAX - 1) /* as the text of the kind before */
 #define TEXTS_LONG    (UINT32_MAX - 2) /* known to be too long to be kept */
-
-/* A message's texts, all verified, as they lie in memory until the next call about texts. */
-struct texts_found {
-	const char *text[MAILDIR_TEXTS]; /* NULL: not known */
-	size_t len[MAILDIR_TEXTS];
-};
 
 struct texts {
 	struct mapping map;
@@ -50,15 +40,15 @@ int texts_open(int dirfd, uint64_t id, struct texts *texts);
 int texts_create(struct maildir *md, int dirfd, uint64_t id, struct texts *texts);
 void texts_close(struct texts *texts);
 
-/* false: there is nothing that can be used at that place. */
-bool texts_find(struct texts *texts, uint64_t at, uint32_t uid, struct texts_found *found_r);
-/* One text, in the same way; false also when it is not known. */
-bool texts_get(struct texts *texts, uint64_t at, uint32_t uid, enum maildir_text text,
-    const char **text_r, size_t *len_r);
-/* The length of a text, which is not verified, or what stands for one; TEXTS_UNKNOWN also when there is no
- * record of the message. */
+/* Appends a message's text, verified, to out; at: its record's place.  false: it is not known, or damaged. */
+bool texts_get(
+    struct texts *texts, uint64_t at, uint32_t uid, enum maildir_text text, struct mdtext *out);
+/* Whether there is a record, with no damaged text in it; *structure_r: with a BODYSTRUCTURE. */
+bool texts_are_whole(struct texts *texts, uint64_t at, uint32_t uid, bool *structure_r);
+/* The length of a text, which is not verified, or TEXTS_LONG; TEXTS_UNKNOWN also when there is no record of the
+ * message. */
 uint32_t texts_len(struct texts *texts, uint64_t at, uint32_t uid, enum maildir_text text);
-/* Its record as it lies there, for another file; the texts are verified by who asks for them. */
+/* Its record as it lies there, for another file; the texts are verified when they are asked for. */
 bool texts_raw(
     struct texts *texts, uint64_t at, uint32_t uid, const void **record_r, size_t *size_r);
 

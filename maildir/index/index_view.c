@@ -5,105 +5,98 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "maildir/index/index.h"
-#include "maildir/index/index_view.h"
+#include "maildir/base/hash.h"
+#include "maildir/index/index_private.h"
 
 /* --- where a message is --- */
 
-void
-index_where_place(const struct index *index, uint32_t place, struct index_where *where_r)
-{
-	size_t i = places_find(&index->changed, place);
-
-	*where_r = (struct index_where){.place = place};
-	if (places_are(&index->changed, i, place)) {
-		where_r->in_log = true;
-		where_r->at = index->changed.list[i].at;
-		where_r->uid = snapshot_uid(&index->snap, place);
-	}
-}
-
-/* A search believes the UIDs that it meets, and other octets may have been written over the file. */
 bool
 index_place(struct index *index, uint32_t uid, uint32_t *place_r)
 {
 	size_t place = snapshot_find(&index->snap, uid);
-	struct index_record record;
 
-	if (place >= index->snap.head.count || snapshot_uid(&index->snap, place) != uid)
-		return false;
 	*place_r = (uint32_t)place;
-	if (snapshot_record(&index->snap, place, &record) && record.uid == uid)
-		return true;
-	index->damaged = true;
-	return false;
+	return place < index->snap.head.count && snapshot_uid(&index->snap, place) == uid;
+}
+
+void
+index_where_place(struct index *index, uint32_t place, struct index_where *where_r)
+{
+	const struct index_place *changed = places_get(&index->changed, place);
+
+	*where_r = (struct index_where){.place = place};
+	if (changed != NULL) {
+		where_r->at = changed->at;
+		where_r->uid = snapshot_uid(&index->snap, place);
+	}
 }
 
 /* Where that of a later one is. */
 static struct index_where
-where_added(const struct index *index, size_t i)
+where_added(const struct index_place *added)
 {
-	const struct index_place *added = &index->added.list[i];
-
-	return (struct index_where){.in_log = true, .at = added->at, .uid = added->place};
+	return (struct index_where){.at = added->at, .uid = added->place};
 }
 
 bool
 index_where(struct index *index, uint32_t uid, struct index_where *where_r)
 {
+	const struct index_place *added;
 	uint32_t place;
-	size_t i;
 
 	if (index_place(index, uid, &place)) {
 		index_where_place(index, place, where_r);
-		return !places_have(&index->gone, place);
+		return places_get(&index->gone, place) == NULL;
 	}
-	i = places_find(&index->added, uid);
-	if (!places_are(&index->added, i, uid))
-		return false;
-	*where_r = where_added(index, i);
-	return true;
+	added = places_get(&index->added, uid);
+	if (added != NULL)
+		*where_r = where_added(added);
+	return added != NULL;
 }
 
-/*
- * A record of the log, or the message that begins with it.  An older log may have been put back, and others
- * gone on with that: so it may be another message's.
- */
+/* A record of the log, or the message that begins with it; *size_r: how much there was of what was asked for. */
 static bool
-log_load(const struct index *index, const struct index_where *where, void *out, size_t size)
+load_from_log(const struct index *index, const struct index_where *where, void *out, size_t room,
+    size_t *size_r)
 {
 	const struct index_record *record = out;
 
-	return index_log_payload(&index->log, where->at, LOG_PUT, out, size) &&
+	return index_log_payload(&index->log, where->at, LOG_PUT, out, room, size_r) &&
+	       *size_r >= sizeof(*record) && index_record_is_sane(record) &&
 	       record->uid == where->uid;
 }
 
 bool
 index_load(struct index *index, const struct index_where *where, struct index_record *record_r)
 {
-	if (where->in_log ? log_load(index, where, record_r, sizeof(*record_r))
-			  : snapshot_record(&index->snap, where->place, record_r))
+	size_t size;
+
+	if (where->at != 0 ? load_from_log(index, where, record_r, sizeof(*record_r), &size)
+			   : snapshot_record(&index->snap, where->place, record_r))
 		return true;
-	index->damaged = true;
+	index->broken = true;
 	return false;
 }
 
 static bool
 load_message(struct index *index, const struct index_where *where, struct index_message *message_r)
 {
+	struct index_record *record = &message_r->record;
+	size_t size;
 	bool good;
 
-	if (where->in_log)
-		good = log_load(index, where, message_r, sizeof(*message_r)) &&
-		       index_strings_size(&message_r->record) <= sizeof(message_r->strings);
+	if (where->at != 0)
+		good = load_from_log(index, where, message_r, sizeof(*message_r), &size) &&
+		       size >= sizeof(*record) + index_strings_size(record) &&
+		       index_strings_are_sane(message_r);
 	else
-		good = snapshot_record(&index->snap, where->place, &message_r->record) &&
+		good = snapshot_record(&index->snap, where->place, record) &&
 		       snapshot_strings(&index->snap, message_r);
-	if (good)
-		return true;
-	index->damaged = true;
-	return false;
+	index->broken = index->broken || !good;
+	return good;
 }
+
+/* --- the list --- */
 
 size_t
 index_count(const struct index *index)
@@ -122,7 +115,7 @@ index_record(struct index *index, size_t place, struct index_record *record_r)
 	if (place < living)
 		index_where_place(index, places_beside(&index->gone, place), &where);
 	else
-		where = where_added(index, place - living);
+		where = where_added(&index->added.list[place - living]);
 	return index_load(index, &where, record_r);
 }
 
@@ -131,37 +124,21 @@ index_message(struct index *index, uint32_t uid, struct index_message *message_r
 {
 	struct index_where where;
 
-	if (!index->open || !index_where(index, uid, &where) ||
-	    !load_message(index, &where, message_r))
-		return false;
-	if (message_r->record.uid == uid)
-		return true;
-	index->damaged = true;
-	return false;
+	return index->open && index_where(index, uid, &where) &&
+	       load_message(index, &where, message_r) && message_r->record.uid == uid;
 }
 
 size_t
-index_find(const struct index *index, uint32_t uid)
+index_find(struct index *index, uint32_t uid)
 {
-	size_t place;
+	size_t count = index->snap.head.count, place;
 
 	if (!index->open)
 		return 0;
 	place = snapshot_find(&index->snap, uid);
-	if (place < index->snap.head.count)
+	if (place < count)
 		return place - places_find(&index->gone, (uint32_t)place);
-	return index->snap.head.count - index->gone.count + places_find(&index->added, uid);
-}
-
-bool
-index_find_holds(struct index *index, uint32_t uid)
-{
-	size_t at = index_find(index, uid);
-	struct index_record beside;
-
-	if (at > 0 && (!index_record(index, at - 1, &beside) || beside.uid >= uid))
-		return false;
-	return at == index_count(index) || (index_record(index, at, &beside) && beside.uid >= uid);
+	return count - index->gone.count + places_find(&index->added, uid);
 }
 
 struct base_search {
@@ -191,7 +168,8 @@ try_place(void *ctx, size_t place)
 	struct index_where where;
 
 	index_where_place(search->index, (uint32_t)place, &where);
-	return places_have(&search->index->gone, (uint32_t)place) || !is_base(search, &where);
+	return places_get(&search->index->gone, (uint32_t)place) != NULL ||
+	       !is_base(search, &where);
 }
 
 uint32_t
@@ -205,7 +183,7 @@ index_by_base(struct index *index, const char *base, size_t len)
 		return 0;
 	snapshot_by_hash(&index->snap, hash, try_place, &search);
 	for (size_t i = 0; i < index->added.count && search.uid == 0; i++) {
-		const struct index_where where = where_added(index, i);
+		const struct index_where where = where_added(&index->added.list[i]);
 
 		if (index_load(index, &where, &record) && record.base_hash == hash)
 			(void)is_base(&search, &where);
@@ -213,9 +191,18 @@ index_by_base(struct index *index, const char *base, size_t len)
 	return search.uid;
 }
 
+static bool
+is_unseen(struct index *index, const struct index_where *where)
+{
+	struct index_record record;
+
+	return index_load(index, where, &record) && (record.flags & MAILDIR_SEEN) == 0;
+}
+
 size_t
 index_first_unseen(struct index *index)
 {
+	const struct snapshot_head *head = &index->snap.head;
 	const struct index_place *changed = index->changed.list;
 	size_t count = index_count(index), place;
 	struct index_record record;
@@ -223,21 +210,21 @@ index_first_unseen(struct index *index)
 
 	if (index->unseen == 0)
 		return count;
-	place =
-	    index->snap.head.unseen > 0 ? index->snap.head.first_unseen : index->snap.head.count;
+	/* Nothing below the snapshot's first is unseen, but what the log says. */
+	place = head->unseen > 0 ? head->first_unseen : head->count;
 	for (size_t i = 0; i < index->changed.count && changed[i].place < place; i++) {
 		index_where_place(index, changed[i].place, &where);
-		if (index_load(index, &where, &record) && (record.flags & MAILDIR_SEEN) == 0)
+		if (is_unseen(index, &where))
 			place = changed[i].place;
 	}
 	place -= places_find(&index->gone, (uint32_t)place);
-	for (; place < count; place++)
-		if (index_record(index, place, &record) && (record.flags & MAILDIR_SEEN) == 0)
-			break;
+	while (place < count && index_record(index, place, &record) &&
+	       (record.flags & MAILDIR_SEEN) != 0)
+		place++;
 	return place;
 }
 
-/* --- who vanished --- */
+/* --- messages that vanished --- */
 
 /* What is done with each of them, as they vanished. */
 struct vanish_walk {
@@ -265,14 +252,11 @@ index_each_vanished(
 	struct vanish_walk walk = {see, ctx};
 	struct index_vanished vanished;
 
-	for (size_t i = 0; i < index->snap.head.vanished; i++) {
+	for (size_t i = 0; i < index->snap.head.vanished; i++)
 		if (snapshot_vanished(&index->snap, i, &vanished))
 			see(ctx, &vanished);
-		else
-			index->damaged = true;
-	}
 	if (!index_log_walk(&index->log, vanish_take, &walk))
-		index->damaged = true;
+		index->broken = true;
 }
 
 uint32_t
@@ -344,4 +328,35 @@ index_vanished(
 		return false;
 	index_each_vanished(index, see_since, &see);
 	return true;
+}
+
+/* --- all of it --- */
+
+static void
+see_nothing(void *ctx, const struct index_vanished *vanished)
+{
+	(void)ctx;
+	(void)vanished;
+}
+
+bool
+index_verify(struct index *index, size_t *structures_r)
+{
+	struct texts *texts = index_texts(index, false);
+	struct index_message message;
+	struct index_record record;
+	bool structure;
+
+	*structures_r = 0;
+	for (size_t i = 0; i < index_count(index); i++) {
+		if (!index_record(index, i, &record) || !index_message(index, record.uid, &message))
+			return false;
+		if (texts == NULL || record.text == 0)
+			continue;
+		if (!texts_are_whole(texts, record.text, record.uid, &structure))
+			return false;
+		*structures_r += structure;
+	}
+	index_each_vanished(index, see_nothing, NULL);
+	return !index_is_broken(index);
 }

@@ -169,7 +169,7 @@ copy_all(struct copying *c, struct picked picked, const char *folder)
 		result = copy_one(c, place);
 	c->gone = c->gone && !picked.by_uid;
 	/* The places may have named other messages than the client meant. */
-	if (result == COMMAND_OK && box->anew)
+	if (result == COMMAND_OK && mailbox_is_lost(box))
 		result = COMMAND_NO;
 	if (result == COMMAND_OK)
 		result = commit(c);

@@ -240,7 +240,7 @@ mark_ahead(struct fetching *f, struct picked ahead)
 			uids[count++] = now.uid;
 	if (count == 0 || maildir_change_begin(box->folder) == -1)
 		return;
-	for (size_t i = 0; i < count && !box->anew; i++)
+	for (size_t i = 0; i < count && !mailbox_is_lost(box); i++)
 		if (maildir_flags(box->folder, uids[i], &seen) == 0 &&
 		    uidset_add(&f->marked, uids[i]) == -1)
 			break; /* the news will tell it */
@@ -259,7 +259,8 @@ unmark(struct fetching *f)
 	struct maildir_folder *folder = f->session->box->folder;
 	struct maildir_message now;
 
-	if (f->marked.count > 0 && !f->session->box->anew && maildir_change_begin(folder) == 0) {
+	if (f->marked.count > 0 && !mailbox_is_lost(f->session->box) &&
+	    maildir_change_begin(folder) == 0) {
 		for (size_t i = 0; i < f->marked.count; i++)
 			if (maildir_lookup(folder, f->marked.uid[i], &now) &&
 			    now.modseq <= f->marked_modseq)
@@ -313,7 +314,7 @@ fetch_one(struct fetching *f)
 	f->items = f->plan.items;
 	add_marked_items(f);
 	/* If the folder's list became another one meanwhile, the answer may be another message's. */
-	if (prepare(f) == 0 && !box->anew) {
+	if (prepare(f) == 0 && !mailbox_is_lost(box)) {
 		if ((f->items & FETCH_FLAGS) != 0)
 			mailbox_told(box, &f->now);
 		send_answer(f);

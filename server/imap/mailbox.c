@@ -3,9 +3,9 @@
  * Runs as: mail user.
  *
  * The number of messages that the client knows is also what its view sums up to: the folder's below
- * next, and those that are gone, less those that are hidden.  When it does not, no number is safe any
- * more, and the session ends.  So whenever the folder has spoken it is counted again before the next number
- * is told.
+ * next, and those that are gone, less those that are hidden.  If it is not, or what is known of the folder is broken,
+ * the mailbox is lost: no number is safe any more, and the session ends.  So whenever the folder has spoken the sum is
+ * compared before the next number is told.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -43,16 +43,16 @@ note_gone(struct mailbox *box, uint32_t uid)
 	if (uidset_has(&box->hidden, uid))
 		uidset_remove(&box->hidden, uid);
 	else if (uidset_add(&box->gone, uid) == -1)
-		box->failed = true;
+		box->lost = true;
 }
 
-/* Who was not told that it was gone sees it as if it had always been there. */
+/* A client that was not told that it was gone sees it as if it had always been there. */
 static void
 note_back(struct mailbox *box, uint32_t uid)
 {
 	if (!uidset_has(&box->gone, uid)) {
 		if (uidset_add(&box->hidden, uid) == -1)
-			box->failed = true;
+			box->lost = true;
 		return;
 	}
 	uidset_remove(&box->gone, uid);
@@ -67,7 +67,7 @@ on_change(void *ctx, enum maildir_change change, uint32_t uid)
 	box->names_stale = true;
 	box->uncounted = true;
 	if (change == MAILDIR_ANEW)
-		box->anew = true;
+		box->lost = true;
 	if (uid == 0 || uid >= box->next) /* the client does not know it */
 		return;
 	if (change == MAILDIR_CHANGED)
@@ -78,32 +78,18 @@ on_change(void *ctx, enum maildir_change change, uint32_t uid)
 		note_back(box, uid);
 }
 
-/* How many the client knows, by our account. */
-static size_t
-sum_of(const struct mailbox *box)
+bool
+mailbox_is_lost(struct mailbox *box)
 {
-	return maildir_find(box->folder, box->next) + box->gone.count - box->hidden.count;
-}
+	size_t sum;
 
-/*
- * Whether the client's numbers hold.  A sum that is wrong may be the damaged index's fault: a look at the disk makes
- * that anew.  One that is right is not enough, if the folder itself knows better.
- */
-static bool
-still_holds(struct mailbox *box)
-{
-	if (sum_of(box) != box->count && !maildir_find_holds(box->folder, box->next))
-		(void)!maildir_sync(box->folder);
-	box->uncounted = false;
-	box->anew = box->anew || sum_of(box) != box->count;
-	return !box->anew;
-}
-
-/* The same, when there may be news. */
-static bool
-holds_yet(struct mailbox *box)
-{
-	return box->uncounted ? still_holds(box) : !box->anew;
+	if (box->uncounted) {
+		sum = maildir_find(box->folder, box->next) + box->gone.count - box->hidden.count;
+		box->lost = box->lost || sum != box->count;
+		box->uncounted = false;
+	}
+	box->lost = box->lost || maildir_broken(box->folder);
+	return box->lost;
 }
 
 int
@@ -114,7 +100,8 @@ mailbox_refresh(struct mailbox *box)
 			errno = ESTALE;
 		return -1;
 	}
-	if (maildir_uidvalidity(box->folder) != box->validity || box->failed || !still_holds(box)) {
+	box->uncounted = true;
+	if (maildir_uidvalidity(box->folder) != box->validity || mailbox_is_lost(box)) {
 		errno = ESTALE;
 		return -1;
 	}
@@ -157,15 +144,17 @@ take_new(struct mailbox *box)
 	return true;
 }
 
-/* All that is there; what is found damaged is mended by a second look. */
+/* All that is there.  An index that is found broken is rebuilt by a second look. */
 static int
 take_all(struct mailbox *box)
 {
 	for (int look = 0; look < 2; look++) {
+		sequence_clear(&box->recent);
+		box->count = box->next = 0;
 		if (maildir_sync(box->folder) == -1)
 			return -1;
 		(void)take_new(box);
-		if (box->count == maildir_count(box->folder))
+		if (!maildir_broken(box->folder))
 			return 0;
 	}
 	errno = EIO;
@@ -227,21 +216,6 @@ mailbox_load_names(struct mailbox *box)
 
 /* --- places --- */
 
-/* Something of the index was damaged: a look at the disk makes it anew, but in the middle of a batch. */
-static bool
-mend(struct mailbox *box)
-{
-	return maildir_sync(box->folder) == 0 && still_holds(box);
-}
-
-/* Whether the place of a UID is sure. */
-static bool
-find_holds(struct mailbox *box, uint32_t uid)
-{
-	return maildir_find_holds(box->folder, uid) ||
-	       (mend(box) && maildir_find_holds(box->folder, uid));
-}
-
 size_t
 mailbox_find(const struct mailbox *box, uint32_t uid)
 {
@@ -292,40 +266,27 @@ mailbox_uid(const struct mailbox *box, size_t place)
 }
 
 uint32_t
-mailbox_last_uid(struct mailbox *box)
+mailbox_last_uid(const struct mailbox *box)
 {
-	uint32_t uid = box->count > 0 ? mailbox_uid(box, box->count - 1) : 0;
-
-	box->anew = box->anew || (uid == 0 && box->count > 0);
-	return uid;
+	return box->count > 0 ? mailbox_uid(box, box->count - 1) : 0;
 }
 
-/* 1: found.  0: it is gone.  -1: the folder has no record of it, which was damaged underneath. */
-static int
-find_message(const struct mailbox *box, size_t place, struct maildir_message *message_r)
-{
-	uint32_t uid;
-
-	if (box->gone.count == 0 && box->hidden.count == 0)
-		return maildir_message(box->folder, place, message_r) ? 1 : -1;
-	uid = mailbox_uid(box, place);
-	if (uid == 0 || !maildir_find_holds(box->folder, uid) || mailbox_find(box, uid) != place)
-		return -1;
-	if (uidset_has(&box->gone, uid))
-		return 0;
-	return maildir_lookup(box->folder, uid, message_r) ? 1 : -1;
-}
-
-/* To pass over one that was damaged would tell a client that it was expunged. */
 bool
 mailbox_message(struct mailbox *box, size_t place, struct maildir_message *message_r)
 {
-	int r = holds_yet(box) ? find_message(box, place, message_r) : 0;
+	uint32_t uid;
+	bool found;
 
-	if (r == -1 && mend(box))
-		r = find_message(box, place, message_r);
-	box->anew = box->anew || r == -1;
-	return r == 1;
+	if (mailbox_is_lost(box))
+		return false;
+	if (box->gone.count == 0 && box->hidden.count == 0) {
+		found = maildir_message(box->folder, place, message_r);
+	} else {
+		uid = mailbox_uid(box, place);
+		found = uid != 0 && !uidset_has(&box->gone, uid) &&
+			maildir_lookup(box->folder, uid, message_r);
+	}
+	return found && !mailbox_is_lost(box);
 }
 
 bool
@@ -354,8 +315,10 @@ mailbox_holds(struct session *session)
 {
 	struct mailbox *box = session->box;
 
-	if (!holds_yet(box) || box->failed) {
-		session->leaving = "The selected mailbox was made anew";
+	if (mailbox_is_lost(box)) {
+		session->leaving = "The selected mailbox was rebuilt";
+		/* A client that comes back at once should find it so. */
+		(void)!maildir_sync(box->folder);
 	} else if (session->condstore && box->hidden.count > 0) {
 		/* A client that asks by mod-sequence would never hear of a message that was hidden
 		 * from it. */
@@ -382,12 +345,14 @@ tell_vanished(struct session *session, const struct uidset *gone)
 	imap_put_text(session, &text);
 }
 
-/* Numbers count after the EXPUNGEs before, so one is the place in the folder, where none is left. */
+/*
+ * Numbers count after the EXPUNGEs before, so a message's is the place in the folder where it is not any more.
+ */
 static void
 tell_expunges(struct session *session, struct mailbox *box)
 {
-	for (size_t i = 0; i < box->gone.count && !box->anew; i++)
-		box->anew = !maildir_find_holds(box->folder, box->gone.uid[i]);
+	size_t place;
+
 	if (!mailbox_holds(session))
 		return;
 	/* With its OK the client may count them as heard: RFC 7162 section 6. */
@@ -395,14 +360,17 @@ tell_expunges(struct session *session, struct mailbox *box)
 		tell_vanished(session, &box->gone);
 		session->say_modseq = true;
 	}
-	for (size_t i = 0; !session->qresync && i < box->gone.count; i++)
-		channel_printf(session->channel, "* %zu EXPUNGE\r\n",
-		    maildir_find(box->folder, box->gone.uid[i]) -
-			uidset_below(&box->hidden, box->gone.uid[i]) + 1);
+	for (size_t i = 0; !session->qresync && i < box->gone.count; i++) {
+		place = maildir_find(box->folder, box->gone.uid[i]) -
+			uidset_below(&box->hidden, box->gone.uid[i]);
+		if (!mailbox_holds(session))
+			return;
+		channel_printf(session->channel, "* %zu EXPUNGE\r\n", place + 1);
+	}
 	box->count -= box->gone.count;
 	uidset_clear(&box->gone);
-	/* Evolution counts EXPUNGE in IDLE only, and else believes the next EXISTS: one that is new mail's would be the number
-	 * that it has, and that mail is not seen. */
+	/* Evolution counts EXPUNGE in IDLE only, and else believes the next EXISTS.  If that were new mail's, it could be
+	 * the number that Evolution has, and the mail would not be seen. */
 	if (!session->qresync)
 		channel_printf(session->channel, "* %zu EXISTS\r\n", box->count);
 }
@@ -544,16 +512,14 @@ tell_all_changed(struct session *session, struct mdtext *text)
 	struct maildir_message message;
 
 	for (size_t i = 0; i < end && session->channel->end == CHANNEL_OPEN; i++) {
-		box->anew = !maildir_message(box->folder, i, &message);
-		if (box->anew)
-			return; /* damaged: the next command finds it out */
+		if (!maildir_message(box->folder, i, &message))
+			return;
 		if (message.modseq > box->modseq && !uidset_has(&box->hidden, message.uid))
 			tell_one(session, &message, text);
 	}
 	box->all_changed = false;
 }
 
-/* One whose record is damaged is told of later: it may be whole again before the index is made anew. */
 static void
 tell_changed(struct session *session)
 {
@@ -565,12 +531,9 @@ tell_changed(struct session *session)
 	memset(&box->changed, 0, sizeof(box->changed));
 	if (box->all_changed)
 		tell_all_changed(session, &text);
-	for (size_t i = 0; i < changed.count; i++) {
+	for (size_t i = 0; i < changed.count; i++)
 		if (maildir_lookup(box->folder, changed.uid[i], &message))
 			tell_one(session, &message, &text);
-		else
-			note_changed(box, changed.uid[i]);
-	}
 	uidset_clear(&changed);
 	imap_put_text(session, &text);
 }
@@ -580,7 +543,7 @@ mailbox_tell(struct session *session, bool expunges)
 {
 	struct mailbox *box = session->box;
 
-	if (!holds_yet(box))
+	if (mailbox_is_lost(box))
 		return;
 	if (expunges && box->gone.count > 0)
 		tell_expunges(session, box);
@@ -603,7 +566,7 @@ mailbox_news(struct session *session, bool expunges)
 	if (mailbox_refresh(session->box) == -1) {
 		/* Errors that may pass are no news; the next command tries again. */
 		if (errno == ESTALE)
-			session->leaving = "The selected mailbox is gone or was made anew";
+			session->leaving = "The selected mailbox is gone or was rebuilt";
 		else
 			trouble_log(&session->reader->trouble, "look", errno);
 		return;
@@ -648,41 +611,29 @@ mailbox_pick_all(const struct mailbox *box, struct picked *picked_r)
 		sequence_add_range(&picked_r->set, 1, (uint32_t)box->count);
 }
 
-/* The places that a range stands for: from *first_r up to, but not with, the result. */
-static size_t
-range_places(struct mailbox *box, const struct picked *picked, size_t *first_r)
+/* The places that the next range stands for. */
+static void
+next_range(const struct mailbox *box, struct picked *picked)
 {
-	const struct sequence_range *range = &picked->set.range[picked->range];
-	size_t end;
+	const struct sequence_range *range = &picked->set.range[picked->range++];
+	bool to_end = picked->by_uid ? range->last == UINT32_MAX : range->last >= box->count;
 
-	if (!picked->by_uid) {
-		*first_r = range->first - 1;
-		return range->last < box->count ? range->last : box->count;
-	}
-	if (!find_holds(box, range->first) ||
-	    (range->last != UINT32_MAX && !find_holds(box, range->last + 1)))
-		box->anew = true;
-	if (box->anew)
-		return *first_r = 0;
-	*first_r = mailbox_find(box, range->first);
-	end = range->last == UINT32_MAX ? box->count : mailbox_find(box, range->last + 1);
-	return end;
+	picked->place = picked->by_uid ? mailbox_find(box, range->first) : range->first - 1;
+	if (to_end)
+		picked->end = box->count;
+	else
+		picked->end = picked->by_uid ? mailbox_find(box, range->last + 1) : range->last;
+	if (picked->place > picked->end)
+		picked->place = picked->end;
 }
 
 bool
 picked_next(struct mailbox *box, struct picked *picked, size_t *place_r)
 {
-	size_t first;
-
-	if (!holds_yet(box))
+	while (picked->place == picked->end && picked->range < picked->set.count)
+		next_range(box, picked);
+	if (picked->place == picked->end || mailbox_is_lost(box))
 		return false;
-	while (picked->place == picked->end) {
-		if (picked->range == picked->set.count)
-			return false;
-		picked->end = range_places(box, picked, &first);
-		picked->place = first < picked->end ? first : picked->end;
-		picked->range++;
-	}
 	*place_r = picked->place++;
 	return true;
 }

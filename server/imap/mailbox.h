@@ -35,9 +35,8 @@ struct mailbox {
 	struct uidset gone;   /* the client has not heard of it */
 	struct uidset changed;	/* messages with flags to be told */
 	bool all_changed;	/* they were too many: all that changed after modseq */
-	bool anew;		/* the folder's list is another one: no number or UID is safe */
-	bool uncounted;		/* the folder has spoken since it was seen that its sum is right */
-	bool failed;		/* memory was short, and something is not noted */
+	bool lost;		/* as mailbox_is_lost last said */
+	bool uncounted;		/* the folder has spoken since the sum was compared */
 	struct sequence recent; /* UIDs that are \Recent in this session */
 	struct flag_names names;
 	bool names_stale; /* they may not be those of now */
@@ -61,9 +60,11 @@ void mailbox_tell(struct session *session, bool expunges);
 void mailbox_news(struct session *session, bool expunges);
 
 /*
- * Whether the client's numbers still are what they were; else the session leaves.  A command that looks at
- * messages may find it out at any of them: then there is none any more, and it says nothing of them.
+ * Whether no number and no UID is safe any more: the folder has other UIDs, what is known of it was damaged, or memory
+ * was short.  A command that looks at messages may find that out at any of them: then there is no message any more.
  */
+bool mailbox_is_lost(struct mailbox *box);
+/* Whether the client's numbers are what they were; else the session leaves. */
 bool mailbox_holds(struct session *session);
 
 /* EXISTS, and RECENT. */
@@ -83,9 +84,9 @@ size_t mailbox_find(const struct mailbox *box, uint32_t uid);
 /* The UID at a place, also of a message that is gone; 0 when it cannot be told just now. */
 uint32_t mailbox_uid(const struct mailbox *box, size_t place);
 /* The highest; 0: there is none. */
-uint32_t mailbox_last_uid(struct mailbox *box);
+uint32_t mailbox_last_uid(const struct mailbox *box);
 
-/* The message as it is in the folder now; false: it is gone, or all are: see mailbox_holds. */
+/* The message as it is in the folder now; false: it is gone, or see mailbox_is_lost. */
 bool mailbox_message(struct mailbox *box, size_t place, struct maildir_message *message_r);
 bool mailbox_is_recent(const struct mailbox *box, uint32_t uid);
 
@@ -117,7 +118,7 @@ struct picked {
 bool mailbox_pick(struct session *session, struct word set, bool by_uid, struct picked *picked_r);
 /* All that there are. */
 void mailbox_pick_all(const struct mailbox *box, struct picked *picked_r);
-/* The next place, rising; false: that was the last, or see mailbox_holds. */
+/* The next place, rising; false: that was the last, or see mailbox_is_lost. */
 bool picked_next(struct mailbox *box, struct picked *picked, size_t *place_r);
 void picked_clear(struct picked *picked);
 

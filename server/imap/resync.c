@@ -90,8 +90,7 @@ absent_in(struct mailbox *box, uint32_t first, uint32_t last, struct sequence *a
 	struct maildir_message message;
 
 	for (size_t i = maildir_find(box->folder, first); i < count; i++) {
-		box->anew = box->anew || !maildir_message(box->folder, i, &message);
-		if (box->anew)
+		if (!maildir_message(box->folder, i, &message))
 			return; /* a damaged record must not count as expunged */
 		if (message.uid > last)
 			break;
@@ -142,7 +141,7 @@ resync_vanished(
 	absent_in_both(box, known, &among, above, &absent);
 	if (among.failed || absent.failed) {
 		text.failed = true;
-	} else if (absent.count > 0 && !box->anew) {
+	} else if (absent.count > 0 && !mailbox_is_lost(box)) {
 		mdtext_addf(&text, "* VANISHED (EARLIER) ");
 		sequence_put(&absent, &text);
 		mdtext_addf(&text, "\r\n");

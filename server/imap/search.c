@@ -368,7 +368,7 @@ run_program(struct searching *s)
 	look(s);
 	if (session->channel->end != CHANNEL_OPEN)
 		return COMMAND_ANSWERED;
-	if (session->box->anew)
+	if (mailbox_is_lost(session->box))
 		return COMMAND_NO;
 	if (s->found.failed || s->uids.failed) {
 		errno = ENOMEM;

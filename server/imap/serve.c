@@ -100,7 +100,7 @@ run_command(struct session *session, const struct command *command, struct args 
 	result = imap_arguments(command, args) ? command->run(session, args) : COMMAND_BAD;
 	if (result == COMMAND_ANSWERED)
 		return result;
-	if (session->box != NULL && session->box->anew && !mailbox_holds(session))
+	if (session->box != NULL && mailbox_is_lost(session->box) && !mailbox_holds(session))
 		return imap_leave(session); /* the command was not done whole */
 	news_after(session, command);
 	return result;

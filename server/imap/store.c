@@ -140,7 +140,7 @@ tell_batch(struct session *session, struct storing *storing)
 	struct mdtext text = {0};
 	bool silent;
 
-	for (size_t i = 0; i < storing->tell && !box->anew; i++) {
+	for (size_t i = 0; i < storing->tell && !mailbox_is_lost(box); i++) {
 		if (!maildir_lookup(box->folder, storing->told[i].uid, &now))
 			continue;
 		mailbox_told(box, &now);

@@ -284,19 +284,25 @@ pop3_serve(struct reader *reader)
 {
 	struct session s = {reader, &reader->channel, reader->session, 0};
 	enum command_result result = COMMAND_ANSWERED;
-	bool answering = false;
+	bool answering = false, broken = false;
 	char *line;
 	size_t len;
 
-	while (result == COMMAND_ANSWERED && !answering &&
+	while (result == COMMAND_ANSWERED && !answering && !broken &&
 	       channel_line(s.channel, POP3_LINE_MAX, &line, &len)) {
 		result = run(&s, line, len);
 		answering = s.channel->end != CHANNEL_OPEN; /* it ended within an answer */
+		broken = result == COMMAND_ANSWERED && maildir_broken(maildrop_folder(s.drop));
 	}
+	if (broken)
+		reader->reason = "the mailbox was rebuilt";
 	if (reader->reason == NULL)
 		reader->reason = channel_end_text(s.channel->end);
 	/* An idle client is not told: RFC 1939 section 3. */
-	if (!answering && s.channel->end == CHANNEL_STOPPED)
+	if (!answering && broken)
+		channel_last_words(
+		    s.channel, "-ERR [SYS/TEMP] The mailbox was rebuilt; nothing was deleted\r\n");
+	else if (!answering && s.channel->end == CHANNEL_STOPPED)
 		channel_last_words(
 		    s.channel, "-ERR [SYS/TEMP] Shutting down; nothing was deleted\r\n");
 	else if (!answering && s.channel->end == CHANNEL_TOO_LONG)

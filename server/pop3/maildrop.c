@@ -231,10 +231,8 @@ forget_messages(struct maildrop *drop)
 	drop->left_out.messages = 0;
 }
 
-/*
- * What is found damaged is mended by a second look: a message that is not listed counts as expunged, and one
- * with another UIDL as new.
- */
+/* An index that is found broken is rebuilt by a second look: a message that is not listed would count as expunged, and
+ * one with another UIDL as new. */
 static int
 take_all(struct maildrop *drop)
 {
@@ -245,7 +243,7 @@ take_all(struct maildrop *drop)
 		if (maildir_sync(drop->folder) == -1)
 			return -1;
 		r = take_messages(drop);
-		if (maildir_undamaged(drop->folder) || (r == -1 && errno == ECANCELED))
+		if (!maildir_broken(drop->folder) || (r == -1 && errno == ECANCELED))
 			return r;
 	}
 	errno = EIO;

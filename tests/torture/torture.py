@@ -590,7 +590,7 @@ class Session(Actor):
             return True
         # The server is about to end a session to which it cannot tell what became of its mailbox.
         ending = (self.torture.returned and "came back" in answer.text
-                  or self.torture.lately_broken() and "made anew" in answer.text)
+                  or self.torture.lately_broken() and "rebuilt" in answer.text)
         if answer.bad or not ending and self.torture.calm_since(self.calm) and not re.search(GONE, answer.text):
             raise Broken(f"{what}: {answer}")
         self.torture.done["NO"] += 1
@@ -603,7 +603,7 @@ class Session(Actor):
         talk = self.talk
         # The server may have sent the reason while this client did not read.
         said = "BYE" in str(error)
-        anew = ("made anew" in str(error) or not said) and t.lately_broken()
+        anew = ("rebuilt" in str(error) or not said) and t.lately_broken()
         anew = anew or ("came back" in str(error) or not said) and t.returned
         if (talk is not None and not anew and t.nobody_killed(talk.kills)
                 and t.faults == talk.faults and t.faults % 2 == 0):

@@ -4,6 +4,7 @@
 #include "maildir_fixture.h"
 
 #include "maildir/folder/source.h"
+#include "maildir/index/index_head.h"
 #include "maildir/index/index_texts.h"
 #include "maildir/message/message.h"
 #include "maildir/message/mime.h"
@@ -314,20 +315,23 @@ kept_text(size_t i, int text, size_t *len_r)
 static size_t
 count_kept(struct texts *texts, const uint64_t *at)
 {
-	size_t count = 0, len, expected_len;
-	const char *text, *expected;
+	size_t count = 0, expected_len;
+	const char *expected;
+	struct mdtext found = {0};
 
 	for (size_t i = 0; i < COUNT(kept); i++) {
 		for (int n = 0; n < MAILDIR_TEXTS; n++) {
-			if (!texts_get(texts, at[i], (uint32_t)i + 1, n, &text, &len))
+			found.len = 0;
+			if (!texts_get(texts, at[i], (uint32_t)i + 1, n, &found))
 				continue;
 			expected = kept_text(i, n, &expected_len);
 			assert_non_null(expected);
-			assert_int_equal(len, expected_len);
-			assert_memory_equal(text, expected, len);
+			assert_int_equal(found.len, expected_len);
+			assert_memory_equal(found.data, expected, expected_len);
 			count++;
 		}
 	}
+	mdtext_clear(&found);
 	return count;
 }
 

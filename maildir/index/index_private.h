@@ -1,0 +1,84 @@
+/*
+ * index_private.h: an index as the files of this room share it.
+ */
+#ifndef MAILDIR_INDEX_INDEX_PRIVATE_H
+#define MAILDIR_INDEX_INDEX_PRIVATE_H
+
+#include "maildir/index/index.h"
+#include "maildir/index/index_log.h"
+#include "maildir/index/index_places.h"
+#include "maildir/index/index_snapshot.h"
+#include "maildir/index/index_texts.h"
+
+/* What lies on the disk while the log is private. */
+enum index_disk {
+	DISK_OLD,      /* what was there before */
+	DISK_EMPTY,    /* nothing: a snapshot that is there was made by another session */
+	DISK_UNLOCKED, /* what other sessions know: this one went on without the folder's lock */
+};
+
+struct index {
+	struct mddir *dir;
+	index_tell *tell;
+	void *ctx;
+	bool quiet;	/* nothing is told */
+	uint32_t known; /* UIDs below were in an index that another has replaced */
+	struct snapshot snap;
+	struct index_log log;
+	struct texts texts;
+	bool open;   /* there is a list */
+	bool broken; /* see index_is_broken */
+	bool stale;  /* flags may have changed and changed back since: all count as changed */
+	enum index_disk disk;
+	/* What the log says of the snapshot's messages, and of later ones. */
+	struct index_places changed; /* of the snapshot */
+	struct index_places added;   /* later ones, by UID */
+	struct index_places gone;    /* of the snapshot; the log need not be asked about them */
+	struct index_state state;
+	uint64_t octets, sized, unseen, deleted;
+	uint64_t noted; /* the modification sequence that is in the record */
+};
+
+/* Tells the folder's session. */
+void index_say(const struct index *index, enum maildir_change change, uint32_t uid);
+
+/* --- index_view.c: where a message is --- */
+
+struct index_where {
+	uint32_t at;	/* in the log; 0: it is in the snapshot, */
+	uint32_t place; /* there */
+	uint32_t uid;	/* whose record must be there */
+};
+
+/* The place in the snapshot of a UID, gone or not.  false: it has none. */
+bool index_place(struct index *index, uint32_t uid, uint32_t *place_r);
+/* Where the record is that counts for a place of the snapshot. */
+void index_where_place(struct index *index, uint32_t place, struct index_where *where_r);
+/* Where that of a UID is.  false: there is none, or it is gone. */
+bool index_where(struct index *index, uint32_t uid, struct index_where *where_r);
+/* Reads it.  false: broken. */
+bool index_load(
+    struct index *index, const struct index_where *where, struct index_record *record_r);
+/* Each that is remembered, as they vanished; also those that came back. */
+void index_each_vanished(
+    struct index *index, void (*see)(void *ctx, const struct index_vanished *vanished), void *ctx);
+
+/* --- index_read.c --- */
+
+/* Takes in a record of the log: for index_log_put. */
+void index_take(void *ctx, enum log_type type, const void *payload, size_t size, uint64_t at);
+/* An index without a list, for the same folder as like, and of the same session. */
+void index_init(struct index *index, const struct index *like);
+/* There is a list: that of its snapshot. */
+void index_start(struct index *index);
+/* Puts another index, whose log is not read yet, in place of this one, and tells what is different. */
+void index_switch(struct index *index, struct index *now);
+
+/* --- index_change.c --- */
+
+/* Writes what was put, or keeps it in memory of this process. */
+void index_flush(struct index *index);
+/* A new snapshot of what there is and what was learned, by rising UID: the log is empty then. */
+int index_compact(struct index *index, const struct index_learned *learned, size_t count);
+
+#endif

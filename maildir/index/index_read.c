@@ -1,0 +1,485 @@
+/*
+ * index_read.c: what all sessions know of a folder together.
+ * Runs as: mail user.
+ *
+ * Three files of ours in the folder: sallyport.index, a snapshot of all messages (index_snapshot.c);
+ * sallyport.log, what has changed since (index_log.c); sallyport.texts, what was made of messages for
+ * FETCH and SEARCH (index_texts.c).  All that cannot be lost is elsewhere: flags and letters of keywords
+ * in file names, UIDs in dovecot-uidlist, other keywords in sallyport.keywords.
+ *
+ * Reading
+ *
+ * A session maps the snapshot, which all sessions share and nobody changes, and reads the log from
+ * where it was.  What it keeps of its own is small: for a message of which the log speaks, where it does
+ * so.  Places (sequence numbers, but for what a client was not told) are counted from the snapshot's
+ * order, less those that are gone, then the later ones in the order of the log, which is that of UIDs.
+ *
+ * Damage
+ *
+ * A part of the snapshot is verified when it is first touched, and a record of the log when it is taken in; after that
+ * only lengths and places are checked, on a copy.  So whatever was damaged before is found.  When that happens, or a
+ * file is cut under the session, the index is broken: what cannot be read is not said, the next sync rebuilds all of it,
+ * and a session that has numbered messages for its client ends.  Octets that somebody writes over in place may be
+ * believed until the next change, whose lock holder compares the file's times first (index_is_current).
+ *
+ * Writing
+ *
+ * Under the folder's lock, and only by a session that has read the log to its end and has the snapshot that
+ * lies on the disk (index_is_current).  First the files of messages change, then the log says so, with the
+ * state of the folder (times of directories) behind it as the last record.  A process that dies between leaves
+ * directories that are not as the last state has them, and the next one looks through them.  The log is
+ * not fsynced: after a power failure it lacks its end, or is damaged, and again the times differ.
+ *
+ * When the log has grown a new snapshot is made: written beside, fsynced, renamed, then an empty log in the
+ * same way.  Between the two renames the log is another snapshot's, which the id in its head tells:
+ * then the list is rebuilt, and what was learned of messages stays.  Sessions that have the old log
+ * open see that it has no name any more; the new snapshot says which log it continues and how
+ * far that was read, so that they go on without looking at a single message.
+ *
+ * When nothing can be written -- a full disk, a file system for reading only -- the index is private: new records stay in
+ * the session's memory, a new snapshot is made there as well, and each new snapshot tries the disk first.
+ *
+ * Modification sequences
+ *
+ * are times (microseconds, about), but always above the last one; so they rise though all of the index is
+ * lost, and no client misses a change because a number was given twice.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "maildir/base/dir.h"
+#include "maildir/base/file.h"
+#include "maildir/base/record.h"
+#include "maildir/base/root.h"
+#include "maildir/index/index_private.h"
+
+void
+index_say(const struct index *index, enum maildir_change change, uint32_t uid)
+{
+	if (!index->quiet)
+		index->tell(index->ctx, change, uid);
+}
+
+bool
+index_is_broken(const struct index *index)
+{
+	return index->broken || index->snap.broken || mapping_broken(&index->log.map);
+}
+
+bool
+index_is_private(const struct index *index)
+{
+	return index->open && index_log_is_private(&index->log);
+}
+
+/* --- taking in the log --- */
+
+static void
+count_record(struct index *index, const struct index_record *record, int sign)
+{
+	uint64_t one = (uint64_t)(int64_t)sign;
+
+	if ((record->flags & MAILDIR_SEEN) == 0)
+		index->unseen += one;
+	if ((record->flags & MAILDIR_TRASHED) != 0)
+		index->deleted += one;
+	if (index_is_sized(record)) {
+		index->sized += one;
+		index->octets += one * record->wire;
+	}
+}
+
+/* A record that replaces the one at where; was_r is that.  false: broken. */
+static bool
+count_again(struct index *index, const struct index_where *where, const struct index_record *now,
+    struct index_record *was_r)
+{
+	if (!index_load(index, where, was_r))
+		return false;
+	count_record(index, was_r, -1);
+	count_record(index, now, 1);
+	return true;
+}
+
+/* One of the snapshot's. */
+static void
+take_change(struct index *index, uint32_t place, const struct index_record *now, uint64_t at)
+{
+	bool back = places_get(&index->gone, place) != NULL;
+	struct index_record was = *now;
+	struct index_where where;
+
+	index_where_place(index, place, &where);
+	if (back)
+		count_record(index, now, 1);
+	else if (!count_again(index, &where, now, &was))
+		return;
+	places_unset(&index->gone, place);
+	if (!places_set(&index->changed, place, at))
+		index->broken = true;
+	else if (back)
+		index_say(index, MAILDIR_BACK, now->uid);
+	else if (!index_same_marks(&was, now))
+		index_say(index, MAILDIR_CHANGED, now->uid);
+}
+
+/* A later one that is in the list already. */
+static void
+take_added_change(struct index *index, const struct index_record *now, uint64_t at)
+{
+	struct index_record was;
+	struct index_where where;
+
+	if (!index_where(index, now->uid, &where) || !count_again(index, &where, now, &was) ||
+	    !places_set(&index->added, now->uid, at))
+		index->broken = true;
+	else if (!index_same_marks(&was, now))
+		index_say(index, MAILDIR_CHANGED, now->uid);
+}
+
+/* One that was not there; no writer puts it between others. */
+static void
+take_new(struct index *index, const struct index_record *now, uint64_t at)
+{
+	if (now->uid < index->state.next || !places_set(&index->added, now->uid, at)) {
+		index->broken = true;
+		return;
+	}
+	count_record(index, now, 1);
+	index->state.next = now->uid + 1;
+	if (now->uid < index->known)
+		index_say(index, MAILDIR_BACK, now->uid);
+}
+
+static void
+take_put(struct index *index, const struct index_record *now, uint64_t at)
+{
+	uint32_t place;
+
+	if (now->modseq > index->state.modseq)
+		index->state.modseq = now->modseq;
+	if (index_place(index, now->uid, &place))
+		take_change(index, place, now, at);
+	else if (places_get(&index->added, now->uid) != NULL)
+		take_added_change(index, now, at);
+	else
+		take_new(index, now, at);
+}
+
+static void
+take_gone(struct index *index, const struct index_vanished *vanished)
+{
+	struct index_record was;
+	struct index_where where;
+	uint32_t place;
+
+	if (vanished->modseq > index->state.modseq)
+		index->state.modseq = vanished->modseq;
+	if (!index_where(index, vanished->uid, &where)) {
+		/* Those that nobody had heard of are above all that were there. */
+		index->broken = index->broken || vanished->uid < index->state.next;
+		return;
+	}
+	if (!index_load(index, &where, &was))
+		return;
+	count_record(index, &was, -1);
+	if (index_place(index, vanished->uid, &place)) {
+		places_unset(&index->changed, place);
+		if (!places_set(&index->gone, place, 0))
+			index->broken = true;
+	} else {
+		places_unset(&index->added, vanished->uid);
+	}
+	index_say(index, MAILDIR_GONE, vanished->uid);
+}
+
+void
+index_take(void *ctx, enum log_type type, const void *payload, size_t size, uint64_t at)
+{
+	struct index *index = ctx;
+	struct index_record record;
+	struct index_vanished vanished;
+
+	if (type == LOG_PUT && size >= sizeof(record)) {
+		memcpy(&record, payload, sizeof(record));
+		if (index_record_is_sane(&record))
+			take_put(index, &record, at);
+		else
+			index->broken = true;
+	} else if (type == LOG_GONE && size >= sizeof(vanished)) {
+		memcpy(&vanished, payload, sizeof(vanished));
+		take_gone(index, &vanished);
+	} else if (type == LOG_STATE && size >= sizeof(index->state)) {
+		memcpy(&index->state, payload, sizeof(index->state));
+	} else {
+		index->broken = true;
+	}
+}
+
+/* --- opening --- */
+
+void
+index_init(struct index *index, const struct index *like)
+{
+	*index = (struct index){
+	    .dir = like->dir,
+	    .tell = like->tell,
+	    .ctx = like->ctx,
+	    .known = like->known,
+	    .texts = {.fd = -1},
+	};
+	index_log_begin(0, &index->log);
+}
+
+struct index *
+index_new(struct mddir *dir, index_tell *tell, void *ctx)
+{
+	const struct index like = {.dir = dir, .tell = tell, .ctx = ctx};
+	struct index *index = malloc(sizeof(*index));
+
+	if (index != NULL)
+		index_init(index, &like);
+	return index;
+}
+
+void
+index_close(struct index *index)
+{
+	snapshot_close(&index->snap);
+	index_log_close(&index->log);
+	texts_close(&index->texts);
+	places_clear(&index->changed);
+	places_clear(&index->added);
+	places_clear(&index->gone);
+	index_init(index, index);
+}
+
+void
+index_free(struct index *index)
+{
+	int saved = errno;
+
+	if (index != NULL)
+		index_close(index);
+	free(index);
+	errno = saved;
+}
+
+void
+index_start(struct index *index)
+{
+	const struct snapshot_head *head = &index->snap.head;
+
+	index->state = head->state;
+	index->octets = head->octets;
+	index->sized = head->sized;
+	index->unseen = head->unseen;
+	index->deleted = head->deleted;
+	index->open = true;
+}
+
+void
+index_distrust(struct index *index)
+{
+	index->stale = true;
+	memset(&index->state.uidlist, 0, sizeof(index->state.uidlist));
+	index->state.doubt |= INDEX_CUR | INDEX_NEW | INDEX_LINES;
+}
+
+/* Whether a file was opened.  One that must not be opened is rebuilt like a damaged one; the notice says why. */
+static bool
+opened(const struct index *index, const char *name, int r)
+{
+	if (r < 0 && (errno == EACCES || errno == EPERM))
+		file_notice(index->dir->md, index->dir->fd, name, errno);
+	return r == 0;
+}
+
+/* The files as they are now, into an empty index; the log is not read yet. */
+static bool
+read_files(const struct index *like, struct index *index)
+{
+	index_init(index, like);
+	if (!opened(index, SNAPSHOT_NAME, snapshot_open(index->dir->fd, &index->snap)))
+		return false;
+	index_start(index);
+	/* Without its log a snapshot is old, but what it knows of messages is true. */
+	if (!opened(
+		index, LOG_NAME, index_log_open(index->dir->fd, index->snap.head.id, &index->log)))
+		index_distrust(index);
+	return true;
+}
+
+struct texts *
+index_texts(struct index *index, bool make)
+{
+	uint64_t id = index->snap.head.texts;
+
+	if (!index->open)
+		return NULL;
+	if (index->texts.fd >= 0 && index->texts.id == id)
+		return &index->texts;
+	texts_close(&index->texts);
+	if (opened(index, TEXTS_NAME, texts_open(index->dir->fd, id, &index->texts)))
+		return &index->texts;
+	if (make && !index_is_private(index) && index->dir->unlocked == 0 &&
+	    texts_create(index->dir->md, index->dir->fd, id, &index->texts) == 0)
+		return &index->texts;
+	return NULL;
+}
+
+/* --- another one in its place --- */
+
+/* Tells what has become of the messages of the old list.  false: that cannot be told. */
+static bool
+compare_lists(struct index *old, struct index *now)
+{
+	size_t olds = index_count(old), news = index_count(now), i = 0, j = 0;
+	struct index_record was = {0}, is = {0};
+
+	while (i < olds || j < news) {
+		if ((i < olds && !index_record(old, i, &was)) ||
+		    (j < news && !index_record(now, j, &is)))
+			return false;
+		if (j == news || (i < olds && was.uid < is.uid)) {
+			index_say(now, MAILDIR_GONE, was.uid);
+			i++;
+		} else if (i == olds || is.uid < was.uid) {
+			if (is.uid < now->known)
+				index_say(now, MAILDIR_BACK, is.uid);
+			j++;
+		} else {
+			if (!index_same_marks(&was, &is))
+				index_say(now, MAILDIR_CHANGED, is.uid);
+			i++;
+			j++;
+		}
+	}
+	return true;
+}
+
+/* Whether a new snapshot is what the old one was when its log, which was read to its end, ended. */
+static bool
+follows(const struct index *old, const struct index *now)
+{
+	const struct snapshot_head *head = &now->snap.head;
+
+	return old->open && !index_is_broken(old) && !index_log_in_batch(&old->log) &&
+	       head->before == old->snap.head.id && head->before_at == old->log.end;
+}
+
+/* Changes are told as the log is read, when it goes on from the old one, or else by comparing the two lists. */
+void
+index_switch(struct index *index, struct index *now)
+{
+	struct index old = *index;
+	bool goes_on = follows(&old, now);
+
+	if (old.open && old.state.next > now->known)
+		now->known = old.state.next;
+	*index = *now;
+	index->quiet = !goes_on;
+	(void)!index_log_read_on(&index->log, index_take, index);
+	index->quiet = false;
+	if (!goes_on && old.open &&
+	    (index_is_broken(&old) || old.snap.head.validity != index->snap.head.validity ||
+		!compare_lists(&old, index)))
+		index_say(index, MAILDIR_ANEW, 0);
+	index_close(&old);
+}
+
+/* The files are others than those that are open. */
+static bool
+reload(struct index *index)
+{
+	struct index now;
+
+	if (!read_files(index, &now))
+		return false;
+	index_switch(index, &now);
+	return !index_is_broken(index);
+}
+
+/* --- looking --- */
+
+/* Whether nothing was left on the disk, and another session could write since, and has made an index for all. */
+static bool
+is_back(const struct index *index)
+{
+	struct stat st;
+
+	return index_is_private(index) && index->disk == DISK_EMPTY &&
+	       fstatat(index->dir->fd, SNAPSHOT_NAME, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* Sessions whose indexes are private tell no lower modification sequence than the others. */
+static void
+rise(struct index *index)
+{
+	struct uid_record record;
+
+	if (index->dir->lock_fd >= 0 && uid_record_read(index->dir, &record) == 0 &&
+	    record.validity == index->snap.head.validity && record.modseq > index->state.modseq)
+		index->state.modseq = record.modseq;
+}
+
+bool
+index_refresh(struct index *index)
+{
+	bool replaced;
+
+	if (!index->open) {
+		if (!read_files(index, index))
+			return false;
+		(void)!index_log_read_on(&index->log, index_take, index);
+		return !index_is_broken(index);
+	}
+	if (index_is_broken(index))
+		return false;
+	if (index_log_in_batch(&index->log))
+		return true; /* under the lock */
+	if (is_back(index))
+		return reload(index);
+	if (index_is_private(index))
+		rise(index);
+	if (!index_log_grew(&index->log, &replaced))
+		return true;
+	if (index_log_read_on(&index->log, index_take, index) < 0)
+		return false;
+	return replaced ? reload(index) : !index_is_broken(index);
+}
+
+/* Whether the file that is open was not written to since; a new name or mode is no matter. */
+static bool
+is_untouched(const struct file_stamp *opened, const struct file_stamp *now)
+{
+	return opened->size == now->size && opened->mtime.tv_sec == now->mtime.tv_sec &&
+	       opened->mtime.tv_nsec == now->mtime.tv_nsec;
+}
+
+bool
+index_is_current(struct index *index)
+{
+	struct file_stamp disk;
+
+	if (!index_refresh(index))
+		return false;
+	/* A log that was missing may have been about to be put in its place; and with the lock we go on from what all
+	 * sessions have. */
+	if (index_is_private(index) &&
+	    (index->stale || (index->disk == DISK_UNLOCKED && index->dir->unlocked == 0)) &&
+	    !reload(index))
+		return false;
+	if (index_is_private(index))
+		return true;
+	if (file_stamp_at(index->dir->fd, SNAPSHOT_NAME, &disk) < 0 ||
+	    disk.ino != index->snap.stamp.ino || disk.dev != index->snap.stamp.dev)
+		return false;
+	if (is_untouched(&index->snap.stamp, &disk))
+		return true;
+	snapshot_doubt(&index->snap);
+	return false;
+}

@@ -176,7 +176,7 @@ append_literal(struct session *session, enum command_result *result_r)
 	*result_r = take_before(session, &preamble);
 	if (*result_r != COMMAND_OK)
 		return refuse(session);
-	if (flags_letters(append.folder, &preamble.flags, true, &preamble.label.keywords) == -1 ||
+	if (flags_keywords(append.folder, &preamble.flags, true, &preamble.label.keywords) == -1 ||
 	    maildir_delivery_message(append.delivery, &preamble.label) == -1) {
 		*result_r = imap_failed(session, "append");
 		return refuse(session);

@@ -26,16 +26,16 @@ struct copying {
 	struct maildir_folder *to;
 	struct maildir_delivery *delivery;
 	struct sequence from;	      /* UIDs that are copied */
-	int letter[MAILDIR_KEYWORDS]; /* the target's letter for each of ours; NOT_ASKED */
+	int number[MAILDIR_KEYWORDS]; /* of each keyword in the target; NOT_ASKED */
 	bool move;
 	bool link;  /* a delivery of links; else of copies */
 	bool again; /* the links have failed; nothing is said yet */
 	bool gone;  /* a message is expunged, and was named by number */
 };
 
-/* The target's letters for those of this mailbox; false: errno, as maildir_keyword_make. */
+/* The target's keywords for those of this mailbox; false: errno, as maildir_keyword_make. */
 static bool
-map_keywords(struct copying *c, uint64_t letters, uint64_t *mapped_r)
+map_keywords(struct copying *c, uint64_t keywords, uint64_t *mapped_r)
 {
 	const struct flag_names *names = &c->session->box->names;
 
@@ -43,13 +43,13 @@ map_keywords(struct copying *c, uint64_t letters, uint64_t *mapped_r)
 	for (int i = 0; i < MAILDIR_KEYWORDS; i++) {
 		const char *name = flag_name(names, (unsigned)i);
 
-		if ((letters >> i & 1) == 0 || *name == '\0')
+		if ((keywords >> i & 1) == 0 || *name == '\0')
 			continue;
-		if (c->letter[i] == NOT_ASKED)
-			c->letter[i] = maildir_keyword_make(c->to, name);
-		if (c->letter[i] < 0)
+		if (c->number[i] == NOT_ASKED)
+			c->number[i] = maildir_keyword_make(c->to, name);
+		if (c->number[i] < 0)
 			return false;
-		*mapped_r |= UINT64_C(1) << c->letter[i];
+		*mapped_r |= UINT64_C(1) << c->number[i];
 	}
 	return true;
 }
@@ -162,7 +162,7 @@ copy_all(struct copying *c, struct picked picked, const char *folder)
 	size_t place;
 
 	for (int i = 0; i < MAILDIR_KEYWORDS; i++)
-		c->letter[i] = NOT_ASKED;
+		c->number[i] = NOT_ASKED;
 	c->again = c->gone = false;
 	result = open_target(c, folder);
 	while (result == COMMAND_OK && picked_next(box, &picked, &place))

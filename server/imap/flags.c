@@ -1,8 +1,8 @@
 /*
- * flags.c: IMAP's flags and keywords, and the letters that a Maildir has for them.
+ * flags.c: IMAP's flags and keywords, and the numbers that a folder has for keywords.
  * Runs as: mail user.
  *
- * A Maildir's "P" (passed on) is told as the keyword $Forwarded.  Setting $Forwarded makes a keyword letter for it, as
+ * A Maildir's "P" (passed on) is told as the keyword $Forwarded.  Setting $Forwarded makes a keyword of that name, as
  * Dovecot does; removing it removes both.
  */
 #include <errno.h>
@@ -106,24 +106,24 @@ flags_parse(struct args *args, bool bare, struct flag_list *list_r)
 }
 
 int
-flags_letters(
-    struct maildir_folder *folder, const struct flag_list *list, bool make, uint64_t *letters_r)
+flags_keywords(
+    struct maildir_folder *folder, const struct flag_list *list, bool make, uint64_t *keywords_r)
 {
 	char name[FLAGS_KEYWORD_MAX + 1];
 
-	*letters_r = 0;
+	*keywords_r = 0;
 	for (size_t i = 0; i < list->count; i++) {
 		const struct word *word = &list->keyword[i];
-		int letter;
+		int number;
 
 		memcpy(name, word->at, word->len);
 		name[word->len] = '\0';
-		letter =
+		number =
 		    make ? maildir_keyword_make(folder, name) : maildir_keyword_find(folder, name);
-		if (letter < 0 && make)
+		if (number < 0 && make)
 			return -1;
-		if (letter >= 0)
-			*letters_r |= UINT64_C(1) << letter;
+		if (number >= 0)
+			*keywords_r |= UINT64_C(1) << number;
 	}
 	return 0;
 }

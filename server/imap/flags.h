@@ -1,5 +1,5 @@
 /*
- * flags.h: IMAP's flags and keywords, and the letters that a Maildir has for them.
+ * flags.h: IMAP's flags and keywords, and the numbers that a folder has for keywords.
  */
 #ifndef SERVER_IMAP_FLAGS_H
 #define SERVER_IMAP_FLAGS_H
@@ -31,7 +31,7 @@ void flag_names_clear(struct flag_names *names);
 /* The name of a keyword; "" where it has none. */
 const char *flag_name(const struct flag_names *names, unsigned number);
 
-/* Flags as a client wrote them, before keywords become a folder's letters. */
+/* Flags as a client wrote them, before keywords become a folder's numbers. */
 struct flag_list {
 	uint32_t flags; /* enum maildir_flag */
 	size_t count;
@@ -45,11 +45,11 @@ struct flag_list {
 bool flags_parse(struct args *args, bool bare, struct flag_list *list_r);
 
 /*
- * The letters of a list's keywords in a folder.  make: a keyword without a letter gets one; -1, errno: that failed.
- * Without make such keywords are left out.
+ * The list's keywords in a folder: a bit for each, at its number.  make: a new keyword gets a number; -1, errno: that
+ * failed.  Without make new keywords are left out.
  */
-int flags_letters(
-    struct maildir_folder *folder, const struct flag_list *list, bool make, uint64_t *letters_r);
+int flags_keywords(
+    struct maildir_folder *folder, const struct flag_list *list, bool make, uint64_t *keywords_r);
 
 /* "\Seen $Forwarded": without parentheses. */
 void flags_put(struct mdtext *out, const struct flag_names *names, uint32_t flags,

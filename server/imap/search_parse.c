@@ -90,7 +90,7 @@ take_keyword(struct parsing *p, const struct key *key, struct search_step *step)
 	(void)key;
 	if (!args_atom(p->args, NULL, word) || word->len > FLAGS_KEYWORD_MAX)
 		return false;
-	(void)flags_letters(p->session->box->folder, &list, false, &step->keywords);
+	(void)flags_keywords(p->session->box->folder, &list, false, &step->keywords);
 	if (word_is(*word, "$Forwarded"))
 		step->flags = MAILDIR_PASSED;
 	return true;

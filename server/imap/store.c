@@ -22,7 +22,7 @@ struct storing {
 	bool conditional; /* RFC 7162 section 3.1.3 */
 	uint64_t unchanged_since;
 	struct flag_list list;
-	uint64_t letters;	  /* of its keywords */
+	uint64_t keywords;	  /* of list, in the folder */
 	struct sequence modified; /* numbers or UIDs of messages that failed the condition */
 	struct {
 		uint32_t uid;
@@ -86,20 +86,20 @@ static struct maildir_flag_change
 change_of(const struct storing *storing)
 {
 	uint32_t flags = storing->list.flags;
-	uint64_t letters = storing->letters;
+	uint64_t keywords = storing->keywords;
 	/* The letter P means $Forwarded as well, and goes with it: see flags.c. */
 	uint32_t passed = names_forwarded(&storing->list) ? MAILDIR_PASSED : 0;
 
 	if (storing->how == STORE_ADD)
-		return (struct maildir_flag_change){.add = flags, .add_keywords = letters};
+		return (struct maildir_flag_change){.add = flags, .add_keywords = keywords};
 	if (storing->how == STORE_REMOVE)
 		return (struct maildir_flag_change){
-		    .remove = flags | passed, .remove_keywords = letters};
+		    .remove = flags | passed, .remove_keywords = keywords};
 	return (struct maildir_flag_change){
 	    .add = flags,
 	    .remove = ~(flags | passed),
-	    .add_keywords = letters,
-	    .remove_keywords = ~letters,
+	    .add_keywords = keywords,
+	    .remove_keywords = ~keywords,
 	};
 }
 
@@ -213,8 +213,8 @@ store_all(struct session *session, struct picked *picked, struct storing *storin
 	if (storing->conditional)
 		resync_enable(session);
 	/* If a keyword cannot be made, change nothing: RFC 9051 section 2.3.2. */
-	if (flags_letters(
-		box->folder, &storing->list, storing->how != STORE_REMOVE, &storing->letters) == -1)
+	if (flags_keywords(box->folder, &storing->list, storing->how != STORE_REMOVE,
+		&storing->keywords) == -1)
 		return imap_failed(session, "store");
 	mailbox_load_names(box);
 	mailbox_tell_flags(session, false);

@@ -192,13 +192,13 @@ letters(void **state)
 		(void)snprintf(text, sizeof(text), "(k%d)", i);
 		args = (struct args){.at = text, .end = text + strlen(text)};
 		assert_true(flags_parse(&args, false, &list));
-		assert_int_equal(flags_letters(folder, &list, false, &found), 0);
+		assert_int_equal(flags_keywords(folder, &list, false, &found), 0);
 		assert_int_equal(found, 0); /* asking makes none */
-		assert_int_equal(flags_letters(folder, &list, true, &found), 0);
+		assert_int_equal(flags_keywords(folder, &list, true, &found), 0);
 		assert_int_equal(__builtin_popcountll(found), 1);
 		assert_int_equal(found & all, 0);
 		all |= found;
-		assert_int_equal(flags_letters(folder, &list, false, &found), 0);
+		assert_int_equal(flags_keywords(folder, &list, false, &found), 0);
 		assert_int_equal(found & ~all, 0);
 	}
 	assert_true(flag_names_load(folder, &names));
@@ -210,8 +210,8 @@ letters(void **state)
 	(void)snprintf(text, sizeof(text), "(k1 k%d)", MAILDIR_KEYWORDS);
 	assert_true(
 	    flags_parse(&(struct args){.at = text, .end = text + strlen(text)}, false, &list));
-	assert_int_equal(flags_letters(folder, &list, true, &found), -1);
-	assert_int_equal(flags_letters(folder, &list, false, &found), 0);
+	assert_int_equal(flags_keywords(folder, &list, true, &found), -1);
+	assert_int_equal(flags_keywords(folder, &list, false, &found), 0);
 	assert_int_equal(__builtin_popcountll(found), 1);
 	maildir_folder_close(&folder);
 	maildir_close(&md);

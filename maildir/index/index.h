@@ -54,7 +54,8 @@ bool index_verify(struct index *index, size_t *structures_r);
 size_t index_count(const struct index *index);
 /* false: no such, or broken. */
 bool index_record(struct index *index, size_t place, struct index_record *record_r);
-/* By UID, with strings. */
+/* With strings; or by UID. */
+bool index_message_at(struct index *index, size_t place, struct index_message *message_r);
 bool index_message(struct index *index, uint32_t uid, struct index_message *message_r);
 /* The place of the first with that UID or above. */
 size_t index_find(struct index *index, uint32_t uid);

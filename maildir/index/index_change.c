@@ -142,37 +142,33 @@ index_commit(struct index *index, const struct index_state *state)
 
 /* --- a new snapshot --- */
 
-struct vanish_list {
-	struct snapshot_writer *writer;
-	uint64_t count, skip;
-};
-
+/* The messages that vanished; the oldest are forgotten when they have become too many. */
 static void
-count_vanished(void *ctx, const struct index_vanished *vanished)
+writer_vanished(struct index *index, struct snapshot_writer *writer)
 {
-	(void)vanished;
-	((struct vanish_list *)ctx)->count++;
-}
+	struct index_walk count = {0}, walk = {0};
+	struct snapshot_head *head = &writer->head;
+	struct index_vanished vanished;
+	uint64_t all = 0, skip = 0;
 
-static void
-keep_vanished(void *ctx, const struct index_vanished *vanished)
-{
-	struct vanish_list *list = ctx;
-
-	if (list->skip == 0) {
-		snapshot_writer_vanished(list->writer, vanished);
-		return;
+	while (index_next_vanished(index, &count, &vanished))
+		all++;
+	if (all > SNAPSHOT_VANISHED_MAX)
+		skip = all - SNAPSHOT_VANISHED_MAX / 2;
+	for (uint64_t i = 0; index_next_vanished(index, &walk, &vanished); i++) {
+		if (i >= skip) {
+			snapshot_writer_vanished(writer, &vanished);
+			continue;
+		}
+		if (vanished.modseq > head->vanished_since)
+			head->vanished_since = vanished.modseq;
+		head->state.doubt |= INDEX_LINES;
 	}
-	list->skip--;
-	if (vanished->modseq > list->writer->head.vanished_since)
-		list->writer->head.vanished_since = vanished->modseq;
-	list->writer->head.state.doubt |= INDEX_LINES;
 }
 
 int
 index_writer_begin(struct index *index, struct snapshot_writer *writer, uint64_t since)
 {
-	struct vanish_list list = {.writer = writer};
 	struct snapshot_head *head = &writer->head;
 
 	if (snapshot_writer_begin(writer) < 0 || texts_new_id(&head->texts) < 0)
@@ -188,10 +184,7 @@ index_writer_begin(struct index *index, struct snapshot_writer *writer, uint64_t
 	memcpy(head->guid, index->snap.head.guid, sizeof(head->guid));
 	head->state = index->state;
 	head->vanished_since = index->snap.head.vanished_since;
-	index_each_vanished(index, count_vanished, &list);
-	if (list.count > SNAPSHOT_VANISHED_MAX)
-		list.skip = list.count - SNAPSHOT_VANISHED_MAX / 2;
-	index_each_vanished(index, keep_vanished, &list);
+	writer_vanished(index, writer);
 	return 0;
 }
 
@@ -326,7 +319,6 @@ index_compact(struct index *index, const struct index_learned *learned, size_t c
 {
 	struct snapshot_writer writer;
 	struct index_message message;
-	struct index_record record;
 	struct move_texts move;
 	int r = -1;
 
@@ -338,13 +330,13 @@ index_compact(struct index *index, const struct index_learned *learned, size_t c
 	writer.head.before_at = index->log.end;
 	move_begin(index, &writer, &move);
 	for (size_t i = 0; i < index_count(index); i++) {
-		if (!index_record(index, i, &record) || !index_message(index, record.uid, &message))
+		if (!index_message_at(index, i, &message))
 			break;
-		while (count > 0 && learned->uid < record.uid) {
+		while (count > 0 && learned->uid < message.record.uid) {
 			learned++;
 			count--;
 		}
-		if (count > 0 && learned->uid == record.uid)
+		if (count > 0 && learned->uid == message.record.uid)
 			message_learn(&message, learned);
 		move_one(&move, &message.record);
 		snapshot_writer_add(&writer, &message);

@@ -235,22 +235,28 @@ index_log_payload(const struct index_log *log, uint64_t at, enum log_type type, 
 	return !mapping_broken(&log->map);
 }
 
-bool
-index_log_walk(const struct index_log *log, index_log_take *take, void *ctx)
+int
+index_log_next(
+    const struct index_log *log, uint64_t *at, enum log_type type, void *payload, size_t size)
 {
-	uint64_t at = sizeof(struct index_head), end = index_log_end(log);
-	struct index_message payload;
 	struct log_head head;
-	size_t size;
+	size_t found = 0;
 
-	for (; at < end; at += head.size) {
-		if (record_at(log, at, &head) == NULL ||
-		    !index_log_payload(
-			log, at, (enum log_type)head.type, &payload, sizeof(payload), &size))
-			return false;
-		take(ctx, (enum log_type)head.type, &payload, size, at);
+	if (*at == 0)
+		*at = sizeof(struct index_head);
+	while (*at < index_log_end(log)) {
+		uint64_t here = *at;
+
+		if (record_at(log, here, &head) == NULL)
+			return -1;
+		*at += head.size;
+		if (head.type == (uint32_t)type)
+			return index_log_payload(log, here, type, payload, size, &found) &&
+				       found == size
+				   ? 1
+				   : -1;
 	}
-	return true;
+	return 0;
 }
 
 /* --- writing --- */

@@ -85,8 +85,10 @@ typedef void index_log_take(
 /* Calls take for each record behind what was read, and counts it as read.  -1: it cannot be read, or what
  * was read is not there any more. */
 int index_log_read_on(struct index_log *log, index_log_take *take, void *ctx);
-/* Once more all that was read, from the first.  false: broken. */
-bool index_log_walk(const struct index_log *log, index_log_take *take, void *ctx);
+/* Copies size octets of the first record of that type at *at or behind, which is moved on; at first it is 0.  1: there
+ * was one.  0: no more.  -1: broken. */
+int index_log_next(
+    const struct index_log *log, uint64_t *at, enum log_type type, void *payload, size_t size);
 
 /* Copies a record's payload, at most room octets, again; *size_r is how many.  false: broken, or not of that type. */
 bool index_log_payload(const struct index_log *log, uint64_t at, enum log_type type, void *payload,

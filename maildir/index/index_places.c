@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "maildir/base/array.h"
 #include "maildir/base/bisect.h"
 #include "maildir/index/index_places.h"
 
@@ -51,16 +52,11 @@ places_set(struct index_places *places, uint32_t place, uint64_t at)
 		item->at = (uint32_t)at;
 		return true;
 	}
-	if (places->count == places->room) {
-		size_t room = places->room == 0 ? 16 : places->room * 2;
-		struct index_place *grown = reallocarray(places->list, room, sizeof(*grown));
-
-		if (grown == NULL)
-			return false;
-		places->list = grown;
-		places->room = room;
-	}
-	item = &places->list[i];
+	item = array_grow(places->list, places->count, &places->room, sizeof(*item));
+	if (item == NULL)
+		return false;
+	places->list = item;
+	item += i;
 	memmove(item + 1, item, (places->count - i) * sizeof(*item));
 	*item = (struct index_place){place, (uint32_t)at};
 	places->count++;

@@ -45,23 +45,26 @@ void index_say(const struct index *index, enum maildir_change change, uint32_t u
 /* --- index_view.c: where a message is --- */
 
 struct index_where {
-	uint32_t at;	/* in the log; 0: it is in the snapshot, */
-	uint32_t place; /* there */
-	uint32_t uid;	/* whose record must be there */
+	bool
+	    in_snapshot; /* it has a place there, whose record counts if the log does not speak of it */
+	uint32_t place;
+	uint32_t at;  /* in the log, or 0 */
+	uint32_t uid; /* whose record must be there; of a place, it need not be known */
 };
 
-/* The place in the snapshot of a UID, gone or not.  false: it has none. */
-bool index_place(struct index *index, uint32_t uid, uint32_t *place_r);
-/* Where the record is that counts for a place of the snapshot. */
-void index_where_place(struct index *index, uint32_t place, struct index_where *where_r);
-/* Where that of a UID is.  false: there is none, or it is gone. */
+/* Where that of a UID is.  false: there is none, or it is gone, and may still have a place in the snapshot. */
 bool index_where(struct index *index, uint32_t uid, struct index_where *where_r);
 /* Reads it.  false: broken. */
 bool index_load(
     struct index *index, const struct index_where *where, struct index_record *record_r);
-/* Each that is remembered, as they vanished; also those that came back. */
-void index_each_vanished(
-    struct index *index, void (*see)(void *ctx, const struct index_vanished *vanished), void *ctx);
+/* A walk through the messages that are remembered as vanished, as they did; also those that came back. */
+struct index_walk {
+	size_t number; /* the next of the snapshot */
+	uint64_t at;   /* and then of the log */
+};
+/* false: there are no more. */
+bool index_next_vanished(
+    struct index *index, struct index_walk *walk, struct index_vanished *vanished_r);
 
 /* --- index_read.c --- */
 

@@ -92,81 +92,44 @@ count_record(struct index *index, const struct index_record *record, int sign)
 	}
 }
 
-/* A record that replaces the one at where; was_r is that.  false: broken. */
+/* Counts the message that is in the list at where no more.  false: broken. */
 static bool
-count_again(struct index *index, const struct index_where *where, const struct index_record *now,
-    struct index_record *was_r)
+uncount(struct index *index, const struct index_where *where, struct index_record *was_r)
 {
 	if (!index_load(index, where, was_r))
 		return false;
 	count_record(index, was_r, -1);
-	count_record(index, now, 1);
 	return true;
-}
-
-/* One of the snapshot's. */
-static void
-take_change(struct index *index, uint32_t place, const struct index_record *now, uint64_t at)
-{
-	bool back = places_get(&index->gone, place) != NULL;
-	struct index_record was = *now;
-	struct index_where where;
-
-	index_where_place(index, place, &where);
-	if (back)
-		count_record(index, now, 1);
-	else if (!count_again(index, &where, now, &was))
-		return;
-	places_unset(&index->gone, place);
-	if (!places_set(&index->changed, place, at))
-		index->broken = true;
-	else if (back)
-		index_say(index, MAILDIR_BACK, now->uid);
-	else if (!index_same_marks(&was, now))
-		index_say(index, MAILDIR_CHANGED, now->uid);
-}
-
-/* A later one that is in the list already. */
-static void
-take_added_change(struct index *index, const struct index_record *now, uint64_t at)
-{
-	struct index_record was;
-	struct index_where where;
-
-	if (!index_where(index, now->uid, &where) || !count_again(index, &where, now, &was) ||
-	    !places_set(&index->added, now->uid, at))
-		index->broken = true;
-	else if (!index_same_marks(&was, now))
-		index_say(index, MAILDIR_CHANGED, now->uid);
-}
-
-/* One that was not there; no writer puts it between others. */
-static void
-take_new(struct index *index, const struct index_record *now, uint64_t at)
-{
-	if (now->uid < index->state.next || !places_set(&index->added, now->uid, at)) {
-		index->broken = true;
-		return;
-	}
-	count_record(index, now, 1);
-	index->state.next = now->uid + 1;
-	if (now->uid < index->known)
-		index_say(index, MAILDIR_BACK, now->uid);
 }
 
 static void
 take_put(struct index *index, const struct index_record *now, uint64_t at)
 {
-	uint32_t place;
+	struct index_where where;
+	struct index_record was = *now;
+	bool there = index_where(index, now->uid, &where), set;
+	bool back = !there && (where.in_snapshot || now->uid < index->known);
 
 	if (now->modseq > index->state.modseq)
 		index->state.modseq = now->modseq;
-	if (index_place(index, now->uid, &place))
-		take_change(index, place, now, at);
-	else if (places_get(&index->added, now->uid) != NULL)
-		take_added_change(index, now, at);
-	else
-		take_new(index, now, at);
+	/* No writer puts a message between others that was not there. */
+	if (there ? !uncount(index, &where, &was)
+		  : !where.in_snapshot && now->uid < index->state.next) {
+		index->broken = true;
+		return;
+	}
+	count_record(index, now, 1);
+	if (where.in_snapshot) {
+		places_unset(&index->gone, where.place);
+		set = places_set(&index->changed, where.place, at);
+	} else {
+		set = places_set(&index->added, now->uid, at);
+		if (!there)
+			index->state.next = now->uid + 1;
+	}
+	index->broken = index->broken || !set;
+	if (back || !index_same_marks(&was, now))
+		index_say(index, back ? MAILDIR_BACK : MAILDIR_CHANGED, now->uid);
 }
 
 static void
@@ -174,7 +137,6 @@ take_gone(struct index *index, const struct index_vanished *vanished)
 {
 	struct index_record was;
 	struct index_where where;
-	uint32_t place;
 
 	if (vanished->modseq > index->state.modseq)
 		index->state.modseq = vanished->modseq;
@@ -183,12 +145,11 @@ take_gone(struct index *index, const struct index_vanished *vanished)
 		index->broken = index->broken || vanished->uid < index->state.next;
 		return;
 	}
-	if (!index_load(index, &where, &was))
+	if (!uncount(index, &where, &was))
 		return;
-	count_record(index, &was, -1);
-	if (index_place(index, vanished->uid, &place)) {
-		places_unset(&index->changed, place);
-		if (!places_set(&index->gone, place, 0))
+	if (where.in_snapshot) {
+		places_unset(&index->changed, where.place);
+		if (!places_set(&index->gone, where.place, 0))
 			index->broken = true;
 	} else {
 		places_unset(&index->added, vanished->uid);

@@ -27,12 +27,16 @@
 #include "maildir/index/index_head.h"
 #include "maildir/index/index_snapshot.h"
 
-static const char magic[8] = {'s', 'a', 'l', 'l', 'y', 'i', 'd', 'x'};
+static const struct snapshot_kind kind = {
+    .magic = {'s', 'a', 'l', 'l', 'y', 'i', 'd', 'x'},
+    .version = 3,
+    .byte_order = 0x01020304,
+    .head_size = sizeof(struct snapshot_head),
+    .record_size = sizeof(struct index_record),
+    .vanished_size = sizeof(struct index_vanished),
+};
 
 enum {
-	SNAPSHOT_VERSION = 3,
-	BYTE_ORDER_MARK = 0x01020304,
-	HEAD_CHECKED = offsetof(struct snapshot_head, version),
 	/* Octets.  A binary search touches some fifteen blocks; a session has a bit for each, which is a kilobyte for
 	 * a hundred thousand messages. */
 	BLOCK = 2048,
@@ -133,7 +137,8 @@ snapshot_doubt(struct snapshot *snapshot)
 static uint32_t
 head_check(const struct snapshot_head *head)
 {
-	return hash32(0, (const char *)head + HEAD_CHECKED, sizeof(*head) - HEAD_CHECKED);
+	return hash32(
+	    0, (const char *)head + sizeof(head->check), sizeof(*head) - sizeof(head->check));
 }
 
 /* Whether the parts lie in a file of that size, and are as large as what is in them. */
@@ -159,11 +164,7 @@ parts_are_good(const struct snapshot_head *head, uint64_t size)
 static bool
 head_is_good(const struct snapshot_head *head, uint64_t size)
 {
-	return memcmp(head->magic, magic, sizeof(magic)) == 0 && head->check == head_check(head) &&
-	       head->version == SNAPSHOT_VERSION && head->byte_order == BYTE_ORDER_MARK &&
-	       head->head_size == sizeof(*head) &&
-	       head->record_size == sizeof(struct index_record) &&
-	       head->vanished_size == sizeof(struct index_vanished) &&
+	return memcmp(&head->kind, &kind, sizeof(kind)) == 0 && head->check == head_check(head) &&
 	       head->guid[sizeof(head->guid) - 1] == '\0' && parts_are_good(head, size);
 }
 
@@ -258,13 +259,9 @@ snapshot_record(struct snapshot *snapshot, size_t place, struct index_record *re
 uint32_t
 snapshot_uid(struct snapshot *snapshot, size_t place)
 {
-	uint64_t at = place * sizeof(struct index_record) + offsetof(struct index_record, uid);
-	uint32_t uid;
+	struct index_record record;
 
-	if (!part_copy(snapshot, PART_RECORDS, at, &uid, sizeof(uid)))
-		return 0;
-	snapshot->broken = snapshot->broken || uid == 0;
-	return uid;
+	return snapshot_record(snapshot, place, &record) ? record.uid : 0;
 }
 
 bool
@@ -312,25 +309,25 @@ snapshot_find(struct snapshot *snapshot, uint32_t uid)
 	return bisect(high, uid_is_below, &search);
 }
 
-void
-snapshot_by_hash(
-    struct snapshot *snapshot, uint32_t hash, bool (*each)(void *ctx, size_t place), void *ctx)
+bool
+snapshot_next_of_hash(struct snapshot *snapshot, uint32_t hash, uint64_t *tried, size_t *place_r)
 {
 	uint64_t slots = snapshot->head.part[PART_HASH].size / sizeof(uint32_t);
-	uint64_t slot = hash & (slots - 1);
 	struct index_record record;
 	uint32_t number;
 
-	for (uint64_t tries = 0; tries < slots; tries++) {
+	while (*tried < slots) {
+		uint64_t slot = (hash + (*tried)++) & (slots - 1);
+
 		if (!part_copy(
 			snapshot, PART_HASH, slot * sizeof(number), &number, sizeof(number)) ||
-		    number == 0)
-			return;
-		slot = (slot + 1) & (slots - 1);
-		if (!snapshot_record(snapshot, number - 1, &record) ||
-		    (record.base_hash == hash && !each(ctx, number - 1)))
-			return;
+		    number == 0 || !snapshot_record(snapshot, number - 1, &record))
+			return false;
+		*place_r = number - 1;
+		if (record.base_hash == hash)
+			return true;
 	}
+	return false;
 }
 
 bool
@@ -350,12 +347,7 @@ snapshot_writer_begin(struct snapshot_writer *writer)
 	memset(writer, 0, sizeof(*writer));
 	if (getrandom(random, sizeof(random), 0) != sizeof(random))
 		return -1;
-	memcpy(writer->head.magic, magic, sizeof(magic));
-	writer->head.version = SNAPSHOT_VERSION;
-	writer->head.byte_order = BYTE_ORDER_MARK;
-	writer->head.head_size = sizeof(writer->head);
-	writer->head.record_size = sizeof(struct index_record);
-	writer->head.vanished_size = sizeof(struct index_vanished);
+	writer->head.kind = kind;
 	writer->head.id = random[0] | 1; /* 0 is none */
 	writer->head.seed = random[1];
 	return 0;

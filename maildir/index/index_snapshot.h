@@ -30,11 +30,15 @@ enum snapshot_part {
 	SNAPSHOT_PARTS,
 };
 
-struct snapshot_head {
+/* What tells our files from others, from older ones and from those of another kind of machine. */
+struct snapshot_kind {
 	char magic[8];
-	uint32_t check; /* of the head from version on */
-	uint32_t version;
-	uint32_t byte_order, head_size, record_size, vanished_size;
+	uint32_t version, byte_order, head_size, record_size, vanished_size;
+};
+
+struct snapshot_head {
+	uint32_t check; /* of all behind it */
+	struct snapshot_kind kind;
 	uint64_t id;		    /* random; its log has the same */
 	uint64_t before, before_at; /* id of the one before, and where its log ended: this one is as
 				       that one was there; 0: it is not */
@@ -74,9 +78,9 @@ uint32_t snapshot_uid(struct snapshot *snapshot, size_t place);
 bool snapshot_strings(struct snapshot *snapshot, struct index_message *message);
 /* The place of the first with that UID or above.  When that is not so it is broken. */
 size_t snapshot_find(struct snapshot *snapshot, uint32_t uid);
-/* Calls each for the places whose base name has the hash, until it gives false. */
-void snapshot_by_hash(
-    struct snapshot *snapshot, uint32_t hash, bool (*each)(void *ctx, size_t place), void *ctx);
+/* The next place whose base name has the hash; *tried is 0 at first.  false: no more. */
+bool snapshot_next_of_hash(
+    struct snapshot *snapshot, uint32_t hash, uint64_t *tried, size_t *place_r);
 /* One that is gone, by its number.  false: broken. */
 bool snapshot_vanished(struct snapshot *snapshot, size_t number, struct index_vanished *vanished_r);
 

@@ -10,25 +10,20 @@
 
 /* --- where a message is --- */
 
-bool
-index_place(struct index *index, uint32_t uid, uint32_t *place_r)
+/* Where the record is that counts for a place of the snapshot; uid: of that, or 0. */
+static struct index_where
+where_place(struct index *index, size_t place, uint32_t uid)
 {
-	size_t place = snapshot_find(&index->snap, uid);
+	const struct index_place *changed = places_get(&index->changed, (uint32_t)place);
 
-	*place_r = (uint32_t)place;
-	return place < index->snap.head.count && snapshot_uid(&index->snap, place) == uid;
-}
-
-void
-index_where_place(struct index *index, uint32_t place, struct index_where *where_r)
-{
-	const struct index_place *changed = places_get(&index->changed, place);
-
-	*where_r = (struct index_where){.place = place};
-	if (changed != NULL) {
-		where_r->at = changed->at;
-		where_r->uid = snapshot_uid(&index->snap, place);
-	}
+	if (uid == 0 && changed != NULL)
+		uid = snapshot_uid(&index->snap, place);
+	return (struct index_where){
+	    .in_snapshot = true,
+	    .place = (uint32_t)place,
+	    .at = changed != NULL ? changed->at : 0,
+	    .uid = uid,
+	};
 }
 
 /* Where that of a later one is. */
@@ -38,32 +33,44 @@ where_added(const struct index_place *added)
 	return (struct index_where){.at = added->at, .uid = added->place};
 }
 
+/* Where that of the message at a place of the list is. */
+static struct index_where
+where_listed(struct index *index, size_t place)
+{
+	size_t living = index->snap.head.count - index->gone.count;
+
+	return place < living ? where_place(index, places_beside(&index->gone, place), 0)
+			      : where_added(&index->added.list[place - living]);
+}
+
 bool
 index_where(struct index *index, uint32_t uid, struct index_where *where_r)
 {
+	size_t place = snapshot_find(&index->snap, uid);
 	const struct index_place *added;
-	uint32_t place;
 
-	if (index_place(index, uid, &place)) {
-		index_where_place(index, place, where_r);
-		return places_get(&index->gone, place) == NULL;
+	if (place < index->snap.head.count && snapshot_uid(&index->snap, place) == uid) {
+		*where_r = where_place(index, place, uid);
+		return places_get(&index->gone, (uint32_t)place) == NULL;
 	}
 	added = places_get(&index->added, uid);
-	if (added != NULL)
-		*where_r = where_added(added);
+	*where_r = added != NULL ? where_added(added) : (struct index_where){.uid = uid};
 	return added != NULL;
 }
 
-/* A record of the log, or the message that begins with it; *size_r: how much there was of what was asked for. */
+/* Reads a record, or of the log all of a message, into out.  *size_r: how much there was. */
 static bool
-load_from_log(const struct index *index, const struct index_where *where, void *out, size_t room,
-    size_t *size_r)
+load_record(
+    struct index *index, const struct index_where *where, void *out, size_t room, size_t *size_r)
 {
 	const struct index_record *record = out;
 
-	return index_log_payload(&index->log, where->at, LOG_PUT, out, room, size_r) &&
-	       *size_r >= sizeof(*record) && index_record_is_sane(record) &&
-	       record->uid == where->uid;
+	*size_r = sizeof(*record);
+	return (where->at == 0
+		       ? snapshot_record(&index->snap, where->place, out)
+		       : index_log_payload(&index->log, where->at, LOG_PUT, out, room, size_r) &&
+			     *size_r >= sizeof(*record) && index_record_is_sane(record)) &&
+	       (record->uid == where->uid || where->uid == 0);
 }
 
 bool
@@ -71,8 +78,7 @@ index_load(struct index *index, const struct index_where *where, struct index_re
 {
 	size_t size;
 
-	if (where->at != 0 ? load_from_log(index, where, record_r, sizeof(*record_r), &size)
-			   : snapshot_record(&index->snap, where->place, record_r))
+	if (load_record(index, where, record_r, sizeof(*record_r), &size))
 		return true;
 	index->broken = true;
 	return false;
@@ -81,19 +87,16 @@ index_load(struct index *index, const struct index_where *where, struct index_re
 static bool
 load_message(struct index *index, const struct index_where *where, struct index_message *message_r)
 {
-	struct index_record *record = &message_r->record;
+	const struct index_record *record = &message_r->record;
 	size_t size;
-	bool good;
 
-	if (where->at != 0)
-		good = load_from_log(index, where, message_r, sizeof(*message_r), &size) &&
-		       size >= sizeof(*record) + index_strings_size(record) &&
-		       index_strings_are_sane(message_r);
-	else
-		good = snapshot_record(&index->snap, where->place, record) &&
-		       snapshot_strings(&index->snap, message_r);
-	index->broken = index->broken || !good;
-	return good;
+	if (load_record(index, where, message_r, sizeof(*message_r), &size) &&
+	    (where->at == 0 ? snapshot_strings(&index->snap, message_r)
+			    : size >= sizeof(*record) + index_strings_size(record) &&
+				  index_strings_are_sane(message_r)))
+		return true;
+	index->broken = true;
+	return false;
 }
 
 /* --- the list --- */
@@ -107,16 +110,23 @@ index_count(const struct index *index)
 bool
 index_record(struct index *index, size_t place, struct index_record *record_r)
 {
-	size_t living = index->snap.head.count - index->gone.count;
 	struct index_where where;
 
 	if (place >= index_count(index))
 		return false;
-	if (place < living)
-		index_where_place(index, places_beside(&index->gone, place), &where);
-	else
-		where = where_added(&index->added.list[place - living]);
+	where = where_listed(index, place);
 	return index_load(index, &where, record_r);
+}
+
+bool
+index_message_at(struct index *index, size_t place, struct index_message *message_r)
+{
+	struct index_where where;
+
+	if (place >= index_count(index))
+		return false;
+	where = where_listed(index, place);
+	return load_message(index, &where, message_r);
 }
 
 bool
@@ -125,7 +135,7 @@ index_message(struct index *index, uint32_t uid, struct index_message *message_r
 	struct index_where where;
 
 	return index->open && index_where(index, uid, &where) &&
-	       load_message(index, &where, message_r) && message_r->record.uid == uid;
+	       load_message(index, &where, message_r);
 }
 
 size_t
@@ -141,62 +151,39 @@ index_find(struct index *index, uint32_t uid)
 	return count - index->gone.count + places_find(&index->added, uid);
 }
 
-struct base_search {
-	struct index *index;
-	const char *base;
-	size_t len;
-	uint32_t uid;
-};
-
-static bool
-is_base(struct base_search *search, const struct index_where *where)
+/* The UID of the message at where, if it has that base name; or 0. */
+static uint32_t
+uid_of_base(struct index *index, const struct index_where *where, const char *base, size_t len)
 {
 	struct index_message message;
+	bool same = load_message(index, where, &message) && message.record.base_len == len &&
+		    memcmp(message.strings, base, len) == 0;
 
-	if (!load_message(search->index, where, &message) ||
-	    message.record.base_len != search->len ||
-	    memcmp(message.strings, search->base, search->len) != 0)
-		return false;
-	search->uid = message.record.uid;
-	return true;
-}
-
-static bool
-try_place(void *ctx, size_t place)
-{
-	struct base_search *search = ctx;
-	struct index_where where;
-
-	index_where_place(search->index, (uint32_t)place, &where);
-	return places_get(&search->index->gone, (uint32_t)place) != NULL ||
-	       !is_base(search, &where);
+	return same ? message.record.uid : 0;
 }
 
 uint32_t
 index_by_base(struct index *index, const char *base, size_t len)
 {
-	uint32_t hash = index_base_hash(index, base, len);
-	struct base_search search = {index, base, len, 0};
+	uint32_t hash = index_base_hash(index, base, len), uid = 0;
 	struct index_record record;
+	struct index_where where;
+	uint64_t tried = 0;
+	size_t place;
 
 	if (!index->open)
 		return 0;
-	snapshot_by_hash(&index->snap, hash, try_place, &search);
-	for (size_t i = 0; i < index->added.count && search.uid == 0; i++) {
-		const struct index_where where = where_added(&index->added.list[i]);
-
-		if (index_load(index, &where, &record) && record.base_hash == hash)
-			(void)is_base(&search, &where);
+	while (uid == 0 && snapshot_next_of_hash(&index->snap, hash, &tried, &place)) {
+		where = where_place(index, place, 0);
+		if (places_get(&index->gone, (uint32_t)place) == NULL)
+			uid = uid_of_base(index, &where, base, len);
 	}
-	return search.uid;
-}
-
-static bool
-is_unseen(struct index *index, const struct index_where *where)
-{
-	struct index_record record;
-
-	return index_load(index, where, &record) && (record.flags & MAILDIR_SEEN) == 0;
+	for (size_t i = 0; i < index->added.count && uid == 0; i++) {
+		where = where_added(&index->added.list[i]);
+		if (index_load(index, &where, &record) && record.base_hash == hash)
+			uid = uid_of_base(index, &where, base, len);
+	}
+	return uid;
 }
 
 size_t
@@ -213,8 +200,8 @@ index_first_unseen(struct index *index)
 	/* Nothing below the snapshot's first is unseen, but what the log says. */
 	place = head->unseen > 0 ? head->first_unseen : head->count;
 	for (size_t i = 0; i < index->changed.count && changed[i].place < place; i++) {
-		index_where_place(index, changed[i].place, &where);
-		if (is_unseen(index, &where))
+		where = where_place(index, changed[i].place, 0);
+		if (index_load(index, &where, &record) && (record.flags & MAILDIR_SEEN) == 0)
 			place = changed[i].place;
 	}
 	place -= places_find(&index->gone, (uint32_t)place);
@@ -226,37 +213,17 @@ index_first_unseen(struct index *index)
 
 /* --- messages that vanished --- */
 
-/* What is done with each of them, as they vanished. */
-struct vanish_walk {
-	void (*see)(void *ctx, const struct index_vanished *vanished);
-	void *ctx;
-};
-
-static void
-vanish_take(void *ctx, enum log_type type, const void *payload, size_t size, uint64_t at)
+bool
+index_next_vanished(struct index *index, struct index_walk *walk, struct index_vanished *vanished_r)
 {
-	const struct vanish_walk *walk = ctx;
-	struct index_vanished vanished;
+	int r;
 
-	(void)at;
-	if (type != LOG_GONE || size < sizeof(vanished))
-		return;
-	memcpy(&vanished, payload, sizeof(vanished));
-	walk->see(walk->ctx, &vanished);
-}
-
-void
-index_each_vanished(
-    struct index *index, void (*see)(void *ctx, const struct index_vanished *vanished), void *ctx)
-{
-	struct vanish_walk walk = {see, ctx};
-	struct index_vanished vanished;
-
-	for (size_t i = 0; i < index->snap.head.vanished; i++)
-		if (snapshot_vanished(&index->snap, i, &vanished))
-			see(ctx, &vanished);
-	if (!index_log_walk(&index->log, vanish_take, &walk))
-		index->broken = true;
+	while (walk->number < index->snap.head.vanished)
+		if (snapshot_vanished(&index->snap, walk->number++, vanished_r))
+			return true;
+	r = index_log_next(&index->log, &walk->at, LOG_GONE, vanished_r, sizeof(*vanished_r));
+	index->broken = index->broken || r < 0;
+	return r > 0;
 }
 
 uint32_t
@@ -273,90 +240,60 @@ hash_compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-struct hash_search {
-	const uint32_t *hashes; /* sorted */
-	size_t count;
-	bool found;
-};
-
-static void
-see_hash(void *ctx, const struct index_vanished *vanished)
-{
-	struct hash_search *search = ctx;
-
-	search->found =
-	    search->found || bsearch(&vanished->base_hash, search->hashes, search->count,
-				 sizeof(*search->hashes), hash_compare) != NULL;
-}
-
 bool
 index_knew_any(struct index *index, uint32_t *hashes, size_t count)
 {
-	struct hash_search search = {hashes, count, false};
+	struct index_walk walk = {0};
+	struct index_vanished vanished;
 
 	if (count == 0)
 		return false;
 	qsort(hashes, count, sizeof(*hashes), hash_compare);
-	index_each_vanished(index, see_hash, &search);
-	return search.found;
-}
-
-struct vanished_since {
-	struct index *index;
-	uint64_t since;
-	void (*each)(void *ctx, uint32_t uid);
-	void *ctx;
-};
-
-static void
-see_since(void *ctx, const struct index_vanished *vanished)
-{
-	const struct vanished_since *since = ctx;
-	struct index_where where;
-
-	if (vanished->modseq > since->since && !index_where(since->index, vanished->uid, &where))
-		since->each(since->ctx, vanished->uid);
+	while (index_next_vanished(index, &walk, &vanished))
+		if (bsearch(&vanished.base_hash, hashes, count, sizeof(*hashes), hash_compare) !=
+		    NULL)
+			return true;
+	return false;
 }
 
 bool
 index_vanished(
     struct index *index, uint64_t since, void (*each)(void *ctx, uint32_t uid), void *ctx)
 {
-	struct vanished_since see = {index, since, each, ctx};
+	struct index_walk walk = {0};
+	struct index_vanished vanished;
+	struct index_where where;
 
 	if (!index->open || since < index->snap.head.vanished_since)
 		return false;
-	index_each_vanished(index, see_since, &see);
+	while (index_next_vanished(index, &walk, &vanished))
+		if (vanished.modseq > since && !index_where(index, vanished.uid, &where))
+			each(ctx, vanished.uid);
 	return true;
 }
 
 /* --- all of it --- */
 
-static void
-see_nothing(void *ctx, const struct index_vanished *vanished)
-{
-	(void)ctx;
-	(void)vanished;
-}
-
 bool
 index_verify(struct index *index, size_t *structures_r)
 {
 	struct texts *texts = index_texts(index, false);
+	struct index_walk walk = {0};
+	struct index_vanished vanished;
 	struct index_message message;
-	struct index_record record;
 	bool structure;
 
 	*structures_r = 0;
 	for (size_t i = 0; i < index_count(index); i++) {
-		if (!index_record(index, i, &record) || !index_message(index, record.uid, &message))
+		if (!index_message_at(index, i, &message))
 			return false;
-		if (texts == NULL || record.text == 0)
+		if (texts == NULL || message.record.text == 0)
 			continue;
-		if (!texts_are_whole(texts, record.text, record.uid, &structure))
+		if (!texts_are_whole(texts, message.record.text, message.record.uid, &structure))
 			return false;
 		*structures_r += structure;
 	}
-	index_each_vanished(index, see_nothing, NULL);
+	while (index_next_vanished(index, &walk, &vanished))
+		;
 	return !index_is_broken(index);
 }

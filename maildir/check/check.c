@@ -23,7 +23,7 @@
 #include "maildir/folder/blame.h"
 #include "maildir/folder/folder.h"
 #include "maildir/folder/sync.h"
-#include "maildir/index/index_private.h"
+#include "maildir/index/index.h"
 #include "maildir/uids/keywords.h"
 
 enum {
@@ -586,7 +586,7 @@ size_of(const struct look *look, const char *name)
 }
 
 static enum maildir_index_state
-index_state(const struct look *look)
+look_at_files(const struct look *look)
 {
 	struct maildir_folder *folder = look->folder;
 	struct stat st;
@@ -609,7 +609,7 @@ look_index(const struct look *look)
 		struct file_stamp before, after;
 
 		(void)!file_stamp_at(look->folder->home.fd, SNAPSHOT_NAME, &before);
-		facts->index = index_state(look);
+		facts->index = look_at_files(look);
 		(void)!file_stamp_at(look->folder->home.fd, SNAPSHOT_NAME, &after);
 		/* Another has made a new one meanwhile. */
 		if (file_stamp_same(&before, &after))

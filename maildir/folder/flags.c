@@ -17,7 +17,7 @@
 #include "maildir/folder/folder.h"
 #include "maildir/folder/own.h"
 #include "maildir/folder/scan.h"
-#include "maildir/index/index_private.h"
+#include "maildir/index/index.h"
 #include "maildir/uids/keywords.h"
 
 /* How often another program may rename the file between our look and our rename. */
@@ -210,13 +210,13 @@ more_write(struct maildir_folder *folder)
 	r = folder_store_keywords(folder, folder->more_change, folder->more_changes);
 	folder->more_changes = 0;
 	mdarena_clear(&folder->more_bases);
-	if (r < 0 || !folder->synced || !index->open)
+	if (r < 0 || !folder->synced || !index_is_open(index))
 		return r;
-	same = file_stamp_same(&index->state.more, &folder->keywords->numbers.stamp);
+	same = file_stamp_same(&index_state(index)->more, &folder->keywords->numbers.stamp);
 	if (numbered_trim(&folder->home, &folder->keywords->numbers, index_count(index),
 		base_is_live, folder) == 0 &&
 	    same)
-		index->state.more = folder->keywords->numbers.stamp;
+		index_saw_keywords(index, &folder->keywords->numbers.stamp);
 	return 0;
 }
 
@@ -226,9 +226,9 @@ change_tell(struct maildir_folder *folder)
 {
 	struct index_state state;
 
-	if (!folder->index->open || !index_log_in_batch(&folder->index->log))
+	if (!index_is_open(folder->index) || !index_in_batch(folder->index))
 		return;
-	state = folder->index->state;
+	state = *index_state(folder->index);
 	own_change_end(folder, &state);
 	if (folder->changed_new)
 		state.doubt |= INDEX_NEW;
@@ -400,7 +400,7 @@ maildir_remove(struct maildir_folder *folder, uint32_t uid)
 		return -1;
 	if (message_find(folder, uid, &message) == 0) {
 		r = message_remove(folder, &message);
-		if (r == 0 && folder->index->open)
+		if (r == 0 && index_is_open(folder->index))
 			r = index_put_gone(folder->index, uid, index_modseq(folder->index));
 	} else if (errno != ENOENT || !folder->synced) {
 		errno = EIO; /* it may well be there */

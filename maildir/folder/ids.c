@@ -15,7 +15,7 @@
 #include "maildir/base/fnv.h"
 #include "maildir/folder/ids.h"
 #include "maildir/folder/folder.h"
-#include "maildir/index/index_private.h"
+#include "maildir/index/index.h"
 
 /* Two hashes of 64 bits that will not change. */
 enum { HASH_DIGITS = 32 };
@@ -139,14 +139,14 @@ maildir_message_id(struct maildir_folder *folder, uint32_t uid, char id_r[MAILDI
 int
 maildir_folder_id(struct maildir_folder *folder, char id_r[MAILDIR_ID_SIZE])
 {
-	if (!folder->index->open && maildir_sync(folder) < 0)
+	if (!index_is_open(folder->index) && maildir_sync(folder) < 0)
 		return -1;
 	/* A list of Dovecot's version 1, which cannot be written. */
-	if (folder->index->snap.head.guid[0] == '\0') {
+	if (index_folder_guid(folder->index)[0] == '\0') {
 		errno = ENOENT;
 		return -1;
 	}
-	id_of_guid(folder->index->snap.head.guid, id_r);
+	id_of_guid(index_folder_guid(folder->index), id_r);
 	return 0;
 }
 

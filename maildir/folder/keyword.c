@@ -7,7 +7,7 @@
 
 #include "maildir/folder/folder.h"
 #include "maildir/folder/scan.h"
-#include "maildir/index/index_private.h"
+#include "maildir/index/index.h"
 #include "maildir/uids/keywords.h"
 
 /* How often a folder in which files are being renamed is looked through for letters in use. */
@@ -17,7 +17,8 @@ int
 folder_store_keywords(
     struct maildir_folder *folder, const struct numbered_message *message, size_t count)
 {
-	struct file_stamp *seen = &folder->index->state.more;
+	const struct file_stamp *seen = &index_state(folder->index)->more;
+	struct file_stamp none;
 	struct numbered *numbers = &folder->keywords->numbers;
 	bool same;
 	int r;
@@ -27,10 +28,9 @@ folder_store_keywords(
 	same = file_stamp_same(&numbers->stamp, seen);
 	r = numbered_store(&folder->home, numbers, message, count);
 	/* The next sync finds what could not be written, all of it or half. */
-	if (same && r == 0)
-		*seen = numbers->stamp;
-	else if (r < 0)
-		memset(seen, 0xff, sizeof(*seen));
+	memset(&none, 0xff, sizeof(none));
+	if ((same && r == 0) || r < 0)
+		index_saw_keywords(folder->index, r < 0 ? &none : &numbers->stamp);
 	return r;
 }
 

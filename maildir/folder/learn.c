@@ -13,7 +13,7 @@
 #include "maildir/folder/folder.h"
 #include "maildir/folder/learn.h"
 #include "maildir/folder/source.h"
-#include "maildir/index/index_private.h"
+#include "maildir/index/index.h"
 #include "maildir/message/message.h"
 
 enum {
@@ -456,7 +456,7 @@ maildir_learn(struct maildir_folder *folder, size_t count)
 	struct index_learned learned;
 	time_t date;
 
-	if (l == NULL || !folder->index->open)
+	if (l == NULL || !index_is_open(folder->index))
 		return -1;
 	if (index_is_private(folder->index) || maildir_read_only(folder) != 0) {
 		errno = EROFS;

@@ -11,7 +11,7 @@
 #include "maildir/base/lock.h"
 #include "maildir/folder/folder.h"
 #include "maildir/folder/own.h"
-#include "maildir/index/index_private.h"
+#include "maildir/index/index.h"
 #include "maildir/uids/uidlist.h"
 
 /* A change may have escaped the times of a directory: it is looked through again after this. */
@@ -102,14 +102,7 @@ maildir_broken(const struct maildir_folder *folder)
 void
 maildir_counts(struct maildir_folder *folder, struct maildir_counts *counts_r)
 {
-	const struct index *index = folder->index;
-
-	memset(counts_r, 0, sizeof(*counts_r));
-	counts_r->messages = index_count(index);
-	counts_r->unseen = index->unseen;
-	counts_r->deleted = index->deleted;
-	counts_r->octets = index->octets;
-	counts_r->octets_known = index->sized == counts_r->messages;
+	index_counts(folder->index, counts_r);
 }
 
 size_t
@@ -129,7 +122,7 @@ maildir_on_change(struct maildir_folder *folder,
 uint64_t
 maildir_highest_modseq(const struct maildir_folder *folder)
 {
-	return folder->index->state.modseq;
+	return index_state(folder->index)->modseq;
 }
 
 bool
@@ -144,9 +137,9 @@ maildir_look_again(const struct maildir_folder *folder)
 {
 	const struct index *index = folder->index;
 
-	if (!index->open || index->state.doubt != 0)
+	if (!index_is_open(index) || index_state(index)->doubt != 0)
 		return LOOK_AGAIN_MS;
-	return index->state.own_since == 0 ? -1 : own_change_left(&index->state);
+	return index_state(index)->own_since == 0 ? -1 : own_change_left(index_state(index));
 }
 
 int
@@ -161,13 +154,13 @@ maildir_read_only(const struct maildir_folder *folder)
 uint32_t
 maildir_uidvalidity(const struct maildir_folder *folder)
 {
-	return folder->index->snap.head.validity;
+	return index_validity(folder->index);
 }
 
 uint32_t
 maildir_uidnext(const struct maildir_folder *folder)
 {
-	return folder->index->state.next;
+	return index_state(folder->index)->next;
 }
 
 size_t

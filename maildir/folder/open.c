@@ -12,7 +12,7 @@
 #include "maildir/folder/folder.h"
 #include "maildir/folder/folders.h"
 #include "maildir/folder/learn.h"
-#include "maildir/index/index_private.h"
+#include "maildir/index/index.h"
 #include "maildir/uids/keywords.h"
 
 /* Whether the folder is still what its path names: it may have been deleted, or renamed. */

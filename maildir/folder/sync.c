@@ -88,7 +88,7 @@
 #include "maildir/folder/own.h"
 #include "maildir/folder/scan.h"
 #include "maildir/folder/sync.h"
-#include "maildir/index/index_private.h"
+#include "maildir/index/index.h"
 #include "maildir/uids/keywords.h"
 #include "maildir/uids/uidlist.h"
 #include "maildir/uids/validity.h"
@@ -146,12 +146,12 @@ uids_from_index(struct sync *sync)
 	struct index_record record;
 	struct mdtext text = {0};
 
-	if (!index->open || index->snap.head.guid[0] == '\0' ||
-	    (given->validity != 0 &&
-		(given->validity != index->snap.head.validity || given->next > index->state.next)))
+	if (!index_is_open(index) || index_folder_guid(index)[0] == '\0' ||
+	    (given->validity != 0 && (given->validity != index_validity(index) ||
+					 given->next > index_state(index)->next)))
 		return 0;
-	uidlist_put_header(
-	    &text, &none, index->snap.head.validity, index->state.next, index->snap.head.guid);
+	uidlist_put_header(&text, &none, index_validity(index), index_state(index)->next,
+	    index_folder_guid(index));
 	for (size_t i = 0; i < index_count(index); i++)
 		if (index_record(index, i, &record) && index_message(index, record.uid, &message))
 			put_known_line(&text, &message);
@@ -228,7 +228,7 @@ sync_read_record(struct sync *sync)
 	if (uid_record_read(&sync->folder->home, &sync->record) < 0)
 		return -1;
 	/* An old index that was put back, or the rest of one after a power failure. */
-	if (index->open && sync->record.modseq > index->state.modseq)
+	if (index_is_open(index) && sync->record.modseq > index_state(index)->modseq)
 		index_distrust(index);
 	if (validity > sync->record.validity ||
 	    (validity == sync->record.validity && next > sync->record.next)) {

@@ -18,7 +18,7 @@
 #include "maildir/base/lock.h"
 #include "maildir/folder/own.h"
 #include "maildir/folder/sync.h"
-#include "maildir/index/index_private.h"
+#include "maildir/index/index.h"
 #include "maildir/uids/keywords.h"
 
 enum { NOT_ENOUGH = 1 };
@@ -49,7 +49,7 @@ new_is_empty(struct maildir_folder *folder)
 static bool
 new_changed(struct maildir_folder *folder, const struct file_stamp *now)
 {
-	const struct index_state *state = &folder->index->state;
+	const struct index_state *state = index_state(folder->index);
 
 	if (!file_stamp_same(now, &state->dir[ENTRY_NEW]))
 		return true;
@@ -60,7 +60,7 @@ new_changed(struct maildir_folder *folder, const struct file_stamp *now)
 static bool
 more_changed(struct maildir_folder *folder)
 {
-	const struct index_state *state = &folder->index->state;
+	const struct index_state *state = index_state(folder->index);
 	struct file_stamp now;
 
 	if (file_stamp_at(folder->home.fd, NUMBERED_NAME, &now) < 0 ||
@@ -74,7 +74,7 @@ more_changed(struct maildir_folder *folder)
 static unsigned
 look_at_times(struct maildir_folder *folder)
 {
-	const struct index_state *state = &folder->index->state;
+	const struct index_state *state = index_state(folder->index);
 	struct file_stamp cur, new, lines;
 	unsigned look = 0;
 
@@ -161,7 +161,7 @@ fresh_are_known(struct sync *sync, uint32_t *hashes)
 static bool
 fresh_are_plain(struct sync *sync)
 {
-	const struct index_state *state = &sync->folder->index->state;
+	const struct index_state *state = index_state(sync->folder->index);
 	uint32_t *hashes;
 	bool known;
 
@@ -187,13 +187,13 @@ quick_begin(struct sync *sync)
 
 	list->state = UIDLIST_GOOD;
 	list->version = 3;
-	list->validity = index->snap.head.validity;
-	list->next = index->state.next;
-	memcpy(list->guid, index->snap.head.guid, sizeof(list->guid));
+	list->validity = index_validity(index);
+	list->next = index_state(index)->next;
+	memcpy(list->guid, index_folder_guid(index), sizeof(list->guid));
 	if (sync_read_record(sync) < 0)
 		return -1;
 	/* Somebody knows of more than this index. */
-	return !index->stale && sync->record.validity == list->validity &&
+	return !index_is_stale(index) && sync->record.validity == list->validity &&
 		       sync->record.next == list->next
 		   ? 0
 		   : NOT_ENOUGH;
@@ -205,8 +205,10 @@ quick_join(struct sync *sync)
 {
 	if (sync_dotlock(sync) < 0 || uidfile_join(&sync->folder->home, &sync->uids) < 0)
 		return -1;
-	return sync->uids.writable && (sync->folder->index->state.doubt & INDEX_WAITS) == 0 &&
-		       file_stamp_same(&sync->uids.stamp, &sync->folder->index->state.uidlist)
+	return sync->uids.writable &&
+		       (index_state(sync->folder->index)->doubt & INDEX_WAITS) == 0 &&
+		       file_stamp_same(
+			   &sync->uids.stamp, &index_state(sync->folder->index)->uidlist)
 		   ? 0
 		   : NOT_ENOUGH;
 }
@@ -338,7 +340,7 @@ quick_locked(struct sync *sync, unsigned look)
 		return -1;
 	if (put_all_fresh(sync) < 0)
 		return -1;
-	state = folder->index->state;
+	state = *index_state(folder->index);
 	quick_state(sync, &state);
 	directories_state(sync, look, &state);
 	return index_commit(folder->index, &state);
@@ -418,12 +420,12 @@ delivered_locked(struct sync *sync)
 		return NOT_ENOUGH;
 	if ((r = quick_begin(sync)) != 0 || (r = quick_join(sync)) != 0)
 		return r;
-	if (folder->index->state.next > UIDLIST_UID_MAX ||
-	    sync->set->count > UIDLIST_UID_MAX - folder->index->state.next + 1)
+	if (index_state(folder->index)->next > UIDLIST_UID_MAX ||
+	    sync->set->count > UIDLIST_UID_MAX - index_state(folder->index)->next + 1)
 		return NOT_ENOUGH;
 	if (fresh_of_set(sync) < 0 || quick_append(sync) < 0 || put_delivered(sync) < 0)
 		return -1;
-	state = folder->index->state;
+	state = *index_state(folder->index);
 	quick_state(sync, &state);
 	own_change_end(folder, &state);
 	return index_commit(folder->index, &state);

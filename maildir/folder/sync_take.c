@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "maildir/folder/sync.h"
-#include "maildir/index/index_private.h"
+#include "maildir/index/index.h"
 
 /* More changes than this at once are a new snapshot and not so many records of the log. */
 #define TAKE_BY_LOG 500
@@ -40,7 +40,7 @@ message_make(const struct taking *taking, const struct entry *entry,
 		*record = was->record;
 	else
 		memset(record, 0, sizeof(*record));
-	if (was == NULL || taking->index->stale || was->record.flags != entry->flags ||
+	if (was == NULL || index_is_stale(taking->index) || was->record.flags != entry->flags ||
 	    was->record.keywords != entry->keywords)
 		record->modseq = taking->modseq;
 	record->uid = entry->uid;
@@ -85,7 +85,7 @@ dead_lines(
 {
 	const struct sync *sync = taking->sync;
 	const struct uidlist *uids = &sync->uids.list;
-	uint32_t from = taking->same ? taking->index->state.next : 0;
+	uint32_t from = taking->same ? index_state(taking->index)->next : 0;
 
 	/* A file that was just written anew has none. */
 	if (sync->renumber || sync->lines < uids->count)
@@ -128,7 +128,7 @@ count_changes(const struct taking *taking, const struct list *list)
 			place++;
 			changes +=
 			    !message_make(taking, entry, &was, &now) || !message_same(&was, &now);
-		} else if (entry->uid < taking->index->state.next) {
+		} else if (entry->uid < index_state(taking->index)->next) {
 			return SIZE_MAX; /* one came back that the index has forgotten */
 		} else {
 			changes++;
@@ -154,7 +154,7 @@ put_gone(const struct taking *taking, const struct list *list)
 		else if (index_put_gone(folder->index, record.uid, index_modseq(taking->index)) < 0)
 			return -1;
 		else if (index_count(taking->index) == count)
-			taking->index->broken = true; /* a search does not find it */
+			index_break(taking->index); /* a search does not find it */
 		if (index_is_broken(taking->index))
 			return -1;
 	}
@@ -256,11 +256,11 @@ take_by_snapshot(
 	writer.head.state.modseq = modseq > 0 ? modseq : taking->modseq;
 	writer.head.validity = list->validity;
 	memcpy(writer.head.guid, list->guid, sizeof(list->guid));
-	if (taking->same && (index_is_broken(taking->index) || taking->index->stale))
+	if (taking->same && (index_is_broken(taking->index) || index_is_stale(taking->index)))
 		writer.head.vanished_since = taking->modseq;
 	writer_gone(taking, list, &writer);
 	if (taking->same)
-		writer.head.state.doubt |= taking->index->state.doubt & INDEX_LINES;
+		writer.head.state.doubt |= index_state(taking->index)->doubt & INDEX_LINES;
 	if (!dead_lines(taking, writer_dead_line, &writer))
 		writer.head.state.doubt |= INDEX_LINES;
 	writer_messages(taking, list, &writer);
@@ -279,15 +279,15 @@ sync_take(struct sync *sync, const struct list *list, const struct index_state *
 	taking.modseq = index_modseq(index);
 	if (taking.modseq <= sync->record.modseq)
 		taking.modseq = sync->record.modseq + 1;
-	taking.same = index->open && index->snap.head.validity == list->validity;
-	usable = taking.same && !index_is_private(index) && !index->stale &&
+	taking.same = index_is_open(index) && index_validity(index) == list->validity;
+	usable = taking.same && !index_is_private(index) && !index_is_stale(index) &&
 		 index_is_current(sync->folder->index) &&
-		 strcmp(index->snap.head.guid, list->guid) == 0;
+		 strcmp(index_folder_guid(index), list->guid) == 0;
 	if (usable && count_changes(&taking, list) <= TAKE_BY_LOG) {
 		struct index_state now = *state;
 
 		now.modseq = 0; /* what is put says */
-		now.doubt |= index->state.doubt & INDEX_LINES;
+		now.doubt |= index_state(index)->doubt & INDEX_LINES;
 		if (take_by_log(&taking, list, &now) == 0)
 			return 0;
 		if (!index_is_broken(index))

@@ -36,15 +36,35 @@ bool index_refresh(struct index *index);
 /* Under the folder's lock: whether what is open is what lies on the disk, read to its end. */
 bool index_is_current(struct index *index);
 
+/* --- what it is --- */
+
+/* Whether there is a list. */
+bool index_is_open(const struct index *index);
+
 /* Whether some of what is open was found damaged or cut: what was said of it since the last change may be wrong, and a
  * session that has told its client of it must end.  Until it is rebuilt index_refresh gives false. */
 bool index_is_broken(const struct index *index);
+/* It contradicts itself, as its user has found. */
+void index_break(struct index *index);
 
 /* Whether it is in memory of this process, since it cannot be written. */
 bool index_is_private(const struct index *index);
 
-/* It is older than what was told to clients. */
+/* It is older than what was told to clients: all flags count as changed. */
 void index_distrust(struct index *index);
+bool index_is_stale(const struct index *index);
+
+/* Whether something was put and is not committed yet. */
+bool index_in_batch(const struct index *index);
+
+/* The UIDVALIDITY, and the id of dovecot-uidlist's head; 0 and "" when there is no list. */
+uint32_t index_validity(const struct index *index);
+const char *index_folder_guid(const struct index *index);
+/* How the folder was when all of it was known. */
+const struct index_state *index_state(const struct index *index);
+/* sallyport.keywords has that stamp now, and messages have what it says. */
+void index_saw_keywords(struct index *index, const struct file_stamp *stamp);
+void index_counts(const struct index *index, struct maildir_counts *counts_r);
 
 /* Reads all of it.  false: some of it is damaged.  *structures_r: messages whose BODYSTRUCTURE is known. */
 bool index_verify(struct index *index, size_t *structures_r);

@@ -75,6 +75,66 @@ index_is_private(const struct index *index)
 	return index->open && index_log_is_private(&index->log);
 }
 
+void
+index_break(struct index *index)
+{
+	index->broken = true;
+}
+
+bool
+index_is_open(const struct index *index)
+{
+	return index->open;
+}
+
+bool
+index_is_stale(const struct index *index)
+{
+	return index->stale;
+}
+
+bool
+index_in_batch(const struct index *index)
+{
+	return index_log_in_batch(&index->log);
+}
+
+uint32_t
+index_validity(const struct index *index)
+{
+	return index->snap.head.validity;
+}
+
+const char *
+index_folder_guid(const struct index *index)
+{
+	return index->snap.head.guid;
+}
+
+const struct index_state *
+index_state(const struct index *index)
+{
+	return &index->state;
+}
+
+void
+index_saw_keywords(struct index *index, const struct file_stamp *stamp)
+{
+	index->state.more = *stamp;
+}
+
+void
+index_counts(const struct index *index, struct maildir_counts *counts_r)
+{
+	*counts_r = (struct maildir_counts){
+	    .messages = index_count(index),
+	    .unseen = index->unseen,
+	    .deleted = index->deleted,
+	    .octets = index->octets,
+	    .octets_known = index->sized == index_count(index),
+	};
+}
+
 /* --- taking in the log --- */
 
 static void

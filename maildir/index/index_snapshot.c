@@ -165,7 +165,7 @@ static bool
 head_is_good(const struct snapshot_head *head, uint64_t size)
 {
 	return memcmp(&head->kind, &kind, sizeof(kind)) == 0 && head->check == head_check(head) &&
-	       head->guid[sizeof(head->guid) - 1] == '\0' && parts_are_good(head, size);
+	       head->guid[SNAPSHOT_GUID_MAX] == '\0' && parts_are_good(head, size);
 }
 
 /* A small file into memory of this process. */

@@ -20,6 +20,9 @@ struct maildir;
 /* Messages that vanished: so many are remembered. */
 #define SNAPSHOT_VANISHED_MAX 16384
 
+/* Octets of the id in the head of dovecot-uidlist. */
+#define SNAPSHOT_GUID_MAX 32
+
 /* The parts of the file behind its head, in this order. */
 enum snapshot_part {
 	PART_RECORDS,

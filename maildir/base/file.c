@@ -1,5 +1,5 @@
 /*
- * file.c: files of ours and Dovecot's that lie beside the messages.
+ * file.c: calls on files and directories; files of ours and Dovecot's that lie beside the messages.
  * Runs as: mail user.
  */
 #include <errno.h>
@@ -17,41 +17,29 @@
 #include "maildir/base/root.h"
 #include "maildir/base/text.h"
 
-/* How many odd things of one name are kept; the next stays where it is. */
+/* How many things of one name are set aside; the next stays where it is. */
 #define ODD_MAX 10
 
-static void
-close_quietly(int fd)
+/* --- opening and closing --- */
+
+void
+close_keeping_errno(int fd)
 {
 	int saved = errno;
 
-	close(fd);
+	if (fd >= 0)
+		close(fd);
 	errno = saved;
 }
 
-int
-file_open(int dirfd, const char *name, int flags, struct stat *st_r)
+void
+unlink_keeping_errno(int dirfd, const char *name)
 {
-	int fd = openat(
-	    dirfd, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | flags, 0600);
+	int saved = errno;
 
-	if (fd < 0) {
-		/* A directory, a symbolic link, a socket, a device without driver. */
-		if (errno == EISDIR || errno == ELOOP || errno == ENXIO || errno == ENODEV)
-			errno = EINVAL;
-		return -1;
-	}
-	if (fstat(fd, st_r) == 0) {
-		/* None: it was replaced at this moment. */
-		if (S_ISREG(st_r->st_mode) && st_r->st_nlink <= 1)
-			return fd;
-		errno = EINVAL;
-	}
-	close_quietly(fd);
-	return -1;
+	(void)unlinkat(dirfd, name, 0);
+	errno = saved;
 }
-
-/* --- octets --- */
 
 int
 file_open_dir(int dirfd, const char *name)
@@ -65,35 +53,70 @@ file_read_dir(int dirfd, const char *name, int *fd_r)
 	int fd = file_open_dir(dirfd, name);
 	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
 
-	if (dir == NULL && fd >= 0)
-		close_quietly(fd);
+	if (dir == NULL)
+		close_keeping_errno(fd);
 	if (fd_r != NULL)
 		*fd_r = fd;
 	return dir;
 }
 
 int
-file_open_regular(int dirfd, const char *name, struct stat *st_r)
+file_each_entry(
+    int dirfd, const char *name, int (*each)(void *ctx, const struct dirent *entry), void *ctx)
 {
-	int fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	int saved;
+	DIR *dir = file_read_dir(dirfd, name, NULL);
+	const struct dirent *entry;
+	int r = 0, saved;
+
+	if (dir == NULL)
+		return -1;
+	while (r == 0 && (errno = 0, (entry = readdir(dir)) != NULL)) {
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			r = each(ctx, entry);
+	}
+	if (r == 0 && errno != 0)
+		r = -1;
+	saved = errno;
+	(void)closedir(dir);
+	errno = saved;
+	return r;
+}
+
+/* Opens a regular file that has at most so many names. */
+static int
+open_regular(int dirfd, const char *name, int flags, nlink_t links, struct stat *st_r)
+{
+	int fd = openat(dirfd, name, O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | flags, 0600);
 
 	if (fd < 0) {
-		/* A symbolic link, a socket, a device without driver. */
-		if (errno == ELOOP || errno == ENXIO || errno == ENODEV)
+		/* A directory, a symbolic link, a socket, a device without driver. */
+		if (errno == EISDIR || errno == ELOOP || errno == ENXIO || errno == ENODEV)
 			errno = EINVAL;
 		return -1;
 	}
 	if (fstat(fd, st_r) == 0) {
-		if (S_ISREG(st_r->st_mode))
+		if (S_ISREG(st_r->st_mode) && st_r->st_nlink <= links)
 			return fd;
 		errno = EINVAL;
 	}
-	saved = errno;
-	close(fd);
-	errno = saved;
+	close_keeping_errno(fd);
 	return -1;
 }
+
+int
+file_open_regular(int dirfd, const char *name, struct stat *st_r)
+{
+	return open_regular(dirfd, name, O_RDONLY, (nlink_t)-1, st_r);
+}
+
+int
+file_open(int dirfd, const char *name, int flags, struct stat *st_r)
+{
+	/* A file without any name was replaced at this moment; its user looks for the new one. */
+	return open_regular(dirfd, name, O_RDWR | flags, 1, st_r);
+}
+
+/* --- octets --- */
 
 int
 file_read_all(int fd, size_t max, char **data_r, size_t *size_r)
@@ -123,7 +146,7 @@ file_read_all(int fd, size_t max, char **data_r, size_t *size_r)
 		len += n > 0 ? (size_t)n : 0;
 		if (len < size)
 			continue;
-		/* It grows while we read. */
+		/* The file has grown. */
 		if (size > max) {
 			errno = EFBIG;
 			break;
@@ -145,36 +168,34 @@ file_read(int dirfd, const char *name, size_t max, char **data_r, size_t *size_r
 	if (fd < 0)
 		return -1;
 	r = file_read_all(fd, max, data_r, size_r);
-	close_quietly(fd);
+	close_keeping_errno(fd);
 	return r;
 }
 
-int
-file_write_all(int fd, const void *data, size_t size)
+ssize_t
+file_read_piece(int fd, void *buf, uint64_t left)
 {
-	const char *p = data;
+	ssize_t n;
 
-	while (size > 0) {
-		ssize_t n = write(fd, p, size);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return -1;
-		p += n;
-		size -= (size_t)n;
-	}
-	return 0;
+	do {
+		n = read(fd, buf, left < READ_SIZE ? (size_t)left : READ_SIZE);
+	} while (n < 0 && errno == EINTR);
+	if (n > 0)
+		return n;
+	if (n == 0)
+		errno = EIO;
+	return -1;
 }
 
-int
-file_pwrite_all(int fd, const void *data, size_t size, off_t at)
+/* at: -1 writes where the descriptor is. */
+static int
+write_all(int fd, const char *data, size_t size, off_t at)
 {
-	const char *from = data;
 	size_t done = 0;
 
 	while (done < size) {
-		ssize_t n = pwrite(fd, from + done, size - done, at + (off_t)done);
+		ssize_t n = at < 0 ? write(fd, data + done, size - done)
+				   : pwrite(fd, data + done, size - done, at + (off_t)done);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -185,6 +206,18 @@ file_pwrite_all(int fd, const void *data, size_t size, off_t at)
 		done += (size_t)n;
 	}
 	return 0;
+}
+
+int
+file_write_all(int fd, const void *data, size_t size)
+{
+	return write_all(fd, data, size, -1);
+}
+
+int
+file_pwrite_all(int fd, const void *data, size_t size, off_t at)
+{
+	return write_all(fd, data, size, at);
 }
 
 ssize_t
@@ -219,7 +252,7 @@ move_by_link(int from, const char *old, int to, const char *new)
 {
 	if (linkat(from, old, to, new, 0) < 0)
 		return -1;
-	/* Gone already: another has renamed it meanwhile; the new name is there all the same. */
+	/* Another program has renamed the old name meanwhile; the new name is there all the same. */
 	if (unlinkat(from, old, 0) < 0 && errno != ENOENT)
 		return -1;
 	return 0;
@@ -254,7 +287,7 @@ file_lock(int fd, short type, off_t octet)
 
 /* --- what is in the way --- */
 
-/* The folder's name for notices. */
+/* The folder's name, for notices. */
 static const char *
 folder_of(const struct maildir *md, int dirfd)
 {
@@ -264,7 +297,7 @@ folder_of(const struct maildir *md, int dirfd)
 	return "INBOX";
 }
 
-/* What holds nothing, a link or a FIFO, and may not be renamed: Landlock lets the server make no such thing. */
+/* Removes a link, a FIFO or the like, which holds nothing.  Landlock forbids the server to rename those. */
 static int
 remove_empty(struct maildir *md, int dirfd, const char *from, const char *name)
 {
@@ -282,7 +315,7 @@ remove_empty(struct maildir *md, int dirfd, const char *from, const char *name)
 	return 0;
 }
 
-/* md NULL: without a notice. */
+/* Gives a notice unless md is NULL. */
 static int
 move_aside(struct maildir *md, int dirfd, const char *from, const char *name)
 {
@@ -335,16 +368,7 @@ file_make(int dirfd, const char *tmp)
 	return openat(dirfd, tmp, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 }
 
-static void
-remove_quietly(int dirfd, const char *tmp)
-{
-	int saved = errno;
-
-	(void)unlinkat(dirfd, tmp, 0);
-	errno = saved;
-}
-
-/* Who shared the old file by mode or group shares the new one; if we may not, so be it. */
+/* Gives the new file the mode and the group by which others share the old one.  Ignores that we may not. */
 static void
 share_like(int fd, int dirfd, const char *like)
 {
@@ -378,11 +402,11 @@ file_write(int dirfd, const char *tmp, const char *name, const struct mdtext *te
 	if (close(fd) < 0)
 		r = -1;
 	if (r < 0)
-		remove_quietly(dirfd, tmp);
+		unlink_keeping_errno(dirfd, tmp);
 	return r;
 }
 
-/* The name always has a file, where the file system can exchange two. */
+/* Where the file system can exchange two names, there is a file under name at every moment. */
 static int
 place_and_keep(struct maildir *md, int dirfd, const char *tmp, const char *name)
 {
@@ -407,7 +431,7 @@ file_place(struct maildir *md, int dirfd, const char *tmp, const char *name, boo
 	if (r < 0 && (keep || errno == EISDIR))
 		r = place_and_keep(md, dirfd, tmp, name);
 	if (r < 0)
-		remove_quietly(dirfd, tmp);
+		unlink_keeping_errno(dirfd, tmp);
 	return r;
 }
 
@@ -464,4 +488,21 @@ file_notice(struct maildir *md, int dirfd, const char *name, int error)
 		break;
 	}
 	errno = saved;
+}
+
+int
+file_read_root(struct maildir *md, const char *name, size_t max, char **text_r, size_t *size_r)
+{
+	struct stat st;
+
+	*size_r = 0;
+	if (file_read(md->fd, name, max, text_r, size_r, &st) == 0)
+		return 0;
+	*text_r = errno == ENOENT ? calloc(1, 1) : NULL;
+	if (*text_r != NULL)
+		return 0;
+	file_notice(md, md->fd, name, errno);
+	if (errno == EINVAL || errno == EFBIG)
+		errno = EIO;
+	return -1;
 }

@@ -1,9 +1,11 @@
 /*
- * file.h: calls on files and directories: opened, read whole, written whole, moved, replaced.
+ * file.h: calls on files and directories: open, read whole, write whole, move, replace.
  *
- * The second half is about files of ours and Dovecot's that lie beside the messages.
- * Any program may have left anything under their names: a directory, a FIFO, a link, a file of another user.
- * Nothing is written into a file that may be somewhere else as well, and what is in the way is kept.
+ * The second half is about our files and Dovecot's, which lie beside the messages.  Any program may have left
+ * anything under their names: a directory, a FIFO, a link, a file of another user.  We never write into a file that
+ * may have a name elsewhere, and we keep what is in the way.
+ *
+ * Functions return -1 with errno set on errors, and 0 on success if the comment says nothing else.
  */
 #ifndef MAILDIR_BASE_FILE_H
 #define MAILDIR_BASE_FILE_H
@@ -11,88 +13,120 @@
 #include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct maildir;
+struct mddir;
 struct mdtext;
 struct stat;
 
-/* Opens a directory below, never through a symbolic link. */
+/* For the ways out of a function that has failed: errno stays as it was, and errors are ignored.  fd -1: does nothing. */
+void close_keeping_errno(int fd);
+void unlink_keeping_errno(int dirfd, const char *name);
+
+/* Opens a directory, never through a symbolic link.  Returns its descriptor. */
 int file_open_dir(int dirfd, const char *name);
-/* The same, to read its names; "." names dirfd itself.  *fd_r, if not NULL: the result's descriptor. */
+/* Opens a directory to read its names; "." is dirfd itself.  *fd_r, if fd_r is not NULL: the result's descriptor. */
 DIR *file_read_dir(int dirfd, const char *name, int *fd_r);
-/* Opens for reading what may be anything: EINVAL unless it is a regular file. */
+/*
+ * Calls each(ctx, entry) for every name in a directory but "." and "..", until each returns something else than 0.
+ * Returns that, or 0 after the last name, or -1 if the directory cannot be opened or read.
+ */
+int file_each_entry(
+    int dirfd, const char *name, int (*each)(void *ctx, const struct dirent *entry), void *ctx);
+
+/* Opens a file for reading.  Returns its descriptor; EINVAL if it is no regular file. */
 int file_open_regular(int dirfd, const char *name, struct stat *st_r);
-/* Reads all of a file, at most max octets (else EFBIG); *data_r is malloc'd. */
+/* Reads all of a file.  EFBIG if it has more than max octets.  *data_r is malloc'd. */
 int file_read_all(int fd, size_t max, char **data_r, size_t *size_r);
-/* Opens a regular file, and reads all of it as file_read_all.  -1: also as file_open_regular. */
+/* Opens a file as file_open_regular and reads it as file_read_all. */
 int file_read(
     int dirfd, const char *name, size_t max, char **data_r, size_t *size_r, struct stat *st_r);
+/*
+ * Reads the next octets of a file of which left, more than 0, were counted when it was opened: READ_SIZE at most.
+ * Returns how many, never 0; EIO if the file has become shorter.
+ */
+ssize_t file_read_piece(int fd, void *buf, uint64_t left);
+/* Reads up to size octets.  Returns how many; they are fewer at the end of the file only. */
+ssize_t file_pread_all(int fd, void *buf, size_t size, off_t at);
 int file_write_all(int fd, const void *data, size_t size);
 int file_pwrite_all(int fd, const void *data, size_t size, off_t at);
-/* Reads up to size octets; fewer at the end of the file only. */
-ssize_t file_pread_all(int fd, void *buf, size_t size, off_t at);
 
 /*
- * Locks one octet of the file (F_RDLCK, F_WRLCK) for this open file description, or unlocks it (F_UNLCK), without
- * waiting.  -1: EAGAIN if another has it.
+ * Locks one octet of the file (F_RDLCK, F_WRLCK) for this open file description, or unlocks it (F_UNLCK).  Does not
+ * wait: EAGAIN if another description has the lock.
  */
 int file_lock(int fd, short type, off_t octet);
 
 /*
- * Whether an error says that nothing can be written here now, for lack of room or of rights: EROFS, EACCES,
- * EPERM, ENOSPC, EDQUOT.  What is there can be read all the same.
+ * Whether an error means that nothing can be written here now, for lack of room or of rights: EROFS, EACCES,
+ * EPERM, ENOSPC, EDQUOT.  What is there may still be readable.
  */
 bool error_bars(int error);
 
 /*
- * Renames, but never onto an existing name (EEXIST).  Where the file system has no RENAME_NOREPLACE
- * it is link and unlink, and a death between leaves both names, which sync.c expects.
+ * Renames, but never onto an existing name (EEXIST).  Where the file system has no RENAME_NOREPLACE it makes a link
+ * and removes the old name.  If the process dies between the two the file has both names, which sync.c expects.
  */
 int file_move(int from, const char *old, int to, const char *new);
 
-/* --- files of ours and Dovecot's --- */
+/* --- our files and Dovecot's --- */
 
 /*
- * Opens a file for writing; flags: O_APPEND, O_CREAT.  -1: EINVAL if it is no regular file, or one that has
- * other names too.
+ * Opens a file for reading and writing; flags: O_APPEND, O_CREAT.  Returns its descriptor; EINVAL if it is no regular
+ * file, or has other names too.
  */
 int file_open(int dirfd, const char *name, int flags, struct stat *st_r);
 
-/* Removes what lies under a name of our own, or renames a directory that holds something. */
+/* Removes what lies under a name that only we use.  A directory that is not empty is set aside instead. */
 void file_clear(int dirfd, const char *tmp);
 
-/* Makes an empty file under a name of our own, in place of what a process that died has left there. */
+/* Makes an empty file under such a name, in place of what a dead process has left there.  Returns its descriptor. */
 int file_make(int dirfd, const char *tmp);
 
-/* Makes it with that text, on disk, with the mode and the group of the file that it is to replace, where we may. */
+/*
+ * Makes such a file with that text, and flushes it to the disk.  It gets the mode and the group of name, the file that
+ * it is to replace, where that is allowed.
+ */
 int file_write(int dirfd, const char *tmp, const char *name, const struct mdtext *text);
 
 /*
- * Puts it in its place.  A directory there, and with keep anything, is set aside.  Afterwards, also on errors,
- * there is no tmp.
+ * Renames tmp to name.  What has that name is replaced; a directory, and with keep anything, is set aside.  Afterwards
+ * there is no tmp, also on errors.
  */
 int file_place(struct maildir *md, int dirfd, const char *tmp, const char *name, bool keep);
 
-/* Replaces a file with that text by way of tmp; it is on disk when this returns. */
+/* Replaces a file by file_write and file_place.  All of it is on the disk when this returns. */
 int file_replace(
     struct maildir *md, int dirfd, const char *tmp, const char *name, const struct mdtext *text);
 
-/* Appends all of the text, or nothing, to an open file of that size; it is on disk when this returns. */
-struct mddir;
+/*
+ * Appends the text to an open file of that size, all of it or nothing.  It is on the disk when this returns.  dir and
+ * name are for a notice.
+ */
 int file_append(
     const struct mddir *dir, const char *name, int fd, off_t size, const struct mdtext *text);
 
-/* Renames what cannot be used to "<name>.odd" or the like, or removes a FIFO or a link; and gives a notice. */
+/*
+ * Takes what cannot be used out of the way, and gives a notice: renames it to "<name>.odd" or the like, or removes it
+ * if it is a FIFO or a link that cannot be renamed.
+ */
 int file_set_aside(struct maildir *md, int dirfd, const char *name);
 
 /*
- * Whether the directory belongs to this process's user.  Only there a file that cannot be opened is set aside: users
- * who share a directory would take turns at it.
+ * Whether the directory belongs to this process's user.  Only there an unusable file is set aside: users who share a
+ * directory would set aside each other's files for ever.
  */
 bool file_dir_is_ours(int dirfd);
 
-/* Gives a notice that a file cannot be used, once a session. */
+/* Gives a notice that a file cannot be used because of error, once in a session for each file. */
 void file_notice(struct maildir *md, int dirfd, const char *name, int error);
+
+/*
+ * Reads a file that the Maildir has for all its folders, such as subscriptions.  A missing file is an empty one.  EIO,
+ * after a notice, if it is no regular file or has more than max octets.  *text_r is malloc'd.
+ */
+int file_read_root(struct maildir *md, const char *name, size_t max, char **text_r, size_t *size_r);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * lock.c: a folder's locks.
+ * lock.c: the locks on a folder and on the Maildir.
  * Runs as: mail user.
  */
 #include <errno.h>
@@ -23,17 +23,17 @@
 #define DOTLOCK_TMP   "sallyport.dotlock"
 #define DOTLOCK_STALE "sallyport.stale"
 
-/* Longer than any sync of a folder that a person can use; a client waits about as long, too. */
+/* Longer than any sync of a folder that a person can use, and about as long as a client waits. */
 #define LOCK_WAIT_MS 30000
 
 /*
- * A lock is mostly held for a millisecond, and many may wait for it at once: all who idle in a folder,
- * for each new message.  So who waits looks again soon, but not for ever.
+ * A lock is mostly held for a millisecond, and many sessions may wait for it at once: all that idle in a folder, for
+ * each new message.  So a session tries again after a millisecond at first, and less often later.
  */
 #define LOCK_EAGER_MS 200
 #define LOCK_PAUSE_MS 16
 
-/* Whether a process that has it open holds a lock that is soon over. */
+/* Whether a process holds a lock on the file that it gives back soon. */
 static bool
 lock_is_busy(int fd)
 {
@@ -45,7 +45,7 @@ lock_is_busy(int fd)
 	return false;
 }
 
-/* Whether the file has another name, and stays when this one goes: a backup made by hard links leaves that daily. */
+/* Whether the file has another name too, and stays when this one goes.  A daily backup by hard links makes such files. */
 static bool
 is_elsewhere(int fd)
 {
@@ -54,7 +54,7 @@ is_elsewhere(int fd)
 	return fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink > 1;
 }
 
-/* Whether an error of file_open says that a name can have no lock file of ours. */
+/* Whether an error of file_open means that what has the name can be no lock file of ours. */
 static bool
 is_odd(int error)
 {
@@ -62,9 +62,9 @@ is_odd(int error)
 }
 
 /*
- * Makes room for a lock file of ours, when what lies there cannot be one: a directory, a file of another user, a
- * second name of some file.  One process does so at a time (flock of the directory), so that none sets aside the
- * file that another has just made.
+ * Makes room for a lock file of ours when what lies there cannot be one: a directory, a file of another user, a
+ * second name of some file.  A single process does so at a time (flock of the directory), so that no process sets aside
+ * the file that another has just made.
  */
 static int
 lock_make_room(struct maildir *md, int dirfd)
@@ -86,18 +86,16 @@ lock_make_room(struct maildir *md, int dirfd)
 		if (other < 0 || !lock_is_busy(other))
 			r = is_elsewhere(other) ? unlinkat(dirfd, LOCK_NAME, 0)
 						: file_set_aside(md, dirfd, LOCK_NAME);
-		if (other >= 0)
-			close(other);
+		close_keeping_errno(other);
 	}
+	close_keeping_errno(fd);
 	error = errno;
-	if (fd >= 0)
-		close(fd);
 	(void)flock(dirfd, LOCK_UN);
 	errno = error;
 	return r;
 }
 
-/* As file_open; what is in the way is set aside. */
+/* As file_open; sets aside what is in the way. */
 static int
 lock_open(struct maildir *md, int dirfd)
 {
@@ -120,7 +118,7 @@ lock_is_current(int dirfd, int fd)
 	       ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
 }
 
-/* 1: the file was replaced, another try may succeed at once. */
+/* Tries once.  1: the file was replaced meanwhile, and another try may succeed at once. */
 static int
 lock_once(struct maildir *md, int dirfd, int *fd, enum lock_byte byte)
 {
@@ -135,7 +133,7 @@ lock_once(struct maildir *md, int dirfd, int *fd, enum lock_byte byte)
 	return 1;
 }
 
-/* Ends all held batches, except that of a folder whose own call takes the lock (locks is above 1 then). */
+/* Ends all held batches, except that of the folder that takes the lock itself: its locks is above 1. */
 static void
 settle_held(const struct maildir *md)
 {
@@ -179,7 +177,7 @@ mdlock_take(struct maildir *md, int dirfd, int *fd, enum lock_byte byte, unsigne
 			return -1;
 		}
 		waited = mdclock_now_ms() - begun;
-		/* Who does not wait must still come to the file that is there now, or to hear that there is none. */
+		/* A caller that does not wait gets some tries all the same if the file is replaced. */
 		if (waited > wait_ms && (r < 0 || waited > LOCK_EAGER_MS)) {
 			errno = ENOLCK;
 			return -1;
@@ -189,17 +187,27 @@ mdlock_take(struct maildir *md, int dirfd, int *fd, enum lock_byte byte, unsigne
 	}
 }
 
-void
-mdlock_drop(int fd, enum lock_byte byte)
+int
+mdlock_open(struct maildir *md, int dirfd, enum lock_byte byte, unsigned wait_ms)
 {
-	/* Unlocking a file that is open cannot fail; should it, closing the folder unlocks. */
-	(void)file_lock(fd, F_UNLCK, byte);
+	int fd = -1;
+
+	if (mdlock_take(md, dirfd, &fd, byte, wait_ms) == 0)
+		return fd;
+	close_keeping_errno(fd);
+	return -1;
+}
+
+int
+mdlock_tree(struct maildir *md)
+{
+	return mdlock_open(md, md->fd, LOCK_TREE, LOCK_WAIT_MS);
 }
 
 static int
 lock_folder(struct mddir *dir, unsigned wait_ms)
 {
-	/* Within a batch of changes we have it, or go without. */
+	/* Within a batch of changes we have the lock, or go without. */
 	if (dir->locks > 0 && dir->unlocked != 0) {
 		errno = dir->unlocked;
 		return -1;
@@ -243,8 +251,9 @@ mdlock_unfolder(struct mddir *dir)
 {
 	int saved = errno;
 
+	/* To unlock an open file cannot fail; if it did, closing the folder would unlock. */
 	if (--dir->locks == 0 && dir->unlocked == 0)
-		mdlock_drop(dir->lock_fd, LOCK_FOLDER);
+		(void)file_lock(dir->lock_fd, F_UNLCK, LOCK_FOLDER);
 	errno = saved;
 }
 

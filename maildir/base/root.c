@@ -1,5 +1,5 @@
 /*
- * root.c: notices for the log of whoever uses the library.
+ * root.c: notices for the log of the program that uses the library.
  * Runs as: mail user.
  */
 #include <errno.h>

@@ -1,5 +1,5 @@
 /*
- * root.h: the open Maildir as all rooms know it.
+ * root.h: the open Maildir, as all rooms know it.
  */
 #ifndef MAILDIR_BASE_ROOT_H
 #define MAILDIR_BASE_ROOT_H
@@ -14,10 +14,10 @@ struct maildir_folder;
 struct mddir;
 struct mdtext;
 
-/* Files that a session's notices name as unusable; more would only bury the log. */
+/* Notices of unusable files in a session; more would only bury the log. */
 #define NOTICED_MAX 16
 
-/* One read(2): large enough that a common message is one call. */
+/* Octets of one read(2); most messages have fewer. */
 #define READ_SIZE (64 * 1024)
 
 /*
@@ -34,24 +34,24 @@ struct maildir_import {
 struct maildir {
 	int fd;
 	char *path;	 /* as the caller gave it; inotify takes no descriptors of directories */
-	char *host;	 /* names this process to other programs, with its pid */
-	uint64_t unique; /* counts the unique names that this process made */
+	char *host;	 /* with the pid it names this process to other programs */
+	uint64_t unique; /* how many unique names this process has made */
 	uint64_t seed;	 /* of hash tables */
 	uint64_t noticed[NOTICED_MAX]; /* hashes of the files that file_notice has named */
-	struct mddir *dirs; /* directories of the folders that are open: see mdlock_take */
+	struct mddir *dirs;	       /* of the open folders: see mdlock_take */
 	void (*notice)(void *ctx, const char *text);
 	void *ctx;
-	char *buffer;		 /* READ_SIZE octets, for whoever reads a file at a time */
+	char *buffer; /* READ_SIZE octets, for a function that reads or writes one file */
 	bool (*stop)(void *ctx); /* see maildir_on_stop */
 	void *stop_ctx;
-	size_t work; /* octets read since stop was asked */
+	size_t work; /* octets that were read since stop was last called */
 	bool stopped;
 	struct folder_list *aliases; /* folders whose directories are spelled in another way */
 	const struct maildir_import *import; /* see courier_import; or NULL */
-	unsigned hidden_told;		     /* notices of hidden directories that were given */
+	unsigned hidden_told;		     /* how many notices told of hidden directories */
 };
 
-/* Gives the caller of the library a line for the log.  errno stays as it was. */
+/* Gives the program that uses the library a line for its log (maildir_on_notice).  errno stays as it was. */
 void root_notice(struct maildir *md, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -12,8 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "maildir/base/rootfile.h"
 #include "maildir/base/dotfile.h"
+#include "maildir/base/file.h"
 #include "maildir/base/lock.h"
 #include "maildir/check/check.h"
 #include "maildir/check/check_internal.h"
@@ -98,12 +98,12 @@ maildir_mend_tree(struct maildir *md, const struct maildir_check *check)
 {
 	struct mending mending = {.md = md, .check = check, .fd = md->fd};
 	const struct maildir_check look = {check->now, mend_of_tree, &mending};
-	int lock = root_lock(md), r;
+	int lock = mdlock_tree(md), r;
 
 	if (lock < 0)
 		return -1;
 	r = maildir_check_tree(md, &look);
-	root_unlock(lock);
+	close_keeping_errno(lock);
 	return r;
 }
 

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "maildir/base/array.h"
-#include "maildir/base/rootfile.h"
+#include "maildir/base/file.h"
 #include "maildir/courier/courier.h"
 #include "maildir/courier/format.h"
 #include "maildir/courier/line.h"
@@ -465,7 +465,7 @@ import_subscriptions(struct maildir *md, struct mdtext *out)
 	char *text;
 	size_t size;
 
-	if (root_read(md, COURIER_SUBSCRIBED, COURIER_SUBSCRIBED_MAX, &text, &size) < 0)
+	if (file_read_root(md, COURIER_SUBSCRIBED, COURIER_SUBSCRIBED_MAX, &text, &size) < 0)
 		return errno == EACCES || errno == EIO ? 0 : -1;
 	courier_put_subscriptions(out, text, size);
 	free(text);

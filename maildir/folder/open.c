@@ -205,18 +205,8 @@ maildir_folder_close(struct maildir_folder **folderp)
 int
 maildir_session_lock(struct maildir_folder *folder)
 {
-	int fd = -1, saved;
-
-	if (folder->session_fd >= 0)
-		return 0;
-	if (mdlock_take(folder->home.md, folder->home.fd, &fd, LOCK_SESSION, 0) < 0) {
-		saved = errno;
-		if (fd >= 0)
-			close(fd);
-		errno = saved;
-		/* Where it cannot be had by anybody, nobody is locked out. */
-		return error_bars(saved) ? 0 : -1;
-	}
-	folder->session_fd = fd;
-	return 0;
+	if (folder->session_fd < 0)
+		folder->session_fd = mdlock_open(folder->home.md, folder->home.fd, LOCK_SESSION, 0);
+	/* Where no session can have the lock, none is locked out. */
+	return folder->session_fd >= 0 || error_bars(errno) ? 0 : -1;
 }

@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "maildir/base/rootfile.h"
+#include "maildir/base/file.h"
+#include "maildir/base/lock.h"
 #include "maildir/folder/folder.h"
 #include "maildir/tree/tree.h"
 
@@ -68,7 +69,7 @@ uses_read(struct maildir *md, bool (*each)(void *ctx, struct use *use), void *ct
 	struct use use;
 	size_t size;
 
-	if (root_read(md, SPECIAL_USE, SPECIAL_USE_MAX, &text, &size) < 0)
+	if (file_read_root(md, SPECIAL_USE, SPECIAL_USE_MAX, &text, &size) < 0)
 		return -1;
 	end = text + size;
 	for (char *p = text; p < end; p = newline + 1) {
@@ -160,7 +161,7 @@ change_store(struct maildir *md, struct change *change)
 		r = -1;
 	}
 	if (r == 0 && change->differs)
-		r = root_replace(md, SPECIAL_USE, SPECIAL_USE_TMP, &change->text);
+		r = file_replace(md, md->fd, SPECIAL_USE_TMP, SPECIAL_USE, &change->text);
 	mdtext_clear(&change->text);
 	return r;
 }
@@ -188,10 +189,10 @@ maildir_special_use_set(struct maildir *md, const char *use, const char *name)
 	}
 	memcpy(change.add.use, use, strlen(use) + 1);
 	memcpy(change.add.name, place.name, strlen(place.name) + 1);
-	lock = root_lock(md);
+	lock = mdlock_tree(md);
 	if (lock < 0)
 		return -1;
 	r = change_store(md, &change);
-	root_unlock(lock);
+	close_keeping_errno(lock);
 	return r;
 }

@@ -27,8 +27,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "maildir/base/rootfile.h"
 #include "maildir/base/dotfile.h"
+#include "maildir/base/file.h"
 #include "maildir/base/lock.h"
 #include "maildir/folder/folder.h"
 #include "maildir/tree/tree.h"
@@ -82,7 +82,7 @@ subscriptions_load(struct maildir *md, struct subscriptions *subs)
 	size_t len = strlen(VERSION_2);
 
 	memset(subs, 0, sizeof(*subs));
-	if (root_read(md, SUBSCRIPTIONS, SUBSCRIPTIONS_MAX, &subs->text, &subs->size) < 0)
+	if (file_read_root(md, SUBSCRIPTIONS, SUBSCRIPTIONS_MAX, &subs->text, &subs->size) < 0)
 		return -1;
 	if (subscriptions_import(md, subs) < 0) {
 		free(subs->text);
@@ -197,7 +197,7 @@ subscribe_locked(
 		else if (!dotfile_held(lock))
 			errno = ENOLCK;
 		else
-			r = root_replace(md, SUBSCRIPTIONS, SUBSCRIPTIONS_TMP, &text);
+			r = file_replace(md, md->fd, SUBSCRIPTIONS_TMP, SUBSCRIPTIONS, &text);
 	}
 	mdtext_clear(&text);
 	free(subs.text);
@@ -215,7 +215,7 @@ subscriptions_change(struct maildir *md, const struct place *place, bool yes)
 	    .tmp = SUBSCRIPTIONS_MINE,
 	    .aside = SUBSCRIPTIONS_ASIDE,
 	};
-	int lock = root_lock(md), r;
+	int lock = mdlock_tree(md), r;
 
 	if (lock < 0)
 		return -1;
@@ -224,7 +224,7 @@ subscriptions_change(struct maildir *md, const struct place *place, bool yes)
 		r = subscribe_locked(md, place, yes, &dotlock);
 		dotfile_drop(&dotlock);
 	}
-	root_unlock(lock);
+	close_keeping_errno(lock);
 	return r;
 }
 

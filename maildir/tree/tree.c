@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "maildir/base/array.h"
-#include "maildir/base/rootfile.h"
+#include "maildir/base/file.h"
 #include "maildir/base/lock.h"
 #include "maildir/folder/deliver.h"
 #include "maildir/folder/folder.h"
@@ -208,11 +208,11 @@ maildir_folder_delete(struct maildir *md, const char *name)
 		errno = EINVAL;
 		return -1;
 	}
-	lock = root_lock(md);
+	lock = mdlock_tree(md);
 	if (lock < 0)
 		return -1;
 	r = delete_locked(md, &place);
-	root_unlock(lock);
+	close_keeping_errno(lock);
 	return r;
 }
 
@@ -482,10 +482,10 @@ maildir_folder_rename(struct maildir *md, const char *from, const char *to)
 		errno = EINVAL;
 		return -1;
 	}
-	lock = root_lock(md);
+	lock = mdlock_tree(md);
 	if (lock < 0)
 		return -1;
 	r = inbox ? rename_inbox(md, new.name) : rename_locked(md, old.name, new.name);
-	root_unlock(lock);
+	close_keeping_errno(lock);
 	return r;
 }

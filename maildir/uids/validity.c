@@ -21,7 +21,6 @@
 #include "maildir/base/file.h"
 #include "maildir/base/lock.h"
 #include "maildir/base/root.h"
-#include "maildir/base/rootfile.h"
 #include "maildir/base/text.h"
 #include "maildir/uids/validity.h"
 
@@ -100,7 +99,7 @@ validity_write_content(struct maildir *md, uint32_t value)
 	int r;
 
 	mdtext_addf(&text, "%08x", value);
-	r = root_replace(md, VALIDITY_NAME, VALIDITY_TMP, &text);
+	r = file_replace(md, md->fd, VALIDITY_TMP, VALIDITY_NAME, &text);
 	mdtext_clear(&text);
 	return r;
 }
@@ -145,14 +144,11 @@ validity_locked(struct maildir *md, uint32_t above, uint32_t *validity_r)
 int
 validity_next(struct maildir *md, uint32_t above, uint32_t *validity_r)
 {
-	int fd = -1, r, saved;
+	int fd = mdlock_open(md, md->fd, LOCK_VALIDITY, VALIDITY_WAIT_MS), r;
 
-	r = mdlock_take(md, md->fd, &fd, LOCK_VALIDITY, VALIDITY_WAIT_MS);
-	if (r == 0)
-		r = validity_locked(md, above, validity_r);
-	saved = errno;
-	if (fd >= 0)
-		close(fd);
-	errno = saved;
+	if (fd < 0)
+		return -1;
+	r = validity_locked(md, above, validity_r);
+	close_keeping_errno(fd);
 	return r;
 }

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,29 +15,30 @@
 #include "maildir/base/dir.h"
 #include "maildir/base/dotfile.h"
 #include "maildir/base/file.h"
+#include "maildir/base/number.h"
 #include "maildir/base/root.h"
 
 /*
- * Dovecot holds its lock for a sync; longer than this and it is stuck, and the client is told so.  Who comes
- * when it has been there for so long need not find that out once more: all others wait behind him.
+ * Dovecot holds its lock for one sync.  After this time it is stuck, and the client hears so.  If the lock file is as
+ * old as that already, a shorter wait does: other processes have waited for it before.
  */
 #define DOTLOCK_WAIT_MS	      10000
 #define DOTLOCK_WAIT_LEAST_MS 1000
 
-/* Dovecot's own rule: a lock file that old is nobody's. */
+/* Dovecot's own rule: nobody holds a lock file that old. */
 #define DOTLOCK_STALE_SECONDS 120
 
-/* Who makes one writes into it at once, or puts a whole one in its place. */
+/* A program that makes a lock file writes into it at once, or renames a complete file. */
 #define DOTLOCK_EMPTY_SECONDS 1
 
 /*
- * Stands in ours behind what Dovecot reads, which ends at the NUL.  While its process has it the file is locked
- * as well (fcntl): so it is seen when nobody has it any more, though the process could not remove it, or though
- * another has that process's number now, as it is when a machine or a container starts again.
+ * Stands in our lock files after the text that Dovecot reads, which ends at the NUL.  Our process also locks the file
+ * (fcntl) while it holds it.  So others see when it is dead, even if another process has its pid now, as happens when
+ * a machine or a container starts again.
  */
 #define DOTLOCK_MARK "\0locked"
 
-/* The lock file, complete under another name, so that nobody ever sees it empty. */
+/* Makes the lock file under another name, so that nobody ever sees it empty. */
 static int
 dotlock_prepare(struct dotlock *lock)
 {
@@ -44,12 +46,11 @@ dotlock_prepare(struct dotlock *lock)
 	size_t n =
 	    (size_t)snprintf(text, sizeof(text), "%ld:%.255s", (long)getpid(), lock->md->host);
 	struct stat st;
-	int fd, saved;
+	int fd = file_make(lock->dirfd, lock->tmp);
 
-	fd = file_make(lock->dirfd, lock->tmp);
 	if (fd < 0)
 		return -1;
-	/* Where files cannot be locked the number alone must do. */
+	/* Where files cannot be locked, the pid alone must do. */
 	if (file_lock(fd, F_WRLCK, 0) == 0) {
 		memcpy(text + n, DOTLOCK_MARK, sizeof(DOTLOCK_MARK));
 		n += sizeof(DOTLOCK_MARK);
@@ -59,9 +60,7 @@ dotlock_prepare(struct dotlock *lock)
 		lock->fd = fd;
 		return 0;
 	}
-	saved = errno;
-	close(fd);
-	errno = saved;
+	close_keeping_errno(fd);
 	return -1;
 }
 
@@ -69,18 +68,16 @@ dotlock_prepare(struct dotlock *lock)
 static pid_t
 dotlock_pid(const char *text, const char *host)
 {
-	long pid = 0;
-	const char *p = text;
+	uint64_t pid;
+	size_t digits = number_read(text, strlen(text), INT_MAX, &pid);
 
-	for (; *p >= '0' && *p <= '9' && pid < 100000000; p++)
-		pid = pid * 10 + (*p - '0');
-	if (p == text || *p != ':' || strcmp(p + 1, host) != 0)
-		return 0;
-	return (pid_t)pid;
+	return digits > 0 && text[digits] == ':' && strcmp(text + digits + 1, host) == 0
+		   ? (pid_t)pid
+		   : 0;
 }
 
-/* Whether whom the text names has the lock no more.  Our own pid is that of an earlier process: one of our
- * locks lets a single one come here. */
+/* Whether the process that the text names is dead, or not the one that made the file.  Our own pid is that of an
+ * earlier process: while we are here, no other handle of this process can hold the lock. */
 static bool
 dotlock_is_dead(int fd, const char *text, size_t len, const char *host)
 {
@@ -92,7 +89,7 @@ dotlock_is_dead(int fd, const char *text, size_t len, const char *host)
 	return pid > 0 && (pid == getpid() || (kill(pid, 0) < 0 && errno == ESRCH));
 }
 
-/* One that cannot be read: no program locks by a directory or a FIFO, and a file gets old. */
+/* Whether an unreadable lock file is stale: no program locks by a directory or a FIFO, and a file gets too old. */
 static bool
 dotlock_is_odd(const struct dotlock *lock, time_t now, struct file_stamp *stamp_r)
 {
@@ -125,15 +122,15 @@ dotfile_stale(const struct dotlock *lock, time_t now, struct file_stamp *stamp_r
 	age = now - st.st_mtime;
 	if (age > DOTLOCK_STALE_SECONDS || age < -DOTLOCK_STALE_SECONDS)
 		return true;
-	/* Of nobody: after a power failure a file that was not on disk yet is empty. */
+	/* After a power failure a file that was not on the disk yet is empty. */
 	if (n == 0 && (age > DOTLOCK_EMPTY_SECONDS || age < -DOTLOCK_EMPTY_SECONDS))
 		return true;
 	return dead;
 }
 
 /*
- * Takes a stale lock away.  Between the look and now another may have done so and locked: what is
- * moved aside is looked at again, and put back if it is not what was found stale.  false: it is still there.
+ * Takes a stale lock file away.  Since we looked, another process may have done so and locked: the file that was moved
+ * aside is put back if it is not the one that was stale.  Returns false if a lock file is still there.
  */
 static bool
 dotlock_break(const struct dotlock *lock, const struct file_stamp *stale)
@@ -155,7 +152,7 @@ dotlock_break(const struct dotlock *lock, const struct file_stamp *stale)
 	return true;
 }
 
-/* Whether one that was found after so long will not be given back soon. */
+/* Whether we need not hope any more, after waiting so long, that a lock file is removed soon. */
 static bool
 dotlock_is_stuck(uint64_t waited, time_t now, const struct file_stamp *found)
 {
@@ -190,30 +187,22 @@ dotlock_wait(struct dotlock *lock)
 	}
 }
 
-/* It is not ours, or not any more.  Closing the file unlocks it. */
+/* Notes that the lock is not ours.  Closing the file unlocks it. */
 static void
 dotlock_forget(struct dotlock *lock)
 {
-	int saved = errno;
-
-	if (lock->fd >= 0)
-		close(lock->fd);
+	close_keeping_errno(lock->fd);
 	lock->fd = -1;
 	memset(&lock->stamp, 0, sizeof(lock->stamp));
-	errno = saved;
 }
 
 int
 dotfile_take(struct dotlock *lock)
 {
-	int saved;
-
 	lock->fd = -1;
 	if (dotlock_prepare(lock) == 0 && dotlock_wait(lock) == 0)
 		return 0;
-	saved = errno;
-	(void)unlinkat(lock->dirfd, lock->tmp, 0);
-	errno = saved;
+	unlink_keeping_errno(lock->dirfd, lock->tmp);
 	dotlock_forget(lock);
 	return -1;
 }

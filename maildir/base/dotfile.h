@@ -1,5 +1,5 @@
 /*
- * dotfile.h: a lock file as Dovecot makes it.
+ * dotfile.h: a lock file as Dovecot makes it.  struct dotlock, in base/dir.h, says which one.
  */
 #ifndef MAILDIR_BASE_DOTFILE_H
 #define MAILDIR_BASE_DOTFILE_H
@@ -7,13 +7,19 @@
 #include <stdbool.h>
 #include <time.h>
 
-struct dotlock; /* base/dir.h */
+struct dotlock;
 struct file_stamp;
 
+/* Makes the lock file; takes over one that a dead process left.  -1: ENOLCK if another process holds it too long. */
 int dotfile_take(struct dotlock *lock);
-/* Whether there is one that nobody can still mean at that time; what it was then. */
+/*
+ * Whether there is a lock file whose maker, at that time, does not hold it any more.  *stamp_r: the file, if there is
+ * one.
+ */
 bool dotfile_stale(const struct dotlock *lock, time_t now, struct file_stamp *stamp_r);
+/* Whether the lock is still ours: a program that thought us dead may have taken it over. */
 bool dotfile_held(const struct dotlock *lock);
+/* Removes the lock file if it is ours.  errno stays as it was. */
 void dotfile_drop(struct dotlock *lock);
 
 #endif

@@ -2,15 +2,15 @@
  * name.c: file names of messages: base, flags, keywords, new unique ones.
  * Runs as: mail user.
  *
- * A name is <base>:2,<letters>[,<more>].  Two rules take it apart, the same that Dovecot has:
+ * A name is <base>:2,<letters>[,<more>].  Dovecot and we take it apart by the same two rules:
  *
- * - The base, by which dovecot-uidlist and all that is kept about a message know it, ends before the
- *   first colon: another program's change of flags may rewrite whatever follows that.
- * - The info is at the last colon, if ":2," stands there.  In front of it other colons may stand: a
- *   program that added a second info, Maildir's experimental ":1,", a time in a name that a user gave.
- *   All of that stays as it is.
+ * - The base ends before the first colon.  dovecot-uidlist and all that is kept about a message know it by its base,
+ *   since another program that changes flags may rewrite all that follows the first colon.
+ * - The info begins at the last colon, if ":2," stands there.  Other colons may stand before it: of a program that
+ *   added a second info, of Maildir's experimental ":1,", of a time in a name that a user gave.
  *
- * Letters may be unsorted, twice, or unknown.  A change of flags keeps what it does not understand.
+ * Letters may be unsorted, twice or unknown.  A change of flags keeps what it does not know: octets between base and
+ * info, unknown letters, and all from a second comma on.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "maildir/base/name.h"
+#include "maildir/base/number.h"
 #include "maildir/maildir.h"
 
 /* The letters of enum maildir_flag, by bit. */
@@ -38,7 +39,7 @@ mdname_base(const char *name)
 	return mdname_base_in(name, strlen(name));
 }
 
-/* Where the info begins, with its colon; the end of the name when there is none. */
+/* The info, from its colon on; the end of the name if it has no info. */
 static const char *
 name_info(const char *name)
 {
@@ -59,7 +60,7 @@ mdname_usable(const char *name)
 	return strlen(name) <= NAME_MAX;
 }
 
-/* The letters of an info, none of an empty one. */
+/* The letters of an info; an empty info has no letters. */
 static const char *
 info_letters(const char *info, size_t *len_r)
 {
@@ -86,26 +87,19 @@ mdname_flags(const char *name, uint32_t *flags_r, uint32_t *keywords_r)
 	}
 }
 
+/* Adds and removes letters; alphabet has the letters of the bits. */
 static void
-name_mark(bool present[256], const struct mdname_change *change)
+name_mark(bool present[256], const char *alphabet, uint32_t add, uint32_t remove)
 {
-	for (size_t i = 0; letters[i] != '\0'; i++) {
-		unsigned char c = (unsigned char)letters[i];
+	for (size_t i = 0; alphabet[i] != '\0'; i++) {
+		const uint32_t bit = UINT32_C(1) << i;
 
-		if (change->add & (UINT32_C(1) << i))
-			present[c] = true;
-		if (change->remove & (UINT32_C(1) << i))
-			present[c] = false;
-	}
-	for (unsigned i = 0; i < 26; i++) {
-		if (change->add_keywords & (UINT32_C(1) << i))
-			present['a' + i] = true;
-		if (change->remove_keywords & (UINT32_C(1) << i))
-			present['a' + i] = false;
+		if (((add | remove) & bit) != 0)
+			present[(unsigned char)alphabet[i]] = (remove & bit) == 0;
 	}
 }
 
-/* What stands in front of the info, and another info with these letters and what follows them. */
+/* Writes a name: what stands before the info, and an info of the letters in set and the rest after them. */
 static int
 name_put(char out[NAME_SIZE], const char *name, const char *info, const char *set, const char *rest)
 {
@@ -115,6 +109,19 @@ name_put(char out[NAME_SIZE], const char *name, const char *info, const char *se
 		errno = ENAMETOOLONG;
 		return -1;
 	}
+	return 0;
+}
+
+static int
+name_copy(char out[NAME_SIZE], const char *name)
+{
+	size_t len = strlen(name);
+
+	if (len > NAME_MAX) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	memcpy(out, name, len + 1);
 	return 0;
 }
 
@@ -129,16 +136,11 @@ mdname_apply(const char *name, const struct mdname_change *change, char out[NAME
 	for (size_t i = 0; i < len; i++)
 		before[(unsigned char)list[i]] = true;
 	memcpy(after, before, sizeof(after));
-	name_mark(after, change);
-	if (memcmp(before, after, sizeof(after)) == 0) {
-		n = strlen(name);
-		if (n > NAME_MAX) {
-			errno = ENAMETOOLONG;
-			return -1;
-		}
-		memcpy(out, name, n + 1);
-		return 1;
-	}
+	name_mark(after, letters, change->add, change->remove);
+	name_mark(
+	    after, "abcdefghijklmnopqrstuvwxyz", change->add_keywords, change->remove_keywords);
+	if (memcmp(before, after, sizeof(after)) == 0)
+		return name_copy(out, name) < 0 ? -1 : 1;
 	for (unsigned c = 1; c < 256; c++) {
 		if (after[c])
 			set[n++] = (char)c;
@@ -150,30 +152,22 @@ mdname_apply(const char *name, const struct mdname_change *change, char out[NAME
 int
 mdname_with_info(const char *name, char out[NAME_SIZE])
 {
-	size_t len = strlen(name);
+	const char *info = name_info(name);
 
-	if (*name_info(name) == '\0')
-		return name_put(out, name, name + len, "", "");
-	if (len > NAME_MAX) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	memcpy(out, name, len + 1);
-	return 0;
+	return *info == '\0' ? name_put(out, name, info, "", "") : name_copy(out, name);
 }
 
 uint64_t
 mdname_time(const char *name)
 {
-	uint64_t seconds = 0;
+	uint64_t seconds;
 
-	/* 18 digits cannot overflow; no clock has as many. */
-	for (size_t i = 0; i < 18 && name[i] >= '0' && name[i] <= '9'; i++)
-		seconds = seconds * 10 + (uint64_t)(name[i] - '0');
+	/* No clock has more digits. */
+	(void)number_read(name, 18, UINT64_MAX, &seconds);
 	return seconds;
 }
 
-/* The host as the Maildir specification wants it in names: '/' as \057, ':' as \072. */
+/* The host as the Maildir specification wants it in names: '/' is \057, ':' is \072. */
 static void
 name_host(const char *host, char *out, size_t size)
 {

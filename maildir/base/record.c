@@ -11,37 +11,23 @@
 #include "maildir/base/dir.h"
 #include "maildir/base/file.h"
 #include "maildir/base/lock.h"
+#include "maildir/base/number.h"
 #include "maildir/base/record.h"
 
 #define RECORD_FORMAT "V%010u N%010u R%010u M%020llu\n"
 #define RECORD_SIZE   58
-/* Without M, as it was before there was an index. */
+/* Older records end before M, or before R. */
 #define RECORD_SIZE_PLAIN 36
-/* Without R, as POP3 alone once wrote it. */
-#define RECORD_SIZE_OLD 24
+#define RECORD_SIZE_OLD	  24
 
-/* A letter and digits; 0 when it is not. */
+/* The number after that letter, of so many digits; 0 if the text does not have that form. */
 static uint64_t
-record_number(const char *text, char letter, size_t digits)
+record_number(const char *text, char letter, size_t digits, uint64_t max)
 {
-	uint64_t value = 0;
+	uint64_t number;
 
-	if (text[0] != letter)
-		return 0;
-	for (size_t i = 1; i <= digits; i++) {
-		if (text[i] < '0' || text[i] > '9' || value > UINT64_MAX / 10 - 1)
-			return 0;
-		value = value * 10 + (uint64_t)(text[i] - '0');
-	}
-	return value;
-}
-
-static uint32_t
-record_number32(const char *text, char letter)
-{
-	uint64_t value = record_number(text, letter, 10);
-
-	return value <= UINT32_MAX ? (uint32_t)value : 0;
+	return text[0] == letter && number_read(text + 1, digits, max, &number) == digits ? number
+											  : 0;
 }
 
 int
@@ -53,19 +39,19 @@ uid_record_read(struct mddir *dir, struct uid_record *record_r)
 	ssize_t n = fd >= 0 ? file_pread_all(fd, text, RECORD_SIZE, 0) : 0;
 
 	memset(record_r, 0, sizeof(*record_r));
-	if (fd >= 0 && fd != dir->lock_fd)
-		close(fd);
+	if (fd != dir->lock_fd)
+		close_keeping_errno(fd);
 	if (n < 0)
 		return -1;
 	if (n < RECORD_SIZE_OLD)
 		return 0;
-	record_r->validity = record_number32(text, 'V');
-	record_r->next = record_number32(text + 12, 'N');
+	record_r->validity = (uint32_t)record_number(text, 'V', 10, UINT32_MAX);
+	record_r->next = (uint32_t)record_number(text + 12, 'N', 10, UINT32_MAX);
 	if (n >= RECORD_SIZE_PLAIN)
-		record_r->recent = record_number32(text + 24, 'R');
+		record_r->recent = (uint32_t)record_number(text + 24, 'R', 10, UINT32_MAX);
 	if (n == RECORD_SIZE)
-		record_r->modseq = record_number(text + 36, 'M', 20);
-	/* Who knew nothing of recent messages has shown all that there were. */
+		record_r->modseq = record_number(text + 36, 'M', 20, UINT64_MAX);
+	/* A record without R is of a POP3 session: it has shown all messages. */
 	if (record_r->recent == 0)
 		record_r->recent = record_r->next;
 	return 0;

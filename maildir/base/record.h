@@ -1,5 +1,9 @@
 /*
  * record.h: the numbers of a folder that must never go back, kept in its lock file.
+ *
+ * The record has the UIDVALIDITY, the next UID and the highest modification sequence that were last given out.  By it
+ * a dovecot-uidlist that lost its end, or an old copy of it that was put back, is told from a whole one; and so is an
+ * index.
  */
 #ifndef MAILDIR_BASE_RECORD_H
 #define MAILDIR_BASE_RECORD_H
@@ -8,19 +12,16 @@
 
 struct mddir;
 
-/*
- * The record: the UIDVALIDITY and next UID that were last given out, in our lock file.  It tells a
- * uidlist that lost its end, or was replaced by an old one, from a whole one; and with the highest
- * modification sequence an index in the same way.
- */
 struct uid_record {
-	uint32_t validity, next; /* 0: there is none */
-	uint32_t recent;	 /* UIDs from here on were told to no IMAP session yet */
-	uint64_t modseq;	 /* the highest that was told, or about */
+	uint32_t validity, next; /* 0: there is no record */
+	uint32_t recent;	 /* no IMAP session was told of UIDs from here on */
+	uint64_t modseq;	 /* the highest that was told to a client, or close to it */
 };
+
+/* Reads the record, with or without the folder's lock.  A missing or unusable record is all zero.  -1: a read failed. */
 int uid_record_read(struct mddir *dir, struct uid_record *record_r);
+/* Writes the record, or its modification sequence alone, under the folder's lock.  -1: errno, also dir->unlocked. */
 int uid_record_write(struct mddir *dir, const struct uid_record *record);
-/* The modification sequence alone. */
 int uid_record_modseq(struct mddir *dir, uint64_t modseq);
 
 #endif

@@ -11,9 +11,12 @@
 
 #include "maildir/base/text.h"
 
-/* Large enough that a folder of 100,000 messages takes a hundred allocations, small for ten. */
+/* An arena begins with a small chunk, for a folder of ten messages; 100,000 messages take a hundred chunks. */
 #define CHUNK_FIRST 1024
 #define CHUNK_MAX   (64 * 1024)
+
+/* Members of an array that grows for the first time. */
+#define ARRAY_FIRST 16
 
 struct mdarena_chunk {
 	struct mdarena_chunk *next;
@@ -60,7 +63,7 @@ mdtext_add(struct mdtext *text, const void *data, size_t len)
 void
 mdtext_addf(struct mdtext *text, const char *format, ...)
 {
-	char line[512]; /* for numbers and short words; names go through mdtext_add */
+	char line[512];
 	va_list args;
 	int n;
 
@@ -78,6 +81,20 @@ mdtext_clear(struct mdtext *text)
 {
 	free(text->data);
 	memset(text, 0, sizeof(*text));
+}
+
+void *
+mdarray_grow(void *array, size_t *room, size_t count, size_t size)
+{
+	size_t wanted = *room == 0 ? ARRAY_FIRST : *room * 2;
+	void *grown;
+
+	if (count < *room)
+		return array;
+	grown = reallocarray(array, wanted, size);
+	if (grown != NULL)
+		*room = wanted;
+	return grown;
 }
 
 char *

@@ -1,5 +1,5 @@
 /*
- * text.h: memory that grows: a text being written, and a store of strings that are freed together.
+ * text.h: memory that grows: a text that is being written, an array, and strings that are freed together.
  */
 #ifndef MAILDIR_BASE_TEXT_H
 #define MAILDIR_BASE_TEXT_H
@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* A text under construction.  Once memory was short it stays failed; one check at the end is enough. */
+/* A text that is being written; all zero is an empty one.  When memory was short it stays failed: check once, at the end. */
 struct mdtext {
 	char *data;
 	size_t len, size;
@@ -15,7 +15,7 @@ struct mdtext {
 };
 
 void mdtext_add(struct mdtext *text, const void *data, size_t len);
-/* Room for so many octets more, which the caller writes and counts in len; NULL: memory was short. */
+/* Makes room for len octets more.  The caller writes them to the result and adds them to text->len.  NULL: ENOMEM. */
 char *mdtext_grow(struct mdtext *text, size_t len);
 static inline char *
 mdtext_room(struct mdtext *text, size_t len)
@@ -24,16 +24,23 @@ mdtext_room(struct mdtext *text, size_t len)
 		return mdtext_grow(text, len);
 	return text->data + text->len;
 }
+/* Adds numbers and short words, up to 511 octets; more makes the text fail. */
 void mdtext_addf(struct mdtext *text, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void mdtext_clear(struct mdtext *text);
 
-/* Strings that live as long as the arena; a zeroed one is empty. */
+/*
+ * Gives the array, of count members of that size, with room for one more; *room, the members that it has room for,
+ * begins as 0.  The array may have moved.  NULL: ENOMEM, and the array is as it was.
+ */
+void *mdarray_grow(void *array, size_t *room, size_t count, size_t size);
+
+/* Strings that live as long as the arena; all zero is an empty one. */
 struct mdarena {
 	struct mdarena_chunk *head;
 };
 
-/* A copy with a NUL behind it, or NULL with ENOMEM. */
+/* Copies a string of len octets, and adds a NUL.  NULL: ENOMEM. */
 char *mdarena_add(struct mdarena *arena, const char *string, size_t len);
 void mdarena_clear(struct mdarena *arena);
 

@@ -12,7 +12,7 @@
 #include "maildir/base/lock.h"
 #include "maildir/folder/folder.h"
 #include "maildir/folder/learn.h"
-#include "maildir/folder/source.h"
+#include "maildir/folder/reader.h"
 #include "maildir/index/index.h"
 #include "maildir/message/message.h"
 

@@ -3,7 +3,7 @@
  */
 #include "maildir_fixture.h"
 
-#include "maildir/folder/source.h"
+#include "maildir/folder/reader.h"
 #include "maildir/index/index_head.h"
 #include "maildir/index/index_texts.h"
 #include "maildir/message/message.h"

@@ -1,15 +1,22 @@
 /*
- * source.h: a message of a folder as a row of octets, for those who read messages and know no folder.
+ * reader.h: the octets of a message: its file is opened wherever it is now, and read as it goes over the wire.
  */
-#ifndef MAILDIR_FOLDER_SOURCE_H
-#define MAILDIR_FOLDER_SOURCE_H
+#ifndef MAILDIR_FOLDER_READER_H
+#define MAILDIR_FOLDER_READER_H
 
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "maildir/message/source.h"
 
+struct index_message;
 struct maildir_folder;
 struct maildir_reader;
+
+void message_notice(struct maildir_folder *folder, const struct index_message *message);
+ssize_t message_read(struct maildir *md, int fd, char *buf, size_t size);
+int reader_begin(
+    struct maildir_folder *folder, struct index_message *message, struct maildir_reader **r);
 
 struct folder_source {
 	struct source source; /* points at this struct, which must stay where it is */

@@ -26,6 +26,7 @@
 #include "maildir/folder/ids.h"
 #include "maildir/folder/folder.h"
 #include "maildir/folder/own.h"
+#include "maildir/folder/reader.h"
 #include "maildir/folder/scan.h"
 #include "maildir/folder/sync.h"
 #include "maildir/index/index.h"

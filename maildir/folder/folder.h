@@ -25,8 +25,6 @@
 /* As maildir_open, if usable says so of the directory; else errno is as usable left it. */
 int maildir_open_if(
     const char *path, const char *host, bool (*usable)(int fd), struct maildir **md_r);
-/* Whether to give up reading messages, after so many octets more: errno is ECANCELED then. */
-bool maildir_stopped(struct maildir *md, size_t work);
 /* The nearest time in the years 0 to 9999. */
 time_t maildir_calendar(int64_t time);
 /* Which directory a message's file is in. */
@@ -130,12 +128,6 @@ enum {
 };
 unsigned folder_look(struct maildir_folder *folder);
 
-/* The size of the file that is being read. */
-uint64_t reader_file_size(const struct maildir_reader *reader);
-
-/* How many LF in data have no CR before them; *after_cr carries over from piece to piece. */
-uint64_t wire_added(const char *data, size_t len, bool *after_cr);
-
 /* The message of that UID, with its file's name; -1: ENOENT, or EIO when the index is damaged, and cannot say. */
 struct index_message;
 int message_find(struct maildir_folder *folder, uint32_t uid, struct index_message *message_r);
@@ -144,9 +136,6 @@ int message_find(struct maildir_folder *folder, uint32_t uid, struct index_messa
  * The list may be another after.
  */
 int message_locate(struct maildir_folder *folder, uint32_t uid, struct index_message *message_r);
-/* Opens its file, wherever it is now.  -1: errno as maildir_size. */
-struct stat;
-int message_open(struct maildir_folder *folder, struct index_message *message, struct stat *st_r);
 /* It has another name in cur/ now, and the flags that it says: into the index, in a batch. */
 int message_renamed(
     struct maildir_folder *folder, const struct index_message *message, const char *name);

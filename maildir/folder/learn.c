@@ -337,7 +337,7 @@ facts_load(
 	folder_source_init(&source, folder, uid);
 	r = summary_read(&source.source, head_only, &facts);
 	if (r == 0)
-		l->file_size = folder_source_file_size(&source);
+		l->file_size = reader_file_size(source.reader);
 	folder_source_close(&source);
 	if (r < 0)
 		return -1;

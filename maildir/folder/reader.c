@@ -2,9 +2,9 @@
  * reader.c: the octets of a message as they go over the wire.
  * Runs as: mail user.
  *
- * Files hold lines that end in LF or CRLF, or both in one message; the wire has CRLF.  A bare LF
- * becomes CRLF; CRLF and a CR alone stay.  The size that is announced and the octets that are read
- * follow the same rule, and end where the file ended when it was opened.
+ * Lines of a file end in LF or CRLF, or both in one message; lines on the wire end in CRLF.  A bare LF becomes CRLF;
+ * CRLF stays, and so does a CR alone.  The size that is announced (sizes.c) follows the same rule.  Both end where the
+ * file ended when it was opened.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -20,27 +20,26 @@
 #include "maildir/message/mime.h"
 #include "maildir/message/search.h"
 
-/* How often a message that others rename is looked for before we give up. */
+/* How often we look for a message that other programs rename before we give up. */
 #define OPEN_TRIES 8
 
-/* Octets that are read, or looked at, between two questions whether to stop: a few ms. */
+/* Octets that are read or looked at between two calls of stop: a few ms. */
 #define STOP_WORK (8 * 1024 * 1024)
 
 struct maildir_reader {
 	struct maildir *md;
 	int fd;
 	uint64_t size;	/* octets of the file */
-	uint64_t left;	/* of them not read yet */
-	size_t at, len; /* of data */
-	bool after_cr;	/* the last octet given was CR */
-	bool owe_lf;	/* CR of a bare LF was given, LF is next */
+	uint64_t left;	/* octets that were not read yet */
+	size_t at, len; /* of data: the next octet, and where it ends */
+	bool after_cr;	/* the last octet that was given is CR */
 	char data[READ_SIZE];
 };
 
 bool
-maildir_stopped(struct maildir *md, size_t work)
+maildir_stopped(struct maildir *md, size_t octets)
 {
-	md->work += work;
+	md->work += octets;
 	if (md->work >= STOP_WORK && !md->stopped) {
 		md->work = 0;
 		md->stopped = md->stop != NULL && md->stop(md->stop_ctx);
@@ -59,33 +58,31 @@ maildir_on_stop(struct maildir *md, bool (*stop)(void *ctx), void *ctx)
 	md->stopped = false;
 }
 
-/* Tells of a message that cannot be read, once. */
+/* --- the file --- */
+
 void
 message_notice(struct maildir_folder *folder, const struct index_message *message)
 {
 	struct index_learned learned;
 	struct maildir_blame blame;
-	int saved = errno;
+	uint32_t uid = message->record.uid;
+	int error = errno;
 
-	if (errno == ENOENT || errno == ECANCELED ||
-	    (message->record.known & INDEX_UNREADABLE) != 0)
+	if (error == ENOENT || error == ECANCELED ||
+	    (message->record.known & INDEX_UNREADABLE) != 0 ||
+	    (learn_recall(folder, uid, &learned) && (learned.known & INDEX_UNREADABLE) != 0))
 		return;
-	if (learn_recall(folder, message->record.uid, &learned) &&
-	    (learned.known & INDEX_UNREADABLE) != 0)
-		return;
-	/* Below a directory without rights: the file is not what stands in the way. */
-	if (!maildir_blame_message(folder, message->record.uid, &blame)) {
-		errno = saved;
-		return;
+	/* If the file cannot even be found, a directory above it lacks rights, and the file is not to blame. */
+	if (maildir_blame_message(folder, uid, &blame)) {
+		root_notice(folder->home.md,
+		    "%s: message %u (%s) cannot be read: %s; owner %u, mode %04o, path %s",
+		    folder->home.name, uid, index_name(message), strerror(error), blame.owner,
+		    blame.mode, blame.path);
+		/* An error that passes says nothing about the message. */
+		if (error != EMFILE && error != ENFILE && error != ENOMEM)
+			learn_unreadable(folder, uid);
 	}
-	root_notice(folder->home.md,
-	    "%s: message %u (%s) cannot be read: %s; owner %u, mode %04o, path %s",
-	    folder->home.name, message->record.uid, index_name(message), strerror(saved),
-	    blame.owner, blame.mode, blame.path);
-	/* What passes is no fact about the message. */
-	if (saved != EMFILE && saved != ENFILE && saved != ENOMEM)
-		learn_unreadable(folder, message->record.uid);
-	errno = saved;
+	errno = error;
 }
 
 int
@@ -110,6 +107,14 @@ message_open(struct maildir_folder *folder, struct index_message *message, struc
 	return -1;
 }
 
+ssize_t
+message_read(struct maildir *md, int fd, char *buf, uint64_t left)
+{
+	if (maildir_stopped(md, left < READ_SIZE ? (size_t)left : READ_SIZE))
+		return -1;
+	return file_read_piece(fd, buf, left);
+}
+
 uint64_t
 wire_added(const char *data, size_t len, bool *after_cr)
 {
@@ -130,44 +135,30 @@ wire_added(const char *data, size_t len, bool *after_cr)
 	return count;
 }
 
-ssize_t
-message_read(struct maildir *md, int fd, char *buf, size_t size)
-{
-	ssize_t n;
-
-	if (maildir_stopped(md, size))
-		return -1;
-	do {
-		n = read(fd, buf, size);
-	} while (n < 0 && errno == EINTR);
-	return n;
-}
-
-/* --- reading --- */
+/* --- a reader --- */
 
 int
-reader_begin(
-    struct maildir_folder *folder, struct index_message *message, struct maildir_reader **r)
+reader_new(
+    struct maildir_folder *folder, struct index_message *message, struct maildir_reader **reader_r)
 {
 	struct maildir_reader *reader;
 	struct stat st;
 	int fd = message_open(folder, message, &st);
 
-	*r = NULL;
+	*reader_r = NULL;
 	if (fd < 0)
 		return -1;
 	reader = malloc(sizeof(*reader));
 	if (reader == NULL) {
-		close(fd);
-		errno = ENOMEM;
+		close_keeping_errno(fd);
 		return -1;
 	}
 	reader->md = folder->home.md;
 	reader->fd = fd;
 	reader->size = reader->left = (uint64_t)st.st_size;
 	reader->at = reader->len = 0;
-	reader->after_cr = reader->owe_lf = false;
-	*r = reader;
+	reader->after_cr = false;
+	*reader_r = reader;
 	return 0;
 }
 
@@ -183,21 +174,16 @@ maildir_reader_open(struct maildir_folder *folder, uint32_t uid, struct maildir_
 		folder->ahead = NULL;
 		return 0;
 	}
-	if (message_find(folder, uid, &message) < 0)
-		return -1;
-	return reader_begin(folder, &message, r);
+	return message_find(folder, uid, &message) < 0 ? -1 : reader_new(folder, &message, r);
 }
 
 void
-maildir_reader_close(struct maildir_reader **readerp)
+maildir_reader_close(struct maildir_reader **reader)
 {
-	struct maildir_reader *reader = *readerp;
-
-	*readerp = NULL;
-	if (reader == NULL)
-		return;
-	close(reader->fd);
-	free(reader);
+	if (*reader != NULL)
+		close_keeping_errno((*reader)->fd);
+	free(*reader);
+	*reader = NULL;
 }
 
 uint64_t
@@ -206,32 +192,9 @@ reader_file_size(const struct maildir_reader *reader)
 	return reader->size;
 }
 
-/* The next part of the file.  1, 0 at the end, -1. */
-static int
-reader_fill(struct maildir_reader *reader)
-{
-	size_t size = sizeof(reader->data);
-	ssize_t n;
-
-	if (reader->left == 0)
-		return 0;
-	if (reader->left < size)
-		size = (size_t)reader->left;
-	n = message_read(reader->md, reader->fd, reader->data, size);
-	if (n <= 0) {
-		if (n == 0)
-			errno = EIO; /* shortened underneath; what was announced cannot be kept */
-		return -1;
-	}
-	reader->at = 0;
-	reader->len = (size_t)n;
-	reader->left -= (uint64_t)n;
-	return 1;
-}
-
 /*
- * Copies what there is and fits, line by line, with CRs where they are missing; the result is how many
- * octets that gave.  Where a CR was the last that fitted its LF is owed.
+ * Copies what fits of the data, line by line, with CRs where they are missing, and returns how many octets that gave.
+ * When a CR was the last octet that fitted, its LF comes next, after a CR like any other.
  */
 static size_t
 reader_convert(struct maildir_reader *reader, char *out, size_t size)
@@ -253,11 +216,11 @@ reader_convert(struct maildir_reader *reader, char *out, size_t size)
 		}
 		if (newline == NULL)
 			break;
-		if (!after_cr)
+		if (!after_cr) {
 			out[n++] = '\r';
-		if (n == size) {
-			reader->owe_lf = true;
-			break;
+			after_cr = true;
+			if (n == size)
+				break;
 		}
 		out[n++] = '\n';
 		after_cr = false;
@@ -275,20 +238,18 @@ maildir_reader_read(struct maildir_reader *reader, void *buf, size_t size)
 	size_t n = 0;
 
 	while (n < size) {
-		if (reader->owe_lf) {
-			out[n++] = '\n';
-			reader->owe_lf = reader->after_cr = false;
-			reader->at++;
-			continue;
-		}
 		if (reader->at == reader->len) {
-			/* What there is first; an error is told when asked again. */
-			int r = n > 0 ? 0 : reader_fill(reader);
+			ssize_t piece;
 
-			if (r < 0)
-				return -1;
-			if (r == 0)
+			/* If there is an error it comes with the next call. */
+			if (n > 0 || reader->left == 0)
 				break;
+			piece = message_read(reader->md, reader->fd, reader->data, reader->left);
+			if (piece < 0)
+				return -1;
+			reader->at = 0;
+			reader->len = (size_t)piece;
+			reader->left -= (uint64_t)piece;
 		}
 		n += reader_convert(reader, out + n, size - n);
 	}
@@ -313,16 +274,21 @@ maildir_reader_skip(struct maildir_reader *reader, uint64_t octets)
 
 /* --- for message/ --- */
 
+static int
+source_open(struct folder_source *source)
+{
+	if (source->reader != NULL)
+		return 0;
+	source->position = 0;
+	return maildir_reader_open(source->folder, source->uid, &source->reader);
+}
+
 static ssize_t
 source_read(void *ctx, void *buf, size_t size)
 {
 	struct folder_source *source = ctx;
-	ssize_t n;
+	ssize_t n = source_open(source) < 0 ? -1 : maildir_reader_read(source->reader, buf, size);
 
-	if (source->reader == NULL &&
-	    maildir_reader_open(source->folder, source->uid, &source->reader) < 0)
-		return -1;
-	n = maildir_reader_read(source->reader, buf, size);
 	if (n > 0)
 		source->position += (uint64_t)n;
 	return n;
@@ -333,14 +299,10 @@ source_seek(void *ctx, uint64_t at)
 {
 	struct folder_source *source = ctx;
 
-	if (source->reader != NULL && source->position > at)
+	if (source->position > at)
 		maildir_reader_close(&source->reader);
-	if (source->reader == NULL) {
-		source->position = 0;
-		if (maildir_reader_open(source->folder, source->uid, &source->reader) < 0)
-			return -1;
-	}
-	if (source->position < at && maildir_reader_skip(source->reader, at - source->position) < 0)
+	if (source_open(source) < 0 || (source->position < at && maildir_reader_skip(source->reader,
+								     at - source->position) < 0))
 		return -1;
 	source->position = at;
 	return 0;
@@ -364,19 +326,10 @@ folder_source_init(struct folder_source *source, struct maildir_folder *folder, 
 	};
 }
 
-uint64_t
-folder_source_file_size(const struct folder_source *source)
-{
-	return reader_file_size(source->reader);
-}
-
 void
 folder_source_close(struct folder_source *source)
 {
-	int saved = errno;
-
 	maildir_reader_close(&source->reader);
-	errno = saved;
 }
 
 int

@@ -1,6 +1,8 @@
 /*
  * sizes.c: how many octets a message has on the wire, and its dates.
  * Runs as: mail user.
+ *
+ * The index remembers both.  A size that another program has found (INDEX_HEARSAY) is compared with the file first.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,31 +15,28 @@
 #include "maildir/folder/reader.h"
 #include "maildir/index/index.h"
 
-/* How often a message that others rename is looked for before we give up. */
-#define OPEN_TRIES 8
+/* How often we look for a message that other programs rename before we give up. */
+#define STAT_TRIES 8
 
-/* Reads the message to find its size. */
+/* Reads all of the message to find its size.  learned_r: its known, size and wire are set. */
 static int
 message_measure(
-    struct maildir_folder *folder, struct index_message *message, struct index_learned *learned)
+    struct maildir_folder *folder, struct index_message *message, struct index_learned *learned_r)
 {
 	char *buffer = folder->home.md->buffer, last = 0;
 	bool after_cr = false;
 	uint64_t wire, left;
 	struct stat st;
-	int fd = message_open(folder, message, &st), saved;
+	int fd = message_open(folder, message, &st);
 
 	if (fd < 0)
 		return -1;
 	wire = left = (uint64_t)st.st_size;
 	while (left > 0) {
-		ssize_t n = message_read(
-		    folder->home.md, fd, buffer, left < READ_SIZE ? (size_t)left : READ_SIZE);
+		ssize_t n = message_read(folder->home.md, fd, buffer, left);
 
-		if (n <= 0) {
-			saved = n == 0 ? EIO : errno; /* shortened while we read */
-			close(fd);
-			errno = saved;
+		if (n < 0) {
+			close_keeping_errno(fd);
 			message_notice(folder, message);
 			return -1;
 		}
@@ -46,75 +45,76 @@ message_measure(
 		left -= (uint64_t)n;
 	}
 	close(fd);
-	learned->size = (uint64_t)st.st_size;
-	learned->wire = wire;
-	learned->known = INDEX_SIZES | (last == '\n' ? INDEX_LINE_END : 0);
+	learned_r->size = (uint64_t)st.st_size;
+	learned_r->wire = wire;
+	learned_r->known = INDEX_SIZES | (last == '\n' ? INDEX_LINE_END : 0);
 	return 0;
 }
 
-/* The size is known, but not from us; and Dovecot does not say whether the last line ended. */
+/*
+ * Whether the file has that size and ends in LF: 0, or 1 if not.  Dovecot says nothing about the last line, so another
+ * end means that the message has to be read.
+ */
 static int
-message_look_at_end(struct maildir_folder *folder, struct index_message *message)
+message_ends_in_line(struct maildir_folder *folder, struct index_message *message, uint64_t size)
 {
 	struct stat st;
 	char last = 0;
-	int fd = message_open(folder, message, &st);
+	int fd = message_open(folder, message, &st), r = 1;
 
 	if (fd < 0)
 		return -1;
-	if ((uint64_t)st.st_size != message->record.size || st.st_size == 0 ||
-	    pread(fd, &last, 1, st.st_size - 1) != 1 || last != '\n') {
-		close(fd);
-		return 1;
-	}
+	if ((uint64_t)st.st_size == size && size > 0 && pread(fd, &last, 1, st.st_size - 1) == 1 &&
+	    last == '\n')
+		r = 0;
 	close(fd);
-	return 0;
+	return r;
 }
 
-/* What the index has of the size; whether that can be given as it is. */
+/* Takes the size from the index.  Returns false if it has none that can be given as it is. */
 static bool
-record_sizes(const struct index_record *record, struct index_learned *learned)
+record_sizes(const struct index_record *record, struct index_learned *learned_r)
 {
-	*learned = (struct index_learned){.uid = record->uid,
+	*learned_r = (struct index_learned){.uid = record->uid,
 	    .size = record->size,
 	    .wire = record->wire,
 	    .known = record->known & (INDEX_SIZES | INDEX_LINE_END)};
 	return (record->known & (INDEX_SIZES | INDEX_HEARSAY | INDEX_UNREADABLE)) == INDEX_SIZES;
 }
 
-/* Whether what is remembered of the size can be given: 1, it must be read. */
+/* The size of a message that the index does not know for sure. */
 static int
-message_remembered(
+message_find_size(
     struct maildir_folder *folder, struct index_message *message, struct index_learned *learned)
 {
-	const struct index_record *record = &message->record;
-	int r;
+	const unsigned known = message->record.known & (INDEX_SIZES | INDEX_UNREADABLE);
+	int r =
+	    known != INDEX_SIZES ? 1 : message_ends_in_line(folder, message, message->record.size);
 
-	if (record_sizes(record, learned))
-		return 0;
-	if ((record->known & INDEX_SIZES) == 0 || (record->known & INDEX_UNREADABLE) != 0)
-		return 1;
-	r = message_look_at_end(folder, message);
-	if (r == 0) {
+	if (r < 0)
+		return -1;
+	if (r == 0)
 		learned->known |= INDEX_LINE_END;
-		learn(folder, learned);
-	}
-	return r;
+	else if (learn_expects_all(folder))
+		return learn_all(folder, message->record.uid, learned);
+	else if (message_measure(folder, message, learned) < 0)
+		return -1;
+	learn(folder, learned);
+	return 0;
 }
 
-/* By reading the message, as a whole when all of it will be asked for. */
-static int
-message_learn_size(
-    struct maildir_folder *folder, struct index_message *message, struct index_learned *learned)
+/* What this session has found of the size and not put into the index yet. */
+static bool
+recall_sizes(const struct maildir_folder *folder, uint32_t uid, struct index_learned *learned_r)
 {
-	int r;
+	return learn_recall(folder, uid, learned_r) && (learned_r->known & INDEX_SIZES) != 0;
+}
 
-	if (learn_expects_all(folder))
-		return learn_all(folder, message->record.uid, learned);
-	r = message_measure(folder, message, learned);
-	if (r == 0)
-		learn(folder, learned);
-	return r;
+static void
+give_size(const struct index_learned *learned, uint64_t *octets_r, bool *newline_r)
+{
+	*octets_r = learned->wire;
+	*newline_r = (learned->known & INDEX_LINE_END) != 0;
 }
 
 int
@@ -122,21 +122,60 @@ maildir_size(struct maildir_folder *folder, uint32_t uid, uint64_t *octets_r, bo
 {
 	struct index_message message;
 	struct index_learned learned;
-	int r = 0;
 
-	if (!learn_recall(folder, uid, &learned) || (learned.known & INDEX_SIZES) == 0) {
-		r = message_find(folder, uid, &message);
-		if (r == 0)
-			r = message_remembered(folder, &message, &learned);
-		if (r > 0)
-			r = message_learn_size(folder, &message, &learned);
+	if (!recall_sizes(folder, uid, &learned)) {
+		if (message_find(folder, uid, &message) < 0)
+			return -1;
+		if (!record_sizes(&message.record, &learned) &&
+		    message_find_size(folder, &message, &learned) < 0)
+			return -1;
 	}
-	if (r < 0)
-		return -1;
-	*octets_r = learned.wire;
-	*newline_r = (learned.known & INDEX_LINE_END) != 0;
+	give_size(&learned, octets_r, newline_r);
 	return 0;
 }
+
+/* The file is not the one whose size is remembered. */
+static int
+measure_other_file(
+    struct maildir_folder *folder, struct index_message *message, struct index_learned *learned)
+{
+	*learned = (struct index_learned){.uid = message->record.uid};
+	if (message_measure(folder, message, learned) < 0)
+		return -1;
+	learned->known |= INDEX_OTHER;
+	learn(folder, learned);
+	return 0;
+}
+
+/* A remembered size is true if the file has the remembered octets.  The file stays open, for the caller reads it next. */
+int
+maildir_exact_size(struct maildir_folder *folder, uint32_t uid, uint64_t *octets_r, bool *newline_r)
+{
+	struct index_message message;
+	struct index_learned learned;
+	struct maildir_reader *reader;
+
+	maildir_reader_close(&folder->ahead);
+	if (message_find(folder, uid, &message) < 0)
+		return -1;
+	if (!recall_sizes(folder, uid, &learned) && !record_sizes(&message.record, &learned))
+		return maildir_size(folder, uid, octets_r, newline_r);
+	if (reader_new(folder, &message, &reader) < 0)
+		return -1;
+	if (reader_file_size(reader) == learned.size) {
+		folder->ahead = reader;
+		folder->ahead_uid = uid;
+		folder->ahead_validity = maildir_uidvalidity(folder);
+	} else {
+		maildir_reader_close(&reader);
+		if (measure_other_file(folder, &message, &learned) < 0)
+			return -1;
+	}
+	give_size(&learned, octets_r, newline_r);
+	return 0;
+}
+
+/* --- dates --- */
 
 time_t
 maildir_calendar(int64_t time)
@@ -146,7 +185,7 @@ maildir_calendar(int64_t time)
 	return (time_t)(time < first ? first : time > last ? last : time);
 }
 
-/* The file's times are asked for once: what INTERNALDATE was told stays. */
+/* The index keeps the file's time as it was when a client first asked: an INTERNALDATE does not change. */
 int
 maildir_date(struct maildir_folder *folder, uint32_t uid, time_t *date_r)
 {
@@ -159,7 +198,7 @@ maildir_date(struct maildir_folder *folder, uint32_t uid, time_t *date_r)
 		*date_r = maildir_calendar(message.record.date);
 		return 0;
 	}
-	for (int tries = 0; tries < OPEN_TRIES; tries++) {
+	for (int tries = 0; tries < STAT_TRIES; tries++) {
 		int dir = folder_dir(folder, message.record.dir);
 
 		if (dir < 0)
@@ -187,49 +226,4 @@ maildir_save_date(struct maildir_folder *folder, uint32_t uid, time_t *date_r)
 	if (message_find(folder, uid, &message) < 0)
 		return -1;
 	return name_save_date(index_name(&message), date_r) ? 0 : maildir_date(folder, uid, date_r);
-}
-
-/* Another file is there than what is remembered was found in. */
-static int
-measure_anew(struct maildir_folder *folder, uint32_t uid, struct index_learned *learned)
-{
-	struct index_message message;
-
-	*learned = (struct index_learned){.uid = uid};
-	if (message_find(folder, uid, &message) < 0 ||
-	    message_measure(folder, &message, learned) < 0)
-		return -1;
-	learned->known |= INDEX_OTHER;
-	learn(folder, learned);
-	return 0;
-}
-
-/* What is remembered is true of a file of that size: it is opened, and stays so for who reads it. */
-int
-maildir_exact_size(struct maildir_folder *folder, uint32_t uid, uint64_t *octets_r, bool *newline_r)
-{
-	struct index_message message;
-	struct index_learned learned;
-	struct maildir_reader *reader;
-
-	maildir_reader_close(&folder->ahead);
-	if (message_find(folder, uid, &message) < 0)
-		return -1;
-	if ((!learn_recall(folder, uid, &learned) || (learned.known & INDEX_SIZES) == 0) &&
-	    !record_sizes(&message.record, &learned))
-		return maildir_size(folder, uid, octets_r, newline_r);
-	if (reader_begin(folder, &message, &reader) < 0)
-		return -1;
-	if (reader_file_size(reader) == learned.size) {
-		folder->ahead = reader;
-		folder->ahead_uid = uid;
-		folder->ahead_validity = maildir_uidvalidity(folder);
-	} else {
-		maildir_reader_close(&reader);
-		if (measure_anew(folder, uid, &learned) < 0)
-			return -1;
-	}
-	*octets_r = learned.wire;
-	*newline_r = (learned.known & INDEX_LINE_END) != 0;
-	return 0;
 }

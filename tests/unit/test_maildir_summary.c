@@ -19,7 +19,7 @@ facts_of(struct fixture *f, bool head_only, struct summary *facts_r)
 
 	folder_source_init(&source, f->inbox, 1);
 	assert_int_equal(summary_read(&source.source, head_only, facts_r), 0);
-	size = folder_source_file_size(&source);
+	size = reader_file_size(source.reader);
 	folder_source_close(&source);
 	return size;
 }

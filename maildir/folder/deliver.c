@@ -1,30 +1,24 @@
 /*
- * deliver.c: new messages in a folder: written to tmp/, moved to cur/ together, numbered.
+ * deliver.c: a set of new messages comes into a folder: all of them or none.
  * Runs as: mail user.
  *
- * A message is complete and on disk (fsync) in tmp/ before it gets a name in cur/; so whoever looks
- * finds it whole or not at all, wherever we die.  What is left in tmp/ then is nobody's mail.  The
- * names in cur/ are given under the folder's lock and Dovecot's lock file, and these are held until
- * the UIDs are on disk: no other session numbers one part of a set before the rest is there.  If that
- * fails every file of the set is removed again.
+ * A message is complete and on the disk (fsync) in tmp/ before it gets a name in cur/.  So others see it whole or not
+ * at all, wherever this process dies; what it leaves in tmp/ then is nobody's mail.  The set gets its names in cur/
+ * under the folder's lock and Dovecot's lock file, and we hold both until the UIDs are on the disk: no other session
+ * gives UIDs to a part of the set.  If the commit fails every file of the set is removed.
  *
- * A link to the file of a message that is there already is complete as soon as it is made, and is on disk
- * when the directory is: it needs no tmp/.  So those are made under the locks, one call for each.
+ * A link to the file of another message is complete as soon as it is made, and is on the disk when the directory is.
+ * It needs no tmp/, so commit makes links straight in cur/, by one call each.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "maildir/base/lock.h"
 #include "maildir/folder/deliver.h"
 #include "maildir/folder/deliver_fill.h"
-#include "maildir/folder/ids.h"
 #include "maildir/folder/folder.h"
 #include "maildir/folder/own.h"
-#include "maildir/folder/reader.h"
 #include "maildir/folder/scan.h"
 #include "maildir/folder/sync.h"
 #include "maildir/index/index.h"
@@ -49,9 +43,9 @@ maildir_delivery_begin(struct maildir_folder *folder, struct maildir_delivery **
 	return 0;
 }
 
-/* --- the end --- */
+/* --- undoing --- */
 
-/* One that another program has renamed already. */
+/* Removes a message that another program has renamed already. */
 static void
 remove_by_base(struct maildir_folder *folder, const struct delivered *message)
 {
@@ -67,7 +61,7 @@ remove_by_base(struct maildir_folder *folder, const struct delivered *message)
 	scan_clear(&scan);
 }
 
-/* Nothing of the set stays in the folder. */
+/* Removes what is in the folder of the set.  errno stays as it was. */
 static void
 set_remove(struct maildir_delivery *d)
 {
@@ -85,7 +79,9 @@ set_remove(struct maildir_delivery *d)
 	errno = saved;
 }
 
-/* Whatever is the matter with one, maildir_delivery_copy will find out: it waits for no lock here. */
+/* --- committing --- */
+
+/* ESTALE if a copy may do: maildir_delivery_copy looks for the original, for which there is no time under the locks. */
 static int
 delivered_link(struct maildir_delivery *d, const struct delivered *message)
 {
@@ -99,32 +95,27 @@ delivered_link(struct maildir_delivery *d, const struct delivered *message)
 	return -1;
 }
 
-static int
-delivered_move(struct maildir_delivery *d, const struct delivered *message)
-{
-	char base[NAME_SIZE];
-
-	delivered_base(message, base);
-	return file_move(d->tmp, base, d->folder->dir[ENTRY_CUR], message->name);
-}
-
+/* Puts all files into cur/, and that on the disk. */
 static int
 set_move(struct maildir_delivery *d)
 {
-	struct maildir_folder *folder = d->folder;
+	int cur = d->folder->dir[ENTRY_CUR], r = 0;
+	char base[NAME_SIZE];
 
 	for (size_t i = 0; i < d->set.count; i++) {
 		struct delivered *message = &d->set.message[i];
 
-		if ((message->source != NULL ? delivered_link(d, message)
-					     : delivered_move(d, message)) < 0)
+		delivered_base(message, base);
+		r = message->source != NULL ? delivered_link(d, message)
+					    : file_move(d->tmp, base, cur, message->name);
+		if (r < 0)
 			return -1;
 		message->moved = true;
 	}
-	return fsync(folder->dir[ENTRY_CUR]);
+	return fsync(cur);
 }
 
-/* What is no letter: on disk before the messages have UIDs. */
+/* Writes the keywords that are no letters of file names: to the disk before the messages have UIDs. */
 static int
 set_keywords(struct maildir_delivery *d)
 {
@@ -147,7 +138,7 @@ set_keywords(struct maildir_delivery *d)
 	return r;
 }
 
-/* Under both locks. */
+/* Commits under both locks. */
 static int
 commit_locked(struct maildir_delivery *d)
 {
@@ -211,19 +202,16 @@ maildir_delivery_end(struct maildir_delivery **delivery)
 	*delivery = NULL;
 	if (d == NULL)
 		return;
-	if (d->fd >= 0)
-		close(d->fd);
+	close_keeping_errno(d->fd);
 	for (size_t i = 0; i < d->set.count; i++) {
 		struct delivered *message = &d->set.message[i];
 
 		delivered_base(message, base);
 		if (!message->moved && message->source == NULL)
-			(void)unlinkat(d->tmp, base, 0);
-		free(message->name);
-		free(message->source);
-		free(message->guid);
+			unlink_keeping_errno(d->tmp, base);
+		delivered_clear(message);
 	}
-	close(d->tmp);
+	close_keeping_errno(d->tmp);
 	free(d->set.message);
 	free(d->uids);
 	free(d);

@@ -1,9 +1,9 @@
 /*
- * deliver_fill.c: the messages of a delivery: written by a client, or copied from another folder.
+ * deliver_fill.c: the messages of a delivery: written by a client, copied or linked from a folder.
  * Runs as: mail user.
  *
- * A file holds LF where the client sent CRLF.  A CR before CRLF stays, with the CRLF behind it as it
- * is: then message.c gives back exactly what came, for all but bare LFs.
+ * A file holds LF where the client sent CRLF.  A CR before CRLF stays, and that CRLF as well: then reader.c gives back
+ * exactly what came, except for bare LFs.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,24 +12,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "maildir/base/lock.h"
 #include "maildir/folder/deliver_fill.h"
-#include "maildir/folder/ids.h"
 #include "maildir/folder/folder.h"
-#include "maildir/folder/own.h"
+#include "maildir/folder/ids.h"
 #include "maildir/folder/reader.h"
-#include "maildir/folder/scan.h"
-#include "maildir/folder/sync.h"
 #include "maildir/index/index.h"
-#include "maildir/uids/keywords.h"
 
-/* A name is new; should it exist all the same, the next is. */
+/* Names are unique; if one exists all the same we take the next. */
 #define NAME_TRIES 10
 
 /* How often another program may rename a message between our look and our link. */
 #define COPY_TRIES 16
 
-/* Remembers why the set cannot be committed. */
 int
 delivery_fail(struct maildir_delivery *d)
 {
@@ -38,7 +32,6 @@ delivery_fail(struct maildir_delivery *d)
 	return -1;
 }
 
-/* The base name of a message, as it is called in tmp/. */
 void
 delivered_base(const struct delivered *message, char base_r[NAME_SIZE])
 {
@@ -46,57 +39,93 @@ delivered_base(const struct delivered *message, char base_r[NAME_SIZE])
 	base_r[message->base_len] = '\0';
 }
 
-/* A new member of the set with a name that nobody has; it counts from set.count++ on. */
+void
+delivered_clear(struct delivered *message)
+{
+	free(message->name);
+	free(message->source);
+	free(message->guid);
+}
+
+/* --- the set --- */
+
 static struct delivered *
-delivery_add(struct maildir_delivery *d, uint32_t flags, uint64_t keywords, char base_r[NAME_SIZE])
+delivery_last(const struct maildir_delivery *d)
+{
+	return &d->set.message[d->set.count - 1];
+}
+
+/* Adds a message with a new name.  NULL: ENOMEM, ENAMETOOLONG. */
+static struct delivered *
+delivery_add(struct maildir_delivery *d, uint32_t flags, uint64_t keywords)
 {
 	const struct mdname_change change = {.add = flags, .add_keywords = (uint32_t)keywords};
 	struct maildir *md = d->folder->home.md;
-	struct delivered *message;
+	struct delivered *message =
+	    mdarray_grow(d->set.message, &d->room, d->set.count, sizeof(*message));
 	char plain[NAME_SIZE], name[NAME_SIZE];
 
-	if (d->set.count == d->room) {
-		size_t room = d->room == 0 ? 4 : d->room * 2;
-
-		message = reallocarray(d->set.message, room, sizeof(*message));
-		if (message == NULL)
-			return NULL;
-		d->set.message = message;
-		d->room = room;
-	}
+	if (message == NULL)
+		return NULL;
+	d->set.message = message;
 	if (mdname_unique(md->host, ++md->unique, "", plain) < 0 ||
 	    mdname_apply(plain, &change, name) < 0)
 		return NULL;
 	message = &d->set.message[d->set.count];
-	memset(message, 0, sizeof(*message));
-	message->name = strdup(name);
+	*message = (struct delivered){
+	    .name = strdup(name), .base_len = mdname_base(name), .keywords = keywords};
 	if (message->name == NULL)
 		return NULL;
-	message->base_len = mdname_base(name);
-	message->keywords = keywords;
-	delivered_base(message, base_r);
+	d->set.count++;
 	return message;
 }
 
-/* The file of a new message in tmp/, which is d->set.count - 1 then. */
+/* Takes the last message out of the set; its file, if it has one, stays.  errno stays as it was. */
+static void
+delivery_forget_last(struct maildir_delivery *d)
+{
+	int saved = errno;
+
+	delivered_clear(delivery_last(d));
+	d->set.count--;
+	errno = saved;
+}
+
+/* The same, and removes its file from tmp/. */
+static void
+delivery_drop_last(struct maildir_delivery *d)
+{
+	char base[NAME_SIZE];
+
+	delivered_base(delivery_last(d), base);
+	if (delivery_last(d)->source == NULL)
+		unlink_keeping_errno(d->tmp, base);
+	delivery_forget_last(d);
+}
+
+/*
+ * Adds a message and makes its file in tmp/.  If name is NULL the file is new, and its descriptor is the result.
+ * Otherwise the file is a link to name in the directory dir, and the result is 0.
+ */
 static int
-delivery_create(struct maildir_delivery *d, uint32_t flags, uint64_t keywords)
+delivery_create(
+    struct maildir_delivery *d, uint32_t flags, uint64_t keywords, int dir, const char *name)
 {
 	const int create = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
 	char base[NAME_SIZE];
 
 	for (int tries = 0; tries < NAME_TRIES; tries++) {
-		struct delivered *message = delivery_add(d, flags, keywords, base);
-		int fd;
+		struct delivered *message = delivery_add(d, flags, keywords);
+		int r;
 
 		if (message == NULL)
 			return -1;
-		fd = openat(d->tmp, base, create, 0600);
-		if (fd >= 0) {
-			d->set.count++;
-			return fd;
-		}
-		free(message->name);
+		delivered_base(message, base);
+		r = name == NULL ? openat(d->tmp, base, create, 0600)
+				 : linkat(dir, name, d->tmp, base, 0);
+		if (r >= 0)
+			return r;
+		delivery_forget_last(d);
 		if (errno != EEXIST)
 			return -1;
 	}
@@ -105,13 +134,7 @@ delivery_create(struct maildir_delivery *d, uint32_t flags, uint64_t keywords)
 
 /* --- writing --- */
 
-static struct delivered *
-delivery_last(const struct maildir_delivery *d)
-{
-	return &d->set.message[d->set.count - 1];
-}
-
-/* Octets as they are to be in the file, counted. */
+/* Writes octets as they are to be in the file, and counts them. */
 static int
 delivery_put(struct maildir_delivery *d, int fd, const char *data, size_t len)
 {
@@ -127,32 +150,28 @@ delivery_put(struct maildir_delivery *d, int fd, const char *data, size_t len)
 	return 0;
 }
 
-/* Closes a message's file: it is on disk. */
+/* Closes a message's file.  0: it has its date, and is on the disk. */
 static int
 delivery_close(struct maildir_delivery *d, int fd, const struct timespec *date)
 {
 	const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, *date};
 	struct stat st;
-	int r = 0, saved;
 
-	if (futimens(fd, times) < 0 || fsync(fd) < 0 || fstat(fd, &st) < 0)
-		r = -1;
-	else if (st.st_mtime != date->tv_sec || maildir_calendar(date->tv_sec) != date->tv_sec)
-		d->date_lost = true;
-	saved = errno;
-	if (close(fd) < 0)
+	if (futimens(fd, times) < 0 || fsync(fd) < 0 || fstat(fd, &st) < 0) {
+		close_keeping_errno(fd);
 		return -1;
-	errno = saved;
+	}
+	if (st.st_mtime != date->tv_sec || maildir_calendar(date->tv_sec) != date->tv_sec)
+		d->date_lost = true;
 	delivery_last(d)->sizes.known = true;
-	return r;
+	return close(fd);
 }
 
-/* The message before is over. */
 int
 delivery_finish(struct maildir_delivery *d)
 {
 	const struct timespec date = {.tv_sec = d->date};
-	int fd = d->fd, r = 0;
+	int fd = d->fd;
 
 	if (d->error != 0) {
 		errno = d->error;
@@ -161,11 +180,11 @@ delivery_finish(struct maildir_delivery *d)
 	if (fd < 0)
 		return 0;
 	d->fd = -1;
-	if (d->held)
-		r = delivery_put(d, fd, "\r", 1);
-	if (delivery_close(d, fd, &date) < 0)
-		r = -1;
-	return r < 0 ? delivery_fail(d) : 0;
+	if (d->held && delivery_put(d, fd, "\r", 1) < 0) {
+		close_keeping_errno(fd);
+		return delivery_fail(d);
+	}
+	return delivery_close(d, fd, &date) < 0 ? delivery_fail(d) : 0;
 }
 
 int
@@ -173,7 +192,7 @@ maildir_delivery_message(struct maildir_delivery *d, const struct maildir_label 
 {
 	if (delivery_finish(d) < 0)
 		return -1;
-	d->fd = delivery_create(d, label->flags, label->keywords);
+	d->fd = delivery_create(d, label->flags, label->keywords, -1, NULL);
 	if (d->fd < 0)
 		return delivery_fail(d);
 	d->date = label->date;
@@ -181,7 +200,7 @@ maildir_delivery_message(struct maildir_delivery *d, const struct maildir_label 
 	return 0;
 }
 
-/* CRLF becomes LF; out has room for one octet more than came.  The result is how many came out. */
+/* Makes LF of CRLF.  out has room for an octet more than came; returns how many octets it got. */
 static size_t
 crlf_to_lf(struct maildir_delivery *d, const char *in, size_t len, char *out)
 {
@@ -232,135 +251,17 @@ maildir_delivery_write(struct maildir_delivery *d, const void *octets, size_t le
 
 /* --- copying --- */
 
-/* Octets and time as they are in the other file. */
-static int
-copy_octets(struct maildir_delivery *d, int from, int to, const struct stat *st)
-{
-	char *buffer = d->folder->home.md->buffer;
-	uint64_t left = (uint64_t)st->st_size;
-
-	d->after_cr = false;
-	while (left > 0) {
-		ssize_t n = read(from, buffer, left < READ_SIZE ? (size_t)left : READ_SIZE);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n == 0)
-			errno = EIO; /* shortened while we read */
-		if (n <= 0 || delivery_put(d, to, buffer, (size_t)n) < 0)
-			return -1;
-		left -= (uint64_t)n;
-	}
-	return 0;
-}
-
-/* Takes back the last of the set. */
+/* Takes over what the index has of a message's size; known says whether that is true of the file. */
 static void
-delivery_drop_last(struct maildir_delivery *d)
+delivered_sizes(struct delivered *message, const struct index_record *record, bool known)
 {
-	struct delivered *message = delivery_last(d);
-	char base[NAME_SIZE];
-	int saved = errno;
-
-	delivered_base(message, base);
-	if (message->source == NULL)
-		(void)unlinkat(d->tmp, base, 0);
-	free(message->name);
-	free(message->source);
-	free(message->guid);
-	d->set.count--;
-	errno = saved;
+	message->sizes.known = known && (record->known & INDEX_SIZES) != 0;
+	message->sizes.size = record->size;
+	message->sizes.wire = record->wire;
+	message->sizes.line_end = (record->known & INDEX_LINE_END) != 0;
 }
 
-/* Where no link can be made: the message is read and written. */
-static int
-copy_file(struct maildir_delivery *d, struct maildir_folder *from,
-    const struct index_message *message, uint32_t flags, uint64_t keywords)
-{
-	struct stat st;
-	int dir = folder_dir(from, message->record.dir), in, out, r, saved;
-
-	if (dir < 0 || (in = file_open_regular(dir, index_name(message), &st)) < 0)
-		return -1;
-	out = delivery_create(d, flags, keywords);
-	if (out < 0) {
-		saved = errno;
-		close(in);
-		errno = saved;
-		return -1;
-	}
-	r = copy_octets(d, in, out, &st);
-	saved = errno;
-	close(in);
-	if (delivery_close(d, out, &st.st_mtim) < 0 && r == 0) {
-		saved = errno;
-		r = -1;
-	}
-	errno = saved;
-	if (r < 0)
-		delivery_drop_last(d);
-	return r;
-}
-
-/* A link was made: is it of what we meant? */
-static int
-link_check(struct maildir_delivery *d, const struct index_record *record, const char *base)
-{
-	struct delivered *message = delivery_last(d);
-	struct stat st;
-
-	if (fstatat(d->tmp, base, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode)) {
-		message->sizes.known =
-		    (record->known & INDEX_SIZES) != 0 && record->size == (uint64_t)st.st_size;
-		message->sizes.size = record->size;
-		message->sizes.wire = record->wire;
-		message->sizes.line_end = (record->known & INDEX_LINE_END) != 0;
-		return 0;
-	}
-	errno = EINVAL;
-	delivery_drop_last(d);
-	return -1;
-}
-
-/* What linkat says where it is not possible at all, or not for this file. */
-bool
-link_impossible(int error)
-{
-	return error == EXDEV || error == EPERM || error == EMLINK || error == EOPNOTSUPP ||
-	       error == ENOSYS;
-}
-
-/* One attempt, by the name that we know. */
-static int
-copy_try(struct maildir_delivery *d, struct maildir_folder *from,
-    const struct index_message *original, uint64_t keywords)
-{
-	int dir = folder_dir(from, original->record.dir);
-	uint32_t flags, letters;
-	char base[NAME_SIZE];
-
-	if (dir < 0)
-		return -1;
-	mdname_flags(index_name(original), &flags, &letters);
-	for (int tries = 0; tries < NAME_TRIES; tries++) {
-		struct delivered *message = delivery_add(d, flags, keywords, base);
-
-		if (message == NULL)
-			return -1;
-		if (linkat(dir, index_name(original), d->tmp, base, 0) == 0) {
-			d->set.count++;
-			return link_check(d, &original->record, base);
-		}
-		free(message->name);
-		if (link_impossible(errno))
-			return copy_file(d, from, original, flags, keywords);
-		if (errno != EEXIST)
-			return -1;
-	}
-	return -1;
-}
-
-/* A copy has the id of its original. */
+/* Gives the last message the id of its original, since it is a copy. */
 static int
 copy_guid(struct maildir_delivery *d, const struct index_message *original)
 {
@@ -372,6 +273,87 @@ copy_guid(struct maildir_delivery *d, const struct index_message *original)
 		return 0;
 	delivery_drop_last(d);
 	return -1;
+}
+
+static int
+copy_octets(struct maildir_delivery *d, int from, int to, uint64_t left)
+{
+	char *buffer = d->folder->home.md->buffer;
+
+	d->after_cr = false;
+	while (left > 0) {
+		ssize_t n = file_read_piece(from, buffer, left);
+
+		if (n < 0 || delivery_put(d, to, buffer, (size_t)n) < 0)
+			return -1;
+		left -= (uint64_t)n;
+	}
+	return 0;
+}
+
+/* Copies the octets and the date of a file that cannot be linked. */
+static int
+copy_file(struct maildir_delivery *d, int dir, const char *name, uint32_t flags, uint64_t keywords)
+{
+	struct stat st;
+	int in = file_open_regular(dir, name, &st), out, r;
+
+	if (in < 0)
+		return -1;
+	out = delivery_create(d, flags, keywords, -1, NULL);
+	r = out < 0 ? -1 : copy_octets(d, in, out, (uint64_t)st.st_size);
+	close_keeping_errno(in);
+	if (out < 0)
+		return -1;
+	if (r < 0)
+		close_keeping_errno(out);
+	else
+		r = delivery_close(d, out, &st.st_mtim);
+	if (r < 0)
+		delivery_drop_last(d);
+	return r;
+}
+
+/* Whether the file that was linked is a regular one; its size is known if it is the one in the index. */
+static int
+link_check(struct maildir_delivery *d, const struct index_record *record)
+{
+	struct delivered *message = delivery_last(d);
+	char base[NAME_SIZE];
+	struct stat st;
+
+	delivered_base(message, base);
+	if (fstatat(d->tmp, base, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode)) {
+		delivered_sizes(message, record, record->size == (uint64_t)st.st_size);
+		return 0;
+	}
+	errno = EINVAL;
+	delivery_drop_last(d);
+	return -1;
+}
+
+bool
+link_impossible(int error)
+{
+	return error == EXDEV || error == EPERM || error == EMLINK || error == EOPNOTSUPP ||
+	       error == ENOSYS;
+}
+
+/* Tries once, with the name that we know. */
+static int
+copy_try(struct maildir_delivery *d, struct maildir_folder *from,
+    const struct index_message *original, uint64_t keywords)
+{
+	int dir = folder_dir(from, original->record.dir);
+	uint32_t flags, letters;
+
+	if (dir < 0)
+		return -1;
+	mdname_flags(index_name(original), &flags, &letters);
+	if (delivery_create(d, flags, keywords, dir, index_name(original)) == 0)
+		return link_check(d, &original->record);
+	return link_impossible(errno) ? copy_file(d, dir, index_name(original), flags, keywords)
+				      : -1;
 }
 
 int
@@ -392,25 +374,14 @@ maildir_delivery_copy(
 	return -1;
 }
 
-/* What is known of a message's size, when we have it from its octets. */
-static void
-link_sizes(struct delivered *message, const struct index_record *record)
-{
-	message->sizes.known = (record->known & INDEX_SIZES) != 0 &&
-			       (record->known & (INDEX_HEARSAY | INDEX_UNREADABLE)) == 0;
-	message->sizes.size = record->size;
-	message->sizes.wire = record->wire;
-	message->sizes.line_end = (record->known & INDEX_LINE_END) != 0;
-}
-
 int
 maildir_delivery_link(
     struct maildir_delivery *d, struct maildir_folder *from, uint32_t uid, uint64_t keywords)
 {
+	const unsigned doubt = INDEX_HEARSAY | INDEX_UNREADABLE;
 	struct index_message original;
 	struct delivered *message;
 	uint32_t flags, letters;
-	char base[NAME_SIZE];
 
 	if (d->from != NULL && d->from != from) {
 		errno = EINVAL;
@@ -419,17 +390,16 @@ maildir_delivery_link(
 	if (delivery_finish(d) < 0 || message_find(from, uid, &original) < 0)
 		return -1;
 	mdname_flags(index_name(&original), &flags, &letters);
-	message = delivery_add(d, flags, keywords, base);
+	message = delivery_add(d, flags, keywords);
 	if (message == NULL)
 		return -1;
 	message->source = strdup(index_name(&original));
 	if (message->source == NULL) {
-		free(message->name);
+		delivery_forget_last(d);
 		return -1;
 	}
 	message->source_dir = original.record.dir;
-	link_sizes(message, &original.record);
+	delivered_sizes(message, &original.record, (original.record.known & doubt) == 0);
 	d->from = from;
-	d->set.count++;
 	return copy_guid(d, &original);
 }

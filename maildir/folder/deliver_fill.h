@@ -1,5 +1,5 @@
 /*
- * deliver_fill.h: what the two files of a delivery share.
+ * deliver_fill.h: a delivery, as deliver_fill.c fills it with messages and deliver.c commits it.
  */
 #ifndef MAILDIR_FOLDER_DELIVER_FILL_H
 #define MAILDIR_FOLDER_DELIVER_FILL_H
@@ -15,23 +15,30 @@
 
 struct maildir_delivery {
 	struct maildir_folder *folder;
-	struct maildir_folder *from; /* of messages that are to be linked, or NULL */
+	struct maildir_folder *from; /* of the messages that commit links, or NULL */
 	struct delivery_set set;
 	size_t room;
 	uint32_t *uids;
-	int tmp;
-	int fd; /* the last message of the set is being written to it, or -1 */
-	time_t date;
-	bool date_lost; /* of some message: see maildir_delivery_dates_kept */
+	int tmp;	/* the directory tmp/ */
+	int fd;		/* of the set's last message while it is written, or -1 */
+	time_t date;	/* of that message */
+	bool date_lost; /* see maildir_delivery_dates_kept */
 	bool held;	/* a CR came last, and is not written yet */
-	bool doubled;	/* and another came before it */
-	bool after_cr;	/* the last octet written was CR */
-	int error;	/* errno of what failed: then nothing can be committed */
+	bool doubled;	/* another CR came before it */
+	bool after_cr;	/* the last octet that was written is CR */
+	int error;	/* errno of what has failed: nothing can be committed; or 0 */
 };
 
+/* Notes errno as the reason why the set cannot be committed.  Returns -1. */
 int delivery_fail(struct maildir_delivery *d);
-void delivered_base(const struct delivered *message, char base_r[NAME_SIZE]);
+/* Ends the message that is being written, if there is one.  -1: it or another message has failed. */
 int delivery_finish(struct maildir_delivery *d);
+
+/* The name that a message has in tmp/. */
+void delivered_base(const struct delivered *message, char base_r[NAME_SIZE]);
+void delivered_clear(struct delivered *message);
+
+/* Whether an error of linkat(2) means that a copy must do: no links here, or no more of this file. */
 bool link_impossible(int error);
 
 #endif

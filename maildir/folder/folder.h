@@ -56,11 +56,10 @@ struct list {
 
 struct maildir_folder {
 	struct mddir home;
-	int dir[ENTRY_DIRS]; /* cur, new; -1 until first needed, see folder_dir */
-	int session_fd;	     /* holds the session's lock, or -1 */
-	struct index *index; /* what is known of it */
-	struct learning
-	    *learning; /* what was learned of messages and is not in the index, or NULL */
+	int dir[ENTRY_DIRS];	      /* cur, new; -1 until first needed, see folder_dir */
+	int session_fd;		      /* holds the session's lock, or -1 */
+	struct index *index;	      /* what is known of it */
+	struct findings *findings;    /* what is not in the index yet, or NULL */
 	struct file_stamp cur_before; /* of cur/, before a batch changed it */
 	bool odd_told;		      /* what lies in it and is no message was told */
 	bool waits_told;	      /* a notice said that messages wait for a UID */

@@ -11,7 +11,7 @@
 
 #include "maildir/folder/folder.h"
 #include "maildir/folder/folders.h"
-#include "maildir/folder/learn.h"
+#include "maildir/folder/findings.h"
 #include "maildir/index/index.h"
 #include "maildir/uids/keywords.h"
 
@@ -193,7 +193,7 @@ maildir_folder_close(struct maildir_folder **folderp)
 	close_if_open(folder->session_fd);
 	close_if_open(folder->home.fd);
 	index_free(folder->index);
-	learning_free(&folder->learning);
+	findings_free(&folder->findings);
 	keywords_free(folder->keywords);
 	free(folder->more_change);
 	mdarena_clear(&folder->more_bases);

@@ -14,7 +14,7 @@
 
 #include "maildir/folder/blame.h"
 #include "maildir/folder/folder.h"
-#include "maildir/folder/learn.h"
+#include "maildir/folder/findings.h"
 #include "maildir/folder/reader.h"
 #include "maildir/index/index.h"
 #include "maildir/message/mime.h"
@@ -63,14 +63,14 @@ maildir_on_stop(struct maildir *md, bool (*stop)(void *ctx), void *ctx)
 void
 message_notice(struct maildir_folder *folder, const struct index_message *message)
 {
-	struct index_learned learned;
+	struct index_learned finding;
 	struct maildir_blame blame;
 	uint32_t uid = message->record.uid;
 	int error = errno;
 
 	if (error == ENOENT || error == ECANCELED ||
 	    (message->record.known & INDEX_UNREADABLE) != 0 ||
-	    (learn_recall(folder, uid, &learned) && (learned.known & INDEX_UNREADABLE) != 0))
+	    (findings_of(folder, uid, &finding) && (finding.known & INDEX_UNREADABLE) != 0))
 		return;
 	/* If the file cannot even be found, a directory above it lacks rights, and the file is not to blame. */
 	if (maildir_blame_message(folder, uid, &blame)) {
@@ -80,7 +80,7 @@ message_notice(struct maildir_folder *folder, const struct index_message *messag
 		    blame.mode, blame.path);
 		/* An error that passes says nothing about the message. */
 		if (error != EMFILE && error != ENFILE && error != ENOMEM)
-			learn_unreadable(folder, uid);
+			findings_add_unreadable(folder, uid);
 	}
 	errno = error;
 }

@@ -11,17 +11,17 @@
 
 #include "maildir/folder/folder.h"
 #include "maildir/folder/ids.h"
-#include "maildir/folder/learn.h"
+#include "maildir/folder/findings.h"
 #include "maildir/folder/reader.h"
 #include "maildir/index/index.h"
 
 /* How often we look for a message that other programs rename before we give up. */
 #define STAT_TRIES 8
 
-/* Reads all of the message to find its size.  learned_r: its known, size and wire are set. */
+/* Reads all of the message to find its size.  finding_r: its known, size and wire are set. */
 static int
 message_measure(
-    struct maildir_folder *folder, struct index_message *message, struct index_learned *learned_r)
+    struct maildir_folder *folder, struct index_message *message, struct index_learned *finding_r)
 {
 	char *buffer = folder->home.md->buffer, last = 0;
 	bool after_cr = false;
@@ -45,9 +45,9 @@ message_measure(
 		left -= (uint64_t)n;
 	}
 	close(fd);
-	learned_r->size = (uint64_t)st.st_size;
-	learned_r->wire = wire;
-	learned_r->known = INDEX_SIZES | (last == '\n' ? INDEX_LINE_END : 0);
+	finding_r->size = (uint64_t)st.st_size;
+	finding_r->wire = wire;
+	finding_r->known = INDEX_SIZES | (last == '\n' ? INDEX_LINE_END : 0);
 	return 0;
 }
 
@@ -73,9 +73,9 @@ message_ends_in_line(struct maildir_folder *folder, struct index_message *messag
 
 /* Takes the size from the index.  Returns false if it has none that can be given as it is. */
 static bool
-record_sizes(const struct index_record *record, struct index_learned *learned_r)
+record_sizes(const struct index_record *record, struct index_learned *finding_r)
 {
-	*learned_r = (struct index_learned){.uid = record->uid,
+	*finding_r = (struct index_learned){.uid = record->uid,
 	    .size = record->size,
 	    .wire = record->wire,
 	    .known = record->known & (INDEX_SIZES | INDEX_LINE_END)};
@@ -85,7 +85,7 @@ record_sizes(const struct index_record *record, struct index_learned *learned_r)
 /* The size of a message that the index does not know for sure. */
 static int
 message_find_size(
-    struct maildir_folder *folder, struct index_message *message, struct index_learned *learned)
+    struct maildir_folder *folder, struct index_message *message, struct index_learned *finding)
 {
 	const unsigned known = message->record.known & (INDEX_SIZES | INDEX_UNREADABLE);
 	int r =
@@ -94,56 +94,56 @@ message_find_size(
 	if (r < 0)
 		return -1;
 	if (r == 0)
-		learned->known |= INDEX_LINE_END;
-	else if (learn_expects_all(folder))
-		return learn_all(folder, message->record.uid, learned);
-	else if (message_measure(folder, message, learned) < 0)
+		finding->known |= INDEX_LINE_END;
+	else if (findings_expect_all(folder))
+		return findings_read_all(folder, message->record.uid, finding);
+	else if (message_measure(folder, message, finding) < 0)
 		return -1;
-	learn(folder, learned);
+	findings_add(folder, finding);
 	return 0;
 }
 
 /* What this session has found of the size and not put into the index yet. */
 static bool
-recall_sizes(const struct maildir_folder *folder, uint32_t uid, struct index_learned *learned_r)
+recall_sizes(const struct maildir_folder *folder, uint32_t uid, struct index_learned *finding_r)
 {
-	return learn_recall(folder, uid, learned_r) && (learned_r->known & INDEX_SIZES) != 0;
+	return findings_of(folder, uid, finding_r) && (finding_r->known & INDEX_SIZES) != 0;
 }
 
 static void
-give_size(const struct index_learned *learned, uint64_t *octets_r, bool *newline_r)
+give_size(const struct index_learned *finding, uint64_t *octets_r, bool *newline_r)
 {
-	*octets_r = learned->wire;
-	*newline_r = (learned->known & INDEX_LINE_END) != 0;
+	*octets_r = finding->wire;
+	*newline_r = (finding->known & INDEX_LINE_END) != 0;
 }
 
 int
 maildir_size(struct maildir_folder *folder, uint32_t uid, uint64_t *octets_r, bool *newline_r)
 {
 	struct index_message message;
-	struct index_learned learned;
+	struct index_learned finding;
 
-	if (!recall_sizes(folder, uid, &learned)) {
+	if (!recall_sizes(folder, uid, &finding)) {
 		if (message_find(folder, uid, &message) < 0)
 			return -1;
-		if (!record_sizes(&message.record, &learned) &&
-		    message_find_size(folder, &message, &learned) < 0)
+		if (!record_sizes(&message.record, &finding) &&
+		    message_find_size(folder, &message, &finding) < 0)
 			return -1;
 	}
-	give_size(&learned, octets_r, newline_r);
+	give_size(&finding, octets_r, newline_r);
 	return 0;
 }
 
 /* The file is not the one whose size is remembered. */
 static int
 measure_other_file(
-    struct maildir_folder *folder, struct index_message *message, struct index_learned *learned)
+    struct maildir_folder *folder, struct index_message *message, struct index_learned *finding)
 {
-	*learned = (struct index_learned){.uid = message->record.uid};
-	if (message_measure(folder, message, learned) < 0)
+	*finding = (struct index_learned){.uid = message->record.uid};
+	if (message_measure(folder, message, finding) < 0)
 		return -1;
-	learned->known |= INDEX_OTHER;
-	learn(folder, learned);
+	finding->known |= INDEX_OTHER;
+	findings_add(folder, finding);
 	return 0;
 }
 
@@ -152,26 +152,26 @@ int
 maildir_exact_size(struct maildir_folder *folder, uint32_t uid, uint64_t *octets_r, bool *newline_r)
 {
 	struct index_message message;
-	struct index_learned learned;
+	struct index_learned finding;
 	struct maildir_reader *reader;
 
 	maildir_reader_close(&folder->ahead);
 	if (message_find(folder, uid, &message) < 0)
 		return -1;
-	if (!recall_sizes(folder, uid, &learned) && !record_sizes(&message.record, &learned))
+	if (!recall_sizes(folder, uid, &finding) && !record_sizes(&message.record, &finding))
 		return maildir_size(folder, uid, octets_r, newline_r);
 	if (reader_new(folder, &message, &reader) < 0)
 		return -1;
-	if (reader_file_size(reader) == learned.size) {
+	if (reader_file_size(reader) == finding.size) {
 		folder->ahead = reader;
 		folder->ahead_uid = uid;
 		folder->ahead_validity = maildir_uidvalidity(folder);
 	} else {
 		maildir_reader_close(&reader);
-		if (measure_other_file(folder, &message, &learned) < 0)
+		if (measure_other_file(folder, &message, &finding) < 0)
 			return -1;
 	}
-	give_size(&learned, octets_r, newline_r);
+	give_size(&finding, octets_r, newline_r);
 	return 0;
 }
 
@@ -204,10 +204,10 @@ maildir_date(struct maildir_folder *folder, uint32_t uid, time_t *date_r)
 		if (dir < 0)
 			return -1;
 		if (fstatat(dir, index_name(&message), &st, AT_SYMLINK_NOFOLLOW) == 0) {
-			const struct index_learned learned = {
+			const struct index_learned finding = {
 			    .uid = uid, .date = st.st_mtime, .known = INDEX_DATE};
 
-			learn(folder, &learned);
+			findings_add(folder, &finding);
 			*date_r = maildir_calendar(st.st_mtime);
 			return 0;
 		}

@@ -20,7 +20,7 @@
 #include "maildir/base/lock.h"
 #include "maildir/check/check.h"
 #include "maildir/check/check_internal.h"
-#include "maildir/folder/blame.h"
+#include "maildir/folder/obstacle.h"
 #include "maildir/folder/folder.h"
 #include "maildir/folder/sync.h"
 #include "maildir/index/index.h"

@@ -14,7 +14,7 @@
 
 #include "maildir/folder/deliver_fill.h"
 #include "maildir/folder/folder.h"
-#include "maildir/folder/ids.h"
+#include "maildir/folder/permanent_ids.h"
 #include "maildir/folder/reader.h"
 #include "maildir/index/index.h"
 

@@ -12,9 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "maildir/folder/blame.h"
 #include "maildir/folder/folder.h"
 #include "maildir/folder/findings.h"
+#include "maildir/folder/obstacle.h"
 #include "maildir/folder/reader.h"
 #include "maildir/index/index.h"
 #include "maildir/message/mime.h"
@@ -64,7 +64,7 @@ void
 message_notice(struct maildir_folder *folder, const struct index_message *message)
 {
 	struct index_learned finding;
-	struct maildir_blame blame;
+	struct maildir_obstacle file;
 	uint32_t uid = message->record.uid;
 	int error = errno;
 
@@ -73,11 +73,11 @@ message_notice(struct maildir_folder *folder, const struct index_message *messag
 	    (findings_of(folder, uid, &finding) && (finding.known & INDEX_UNREADABLE) != 0))
 		return;
 	/* If the file cannot even be found, a directory above it lacks rights, and the file is not to blame. */
-	if (maildir_blame_message(folder, uid, &blame)) {
+	if (maildir_message_file(folder, uid, &file)) {
 		root_notice(folder->home.md,
 		    "%s: message %u (%s) cannot be read: %s; owner %u, mode %04o, path %s",
-		    folder->home.name, uid, index_name(message), strerror(error), blame.owner,
-		    blame.mode, blame.path);
+		    folder->home.name, uid, index_name(message), strerror(error), file.owner,
+		    file.mode, file.path);
 		/* An error that passes says nothing about the message. */
 		if (error != EMFILE && error != ENFILE && error != ENOMEM)
 			findings_add_unreadable(folder, uid);

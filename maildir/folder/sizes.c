@@ -7,10 +7,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "maildir/folder/folder.h"
-#include "maildir/folder/ids.h"
 #include "maildir/folder/findings.h"
 #include "maildir/folder/reader.h"
 #include "maildir/index/index.h"
@@ -177,6 +177,12 @@ maildir_exact_size(struct maildir_folder *folder, uint32_t uid, uint64_t *octets
 
 /* --- dates --- */
 
+/* 2001, when clocks got ten digits: a smaller number is no time. */
+#define SAVE_DATE_MIN 1000000000
+
+/* A name may come from a machine whose clock is a bit ahead. */
+#define SAVE_DATE_AHEAD (24 * 60 * 60)
+
 time_t
 maildir_calendar(int64_t time)
 {
@@ -222,8 +228,13 @@ int
 maildir_save_date(struct maildir_folder *folder, uint32_t uid, time_t *date_r)
 {
 	struct index_message message;
+	uint64_t named;
 
 	if (message_find(folder, uid, &message) < 0)
 		return -1;
-	return name_save_date(index_name(&message), date_r) ? 0 : maildir_date(folder, uid, date_r);
+	named = mdname_time(index_name(&message));
+	if (named < SAVE_DATE_MIN || named > (uint64_t)time(NULL) + SAVE_DATE_AHEAD)
+		return maildir_date(folder, uid, date_r);
+	*date_r = (time_t)named;
+	return 0;
 }

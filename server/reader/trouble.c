@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 
 #include "auth/account.h"
-#include "maildir/folder/blame.h"
+#include "maildir/folder/obstacle.h"
 #include "server/log.h"
 #include "server/reader/trouble.h"
 
@@ -59,25 +59,25 @@ tell_command(struct log_line *line, const struct trouble *trouble, const char *c
 }
 
 static void
-tell_owner(struct log_line *line, const char *path, const struct maildir_blame *blame)
+tell_owner(struct log_line *line, const char *path, const struct maildir_obstacle *obstacle)
 {
 	char mode[8];
 
 	log_text(line, "path", path);
-	snprintf(mode, sizeof(mode), "%04o", (unsigned)blame->mode);
-	log_number(line, "owner", blame->owner);
+	snprintf(mode, sizeof(mode), "%04o", (unsigned)obstacle->mode);
+	log_number(line, "owner", obstacle->owner);
 	log_text(line, "mode", mode);
 }
 
 static void
 tell_remedy(struct log_line *line, const struct trouble *trouble, int error,
-    const struct maildir_blame *blame)
+    const struct maildir_obstacle *obstacle)
 {
 	const struct auth_account *account = trouble->account;
 	char command[64] = "chmod -R u+rwX";
 
-	if ((error == EACCES || error == EPERM) && blame != NULL) {
-		if (blame->foreign)
+	if ((error == EACCES || error == EPERM) && obstacle != NULL) {
+		if (obstacle->foreign)
 			snprintf(command, sizeof(command), "chown -R %lu:%lu",
 			    (unsigned long)account->uid, (unsigned long)account->gid);
 		tell_command(line, trouble, command);
@@ -100,20 +100,21 @@ begin(struct log_line *line, const struct trouble *trouble, const char *what, in
 void
 trouble_log(struct trouble *trouble, const char *what, int error)
 {
-	static struct maildir_blame blame;
+	static struct maildir_obstacle obstacle;
 	struct log_line line;
 	int saved = errno;
 	bool found;
 
 	if (already_logged(trouble, what, error))
 		return;
-	found = (error == EACCES || error == EPERM) && maildir_blame(trouble->maildir, &blame);
+	found =
+	    (error == EACCES || error == EPERM) && maildir_obstacle(trouble->maildir, &obstacle);
 	begin(&line, trouble, what, error);
 	if (found)
-		tell_owner(&line, blame.path, &blame);
+		tell_owner(&line, obstacle.path, &obstacle);
 	else
 		log_text(&line, "path", trouble->path);
-	tell_remedy(&line, trouble, error, found ? &blame : NULL);
+	tell_remedy(&line, trouble, error, found ? &obstacle : NULL);
 	log_end(&line);
 	errno = saved;
 }
@@ -122,7 +123,7 @@ void
 trouble_messages(struct trouble *trouble, const char *what, int error,
     struct maildir_folder *folder, uint32_t uid, size_t messages)
 {
-	static struct maildir_blame blame;
+	static struct maildir_obstacle obstacle;
 	struct log_line line;
 	int saved = errno;
 
@@ -130,9 +131,9 @@ trouble_messages(struct trouble *trouble, const char *what, int error,
 		return;
 	begin(&line, trouble, what, error);
 	log_number(&line, "messages", (long long)messages);
-	if (maildir_blame_message(folder, uid, &blame)) {
-		tell_owner(&line, blame.path, &blame);
-		tell_remedy(&line, trouble, error, &blame);
+	if (maildir_message_file(folder, uid, &obstacle)) {
+		tell_owner(&line, obstacle.path, &obstacle);
+		tell_remedy(&line, trouble, error, &obstacle);
 	}
 	log_end(&line);
 	errno = saved;
@@ -140,7 +141,7 @@ trouble_messages(struct trouble *trouble, const char *what, int error,
 
 /* Finds the path, or the longest part of it that exists. */
 static void
-look_up(const char *path, char found_r[PATH_MAX], struct maildir_blame *blame_r)
+look_up(const char *path, char found_r[PATH_MAX], struct maildir_obstacle *obstacle_r)
 {
 	struct stat st;
 	char *slash;
@@ -149,35 +150,35 @@ look_up(const char *path, char found_r[PATH_MAX], struct maildir_blame *blame_r)
 	while (
 	    stat(found_r, &st) == -1 && (slash = strrchr(found_r, '/')) != NULL && slash != found_r)
 		*slash = '\0';
-	memset(blame_r, 0, sizeof(*blame_r));
+	memset(obstacle_r, 0, sizeof(*obstacle_r));
 	if (stat(found_r, &st) == -1)
 		return;
-	blame_r->owner = st.st_uid;
-	blame_r->mode = st.st_mode & 07777;
+	obstacle_r->owner = st.st_uid;
+	obstacle_r->mode = st.st_mode & 07777;
 }
 
 void
 trouble_maildir(const struct trouble *trouble, const char *what, int error)
 {
-	static struct maildir_blame blame;
+	static struct maildir_obstacle obstacle;
 	char found[PATH_MAX], command[96];
 	struct log_line line;
 	bool there;
 
-	look_up(trouble->path, found, &blame);
+	look_up(trouble->path, found, &obstacle);
 	there = strcmp(found, trouble->path) == 0;
-	blame.foreign = blame.owner != trouble->account->uid;
+	obstacle.foreign = obstacle.owner != trouble->account->uid;
 	log_begin(&line, LOG_ERROR, "maildir", "cannot-open");
 	log_text(&line, "user", trouble->account->name);
 	log_text(&line, "what", what);
 	log_text(&line, "error", error_text(error));
 	log_text(&line, "wanted", trouble->path);
-	tell_owner(&line, found, &blame);
+	tell_owner(&line, found, &obstacle);
 	snprintf(command, sizeof(command), "install -d -m 700 -o %lu -g %lu",
 	    (unsigned long)trouble->account->uid, (unsigned long)trouble->account->gid);
 	if (!there && (error == EACCES || error == EPERM || error == ENOENT))
 		tell_command(&line, trouble, command);
 	else
-		tell_remedy(&line, trouble, error, &blame);
+		tell_remedy(&line, trouble, error, &obstacle);
 	log_end(&line);
 }

@@ -4,7 +4,7 @@
 #include "maildir_fixture.h"
 
 #include "maildir/folder/deliver.h"
-#include "maildir/folder/ids.h"
+#include "maildir/folder/permanent_ids.h"
 #include "maildir/tree/tree.h"
 
 static void

@@ -1,11 +1,10 @@
 /*
- * ids.c: ids of messages and folders that stay.
+ * permanent_ids.c: ids of messages and folders that stay when UIDs do not; names for POP3 by other servers' rules.
  * Runs as: mail user.
  *
- * A message is known by its base name, which whoever made it took care that nobody else uses.  A copy
- * has a base name of its own and, as Dovecot writes it too, the field G in its line of
- * dovecot-uidlist with the name of its original.  So the id needs no memory but the Maildir.  A
- * folder's id is the one at the head of dovecot-uidlist.
+ * The id of a message is its base name, which the program that made the file chose so that no other file has it.  A
+ * copy has a base name of its own; the field G of its line in dovecot-uidlist has the name of its original, as Dovecot
+ * writes it too.  So the Maildir has all that the id needs.  The id of a folder is at the head of dovecot-uidlist.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -13,29 +12,24 @@
 #include <string.h>
 
 #include "maildir/base/fnv.h"
-#include "maildir/folder/ids.h"
 #include "maildir/folder/folder.h"
+#include "maildir/folder/permanent_ids.h"
 #include "maildir/index/index.h"
 
-/* Two hashes of 64 bits that will not change. */
+/* Digits of two hashes of 64 bits each, which must never change. */
 enum { HASH_DIGITS = 32 };
 #define FNV_OTHER UINT64_C(0x9ae16a3b2f90404f)
 
-/* 2001, when clocks got ten digits: what is below is no time. */
-#define SAVE_DATE_MIN 1000000000
-
-/* A name may come from a machine whose clock is a bit ahead. */
-#define SAVE_DATE_AHEAD (24 * 60 * 60)
-
+/* text may lie in digits_r. */
 static void
-hash_digits(const char *text, char digits_r[HASH_DIGITS + 1])
+hash_digits(const char *text, char *digits_r)
 {
 	snprintf(digits_r, HASH_DIGITS + 1, "%016llx%016llx",
 	    (unsigned long long)fnv64(FNV_START, text, strlen(text)),
 	    (unsigned long long)fnv64(FNV_OTHER, text, strlen(text)));
 }
 
-/* A field of dovecot-uidlist is a word, and Dovecot's lines are text. */
+/* Whether the text can be a field of a line: it has octets, and no space or control character. */
 static bool
 is_word(const char *text)
 {
@@ -53,19 +47,15 @@ guid_of(const char *guid, const char *name, char guid_r[GUID_SIZE])
 {
 	size_t len = guid != NULL ? strlen(guid) : mdname_base(name);
 	const char *text = guid != NULL ? guid : name;
-	char digits[HASH_DIGITS + 1];
 
-	if (len >= GUID_SIZE) {
-		hash_digits(text, digits);
-		memcpy(guid_r, digits, sizeof(digits));
-		return;
+	if (len < GUID_SIZE) {
+		memcpy(guid_r, text, len);
+		guid_r[len] = '\0';
+		if (is_word(guid_r))
+			return;
+		text = guid_r;
 	}
-	memcpy(guid_r, text, len);
-	guid_r[len] = '\0';
-	if (is_word(guid_r))
-		return;
-	hash_digits(guid_r, digits);
-	memcpy(guid_r, digits, sizeof(digits));
+	hash_digits(text, guid_r);
 }
 
 void
@@ -83,44 +73,31 @@ is_plain(char c)
 }
 
 /*
- * RFC 8474 section 4: 1 to 255 of letters, digits, "_" and "-".  Names have mostly dots besides,
- * which get the short way.
+ * RFC 8474 section 4: an id has 1 to 255 letters, digits, "_" and "-".  Dots are common in names, so a dot becomes "_";
+ * other characters, "_" and "-" among them, become "-" and two hexadecimal digits.
  */
 void
 id_of_guid(const char *guid, char id_r[MAILDIR_ID_SIZE])
 {
-	char id[MAILDIR_ID_SIZE] = "";
 	size_t n = 0;
 
 	for (const char *p = guid; *p != '\0'; p++) {
 		bool plain = is_plain(*p) || *p == '.';
 
-		if (n + (plain ? 1 : 3) >= sizeof(id)) {
+		if (n + (plain ? 1 : 3) >= MAILDIR_ID_SIZE) {
 			n = 0;
 			break;
 		}
 		if (plain)
-			id[n++] = *p == '.' ? '_' : *p;
+			id_r[n++] = *p == '.' ? '_' : *p;
 		else
 			n += (size_t)snprintf(
-			    id + n, sizeof(id) - n, "-%02x", (unsigned)(unsigned char)*p);
+			    id_r + n, MAILDIR_ID_SIZE - n, "-%02x", (unsigned)(unsigned char)*p);
 	}
-	id[n] = '\0';
-	/* Empty, or too long. */
+	id_r[n] = '\0';
+	/* The text is empty, or too long. */
 	if (n == 0)
-		hash_digits(guid, id);
-	memcpy(id_r, id, sizeof(id));
-}
-
-bool
-name_save_date(const char *name, time_t *date_r)
-{
-	uint64_t seconds = mdname_time(name);
-
-	if (seconds < SAVE_DATE_MIN || seconds > (uint64_t)time(NULL) + SAVE_DATE_AHEAD)
-		return false;
-	*date_r = (time_t)seconds;
-	return true;
+		hash_digits(guid, id_r);
 }
 
 int
@@ -141,7 +118,7 @@ maildir_folder_id(struct maildir_folder *folder, char id_r[MAILDIR_ID_SIZE])
 {
 	if (!index_is_open(folder->index) && maildir_sync(folder) < 0)
 		return -1;
-	/* A list of Dovecot's version 1, which cannot be written. */
+	/* dovecot-uidlist has no id if it is of Dovecot's version 1 and cannot be written. */
 	if (index_folder_guid(folder->index)[0] == '\0') {
 		errno = ENOENT;
 		return -1;
@@ -167,7 +144,7 @@ maildir_name_uidl(
 {
 	struct index_message message;
 	char name[GUID_SIZE];
-	size_t len;
+	size_t len = 0;
 
 	if (message_find(folder, uid, &message) < 0)
 		return false;
@@ -175,14 +152,11 @@ maildir_name_uidl(
 		message_guid(&message, name);
 	else
 		guid_of(NULL, index_name(&message), name);
-	len = strlen(name);
-	if (len == 0 || len >= MAILDIR_UIDL_SIZE)
-		return false;
 	/* RFC 1939 section 7. */
-	for (size_t i = 0; i < len; i++) {
-		if (name[i] < 0x21 || name[i] > 0x7e)
-			return false;
-	}
+	while (name[len] >= 0x21 && name[len] <= 0x7e)
+		len++;
+	if (name[len] != '\0' || len == 0 || len >= MAILDIR_UIDL_SIZE)
+		return false;
 	memcpy(uidl_r, name, len + 1);
 	return true;
 }

@@ -1,12 +1,12 @@
 /*
- * folders.c: the folders of a Maildir++: listed, opened, made.
+ * folders.c: lists, finds and makes the folders of a Maildir++.
  * Runs as: mail user.
  *
- * All folders lie side by side in the Maildir, as directories ".Sub.Folder"; the Maildir itself is
- * INBOX.  A folder has one name (foldername.h), and the directory that is spelled as that name is its own.
- * Other programs spell directories otherwise (".Inbox.Sub", ".e\xcc\x81"): such a directory is the folder
- * of the name that it means, as long as no other directory is.  Of several that mean one name the
- * folder's own comes first, then the lowest in byte order.  The others are hidden; a notice says so.
+ * All folders lie side by side in the Maildir, as directories ".Sub.Folder"; the Maildir itself is INBOX.  A folder has
+ * one name (foldername.h), and the directory that is spelled as that name is its own.  Other programs spell directories
+ * otherwise (".Inbox.Sub", ".e\xcc\x81").  Such a directory is the folder of the name that it means, unless another
+ * directory is.  If several directories mean one name, the folder's own comes first, then the lowest in byte order.
+ * The others are hidden, and a notice says so.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -20,13 +20,16 @@
 #include "maildir/base/file.h"
 #include "maildir/base/name.h"
 #include "maildir/base/root.h"
+#include "maildir/base/text.h"
 #include "maildir/folder/folders.h"
 #include "maildir/maildir.h"
 
 #define INBOX "INBOX"
 
-/* Notices of directories that cannot be shown; more would only bury the log. */
+/* Notices of hidden directories in a session; more would only bury the log. */
 #define HIDDEN_NOTICES 3
+
+const char *const folder_parts[FOLDER_PARTS] = {"tmp", "new", "cur"};
 
 /* --- names and directories --- */
 
@@ -50,17 +53,17 @@ place_of(const char *text, struct place *place_r)
 	return 0;
 }
 
-bool
-folder_is_one(int fd, const char *path)
+/* Whether a directory is a folder, and not somebody's .cache: it has a part of a folder, or the file maildirfolder. */
+static bool
+is_folder(int fd, const char *path)
 {
-	static const char *const parts[] = {"cur", "new", "tmp"};
 	char part[NAME_SIZE + 16];
 	struct stat st;
 
 	if (fstatat(fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode))
 		return false;
-	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-		snprintf(part, sizeof(part), "%s/%s", path, parts[i]);
+	for (size_t i = 0; i < FOLDER_PARTS; i++) {
+		snprintf(part, sizeof(part), "%s/%s", path, folder_parts[i]);
 		if (fstatat(fd, part, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode))
 			return true;
 	}
@@ -68,7 +71,7 @@ folder_is_one(int fd, const char *path)
 	return fstatat(fd, part, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
 }
 
-/* The descriptor of a directory that is a folder.  ENOENT: it is none. */
+/* Opens a directory that is a folder.  ENOENT: it is no folder. */
 static int
 place_open(int dirfd, const char *path)
 {
@@ -78,7 +81,7 @@ place_open(int dirfd, const char *path)
 		errno = errno == ENOTDIR || errno == ELOOP ? ENOENT : errno;
 		return -1;
 	}
-	if (folder_is_one(fd, "."))
+	if (is_folder(fd, "."))
 		return fd;
 	close(fd);
 	errno = ENOENT;
@@ -91,7 +94,7 @@ compare_name(const void *key, const void *member)
 	return strcmp(key, ((const struct folder_entry *)member)->name);
 }
 
-/* The directory of another spelling that a name has, as the tree was when it was last read. */
+/* Opens the directory of a name that is spelled otherwise, by the list of them that was read last. */
 static int
 alias_open(struct maildir *md, struct place *place)
 {
@@ -127,7 +130,7 @@ place_find(struct maildir *md, const char *text, struct place *place_r)
 	return alias_open(md, place_r);
 }
 
-/* --- all of them --- */
+/* --- the list --- */
 
 void
 folder_list_clear(struct folder_list *list)
@@ -149,25 +152,17 @@ list_add(struct folder_list *list, const char *name, const char *path, bool own)
 	struct folder_entry *entry;
 	char *both;
 
-	if (list->count == list->room) {
-		size_t room = list->room * 2 + 32;
-		struct folder_entry *grown = reallocarray(list->entry, room, sizeof(*grown));
-
-		if (grown == NULL)
-			return -1;
-		list->entry = grown;
-		list->room = room;
-	}
+	entry = mdarray_grow(list->entry, &list->room, list->count, sizeof(*entry));
+	if (entry == NULL)
+		return -1;
+	list->entry = entry;
 	both = malloc(name_size + path_size);
 	if (both == NULL)
 		return -1;
 	memcpy(both, name, name_size);
 	memcpy(both + name_size, path, path_size);
-	entry = &list->entry[list->count++];
-	entry->name = both;
-	entry->path = both + name_size;
-	entry->own = own;
-	entry->hidden = false;
+	list->entry[list->count++] =
+	    (struct folder_entry){.name = both, .path = both + name_size, .own = own};
 	return 0;
 }
 
@@ -185,45 +180,32 @@ notice_hidden(struct maildir *md, const char *path, const char *name)
 		    path, name);
 }
 
-/* A directory of the Maildir. */
+struct list_read {
+	struct maildir *md;
+	struct folder_list *list;
+};
+
+/* Adds a directory of the Maildir, if it is a folder. */
 static int
-list_add_entry(struct maildir *md, struct folder_list *list, const char *entry)
+list_add_entry(void *ctx, const struct dirent *entry)
 {
+	const struct list_read *read = ctx;
+	const char *path = entry->d_name;
 	char name[NAME_SIZE];
 	struct place own;
 
-	if (entry[0] != '.' || strcmp(entry, ".") == 0 || strcmp(entry, "..") == 0 ||
-	    !folder_is_one(md->fd, entry))
+	if (path[0] != '.' || !is_folder(read->md->fd, path))
 		return 0;
-	if (!foldername_of_entry(entry, name)) {
-		notice_hidden(md, entry, NULL);
+	if (!foldername_of_entry(path, name)) {
+		notice_hidden(read->md, path, NULL);
 		return 0;
 	}
-	return place_of(name, &own) < 0 ? -1
-					: list_add(list, name, entry, strcmp(own.path, entry) == 0);
-}
-
-static int
-list_read(struct maildir *md, struct folder_list *list)
-{
-	DIR *dir = file_read_dir(md->fd, ".", NULL);
-	struct dirent *entry;
-	int r, saved;
-
-	if (dir == NULL)
+	if (place_of(name, &own) < 0)
 		return -1;
-	r = list_add(list, INBOX, ".", true);
-	while (r == 0 && (errno = 0, (entry = readdir(dir)) != NULL))
-		r = list_add_entry(md, list, entry->d_name);
-	if (r == 0 && errno != 0)
-		r = -1;
-	saved = errno;
-	(void)closedir(dir);
-	errno = saved;
-	return r;
+	return list_add(read->list, name, path, strcmp(own.path, path) == 0);
 }
 
-/* By name, INBOX first; of one name the directory first that is the folder. */
+/* Sorts by name, INBOX first; directories of one name so that the folder comes first. */
 static int
 compare_entries(const void *a, const void *b)
 {
@@ -240,7 +222,7 @@ compare_entries(const void *a, const void *b)
 	return strcmp(x->path, y->path);
 }
 
-/* Keeps for place_find what it cannot know from a name alone. */
+/* Keeps the folders that are spelled otherwise, for alias_open. */
 static int
 aliases_keep(struct maildir *md, const struct folder_list *list)
 {
@@ -259,8 +241,11 @@ aliases_keep(struct maildir *md, const struct folder_list *list)
 int
 folder_list_read(struct maildir *md, struct folder_list *list_r)
 {
+	struct list_read read = {md, list_r};
+
 	memset(list_r, 0, sizeof(*list_r));
-	if (list_read(md, list_r) < 0) {
+	if (list_add(list_r, INBOX, ".", true) < 0 ||
+	    file_each_entry(md->fd, ".", list_add_entry, &read) < 0) {
 		folder_list_clear(list_r);
 		return -1;
 	}
@@ -293,25 +278,35 @@ maildir_folders(struct maildir *md, bool (*each)(void *ctx, const char *name), v
 	return 0;
 }
 
-/* --- a new one --- */
+/* --- a new folder --- */
 
+int
+folder_make_parts(int fd)
+{
+	int made = 0;
+
+	for (size_t i = 0; i < FOLDER_PARTS; i++) {
+		if (mkdirat(fd, folder_parts[i], 0700) == 0)
+			made++;
+		else if (errno != EEXIST)
+			return -1;
+	}
+	return made;
+}
+
+/* Makes what a folder's directory has. */
 static int
 folder_fill(int fd)
 {
-	static const char *const part[] = {"tmp", "new", "cur"};
 	int mark = openat(fd, "maildirfolder",
 	    O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
 
-	if (mark < 0 || close(mark) < 0)
+	if (mark < 0 || close(mark) < 0 || folder_make_parts(fd) < 0)
 		return -1;
-	for (size_t i = 0; i < 3; i++) {
-		if (mkdirat(fd, part[i], 0700) < 0 && errno != EEXIST)
-			return -1;
-	}
 	return fsync(fd);
 }
 
-/* Takes back what could not be made whole, as long as nobody has put mail into it. */
+/* Removes a folder that could not be made whole, unless another program has put mail into it.  errno stays as it was. */
 static void
 folder_unfill(struct maildir *md, const char *path, int fd)
 {
@@ -330,7 +325,7 @@ int
 maildir_folder_create(struct maildir *md, const char *name)
 {
 	struct place place;
-	int fd = place_find(md, name, &place), r, saved;
+	int fd = place_find(md, name, &place), r;
 	bool made;
 
 	if (fd >= 0) {
@@ -354,8 +349,6 @@ maildir_folder_create(struct maildir *md, const char *name)
 		r = fsync(md->fd);
 	if (r < 0 && made)
 		folder_unfill(md, place.path, fd);
-	saved = errno;
-	close(fd);
-	errno = saved;
+	close_keeping_errno(fd);
 	return r;
 }

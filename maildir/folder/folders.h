@@ -1,5 +1,5 @@
 /*
- * folders.h: where the folders of a Maildir lie.
+ * folders.h: the folders of a Maildir, and where they lie.
  */
 #ifndef MAILDIR_FOLDER_FOLDERS_H
 #define MAILDIR_FOLDER_FOLDERS_H
@@ -11,34 +11,39 @@
 
 struct maildir;
 
-/* A folder's name, and its directory in the Maildir: "." for INBOX. */
+/* A folder's name, and its directory as a path from the Maildir: "." for INBOX. */
 struct place {
 	char name[FOLDERNAME_SIZE], path[FOLDERNAME_SIZE];
 };
 
-/* The place that a folder has when it is made.  EINVAL: the text can be no name. */
+/* Gives the place that a folder has when it is made.  -1: EINVAL, the text can be no name. */
 int place_of(const char *text, struct place *place_r);
 
 /*
- * The descriptor of a folder that there is, and its place, which may be a directory of another spelling.
- * ENOENT: there is none, and place_r is as place_of gives it; EINVAL.
+ * Opens the directory of an existing folder and returns its descriptor.  The directory may be spelled otherwise than the
+ * name.  -1: ENOENT, there is no such folder, and place_r is as place_of gives it; EINVAL.
  */
 int place_find(struct maildir *md, const char *text, struct place *place_r);
 
-/* Whether the directory is a folder, and not somebody's .cache: it has cur, new, tmp or maildirfolder. */
-bool folder_is_one(int fd, const char *path);
+/* "tmp", "new" and "cur", the directories that a folder consists of, in the order in which they are made. */
+enum { FOLDER_PARTS = 3 };
+extern const char *const folder_parts[FOLDER_PARTS];
 
-/* All directories that are folders, by name, INBOX first. */
+/* Makes the missing parts of a folder.  Returns how many it has made, or -1. */
+int folder_make_parts(int fd);
+
+/* All directories that are folders, sorted by name; INBOX is the first. */
 struct folder_list {
 	struct folder_entry {
 		char *name, *path;
 		bool own;    /* the directory is spelled as the name */
-		bool hidden; /* the directory before it has the same name, and is the folder */
+		bool hidden; /* the entry before has the same name, and is the folder */
 	} * entry;
 	size_t count, room;
 };
 
 int folder_list_read(struct maildir *md, struct folder_list *list_r);
+/* errno stays as it was. */
 void folder_list_clear(struct folder_list *list);
 
 #endif

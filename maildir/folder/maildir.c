@@ -1,11 +1,9 @@
 /*
- * maildir.c: the Maildir itself: made, opened, closed.
+ * maildir.c: makes, opens and closes the Maildir itself.
  * Runs as: mail user.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -15,54 +13,48 @@
 
 #include "maildir/folder/folder.h"
 
-static const char *const parts[] = {"cur", "new", "tmp"};
-
-/* cur, new and tmp are directories, or are not there; but one that may have messages is.  Keeps errno. */
+/*
+ * Whether the directory is a Maildir: cur or new is a directory, and none of the parts is something else.  errno stays as
+ * it was, or says why not.
+ */
 static bool
-maildir_is_one(int fd)
+is_maildir(int fd)
 {
-	int found = 0, error = errno, why = ENOENT;
+	int error = errno, why = ENOENT;
+	bool found = false;
 	struct stat st;
 
-	for (int n = 0; n < 3; n++) {
-		if (fstatat(fd, parts[n], &st, AT_SYMLINK_NOFOLLOW) < 0) {
+	for (size_t i = 0; i < FOLDER_PARTS; i++) {
+		if (fstatat(fd, folder_parts[i], &st, AT_SYMLINK_NOFOLLOW) < 0) {
 			why = errno;
 		} else if (!S_ISDIR(st.st_mode)) {
 			errno = ENOENT;
 			return false;
-		} else {
-			found += n < 2;
+		} else if (strcmp(folder_parts[i], "tmp") != 0) {
+			found = true;
 		}
 	}
-	errno = found > 0 ? error : why;
-	return found > 0;
+	errno = found ? error : why;
+	return found;
 }
 
 int
 maildir_create(const char *path)
 {
-	bool made = false;
-	int fd, r = 0, saved;
+	int fd, r;
 
 	if (mkdir(path, 0700) < 0 && errno != EEXIST)
 		return -1;
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return -1;
-	for (size_t i = 0; i < 3 && r == 0; i++) {
-		if (mkdirat(fd, parts[i], 0700) == 0)
-			made = true;
-		else if (errno != EEXIST)
-			r = -1;
-	}
-	if (r == 0 && made)
+	r = folder_make_parts(fd);
+	if (r > 0)
 		r = fsync(fd);
-	/* It can be read as it is. */
-	if (r < 0 && error_bars(errno) && maildir_is_one(fd))
+	/* A Maildir that cannot be written can still be read. */
+	if (r < 0 && error_bars(errno) && is_maildir(fd))
 		r = 0;
-	saved = errno;
-	close(fd);
-	errno = saved;
+	close_keeping_errno(fd);
 	return r;
 }
 
@@ -84,7 +76,7 @@ maildir_open_if(const char *path, const char *host, bool (*usable)(int fd), stru
 	md->aliases = calloc(1, sizeof(*md->aliases));
 	if (md->host == NULL || md->path == NULL || md->buffer == NULL || md->aliases == NULL)
 		goto fail;
-	/* Without random numbers at boot the time will do: nobody else chooses base names. */
+	/* While the kernel has no random numbers yet the time will do: only local programs choose base names. */
 	if (getrandom(&md->seed, sizeof(md->seed), GRND_NONBLOCK) != sizeof(md->seed))
 		md->seed = (uint64_t)time(NULL);
 	*md_r = md;
@@ -99,7 +91,7 @@ fail:
 int
 maildir_open(const char *path, const char *host, struct maildir **md_r)
 {
-	return maildir_open_if(path, host, maildir_is_one, md_r);
+	return maildir_open_if(path, host, is_maildir, md_r);
 }
 
 void
@@ -110,8 +102,7 @@ maildir_close(struct maildir **mdp)
 	*mdp = NULL;
 	if (md == NULL)
 		return;
-	if (md->fd >= 0)
-		close(md->fd);
+	close_keeping_errno(md->fd);
 	if (md->aliases != NULL)
 		folder_list_clear(md->aliases);
 	free(md->aliases);

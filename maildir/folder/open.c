@@ -1,5 +1,5 @@
 /*
- * open.c: a folder opened and closed, and its directories.
+ * open.c: opens and closes a folder and its directories.
  * Runs as: mail user.
  */
 #include <errno.h>
@@ -15,7 +15,7 @@
 #include "maildir/index/index.h"
 #include "maildir/uids/keywords.h"
 
-/* Whether the folder is still what its path names: it may have been deleted, or renamed. */
+/* Whether the path still names this directory; the folder may have been renamed or deleted. */
 static bool
 is_in_place(const struct maildir_folder *folder)
 {
@@ -26,7 +26,7 @@ is_in_place(const struct maildir_folder *folder)
 	       ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
 }
 
-/* Backups, git and rsync leave out empty directories. */
+/* A part may be missing: some backups, git and rsync leave out empty directories. */
 int
 folder_open_part(struct maildir_folder *folder, const char *part)
 {
@@ -43,7 +43,7 @@ folder_open_part(struct maildir_folder *folder, const char *part)
 	return file_open_dir(folder->home.fd, part);
 }
 
-/* After an error: a part that is not there and cannot be made is an empty one. */
+/* After an error: whether the part is missing and cannot be made, so that it is empty.  errno stays as it was. */
 static bool
 is_absent(const struct maildir_folder *folder, const char *part)
 {
@@ -60,24 +60,20 @@ is_absent(const struct maildir_folder *folder, const char *part)
 int
 folder_open_dirs(struct maildir_folder *folder)
 {
-	int fresh[ENTRY_DIRS], saved;
+	int fresh[ENTRY_DIRS];
 
-	/* One that was there, and is not now, is in a folder that somebody removes. */
+	/* If cur/ was there before, and is missing now, somebody removes the folder: do not make it again. */
 	fresh[ENTRY_CUR] = folder->dir[ENTRY_CUR] < 0 ? folder_open_part(folder, "cur")
 						      : file_open_dir(folder->home.fd, "cur");
 	if (fresh[ENTRY_CUR] < 0 && !is_absent(folder, "cur"))
 		return -1;
 	fresh[ENTRY_NEW] = folder_open_part(folder, "new");
 	if (fresh[ENTRY_NEW] < 0 && (fresh[ENTRY_CUR] < 0 || !is_absent(folder, "new"))) {
-		saved = errno;
-		if (fresh[ENTRY_CUR] >= 0)
-			close(fresh[ENTRY_CUR]);
-		errno = saved;
+		close_keeping_errno(fresh[ENTRY_CUR]);
 		return -1;
 	}
 	for (int i = 0; i < ENTRY_DIRS; i++) {
-		if (folder->dir[i] >= 0)
-			close(folder->dir[i]);
+		close_keeping_errno(folder->dir[i]);
 		folder->dir[i] = fresh[i];
 	}
 	return 0;
@@ -93,7 +89,7 @@ folder_dir(struct maildir_folder *folder, unsigned dir)
 	return folder->dir[dir];
 }
 
-/* For the lock, which another handle of this process wants (mdlock_take). */
+/* Ends the held batch, since another handle of this process takes a lock (mdlock_take). */
 static void
 folder_settle(struct mddir *dir)
 {
@@ -124,10 +120,10 @@ maildir_folder_open(struct maildir *md, const char *name, struct maildir_folder 
 		return -1;
 	folder = calloc(1, sizeof(*folder));
 	if (folder == NULL) {
-		close(fd);
+		close_keeping_errno(fd);
 		return -1;
 	}
-	/* Its directories are opened when they are needed: for STATUS the index mostly does. */
+	/* The directories are opened when they are needed: STATUS mostly needs the index alone. */
 	folder->dir[ENTRY_CUR] = folder->dir[ENTRY_NEW] = folder->session_fd = -1;
 	folder->home = (struct mddir){
 	    .md = md,
@@ -149,13 +145,6 @@ maildir_folder_open(struct maildir *md, const char *name, struct maildir_folder 
 	}
 	*folder_r = folder;
 	return 0;
-}
-
-static void
-close_if_open(int fd)
-{
-	if (fd >= 0)
-		close(fd);
 }
 
 /* A session that found the index damaged rebuilds it before it closes. */
@@ -187,11 +176,11 @@ maildir_folder_close(struct maildir_folder **folderp)
 	for (at = &folder->home.md->dirs; *at != &folder->home; at = &(*at)->next)
 		;
 	*at = folder->home.next;
-	close_if_open(folder->dir[ENTRY_CUR]);
-	close_if_open(folder->dir[ENTRY_NEW]);
-	close_if_open(folder->home.lock_fd);
-	close_if_open(folder->session_fd);
-	close_if_open(folder->home.fd);
+	close_keeping_errno(folder->dir[ENTRY_CUR]);
+	close_keeping_errno(folder->dir[ENTRY_NEW]);
+	close_keeping_errno(folder->home.lock_fd);
+	close_keeping_errno(folder->session_fd);
+	close_keeping_errno(folder->home.fd);
 	index_free(folder->index);
 	findings_free(&folder->findings);
 	keywords_free(folder->keywords);

@@ -1,10 +1,10 @@
 /*
- * foldername.c: what name a text means, of a client, a directory or a file.
+ * foldername.c: finds the folder's name that a text means: of a client, a directory or a file.
  * Runs as: mail user.
  *
- * A text may be spelled in several ways that mean one name: decomposed characters, INBOX in any case,
- * "&" where "&-" belongs, UTF-8 and Latin-1 on disk.  Everything that takes a name asks here, so that a
- * client never sees two names for one folder, nor a name that opens nothing.
+ * Several spellings mean one name: decomposed characters, INBOX in any case, "&" where "&-" belongs, UTF-8 and Latin-1
+ * on disk.  All functions that take a name call this file, so that a client never sees two names for one folder, nor a
+ * name that opens nothing.
  */
 #include <string.h>
 #include <strings.h>
@@ -14,8 +14,8 @@
 #include "maildir/message/utf8.h"
 
 enum {
-	PART_MAX = 200,		  /* leaves room for what programs append to file names */
-	WHOLE_MAX = NAME_MAX - 1, /* a dot and it are the name of a directory */
+	PART_MAX = 200,		  /* octets; leaves room for what programs append to file names */
+	WHOLE_MAX = NAME_MAX - 1, /* octets; a dot and the name are the name of a directory */
 };
 
 #define INBOX "INBOX"
@@ -40,7 +40,7 @@ parts_fault(const char *name)
 	}
 }
 
-/* RFC 9051 section 5.1: INBOX without case; what is below it has it as its first part. */
+/* RFC 9051 section 5.1: INBOX in any case is INBOX, also as the first part of a name. */
 static void
 raise_inbox(char *name)
 {
@@ -85,7 +85,7 @@ foldername_of(const char *text, size_t len, bool utf8, char name_r[FOLDERNAME_SI
 	return fault;
 }
 
-/* Latin-1: each octet is a character. */
+/* Takes each octet as a character. */
 static enum foldername
 foldername_of_latin1(const char *text, char name_r[FOLDERNAME_SIZE])
 {

@@ -1,5 +1,5 @@
 /*
- * keyword.c: keywords of an open folder.
+ * keyword.c: the keywords of an open folder.
  * Runs as: mail user.
  */
 #include <errno.h>
@@ -10,7 +10,7 @@
 #include "maildir/index/index.h"
 #include "maildir/uids/keywords.h"
 
-/* How often a folder in which files are being renamed is looked through for letters in use. */
+/* How often we look for letters in use in a folder in which files are being renamed. */
 #define LETTER_PASSES 3
 
 int
@@ -27,14 +27,14 @@ folder_store_keywords(
 		return -1;
 	same = file_stamp_same(&numbers->stamp, seen);
 	r = numbered_store(&folder->home, numbers, message, count);
-	/* The next sync finds what could not be written, all of it or half. */
+	/* After a failure the next sync reads the file, of which any part may have been written. */
 	memset(&none, 0xff, sizeof(none));
 	if ((same && r == 0) || r < 0)
 		index_saw_keywords(folder->index, r < 0 ? &none : &numbers->stamp);
 	return r;
 }
 
-/* The letters on messages that the folder has now, whether it was synced or not. */
+/* Gives the letters that files of the folder have now, also files that no sync has seen yet. */
 static int
 letters_in_use(struct maildir_folder *folder, uint32_t *letters_r)
 {
@@ -64,7 +64,7 @@ folder_add_keyword(struct maildir_folder *folder, const char *name, bool locked)
 
 	if (keywords_refresh(k) < 0)
 		return -1;
-	/* Another process may have added it. */
+	/* Another process may have added the keyword. */
 	number = keywords_number(k, name);
 	if (number >= 0)
 		return number;
@@ -73,7 +73,7 @@ folder_add_keyword(struct maildir_folder *folder, const char *name, bool locked)
 	return keywords_add(k, name, used, locked);
 }
 
-/* When the files cannot be read now, what was read before holds. */
+/* If the files cannot be read now, the names that were read before hold. */
 static bool
 names_are_known(struct keywords *k)
 {

@@ -195,10 +195,15 @@ value_add(const struct header_field *field, struct decoding *decoding, struct md
 		return;
 	decoding->line.len = 0;
 	for (; at < field->end; at = newline + 1) {
+		size_t before = decoding->line.len;
+
 		newline = memchr(at, '\n', (size_t)(field->end - at));
 		if (newline == NULL)
 			newline = field->end - 1;
 		header_unfold(&decoding->line, at, (size_t)(newline + 1 - at));
+		/* ENVELOPE's addresses have a blank where a line was folded at a tab. */
+		if (at != field->value && decoding->line.len > before)
+			decoding->line.data[before] = ' ';
 	}
 	if (len == SIZE_MAX)
 		line_add(&decoding->line, decoding, out);

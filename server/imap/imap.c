@@ -1,6 +1,6 @@
 /*
  * imap.c: tags, names of commands, capabilities and ID; and what the processes need to know of IMAP.
- * Runs as: worker, and mail user in the reader.
+ * Runs as: worker, and mail user in the reader; master asks for the times.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /*
  * pop3.c: command lines, numbers, CAPA and LANG; and what the processes need to know of POP3.
- * Runs as: worker, and mail user in the reader.
+ * Runs as: worker, and mail user in the reader; master asks for the times.
  */
 #include <ctype.h>
 #include <string.h>

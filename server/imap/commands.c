@@ -117,6 +117,10 @@ run_unknown(struct session *session, struct args *args)
 	return imap_say(session, COMMAND_BAD, "Unknown command");
 }
 
+/*
+ * A new command is a row here and its handler: static in this file, or in another one and declared in session.h.
+ * imap_capabilities (imap.c) names the extension to clients.
+ */
 const struct command imap_commands[] = {
     {"CAPABILITY", IN_BOTH, 0, COMMAND_ALONE, run_capability},
     {"NOOP", IN_BOTH, 0, COMMAND_ALONE, run_nothing},

@@ -264,7 +264,7 @@ static void
 fields_feed(struct search *s, const char *octets, size_t len)
 {
 	struct fields *fields = &s->fields;
-	const char *at = octets, *end = len > 0 ? octets + len : octets;
+	const char *at = octets, *end = octets + len;
 	enum header_event event;
 
 	while ((event = header_next(&fields->reader, &at, end)) != HEADER_MORE) {
@@ -293,7 +293,7 @@ fields_end(struct search *s)
 	if (header_cut(&s->fields.reader)) {
 		field_end(s, &s->fields);
 		field_begin(s, &s->fields);
-		fields_feed(s, NULL, 0);
+		fields_feed(s, "", 0);
 	}
 	field_end(s, &s->fields);
 	window_end(s, &s->text);

@@ -16,6 +16,7 @@
 #include "server/imap/answer.h"
 #include "server/imap/expunge.h"
 #include "server/imap/mailbox.h"
+#include "server/imap/picked.h"
 #include "server/imap/session.h"
 #include "server/reader/reader.h"
 
@@ -197,7 +198,7 @@ run_copy(struct session *session, struct args *args)
 		return result;
 	if (!args_end(args))
 		return COMMAND_BAD;
-	if (!mailbox_pick(session, set, (session->command_flags & BY_UID) != 0, &picked)) {
+	if (!picked_parse(session, set, (session->command_flags & BY_UID) != 0, &picked)) {
 		result = imap_say(session, COMMAND_BAD, "There are no such messages");
 	} else if (c.move && !mailbox_may_change(session, "move")) {
 		result = COMMAND_NO;

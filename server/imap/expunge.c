@@ -6,6 +6,7 @@
 #include "server/imap/answer.h"
 #include "server/imap/expunge.h"
 #include "server/imap/mailbox.h"
+#include "server/imap/picked.h"
 #include "server/imap/session.h"
 #include "server/reader/reader.h"
 
@@ -78,7 +79,7 @@ expunge_deleted(struct session *session, struct picked *picked)
 		return 0;
 	if (picked != NULL)
 		return expunge_picked(session, picked, true);
-	mailbox_pick_all(box, &all);
+	picked_all(box, &all);
 	r = all.set.failed ? -1 : expunge_picked(session, &all, true);
 	picked_clear(&all);
 	return r;
@@ -96,7 +97,7 @@ run_expunge(struct session *session, struct args *args)
 		return COMMAND_BAD;
 	if (!mailbox_may_change(session, "expunge"))
 		return COMMAND_NO;
-	if (by_uid && !mailbox_pick(session, set, true, &picked)) {
+	if (by_uid && !picked_parse(session, set, true, &picked)) {
 		picked_clear(&picked);
 		return imap_say(session, COMMAND_BAD, "There are no such messages");
 	}

@@ -12,6 +12,7 @@
 #include "server/imap/answer.h"
 #include "server/imap/fetch.h"
 #include "server/imap/mailbox.h"
+#include "server/imap/picked.h"
 #include "server/imap/resync.h"
 #include "server/imap/session.h"
 #include "server/reader/reader.h"
@@ -405,7 +406,7 @@ run_fetch(struct session *session, struct args *args)
 		   ((session->command_flags & BY_UID) == 0 || !session->qresync)) {
 		result = imap_say(session, COMMAND_BAD,
 		    "VANISHED is for UID FETCH, and after ENABLE QRESYNC"); /* RFC 7162 section 3.2.6 */
-	} else if (!mailbox_pick(session, set, (session->command_flags & BY_UID) != 0, &picked)) {
+	} else if (!picked_parse(session, set, (session->command_flags & BY_UID) != 0, &picked)) {
 		result = imap_say(session, COMMAND_BAD, "There are no such messages");
 		picked_clear(&picked);
 	} else {

@@ -192,10 +192,8 @@ mailbox_close(struct mailbox **box)
 {
 	if (*box == NULL)
 		return;
-	if ((*box)->folder != NULL) {
-		maildir_remember((*box)->folder);
+	if ((*box)->folder != NULL)
 		maildir_folder_close(&(*box)->folder);
-	}
 	uidset_clear(&(*box)->gone);
 	uidset_clear(&(*box)->changed);
 	uidset_clear(&(*box)->hidden);
@@ -495,12 +493,21 @@ mailbox_put_fetch(struct session *session, const struct maildir_message *message
 	imap_add(out, ")\r\n");
 }
 
+/* A number that was found while the folder broke may be wrong. */
+static void
+tell_text(struct session *session, struct mdtext *text)
+{
+	if (mailbox_is_lost(session->box))
+		text->len = 0;
+	imap_put_text(session, text);
+}
+
 static void
 tell_one(struct session *session, const struct maildir_message *message, struct mdtext *text)
 {
 	mailbox_put_fetch(session, message, TELL_FLAGS, text);
 	if (text->len >= TELL_PIECE)
-		imap_put_text(session, text);
+		tell_text(session, text);
 }
 
 /* More than could be noted: what the folder says of each. */
@@ -535,7 +542,7 @@ tell_changed(struct session *session)
 		if (maildir_lookup(box->folder, changed.uid[i], &message))
 			tell_one(session, &message, &text);
 	uidset_clear(&changed);
-	imap_put_text(session, &text);
+	tell_text(session, &text);
 }
 
 void
@@ -575,71 +582,4 @@ mailbox_news(struct session *session, bool expunges)
 		return;
 	tell_access(session);
 	mailbox_tell(session, expunges);
-}
-
-/* --- what a command names --- */
-
-static bool
-pick_saved(struct session *session, struct picked *picked)
-{
-	picked->by_uid = true;
-	return sequence_copy(&session->saved, &picked->set);
-}
-
-bool
-mailbox_pick(struct session *session, struct word set, bool by_uid, struct picked *picked_r)
-{
-	struct mailbox *box = session->box;
-	const struct sequence *s = &picked_r->set;
-	uint32_t star;
-
-	memset(picked_r, 0, sizeof(*picked_r));
-	picked_r->by_uid = by_uid;
-	if (word_is(set, "$"))
-		return pick_saved(session, picked_r);
-	star = by_uid ? mailbox_last_uid(box) : (uint32_t)box->count;
-	if (sequence_parse(&picked_r->set, set.at, set.len, star) != SEQUENCE_OK)
-		return false;
-	return by_uid || s->count == 0 || s->range[s->count - 1].last <= box->count;
-}
-
-void
-mailbox_pick_all(const struct mailbox *box, struct picked *picked_r)
-{
-	memset(picked_r, 0, sizeof(*picked_r));
-	if (box->count > 0)
-		sequence_add_range(&picked_r->set, 1, (uint32_t)box->count);
-}
-
-/* The places that the next range stands for. */
-static void
-next_range(const struct mailbox *box, struct picked *picked)
-{
-	const struct sequence_range *range = &picked->set.range[picked->range++];
-	bool to_end = picked->by_uid ? range->last == UINT32_MAX : range->last >= box->count;
-
-	picked->place = picked->by_uid ? mailbox_find(box, range->first) : range->first - 1;
-	if (to_end)
-		picked->end = box->count;
-	else
-		picked->end = picked->by_uid ? mailbox_find(box, range->last + 1) : range->last;
-	if (picked->place > picked->end)
-		picked->place = picked->end;
-}
-
-bool
-picked_next(struct mailbox *box, struct picked *picked, size_t *place_r)
-{
-	while (picked->place == picked->end && picked->range < picked->set.count)
-		next_range(box, picked);
-	if (picked->place == picked->end || mailbox_is_lost(box))
-		return false;
-	*place_r = picked->place++;
-	return true;
-}
-
-void
-picked_clear(struct picked *picked)
-{
-	sequence_clear(&picked->set);
 }

@@ -106,20 +106,4 @@ enum {
 void mailbox_put_fetch(struct session *session, const struct maildir_message *message,
     unsigned tell, struct mdtext *out);
 
-/*
- * The messages that a command names: a set of numbers, of UIDs, or "$".  BAD when a number is beyond
- * the mailbox.
- */
-struct picked {
-	struct sequence set;
-	bool by_uid;
-	size_t range, place, end; /* the next range; of the present one what is left */
-};
-bool mailbox_pick(struct session *session, struct word set, bool by_uid, struct picked *picked_r);
-/* All that there are. */
-void mailbox_pick_all(const struct mailbox *box, struct picked *picked_r);
-/* The next place, rising; false: that was the last, or see mailbox_is_lost. */
-bool picked_next(struct mailbox *box, struct picked *picked, size_t *place_r);
-void picked_clear(struct picked *picked);
-
 #endif

@@ -13,6 +13,7 @@
 #include "maildir/message/search.h"
 #include "server/imap/answer.h"
 #include "server/imap/mailbox.h"
+#include "server/imap/picked.h"
 #include "server/imap/resync.h"
 #include "server/imap/search.h"
 #include "server/imap/session.h"
@@ -341,7 +342,7 @@ look(struct searching *s)
 		picked.set = bound->set; /* the program's */
 		picked.by_uid = bound->key == SEARCH_UIDS;
 	} else {
-		mailbox_pick_all(box, &picked);
+		picked_all(box, &picked);
 	}
 	for (unsigned n = 0; picked_next(box, &picked, &s->place); n++) {
 		if (n % STOP_EVERY == 0 && channel_gone(s->session->channel))

@@ -7,6 +7,7 @@
 #include "maildir/maildir.h"
 #include "server/imap/answer.h"
 #include "server/imap/mailbox.h"
+#include "server/imap/picked.h"
 #include "server/imap/resync.h"
 #include "server/imap/session.h"
 #include "server/reader/reader.h"
@@ -234,7 +235,7 @@ run_store(struct session *session, struct args *args)
 
 	if (!args_set(args, &set) || !args_space(args) || !parse(args, &storing))
 		return COMMAND_BAD;
-	if (!mailbox_pick(session, set, by_uid(session), &picked))
+	if (!picked_parse(session, set, by_uid(session), &picked))
 		result = imap_say(session, COMMAND_BAD, "There are no such messages");
 	else if (!mailbox_may_change(session, "store"))
 		result = COMMAND_NO;

@@ -8,6 +8,7 @@
 #include "maildir/maildir.h"
 #include "server/channel.h"
 #include "server/imap/mailbox.h"
+#include "server/imap/picked.h"
 #include "server/imap/session.h"
 #include "server/imap/uidset.h"
 #include "server/reader/reader.h"
@@ -314,7 +315,7 @@ picked_are_those_of_the_set(void **state)
 
 		assert_int_equal(
 		    sequence_parse(&set, word.at, word.len, model.uid[8]), SEQUENCE_OK);
-		assert_true(mailbox_pick(&session, word, true, &picked));
+		assert_true(picked_parse(&session, word, true, &picked));
 		for (size_t i = 0; i < model.count; i++) {
 			if (!sequence_has(&set, model.uid[i]))
 				continue;

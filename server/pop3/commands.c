@@ -308,6 +308,5 @@ pop3_serve(struct reader *reader)
 	else if (!answering && s.channel->end == CHANNEL_TOO_LONG)
 		channel_last_words(s.channel, "-ERR Line too long\r\n");
 	channel_flush(s.channel); /* the client need not wait for the rest */
-	maildrop_keep_sizes(s.drop);
 	maildrop_close(&s.drop);
 }

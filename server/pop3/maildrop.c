@@ -20,7 +20,7 @@ enum {
 
 struct drop_message {
 	uint32_t uid;
-	uint32_t order; /* 0: none, behind those that have one */
+	uint32_t order; /* 0: none; it comes after those that have one */
 	uint64_t octets;
 	char *saved_uidl; /* of dovecot-uidlist, if there is one; else NULL */
 	bool has_saved, measured;
@@ -36,23 +36,16 @@ struct maildrop {
 	int error; /* errno of a change that failed */
 };
 
-/* Names are not unique for certain: they are taken as those that were saved. */
-static bool
-name_uidl(struct maildrop *drop, uint32_t uid, char uidl_r[MAILDIR_UIDL_SIZE])
-{
-	if (drop->uidl_format != CONF_UIDL_FILE && drop->uidl_format != CONF_UIDL_GUID)
-		return false;
-	return maildir_name_uidl(drop->folder, uid, drop->uidl_format == CONF_UIDL_GUID, uidl_r);
-}
-
-/* -1: memory was short. */
+/* Names of files are not unique for certain: they are treated like saved UIDLs.  -1: memory was short. */
 static int
 take_uidl(struct maildrop *drop, struct drop_message *message)
 {
+	bool guid = drop->uidl_format == CONF_UIDL_GUID;
+	bool named = guid || drop->uidl_format == CONF_UIDL_FILE;
 	char uidl[MAILDIR_UIDL_SIZE];
 
 	if (!(message->has_saved && maildir_pop3_uidl(drop->folder, message->uid, uidl)) &&
-	    !name_uidl(drop, message->uid, uidl))
+	    !(named && maildir_name_uidl(drop->folder, message->uid, guid, uidl)))
 		return 0;
 	message->saved_uidl = strdup(uidl);
 	return message->saved_uidl != NULL ? 0 : -1;
@@ -105,7 +98,7 @@ wire_octets(uint64_t octets, bool newline)
 	return newline || octets == 0 ? octets : octets + 2;
 }
 
-/* exact: it is going to; else what is remembered will do. */
+/* exact: of the file as it is now, since it is going to be sent; else what is remembered will do. */
 static int
 measure(struct maildrop *drop, struct drop_message *message, bool exact)
 {
@@ -130,7 +123,7 @@ by_order(const void *a, const void *b)
 	return x->uid < y->uid ? -1 : x->uid > y->uid;
 }
 
-/* All that are there at this moment: to measure one may change the folder's list. */
+/* All messages that are there at this moment: measuring a message may change the folder's list. */
 static int
 take_list(struct maildrop *drop)
 {
@@ -328,52 +321,44 @@ maildrop_octets(const struct maildrop *drop, uint32_t number)
 	return drop->messages[number - 1].octets;
 }
 
-static void
-put_hex(uint32_t value, char digits_r[8])
-{
-	for (int i = 7; i >= 0; i--, value >>= 4)
-		digits_r[i] = "0123456789abcdef"[value & 15];
-}
-
-/* The common form, of which a client may ask for a hundred thousand. */
+/* Two numbers of eight digits: the common form, of which a client may ask for a hundred thousand. */
 static void
 hex_uidl(uint32_t first, uint32_t second, char uidl_r[POP3_UIDL_MAX + 1])
 {
-	put_hex(first, uidl_r);
-	put_hex(second, uidl_r + 8);
+	uint64_t value = (uint64_t)first << 32 | second;
+
+	for (int i = 15; i >= 0; i--, value >>= 4)
+		uidl_r[i] = "0123456789abcdef"[value & 15];
 	uidl_r[16] = '\0';
 }
 
 /* Of the UID and UIDVALIDITY, as Dovecot and its forebears do, so that clients notice no change. */
 static void
-make_uidl(int format, unsigned uid, unsigned validity, char uidl_r[POP3_UIDL_MAX + 1])
+make_uidl(int format, uint32_t uid, uint32_t validity, char uidl_r[POP3_UIDL_MAX + 1])
 {
-	const size_t size = POP3_UIDL_MAX + 1;
+	static const struct {
+		const char *before, *between;
+		bool uid_first;
+	} decimal[] = {
+	    [CONF_UIDL_DOT] = {"", ".", false},
+	    [CONF_UIDL_DOT_UID] = {"", ".", true},
+	    [CONF_UIDL_DASH] = {"", "-", false},
+	    [CONF_UIDL_COURIER] = {"UID", "-", true},
+	};
+	bool uid_first;
 
-	switch ((enum conf_uidl)format) {
-	case CONF_UIDL_FILE: /* of a name that cannot be one */
-	case CONF_UIDL_GUID:
-	case CONF_UIDL_HEX_UID:
-		hex_uidl(uid, validity, uidl_r);
-		break;
-	case CONF_UIDL_HEX_VALIDITY:
+	if (format == CONF_UIDL_UID) {
+		snprintf(uidl_r, POP3_UIDL_MAX + 1, "%u", uid);
+	} else if (format == CONF_UIDL_HEX_VALIDITY) {
 		hex_uidl(validity, uid, uidl_r);
-		break;
-	case CONF_UIDL_DOT:
-		snprintf(uidl_r, size, "%u.%u", validity, uid);
-		break;
-	case CONF_UIDL_DOT_UID:
-		snprintf(uidl_r, size, "%u.%u", uid, validity);
-		break;
-	case CONF_UIDL_DASH:
-		snprintf(uidl_r, size, "%u-%u", validity, uid);
-		break;
-	case CONF_UIDL_COURIER:
-		snprintf(uidl_r, size, "UID%u-%u", uid, validity);
-		break;
-	case CONF_UIDL_UID:
-		snprintf(uidl_r, size, "%u", uid);
-		break;
+	} else if ((size_t)format < sizeof(decimal) / sizeof(decimal[0]) &&
+		   decimal[format].before != NULL) {
+		uid_first = decimal[format].uid_first;
+		snprintf(uidl_r, POP3_UIDL_MAX + 1, "%s%u%s%u", decimal[format].before,
+		    uid_first ? uid : validity, decimal[format].between,
+		    uid_first ? validity : uid);
+	} else {
+		hex_uidl(uid, validity, uidl_r); /* also when the name of a file can be none */
 	}
 }
 
@@ -385,8 +370,7 @@ maildrop_uidl(const struct maildrop *drop, uint32_t number, char uidl_r[POP3_UID
 	if (m->saved_uidl != NULL)
 		snprintf(uidl_r, POP3_UIDL_MAX + 1, "%s", m->saved_uidl);
 	else
-		make_uidl(drop->uidl_format, (unsigned)m->uid,
-		    (unsigned)maildir_uidvalidity(drop->folder), uidl_r);
+		make_uidl(drop->uidl_format, m->uid, maildir_uidvalidity(drop->folder), uidl_r);
 }
 
 int
@@ -445,7 +429,7 @@ is_marked(const struct drop_message *m, bool mark_seen)
 	return m->deleted || (m->seen && mark_seen);
 }
 
-/* From there on, as many as may be done under one lock; where it stopped. */
+/* Changes messages from that place on, as many as one lock should cover.  Returns the place where it stopped. */
 static size_t
 update_batch(
     struct maildrop *drop, size_t from, bool mark_seen, size_t *removed_r, size_t *failed_r)
@@ -464,7 +448,7 @@ update_batch(
 		update_one(drop, &drop->messages[i], mark_seen, &removed, &failed);
 		done++;
 	}
-	/* Removed is what is told as removed: it must not come back after a power cut. */
+	/* A message that is reported as removed must not come back after a power cut. */
 	if (maildir_change_end(drop->folder) == -1) {
 		drop->error = errno;
 		failed += removed;
@@ -488,10 +472,4 @@ maildrop_update(struct maildrop *drop, bool mark_seen, size_t *removed_r)
 	}
 	errno = drop->error;
 	return failed;
-}
-
-void
-maildrop_keep_sizes(struct maildrop *drop)
-{
-	maildir_remember(drop->folder);
 }

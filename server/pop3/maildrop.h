@@ -21,12 +21,13 @@ enum { POP3_UIDL_MAX = 70 }; /* octets, RFC 1939 section 7 */
  * uidl_format: enum conf_uidl.  0; -1 with errno: EAGAIN when another session has the lock.
  */
 int maildrop_open(struct maildir *maildir, int uidl_format, struct maildrop **drop_r);
+/* What the next session can use of what was learned is remembered. */
 void maildrop_close(struct maildrop **drop);
 
-/* Messages there are, marked ones included: the highest number. */
+/* How many messages there are, marked ones included: the highest number. */
 size_t maildrop_last(const struct maildrop *drop);
 
-/* Messages that are not there because they cannot be read: how many, one of them, and why. */
+/* Messages that are left out because they cannot be read: how many, one of them, and why. */
 struct maildrop_left_out {
 	size_t messages;
 	uint32_t uid;
@@ -54,11 +55,8 @@ void maildrop_delete(struct maildrop *drop, uint32_t number);
 void maildrop_seen(struct maildrop *drop, uint32_t number);
 void maildrop_reset(struct maildrop *drop);
 
-/* QUIT: removes what is marked; marks as seen what was read when mark_seen.  How many messages could
- * not be removed, and why in errno; *removed_r how many were. */
+/* For QUIT: removes what is marked and, with mark_seen, marks as seen what was read.  Returns how many messages could
+ * not be removed, and why in errno; *removed_r: how many were. */
 size_t maildrop_update(struct maildrop *drop, bool mark_seen, size_t *removed_r);
-
-/* Remembers what the next session can use; for every end of a session. */
-void maildrop_keep_sizes(struct maildrop *drop);
 
 #endif

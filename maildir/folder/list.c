@@ -1,5 +1,5 @@
 /*
- * list.c: the messages of a folder as maildir.h tells of them: what the index has.
+ * list.c: the messages of a folder, as maildir.h describes them and the index has them.
  * Runs as: mail user.
  */
 #include <errno.h>
@@ -23,32 +23,25 @@ maildir_count(const struct maildir_folder *folder)
 	return index_count(folder->index);
 }
 
-static void
-message_of(const struct index_record *record, struct maildir_message *message_r)
-{
-	const unsigned plain = INDEX_SIZES | INDEX_HEARSAY | INDEX_UNREADABLE;
-
-	*message_r = (struct maildir_message){
-	    .uid = record->uid,
-	    .flags = record->flags,
-	    .keywords = record->keywords,
-	    .modseq = record->modseq,
-	    .pop3_order = record->pop3_order,
-	    .has_pop3_uidl = record->uidl_len > 0,
-	    .octets_known = (record->known & plain) == INDEX_SIZES,
-	    .newline = (record->known & INDEX_LINE_END) != 0,
-	    .octets = record->wire,
-	};
-}
-
 bool
 maildir_message(struct maildir_folder *folder, size_t place, struct maildir_message *message_r)
 {
+	const unsigned plain = INDEX_SIZES | INDEX_HEARSAY | INDEX_UNREADABLE;
 	struct index_record record;
 
 	if (!index_record(folder->index, place, &record))
 		return false;
-	message_of(&record, message_r);
+	*message_r = (struct maildir_message){
+	    .uid = record.uid,
+	    .flags = record.flags,
+	    .keywords = record.keywords,
+	    .modseq = record.modseq,
+	    .pop3_order = record.pop3_order,
+	    .has_pop3_uidl = record.uidl_len > 0,
+	    .octets_known = (record.known & plain) == INDEX_SIZES,
+	    .newline = (record.known & INDEX_LINE_END) != 0,
+	    .octets = record.wire,
+	};
 	return true;
 }
 
@@ -63,11 +56,9 @@ maildir_lookup(struct maildir_folder *folder, uint32_t uid, struct maildir_messa
 int
 message_find(struct maildir_folder *folder, uint32_t uid, struct index_message *message_r)
 {
-	struct index *index = folder->index;
-
-	if (index_message(index, uid, message_r))
+	if (index_message(folder->index, uid, message_r))
 		return 0;
-	errno = index_is_broken(index) ? EIO : ENOENT;
+	errno = index_is_broken(folder->index) ? EIO : ENOENT;
 	return -1;
 }
 
@@ -85,7 +76,7 @@ message_locate(struct maildir_folder *folder, uint32_t uid, struct index_message
 	errno = saved;
 	if (r < 0)
 		return -1;
-	/* All UIDs are other ones: this one may be another message's now. */
+	/* Under another UIDVALIDITY this UID may be another message's. */
 	if (maildir_uidvalidity(folder) != validity) {
 		errno = ESTALE;
 		return -1;
@@ -170,8 +161,8 @@ maildir_find(const struct maildir_folder *folder, uint32_t uid)
 }
 
 /*
- * The record as far as it is of this list: after another session renumbered, or when it is lost,
- * nothing of the list is new.
+ * Reads the record as far as it is of this list.  After another session renumbered, and when the record is lost,
+ * no message of the list is new.
  */
 static int
 recent_read(struct maildir_folder *folder, struct uid_record *record)
@@ -184,8 +175,8 @@ recent_read(struct maildir_folder *folder, struct uid_record *record)
 }
 
 /*
- * Read without the lock: when many hear of a message at once one takes it, and the others only look.  Half of
- * a number that is being written may tell them that they are too late, which they are.
+ * The record is read without the lock: when many sessions hear of a message at once, the first claims it and the others
+ * only look.  A session that reads a half-written number may find that it is too late, which it is.
  */
 int
 maildir_recent(struct maildir_folder *folder, uint32_t *from_r)
@@ -206,10 +197,10 @@ maildir_claim_recent(struct maildir_folder *folder, uint32_t *from_r)
 
 	if (maildir_recent(folder, from_r) < 0)
 		return -1;
-	/* Only what this session has in its list: others may know of more. */
+	/* Claim only what is in this session's list: others may know of more. */
 	if (*from_r >= next)
 		return 0;
-	/* Where it cannot be noted the next session tells them as well. */
+	/* If it cannot be noted, the next session tells them as recent, too. */
 	if (mdlock_folder(&folder->home) < 0)
 		return error_bars(errno) ? 0 : -1;
 	r = recent_read(folder, &record);

@@ -37,9 +37,6 @@ static const struct snapshot_kind kind = {
 };
 
 enum {
-	/* Octets.  A binary search touches some fifteen blocks; a session has a bit for each, which is a kilobyte for
-	 * a hundred thousand messages. */
-	BLOCK = 2048,
 	HASH_SLOTS_MIN = 8,
 };
 
@@ -54,7 +51,7 @@ enum {
 static uint64_t
 blocks_of(uint64_t size)
 {
-	return size / BLOCK + (size % BLOCK != 0);
+	return size / SNAPSHOT_BLOCK + (size % SNAPSHOT_BLOCK != 0);
 }
 
 /* The number of a part's first block. */
@@ -73,9 +70,10 @@ static uint32_t
 block_check(
     const struct snapshot_head *head, int part, const char *data, uint64_t n, uint64_t number)
 {
-	uint64_t left = head->part[part].size - n * BLOCK;
+	uint64_t left = head->part[part].size - n * SNAPSHOT_BLOCK;
 
-	return hash32(hash_join(head->id, number), data + n * BLOCK, left < BLOCK ? left : BLOCK);
+	return hash32(hash_join(head->id, number), data + n * SNAPSHOT_BLOCK,
+	    left < SNAPSHOT_BLOCK ? left : SNAPSHOT_BLOCK);
 }
 
 static bool
@@ -95,7 +93,7 @@ blocks_verify(struct snapshot *snapshot, int part, uint64_t from, uint64_t to)
 {
 	uint64_t first = first_block(&snapshot->head, part);
 
-	for (uint64_t n = from / BLOCK; n * BLOCK < to; n++) {
+	for (uint64_t n = from / SNAPSHOT_BLOCK; n * SNAPSHOT_BLOCK < to; n++) {
 		uint64_t number = first + n;
 		uint8_t bit = (uint8_t)(1U << number % 8);
 

@@ -20,6 +20,10 @@ struct maildir;
 /* Messages that vanished: so many are remembered. */
 #define SNAPSHOT_VANISHED_MAX 16384
 
+/* Octets that have a checksum.  A binary search touches some fifteen blocks; a session has a bit for each, which is a
+ * kilobyte for a hundred thousand messages. */
+#define SNAPSHOT_BLOCK 2048
+
 /* Octets of the id in the head of dovecot-uidlist. */
 #define SNAPSHOT_GUID_MAX 32
 

@@ -497,6 +497,160 @@ left_whole(void **state)
 		assert_true(maildir_message(f->inbox, place, &message));
 }
 
+/* --- an index that somebody made --- */
+
+enum { HOSTILE_ROUNDS = 4000, HOSTILE_SIZE = 32 * 1024 };
+
+/* Makes all checksums right again, as far as the parts lie in the file. */
+static void
+seal(char *file, size_t size)
+{
+	struct snapshot_head head;
+	uint64_t number = 0, at, left;
+	uint32_t check;
+
+	memcpy(&head, file, sizeof(head));
+	for (int i = 0; i < PART_CHECKS; i++) {
+		if (head.part[i].at > size || head.part[i].size > size - head.part[i].at)
+			break;
+		for (at = 0; at < head.part[i].size; at += SNAPSHOT_BLOCK, number++) {
+			left = head.part[i].size - at;
+			check = hash32(hash_join(head.id, number), file + head.part[i].at + at,
+			    left < SNAPSHOT_BLOCK ? left : SNAPSHOT_BLOCK);
+			if (head.part[PART_CHECKS].at <= size &&
+			    (number + 1) * sizeof(check) <= size - head.part[PART_CHECKS].at)
+				memcpy(file + head.part[PART_CHECKS].at + number * sizeof(check),
+				    &check, sizeof(check));
+		}
+	}
+	head.check = hash32(0, (char *)&head + sizeof(check), sizeof(head) - sizeof(check));
+	memcpy(file, &head, sizeof(head));
+}
+
+/* Some octets become something else. */
+static void
+spoil(char *at, size_t size, unsigned *seed)
+{
+	static const uint64_t odd[] = {0, 1, 2, 7, 8, 255, 256, 0xffff, 0x7fffffff, 0xffffffff,
+	    UINT64_MAX / 2, UINT64_MAX - 7, UINT64_MAX, 0x2f2f2f2f2f2f2f2f};
+	size_t width = (size_t)1 << rand_r(seed) % 4, where = (size_t)rand_r(seed) % size;
+	uint64_t value =
+	    rand_r(seed) % 4 == 0 ? (uint64_t)rand_r(seed) : odd[(size_t)rand_r(seed) % COUNT(odd)];
+
+	where -= where % width;
+	if (where + width <= size)
+		memcpy(at + where, &value, width);
+}
+
+static void
+see_vanished(void *ctx, uint32_t uid)
+{
+	(void)uid;
+	++*(unsigned *)ctx;
+}
+
+/* All that can be asked of it.  Nothing is right, but everything is within bounds. */
+static void
+ask_everything(struct fixture *f)
+{
+	struct heard heard = {0};
+	struct index *index = index_new(&f->inbox->home, hear, &heard);
+	uint32_t hashes[2] = {1, 2};
+	struct index_message message;
+	size_t structures;
+	unsigned seen = 0;
+
+	assert_non_null(index);
+	(void)index_refresh(index);
+	for (size_t i = 0; i < index_count(index); i++) {
+		if (!index_message_at(index, i, &message))
+			continue;
+		assert_int_equal(strlen(index_name(&message)), message.record.name_len);
+		assert_null(strchr(index_name(&message), '/'));
+		assert_in_range(message.record.dir, 0, 1);
+		(void)index_message(index, message.record.uid, &message);
+		(void)index_find(index, message.record.uid + 1);
+	}
+	assert_in_range(index_find(index, 7), 0, SIZE_MAX / 2);
+	(void)index_by_base(index, "100003.m.h", 10);
+	(void)index_knew_any(index, hashes, COUNT(hashes));
+	(void)index_vanished(index, 0, see_vanished, &seen);
+	assert_in_range(index_first_unseen(index), 0, SIZE_MAX / 2);
+	assert_in_range(strlen(index_folder_guid(index)), 0, SNAPSHOT_GUID_MAX);
+	(void)index_verify(index, &structures);
+	index_free(index);
+}
+
+static void
+take_nothing(void *ctx, enum log_type type, const void *payload, size_t size, uint64_t at)
+{
+	(void)ctx;
+	(void)type;
+	(void)payload;
+	(void)size;
+	(void)at;
+}
+
+/* A record of the log, with a right checksum, of odd contents. */
+static void
+put_hostile(struct index_log *log, const struct index_message *like, unsigned *seed)
+{
+	struct index_message put = *like;
+	size_t size = sizeof(put.record) + index_strings_size(&put.record);
+
+	put.record.uid += (uint32_t)(rand_r(seed) % 20);
+	for (int i = rand_r(seed) % 3; i > 0; i--)
+		spoil((char *)&put, size, seed);
+	size -= rand_r(seed) % 4 == 0 ? (size_t)rand_r(seed) % size : 0;
+	assert_int_equal(
+	    index_log_put(log, (enum log_type)(rand_r(seed) % 5), &put, size, take_nothing, NULL),
+	    0);
+}
+
+/* Whoever can write into the Maildir can write an index whose checksums are right. */
+static void
+hostile(void **state)
+{
+	struct fixture *f = *state;
+	static char whole[HOSTILE_SIZE], file[HOSTILE_SIZE];
+	struct index_message like;
+	struct snapshot_head head;
+	struct index_log log;
+	unsigned seed = 1;
+	ssize_t n;
+	int fd;
+
+	fill(f, 60);
+	for (uint32_t uid = 10; uid < 20; uid++)
+		assert_int_equal(maildir_remove(f->inbox, uid), 0);
+	compact(f->inbox);
+	assert_true(index_message(f->inbox->index, 40, &like));
+	fd = openat(f->fd, "sallyport.index", O_RDONLY | O_CLOEXEC);
+	n = read(fd, whole, sizeof(whole));
+	close(fd);
+	assert_in_range(n, 4097, sizeof(whole) - 1);
+	memcpy(&head, whole, sizeof(head));
+	for (int round = 0; round < HOSTILE_ROUNDS; round++) {
+		bool in_head = rand_r(&seed) % 2 == 0;
+
+		memcpy(file, whole, (size_t)n);
+		for (int i = rand_r(&seed) % 4; i > 0; i--)
+			spoil(in_head ? file + sizeof(head.check) : file + sizeof(head),
+			    in_head ? sizeof(head) - sizeof(head.check) : (size_t)n - sizeof(head),
+			    &seed);
+		seal(file, (size_t)n);
+		put_bytes(f, "sallyport.index", file, (size_t)n);
+		assert_int_equal(index_log_create(f->md, f->fd, head.id, &log), 0);
+		for (int i = rand_r(&seed) % 8; i > 0; i--)
+			put_hostile(&log, &like, &seed);
+		assert_int_equal(index_log_flush(&log), 0);
+		index_log_close(&log);
+		ask_everything(f);
+	}
+	fixture_reopen(f);
+	assert_int_equal(maildir_sync(f->inbox), 0);
+}
+
 /* What was learned once is not read again: the file may even be gone. */
 static void
 learned_for_ever(void **state)
@@ -538,6 +692,7 @@ main(void)
 	    WITH(older_log_that_went_on),
 	    WITH(damaged_while_it_goes),
 	    WITH(left_whole),
+	    WITH(hostile),
 	    WITH(learned_for_ever),
 	};
 

@@ -9,11 +9,19 @@
 #include <string.h>
 #include <strings.h>
 
+/* Whether two octets may be the same letter: no to most, before anything else is compared. */
+static inline bool
+caseless_may_be(char a, char b)
+{
+	return ((a ^ b) & 0x5f) == 0;
+}
+
 /* Whether the octets are that name.  They may hold a NUL, which no name has. */
 static inline bool
 caseless_is(const char *name, const char *octets, size_t len)
 {
-	return strlen(name) == len && strncasecmp(name, octets, len) == 0;
+	return (len == 0 || caseless_may_be(name[0], octets[0])) && strlen(name) == len &&
+	       strncasecmp(name, octets, len) == 0;
 }
 
 /* The place of the octets in a table of names, or count. */

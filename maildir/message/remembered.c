@@ -85,12 +85,10 @@ remembered_decoded_has(const char *name)
 
 /* --- one field --- */
 
-/* Compares the first letter first, which most fields do not share. */
 static bool
 is_named(const struct header_field *field, const char *name)
 {
-	return field->name_len > 0 && ((name[0] ^ field->name[0]) & 0x5f) == 0 &&
-	       caseless_is(name, field->name, field->name_len);
+	return field->name_len > 0 && caseless_is(name, field->name, field->name_len);
 }
 
 /*
@@ -250,8 +248,7 @@ remembered_search_decoded(
     const char *text, size_t len, struct search_question *questions, size_t count)
 {
 	const char *end = len > 0 ? text + len : text;
-	struct header_field field;
-	size_t name, size;
+	size_t place, size;
 	uint32_t entry;
 
 	for (size_t i = 0; i < count; i++)
@@ -259,15 +256,18 @@ remembered_search_decoded(
 	while ((size_t)(end - text) >= sizeof(entry)) {
 		memcpy(&entry, text, sizeof(entry));
 		text += sizeof(entry);
-		name = entry >> 24;
+		place = entry >> 24;
 		size = entry & 0xffffff;
-		if (name >= DECODED || size > (size_t)(end - text))
+		if (place >= DECODED || size > (size_t)(end - text))
 			break;
-		field.name = names[name];
-		field.name_len = strlen(names[name]);
-		for (size_t i = 0; i < count; i++)
-			if (!questions[i].found && is_named(&field, questions[i].field))
-				questions[i].found = has_text(&questions[i], text, size);
+		for (size_t i = 0; i < count; i++) {
+			struct search_question *question = &questions[i];
+
+			if (!question->found &&
+			    caseless_may_be(question->field[0], names[place][0]) &&
+			    strcasecmp(question->field, names[place]) == 0)
+				question->found = has_text(question, text, size);
+		}
 		text += size;
 	}
 }

@@ -15,9 +15,6 @@
 #define CHUNK_FIRST 1024
 #define CHUNK_MAX   (64 * 1024)
 
-/* Members of an array that grows for the first time. */
-#define ARRAY_FIRST 16
-
 struct mdarena_chunk {
 	struct mdarena_chunk *next;
 	size_t used, size;
@@ -81,20 +78,6 @@ mdtext_clear(struct mdtext *text)
 {
 	free(text->data);
 	memset(text, 0, sizeof(*text));
-}
-
-void *
-mdarray_grow(void *array, size_t *room, size_t count, size_t size)
-{
-	size_t wanted = *room == 0 ? ARRAY_FIRST : *room * 2;
-	void *grown;
-
-	if (count < *room)
-		return array;
-	grown = reallocarray(array, wanted, size);
-	if (grown != NULL)
-		*room = wanted;
-	return grown;
 }
 
 char *

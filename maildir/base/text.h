@@ -1,5 +1,5 @@
 /*
- * text.h: memory that grows: a text that is being written, an array, and strings that are freed together.
+ * text.h: memory that grows: a text that is being written, and strings that are freed together.
  */
 #ifndef MAILDIR_BASE_TEXT_H
 #define MAILDIR_BASE_TEXT_H
@@ -28,12 +28,6 @@ mdtext_room(struct mdtext *text, size_t len)
 void mdtext_addf(struct mdtext *text, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void mdtext_clear(struct mdtext *text);
-
-/*
- * Gives the array, of count members of that size, with room for one more; *room, the members that it has room for,
- * begins as 0.  The array may have moved.  NULL: ENOMEM, and the array is as it was.
- */
-void *mdarray_grow(void *array, size_t *room, size_t count, size_t size);
 
 /* Strings that live as long as the arena; all zero is an empty one. */
 struct mdarena {

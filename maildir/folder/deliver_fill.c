@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "maildir/base/array.h"
 #include "maildir/folder/deliver_fill.h"
 #include "maildir/folder/folder.h"
 #include "maildir/folder/permanent_ids.h"
@@ -62,7 +63,7 @@ delivery_add(struct maildir_delivery *d, uint32_t flags, uint64_t keywords)
 	const struct mdname_change change = {.add = flags, .add_keywords = (uint32_t)keywords};
 	struct maildir *md = d->folder->home.md;
 	struct delivered *message =
-	    mdarray_grow(d->set.message, &d->room, d->set.count, sizeof(*message));
+	    array_grow(d->set.message, d->set.count, &d->room, sizeof(*message));
 	char plain[NAME_SIZE], name[NAME_SIZE];
 
 	if (message == NULL)

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "maildir/base/array.h"
 #include "maildir/base/bisect.h"
 #include "maildir/base/lock.h"
 #include "maildir/folder/findings.h"
@@ -121,7 +122,7 @@ findings_entry(struct findings *f, uint32_t uid)
 
 	if (at < f->count && f->list[at].uid == uid)
 		return &f->list[at];
-	grown = mdarray_grow(f->list, &f->room, f->count, sizeof(*grown));
+	grown = array_grow(f->list, f->count, &f->room, sizeof(*grown));
 	if (grown == NULL)
 		return NULL;
 	f->list = grown;

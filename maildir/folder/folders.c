@@ -17,10 +17,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "maildir/base/array.h"
 #include "maildir/base/file.h"
 #include "maildir/base/name.h"
 #include "maildir/base/root.h"
-#include "maildir/base/text.h"
 #include "maildir/folder/folders.h"
 #include "maildir/maildir.h"
 
@@ -152,7 +152,7 @@ list_add(struct folder_list *list, const char *name, const char *path, bool own)
 	struct folder_entry *entry;
 	char *both;
 
-	entry = mdarray_grow(list->entry, &list->room, list->count, sizeof(*entry));
+	entry = array_grow(list->entry, list->count, &list->room, sizeof(*entry));
 	if (entry == NULL)
 		return -1;
 	list->entry = entry;

@@ -11,9 +11,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "maildir/base/number.h"
 #include "server/channel.h"
 #include "server/log.h"
-#include "server/number.h"
 #include "tls/tls.h"
 
 volatile sig_atomic_t channel_stop;

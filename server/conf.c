@@ -17,8 +17,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "maildir/base/number.h"
 #include "server/conf.h"
-#include "server/number.h"
 #include "server/protocol.h"
 
 enum { CONF_FILE_MAX = 1 << 20 }; /* octets; so that a wrong path costs little */

@@ -1,11 +1,20 @@
 /*
- * number.h: the one reader of digits.
+ * number.h: digits, read and written.
  */
 #ifndef MAILDIR_BASE_NUMBER_H
 #define MAILDIR_BASE_NUMBER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+enum { NUMBER_DIGITS = 20 }; /* of 2^64 - 1 */
+
+static inline bool
+number_is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
 
 /*
  * Reads the digits at the start of the octets into *number_r and gives how many they are.  0: there is none, or
@@ -19,7 +28,7 @@ number_read(const char *octets, size_t len, uint64_t max, uint64_t *number_r)
 	size_t digits = 0;
 
 	*number_r = 0;
-	for (; digits < len && octets[digits] >= '0' && octets[digits] <= '9'; digits++) {
+	for (; digits < len && number_is_digit(octets[digits]); digits++) {
 		uint64_t digit = (uint64_t)(octets[digits] - '0');
 
 		if (digit > max || number > (max - digit) / 10)
@@ -30,11 +39,22 @@ number_read(const char *octets, size_t len, uint64_t max, uint64_t *number_r)
 	return digits;
 }
 
+/* Writes the digits of a number before end, where NUMBER_DIGITS octets are free.  Returns the first. */
+static inline char *
+number_write(char *end, uint64_t number)
+{
+	do {
+		*--end = (char)('0' + number % 10);
+		number /= 10;
+	} while (number > 0);
+	return end;
+}
+
 /* The value of a hexadecimal digit in either case, or -1. */
 static inline int
 number_hex(char digit)
 {
-	if (digit >= '0' && digit <= '9')
+	if (number_is_digit(digit))
 		return digit - '0';
 	digit |= 0x20;
 	return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;

@@ -10,8 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "maildir/base/number.h"
 #include "server/cmd/cmd.h"
-#include "server/number.h"
 #include "tls/cert.h"
 
 /* Days.  Importing a new CA into every client is work, so a CA lives long.  A server's certificate is cheap

@@ -9,10 +9,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include "maildir/base/number.h"
 #include "server/imap/answer.h"
 #include "server/imap/name.h"
 #include "server/imap/session.h"
-#include "server/number.h"
 #include "server/reader/reader.h"
 
 enum command_result

@@ -6,9 +6,9 @@
 #include <strings.h>
 #include <time.h>
 
+#include "maildir/base/number.h"
 #include "maildir/message/charset.h"
 #include "server/imap/args.h"
-#include "server/number.h"
 
 enum {
 	DIGITS_32 = 10, /* 2^32 has ten */

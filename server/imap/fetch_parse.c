@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "maildir/base/array.h"
+#include "maildir/base/number.h"
 #include "maildir/message/message.h"
-#include "server/array.h"
 #include "server/imap/fetch.h"
-#include "server/number.h"
 
 /* All that FETCH can be asked for: items, or a section.  After a name with "[" a specification follows. */
 static const struct attribute {

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "maildir/base/number.h"
 #include "server/imap/input.h"
-#include "server/number.h"
 
 enum {
 	INPUT_FIRST = 1024, /* octets; nearly all commands fit */

@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "maildir/base/bisect.h"
 #include "maildir/maildir.h"
-#include "server/array.h"
 #include "server/imap/answer.h"
 #include "server/imap/mailbox.h"
 #include "server/imap/session.h"
@@ -253,10 +253,10 @@ mailbox_uid(const struct mailbox *box, size_t place)
 
 	/* The lowest UID with as many messages up to it.  Few sessions ever have hidden ones. */
 	if (box->hidden.count > 0) {
-		uid = array_find(box->next, is_uid_before, &f);
+		uid = bisect(box->next, is_uid_before, &f);
 		return uid < box->next ? (uint32_t)uid : 0;
 	}
-	gone = array_find(box->gone.count, is_gone_before, &f);
+	gone = bisect(box->gone.count, is_gone_before, &f);
 	if (gone < box->gone.count &&
 	    maildir_find(box->folder, box->gone.uid[gone]) + gone == place)
 		return box->gone.uid[gone];

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "maildir/base/array.h"
 #include "maildir/maildir.h"
 #include "maildir/tree/tree.h"
-#include "server/array.h"
 #include "server/imap/mailboxes.h"
 #include "server/imap/session.h"
 

@@ -10,15 +10,15 @@
 #include <string.h>
 #include <strings.h>
 
+#include "maildir/base/array.h"
+#include "maildir/base/number.h"
 #include "maildir/maildir.h"
 #include "maildir/message/charset.h"
 #include "maildir/message/message.h"
 #include "maildir/message/search.h"
-#include "server/array.h"
 #include "server/imap/mailbox.h"
 #include "server/imap/search.h"
 #include "server/imap/session.h"
-#include "server/number.h"
 
 enum { DAY = 24 * 60 * 60 };
 

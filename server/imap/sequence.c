@@ -6,8 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "maildir/base/array.h"
+#include "maildir/base/bisect.h"
 #include "maildir/base/text.h"
-#include "server/array.h"
 #include "server/imap/args.h"
 #include "server/imap/sequence.h"
 
@@ -132,7 +133,7 @@ bool
 sequence_has(const struct sequence *sequence, uint32_t number)
 {
 	struct finding f = {sequence, number};
-	size_t place = array_find(sequence->count, ends_before, &f);
+	size_t place = bisect(sequence->count, ends_before, &f);
 
 	return place < sequence->count && sequence->range[place].first <= number;
 }

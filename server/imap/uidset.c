@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/array.h"
+#include "maildir/base/array.h"
+#include "maildir/base/bisect.h"
 #include "server/imap/uidset.h"
 
 struct finding {
@@ -29,7 +30,7 @@ uidset_below(const struct uidset *set, uint32_t uid)
 	/* Most UIDs are added in rising order. */
 	if (set->count > 0 && set->uid[set->count - 1] < uid)
 		return set->count;
-	return array_find(set->count, is_below, &f);
+	return bisect(set->count, is_below, &f);
 }
 
 bool

@@ -7,8 +7,8 @@
 #include <strings.h>
 
 #include "auth/sasl.h"
+#include "maildir/base/number.h"
 #include "server/conf.h"
-#include "server/number.h"
 #include "server/pop3/pop3.h"
 
 void

@@ -1,12 +1,14 @@
 /*
- * test_maildir_base.c: reading digits, finding in what is sorted, finding names.
+ * test_maildir_base.c: digits, arrays that grow, finding in what is sorted, finding names.
  */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <cmocka.h>
 
+#include "maildir/base/array.h"
 #include "maildir/base/bisect.h"
 #include "maildir/base/caseless.h"
 #include "maildir/base/number.h"
@@ -25,10 +27,16 @@ digits(void **state)
 	    {"", 9, 0, 0},
 	    {"x1", 9, 0, 0},
 	    {"-1", 9, 0, 0},
+	    {"+1", 9, 0, 0},
+	    {" 1", 9, 0, 0},
+	    {"9", 8, 0, 0},
 	    {"0", 0, 1, 0},
 	    {"1", 0, 0, 0},
 	    {"007 ", 7, 3, 7},
 	    {"008", 7, 0, 0},
+	    {"00000000000000000000000012", 12, 26, 12},
+	    {"9223372036854775807:", INT64_MAX, 19, INT64_MAX},
+	    {"9223372036854775808", INT64_MAX, 0, 0},
 	    {"4294967295", UINT32_MAX, 10, UINT32_MAX},
 	    {"4294967296", UINT32_MAX, 0, 0},
 	    {"18446744073709551615", UINT64_MAX, 20, UINT64_MAX},
@@ -40,15 +48,52 @@ digits(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
+		size_t len = strlen(rows[i].text);
+		char *copy = malloc(len + 1); /* so that an octet too far is seen */
+
+		assert_non_null(copy);
+		memcpy(copy, rows[i].text, len);
 		number = 1;
-		assert_int_equal(
-		    number_read(rows[i].text, strlen(rows[i].text), rows[i].max, &number),
-		    rows[i].digits);
-		assert_int_equal(number, rows[i].number);
+		assert_int_equal(number_read(copy, len, rows[i].max, &number), rows[i].digits);
+		assert_true(number == rows[i].number);
+		free(copy);
 	}
 	assert_int_equal(number_read("123", 2, 99, &number), 2);
 	assert_int_equal(number, 12);
 	assert_int_equal(number_read(NULL, 0, 99, &number), 0);
+}
+
+static void
+digits_are_written(void **state)
+{
+	static const struct {
+		uint64_t number;
+		const char *text;
+	} rows[] = {{0, "0"}, {9, "9"}, {10, "10"}, {UINT64_MAX, "18446744073709551615"}};
+	char text[NUMBER_DIGITS + 1] = "";
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++)
+		assert_string_equal(
+		    number_write(text + NUMBER_DIGITS, rows[i].number), rows[i].text);
+}
+
+static void
+arrays_grow(void **state)
+{
+	size_t room = 0, count;
+	unsigned *array = NULL;
+
+	(void)state;
+	for (count = 0; count < 1000; count++) {
+		array = array_grow(array, count, &room, sizeof(*array));
+		assert_non_null(array);
+		assert_true(room > count);
+		array[count] = (unsigned)count;
+	}
+	for (size_t i = 0; i < count; i++)
+		assert_int_equal(array[i], i);
+	free(array);
 }
 
 static bool
@@ -86,6 +131,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(digits),
+	    cmocka_unit_test(digits_are_written),
+	    cmocka_unit_test(arrays_grow),
 	    cmocka_unit_test(places),
 	    cmocka_unit_test(names),
 	};

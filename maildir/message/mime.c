@@ -7,6 +7,7 @@
 #include <strings.h>
 #include <sys/types.h>
 
+#include "maildir/base/array.h"
 #include "maildir/message/mime_internal.h"
 #include "maildir/message/source.h"
 
@@ -18,17 +19,9 @@
 void *
 mime_room(struct mime *mime, void *array, size_t count, size_t *room, size_t size)
 {
-	size_t more = *room == 0 ? 4 : *room * 2;
-	void *grown;
+	void *grown = array_grow(array, count, room, size);
 
-	if (count < *room)
-		return array;
-	grown = reallocarray(array, more, size);
-	if (grown == NULL) {
-		mime->failed = true;
-		return NULL;
-	}
-	*room = more;
+	mime->failed |= grown == NULL;
 	return grown;
 }
 

@@ -23,6 +23,7 @@
 #include "maildir/folder/obstacle.h"
 #include "maildir/folder/folder.h"
 #include "maildir/folder/sync.h"
+#include "maildir/folder/times.h"
 #include "maildir/index/index.h"
 #include "maildir/uids/keywords.h"
 
@@ -596,7 +597,7 @@ look_at_files(const struct look *look)
 	if (!index_refresh(folder->index) || !index_verify(folder->index, &look->facts->with_texts))
 		return MAILDIR_INDEX_DAMAGED;
 	/* Without its log it tells of messages, but not that these are all. */
-	return index_is_private(folder->index) || folder_look(folder) != 0 ? MAILDIR_INDEX_OLD
+	return index_is_private(folder->index) || times_look(folder) != 0 ? MAILDIR_INDEX_OLD
 									   : MAILDIR_INDEX_CURRENT;
 }
 

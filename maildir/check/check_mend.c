@@ -18,6 +18,7 @@
 #include "maildir/check/check.h"
 #include "maildir/check/check_internal.h"
 #include "maildir/folder/folder.h"
+#include "maildir/folder/sync.h"
 #include "maildir/index/index.h"
 
 struct mending {

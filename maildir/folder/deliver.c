@@ -18,9 +18,9 @@
 #include "maildir/folder/deliver.h"
 #include "maildir/folder/deliver_fill.h"
 #include "maildir/folder/folder.h"
-#include "maildir/folder/own.h"
 #include "maildir/folder/scan.h"
 #include "maildir/folder/sync.h"
+#include "maildir/folder/times.h"
 #include "maildir/index/index.h"
 #include "maildir/uids/keywords.h"
 
@@ -144,14 +144,12 @@ commit_locked(struct maildir_delivery *d)
 {
 	int r;
 
-	if (folder_open_dirs(d->folder) < 0 || own_change_begin(d->folder) < 0)
+	if (folder_open_dirs(d->folder) < 0 || times_change_begin(d->folder) < 0)
 		return delivery_fail(d);
 	r = set_keywords(d);
 	if (r == 0)
 		r = set_move(d);
 	if (r == 0)
-		r = sync_quick_delivered(d->folder, &d->set);
-	if (r > 0)
 		r = sync_delivered(d->folder, &d->set);
 	if (r == 0)
 		return 0;

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "maildir/folder/sync.h"
 #include "maildir/base/name.h"
 #include "maildir/folder/deliver.h"
 #include "maildir/folder/folder.h"

@@ -15,8 +15,9 @@
 
 #include "maildir/base/lock.h"
 #include "maildir/folder/folder.h"
-#include "maildir/folder/own.h"
 #include "maildir/folder/scan.h"
+#include "maildir/folder/sync.h"
+#include "maildir/folder/times.h"
 #include "maildir/index/index.h"
 #include "maildir/uids/keywords.h"
 
@@ -42,7 +43,7 @@ name_taken(struct maildir_folder *folder, const struct index_message *message, c
 		return 1;
 	r = scan_evict(folder, name);
 	/* Another was here while we held the lock: own changes are not all that there is. */
-	memset(&folder->cur_before, 0, sizeof(folder->cur_before));
+	times_change_spoil(folder);
 	return r < 0 && errno != ENOENT ? -1 : 0;
 }
 
@@ -181,7 +182,7 @@ maildir_change_begin(struct maildir_folder *folder)
 	/* A sync that fails must not keep anybody from deleting. */
 	folder->synced = sync_now(folder) == 0;
 	if (folder_open_dirs(folder) < 0 || keywords_refresh(folder->keywords) < 0 ||
-	    own_change_begin(folder) < 0) {
+	    times_change_begin(folder) < 0) {
 		mdlock_unfolder(&folder->home);
 		return -1;
 	}
@@ -229,7 +230,7 @@ change_tell(struct maildir_folder *folder)
 	if (!index_is_open(folder->index) || !index_in_batch(folder->index))
 		return;
 	state = *index_state(folder->index);
-	own_change_end(folder, &state);
+	times_change_end(folder, &state);
 	if (folder->changed_new)
 		state.doubt |= INDEX_NEW;
 	(void)!index_commit(folder->index, &state);

@@ -34,26 +34,6 @@ enum entry_dir {
 	ENTRY_DIRS,
 };
 
-/* A message that a sync found, and where its file is. */
-struct entry {
-	uint32_t uid, flags, pop3_order;
-	uint64_t keywords;
-	const char *name; /* as last seen */
-	const char *uidl; /* P of its line in dovecot-uidlist, or NULL */
-	const char *guid; /* G of it, or NULL */
-	uint64_t size, wire;
-	uint8_t dir;   /* enum entry_dir */
-	uint8_t known; /* enum index_known */
-};
-
-struct list {
-	struct entry *entry;
-	size_t count;
-	struct mdarena arena; /* holds the names, UIDLs and ids */
-	uint32_t validity, next;
-	char guid[33]; /* the folder's id, of the head of dovecot-uidlist */
-};
-
 struct maildir_folder {
 	struct mddir home;
 	int dir[ENTRY_DIRS];	      /* cur, new; -1 until first needed, see folder_dir */
@@ -79,36 +59,6 @@ struct maildir_folder {
 	void *change_ctx;
 };
 
-/* A message of a delivery (deliver.c). */
-struct delivered {
-	char *name; /* its file's in cur/; in tmp/ it is the base name alone */
-	size_t base_len;
-	struct uidlist_sizes sizes;
-	char *guid; /* of the message that it is a copy of, or NULL */
-	uint64_t keywords;
-	bool moved; /* to cur/ */
-	uint32_t uid;
-	char *source; /* a file of another folder that is to be linked, or NULL: it is in tmp/ */
-	uint8_t source_dir; /* enum entry_dir */
-};
-
-struct delivery_set {
-	struct delivered *message;
-	size_t count;
-};
-
-/*
- * Gives the set UIDs that rise in its order; its files are in cur/.  Otherwise as maildir_sync; called
- * with the folder's lock and dovecot-uidlist.lock held, and both are still held after.  ENOENT: one
- * of the set is not there any more.
- */
-int sync_delivered(struct maildir_folder *folder, struct delivery_set *set);
-
-/* Brings the list up to date, as maildir_sync; under the folder's lock. */
-int sync_now(struct maildir_folder *folder);
-/* The same, by looking at everything, whatever the times say. */
-int sync_all(struct maildir_folder *folder);
-
 /* Writes keywords down as numbered_store, with what the index says of the file. */
 struct numbered_message;
 int folder_store_keywords(
@@ -116,16 +66,6 @@ int folder_store_keywords(
 /* As maildir_keyword_make, under the folder's lock; locked: with dovecot-uidlist.lock, too. */
 int folder_add_keyword(struct maildir_folder *folder, const char *name, bool locked);
 
-/* What of a folder may not be as the index has it. */
-enum {
-	LOOK_CUR = 1 << 0,
-	LOOK_NEW = 1 << 1,
-	LOOK_LINES = 1 << 2, /* dovecot-uidlist */
-	LOOK_ALL = 1 << 3,   /* there is no index */
-	LOOK_MORE = 1 << 4,  /* sallyport.keywords */
-	LOOK_WAITS = 1 << 5, /* nothing has changed, but dovecot-uidlist waits to be written */
-};
-unsigned folder_look(struct maildir_folder *folder);
 
 /* The message of that UID, with its file's name; -1: ENOENT, or EIO when the index is damaged, and cannot say. */
 struct index_message;

@@ -10,12 +10,9 @@
 
 #include "maildir/base/lock.h"
 #include "maildir/folder/folder.h"
-#include "maildir/folder/own.h"
+#include "maildir/folder/sync.h"
 #include "maildir/index/index.h"
 #include "maildir/uids/uidlist.h"
-
-/* A change may have escaped the times of a directory: it is looked through again after this. */
-#define LOOK_AGAIN_MS 1000
 
 size_t
 maildir_count(const struct maildir_folder *folder)
@@ -70,7 +67,7 @@ message_locate(struct maildir_folder *folder, uint32_t uid, struct index_message
 
 	if (mdlock_enter(&folder->home, true) < 0)
 		return -1;
-	r = sync_all(folder);
+	r = sync_again(folder);
 	saved = errno;
 	mdlock_unfolder(&folder->home);
 	errno = saved;
@@ -121,16 +118,6 @@ maildir_vanished(
     struct maildir_folder *folder, uint64_t since, void (*each)(void *ctx, uint32_t uid), void *ctx)
 {
 	return index_vanished(folder->index, since, each, ctx);
-}
-
-int
-maildir_look_again(const struct maildir_folder *folder)
-{
-	const struct index *index = folder->index;
-
-	if (!index_is_open(index) || index_state(index)->doubt != 0)
-		return LOOK_AGAIN_MS;
-	return index_state(index)->own_since == 0 ? -1 : own_change_left(index_state(index));
 }
 
 int

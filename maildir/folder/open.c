@@ -12,6 +12,7 @@
 #include "maildir/folder/folder.h"
 #include "maildir/folder/folders.h"
 #include "maildir/folder/findings.h"
+#include "maildir/folder/sync.h"
 #include "maildir/index/index.h"
 #include "maildir/uids/keywords.h"
 

@@ -176,8 +176,7 @@ scan_pair(struct scan *scan, size_t file, int dir, const char *name)
 	return 0;
 }
 
-/* One name seen in a directory. */
-static int
+int
 scan_add(struct scan *scan, int dir, const char *name)
 {
 	size_t base_len = mdname_base(name);
@@ -203,7 +202,7 @@ scan_add(struct scan *scan, int dir, const char *name)
 	file->base_len = (uint16_t)base_len;
 	file->dir = (uint8_t)dir;
 	file->pass = scan->passes;
-	file->line = SCAN_NONE;
+	file->message = SCAN_NONE;
 	slot->hash = hash;
 	slot->file = (uint32_t)++scan->count;
 	return 0;

@@ -14,7 +14,7 @@
 
 struct scan_file {
 	const char *name; /* in the scan's arena */
-	size_t line;	  /* the caller's: its line of the uidlist, or SCAN_NONE */
+	size_t message;	  /* the caller's: which of its messages it is, or SCAN_NONE */
 	uint32_t rank;	  /* the caller's: which of a delivery's set it is, from 1; or 0 */
 	unsigned pass;	  /* the last that saw it */
 	uint16_t base_len;
@@ -46,6 +46,9 @@ struct scan {
 
 void scan_init(struct scan *scan, struct maildir_folder *folder);
 void scan_clear(struct scan *scan);
+
+/* Adds a name that is known to be in a directory (enum entry_dir), as if a pass had seen it. */
+int scan_add(struct scan *scan, int dir, const char *name);
 
 /*
  * Reads both directories and adds what is new to the files known from earlier passes.  A file that

@@ -1,0 +1,193 @@
+/*
+ * sync_match.c: which file is which message's, and which files have no UID yet.
+ * Runs as: mail user, holding the folder's lock.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "maildir/folder/sync.h"
+#include "maildir/index/index.h"
+
+/* Room for so many messages, none of which has a file yet. */
+static int
+messages_begin(struct sync *sync, size_t count)
+{
+	free(sync->message);
+	sync->count = 0;
+	sync->message = calloc(count + 1, sizeof(*sync->message));
+	if (sync->message == NULL)
+		return -1;
+	for (size_t i = 0; i < count; i++)
+		sync->message[i].file = SCAN_NONE;
+	sync->count = count;
+	return 0;
+}
+
+int
+sync_messages_of_lines(struct sync *sync)
+{
+	const struct uidlist *list = &sync->uids.list;
+
+	if (messages_begin(sync, list->count) < 0)
+		return -1;
+	for (size_t i = 0; i < list->count; i++) {
+		sync->message[i].line = &list->line[i];
+		sync->message[i].uid = list->line[i].uid;
+	}
+	return 0;
+}
+
+int
+sync_messages_of_index(struct sync *sync)
+{
+	struct index *index = sync->folder->index;
+	struct index_record record;
+
+	if (messages_begin(sync, index_count(index)) < 0)
+		return -1;
+	for (size_t i = 0; i < sync->count; i++) {
+		if (!index_record(index, i, &record)) {
+			errno = EIO;
+			return -1;
+		}
+		sync->message[i].uid = record.uid;
+	}
+	return 0;
+}
+
+/* Looks for a message's file; notes whether it is as the index has it. */
+static void
+find_file(const struct sync *sync, struct sync_message *message)
+{
+	struct index_message known;
+	const struct scan_file *file;
+
+	if (message->line != NULL) {
+		message->file =
+		    scan_find(&sync->scan, message->line->base, message->line->base_len);
+		return;
+	}
+	if (!index_message(sync->folder->index, message->uid, &known))
+		return;
+	message->file = scan_find(&sync->scan, index_name(&known), known.record.base_len);
+	if (message->file == SCAN_NONE)
+		return;
+	file = &sync->scan.file[message->file];
+	if (strcmp(file->name, index_name(&known)) == 0 && file->dir == known.record.dir &&
+	    (known.record.known & INDEX_TWIN) == 0)
+		message->same = file->name;
+}
+
+static size_t
+set_missing(const struct sync *sync)
+{
+	const struct delivery_set *set = sync->set;
+	size_t missing = 0;
+
+	for (size_t i = 0; set != NULL && i < set->count; i++)
+		missing += scan_find(&sync->scan, set->message[i].name, set->message[i].base_len) ==
+			   SCAN_NONE;
+	return missing;
+}
+
+bool
+sync_complete(void *ctx)
+{
+	struct sync *sync = ctx;
+	size_t missing = set_missing(sync);
+
+	for (size_t i = 0; i < sync->count; i++) {
+		struct sync_message *message = &sync->message[i];
+
+		if (message->file == SCAN_NONE)
+			find_file(sync, message);
+		missing += message->file == SCAN_NONE;
+	}
+	return missing == 0;
+}
+
+bool
+sync_has_file(const struct sync *sync, const struct sync_message *message)
+{
+	return message->file != SCAN_NONE &&
+	       sync->scan.file[message->file].message == (size_t)(message - sync->message);
+}
+
+static int
+fresh_compare(const void *a, const void *b)
+{
+	const struct fresh *x = a, *y = b;
+
+	if (x->rank != y->rank)
+		return x->rank < y->rank ? -1 : 1;
+	if (x->time != y->time)
+		return x->time < y->time ? -1 : 1;
+	return strcmp(x->name, y->name);
+}
+
+int
+sync_find_fresh(struct sync *sync)
+{
+	const struct scan *scan = &sync->scan;
+	size_t count = 0;
+
+	for (size_t i = 0; i < scan->count; i++)
+		count += sync->renumber || scan->file[i].message == SCAN_NONE;
+	free(sync->fresh);
+	sync->fresh_count = 0;
+	sync->fresh = calloc(count + 1, sizeof(*sync->fresh));
+	if (sync->fresh == NULL)
+		return -1;
+	for (size_t i = 0; i < scan->count; i++) {
+		const struct scan_file *file = &scan->file[i];
+
+		if (!sync->renumber && file->message != SCAN_NONE)
+			continue;
+		sync->fresh[sync->fresh_count++] = (struct fresh){
+		    .file = i,
+		    .rank = file->rank,
+		    .name = file->name,
+		    .time = mdname_time(file->name),
+		    .line = file->message != SCAN_NONE ? sync->message[file->message].line : NULL,
+		};
+	}
+	qsort(sync->fresh, sync->fresh_count, sizeof(*sync->fresh), fresh_compare);
+	return 0;
+}
+
+int
+sync_match(struct sync *sync)
+{
+	for (size_t i = 0; i < sync->scan.count; i++)
+		sync->scan.file[i].message = SCAN_NONE;
+	for (size_t i = 0; i < sync->count; i++) {
+		if (sync->message[i].file != SCAN_NONE)
+			sync->scan.file[sync->message[i].file].message = i;
+	}
+	sync->dead = 0;
+	for (size_t i = 0; i < sync->count; i++)
+		sync->dead += !sync_has_file(sync, &sync->message[i]);
+	return sync_find_fresh(sync);
+}
+
+int
+sync_number_fresh(struct sync *sync, uint32_t uid)
+{
+	size_t known = sync->renumber ? 0 : sync->count;
+	struct sync_message *grown =
+	    reallocarray(sync->message, known + sync->fresh_count + 1, sizeof(*grown));
+
+	if (grown == NULL)
+		return -1;
+	sync->message = grown;
+	sync->count = known + sync->fresh_count;
+	for (size_t i = 0; i < sync->fresh_count; i++) {
+		const struct fresh *fresh = &sync->fresh[i];
+
+		grown[known + i] =
+		    (struct sync_message){.file = fresh->file, .line = fresh->line, .uid = uid++};
+		sync->scan.file[fresh->file].message = known + i;
+	}
+	return 0;
+}

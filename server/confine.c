@@ -194,6 +194,7 @@ static const short reader_calls[] = {
     SYS_fdatasync, SYS_ftruncate, SYS_fadvise64, SYS_umask, SYS_geteuid, SYS_getuid, SYS_uname,
     SYS_utimensat, SYS_getegid, SYS_getgid, SYS_fchmod, SYS_fchown, SYS_faccessat, SYS_dup,
     SYS_inotify_init1, SYS_inotify_add_watch, SYS_inotify_rm_watch,
+    SYS_fstatfs, /* whether inotify hears of all renames there are */
     SYS_flock, /* of a directory, before a lock file that cannot be used is set aside */
     SYS_sysinfo, /* glibc's qsort calls it */
 #ifdef SYS_rename

@@ -40,6 +40,7 @@ struct maildir_folder {
 	int session_fd;		      /* holds the session's lock, or -1 */
 	struct index *index;	      /* what is known of it */
 	struct findings *findings;    /* what is not in the index yet, or NULL */
+	struct maildir_watch *watch;  /* of this folder, or NULL */
 	struct file_stamp cur_before; /* of cur/, before a batch changed it */
 	bool odd_told;		      /* what lies in it and is no message was told */
 	bool waits_told;	      /* a notice said that messages wait for a UID */

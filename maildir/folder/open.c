@@ -13,6 +13,7 @@
 #include "maildir/folder/folders.h"
 #include "maildir/folder/findings.h"
 #include "maildir/folder/sync.h"
+#include "maildir/folder/watch.h"
 #include "maildir/index/index.h"
 #include "maildir/uids/keywords.h"
 
@@ -174,6 +175,8 @@ maildir_folder_close(struct maildir_folder **folderp)
 		maildir_remember(folder);
 		folder_mend(folder);
 	}
+	if (folder->watch != NULL)
+		maildir_watch_pause(folder->watch);
 	for (at = &folder->home.md->dirs; *at != &folder->home; at = &(*at)->next)
 		;
 	*at = folder->home.next;

@@ -221,27 +221,27 @@ scan_notice_odd(struct scan *scan, int dir, const char *name, const char *what)
 		scan_notice(scan, dir, name, what);
 }
 
+/* type: of a directory's entry, or DT_UNKNOWN. */
 static bool
-scan_wanted(struct scan *scan, int dir, const struct dirent *entry)
+scan_wanted(struct scan *scan, int dir, const char *name, unsigned char type)
 {
-	unsigned char type = entry->d_type;
 	struct stat st;
 
-	if (entry->d_name[0] == '.')
+	if (name[0] == '.')
 		return false;
-	if (!mdname_usable(entry->d_name)) {
-		scan_notice_odd(scan, dir, entry->d_name,
+	if (!mdname_usable(name)) {
+		scan_notice_odd(scan, dir, name,
 		    "has a name that no message can have; maildir check --repair renames it");
 		return false;
 	}
 	if (type == DT_UNKNOWN) {
-		/* Gone meanwhile: whoever renamed it, this pass or the next finds the new name. */
-		if (fstatat(scan->folder->dir[dir], entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		/* It is gone meanwhile: this pass or the next finds its new name. */
+		if (fstatat(scan->folder->dir[dir], name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			return false;
 		type = S_ISREG(st.st_mode) ? DT_REG : DT_DIR;
 	}
 	if (type != DT_REG)
-		scan_notice_odd(scan, dir, entry->d_name, "is not a regular file");
+		scan_notice_odd(scan, dir, name, "is not a regular file");
 	return type == DT_REG;
 }
 
@@ -258,7 +258,7 @@ scan_dir(struct scan *scan, int which)
 	if (dir == NULL)
 		return -1;
 	while (r == 0 && (errno = 0, (entry = readdir(dir)) != NULL)) {
-		if (scan_wanted(scan, which, entry))
+		if (scan_wanted(scan, which, entry->d_name, entry->d_type))
 			r = scan_add(scan, which, entry->d_name);
 	}
 	if (r == 0 && errno != 0)
@@ -352,46 +352,57 @@ stamp_is_settled(const struct file_stamp *stamp)
 	       (stamp->mtime.tv_sec == now.tv_sec && stamp->mtime.tv_nsec < now.tv_nsec);
 }
 
-static bool
-stamps_are_settled(const struct file_stamp stamp[ENTRY_DIRS])
+/* A pass over new/ and then, if there is a function for it, over cur/. */
+static int
+scan_directories(struct scan *scan, int (*cur)(struct scan *scan, void *ctx), void *ctx)
 {
-	return stamp_is_settled(&stamp[ENTRY_CUR]) && stamp_is_settled(&stamp[ENTRY_NEW]);
+	struct file_stamp after[ENTRY_DIRS];
+	bool settled;
+
+	if (scan_stamps(scan, scan->stamp) < 0)
+		return -1;
+	settled = stamp_is_settled(&scan->stamp[ENTRY_NEW]) &&
+		  (cur == NULL || stamp_is_settled(&scan->stamp[ENTRY_CUR]));
+	scan->passes++;
+	/* new/ first: what is moved to cur/ meanwhile is then seen at least there. */
+	if (scan_dir(scan, ENTRY_NEW) < 0 || (cur != NULL && cur(scan, ctx) < 0))
+		return -1;
+	if (scan_stamps(scan, after) < 0)
+		return -1;
+	scan->still = settled && file_stamp_same(&scan->stamp[ENTRY_NEW], &after[ENTRY_NEW]) &&
+		      (cur == NULL || file_stamp_same(&scan->stamp[ENTRY_CUR], &after[ENTRY_CUR]));
+	return scan_resolve_all(scan);
+}
+
+static int
+scan_cur(struct scan *scan, void *ctx)
+{
+	(void)ctx;
+	return scan_dir(scan, ENTRY_CUR);
 }
 
 int
 scan_pass(struct scan *scan)
 {
-	struct file_stamp after[ENTRY_DIRS];
-	bool settled;
-
-	if (scan_stamps(scan, scan->stamp) < 0)
-		return -1;
-	settled = stamps_are_settled(scan->stamp);
-	scan->passes++;
-	/* new/ first: what is moved to cur/ meanwhile is then seen at least there. */
-	if (scan_dir(scan, ENTRY_NEW) < 0 || scan_dir(scan, ENTRY_CUR) < 0)
-		return -1;
-	if (scan_stamps(scan, after) < 0)
-		return -1;
-	scan->still = settled && file_stamp_same(&scan->stamp[ENTRY_CUR], &after[ENTRY_CUR]) &&
-		      file_stamp_same(&scan->stamp[ENTRY_NEW], &after[ENTRY_NEW]);
-	return scan_resolve_all(scan);
+	return scan_directories(scan, scan_cur, NULL);
 }
 
 int
 scan_pass_new(struct scan *scan)
 {
-	struct file_stamp after[ENTRY_DIRS];
-	bool settled;
+	return scan_directories(scan, NULL, NULL);
+}
 
-	if (scan_stamps(scan, scan->stamp) < 0)
-		return -1;
-	settled = stamp_is_settled(&scan->stamp[ENTRY_NEW]);
-	scan->passes++;
-	if (scan_dir(scan, ENTRY_NEW) < 0 || scan_stamps(scan, after) < 0)
-		return -1;
-	scan->still = settled && file_stamp_same(&scan->stamp[ENTRY_NEW], &after[ENTRY_NEW]);
-	return scan_resolve_all(scan);
+int
+scan_pass_names(struct scan *scan, int (*cur)(struct scan *scan, void *ctx), void *ctx)
+{
+	return scan_directories(scan, cur, ctx);
+}
+
+int
+scan_name(struct scan *scan, int dir, const char *name)
+{
+	return scan_wanted(scan, dir, name, DT_UNKNOWN) ? scan_add(scan, dir, name) : 0;
 }
 
 /* Waits until a pass can be seen to be undisturbed. */
@@ -403,7 +414,7 @@ scan_pause(struct scan *scan)
 	for (unsigned waited = 0; waited < SCAN_PAUSE_MS; waited += SCAN_STEP_MS) {
 		if (scan_stamps(scan, now) < 0)
 			return -1;
-		if (stamps_are_settled(now))
+		if (stamp_is_settled(&now[ENTRY_CUR]) && stamp_is_settled(&now[ENTRY_NEW]))
 			break;
 		mdclock_sleep_ms(SCAN_STEP_MS);
 	}

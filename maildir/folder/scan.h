@@ -59,6 +59,11 @@ int scan_pass(struct scan *scan);
 /* The same with new/ alone. */
 int scan_pass_new(struct scan *scan);
 
+/* The same with new/ and those names of cur/ that the function adds by scan_name. */
+int scan_pass_names(struct scan *scan, int (*cur)(struct scan *scan, void *ctx), void *ctx);
+/* Adds a name if it is a message's and there. */
+int scan_name(struct scan *scan, int dir, const char *name);
+
 /* Whether a change from now on must show in a directory's times: it was last changed before the present
  * tick of the kernel's clock. */
 bool stamp_is_settled(const struct file_stamp *stamp);

@@ -2,6 +2,25 @@
  * sync.c: brings the list of messages up to date with the disk.
  * Runs as: mail user.
  *
+ * The stages of a sync
+ *
+ * All that is known of a folder is in the index, with the times that its files had then.  Times that are the same
+ * mean: nothing to do (times.c).  Else one session takes the folder's lock and goes through these stages; each reads no
+ * more than the times say may have changed.
+ *
+ * 1. The record, and dovecot-uidlist.  The index stands for dovecot-uidlist while its times are those that the index
+ *    has.  Its lines are read when they have changed, when there is no index that can be used, and when a later stage
+ *    finds that it needs them: a fresh file may be that of a message that vanished, no UID is left, the file cannot be
+ *    appended to, or lines without a message have become many.  The look then goes on with what it has.
+ * 2. The directories: new/ alone, or cur/ too, or of cur/ only the names that inotify has told of (look_at_names).
+ * 3. Files and messages are matched by base name (sync_match.c).
+ * 4. What is in new/ moves to cur/.  Fresh files get UIDs, whose lines are on disk before any session hears of them
+ *    (sync_uids.c).
+ * 5. What is there is compared with the index, once, and the difference goes into the log, or all into a new snapshot
+ *    (sync_index.c).  Each session hears of it by reading the log.
+ *
+ * A delivery of our own (deliver.c) knows its files, and needs no look at a directory.
+ *
  * What others may do
  *
  * Any program may edit a Maildir underneath us, at any time and without a lock: a delivery agent
@@ -37,6 +56,31 @@
  *
  * Names with an octet below 0x20 cannot be in dovecot-uidlist.  They are passed over with a notice, as is all
  * that is not a regular file (check_mend.c gives them others).  Names that begin with a dot are not messages.
+ *
+ * Our own renames, and those that inotify tells of
+ *
+ * Our own changes of cur/ change its times as well.  Under the lock, a session compares the times just before its
+ * changes with the index's, and writes those after to the index with the time of day (own_since).  A rename by another
+ * program between the two, or in the same tick of the clock after them, does not show.  So one session has to look at
+ * cur/ again some time later (times.c says when).  That look must not cost a reading of the directory each time.
+ *
+ * A session that idles watches cur/ by inotify.  From a moment at which cur/ was as the index says (watch_verified),
+ * the watch remembers each name that came or went, and whether it is there now.  All other names are as they were, in
+ * the directory and in the index, since our own sessions rename under the same eyes.  So a sync looks at the names of
+ * the watch alone.  If all are what the index says, there was no change but our own.  Else they are taken in like
+ * those of a directory.  In both cases cur/'s times are those of the index again, for all sessions.
+ *
+ * - Renames while the sync looks: times are taken first; they must be older than the tick, so that each later change
+ *   gives others.  Then the session waits for the directory's lock in the kernel (wait_for_renames).  A rename holds
+ *   that from before it changes the times until its event is queued.  Then the queue is read to its end.  So a change
+ *   that is in the times is among the names, and one that is not in the times gives other times at the next look.
+ * - The order of events is that of the changes, since each is queued under that lock.  For each name the last counts.
+ * - A base name that has left, that has two names, or whose name in the index inotify did not tell of, leads to the
+ *   look at all files.  So does a queue that overflowed, more names than are kept (WATCH_NAMES), and a cur/ that is
+ *   another directory than the one that is watched.
+ * - inotify tells of renames that go through this kernel.  A second server on another machine, or a file system in
+ *   user space, can rename behind it.  So the names are used on local file systems only (local_systems in watch.c);
+ *   on all others, and without a watch, the directory is read.
  *
  * UIDs and UIDVALIDITY
  *
@@ -81,6 +125,7 @@
 #include "maildir/base/lock.h"
 #include "maildir/folder/sync.h"
 #include "maildir/folder/times.h"
+#include "maildir/folder/watch.h"
 #include "maildir/index/index.h"
 #include "maildir/uids/keywords.h"
 
@@ -115,6 +160,35 @@ rank_set(struct sync *sync)
 	return 0;
 }
 
+static int
+scan_names(struct scan *scan, void *ctx)
+{
+	struct sync *sync = ctx;
+	struct maildir_watch *watch = sync->folder->watch;
+	const char *name;
+	bool there;
+
+	sync->by_names = watch_knows(watch);
+	for (size_t i = 0; sync->by_names && (name = watch_name(watch, i, &there)) != NULL; i++)
+		if (there && scan_name(scan, ENTRY_CUR, name) < 0)
+			return -1;
+	return 0;
+}
+
+/* Looks at those files that the watch has heard of, in place of all.  1: they are all that has changed. */
+static int
+look_at_names(struct sync *sync)
+{
+	if (scan_pass_names(&sync->scan, scan_names, sync) < 0)
+		return -1;
+	if (sync->by_names && sync_messages_of_names(sync))
+		return 1;
+	sync->by_names = false;
+	scan_clear(&sync->scan);
+	scan_init(&sync->scan, sync->folder);
+	return 0;
+}
+
 /* The directories, as far as they may have changed. */
 static int
 look_at_files(struct sync *sync)
@@ -122,7 +196,6 @@ look_at_files(struct sync *sync)
 	struct scan *scan = &sync->scan;
 	int r;
 
-	sync->sure = true;
 	if (sync->whole)
 		r = scan_collect(scan, sync_complete, sync, &sync->sure);
 	else
@@ -135,24 +208,27 @@ look_at_files(struct sync *sync)
 		if (scan_separate(scan, sync->frozen == 0) < 0)
 			return -1;
 	}
-	if (rank_set(sync) < 0)
-		return -1;
-	return sync_match(sync);
+	return rank_set(sync);
 }
 
-/* From what the index knows, or from dovecot-uidlist, and from the directories. */
+/* Looks at no more than may have changed; what is known comes from the index, or from dovecot-uidlist. */
 static int
 look(struct sync *sync)
 {
 	int r = 0;
 
+	sync->sure = true;
 	if (sync->all_keywords && keywords_refresh(sync->folder->keywords) < 0)
 		return -1;
+	if (sync->by_names && (r = look_at_names(sync)) != 0) {
+		sync->whole = false;
+		return r < 0 ? -1 : sync_match(sync);
+	}
 	if (sync->with_lines)
 		r = sync_load(sync);
 	else if (sync->whole)
 		r = sync_messages_of_index(sync);
-	return r < 0 ? -1 : look_at_files(sync);
+	return r < 0 || look_at_files(sync) < 0 ? -1 : sync_match(sync);
 }
 
 /* The index is not enough: from now on with all lines of dovecot-uidlist, and all files. */
@@ -160,6 +236,7 @@ static void
 turn_to_lines(struct sync *sync)
 {
 	sync->with_lines = sync->whole = sync->all_keywords = true;
+	sync->by_names = false;
 	if (sync->set != NULL) {
 		scan_clear(&sync->scan);
 		scan_init(&sync->scan, sync->folder);
@@ -173,12 +250,13 @@ static void
 state_after(struct sync *sync, struct index_state *state)
 {
 	const struct scan *scan = &sync->scan;
-	unsigned read = sync->whole ? INDEX_CUR | INDEX_NEW : INDEX_NEW;
+	bool cur = sync->whole || sync->by_names;
+	unsigned read = cur ? INDEX_CUR | INDEX_NEW : INDEX_NEW;
 
 	*state = sync->with_lines ? (struct index_state){0} : *index_state(sync->folder->index);
 	if (scan->passes > 0) {
 		state->dir[ENTRY_NEW] = scan->stamp[ENTRY_NEW];
-		if (sync->whole) {
+		if (cur) {
 			state->dir[ENTRY_CUR] = scan->stamp[ENTRY_CUR];
 			state->own_since = 0;
 		}
@@ -308,7 +386,9 @@ sync_folder(struct maildir_folder *folder, unsigned look, struct delivery_set *s
 	int r, saved;
 
 	sync.all_keywords |= sync.with_lines;
-	sync.whole = sync.all_keywords || (look & LOOK_CUR) != 0;
+	sync.whole = sync.all_keywords || (look & (LOOK_CUR | LOOK_EACH)) != 0;
+	sync.by_names =
+	    sync.whole && !sync.all_keywords && (look & LOOK_EACH) == 0 && folder->watch != NULL;
 	scan_init(&sync.scan, folder);
 	r = run_stages(&sync);
 	saved = errno;
@@ -353,7 +433,7 @@ sync_again(struct maildir_folder *folder)
 	unsigned look = LOOK_ALL;
 
 	if (index_is_current(folder->index))
-		look = LOOK_CUR | LOOK_NEW | times_compare(folder);
+		look = LOOK_EACH | times_compare(folder);
 	return sync_folder(folder, look, NULL);
 }
 

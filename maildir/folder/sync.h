@@ -75,9 +75,11 @@ struct sync {
 	size_t waits; /* files that wait for a UID */
 	uint32_t validity, next;
 	char guid[33];
-	int frozen;	   /* errno: nothing can be written, and what need not be is done; or 0 */
-	bool with_lines;   /* dovecot-uidlist was read; else the index stands for it */
-	bool whole;	   /* all of cur/ and new/ is looked at */
+	int frozen;	 /* errno: nothing can be written, and what need not be is done; or 0 */
+	bool with_lines; /* dovecot-uidlist was read; else the index stands for it */
+	bool whole;	 /* all of cur/ and new/ is looked at */
+	bool
+	    by_names; /* or only those of cur/ that have changed, as the folder's watch knows them */
 	bool all_keywords; /* keywords of all messages may have changed without their names */
 	bool locked;	   /* we hold Dovecot's lock file */
 	bool sure;	   /* what was not found is gone */
@@ -132,6 +134,8 @@ int sync_messages_of_lines(struct sync *sync);
 bool sync_complete(void *ctx);
 /* Says which files are whose, and which are fresh. */
 int sync_match(struct sync *sync);
+/* Makes those messages of the index the messages whose files came or went.  Whether that explains all names. */
+bool sync_messages_of_names(struct sync *sync);
 /* The fresh files, in the order in which they get UIDs. */
 int sync_find_fresh(struct sync *sync);
 /* Whether a message has a file: of two with the same base name it is the later. */

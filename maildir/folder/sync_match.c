@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "maildir/folder/sync.h"
+#include "maildir/folder/watch.h"
 #include "maildir/index/index.h"
 
 /* Room for so many messages, none of which has a file yet. */
@@ -54,6 +55,78 @@ sync_messages_of_index(struct sync *sync)
 		sync->message[i].uid = record.uid;
 	}
 	return 0;
+}
+
+static int
+message_compare(const void *a, const void *b)
+{
+	uint32_t x = ((const struct sync_message *)a)->uid,
+		 y = ((const struct sync_message *)b)->uid;
+
+	return (x > y) - (x < y);
+}
+
+/* Whether the watch has heard that a name is in cur/, or is not. */
+static bool
+heard_of(const struct maildir_watch *watch, const char *name, bool there)
+{
+	const char *heard;
+	bool is_there;
+
+	for (size_t i = 0; (heard = watch_name(watch, i, &is_there)) != NULL; i++)
+		if (strcmp(heard, name) == 0)
+			return is_there == there;
+	return false;
+}
+
+/*
+ * The message of a name that came or went.  false: more than its name in cur/ is to be looked at: another file has its
+ * base name, too, or it is gone.
+ */
+static bool
+message_of_name(struct sync *sync, const char *name)
+{
+	struct index *index = sync->folder->index;
+	size_t base_len = mdname_base(name), file = scan_find(&sync->scan, name, base_len);
+	uint32_t uid = index_by_base(index, name, base_len);
+	struct index_message known;
+	const struct scan_file *found;
+
+	if (uid == 0)
+		return true; /* a fresh file, or one that came and went */
+	if (file == SCAN_NONE || !index_message(index, uid, &known))
+		return false;
+	found = &sync->scan.file[file];
+	if (found->message != SCAN_NONE)
+		return true; /* by another name already */
+	if (found->dir != ENTRY_CUR || (known.record.known & INDEX_TWIN) != 0)
+		return false;
+	if (strcmp(found->name, index_name(&known)) != 0 && known.record.dir == ENTRY_CUR &&
+	    !heard_of(sync->folder->watch, index_name(&known), false))
+		return false;
+	sync->scan.file[file].message = sync->count;
+	sync->message[sync->count++] = (struct sync_message){.uid = uid, .file = file};
+	return true;
+}
+
+bool
+sync_messages_of_names(struct sync *sync)
+{
+	const struct maildir_watch *watch = sync->folder->watch;
+	const char *name;
+	bool there;
+	size_t count = 0;
+
+	while (watch_name(watch, count, &there) != NULL)
+		count++;
+	if (sync->scan.pairs > 0 || messages_begin(sync, count) < 0)
+		return false;
+	sync->count = 0;
+	for (size_t i = 0; (name = watch_name(watch, i, &there)) != NULL; i++)
+		if (!message_of_name(sync, name))
+			return false;
+	qsort(sync->message, sync->count, sizeof(*sync->message), message_compare);
+	return true;
 }
 
 /* Looks for a message's file; notes whether it is as the index has it. */

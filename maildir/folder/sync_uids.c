@@ -141,7 +141,7 @@ fresh_are_plain(const struct sync *sync)
 		return false;
 	known = fresh_are_known(sync, hashes);
 	free(hashes);
-	return !known;
+	return !known && !index_is_broken(sync->folder->index);
 }
 
 /* Whether so many lines without a file are to be dropped, of so many in all. */

@@ -11,6 +11,7 @@
 #include "maildir/folder/folder.h"
 #include "maildir/folder/scan.h"
 #include "maildir/folder/times.h"
+#include "maildir/folder/watch.h"
 #include "maildir/index/index.h"
 #include "maildir/uids/keywords.h"
 
@@ -106,6 +107,8 @@ times_compare(struct maildir_folder *folder)
 	if (!file_stamp_same(&cur, &state->dir[ENTRY_CUR]) || (state->doubt & INDEX_CUR) != 0 ||
 	    (state->own_since != 0 && trust_left(folder->index) == 0))
 		look |= LOOK_CUR;
+	else if (state->own_since == 0 && folder->watch != NULL)
+		watch_verified(folder->watch, &cur);
 	if (new_changed(folder, &new))
 		look |= LOOK_NEW;
 	if (!file_stamp_same(&lines, &state->uidlist))
@@ -128,6 +131,8 @@ maildir_look_again(const struct maildir_folder *folder)
 {
 	const struct index *index = folder->index;
 
+	if (folder->watch != NULL && watch_has_more(folder->watch))
+		return 1;
 	if (!index_is_open(index) || index_state(index)->doubt != 0)
 		return LOOK_AGAIN_MS;
 	return index_state(index)->own_since == 0 ? -1 : (int)trust_left(index) + 1;

@@ -22,6 +22,7 @@ enum {
 	LOOK_ALL = 1 << 3,   /* there is no index */
 	LOOK_MORE = 1 << 4,  /* sallyport.keywords */
 	LOOK_WAITS = 1 << 5, /* nothing has changed, but dovecot-uidlist waits to be written */
+	LOOK_EACH = 1 << 6,  /* a file was not where the index has it */
 };
 
 /* Takes in what other sessions wrote, then compares the times. */

@@ -5,15 +5,21 @@
  * Three directories are watched: cur and new for messages that come, go and change their flags, and
  * the folder's own for dovecot-uidlist and names of keywords.  inotify knows directories by path only;
  * a path that has come to mean another directory meanwhile is found out and refused.
+ *
+ * The watch remembers the names that came to cur/ or left it since cur/ was last known to be as the index says.  A sync
+ * then looks at those names alone (sync.c tells why that is enough).  The kernel queues an event before it gives up its
+ * lock of the directory, so events of a name come in the order of its changes, and the last one holds.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "maildir/folder/folder.h"
@@ -33,20 +39,50 @@
 /* What is read at most before we look: while mail pours in there may always be more. */
 #define WATCH_READS 64
 
+/* Names of cur/ that are remembered; when there are more, to read the directory is as cheap. */
+#define WATCH_NAMES 128
+
+/* Where no other machine, and no server behind the kernel, can rename: inotify hears of every change. */
+static const unsigned long local_systems[] = {EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC,
+    F2FS_SUPER_MAGIC, TMPFS_MAGIC, 0x2fc12fc1 /* ZFS, which is not in Linux */};
+
 enum { WATCH_CUR, WATCH_NEW, WATCH_OWN, WATCH_PLACES };
+
+struct watch_name {
+	const char *name; /* in the arena */
+	bool there;
+};
 
 struct maildir_watch {
 	int fd;
-	int id[WATCH_PLACES]; /* -1: none */
+	int id[WATCH_PLACES];	       /* -1: none */
+	struct maildir_folder *folder; /* that is watched, or NULL */
+	struct stat cur;	       /* the directory that is watched as cur/ */
+	bool local, local_known;       /* its file system is one of local_systems */
+	bool lost;		       /* cur/ was moved or deleted */
+	bool knows;		       /* all names since watch_verified are here */
+	bool more;		       /* see watch_has_more */
+	struct watch_name *name;       /* room for WATCH_NAMES, or NULL */
+	size_t count;
+	struct mdarena arena;
 };
+
+static void
+names_clear(struct maildir_watch *watch)
+{
+	free(watch->name);
+	watch->name = NULL;
+	watch->count = 0;
+	mdarena_clear(&watch->arena);
+}
 
 /* Watches a directory below the Maildir; its watch, or -1. */
 static int
 watch_add(const struct maildir_watch *watch, const struct maildir_folder *folder, const char *part,
-    int dirfd, uint32_t mask)
+    int dirfd, uint32_t mask, struct stat *dir_r)
 {
 	char path[PATH_MAX];
-	struct stat named, ours;
+	struct stat named;
 	int n, id;
 
 	n = snprintf(
@@ -58,8 +94,8 @@ watch_add(const struct maildir_watch *watch, const struct maildir_folder *folder
 	id = inotify_add_watch(watch->fd, path, mask | WATCH_DIRECTORY);
 	if (id < 0)
 		return -1;
-	if (fstatat(AT_FDCWD, path, &named, AT_SYMLINK_NOFOLLOW) == 0 && fstat(dirfd, &ours) == 0 &&
-	    named.st_ino == ours.st_ino && named.st_dev == ours.st_dev)
+	if (fstatat(AT_FDCWD, path, &named, AT_SYMLINK_NOFOLLOW) == 0 && fstat(dirfd, dir_r) == 0 &&
+	    named.st_ino == dir_r->st_ino && named.st_dev == dir_r->st_dev)
 		return id;
 	(void)inotify_rm_watch(watch->fd, id);
 	errno = ENOENT;
@@ -87,6 +123,7 @@ int
 maildir_watch_open(struct maildir_folder *folder, struct maildir_watch **watchp)
 {
 	struct maildir_watch *watch = *watchp;
+	struct stat dir;
 	int saved;
 
 	if (watch == NULL)
@@ -95,14 +132,18 @@ maildir_watch_open(struct maildir_folder *folder, struct maildir_watch **watchp)
 	if (watch == NULL || folder_open_dirs(folder) < 0)
 		return -1;
 	watch->id[WATCH_CUR] =
-	    watch_add(watch, folder, "cur", folder->dir[ENTRY_CUR], WATCH_MESSAGES);
+	    watch_add(watch, folder, "cur", folder->dir[ENTRY_CUR], WATCH_MESSAGES, &watch->cur);
 	if (watch->id[WATCH_CUR] >= 0)
 		watch->id[WATCH_NEW] =
-		    watch_add(watch, folder, "new", folder->dir[ENTRY_NEW], WATCH_MESSAGES);
+		    watch_add(watch, folder, "new", folder->dir[ENTRY_NEW], WATCH_MESSAGES, &dir);
 	if (watch->id[WATCH_NEW] >= 0)
-		watch->id[WATCH_OWN] = watch_add(watch, folder, ".", folder->home.fd, WATCH_FILES);
+		watch->id[WATCH_OWN] =
+		    watch_add(watch, folder, ".", folder->home.fd, WATCH_FILES, &dir);
 	if (watch->id[WATCH_OWN] >= 0) {
 		(void)maildir_watch_take(watch); /* what was left of before */
+		watch->lost = watch->knows = watch->local_known = false;
+		watch->folder = folder;
+		folder->watch = watch;
 		return 0;
 	}
 	saved = errno;
@@ -119,6 +160,11 @@ maildir_watch_pause(struct maildir_watch *watch)
 			(void)inotify_rm_watch(watch->fd, watch->id[i]);
 		watch->id[i] = -1;
 	}
+	if (watch->folder != NULL)
+		watch->folder->watch = NULL;
+	watch->folder = NULL;
+	watch->knows = watch->more = false;
+	names_clear(watch);
 }
 
 void
@@ -129,6 +175,9 @@ maildir_watch_close(struct maildir_watch **watchp)
 	*watchp = NULL;
 	if (watch == NULL)
 		return;
+	if (watch->folder != NULL)
+		watch->folder->watch = NULL;
+	names_clear(watch);
 	close(watch->fd);
 	free(watch);
 }
@@ -149,26 +198,151 @@ event_counts(const struct maildir_watch *watch, const struct inotify_event *even
 	       strcmp(event->name, NUMBERED_NAME) == 0;
 }
 
-bool
-maildir_watch_take(struct maildir_watch *watch)
+/* Remembers that a name has come to cur/ or left it.  false: no more can be remembered. */
+static bool
+names_set(struct maildir_watch *watch, const char *name, bool there)
+{
+	struct watch_name *last;
+
+	for (size_t i = 0; i < watch->count; i++) {
+		if (strcmp(watch->name[i].name, name) == 0) {
+			watch->name[i].there = there;
+			return true;
+		}
+	}
+	if (watch->name == NULL)
+		watch->name = calloc(WATCH_NAMES, sizeof(*watch->name));
+	if (watch->name == NULL || watch->count == WATCH_NAMES)
+		return false;
+	last = &watch->name[watch->count];
+	last->name = mdarena_add(&watch->arena, name, strlen(name));
+	last->there = there;
+	watch->count += last->name != NULL;
+	return last->name != NULL;
+}
+
+static void
+event_remember(struct maildir_watch *watch, const struct inotify_event *event)
+{
+	if ((event->mask & IN_Q_OVERFLOW) != 0)
+		watch->knows = false;
+	if (event->wd != watch->id[WATCH_CUR])
+		return;
+	if ((event->mask & (IN_IGNORED | IN_UNMOUNT | IN_DELETE_SELF | IN_MOVE_SELF)) != 0)
+		watch->lost = true;
+	/* Names that begin with a dot are not messages. */
+	else if (watch->knows && event->len > 0 && event->name[0] != '.')
+		watch->knows =
+		    names_set(watch, event->name, (event->mask & (IN_CREATE | IN_MOVED_TO)) != 0);
+}
+
+/* Takes what is there to read.  *other_r: something besides cur/ may have changed. */
+static bool
+watch_read(struct maildir_watch *watch, bool *other_r)
 {
 	_Alignas(struct inotify_event) char buffer[4096];
-	bool changed = false;
+	bool changed = false, all = false;
 
-	for (int reads = 0; reads < WATCH_READS; reads++) {
+	*other_r = false;
+	for (int reads = 0; reads < WATCH_READS && !all; reads++) {
 		ssize_t n = read(watch->fd, buffer, sizeof(buffer));
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n <= 0)
-			break;
-		for (size_t at = 0; at < (size_t)n;) {
+		all = n <= 0;
+		for (size_t at = 0; n > 0 && at < (size_t)n;) {
 			const struct inotify_event *event =
 			    (const struct inotify_event *)(const void *)(buffer + at);
 
-			changed |= event_counts(watch, event);
+			if (event_counts(watch, event)) {
+				changed = true;
+				*other_r |= event->wd != watch->id[WATCH_CUR];
+			}
+			event_remember(watch, event);
 			at += sizeof(*event) + event->len;
 		}
 	}
+	/* While events pour in, nothing is sure of the names. */
+	watch->knows &= all;
+	if (!watch->knows)
+		names_clear(watch);
 	return changed;
+}
+
+bool
+maildir_watch_take(struct maildir_watch *watch)
+{
+	bool other, more = watch->more;
+
+	watch->more = false;
+	return watch_read(watch, &other) || more;
+}
+
+void
+watch_verified(struct maildir_watch *watch, const struct file_stamp *cur)
+{
+	names_clear(watch);
+	watch->knows =
+	    !watch->lost && cur->ino == watch->cur.st_ino && cur->dev == watch->cur.st_dev;
+}
+
+/* Whether inotify hears of every change of cur/. */
+static bool
+is_local(struct maildir_watch *watch)
+{
+	struct statfs fs;
+
+	if (!watch->local_known) {
+		watch->local_known = true;
+		watch->local = false;
+		if (fstatfs(watch->folder->dir[ENTRY_CUR], &fs) < 0)
+			return false;
+		for (size_t i = 0; i < sizeof(local_systems) / sizeof(local_systems[0]); i++)
+			watch->local |= (unsigned long)fs.f_type == local_systems[i];
+	}
+	return watch->local;
+}
+
+/*
+ * A rename that has changed the directory's times already holds the lock of the directory until its event is queued.
+ * To look up a name that nobody has asked for yet waits for that lock.
+ */
+static bool
+wait_for_renames(const struct maildir_watch *watch)
+{
+	struct maildir *md = watch->folder->home.md;
+	char name[64];
+	struct stat st;
+
+	snprintf(name, sizeof(name), ".sallyport.%llx.%llu", (unsigned long long)md->seed,
+	    (unsigned long long)++md->unique);
+	return fstatat(watch->folder->dir[ENTRY_CUR], name, &st, AT_SYMLINK_NOFOLLOW) < 0 &&
+	       errno == ENOENT;
+}
+
+bool
+watch_knows(struct maildir_watch *watch)
+{
+	bool other;
+
+	if (!watch->knows || !is_local(watch) || !wait_for_renames(watch))
+		return false;
+	(void)watch_read(watch, &other);
+	watch->more |= other;
+	return watch->knows && !watch->lost;
+}
+
+const char *
+watch_name(const struct maildir_watch *watch, size_t n, bool *there_r)
+{
+	if (n >= watch->count)
+		return NULL;
+	*there_r = watch->name[n].there;
+	return watch->name[n].name;
+}
+
+bool
+watch_has_more(const struct maildir_watch *watch)
+{
+	return watch->more;
 }

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 
+struct file_stamp;
 struct maildir_folder;
 struct maildir_watch;
 
@@ -24,5 +25,20 @@ int maildir_watch_fd(const struct maildir_watch *watch);
 
 /* Takes what is there to read, without waiting.  Whether something may have changed. */
 bool maildir_watch_take(struct maildir_watch *watch);
+
+/* --- what it knows of cur/, for a sync --- */
+
+/* The files of cur/ with these times are those of the index: names that were heard of before are forgotten. */
+void watch_verified(struct maildir_watch *watch, const struct file_stamp *cur);
+
+/*
+ * Takes what there is to read.  Whether all names of cur/ that have come or gone since watch_verified are known then,
+ * with all that happened before the call.
+ */
+bool watch_knows(struct maildir_watch *watch);
+/* Those names, n from 0; *there_r: it is in cur/ now.  NULL: there are no more. */
+const char *watch_name(const struct maildir_watch *watch, size_t n, bool *there_r);
+/* Whether a sync has taken an event that may be of a change after its look. */
+bool watch_has_more(const struct maildir_watch *watch);
 
 #endif

@@ -57,6 +57,7 @@ static const int calls[] = {
     SYS_inotify_init1,
     SYS_inotify_add_watch,
     SYS_inotify_rm_watch,
+    SYS_fstatfs,
     /* names */
     SYS_renameat2,
     SYS_renameat,

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 
 #include "maildir/folder/folder.h"
+#include "maildir/folder/watch.h"
 #include "maildir/index/index.h"
 
 #define STORM_MS  5000
@@ -285,6 +286,7 @@ session(struct storm *s)
 {
 	struct seen seen = {0};
 	struct fixture f = *s->f;
+	struct maildir_watch *watch = NULL;
 
 	seen.base = calloc(UIDS, sizeof(*seen.base));
 	seen.listed = calloc(UIDS, sizeof(*seen.listed));
@@ -292,6 +294,11 @@ session(struct storm *s)
 		die("memory", "");
 	fixture_open(&f);
 	while (mdclock_now_ms() < s->end) {
+		/* Half of the time it hears of changes. */
+		if (watch != NULL && f.inbox->watch != NULL)
+			(void)maildir_watch_take(watch);
+		else if (storm_random(s, 10) == 0 && maildir_watch_open(f.inbox, &watch) < 0)
+			die("watch", "");
 		if (maildir_sync(f.inbox) < 0)
 			die("sync", "");
 		session_compare(s, &seen, f.inbox);
@@ -303,6 +310,7 @@ session(struct storm *s)
 		}
 	}
 	fixture_close(&f);
+	maildir_watch_close(&watch);
 }
 
 /* --- what they wrote down --- */

@@ -2,8 +2,8 @@
  * flags.c: changes to a message's file: flags, which are its name, and its removal.
  * Runs as: mail user.
  *
- * The folder's lock is held, but other programs take none.  The name that we know may be old, or get
- * old between any two calls; each attempt begins from the present name, and no rename replaces.
+ * The folder's lock is held, but other programs take no lock.  The name that we know may be old, or become
+ * old between any two calls.  Each attempt begins from the present name, and no rename replaces a file.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -47,8 +47,8 @@ name_taken(struct maildir_folder *folder, const struct index_message *message, c
 	return r < 0 && errno != ENOENT ? -1 : 0;
 }
 
-/* One attempt.  1: done, and name is its name in cur/; 2: it has that name already; 0: the name was
- * old, and message is what it is now. */
+/* Tries once.  1: done, and name is its name in cur/; 2: it has that name already; 0: the name was
+ * old, and message is as it is now. */
 static int
 flags_try(struct maildir_folder *folder, struct index_message *message,
     const struct mdname_change *change, char name[NAME_SIZE])
@@ -198,7 +198,7 @@ base_is_live(void *ctx, const char *base, size_t len)
 	return index_by_base(folder->index, base, len) != 0;
 }
 
-/* What the batch noted of sallyport.keywords; it forgets messages that are gone, when it has grown. */
+/* Writes the batch's changes of sallyport.keywords, which forgets messages that are gone when it has grown. */
 static int
 more_write(struct maildir_folder *folder)
 {

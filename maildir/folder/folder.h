@@ -42,7 +42,7 @@ struct maildir_folder {
 	struct findings *findings;    /* what is not in the index yet, or NULL */
 	struct maildir_watch *watch;  /* of this folder, or NULL */
 	struct file_stamp cur_before; /* of cur/, before a batch changed it */
-	bool odd_told;		      /* what lies in it and is no message was told */
+	bool odd_told;		      /* a notice said what lies in it and is no message */
 	bool waits_told;	      /* a notice said that messages wait for a UID */
 	bool hold;		      /* ends of batches wait for maildir_change_settle */
 	int held_error;		      /* errno of one that mdlock_take has ended, or 0 */
@@ -86,7 +86,7 @@ int special_use_follow(struct maildir *md, const char *from, const char *to);
 int folder_open_part(struct maildir_folder *folder, const char *part);
 /* Opens cur and new again, as they are called now.  One of them is -1 when it is missing and cannot be made. */
 int folder_open_dirs(struct maildir_folder *folder);
-/* One of them, opened if it is not yet; enum entry_dir.  Its descriptor is the folder's. */
+/* A directory of enum entry_dir, opened if it is not yet.  The descriptor is the folder's. */
 int folder_dir(struct maildir_folder *folder, unsigned dir);
 
 #endif

@@ -1,6 +1,6 @@
 /*
  * scan.c: reads cur/ and new/ so that no file is missed, doubled or lost.
- * Runs as: mail user.  Why it goes about it like this is told at the head of sync.c.
+ * Runs as: mail user.  The head of sync.c says why.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -290,7 +290,7 @@ scan_resolve(struct scan *scan, const struct scan_pair *pair)
 	} else if (a.st_ino != b.st_ino || a.st_dev != b.st_dev) {
 		return 1;
 	} else {
-		/* Of two names take the one in cur/: the other is being moved, or was to be. */
+		/* The name in cur/ counts: the other is being moved, or was to be. */
 		file->twin = true;
 		if (file->dir == ENTRY_CUR)
 			return 0;
@@ -487,7 +487,7 @@ pair_separate(struct scan *scan, const struct scan_pair *pair, bool rename)
 	struct stat a, b;
 	bool swap;
 
-	/* Looked at anew, since other pairs have been resolved; and another may have renamed. */
+	/* Looked at again: other pairs were resolved since, and another program may have renamed. */
 	if (fstatat(folder->dir[pair->dir], pair->name, &b, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : -1;
 	if (fstatat(folder->dir[file->dir], file->name, &a, AT_SYMLINK_NOFOLLOW) < 0)

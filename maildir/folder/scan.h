@@ -75,7 +75,7 @@ bool stamp_is_settled(const struct file_stamp *stamp);
  */
 int scan_collect(struct scan *scan, bool (*complete)(void *ctx), void *ctx, bool *sure_r);
 
-/* Whether the last pass saw all files, and none is known from an earlier one only. */
+/* Whether the last pass saw all files: no file is known from an earlier pass alone. */
 bool scan_saw_all(const struct scan *scan);
 
 /* The index of the file with that base name, or SCAN_NONE. */

@@ -4,9 +4,9 @@
  *
  * The stages of a sync
  *
- * All that is known of a folder is in the index, with the times that its files had then.  Times that are the same
- * mean: nothing to do (times.c).  Else one session takes the folder's lock and goes through these stages; each reads no
- * more than the times say may have changed.
+ * The index has all that is known of a folder, and the times that the folder's files had then.  While the times are the
+ * same there is nothing to do (times.c).  Else one session takes the folder's lock and goes through these stages.  Each
+ * stage reads no more than the times say may have changed.
  *
  * 1. The record, and dovecot-uidlist.  The index stands for dovecot-uidlist while its times are those that the index
  *    has.  Its lines are read when they have changed, when there is no index that can be used, and when a later stage
@@ -14,48 +14,48 @@
  *    appended to, or lines without a message have become many.  The look then goes on with what it has.
  * 2. The directories: new/ alone, or cur/ too, or of cur/ only the names that inotify has told of (look_at_names).
  * 3. Files and messages are matched by base name (sync_match.c).
- * 4. What is in new/ moves to cur/.  Fresh files get UIDs, whose lines are on disk before any session hears of them
+ * 4. Files in new/ move to cur/.  Fresh files get UIDs, whose lines are on disk before any session hears of them
  *    (sync_uids.c).
- * 5. What is there is compared with the index, once, and the difference goes into the log, or all into a new snapshot
+ * 5. The result is compared with the index, once.  The difference goes into the log, or all of it into a new snapshot
  *    (sync_index.c).  Each session hears of it by reading the log.
  *
  * A delivery of our own (deliver.c) knows its files, and needs no look at a directory.
  *
  * What others may do
  *
- * Any program may edit a Maildir underneath us, at any time and without a lock: a delivery agent
- * links files into new/, mutt moves them to cur/ and renames them as flags change, Dovecot does both,
- * and rm, rsync, find -delete and a restored backup do as they like.  We promise, whatever they do:
+ * Any program may edit a Maildir while we serve it, at any time and without a lock.  A delivery agent
+ * links files into new/; mutt moves them to cur/ and renames them as flags change; Dovecot does both;
+ * rm, rsync, find -delete and a restored backup do as they like.  We promise, whatever they do:
  *
- * 1. No file of a message is ever lost by us.  No rename replaces a file (RENAME_NOREPLACE, or link and
- *    unlink), and only maildir_remove unlinks one.
- * 2. A message keeps its UID as long as its base name (all up to the colon) and the line in
- *    dovecot-uidlist exist, through all changes of flags.  A file that vanishes and comes back gets
- *    its old UID while its line is there; lines of vanished messages are kept until they are many
- *    (DEAD_MIN, a third of the living).  UIDs are never given twice.
- * 3. A UID is on disk (fsync) before maildir_sync returns.  When it cannot be written its message waits.
+ * 1. We never lose the file of a message.  No rename replaces a file (RENAME_NOREPLACE, or link and
+ *    unlink), and only maildir_remove unlinks a message.
+ * 2. A message keeps its UID through all changes of flags, as long as its base name (all up to the colon) and
+ *    its line in dovecot-uidlist exist.  A file that vanishes and comes back gets its old UID while its line is
+ *    there.  Lines of vanished messages are kept until they are many (DEAD_MIN, a third of the living).  A UID
+ *    is never given twice.
+ * 3. A UID is on disk (fsync) before maildir_sync returns.  A message whose UID cannot be written waits.
  *
  * Renames
  *
  * readdir(3) promises nothing about a name that is renamed while it runs: it may show the old name,
  * the new one, both or neither.  So:
  *
- * - Neither: a file that one pass misses is looked for in another.  It is gone only when a second or
- *   later pass misses it as well, and during that pass the directories stood still: their times are
- *   the same before and after, and older than the clock's tick, since a rename within the tick would
- *   not change them.  What any pass has seen counts as there; if it is not, opening it will tell.
- *   When a folder never stands still (SCAN_PASSES) nothing is taken for gone; what was in the list
- *   stays, and the next sync looks again.
- * - Both: two names of one base are looked at with fstatat(2).  If one does not exist any more, it was
- *   renamed.  If both are one inode, somebody is between link and unlink, or died there: it is one
- *   message.  The second name is not removed, for if the other program goes on to unlink the first,
- *   nothing would be left; but maildir_remove takes all of them.  If they are two inodes, they are two
- *   messages, and are both served: the one that came later is renamed to a base name of its own.
- * - A known name that is gone when we open, rename or remove it was changed by another program: the
+ * - Neither: a file that a pass misses is looked for in another pass.  The file is gone only if a second or
+ *   later pass misses it as well, and the directories stood still during that pass.  They stood still if their
+ *   times are the same before and after, and older than the clock's tick: a rename within the tick would not
+ *   change the times.  A file that any pass has seen counts as there; if it is not, opening it will show that.
+ *   In a folder that never stands still (SCAN_PASSES) no message counts as gone: the list keeps it, and the
+ *   next sync looks again.
+ * - Both: two names of one base are looked at with fstatat(2).  A name that does not exist any more was
+ *   renamed.  If both names are of the same inode, another program is between link and unlink, or died there:
+ *   they are one message.  The second name is not removed: if the other program goes on to unlink the first,
+ *   nothing would be left.  But maildir_remove removes all of them.  If the inodes are two, they are two
+ *   messages, and both are served: the later one gets a base name of its own.
+ * - A known name may be gone when we open, rename or remove it, because another program changed it.  Then the
  *   base name is looked up in both directories, a few times if need be, before ENOENT is believed.
  *
- * Names with an octet below 0x20 cannot be in dovecot-uidlist.  They are passed over with a notice, as is all
- * that is not a regular file (check_mend.c gives them others).  Names that begin with a dot are not messages.
+ * Names with an octet below 0x20 cannot be in dovecot-uidlist.  They are passed over with a notice, and so is all
+ * that is not a regular file (check_mend.c renames such files).  Names that begin with a dot are not messages.
  *
  * Our own renames, and those that inotify tells of
  *
@@ -84,39 +84,39 @@
  *
  * UIDs and UIDVALIDITY
  *
- * New messages get UIDs in the order of their delivery time, as the file name has it, then of their
- * names.  dovecot-uidlist (see uidlist.c) is written under the folder's lock and Dovecot's lock file,
- * after it was read again if it has changed; lines are appended where that is all there is to do, or
- * the file is replaced.  Lines that a process wrote that was then killed may not be on disk: fsync is
- * called for what the record does not know of.
+ * New messages get UIDs in the order of the delivery time in their file names, then of their names.
+ * dovecot-uidlist (see uidlist.c) is written under the folder's lock and Dovecot's lock file, after it was
+ * read again if it has changed.  Lines are appended if that is all there is to do; else the file is
+ * replaced.  A process that was killed may have left lines that are not on disk: fsync is called for all
+ * that the record does not know of.
  *
- * The record, kept in our lock file, is the UIDVALIDITY and next UID that were last given out.  A
- * uidlist that was cut or has lines that cannot be read keeps what it says in the others, and its next UID
- * rises above the record's and above all that was lost (uidlist_pass_lost).  It is lost or damaged when it is
- * not there, when its header does not parse or its UIDs do not rise, when its UIDVALIDITY is older than the
- * record's, or when it is whole and its next UID is below the record's; unless its last line is as the index
- * has it, since then nobody has written to this older file.  UIDs in it may then have been given to other
- * messages, so all get new UIDs under a higher UIDVALIDITY (validity.c): mail clients fetch anew, and
- * all of the mail is served at once.  What lines could be read still give their POP3 UIDLs and ids.
+ * The record, in our lock file, is the UIDVALIDITY and next UID that were last given out.  If dovecot-uidlist
+ * was cut, or some lines cannot be read, the other lines hold, and its next UID rises above the record's and
+ * above all that was lost (uidlist_pass_lost).  It cannot be trusted if it is missing, if its header does not
+ * parse, if its UIDs do not rise, if its UIDVALIDITY is older than the record's, or if it is whole and its next
+ * UID is below the record's.  (The last case is no harm if its last line is as the index has it: then no
+ * program has written to this older file.)  Its UIDs may have been given to other messages since.  So all
+ * messages get new UIDs under a higher UIDVALIDITY (validity.c): mail clients fetch all of them again, and
+ * all of the mail is served at once.  Lines that can be read still give POP3 UIDLs and ids.
  * The record is not fsynced: after a power failure it may be too low, and then says nothing.  Its
- * third number is for \Recent: the first UID that no IMAP session was told of.
+ * third number is for \Recent: the first UID that no IMAP session has told its client.
  *
  * Nothing can be written
  *
- * On a full disk, a read-only file system or in a tree without rights to write a sync does what needs no
- * writing (sync->frozen).  Messages with a line in dovecot-uidlist are served.  Files without one stay where they
- * are and wait.  A list that must be replaced waits, too.  INDEX_WAITS makes each later look try again.  When UIDs
- * themselves are lost the sync fails.
+ * On a full disk, on a read-only file system and in a tree without rights to write, a sync does what needs no
+ * writing (sync->frozen).  Messages with a line in dovecot-uidlist are served.  Files without a line stay where
+ * they are and wait.  A dovecot-uidlist that must be replaced waits, too.  INDEX_WAITS makes each later look try
+ * again.  If the UIDs themselves are lost, the sync fails.
  *
  * Without a lock file (folder->home.unlocked) a session is like any other program that reads a Maildir.  It writes
- * none of the files that the lock guards, and its index is in its own memory.  dovecot-uidlist is replaced by
- * rename or appended to, so a reader finds it whole, or with a last line without end, which it reads again a
- * moment later; the record is read first, as it is written last.  A message is gone only after the second
- * look, as always: a scan never relied on the lock.  Flags and removals are renames and unlinks by name, which
- * other programs do without a lock as well; where rights forbid them the folder is for reading only.
+ * no file that the lock guards, and its index is in its own memory.  dovecot-uidlist is replaced by rename or
+ * appended to: a reader finds it whole, or with an unfinished last line, which it reads again a moment later.
+ * The record is read first, since it is written last.  A message is gone only after the second look, as always: a
+ * scan never relied on the lock.  Flags and removals are renames and unlinks by name, which other programs do
+ * without a lock as well.  Without the rights for them the folder is for reading only.
  *
- * Locks die with their holders, and nothing here leaves a state that the next one cannot go on from:
- * files moved to cur/ without a UID get one; a temporary file is overwritten.
+ * Locks die with their holders, and the next session can go on from any state that is left: files moved to
+ * cur/ without a UID get one; a temporary file is overwritten.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -282,7 +282,7 @@ state_after(struct sync *sync, struct index_state *state)
 		state->doubt |= INDEX_NEW;
 }
 
-/* Once, until there are none. */
+/* One notice, until no message waits any more. */
 static void
 notice_waits(const struct sync *sync)
 {
@@ -307,7 +307,7 @@ write_all(struct sync *sync)
 	notice_waits(sync);
 	record =
 	    (struct uid_record){sync->validity, sync->next, sync_recent(sync), sync->record.modseq};
-	/* That it cannot be written costs only a check: an older record is below what is true. */
+	/* A record that cannot be written costs only a check: the older one is below what is true. */
 	if (sync->frozen == 0 && (record.validity != sync->record.validity ||
 				     record.next != sync->record.next || sync->written))
 		(void)!uid_record_write(&sync->folder->home, &record);
@@ -398,7 +398,7 @@ sync_folder(struct maildir_folder *folder, unsigned look, struct delivery_set *s
 	scan_clear(&sync.scan);
 	free(sync.message);
 	free(sync.fresh);
-	/* It was found damaged: it is rebuilt. */
+	/* The index was found damaged: rebuild it. */
 	if (r < 0 && !sync.with_lines && index_is_broken(folder->index))
 		return sync_folder(folder, LOOK_ALL, set);
 	errno = saved;

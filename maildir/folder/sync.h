@@ -41,7 +41,7 @@ struct fresh {
 	uint32_t rank;			 /* those of a delivery come last, in its order */
 };
 
-/* What has become of a message since the index last heard of it. */
+/* How a message differs from what the index has of it. */
 enum fate {
 	FATE_SAME,
 	FATE_PUT,  /* it is new, or has changed */
@@ -122,7 +122,7 @@ int sync_join(struct sync *sync);
 int sync_reload(struct sync *sync);
 /* Gives fresh files their UIDs, on disk; they are messages then. */
 int sync_write(struct sync *sync);
-/* The first UID that no IMAP session was told of. */
+/* The first UID that no IMAP session has told its client. */
 uint32_t sync_recent(const struct sync *sync);
 
 /* --- sync_match.c --- */

@@ -28,7 +28,7 @@ struct telling {
 
 /* --- a message as it is now --- */
 
-/* The value of a field of the line into out, as a string; "": it has none that a client could be told. */
+/* Copies the value of a field into out, as a string; "" if the line has no value that a client could be told. */
 static void
 line_field(const struct uidlist_line *line, char key, size_t most, char *out)
 {
@@ -72,7 +72,7 @@ record_sizes(struct index_record *record, const struct uidlist_sizes *sizes, uns
 	record->known |= (uint8_t)(INDEX_SIZES | known | (sizes->line_end ? INDEX_LINE_END : 0));
 }
 
-/* What the line says of the message; the index knows its sizes better. */
+/* Takes what the line says of the message.  Sizes that the index has are better. */
 static bool
 message_of_line(struct index_message *message, const char *name, const struct uidlist_line *line)
 {
@@ -92,7 +92,7 @@ message_of_line(struct index_message *message, const char *name, const struct ui
 	return index_set_strings(message, name, uidl, guid);
 }
 
-/* What its delivery knows of a message. */
+/* Takes what its delivery knows of a message. */
 static bool
 message_of_delivery(struct index_message *message, const struct delivered *delivered)
 {

@@ -3,6 +3,7 @@
  * Runs as: mail user, holding the folder's lock.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,7 +64,7 @@ sync_read_record(struct sync *sync)
 	if (index_is_open(index) && record->modseq > index_state(index)->modseq)
 		index_distrust(index);
 	if (validity > record->validity || (validity == record->validity && next > record->next)) {
-		/* The record was lost; what we knew then was told. */
+		/* The record was lost; clients were told of all that this session knew then. */
 		if (validity > record->validity)
 			record->recent = next;
 		record->validity = validity;
@@ -228,7 +229,7 @@ uids_of_index(struct sync *sync)
 	return 0;
 }
 
-/* Whether nobody has written to it who did not know what the index knows: that would be its last line. */
+/* Whether no program has written to the list that did not know what the index knows: that would be its last line. */
 static bool
 ends_as_known(struct maildir_folder *folder, const struct uidlist *list)
 {
@@ -428,21 +429,17 @@ put_lines(const struct sync *sync, size_t from, struct mdtext *text)
 static int
 make_guid(char guid[33])
 {
-	unsigned char random[16];
+	uint64_t random[2];
 
 	if (guid[0] != '\0')
 		return 0;
 	if (getrandom(random, sizeof(random), 0) != sizeof(random))
 		return -1;
-	for (size_t i = 0; i < sizeof(random); i++) {
-		guid[i * 2] = "0123456789abcdef"[random[i] >> 4];
-		guid[i * 2 + 1] = "0123456789abcdef"[random[i] & 15];
-	}
-	guid[32] = '\0';
+	snprintf(guid, 33, "%016" PRIx64 "%016" PRIx64, random[0], random[1]);
 	return 0;
 }
 
-/* The whole file, or what is fresh behind it. */
+/* Replaces the whole file, or appends the lines of fresh messages. */
 static int
 write_lines(struct sync *sync, bool rewrite)
 {

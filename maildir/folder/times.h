@@ -14,7 +14,7 @@
 struct index_state;
 struct maildir_folder;
 
-/* What of a folder may not be as the index has it. */
+/* Parts of a folder that may not be as the index has them. */
 enum {
 	LOOK_CUR = 1 << 0,
 	LOOK_NEW = 1 << 1,

@@ -27,22 +27,22 @@
 #include "maildir/uids/keywords.h"
 #include "maildir/uids/uidlist.h"
 
-/* Messages are linked, renamed and unlinked; what is written into a file in place is none yet. */
+/* Messages are linked, renamed and unlinked; a file that is written in place is no message yet. */
 #define WATCH_MESSAGES (IN_CREATE | IN_DELETE | IN_MOVE | IN_DELETE_SELF | IN_MOVE_SELF)
 
-/* Files are renamed onto, or appended to.  That one was opened and closed is no change: each of two
- * idle sessions would wake the other for ever. */
+/* Files are replaced by rename, or appended to.  Opening and closing a file is no change: two idle
+ * sessions would wake each other for ever. */
 #define WATCH_FILES (IN_MOVED_TO | IN_MODIFY | IN_DELETE_SELF | IN_MOVE_SELF)
 
 #define WATCH_DIRECTORY (IN_ONLYDIR | IN_DONT_FOLLOW)
 
-/* What is read at most before we look: while mail pours in there may always be more. */
+/* Reads at most, before the sync looks: while mail pours in there may always be more. */
 #define WATCH_READS 64
 
 /* Names of cur/ that are remembered; when there are more, to read the directory is as cheap. */
 #define WATCH_NAMES 128
 
-/* Where no other machine, and no server behind the kernel, can rename: inotify hears of every change. */
+/* File systems on which all renames go through this kernel, so that inotify hears of each. */
 static const unsigned long local_systems[] = {EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC,
     F2FS_SUPER_MAGIC, TMPFS_MAGIC, 0x2fc12fc1 /* ZFS, which is not in Linux */};
 
@@ -128,7 +128,7 @@ maildir_watch_open(struct maildir_folder *folder, struct maildir_watch **watchp)
 
 	if (watch == NULL)
 		watch = *watchp = watch_new();
-	/* The folder may have been made anew since it was opened. */
+	/* The folder may have been deleted and made again since it was opened. */
 	if (watch == NULL || folder_open_dirs(folder) < 0)
 		return -1;
 	watch->id[WATCH_CUR] =

@@ -12,7 +12,7 @@ struct maildir_watch;
 
 /*
  * Watches cur/ and new/, and the folder's own files.  *watch: NULL, or an instance that watches nothing now.
- * -1: the system has none to give (EMFILE, ENOSPC, ENOSYS): then one must look now and then.
+ * -1: the system has no instance to give (EMFILE, ENOSPC, ENOSYS): then the caller must look now and then.
  */
 int maildir_watch_open(struct maildir_folder *folder, struct maildir_watch **watch);
 

@@ -22,6 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "maildir/folder/watch.h"
 #include "tests/fault/world.h"
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
@@ -345,6 +346,33 @@ script_two(struct session *s)
 	do_sync(s, INBOX);
 }
 
+/* A session that idles hears of names that others change, and looks at those alone. */
+static void
+script_watched(struct session *s)
+{
+	struct maildir_watch *watch = NULL;
+
+	do_open(s);
+	do_sync(s, INBOX);
+	if (s->folder[INBOX] != NULL)
+		step(s, "watch", maildir_watch_open(s->folder[INBOX], &watch));
+	world_rename(s->world, INBOX, 0, "RS");
+	usleep(STILL_MS * 1000);
+	do_sync(s, INBOX); /* of the whole directory */
+	do_sync(s, INBOX); /* of nothing: from here on the watch knows what changes */
+	world_rename(s->world, INBOX, 0, "F");
+	world_rename(s->world, INBOX, 1, "S");
+	world_deliver(s->world, INBOX, 12, "T");
+	usleep(STILL_MS * 1000);
+	do_sync(s, INBOX);
+	do_flags(s, INBOX, 0, MAILDIR_SEEN, 0);
+	world_rename(s->world, INBOX, 3, NULL);
+	if (watch != NULL)
+		(void)maildir_watch_take(watch);
+	do_sync(s, INBOX);
+	maildir_watch_close(&watch);
+}
+
 /* More keywords than a file name has letters for. */
 static void
 before_keywords(struct session *s)
@@ -397,6 +425,7 @@ static const struct scenario scenarios[] = {
     {"moves", before_daily, script_moves},
     {"others", before_daily, script_others},
     {"two", before_daily, script_two},
+    {"watched", before_daily, script_watched},
     {"keywords", before_keywords, script_keywords},
     {"rebuild", before_rebuild, script_first},
 };

@@ -265,17 +265,19 @@ mime_header_feed(struct mime *mime, const char *octets, size_t len)
 {
 	const struct header_reader *header = &mime->header;
 	const char *at = octets, *end = octets + len;
-	enum header_event event;
 
-	while ((event = header_next(&mime->header, &at, end)) == HEADER_FIELD ||
-	       event == HEADER_TEXT) {
+	while (at < end) {
+		enum header_event event = header_next(&mime->header, &at, end);
+
+		if (event == HEADER_TEXT && mime->field != FIELD_OTHER)
+			add_value(mime, header->octets, header->len);
+		if (event == HEADER_END)
+			return true;
 		if (event == HEADER_FIELD) {
 			mime_header_end(mime);
 			mime->field = field_of(header->octets, header->name_len);
 			mime->text.len = 0;
-		} else if (mime->field != FIELD_OTHER) {
-			add_value(mime, header->octets, header->len);
 		}
 	}
-	return event == HEADER_END;
+	return false;
 }

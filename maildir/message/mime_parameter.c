@@ -9,11 +9,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include "maildir/base/number.h"
 #include "maildir/message/mime_internal.h"
 
 enum {
-	/* No value has more pieces; RFC 2231 section 3 allows no leading zeros. */
-	SECTION_DIGITS = 3,
 	/* Pieces with longer names are not joined, as each name is compared to all others. */
 	NAME_MAX_LEN = 100,
 };
@@ -40,17 +39,18 @@ piece_of(const char *name)
 	static const struct piece none = {0, 0, false};
 	const char *star = strchr(name, '*'), *digits;
 	struct piece piece = none;
+	uint64_t section;
 	size_t n;
 
 	if (star == NULL || star - name > NAME_MAX_LEN)
 		return none;
 	digits = star + 1;
-	n = strspn(digits, "0123456789");
-	if (n == 0 || n > SECTION_DIGITS || (n > 1 && digits[0] == '0'))
+	n = number_read(digits, strlen(digits), MIME_PARAMETERS_MAX - 1, &section);
+	/* RFC 2231 section 3 allows no leading zeros. */
+	if (n == 0 || (n > 1 && digits[0] == '0'))
 		return none;
 	piece.name_len = (size_t)(star - name);
-	for (size_t i = 0; i < n; i++)
-		piece.section = piece.section * 10 + (unsigned)(digits[i] - '0');
+	piece.section = (unsigned)section;
 	piece.extended = digits[n] == '*';
 	return digits[n + (piece.extended ? 1 : 0)] == '\0' ? piece : none;
 }

@@ -36,7 +36,7 @@ struct log_head {
 int
 index_log_open(int dirfd, uint64_t id, struct index_log *log)
 {
-	bool more;
+	bool more = false;
 
 	index_log_begin(id, log);
 	log->fd = index_file_open(dirfd, &kind, id, &more);

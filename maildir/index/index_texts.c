@@ -3,7 +3,7 @@
  * Runs as: mail user.
  *
  * A head (struct index_head), then records at multiples of 8: a struct texts_record and the texts one
- * after the other.  Only the index knows where a record is; a record to which nothing points any more goes when the
+ * after the other, the last kind first: a SEARCH reads that of each message, and it lies beside what it reads to find it.  Only the index knows where a record is; a record to which nothing points any more goes when the
  * file is rewritten (index_change.c).
  *
  * A text is verified each time that it is asked for: to note which were would cost a session memory for each message.
@@ -156,7 +156,7 @@ texts_get(
 		return false;
 	text = text_of(&record, (int)wanted);
 	len = record.len[text];
-	for (int i = 0; i < text; i++)
+	for (int i = MAILDIR_TEXTS - 1; i > text; i--)
 		place += record.len[i] < TEXTS_LONG ? record.len[i] : 0;
 	if (len >= TEXTS_LONG || place > record.size || len > record.size - place)
 		return false;
@@ -213,19 +213,20 @@ texts_put(struct mdtext *batch, uint32_t uid, const char *const text[MAILDIR_TEX
 	struct texts_record record = {.uid = uid, .size = sizeof(record)};
 	size_t pad;
 
-	for (int i = 0; i < MAILDIR_TEXTS; i++) {
+	for (int i = MAILDIR_TEXTS - 1; i >= 0; i--) {
 		record.len[i] = len[i];
-		if (len[i] == TEXTS_SAME && i > 0)
-			record.check[i] = record.check[i - 1];
 		if (len[i] >= TEXTS_LONG)
 			continue;
 		record.check[i] = text_check(uid, record.size, text[i], len[i]);
 		record.size += len[i];
 	}
+	for (int i = 1; i < MAILDIR_TEXTS; i++)
+		if (len[i] == TEXTS_SAME)
+			record.check[i] = record.check[i - 1];
 	pad = -record.size % 8;
 	record.size += (uint32_t)pad;
 	mdtext_add(batch, &record, sizeof(record));
-	for (int i = 0; i < MAILDIR_TEXTS; i++)
+	for (int i = MAILDIR_TEXTS - 1; i >= 0; i--)
 		if (len[i] < TEXTS_LONG)
 			mdtext_add(batch, text[i], len[i]);
 	mdtext_add(batch, none, pad);

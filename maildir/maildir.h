@@ -1,12 +1,16 @@
 /*
  * maildir.h: a Maildir with its folders, messages, flags and UIDs.
  *
- * A leaf library: it logs nothing and never exits; it runs as the mail user.  The protocols ask it
- * for facts about messages and for their bytes; only here are files of a Maildir opened, all of them
- * by openat(2) below the Maildir with O_NOFOLLOW.  How other programs may edit underneath, and what
- * is promised then, is told at the head of sync.c.
+ * The library logs nothing and never exits; it runs as the mail user.  The protocols ask it for facts about messages and
+ * for their octets.  Only it opens files of a Maildir, all of them by openat(2) below the Maildir with O_NOFOLLOW.  The
+ * head of sync.c tells how other programs may change the Maildir meanwhile, and what is promised then.
  *
- * Functions that return int give 0, or -1 with errno set, unless they say otherwise.
+ * Functions that return int give 0, or -1 with errno set, if their comment says nothing else.  A folder belongs to its
+ * Maildir, which must stay open; a reader or a delivery belongs to its folder.  In functions with a folder and a UID, errno
+ * is ENOENT if the folder has no message of that UID any more.
+ *
+ * In this order: the Maildir, its folders, the list of a folder's messages, what is known of a message, its octets,
+ * changes, keywords.
  */
 #ifndef MAILDIR_MAILDIR_H
 #define MAILDIR_MAILDIR_H
@@ -29,61 +33,56 @@ struct mime;
 /* --- the Maildir --- */
 
 /*
- * Makes an empty Maildir (cur, new, tmp; mode 0700) at path if there is none; its parent must
- * exist.  An existing one, or a missing part of it, is completed; 0 also for one that lacks parts and can only be
- * read.
+ * Makes an empty Maildir (cur, new, tmp; mode 0700) at path, whose parent must exist, or the missing parts of one.  It is
+ * no error that an existing Maildir lacks parts and cannot be written.
  */
 int maildir_create(const char *path);
 
 /*
- * Opens the Maildir at path.  errno is ENOENT when it is none (has neither cur nor new).
- * host and pid name this process to other programs, in dovecot-uidlist.lock ("pid:host").
+ * Opens the Maildir at path.  ENOENT: it is no Maildir, for it has neither cur nor new.  host and the pid name this process
+ * to other programs, in dovecot-uidlist.lock ("pid:host") and in names of new files.
  */
 int maildir_open(const char *path, const char *host, struct maildir **md_r);
+/* Closes the Maildir, after all its folders. */
 void maildir_close(struct maildir **md);
 
 /*
- * Things worth a line in the administrator's log: one message that cannot be read, a damaged
- * dovecot-uidlist.  text is one line without newline, and may hold file names as they are (the
- * log escapes).  NULL: nobody listens.
+ * Calls notice(ctx, text) for what deserves a line in the administrator's log: a message that cannot be read, a damaged
+ * dovecot-uidlist.  text is one line without a newline.  It may hold file names as they are, so the log must escape it.
  */
 void maildir_on_notice(struct maildir *md, void (*notice)(void *ctx, const char *text), void *ctx);
 
 /*
- * Whether to give up reading messages: stop(ctx) is asked after every few MiB, which is some ms.  After it has said
- * true every function that reads a message fails with ECANCELED, until this is called again.  Deliveries
- * and changes go on.
+ * Calls stop(ctx) after every few MiB of messages that are read, which is a few ms.  Once stop has returned true all
+ * functions that read messages fail with ECANCELED, until this function is called again.  Deliveries and changes go on.
  */
 void maildir_on_stop(struct maildir *md, bool (*stop)(void *ctx), void *ctx);
 
 /* --- folders: Maildir++ --- */
 
 /*
- * Calls each(ctx, name) for every folder: "INBOX" first, then "Sub/Folder" for .Sub.Folder, in byte
- * order.  Names are as on disk (modified UTF-7 is not decoded here).  each returns false to stop.
+ * Calls each(ctx, name) for every folder: first "INBOX", then "Sub/Folder" for .Sub.Folder, in byte order.  Names are in
+ * modified UTF-7.  each returns false to stop.
  */
 int maildir_folders(struct maildir *md, bool (*each)(void *ctx, const char *name), void *ctx);
 
 /*
- * Opens the folder's message list without looking at the disk yet (maildir_sync does).  Names that
- * Maildir++ cannot hold ("..", empty parts, a dot in a part, over 200 octets) give EINVAL; ENOENT
- * when there is no such folder.
+ * Opens a folder, without a look at its messages; maildir_sync looks.  ENOENT: there is no such folder.  EINVAL: Maildir++
+ * cannot have the name, since it has an empty part, a dot in a part, or a part of over 200 octets.
  */
 int maildir_folder_open(struct maildir *md, const char *name, struct maildir_folder **folder_r);
 void maildir_folder_close(struct maildir_folder **folder);
 
-/* Makes the folder (and the file maildirfolder in it).  EEXIST, EINVAL as above. */
+/* Makes a folder.  EEXIST: there is one of that name; EINVAL as above. */
 int maildir_folder_create(struct maildir *md, const char *name);
 
-/* --- sessions --- */
-
 /*
- * Locks the folder for a POP3 session, without waiting: EAGAIN when another has it.  The lock dies
- * with the process or with maildir_folder_close.
+ * Locks the folder for a POP3 session, until maildir_folder_close or the end of the process.  Does not wait: EAGAIN if
+ * another session has the lock.
  */
 int maildir_session_lock(struct maildir_folder *folder);
 
-/* --- messages --- */
+/* --- the list of messages --- */
 
 enum maildir_flag {		  /* the standard flags of a file name, ":2," */
 	MAILDIR_PASSED = 1 << 0,  /* P */
@@ -94,46 +93,45 @@ enum maildir_flag {		  /* the standard flags of a file name, ":2," */
 	MAILDIR_FLAGGED = 1 << 5, /* F */
 };
 
-/* What is known of a message without opening it.  Its name in this library is its UID. */
+/* What is known of a message without opening it.  All functions name a message by its UID. */
 struct maildir_message {
 	uint32_t uid;
 	uint32_t flags;	     /* enum maildir_flag */
 	uint64_t keywords;   /* bit n: keyword number n, see maildir_keyword_names */
 	uint64_t modseq;     /* RFC 7162: of its last change */
-	uint32_t pop3_order; /* saved in dovecot-uidlist (O), or 0 */
-	bool has_pop3_uidl;  /* maildir_pop3_uidl has one */
-	bool octets_known;   /* else ask maildir_size */
-	bool newline;
-	uint64_t octets; /* with newline: what maildir_size would give */
+	uint32_t pop3_order; /* its number for POP3 in dovecot-uidlist (O), or 0 */
+	bool has_pop3_uidl;  /* maildir_pop3_uidl has a UIDL for it */
+	bool octets_known;   /* octets and newline are set; else maildir_size tells */
+	bool newline;	     /* as maildir_size */
+	uint64_t octets;     /* on the wire, as maildir_size */
 };
 
 /*
- * Brings the folder up to date with the disk and with what other sessions did: new mail moves from
- * new/ to cur/ and gets UIDs, which are on disk before this returns; messages whose files are gone
- * (seen twice) leave.  An unchanged folder costs a few system calls, whatever its size.  -1: nothing
- * changed in memory (ENOLCK, EIO...).
+ * Brings the list up to date with the disk and with the changes of other sessions.  New mail moves from new/ to cur/ and
+ * gets UIDs, which are on the disk before this returns; a message leaves the list if two looks do not find its file.  If
+ * nothing has changed this costs a few system calls, whatever the size of the folder.  -1: the list is as it was (ENOLCK,
+ * EIO...).
  *
- * Where nothing can be written -- a full disk, a file system or a tree for reading only -- messages that have
- * a UID are served all the same.  Those without wait, and get one with the first call that can write it.
- * -1 then only when no UID is known at all, or all are to be other ones.
+ * Where nothing can be written (a full disk, a read-only file system or tree) the list has the messages with UIDs.  The
+ * others wait for the first call that can write.  It fails only if no UID is known at all, or if all messages need new ones.
  */
 int maildir_sync(struct maildir_folder *folder);
 
-/* 0: messages can be changed and removed.  Else why not: EROFS, EACCES. */
+/* Returns 0 if messages can be changed and removed, else the errno of why not: EROFS, EACCES. */
 int maildir_read_only(const struct maildir_folder *folder);
 
 /*
- * Milliseconds after which maildir_sync should be called though nothing was heard, because a change
- * may have escaped the times of the directories; -1: no need.
+ * Returns the milliseconds after which maildir_sync should be called even if no change was seen, because the times of the
+ * directories may not show a change; -1: no call is needed.
  */
 int maildir_look_again(const struct maildir_folder *folder);
 
-/* The messages: by rising UID, at places from 0. */
+/* The list has maildir_count messages, sorted by UID, at places from 0. */
 size_t maildir_count(const struct maildir_folder *folder);
-/* false: there is none, or see maildir_broken. */
+/* false: there is no message at that place, or see maildir_broken. */
 bool maildir_message(
     struct maildir_folder *folder, size_t place, struct maildir_message *message_r);
-/* By its UID.  false: it is not there (any more). */
+/* The same by UID. */
 bool maildir_lookup(struct maildir_folder *folder, uint32_t uid, struct maildir_message *message_r);
 /*
  * Whether what is known of the folder was found damaged, or was cut, since the last sync: answers may lack, and places
@@ -141,183 +139,193 @@ bool maildir_lookup(struct maildir_folder *folder, uint32_t uid, struct maildir_
  * rebuilds it, and says MAILDIR_ANEW.
  */
 bool maildir_broken(const struct maildir_folder *folder);
-/* The place of the message with that UID, or of the first above it; maildir_count: there is none. */
+/* Gives the place of the first message whose UID is not below uid, or maildir_count. */
 size_t maildir_find(const struct maildir_folder *folder, uint32_t uid);
 
 uint32_t maildir_uidvalidity(const struct maildir_folder *folder);
+/* Gives the UID that the next new message gets. */
 uint32_t maildir_uidnext(const struct maildir_folder *folder);
 
 /* What STATUS asks, without a look at each message. */
 struct maildir_counts {
 	size_t messages, unseen, deleted;
-	uint64_t octets;   /* on the wire */
-	bool octets_known; /* of all; else maildir_size must be asked for each */
+	uint64_t octets;   /* on the wire, of all messages whose octets are known */
+	bool octets_known; /* which are all of them; else maildir_size tells of each */
 };
 void maildir_counts(struct maildir_folder *folder, struct maildir_counts *counts_r);
-/* The place of the first message without MAILDIR_SEEN; maildir_count: there is none. */
+/* Gives the place of the first message without MAILDIR_SEEN, or maildir_count. */
 size_t maildir_first_unseen(struct maildir_folder *folder);
 
 /*
- * Who keeps something for each message hears what becomes of them, from within maildir_sync and from
- * any call that changes or looks for a message.  New messages are not told: they are behind all
- * others, see maildir_count.  The folder must not be called from there.
+ * Calls change(ctx, ...) for what becomes of messages, from within maildir_sync and all functions that change or look for
+ * a message.  It is not called for new messages: they follow all others, so maildir_count tells of them.  change must not
+ * call functions of the folder.
  */
 enum maildir_change {
-	MAILDIR_CHANGED, /* its flags or keywords */
-	MAILDIR_GONE,	 /* it is not in the list any more */
-	MAILDIR_BACK,	 /* it was gone, and is in the list again under its UID, among the others:
-			    its file came back */
-	MAILDIR_ANEW,	 /* uid is 0: all UIDs are other ones (a new UIDVALIDITY), or the list is
-			    not what it was in ways that cannot be told */
+	MAILDIR_CHANGED, /* the message has other flags or keywords */
+	MAILDIR_GONE,	 /* it has left the list */
+	MAILDIR_BACK,	 /* it had left the list, and is in it again with its UID, since its file
+			    came back */
+	MAILDIR_ANEW,	 /* uid is 0: the list is another, with a new UIDVALIDITY or in ways that
+			    cannot be told one by one */
 };
 void maildir_on_change(struct maildir_folder *folder,
     void (*change)(void *ctx, enum maildir_change change, uint32_t uid), void *ctx);
 
-/* --- modification sequences (RFC 7162) --- */
-
-/* Not below any message's modseq, and never below what it was. */
+/* Modification sequences, RFC 7162.  The highest is not below any message's, and never falls. */
 uint64_t maildir_highest_modseq(const struct maildir_folder *folder);
 
 /*
- * Calls each(ctx, uid) for messages that were expunged after that modseq, by rising modseq.  false:
- * not all of them are remembered so far back, and nothing was called; then every UID that is not there
- * counts as expunged.
+ * Calls each(ctx, uid) for every message that was expunged after the modification sequence since, by rising modification
+ * sequence.  false: the folder does not remember that far back, and each was not called; then all UIDs that are not in
+ * the list count as expunged.
  */
 bool maildir_vanished(struct maildir_folder *folder, uint64_t since,
     void (*each)(void *ctx, uint32_t uid), void *ctx);
 
-/* --- what is known of a message for ever, once it was looked at --- */
-
 /*
- * When the message came here (INTERNALDATE): its file's modification time.  IMAP can write the years 0 to 9999
- * only: a time outside them becomes the nearest inside.  -1: the message is gone.
- */
-int maildir_date(struct maildir_folder *folder, uint32_t uid, time_t *date_r);
-/* When it was put into this folder (RFC 8514). */
-int maildir_save_date(struct maildir_folder *folder, uint32_t uid, time_t *date_r);
-
-/* RFC 8474: letters, digits, "_" and "-".  Copies of a message have the same; so has a folder that
- * was renamed. */
-enum { MAILDIR_ID_SIZE = 256 };
-int maildir_message_id(struct maildir_folder *folder, uint32_t uid, char id_r[MAILDIR_ID_SIZE]);
-int maildir_folder_id(struct maildir_folder *folder, char id_r[MAILDIR_ID_SIZE]);
-
-/* What dovecot-uidlist has for POP3 (P): one to 70 characters of RFC 1939.  false: nothing. */
-enum { MAILDIR_UIDL_SIZE = 71 };
-bool maildir_pop3_uidl(struct maildir_folder *folder, uint32_t uid, char uidl_r[MAILDIR_UIDL_SIZE]);
-/* What other servers tell there: the base name of the message's file; guid: that of the message that it
- * is a copy of, which then several have.  false: POP3 does not allow it. */
-bool maildir_name_uidl(
-    struct maildir_folder *folder, uint32_t uid, bool guid, char uidl_r[MAILDIR_UIDL_SIZE]);
-
-/*
- * The exact number of octets that maildir_reader will give for the message: its file with every
- * bare LF as CRLF.  *newline_r says whether it ends in a line end (an empty message does not).
- * Computed by reading the file unless it is remembered.  -1: the message cannot be read (ENOENT: gone;
- * EACCES; EINVAL: not a regular file; a notice was given).
- */
-int maildir_size(struct maildir_folder *folder, uint32_t uid, uint64_t *octets_r, bool *newline_r);
-/* The same of the file as it is at this moment: for who is going to send all of it. */
-int maildir_exact_size(
-    struct maildir_folder *folder, uint32_t uid, uint64_t *octets_r, bool *newline_r);
-
-/* All of it is going to be asked for, of each message: then one is read once, and not for each thing. */
-void maildir_expect(struct maildir_folder *folder, bool all);
-/* Appends it to out.  -1 as maildir_size; EFBIG: MAILDIR_DECODED is not made of fields that long. */
-int maildir_text(
-    struct maildir_folder *folder, uint32_t uid, enum maildir_text text, struct mdtext *out);
-
-/*
- * Remembers what was learned of messages since, for all sessions to come.  To be called after each
- * command; cheap when nothing was learned.  That it cannot be written costs only time.  false: others have
- * the folder, and it is kept in memory for the next call.
- */
-bool maildir_remember(struct maildir_folder *folder);
-/* Whether there is something to remember, which takes time: a client may get its answer before. */
-bool maildir_has_learned(const struct maildir_folder *folder);
-/*
- * Learns ahead: up to count messages of which something is not known yet are read, and some more looked
- * at.  Gives how many are left, or -1 (EROFS: nothing can be kept here).
- */
-ssize_t maildir_learn(struct maildir_folder *folder, size_t count);
-
-/*
- * \Recent: messages with this UID and above were not yet told as new to any IMAP session.
- * maildir_claim_recent also notes that they are now, so that they are told in one session only.
+ * \Recent: gives the UID from which on no IMAP session was told of messages.  maildir_claim_recent also notes that this
+ * session is told of all messages in its list, so that no other session is.
  */
 int maildir_recent(struct maildir_folder *folder, uint32_t *from_r);
 int maildir_claim_recent(struct maildir_folder *folder, uint32_t *from_r);
 
+/* --- ids and dates: they never change --- */
+
+/*
+ * INTERNALDATE: the modification time of the message's file.  IMAP can write the years 0 to 9999 only, so a time outside
+ * becomes the nearest inside.
+ */
+int maildir_date(struct maildir_folder *folder, uint32_t uid, time_t *date_r);
+/* When the message was put into this folder (RFC 8514). */
+int maildir_save_date(struct maildir_folder *folder, uint32_t uid, time_t *date_r);
+
+/*
+ * RFC 8474: letters, digits, "_" and "-", and a NUL.  Copies of a message have the same id; a folder keeps its id when it
+ * is renamed.
+ */
+enum { MAILDIR_ID_SIZE = 256 };
+int maildir_message_id(struct maildir_folder *folder, uint32_t uid, char id_r[MAILDIR_ID_SIZE]);
+int maildir_folder_id(struct maildir_folder *folder, char id_r[MAILDIR_ID_SIZE]);
+
+/* Gives the UIDL for POP3 that dovecot-uidlist has (P): 1 to 70 characters of RFC 1939.  false: it has none. */
+enum { MAILDIR_UIDL_SIZE = 71 };
+bool maildir_pop3_uidl(struct maildir_folder *folder, uint32_t uid, char uidl_r[MAILDIR_UIDL_SIZE]);
+/*
+ * Gives the UIDL that other servers make of names: the base name of the message's file, or with guid that of the message
+ * that it is a copy of, which several copies share.  false: POP3 does not allow that name.
+ */
+bool maildir_name_uidl(
+    struct maildir_folder *folder, uint32_t uid, bool guid, char uidl_r[MAILDIR_UIDL_SIZE]);
+
+/* --- sizes and texts: reading a message tells them, and the folder remembers --- */
+
+/*
+ * Gives the exact number of octets that maildir_reader_read gives: those of the file, with every bare LF as CRLF.
+ * *newline_r: the message ends in a line end, which an empty one does not.  If the size is not known yet the message is
+ * read.  -1: it cannot be read: EACCES, EINVAL (not a regular file), EIO...; a notice says so.
+ */
+int maildir_size(struct maildir_folder *folder, uint32_t uid, uint64_t *octets_r, bool *newline_r);
+/* The same of the file as it is now, for a caller that is going to send all of it. */
+int maildir_exact_size(
+    struct maildir_folder *folder, uint32_t uid, uint64_t *octets_r, bool *newline_r);
+
+/*
+ * Says whether the caller is going to ask for all that is known of each message.  Then a message is read once for all of
+ * it, and not once for each thing.
+ */
+void maildir_expect(struct maildir_folder *folder, bool all);
+/* Appends a text to out.  -1: as maildir_size; EFBIG: the fields are too long for a MAILDIR_DECODED. */
+int maildir_text(
+    struct maildir_folder *folder, uint32_t uid, enum maildir_text text, struct mdtext *out);
+
+/*
+ * Saves what this session found out about messages, for all sessions to come.  To be called after each command; it costs
+ * next to nothing if there is nothing to save, and an error costs only the time to read messages again.  false: another
+ * session has the folder's lock, and the next call saves.
+ */
+bool maildir_remember(struct maildir_folder *folder);
+/* Whether there is something to save.  That takes time, so a caller may answer its client first. */
+bool maildir_has_learned(const struct maildir_folder *folder);
+/*
+ * Reads ahead: up to count messages of which something is not known yet; it looks at some more.  Returns how many messages
+ * it has not looked at, or -1 (EROFS: nothing can be saved here).
+ */
+ssize_t maildir_learn(struct maildir_folder *folder, size_t count);
+
 /* --- octets --- */
 
 /*
- * Opens a message for reading: -1 as maildir_size.  The bytes are CRLF lines.  One that is renamed
- * (flags) while open reads on; one that is shortened underneath gives EIO.
+ * Opens a message for reading.  -1 as maildir_size.  Lines end in CRLF.  The reader stays at its file when that is renamed
+ * or removed.  It gives EIO if another program shortens the file.
  */
 int maildir_reader_open(struct maildir_folder *folder, uint32_t uid, struct maildir_reader **r);
-/* Passes over octets (fewer when it ends before). */
+/* Passes over octets; if the message has fewer it passes over those. */
 int maildir_reader_skip(struct maildir_reader *reader, uint64_t octets);
-/* Up to size octets: > 0, 0 at the end, -1 with errno. */
+/* Reads up to size octets.  Returns how many; 0 at the end. */
 ssize_t maildir_reader_read(struct maildir_reader *reader, void *buf, size_t size);
 void maildir_reader_close(struct maildir_reader **reader);
 
 /* Reads a message for its structure: mime.h.  -1: as maildir_reader_open and _read, or ENOMEM. */
 int maildir_mime(struct maildir_folder *folder, uint32_t uid, struct mime **mime_r);
 /*
- * Answers all questions about a message in one reading of it, or as little of it as is needed: match.h.
- * -1: as maildir_reader_open and _read, or ENOMEM; looking counts for maildir_on_stop as reading does.
+ * Answers all questions about a message (search.h) in one reading, of as little of it as the answers need.  -1: as
+ * maildir_reader_open and _read, or ENOMEM.  For maildir_on_stop octets that are looked at count as octets that are read.
  */
 int maildir_search(
     struct maildir_folder *folder, uint32_t uid, struct search_question *matches, size_t count);
 
 /* --- changes --- */
 
-/*
- * Changes come in batches: begin takes the folder's lock and takes in what others did, end tells all
- * other sessions, makes it last (fsync) and gives the lock back.  A batch should be over within a second
- * or so: others wait.  maildir_flags and maildir_remove outside of a batch are one of their own.
- */
-int maildir_change_begin(struct maildir_folder *folder);
-int maildir_change_end(struct maildir_folder *folder);
-
-/*
- * After hold the ends of batches wait for settle, which ends them all as one: for changes that come one
- * by one in a burst.  The lock is held meanwhile; other calls for the folder are as within a batch.  A call
- * that takes a lock for another handle, of this folder or of any, settles first.  -1: as
- * maildir_change_end, of any of them, settled here or by such a call.
- */
-void maildir_change_hold(struct maildir_folder *folder);
-int maildir_change_settle(struct maildir_folder *folder);
-
 struct maildir_flag_change {
 	uint32_t add, remove; /* enum maildir_flag */
 	uint64_t add_keywords, remove_keywords;
 };
 /*
- * Changes flags and keywords of a message by renaming its file, whatever name other programs have
- * given it meanwhile; what others changed stays.  ENOENT: the message is gone.
- * ESTALE: all UIDs are other ones.
+ * Changes flags and keywords of a message by renaming its file, whatever name other programs have given it meanwhile;
+ * other flags stay as they are.  ESTALE: all messages have new UIDs.
  */
 int maildir_flags(
     struct maildir_folder *folder, uint32_t uid, const struct maildir_flag_change *change);
 
-/* Removes the message's file.  0 also when it is gone already.  ESTALE: all UIDs are other ones.  EIO: the
- * folder could not be looked at well enough to know whether it is gone. */
+/*
+ * Removes the message's file.  It is no error if it is gone already.  ESTALE: all messages have new UIDs.  EIO: we could
+ * not look at the folder well enough to know whether the file is gone.
+ */
 int maildir_remove(struct maildir_folder *folder, uint32_t uid);
+
+/*
+ * Many changes are one batch.  begin takes the folder's lock and the changes of others; end tells all other sessions, puts
+ * the changes on the disk and gives the lock back.  A batch should be over within a second or so, since others wait.
+ * Outside of a batch maildir_flags and maildir_remove are a batch of their own.
+ */
+int maildir_change_begin(struct maildir_folder *folder);
+int maildir_change_end(struct maildir_folder *folder);
+
+/*
+ * For a burst of batches: after hold their ends wait for settle, which ends them all as one.  We hold the lock meanwhile;
+ * other functions of the folder work as within a batch.  A function that takes the lock of another open folder settles
+ * first.  settle returns -1 as maildir_change_end, for any of the batches, also those that such a function has settled.
+ */
+void maildir_change_hold(struct maildir_folder *folder);
+int maildir_change_settle(struct maildir_folder *folder);
 
 /* --- keywords --- */
 
-/* 26 are letters of file names, named in dovecot-keywords; the others are in sallyport.keywords. */
+/* A keyword of a folder has a number.  0 to 25 are letters of file names, named in dovecot-keywords; the others are in
+ * sallyport.keywords. */
 enum { MAILDIR_KEYWORDS = 64 };
 
-/* The names behind all numbers, NULL where there is none, until the next call about keywords. */
+/* Gives the names of all numbers; NULL if a number has none.  They live until the next call about keywords. */
 void maildir_keyword_names(struct maildir_folder *folder, const char *names_r[MAILDIR_KEYWORDS]);
 
-/* The number that a name has, or -1. */
+/* Gives the number of a name, or -1. */
 int maildir_keyword_find(struct maildir_folder *folder, const char *name);
 
-/* The number for a name; when there is none yet it is written down.  -1: ERANGE when all are taken,
- * EINVAL for what can be no keyword, or the file cannot be written: ENOSPC, ENOLCK... */
+/*
+ * Gives the number of a name, and writes the name down if it has none yet.  -1: ERANGE, all numbers are taken; EINVAL, the
+ * name can be no keyword; or the file cannot be written (ENOSPC, ENOLCK...).
+ */
 int maildir_keyword_make(struct maildir_folder *folder, const char *name);
 
 #endif

@@ -1,13 +1,14 @@
 /*
  * maildir.h: a Maildir with its folders, messages, flags and UIDs.
  *
- * The library logs nothing and never exits; it runs as the mail user.  The protocols ask it for facts about messages and
- * for their octets.  Only it opens files of a Maildir, all of them by openat(2) below the Maildir with O_NOFOLLOW.  The
- * head of sync.c tells how other programs may change the Maildir meanwhile, and what is promised then.
+ * The library logs nothing and never exits; it runs as the mail user.  The protocols ask it for facts about
+ * messages and for their octets.  Only it opens files of a Maildir, all of them by openat(2) below the Maildir with
+ * O_NOFOLLOW.  The head of sync.c tells how other programs may change the Maildir meanwhile, and what is promised
+ * then.
  *
- * Functions that return int give 0, or -1 with errno set, if their comment says nothing else.  A folder belongs to its
- * Maildir, which must stay open; a reader or a delivery belongs to its folder.  In functions with a folder and a UID, errno
- * is ENOENT if the folder has no message of that UID any more.
+ * Functions that return int give 0, or -1 with errno set, if their comment says nothing else.  A folder belongs to
+ * its Maildir, which must stay open; a reader or a delivery belongs to its folder.  In functions with a folder and
+ * a UID, errno is ENOENT if the folder has no message of that UID any more.
  *
  * In this order: the Maildir, its folders, the list of a folder's messages, what is known of a message, its octets,
  * changes, keywords.
@@ -33,14 +34,14 @@ struct mime;
 /* --- the Maildir --- */
 
 /*
- * Makes an empty Maildir (cur, new, tmp; mode 0700) at path, whose parent must exist, or the missing parts of one.  It is
- * no error that an existing Maildir lacks parts and cannot be written.
+ * Makes an empty Maildir (cur, new, tmp; mode 0700) at path, whose parent must exist, or the missing parts of one.
+ * It is no error that an existing Maildir lacks parts and cannot be written.
  */
 int maildir_create(const char *path);
 
 /*
- * Opens the Maildir at path.  ENOENT: it is no Maildir, for it has neither cur nor new.  host and the pid name this process
- * to other programs, in dovecot-uidlist.lock ("pid:host") and in names of new files.
+ * Opens the Maildir at path.  ENOENT: it is no Maildir, for it has neither cur nor new.  host and the pid name this
+ * process to other programs, in dovecot-uidlist.lock ("pid:host") and in names of new files.
  */
 int maildir_open(const char *path, const char *host, struct maildir **md_r);
 /* Closes the Maildir, after all its folders. */
@@ -61,14 +62,14 @@ void maildir_on_stop(struct maildir *md, bool (*stop)(void *ctx), void *ctx);
 /* --- folders: Maildir++ --- */
 
 /*
- * Calls each(ctx, name) for every folder: first "INBOX", then "Sub/Folder" for .Sub.Folder, in byte order.  Names are in
- * modified UTF-7.  each returns false to stop.
+ * Calls each(ctx, name) for every folder: first "INBOX", then "Sub/Folder" for .Sub.Folder, in byte order.  Names
+ * are in modified UTF-7.  each returns false to stop.
  */
 int maildir_folders(struct maildir *md, bool (*each)(void *ctx, const char *name), void *ctx);
 
 /*
- * Opens a folder, without a look at its messages; maildir_sync looks.  ENOENT: there is no such folder.  EINVAL: Maildir++
- * cannot have the name, since it has an empty part, a dot in a part, or a part of over 200 octets.
+ * Opens a folder, without a look at its messages; maildir_sync looks.  ENOENT: there is no such folder.  EINVAL:
+ * Maildir++ cannot have the name, since it has an empty part, a dot in a part, or a part of over 200 octets.
  */
 int maildir_folder_open(struct maildir *md, const char *name, struct maildir_folder **folder_r);
 void maildir_folder_close(struct maildir_folder **folder);
@@ -107,13 +108,14 @@ struct maildir_message {
 };
 
 /*
- * Brings the list up to date with the disk and with the changes of other sessions.  New mail moves from new/ to cur/ and
- * gets UIDs, which are on the disk before this returns; a message leaves the list if two looks do not find its file.  If
- * nothing has changed this costs a few system calls, whatever the size of the folder.  -1: the list is as it was (ENOLCK,
- * EIO...).
+ * Brings the list up to date with the disk and with the changes of other sessions.  New mail moves from new/ to
+ * cur/ and gets UIDs, which are on the disk before this returns; a message leaves the list if two looks do not find
+ * its file.  If nothing has changed this costs a few system calls, whatever the size of the folder.  -1: the list
+ * is as it was (ENOLCK, EIO...).
  *
- * Where nothing can be written (a full disk, a read-only file system or tree) the list has the messages with UIDs.  The
- * others wait for the first call that can write.  It fails only if no UID is known at all, or if all messages need new ones.
+ * Where nothing can be written (a full disk, a read-only file system or tree) the list has the messages with UIDs.
+ * The others wait for the first call that can write.  It fails only if no UID is known at all, or if all messages
+ * need new ones.
  */
 int maildir_sync(struct maildir_folder *folder);
 
@@ -121,8 +123,8 @@ int maildir_sync(struct maildir_folder *folder);
 int maildir_read_only(const struct maildir_folder *folder);
 
 /*
- * Returns the milliseconds after which maildir_sync should be called even if no change was seen, because the times of the
- * directories may not show a change; -1: no call is needed.
+ * Returns the milliseconds after which maildir_sync should be called even if no change was seen, because the times
+ * of the directories may not show a change; -1: no call is needed.
  */
 int maildir_look_again(const struct maildir_folder *folder);
 
@@ -134,9 +136,9 @@ bool maildir_message(
 /* The same by UID. */
 bool maildir_lookup(struct maildir_folder *folder, uint32_t uid, struct maildir_message *message_r);
 /*
- * Whether what is known of the folder was found damaged, or was cut, since the last sync: answers may lack, and places
- * may be wrong, so a session whose client counts on them must end.  Mail, flags and UIDs are not concerned: the next sync
- * rebuilds it, and says MAILDIR_ANEW.
+ * Whether what is known of the folder was found damaged, or was cut, since the last sync: answers may lack, and
+ * places may be wrong, so a session whose client counts on them must end.  Mail, flags and UIDs are not concerned:
+ * the next sync rebuilds it, and says MAILDIR_ANEW.
  */
 bool maildir_broken(const struct maildir_folder *folder);
 /* Gives the place of the first message whose UID is not below uid, or maildir_count. */
@@ -157,9 +159,9 @@ void maildir_counts(struct maildir_folder *folder, struct maildir_counts *counts
 size_t maildir_first_unseen(struct maildir_folder *folder);
 
 /*
- * Calls change(ctx, ...) for what becomes of messages, from within maildir_sync and all functions that change or look for
- * a message.  It is not called for new messages: they follow all others, so maildir_count tells of them.  change must not
- * call functions of the folder.
+ * Calls change(ctx, ...) for what becomes of messages, from within maildir_sync and all functions that change or
+ * look for a message.  It is not called for new messages: they follow all others, so maildir_count tells of them.
+ * change must not call functions of the folder.
  */
 enum maildir_change {
 	MAILDIR_CHANGED, /* the message has other flags or keywords */
@@ -176,9 +178,9 @@ void maildir_on_change(struct maildir_folder *folder,
 uint64_t maildir_highest_modseq(const struct maildir_folder *folder);
 
 /*
- * Calls each(ctx, uid) for every message that was expunged after the modification sequence since, by rising modification
- * sequence.  false: the folder does not remember that far back, and each was not called; then all UIDs that are not in
- * the list count as expunged.
+ * Calls each(ctx, uid) for every message that was expunged after the modification sequence since, by rising
+ * modification sequence.  false: the folder does not remember that far back, and each was not called; then all UIDs
+ * that are not in the list count as expunged.
  */
 bool maildir_vanished(struct maildir_folder *folder, uint64_t since,
     void (*each)(void *ctx, uint32_t uid), void *ctx);
@@ -193,16 +195,16 @@ int maildir_claim_recent(struct maildir_folder *folder, uint32_t *from_r);
 /* --- ids and dates: they never change --- */
 
 /*
- * INTERNALDATE: the modification time of the message's file.  IMAP can write the years 0 to 9999 only, so a time outside
- * becomes the nearest inside.
+ * INTERNALDATE: the modification time of the message's file.  IMAP can write the years 0 to 9999 only, so a time
+ * outside becomes the nearest inside.
  */
 int maildir_date(struct maildir_folder *folder, uint32_t uid, time_t *date_r);
 /* When the message was put into this folder (RFC 8514). */
 int maildir_save_date(struct maildir_folder *folder, uint32_t uid, time_t *date_r);
 
 /*
- * RFC 8474: letters, digits, "_" and "-", and a NUL.  Copies of a message have the same id; a folder keeps its id when it
- * is renamed.
+ * RFC 8474: letters, digits, "_" and "-", and a NUL.  Copies of a message have the same id; a folder keeps its id
+ * when it is renamed.
  */
 enum { MAILDIR_ID_SIZE = 256 };
 int maildir_message_id(struct maildir_folder *folder, uint32_t uid, char id_r[MAILDIR_ID_SIZE]);
@@ -212,8 +214,8 @@ int maildir_folder_id(struct maildir_folder *folder, char id_r[MAILDIR_ID_SIZE])
 enum { MAILDIR_UIDL_SIZE = 71 };
 bool maildir_pop3_uidl(struct maildir_folder *folder, uint32_t uid, char uidl_r[MAILDIR_UIDL_SIZE]);
 /*
- * Gives the UIDL that other servers make of names: the base name of the message's file, or with guid that of the message
- * that it is a copy of, which several copies share.  false: POP3 does not allow that name.
+ * Gives the UIDL that other servers make of names: the base name of the message's file, or with guid that of the
+ * message that it is a copy of, which several copies share.  false: POP3 does not allow that name.
  */
 bool maildir_name_uidl(
     struct maildir_folder *folder, uint32_t uid, bool guid, char uidl_r[MAILDIR_UIDL_SIZE]);
@@ -231,8 +233,8 @@ int maildir_exact_size(
     struct maildir_folder *folder, uint32_t uid, uint64_t *octets_r, bool *newline_r);
 
 /*
- * Says whether the caller is going to ask for all that is known of each message.  Then a message is read once for all of
- * it, and not once for each thing.
+ * Says whether the caller is going to ask for all that is known of each message.  Then a message is read once for
+ * all of it, and not once for each thing.
  */
 void maildir_expect(struct maildir_folder *folder, bool all);
 /* Appends a text to out.  -1: as maildir_size; EFBIG: the fields are too long for a MAILDIR_DECODED. */
@@ -240,24 +242,24 @@ int maildir_text(
     struct maildir_folder *folder, uint32_t uid, enum maildir_text text, struct mdtext *out);
 
 /*
- * Saves what this session found out about messages, for all sessions to come.  To be called after each command; it costs
- * next to nothing if there is nothing to save, and an error costs only the time to read messages again.  false: another
- * session has the folder's lock, and the next call saves.
+ * Saves what this session found out about messages, for all sessions to come.  To be called after each command; it
+ * costs next to nothing if there is nothing to save, and an error costs only the time to read messages again.
+ * false: another session has the folder's lock, and the next call saves.
  */
 bool maildir_remember(struct maildir_folder *folder);
 /* Whether there is something to save.  That takes time, so a caller may answer its client first. */
 bool maildir_has_learned(const struct maildir_folder *folder);
 /*
- * Reads ahead: up to count messages of which something is not known yet; it looks at some more.  Returns how many messages
- * it has not looked at, or -1 (EROFS: nothing can be saved here).
+ * Reads ahead: up to count messages of which something is not known yet; it looks at some more.  Returns how many
+ * messages it has not looked at, or -1 (EROFS: nothing can be saved here).
  */
 ssize_t maildir_learn(struct maildir_folder *folder, size_t count);
 
 /* --- octets --- */
 
 /*
- * Opens a message for reading.  -1 as maildir_size.  Lines end in CRLF.  The reader stays at its file when that is renamed
- * or removed.  It gives EIO if another program shortens the file.
+ * Opens a message for reading.  -1 as maildir_size.  Lines end in CRLF.  The reader stays at its file when that is
+ * renamed or removed.  It gives EIO if another program shortens the file.
  */
 int maildir_reader_open(struct maildir_folder *folder, uint32_t uid, struct maildir_reader **r);
 /* Passes over octets; if the message has fewer it passes over those. */
@@ -270,7 +272,8 @@ void maildir_reader_close(struct maildir_reader **reader);
 int maildir_mime(struct maildir_folder *folder, uint32_t uid, struct mime **mime_r);
 /*
  * Answers all questions about a message (search.h) in one reading, of as little of it as the answers need.  -1: as
- * maildir_reader_open and _read, or ENOMEM.  For maildir_on_stop octets that are looked at count as octets that are read.
+ * maildir_reader_open and _read, or ENOMEM.  For maildir_on_stop octets that are looked at count as octets that are
+ * read.
  */
 int maildir_search(
     struct maildir_folder *folder, uint32_t uid, struct search_question *matches, size_t count);
@@ -289,23 +292,24 @@ int maildir_flags(
     struct maildir_folder *folder, uint32_t uid, const struct maildir_flag_change *change);
 
 /*
- * Removes the message's file.  It is no error if it is gone already.  ESTALE: all messages have new UIDs.  EIO: we could
- * not look at the folder well enough to know whether the file is gone.
+ * Removes the message's file.  It is no error if it is gone already.  ESTALE: all messages have new UIDs.  EIO: we
+ * could not look at the folder well enough to know whether the file is gone.
  */
 int maildir_remove(struct maildir_folder *folder, uint32_t uid);
 
 /*
- * Many changes are one batch.  begin takes the folder's lock and the changes of others; end tells all other sessions, puts
- * the changes on the disk and gives the lock back.  A batch should be over within a second or so, since others wait.
- * Outside of a batch maildir_flags and maildir_remove are a batch of their own.
+ * Many changes are one batch.  begin takes the folder's lock and the changes of others; end tells all other
+ * sessions, puts the changes on the disk and gives the lock back.  A batch should be over within a second or so,
+ * since others wait.  Outside of a batch maildir_flags and maildir_remove are a batch of their own.
  */
 int maildir_change_begin(struct maildir_folder *folder);
 int maildir_change_end(struct maildir_folder *folder);
 
 /*
- * For a burst of batches: after hold their ends wait for settle, which ends them all as one.  We hold the lock meanwhile;
- * other functions of the folder work as within a batch.  A function that takes the lock of another open folder settles
- * first.  settle returns -1 as maildir_change_end, for any of the batches, also those that such a function has settled.
+ * For a burst of batches: after hold their ends wait for settle, which ends them all as one.  We hold the lock
+ * meanwhile; other functions of the folder work as within a batch.  A function that takes the lock of another open
+ * folder settles first.  settle returns -1 as maildir_change_end, for any of the batches, also those that such a
+ * function has settled.
  */
 void maildir_change_hold(struct maildir_folder *folder);
 int maildir_change_settle(struct maildir_folder *folder);
@@ -323,8 +327,8 @@ void maildir_keyword_names(struct maildir_folder *folder, const char *names_r[MA
 int maildir_keyword_find(struct maildir_folder *folder, const char *name);
 
 /*
- * Gives the number of a name, and writes the name down if it has none yet.  -1: ERANGE, all numbers are taken; EINVAL, the
- * name can be no keyword; or the file cannot be written (ENOSPC, ENOLCK...).
+ * Gives the number of a name, and writes the name down if it has none yet.  -1: ERANGE, all numbers are taken;
+ * EINVAL, the name can be no keyword; or the file cannot be written (ENOSPC, ENOLCK...).
  */
 int maildir_keyword_make(struct maildir_folder *folder, const char *name);
 

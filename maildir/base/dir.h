@@ -11,9 +11,9 @@
 struct maildir;
 
 /*
- * A lock file of Dovecot's.  It names our process as Dovecot names its own, and our process locks the file as well.  tmp
- * and aside are names of our own beside it; no other process uses them at the same time, since each holds one of our
- * locks around this one.
+ * A lock file of Dovecot's.  It names our process as Dovecot names its own, and our process locks the file as
+ * well.  tmp and aside are names of our own beside it; no other process uses them at the same time, since each
+ * holds one of our locks around this one.
  */
 struct dotlock {
 	struct maildir *md;

@@ -21,7 +21,7 @@ struct mddir;
 struct mdtext;
 struct stat;
 
-/* For the ways out of a function that has failed: errno stays as it was, and errors are ignored.  fd -1: does nothing. */
+/* For the ways out of a function that has failed: errno stays as it was, errors are ignored, and fd may be -1. */
 void close_keeping_errno(int fd);
 void unlink_keeping_errno(int dirfd, const char *name);
 

@@ -45,7 +45,7 @@ lock_is_busy(int fd)
 	return false;
 }
 
-/* Whether the file has another name too, and stays when this one goes.  A daily backup by hard links makes such files. */
+/* Whether the file has another name, and stays when this one goes, as after a daily backup by hard links. */
 static bool
 is_elsewhere(int fd)
 {

@@ -18,7 +18,7 @@ struct uid_record {
 	uint64_t modseq;	 /* the highest that was told to a client, or close to it */
 };
 
-/* Reads the record, with or without the folder's lock.  A missing or unusable record is all zero.  -1: a read failed. */
+/* Reads the record, also without the folder's lock.  A missing or unusable one is all zero.  -1: a read failed. */
 int uid_record_read(struct mddir *dir, struct uid_record *record_r);
 /* Writes the record, or its modification sequence alone, under the folder's lock.  -1: errno, also dir->unlocked. */
 int uid_record_write(struct mddir *dir, const struct uid_record *record);

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* A text that is being written; all zero is an empty one.  When memory was short it stays failed: check once, at the end. */
+/* A text that is being written; all zero is an empty one.  Once memory was short it stays failed: check at the end. */
 struct mdtext {
 	char *data;
 	size_t len, size;

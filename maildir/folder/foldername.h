@@ -1,6 +1,6 @@
 /*
- * foldername.h: the one name of a folder: modified UTF-7 of text in normalization form C, with "/" between its parts and
- * INBOX in capitals.
+ * foldername.h: the one name of a folder: modified UTF-7 of text in normalization form C, with "/" between its
+ * parts and INBOX in capitals.
  */
 #ifndef MAILDIR_FOLDER_FOLDERNAME_H
 #define MAILDIR_FOLDER_FOLDERNAME_H

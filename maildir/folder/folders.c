@@ -306,7 +306,7 @@ folder_fill(int fd)
 	return fsync(fd);
 }
 
-/* Removes a folder that could not be made whole, unless another program has put mail into it.  errno stays as it was. */
+/* Removes a folder that could not be made whole, unless mail has come into it.  errno stays as it was. */
 static void
 folder_unfill(struct maildir *md, const char *path, int fd)
 {

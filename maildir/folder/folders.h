@@ -20,8 +20,8 @@ struct place {
 int place_of(const char *text, struct place *place_r);
 
 /*
- * Opens the directory of an existing folder and returns its descriptor.  The directory may be spelled otherwise than the
- * name.  -1: ENOENT, there is no such folder, and place_r is as place_of gives it; EINVAL.
+ * Opens the directory of an existing folder and returns its descriptor.  The directory may be spelled otherwise
+ * than the name.  -1: ENOENT, there is no such folder, and place_r is as place_of gives it; EINVAL.
  */
 int place_find(struct maildir *md, const char *text, struct place *place_r);
 

@@ -14,8 +14,8 @@
 #include "maildir/folder/folder.h"
 
 /*
- * Whether the directory is a Maildir: cur or new is a directory, and none of the parts is something else.  errno stays as
- * it was, or says why not.
+ * Whether the directory is a Maildir: cur or new is a directory, and none of the parts is something else.  errno
+ * stays as it was, or says why not.
  */
 static bool
 is_maildir(int fd)

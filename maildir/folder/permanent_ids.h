@@ -10,8 +10,8 @@
 struct index_message;
 
 /*
- * Gives the text from which a message's id is made, as the field G of dovecot-uidlist can hold it; a copy has that field
- * from its original.  guid: the field that the message's line has, or NULL; name: its file's.
+ * Gives the text from which a message's id is made, as the field G of dovecot-uidlist can hold it; a copy has that
+ * field from its original.  guid: the field that the message's line has, or NULL; name: its file's.
  */
 enum { GUID_SIZE = NAME_SIZE };
 void guid_of(const char *guid, const char *name, char guid_r[GUID_SIZE]);

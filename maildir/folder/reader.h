@@ -24,8 +24,8 @@ struct stat;
 bool maildir_stopped(struct maildir *md, size_t octets);
 
 /*
- * Opens a message's file, wherever it is now, and returns its descriptor.  message becomes what it is now.  -1: errno as
- * maildir_size, after a notice.
+ * Opens a message's file, wherever it is now, and returns its descriptor.  message becomes what it is now.  -1:
+ * errno as maildir_size, after a notice.
  */
 int message_open(struct maildir_folder *folder, struct index_message *message, struct stat *st_r);
 /*
@@ -36,7 +36,7 @@ ssize_t message_read(struct maildir *md, int fd, char *buf, uint64_t left);
 /* Gives a notice, once for each message, that it cannot be read because of errno, which stays as it is. */
 void message_notice(struct maildir_folder *folder, const struct index_message *message);
 
-/* Counts the LFs in data that have no CR before them.  *after_cr carries over from one piece of a message to the next. */
+/* Counts the LFs in data without a CR before them.  *after_cr carries over to the next piece of the message. */
 uint64_t wire_added(const char *data, size_t len, bool *after_cr);
 
 /* As maildir_reader_open, for a message that was looked up already. */

@@ -147,7 +147,7 @@ measure_other_file(
 	return 0;
 }
 
-/* A remembered size is true if the file has the remembered octets.  The file stays open, for the caller reads it next. */
+/* A remembered size is true if the file has that many octets.  The file stays open, since the caller reads it next. */
 int
 maildir_exact_size(struct maildir_folder *folder, uint32_t uid, uint64_t *octets_r, bool *newline_r)
 {

@@ -126,14 +126,15 @@ look_at_directory(const struct tree_look *look, const char *entry)
 	look_below(look, entry, DEPTH);
 }
 
-static void
-look_at_entry(struct tree_look *look, const char *entry)
+static int
+look_at_entry(void *ctx, const struct dirent *dirent)
 {
+	struct tree_look *look = ctx;
+	const char *entry = dirent->d_name;
 	struct stat st;
 
-	if (strcmp(entry, ".") == 0 || strcmp(entry, "..") == 0 ||
-	    fstatat(look->md->fd, entry, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return;
+	if (fstatat(look->md->fd, entry, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
 	if (S_ISDIR(st.st_mode))
 		look_at_directory(look, entry);
 	else if (S_ISLNK(st.st_mode) && entry[0] == '.')
@@ -142,19 +143,6 @@ look_at_entry(struct tree_look *look, const char *entry)
 		look->validities++;
 	else if (strcmp(entry, "maildirsize") == 0)
 		tell(look, ODD_QUOTA, NULL, entry, NULL);
-}
-
-static int
-look_at_entries(struct tree_look *look)
-{
-	DIR *dir = file_read_dir(look->md->fd, ".", NULL);
-	const struct dirent *entry;
-
-	if (dir == NULL)
-		return -1;
-	while ((entry = readdir(dir)) != NULL)
-		look_at_entry(look, entry->d_name);
-	(void)closedir(dir);
 	return 0;
 }
 
@@ -192,7 +180,7 @@ maildir_check_tree(struct maildir *md, const struct maildir_check *check)
 	struct tree_look look = {.md = md, .check = check};
 	struct stat st;
 
-	if (look_at_entries(&look) < 0 || look_at_hidden(&look) < 0)
+	if (file_each_entry(md->fd, ".", look_at_entry, &look) < 0 || look_at_hidden(&look) < 0)
 		return -1;
 	if (look.validities > 1) {
 		const struct maildir_finding finding = {.odd = ODD_VALIDITY_NAMES,

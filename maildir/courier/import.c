@@ -162,8 +162,10 @@ singles_clear(struct single_files *files)
 }
 
 static int
-singles_add(struct single_files *files, const char *name)
+singles_add(void *ctx, const struct dirent *entry)
 {
+	struct single_files *files = ctx;
+	const char *name = entry->d_name;
 	struct single_file file, *list;
 
 	if (!courier_keywords_file(name, &file.base, &file.rank))
@@ -183,19 +185,8 @@ singles_add(struct single_files *files, const char *name)
 static int
 singles_scan(struct single_files *files, int dirfd)
 {
-	DIR *dir = file_read_dir(dirfd, ".", NULL);
-	struct dirent *entry;
-	int r = 0, saved;
+	int r = file_each_entry(dirfd, ".", singles_add, files);
 
-	if (dir == NULL)
-		return -1;
-	while (r == 0 && (errno = 0, entry = readdir(dir)) != NULL)
-		r = singles_add(files, entry->d_name);
-	if (errno != 0)
-		r = -1;
-	saved = errno;
-	(void)closedir(dir);
-	errno = saved;
 	if (files->count > 0)
 		qsort(files->list, files->count, sizeof(*files->list), singles_compare);
 	return r;
@@ -247,16 +238,14 @@ read_keywords_in(struct maildir_folder *folder, int dirfd, struct courier_keywor
 static int
 read_keywords(struct maildir_folder *folder, struct courier_keywords *keywords)
 {
-	int fd = file_open_dir(folder->home.fd, COURIER_KEYWORDS), r, saved;
+	int fd = file_open_dir(folder->home.fd, COURIER_KEYWORDS), r;
 
 	if (fd < 0)
 		return errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == EACCES
 			   ? 0
 			   : -1;
 	r = read_keywords_in(folder, fd, keywords);
-	saved = errno;
-	close(fd);
-	errno = saved;
+	close_keeping_errno(fd);
 	if (r == 0 && keywords->what != NULL)
 		root_notice(folder->home.md, "%s: Courier's " COURIER_KEYWORDS ": %s",
 		    folder->home.name, keywords->what);

@@ -55,18 +55,15 @@ int
 index_file_create(struct maildir *md, int dirfd, const struct index_kind *kind, uint64_t id)
 {
 	struct index_head head;
-	int fd, saved;
+	int fd = file_make(dirfd, kind->tmp);
 
-	fd = file_make(dirfd, kind->tmp);
 	if (fd < 0)
 		return -1;
 	head_make(kind, id, &head);
 	if (file_write_all(fd, &head, sizeof(head)) == 0 &&
 	    file_place(md, dirfd, kind->tmp, kind->name, false) == 0)
 		return fd;
-	saved = errno;
-	(void)unlinkat(dirfd, kind->tmp, 0);
-	close(fd);
-	errno = saved;
+	unlink_keeping_errno(dirfd, kind->tmp);
+	close_keeping_errno(fd);
 	return -1;
 }

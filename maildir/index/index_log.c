@@ -61,12 +61,8 @@ index_log_begin(uint64_t id, struct index_log *log)
 static void
 close_file(struct index_log *log)
 {
-	int saved = errno;
-
-	if (log->fd >= 0)
-		close(log->fd);
+	close_keeping_errno(log->fd);
 	log->fd = -1;
-	errno = saved;
 }
 
 void

@@ -477,7 +477,7 @@ writer_file(struct snapshot_writer *writer, size_t *size_r)
 static int
 file_store(struct maildir *md, int dirfd, const char *file, size_t size)
 {
-	int fd = file_make(dirfd, SNAPSHOT_TMP), r, saved;
+	int fd = file_make(dirfd, SNAPSHOT_TMP), r;
 
 	if (fd < 0)
 		return -1;
@@ -488,9 +488,7 @@ file_store(struct maildir *md, int dirfd, const char *file, size_t size)
 		r = -1;
 	if (r == 0)
 		return file_place(md, dirfd, SNAPSHOT_TMP, SNAPSHOT_NAME, false);
-	saved = errno;
-	(void)unlinkat(dirfd, SNAPSHOT_TMP, 0);
-	errno = saved;
+	unlink_keeping_errno(dirfd, SNAPSHOT_TMP);
 	return -1;
 }
 

@@ -93,8 +93,7 @@ texts_close(struct texts *texts)
 	int saved = errno;
 
 	mapping_close(&texts->map);
-	if (texts->fd >= 0)
-		close(texts->fd);
+	close_keeping_errno(texts->fd);
 	memset(texts, 0, sizeof(*texts));
 	texts->fd = -1;
 	errno = saved;

@@ -103,24 +103,26 @@ remove_tree(int top, const char *name)
 	}
 }
 
+static int
+clear_deleted(void *ctx, const struct dirent *entry)
+{
+	const struct maildir *md = ctx;
+	struct stat st;
+
+	if (strncmp(entry->d_name, DELETED, strlen(DELETED)) != 0)
+		return 0;
+	for (int tries = 0; tries < REMOVE_TRIES; tries++) {
+		remove_tree(md->fd, entry->d_name);
+		if (fstatat(md->fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			break;
+	}
+	return 0;
+}
+
 void
 maildir_clear_deleted(struct maildir *md)
 {
-	DIR *dir = file_read_dir(md->fd, ".", NULL);
-	const struct dirent *entry;
-	struct stat st;
-
-	while (dir != NULL && (entry = readdir(dir)) != NULL) {
-		if (strncmp(entry->d_name, DELETED, strlen(DELETED)) != 0)
-			continue;
-		for (int tries = 0; tries < REMOVE_TRIES; tries++) {
-			remove_tree(md->fd, entry->d_name);
-			if (fstatat(md->fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-				break;
-		}
-	}
-	if (dir != NULL)
-		(void)closedir(dir);
+	(void)!file_each_entry(md->fd, ".", clear_deleted, md);
 }
 
 /*

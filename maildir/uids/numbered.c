@@ -399,9 +399,7 @@ numbered_refresh(struct mddir *dir, struct numbered *k)
 	r = goes_on(k, fd, &st) ? read_on(k, fd, &st) : -1;
 	if (r < 0)
 		r = read_whole(k, fd, &st);
-	saved = errno;
-	close(fd);
-	errno = saved;
+	close_keeping_errno(fd);
 	return r;
 }
 
@@ -455,7 +453,7 @@ static int
 append(struct mddir *dir, struct numbered *k, const struct mdtext *text)
 {
 	struct stat st;
-	int fd, r, saved;
+	int fd, r;
 
 	if (text->failed || dir->unlocked != 0) {
 		errno = text->failed ? ENOMEM : dir->unlocked;
@@ -467,10 +465,10 @@ append(struct mddir *dir, struct numbered *k, const struct mdtext *text)
 	if (fd < 0)
 		return replace_with(dir, k, text) < 0 ? -1 : numbered_refresh(dir, k);
 	r = append_to(dir, fd, st.st_size, text);
-	saved = errno;
-	if (close(fd) < 0 && r == 0)
-		return -1;
-	errno = saved;
+	if (r < 0)
+		close_keeping_errno(fd);
+	else
+		r = close(fd);
 	return r < 0 ? -1 : numbered_refresh(dir, k);
 }
 

@@ -96,8 +96,7 @@ uidfile_close(struct uidfile *file)
 {
 	int saved = errno;
 
-	if (file->fd >= 0)
-		close(file->fd);
+	close_keeping_errno(file->fd);
 	file->fd = -1;
 	uidlist_clear(&file->list);
 	errno = saved;

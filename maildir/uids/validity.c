@@ -65,31 +65,20 @@ validity_content(struct maildir *md)
 	return value;
 }
 
-/* The highest value in the names of files; 0 when there is none. */
+/* Raises the value to that in the name of a file. */
 static int
-validity_names(struct maildir *md, uint32_t *value_r)
+validity_named(void *ctx, const struct dirent *entry)
 {
 	const size_t prefix = sizeof(VALIDITY_NAME);
-	DIR *dir = file_read_dir(md->fd, ".", NULL);
-	struct dirent *entry;
-	int r;
+	uint32_t *highest = ctx, value;
 
-	*value_r = 0;
-	if (dir == NULL)
-		return -1;
-	while (errno = 0, (entry = readdir(dir)) != NULL) {
-		uint32_t value;
-
-		if (strncmp(entry->d_name, VALIDITY_NAME ".", prefix) != 0 ||
-		    strlen(entry->d_name) != prefix + 8)
-			continue;
+	if (strncmp(entry->d_name, VALIDITY_NAME ".", prefix) == 0 &&
+	    strlen(entry->d_name) == prefix + 8) {
 		value = validity_parse(entry->d_name + prefix);
-		if (value > *value_r)
-			*value_r = value;
+		if (value > *highest)
+			*highest = value;
 	}
-	r = errno == 0 ? 0 : -1;
-	(void)closedir(dir);
-	return r;
+	return 0;
 }
 
 static int
@@ -122,9 +111,10 @@ static int
 validity_locked(struct maildir *md, uint32_t above, uint32_t *validity_r)
 {
 	time_t now = time(NULL);
-	uint32_t named, highest, value;
+	uint32_t named = 0, highest, value;
 
-	if (validity_names(md, &named) < 0)
+	/* The highest value in the names of files. */
+	if (file_each_entry(md->fd, ".", validity_named, &named) < 0)
 		return -1;
 	highest = validity_content(md);
 	if (named > highest)

@@ -108,6 +108,12 @@ grep -rlE 'Runs as:' server auth maildir tls --include='*.c' | sort >/tmp/lint.$
 find server auth maildir tls -name '*.c' | sort | comm -13 /tmp/lint.$$ - | grep . &&
 	say "the head of these files does not say under which uid they run"
 rm -f /tmp/lint.$$
+
+# The pages for developers name functions, tables and fields.  A name that is gone sends its reader on a search.
+grep -rohE '[a-z]+(_[a-z0-9]+)+' server auth maildir tls tests --include='*.[ch]' --include='*.py' | sort -u >/tmp/lint.$$
+grep -ohE '`[a-z]+(_[a-z0-9]+)+`' README.md */README.md | tr -d '\140' | sort -u | comm -23 - /tmp/lint.$$ | grep . &&
+	say "a page names what is not in the tree"
+rm -f /tmp/lint.$$
 [ "${1:-}" != walls ] || exit $bad
 
 # 2. Layout.  Releases of clang-format differ a little in it; the one of Debian 12 decides.

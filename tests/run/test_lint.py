@@ -33,10 +33,9 @@ LONGEST = 600  # lines of a file that is no table
 def sources(tmp_path_factory):
     """A copy of the sources."""
     copy = tmp_path_factory.mktemp("tree")
-    for folder in ("server", "auth", "maildir", "tls"):
-        shutil.copytree(ROOT / folder, copy / folder)
-    (copy / "tests").mkdir()
-    shutil.copy(ROOT / "tests/lint.sh", copy / "tests/lint.sh")
+    for folder in ("server", "auth", "maildir", "tls", "tests"):
+        shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("corpus", "__pycache__"))
+    shutil.copy(ROOT / "README.md", copy)
     return copy
 
 
@@ -109,6 +108,14 @@ def test_a_file_that_includes_its_own_header_is_no_circle(tree):
     tree.plant("tls/planted.h", "")
     tree.plant("tls/planted.c", '/* Runs as: root. */\n#include "tls/planted.h"\n')
     assert tree.lint().returncode == 0
+
+
+@pytest.mark.parametrize("page", ["README.md", "server/README.md"])
+def test_a_page_that_names_what_is_gone_is_found(tree, page):
+    gone = "planted" + "_name"  # not whole here: this file is searched, too
+    tree.plant(page, (tree.top / page).read_text() + f"\nThe loop calls `{gone}` and `conf_load`.\n")
+    tree.must_find("a page names what is not in the tree", f"{gone}\n")
+    assert "conf_load" not in tree.lint().stdout
 
 
 @pytest.mark.parametrize("path", ["server/planted.c", "maildir/base/planted.h"])

@@ -146,6 +146,6 @@ int sync_number_fresh(struct sync *sync, uint32_t uid);
 /* --- sync_index.c --- */
 
 /* Compares what is there with the index and writes the difference to it; all sessions have it then. */
-int sync_tell(struct sync *sync, const struct index_state *state);
+int sync_tell(struct sync *sync, struct index_state *state);
 
 #endif

@@ -21,6 +21,8 @@ struct telling {
 	uint64_t modseq; /* of what changes now */
 	bool known;	 /* the index is of these UIDs: what it knows of messages holds */
 	bool log;	 /* a log can say it */
+	bool tells_dead; /* it is to remember lines without a file */
+	uint32_t next;	 /* UID of which the index has not heard yet */
 	size_t changes;	 /* messages that are new, have changed or are gone */
 	struct index_vanished *gone; /* UIDs and hashes of those that are gone */
 	size_t gone_count, gone_room;
@@ -216,7 +218,7 @@ set_fate(struct telling *telling, struct sync_message *message, size_t *known)
 	message->fate = was_known && message_same(&was, &now) ? FATE_SAME : FATE_PUT;
 	telling->changes += message->fate == FATE_PUT;
 	/* A message has come back that the index has forgotten: a log cannot put it between others. */
-	if (!was_known && telling->known && message->uid < index_state(telling->index)->next)
+	if (!was_known && telling->known && message->uid < telling->next)
 		telling->log = false;
 	return 0;
 }
@@ -272,41 +274,18 @@ compare(struct telling *telling)
 	return 0;
 }
 
-/* --- lines without a file --- */
-
 /*
- * Lines of messages that are not there and that the index has not heard of: should a file of that name
- * come, it gets the line's UID.  each is called for them; false: they are too many to be remembered.
+ * Whether a line without a file is to be remembered, which the index has not heard of: should a file of that name come,
+ * it gets the line's UID.
  */
 static bool
-dead_lines(const struct telling *telling, int (*each)(void *ctx, const struct uidlist_line *line),
-    void *ctx)
+is_dead_line(const struct telling *telling, const struct sync_message *message)
 {
-	const struct sync *sync = telling->sync;
-	uint32_t from = telling->known ? index_state(telling->index)->next : 0;
-
-	/* A file that was just replaced has none. */
-	if (sync->renumber || !sync->with_lines || sync->lines < sync->uids.list.count)
-		return true;
-	if (sync->dead > SNAPSHOT_VANISHED_MAX / 2)
-		return false;
-	for (size_t i = 0; i < sync->count; i++) {
-		const struct sync_message *message = &sync->message[i];
-
-		if (message->uid >= from && !sync_has_file(sync, message) &&
-		    each(ctx, message->line) < 0)
-			return false;
-	}
-	return true;
+	return telling->tells_dead && message->fate == FATE_DEAD &&
+	       (!telling->known || message->uid >= telling->next);
 }
 
 /* --- by the log --- */
-
-static int
-put_dead_line(void *ctx, const struct uidlist_line *line)
-{
-	return index_put_dead(ctx, line->uid, line->base, line->base_len);
-}
 
 static int
 put_gone(struct index *index, const struct index_vanished *gone)
@@ -330,8 +309,14 @@ tell_by_log(struct telling *telling, struct index_state state)
 
 	state.modseq = 0; /* what is put says */
 	state.doubt |= index_state(index)->doubt & INDEX_LINES;
-	if (!dead_lines(telling, put_dead_line, index))
-		state.doubt |= INDEX_LINES;
+	for (size_t i = 0; i < sync->count; i++) {
+		const struct sync_message *message = &sync->message[i];
+		const struct uidlist_line *line = message->line;
+
+		if (is_dead_line(telling, message) &&
+		    index_put_dead(index, line->uid, line->base, line->base_len) < 0)
+			return -1;
+	}
 	for (size_t i = 0; i < sync->count; i++) {
 		const struct sync_message *message = &sync->message[i];
 		bool known;
@@ -365,15 +350,21 @@ writer_gone(const struct telling *telling, struct snapshot_writer *writer)
 	}
 }
 
-static int
-writer_dead_line(void *ctx, const struct uidlist_line *line)
+static void
+writer_dead(const struct telling *telling, struct snapshot_writer *writer)
 {
-	struct snapshot_writer *writer = ctx;
-	struct index_vanished vanished = {.uid = line->uid, .modseq = writer->head.vanished_since};
+	const struct sync *sync = telling->sync;
 
-	vanished.base_hash = hash32(writer->head.seed, line->base, line->base_len);
-	snapshot_writer_vanished(writer, &vanished);
-	return 0;
+	for (size_t i = 0; i < sync->count; i++) {
+		const struct uidlist_line *line = sync->message[i].line;
+		struct index_vanished vanished = {.modseq = writer->head.vanished_since};
+
+		if (!is_dead_line(telling, &sync->message[i]))
+			continue;
+		vanished.uid = line->uid;
+		vanished.base_hash = hash32(writer->head.seed, line->base, line->base_len);
+		snapshot_writer_vanished(writer, &vanished);
+	}
 }
 
 static void
@@ -424,8 +415,7 @@ tell_by_snapshot(const struct telling *telling, const struct index_state *state)
 	writer_gone(telling, &writer);
 	if (telling->known)
 		writer.head.state.doubt |= index_state(index)->doubt & INDEX_LINES;
-	if (!dead_lines(telling, writer_dead_line, &writer))
-		writer.head.state.doubt |= INDEX_LINES;
+	writer_dead(telling, &writer);
 	writer_messages(telling, &writer);
 	r = index_replace(index, &writer);
 	snapshot_writer_end(&writer);
@@ -448,23 +438,33 @@ has_log(const struct telling *telling)
 }
 
 static int
-tell(struct telling *telling, const struct index_state *state)
+tell(struct telling *telling, struct index_state *state)
 {
+	const struct sync *sync = telling->sync;
+
 	telling->log = has_log(telling);
+	telling->next = index_state(telling->index)->next;
+	/* A file that was just replaced has no lines without a message. */
+	telling->tells_dead =
+	    sync->with_lines && !sync->renumber && sync->lines >= sync->uids.list.count;
+	if (telling->tells_dead && sync->dead > SNAPSHOT_VANISHED_MAX / 2) {
+		telling->tells_dead = false;
+		state->doubt |= INDEX_LINES;
+	}
 	if (compare(telling) < 0)
 		return -1;
 	if (telling->log && !index_is_broken(telling->index) &&
-	    (!telling->sync->with_lines || telling->changes <= TELL_BY_LOG)) {
+	    (!sync->with_lines || telling->changes <= TELL_BY_LOG)) {
 		if (tell_by_log(telling, *state) == 0)
 			return 0;
-		if (!telling->sync->with_lines || !index_is_broken(telling->index))
+		if (!sync->with_lines || !index_is_broken(telling->index))
 			return -1;
 	}
 	return tell_by_snapshot(telling, state);
 }
 
 int
-sync_tell(struct sync *sync, const struct index_state *state)
+sync_tell(struct sync *sync, struct index_state *state)
 {
 	struct index *index = sync->folder->index;
 	struct telling telling = {

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "maildir/base/array.h"
 #include "maildir/base/lock.h"
 #include "maildir/folder/folder.h"
 #include "maildir/folder/scan.h"
@@ -323,18 +324,13 @@ end_alone(struct maildir_folder *folder, int alone, int r)
 static int
 more_note(struct maildir_folder *folder, const struct index_message *message, uint64_t keywords)
 {
-	struct numbered_message *grown;
+	struct numbered_message *grown = array_grow(
+	    folder->more_change, folder->more_changes, &folder->more_room, sizeof(*grown));
 
-	if (folder->more_changes == folder->more_room) {
-		size_t room = folder->more_room == 0 ? 16 : folder->more_room * 2;
-
-		grown = reallocarray(folder->more_change, room, sizeof(*grown));
-		if (grown == NULL)
-			return -1;
-		folder->more_change = grown;
-		folder->more_room = room;
-	}
-	grown = &folder->more_change[folder->more_changes];
+	if (grown == NULL)
+		return -1;
+	folder->more_change = grown;
+	grown += folder->more_changes;
 	grown->base_len = message->record.base_len;
 	grown->base = mdarena_add(&folder->more_bases, index_name(message), grown->base_len);
 	if (grown->base == NULL)

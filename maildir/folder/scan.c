@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "maildir/base/array.h"
 #include "maildir/folder/folder.h"
 #include "maildir/folder/scan.h"
 
@@ -28,11 +29,6 @@
 /* Odd names told to the log; more would only bury the log. */
 #define SCAN_NOTICES 3
 
-struct scan_slot {
-	uint32_t hash;
-	uint32_t file; /* index + 1, 0 for a free slot */
-};
-
 void
 scan_init(struct scan *scan, struct maildir_folder *folder)
 {
@@ -46,7 +42,7 @@ scan_clear(struct scan *scan)
 	int saved = errno;
 
 	free(scan->file);
-	free(scan->slot);
+	mdtable_clear(&scan->table);
 	free(scan->pair);
 	mdarena_clear(&scan->arena);
 	memset(scan, 0, sizeof(*scan));
@@ -87,86 +83,45 @@ scan_hash(const struct scan *scan, const char *base, size_t len)
 	return (uint32_t)(hash ^ hash >> 29);
 }
 
-/* The slot of that base name, or the free one where it belongs. */
-static struct scan_slot *
-scan_slot(const struct scan *scan, uint32_t hash, const char *base, size_t len)
-{
-	for (size_t i = hash & scan->mask;; i = (i + 1) & scan->mask) {
-		struct scan_slot *slot = &scan->slot[i];
-		const struct scan_file *file;
+struct base_search {
+	const struct scan *scan;
+	const char *base;
+	size_t len;
+};
 
-		if (slot->file == 0)
-			return slot;
-		file = &scan->file[slot->file - 1];
-		if (slot->hash == hash && file->base_len == len &&
-		    memcmp(file->name, base, len) == 0)
-			return slot;
-	}
+static bool
+has_base(const void *ctx, size_t place)
+{
+	const struct base_search *search = ctx;
+	const struct scan_file *file = &search->scan->file[place];
+
+	return file->base_len == search->len && memcmp(file->name, search->base, search->len) == 0;
+}
+
+static size_t
+find_hashed(const struct scan *scan, uint32_t hash, const char *base, size_t len)
+{
+	const struct base_search search = {scan, base, len};
+
+	return mdtable_find(&scan->table, hash, has_base, &search);
 }
 
 size_t
 scan_find(const struct scan *scan, const char *base, size_t len)
 {
-	const struct scan_slot *slot;
-
-	if (scan->slot == NULL)
-		return SCAN_NONE;
-	slot = scan_slot(scan, scan_hash(scan, base, len), base, len);
-	return slot->file == 0 ? SCAN_NONE : slot->file - 1;
-}
-
-/* Room for one more file; the table stays at most half full. */
-static int
-scan_grow(struct scan *scan)
-{
-	size_t room = scan->room == 0 ? 64 : scan->room * 2, size = room * 2;
-	struct scan_file *file;
-	struct scan_slot *old = scan->slot, *slot;
-
-	if (scan->count < scan->room)
-		return 0;
-	if (room > UINT32_MAX / 4) {
-		errno = EOVERFLOW;
-		return -1;
-	}
-	file = reallocarray(scan->file, room, sizeof(*file));
-	if (file == NULL)
-		return -1;
-	scan->file = file;
-	slot = calloc(size, sizeof(*slot));
-	if (slot == NULL)
-		return -1;
-	for (size_t i = 0; old != NULL && i <= scan->mask; i++) {
-		size_t at = old[i].hash & (size - 1);
-
-		if (old[i].file == 0)
-			continue;
-		while (slot[at].file != 0)
-			at = (at + 1) & (size - 1);
-		slot[at] = old[i];
-	}
-	free(old);
-	scan->slot = slot;
-	scan->mask = size - 1;
-	scan->room = room;
-	return 0;
+	return find_hashed(scan, scan_hash(scan, base, len), base, len);
 }
 
 static int
 scan_pair(struct scan *scan, size_t file, int dir, const char *name)
 {
-	struct scan_pair *pair;
+	struct scan_pair *pair =
+	    array_grow(scan->pair, scan->pairs, &scan->pair_room, sizeof(*pair));
 
-	if (scan->pairs == scan->pair_room) {
-		size_t room = scan->pair_room == 0 ? 16 : scan->pair_room * 2;
-
-		pair = reallocarray(scan->pair, room, sizeof(*pair));
-		if (pair == NULL)
-			return -1;
-		scan->pair = pair;
-		scan->pair_room = room;
-	}
-	pair = &scan->pair[scan->pairs];
+	if (pair == NULL)
+		return -1;
+	scan->pair = pair;
+	pair += scan->pairs;
 	pair->file = file;
 	pair->dir = (uint8_t)dir;
 	pair->name = mdarena_add(&scan->arena, name, strlen(name));
@@ -179,32 +134,33 @@ scan_pair(struct scan *scan, size_t file, int dir, const char *name)
 int
 scan_add(struct scan *scan, int dir, const char *name)
 {
-	size_t base_len = mdname_base(name);
+	size_t base_len = mdname_base(name), known;
 	uint32_t hash = scan_hash(scan, name, base_len);
-	struct scan_slot *slot;
 	struct scan_file *file;
 
-	if (scan_grow(scan) < 0)
-		return -1;
-	slot = scan_slot(scan, hash, name, base_len);
-	if (slot->file != 0) {
-		file = &scan->file[slot->file - 1];
+	known = find_hashed(scan, hash, name, base_len);
+	if (known != SCAN_NONE) {
+		file = &scan->file[known];
 		file->pass = scan->passes;
 		if (file->dir == dir && strcmp(file->name, name) == 0)
 			return 0;
-		return scan_pair(scan, slot->file - 1, dir, name);
+		return scan_pair(scan, known, dir, name);
 	}
-	file = &scan->file[scan->count];
-	memset(file, 0, sizeof(*file));
-	file->name = mdarena_add(&scan->arena, name, strlen(name));
-	if (file->name == NULL)
+	file = array_grow(scan->file, scan->count, &scan->room, sizeof(*file));
+	if (file == NULL)
 		return -1;
-	file->base_len = (uint16_t)base_len;
-	file->dir = (uint8_t)dir;
-	file->pass = scan->passes;
-	file->message = SCAN_NONE;
-	slot->hash = hash;
-	slot->file = (uint32_t)++scan->count;
+	scan->file = file;
+	file += scan->count;
+	*file = (struct scan_file){
+	    .name = mdarena_add(&scan->arena, name, strlen(name)),
+	    .base_len = (uint16_t)base_len,
+	    .dir = (uint8_t)dir,
+	    .pass = scan->passes,
+	    .message = SCAN_NONE,
+	};
+	if (file->name == NULL || mdtable_add(&scan->table, hash, scan->count) < 0)
+		return -1;
+	scan->count++;
 	return 0;
 }
 
@@ -245,28 +201,28 @@ scan_wanted(struct scan *scan, int dir, const char *name, unsigned char type)
 	return type == DT_REG;
 }
 
+struct scanned_dir {
+	struct scan *scan;
+	int dir; /* enum entry_dir */
+};
+
+static int
+scan_entry(void *ctx, const struct dirent *entry)
+{
+	const struct scanned_dir *at = ctx;
+
+	return scan_wanted(at->scan, at->dir, entry->d_name, entry->d_type)
+		   ? scan_add(at->scan, at->dir, entry->d_name)
+		   : 0;
+}
+
 static int
 scan_dir(struct scan *scan, int which)
 {
-	struct dirent *entry;
-	int r = 0, saved;
-	DIR *dir;
+	struct scanned_dir at = {scan, which};
+	int dir = scan->folder->dir[which];
 
-	if (scan->folder->dir[which] < 0)
-		return 0;
-	dir = file_read_dir(scan->folder->dir[which], ".", NULL);
-	if (dir == NULL)
-		return -1;
-	while (r == 0 && (errno = 0, (entry = readdir(dir)) != NULL)) {
-		if (scan_wanted(scan, which, entry->d_name, entry->d_type))
-			r = scan_add(scan, which, entry->d_name);
-	}
-	if (r == 0 && errno != 0)
-		r = -1;
-	saved = errno;
-	(void)closedir(dir);
-	errno = saved;
-	return r;
+	return dir < 0 ? 0 : file_each_entry(dir, ".", scan_entry, &at);
 }
 
 /*

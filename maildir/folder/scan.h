@@ -8,9 +8,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "maildir/base/table.h"
 #include "maildir/folder/folder.h"
 
-#define SCAN_NONE SIZE_MAX
+#define SCAN_NONE TABLE_NONE
 
 struct scan_file {
 	const char *name; /* in the scan's arena */
@@ -33,8 +34,7 @@ struct scan {
 	struct maildir_folder *folder;
 	struct scan_file *file;
 	size_t count, room;
-	struct scan_slot *slot; /* a hash table of file by base name */
-	size_t mask;
+	struct mdtable table;	/* of file by base name */
 	struct scan_pair *pair; /* same base, different files: see scan_separate */
 	size_t pairs, pair_room, unresolved;
 	struct mdarena arena;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "maildir/base/array.h"
 #include "maildir/folder/sync.h"
 #include "maildir/index/index.h"
 #include "maildir/uids/keywords.h"
@@ -167,16 +168,12 @@ known_message(const struct telling *telling, uint32_t uid, struct index_message 
 static int
 gone_add(struct telling *telling, const struct index_record *record)
 {
-	if (telling->gone_count == telling->gone_room) {
-		size_t room = telling->gone_room == 0 ? 16 : telling->gone_room * 2;
-		struct index_vanished *grown =
-		    reallocarray(telling->gone, room, sizeof(*telling->gone));
+	struct index_vanished *gone =
+	    array_grow(telling->gone, telling->gone_count, &telling->gone_room, sizeof(*gone));
 
-		if (grown == NULL)
-			return -1;
-		telling->gone = grown;
-		telling->gone_room = room;
-	}
+	if (gone == NULL)
+		return -1;
+	telling->gone = gone;
 	telling->gone[telling->gone_count++] =
 	    (struct index_vanished){.uid = record->uid, .base_hash = record->base_hash};
 	telling->changes++;

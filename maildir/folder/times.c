@@ -3,7 +3,6 @@
  * Runs as: mail user.
  */
 #include <dirent.h>
-#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -27,26 +26,23 @@ enum { TRUST_MS = 1000, TRUST_MOST_MS = 30 * 1000, TRUST_MESSAGES = 25 /* per ms
 
 /* --- has anything changed? --- */
 
+static int
+is_file(void *ctx, const struct dirent *entry)
+{
+	(void)ctx;
+	return entry->d_name[0] != '.';
+}
+
 /* Whether there is no file in new/; read without a lock. */
 static bool
-new_is_empty(struct maildir_folder *folder)
+new_is_empty(const struct maildir_folder *folder)
 {
-	DIR *dir = file_read_dir(folder->home.fd, "new", NULL);
-	struct dirent *entry;
-	bool empty = true;
-
-	if (dir == NULL)
-		return false;
-	while (empty && (errno = 0, entry = readdir(dir)) != NULL)
-		empty = entry->d_name[0] == '.';
-	empty = empty && errno == 0;
-	(void)closedir(dir);
-	return empty;
+	return file_each_entry(folder->home.fd, "new", is_file, NULL) == 0;
 }
 
 /* Times that were read within the tick of a change do not show later changes. */
 static bool
-new_changed(struct maildir_folder *folder, const struct file_stamp *now)
+new_changed(const struct maildir_folder *folder, const struct file_stamp *now)
 {
 	const struct index_state *state = index_state(folder->index);
 

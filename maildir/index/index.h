@@ -96,11 +96,10 @@ bool index_vanished(
 /* Above all that were given: the time since 1970 in 2^-20 s, or one more than the last. */
 uint64_t index_modseq(const struct index *index);
 
-/* What a message is now, or that it is gone: in the list at once, on the disk with index_commit.
- * -1: ENOMEM. */
+/* Notes how a message is now, or that it is gone: in the list at once, on the disk with index_commit.  -1: ENOMEM. */
 int index_put(struct index *index, const struct index_message *message);
 int index_put_gone(struct index *index, uint32_t uid, uint64_t modseq);
-/* Of one that vanished before this index had heard of it: its base name is taken. */
+/* Notes a message that vanished before this index had heard of it: its base name is taken. */
 int index_put_dead(struct index *index, uint32_t uid, const char *base, size_t len);
 
 /*

@@ -15,7 +15,7 @@
 #include "maildir/index/index_private.h"
 
 enum {
-	/* What is learned of more messages than this at once goes into a new snapshot. */
+	/* Findings about more messages than this at once go into a new snapshot. */
 	LEARN_BY_LOG = 256,
 	/* Octets of texts to which nothing points: so many, and as many as are pointed to, may be. */
 	TEXTS_WASTE = 1024 * 1024,
@@ -36,8 +36,8 @@ index_modseq(const struct index *index)
 }
 
 /*
- * The index is private from now on.  What lies on the disk is going to be older than what is told from memory, and might
- * still look true to the next session: it is removed, if that at least is possible.
+ * The index is private from now on.  The files on the disk are going to be older than what is told from memory, and might
+ * still look true to the next session: they are removed, if that at least is possible.
  */
 static void
 leave_disk(struct index *index)

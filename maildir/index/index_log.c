@@ -105,7 +105,7 @@ record_check(const struct index_log *log, uint64_t at, const char *data, size_t 
 	uint64_t seed = log->id ^ at * HASH_FACTOR;
 	uint32_t type;
 
-	/* What follows is read as the words that it was copied in; to read across two of them is slow. */
+	/* The rest is read as the words that it was copied in; to read across two of them is slow. */
 	memcpy(&type, data + offsetof(struct log_head, type), sizeof(type));
 	return hash32(hash_join(seed, type), data + offsetof(struct log_head, size),
 	    size - offsetof(struct log_head, size));

@@ -2,8 +2,8 @@
  * index_log.h: the file sallyport.log: what has changed in a folder since its snapshot was made.
  *
  * Only ever appended to, under the folder's lock; every session reads it, without the lock.  A record counts when its
- * checksum is right, which is verified when it is taken in: what a writer left that died writing is not there, and is
- * written over.  Where nothing can be written the log goes on in memory of this process, as records that wait.
+ * checksum is right, which is verified when it is taken in: octets that a dying writer left count for nothing, and are
+ * written over.  If nothing can be written, the log goes on in memory of this process, as records that wait.
  */
 #ifndef MAILDIR_INDEX_INDEX_LOG_H
 #define MAILDIR_INDEX_INDEX_LOG_H
@@ -68,7 +68,7 @@ index_log_in_batch(const struct index_log *log)
 	return log->pending.len > log->settled;
 }
 
-/* Where the next record will be. */
+/* The place of the next record. */
 static inline uint64_t
 index_log_end(const struct index_log *log)
 {

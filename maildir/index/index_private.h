@@ -10,11 +10,11 @@
 #include "maildir/index/index_snapshot.h"
 #include "maildir/index/index_texts.h"
 
-/* What lies on the disk while the log is private. */
+/* The files on the disk while the log is private. */
 enum index_disk {
-	DISK_OLD,      /* what was there before */
-	DISK_EMPTY,    /* nothing: a snapshot that is there was made by another session */
-	DISK_UNLOCKED, /* what other sessions know: this one went on without the folder's lock */
+	DISK_OLD,      /* those that were there before */
+	DISK_EMPTY,    /* none: a snapshot that is there was made by another session */
+	DISK_UNLOCKED, /* those of other sessions: this one went on without the folder's lock */
 };
 
 struct index {
@@ -52,7 +52,7 @@ struct index_where {
 	uint32_t uid; /* whose record must be there; of a place, it need not be known */
 };
 
-/* Where that of a UID is.  false: there is none, or it is gone, and may still have a place in the snapshot. */
+/* Finds that of a UID.  false: there is none, or it is gone, and may still have a place in the snapshot. */
 bool index_where(struct index *index, uint32_t uid, struct index_where *where_r);
 /* Reads it.  false: broken. */
 bool index_load(

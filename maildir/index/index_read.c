@@ -10,8 +10,7 @@
  * Reading
  *
  * A session maps the snapshot, which all sessions share and nobody changes, and reads the log from
- * where it was.  What it keeps of its own is small: for a message of which the log speaks, where it does
- * so.  Places (sequence numbers, but for what a client was not told) are counted from the snapshot's
+ * where it was.  It keeps little of its own: for each message of which the log speaks, where it does so.  Places (sequence numbers, but for what a client was not told) are counted from the snapshot's
  * order, less those that are gone, then the later ones in the order of the log, which is that of UIDs.
  *
  * Damage
@@ -310,7 +309,7 @@ index_distrust(struct index *index)
 	index->state.doubt |= INDEX_CUR | INDEX_NEW | INDEX_LINES;
 }
 
-/* Whether a file was opened.  One that must not be opened is rebuilt like a damaged one; the notice says why. */
+/* Whether a file was opened.  A file that must not be opened is rebuilt like a damaged one; the notice says why. */
 static bool
 opened(const struct index *index, const char *name, int r)
 {

@@ -8,9 +8,9 @@
  * multiple of 8.
  *
  * Each part but the last is cut into blocks, whose checksums are in the last in the same order.  A block is verified
- * when it is first touched, which a bit in the session's memory notes.  That finds what was damaged before.  What
- * somebody does to a block later is not found, except that a file that was cut short reads as zeros, and no record is
- * all zero.  So lengths and places are checked at each use, on a copy.
+ * when it is first touched, which a bit in the session's memory notes.  That finds what was damaged before.  A block that
+ * is changed later is not found, except that a file that was cut short reads as zeros, and no record is all zero.  So
+ * lengths and places are checked at each use, on a copy.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -388,7 +388,7 @@ snapshot_writer_vanished(struct snapshot_writer *writer, const struct index_vani
 	writer->head.vanished++;
 }
 
-/* Where everything goes; the size of it all. */
+/* Gives each part its place.  Returns the size of the file. */
 static size_t
 writer_lay_out(struct snapshot_writer *writer)
 {

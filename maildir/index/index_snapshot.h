@@ -2,7 +2,7 @@
  * index_snapshot.h: the file sallyport.index: all messages of a folder as they were at one moment.
  *
  * It is written whole, beside, and put in its place by rename; what is open stays as it was.  A part of it is verified
- * when it is first touched.  What is given here is a copy, and its length and place were checked.
+ * when it is first touched.  These functions give copies, whose lengths and places were checked.
  */
 #ifndef MAILDIR_INDEX_INDEX_SNAPSHOT_H
 #define MAILDIR_INDEX_INDEX_SNAPSHOT_H
@@ -37,7 +37,7 @@ enum snapshot_part {
 	SNAPSHOT_PARTS,
 };
 
-/* What tells our files from others, from older ones and from those of another kind of machine. */
+/* Tells our files from others, from older ones and from those of another kind of machine. */
 struct snapshot_kind {
 	char magic[8];
 	uint32_t version, byte_order, head_size, record_size, vanished_size;
@@ -88,7 +88,7 @@ size_t snapshot_find(struct snapshot *snapshot, uint32_t uid);
 /* The next place whose base name has the hash; *tried is 0 at first.  false: no more. */
 bool snapshot_next_of_hash(
     struct snapshot *snapshot, uint32_t hash, uint64_t *tried, size_t *place_r);
-/* One that is gone, by its number.  false: broken. */
+/* A message that vanished, by its number.  false: broken. */
 bool snapshot_vanished(struct snapshot *snapshot, size_t number, struct index_vanished *vanished_r);
 
 /* --- making one --- */

@@ -10,7 +10,7 @@
 
 /* --- where a message is --- */
 
-/* Where the record is that counts for a place of the snapshot; uid: of that, or 0. */
+/* Finds the record that counts for a place of the snapshot; uid: of that, or 0. */
 static struct index_where
 where_place(struct index *index, size_t place, uint32_t uid)
 {
@@ -26,14 +26,14 @@ where_place(struct index *index, size_t place, uint32_t uid)
 	};
 }
 
-/* Where that of a later one is. */
+/* Finds that of a later message. */
 static struct index_where
 where_added(const struct index_place *added)
 {
 	return (struct index_where){.at = added->at, .uid = added->place};
 }
 
-/* Where that of the message at a place of the list is. */
+/* Finds that of the message at a place of the list. */
 static struct index_where
 where_listed(struct index *index, size_t place)
 {

@@ -3,7 +3,7 @@
  * was told of its flags.
  *
  * The folder (maildir.h) is as it is now; the client hears of changes only when the protocol lets it.
- * What the client knows is the folder's list up to the last UID that was told to it, and with it the
+ * The client knows the folder's list up to the last UID that was told to it, and with it the
  * messages that are gone from there and not told as expunged yet.  So only the differences are kept
  * here, and numbers are found by search: a message's place, counted from 0, is that in the folder, with
  * the UIDs below it that are gone and without those that are hidden.
@@ -97,7 +97,7 @@ void mailbox_told(struct mailbox *box, const struct maildir_message *told);
 void mailbox_put_flags(
     struct session *session, const struct maildir_message *message, struct mdtext *out);
 
-/* What of a message is told though no FETCH has asked. */
+/* Parts of a message that are told though no FETCH has asked. */
 enum {
 	TELL_FLAGS = 1 << 0,
 	TELL_UID = 1 << 1,

@@ -66,7 +66,7 @@ forget_uidl(struct drop_message *message)
 	message->saved_uidl = NULL;
 }
 
-/* Of messages with the same saved UIDL only one may keep it. */
+/* Only one of several messages with the same saved UIDL may keep it. */
 static int
 unique_uidls(struct maildrop *drop)
 {
@@ -91,7 +91,7 @@ unique_uidls(struct maildrop *drop)
 	return 0;
 }
 
-/* What RETR will send: it ends the last line if the message does not (RFC 1939 section 3). */
+/* The octets that RETR will send: it ends the last line if the message does not (RFC 1939 section 3). */
 static uint64_t
 wire_octets(uint64_t octets, bool newline)
 {
@@ -332,7 +332,7 @@ hex_uidl(uint32_t first, uint32_t second, char uidl_r[POP3_UIDL_MAX + 1])
 	uidl_r[16] = '\0';
 }
 
-/* Of the UID and UIDVALIDITY, as Dovecot and its forebears do, so that clients notice no change. */
+/* Makes it of the UID and UIDVALIDITY, as Dovecot and its forebears do, so that clients notice no change. */
 static void
 make_uidl(int format, uint32_t uid, uint32_t validity, char uidl_r[POP3_UIDL_MAX + 1])
 {

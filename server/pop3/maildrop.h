@@ -21,7 +21,7 @@ enum { POP3_UIDL_MAX = 70 }; /* octets, RFC 1939 section 7 */
  * uidl_format: enum conf_uidl.  0; -1 with errno: EAGAIN when another session has the lock.
  */
 int maildrop_open(struct maildir *maildir, int uidl_format, struct maildrop **drop_r);
-/* What the next session can use of what was learned is remembered. */
+/* Findings about messages are saved for the next session. */
 void maildrop_close(struct maildrop **drop);
 
 /* How many messages there are, marked ones included: the highest number. */

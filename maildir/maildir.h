@@ -138,7 +138,7 @@ bool maildir_lookup(struct maildir_folder *folder, uint32_t uid, struct maildir_
 /*
  * Whether what is known of the folder was found damaged, or was cut, since the last sync: answers may lack, and
  * places may be wrong, so a session whose client counts on them must end.  Mail, flags and UIDs are not concerned:
- * the next sync rebuilds it, and says MAILDIR_ANEW.
+ * the next sync rebuilds it, and says MAILDIR_REPLACED.
  */
 bool maildir_broken(const struct maildir_folder *folder);
 /* Gives the place of the first message whose UID is not below uid, or maildir_count. */
@@ -164,11 +164,11 @@ size_t maildir_first_unseen(struct maildir_folder *folder);
  * change must not call functions of the folder.
  */
 enum maildir_change {
-	MAILDIR_CHANGED, /* the message has other flags or keywords */
-	MAILDIR_GONE,	 /* it has left the list */
-	MAILDIR_BACK,	 /* it had left the list, and is in it again with its UID, since its file
+	MAILDIR_CHANGED,  /* the message has other flags or keywords */
+	MAILDIR_GONE,	  /* it has left the list */
+	MAILDIR_BACK,	  /* it had left the list, and is in it again with its UID, since its file
 			    came back */
-	MAILDIR_ANEW,	 /* uid is 0: the list is another, with a new UIDVALIDITY or in ways that
+	MAILDIR_REPLACED, /* uid is 0: the list is another, with a new UIDVALIDITY or in ways that
 			    cannot be told one by one */
 };
 void maildir_on_change(struct maildir_folder *folder,

@@ -225,9 +225,9 @@ check_is_left(int dirfd, const char *name, time_t now)
 static void
 look_temporary(const struct look *look)
 {
-	static const char *const name[] = {SNAPSHOT_TMP, LOG_TMP, TEXTS_TMP, "sallyport.uidlist",
-	    "sallyport.dovecot-keywords", "sallyport.keywords.new", "sallyport.dotlock",
-	    "sallyport.stale"};
+	static const char *const name[] = {SNAPSHOT_TMP, LOG_TMP, SUMMARIES_TMP,
+	    "sallyport.uidlist", "sallyport.dovecot-keywords", "sallyport.keywords.new",
+	    "sallyport.dotlock", "sallyport.stale"};
 
 	for (size_t i = 0; i < sizeof(name) / sizeof(name[0]); i++)
 		if (check_is_left(look->folder->home.fd, name[i], look->check->now))
@@ -598,7 +598,7 @@ look_at_files(const struct look *look)
 		return MAILDIR_INDEX_DAMAGED;
 	/* Without its log it tells of messages, but not that these are all. */
 	return index_is_private(folder->index) || times_look(folder) != 0 ? MAILDIR_INDEX_OLD
-									   : MAILDIR_INDEX_CURRENT;
+									  : MAILDIR_INDEX_CURRENT;
 }
 
 static void
@@ -619,7 +619,7 @@ look_index(const struct look *look)
 	}
 	facts->snapshot = size_of(look, SNAPSHOT_NAME);
 	facts->log = size_of(look, LOG_NAME);
-	facts->texts = size_of(look, TEXTS_NAME);
+	facts->texts = size_of(look, SUMMARIES_NAME);
 	if (facts->index == MAILDIR_INDEX_DAMAGED)
 		tell(look, ODD_INDEX, SNAPSHOT_NAME, NULL);
 }

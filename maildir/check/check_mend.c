@@ -208,7 +208,7 @@ remove_index(const struct mending *mending)
 {
 	(void)unlinkat(mending->fd, SNAPSHOT_NAME, 0);
 	(void)unlinkat(mending->fd, LOG_NAME, 0);
-	(void)unlinkat(mending->fd, TEXTS_NAME, 0);
+	(void)unlinkat(mending->fd, SUMMARIES_NAME, 0);
 }
 
 static void

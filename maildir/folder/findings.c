@@ -31,7 +31,7 @@ enum {
 #define TEXT_PENDING (UINT64_C(1) << 63)
 
 struct findings {
-	struct index_learned *list; /* by rising UID */
+	struct index_finding *list; /* by rising UID */
 	size_t count, room;
 	struct mdtext texts; /* records that are not in the file yet */
 	struct summary last; /* of the message that was read last */
@@ -90,7 +90,7 @@ findings_expect_all(const struct maildir_folder *folder)
 /* --- adding --- */
 
 struct wanted {
-	const struct index_learned *list;
+	const struct index_finding *list;
 	uint32_t uid;
 };
 
@@ -114,11 +114,11 @@ findings_place(const struct findings *f, uint32_t uid)
 }
 
 /* The finding of that UID, which is made if there is none.  NULL: ENOMEM. */
-static struct index_learned *
+static struct index_finding *
 findings_entry(struct findings *f, uint32_t uid)
 {
 	size_t at = findings_place(f, uid);
-	struct index_learned *grown;
+	struct index_finding *grown;
 
 	if (at < f->count && f->list[at].uid == uid)
 		return &f->list[at];
@@ -127,21 +127,21 @@ findings_entry(struct findings *f, uint32_t uid)
 		return NULL;
 	f->list = grown;
 	memmove(&f->list[at + 1], &f->list[at], (f->count - at) * sizeof(f->list[0]));
-	f->list[at] = (struct index_learned){.uid = uid};
+	f->list[at] = (struct index_finding){.uid = uid};
 	f->count++;
 	return &f->list[at];
 }
 
 void
-findings_add(struct maildir_folder *folder, const struct index_learned *finding)
+findings_add(struct maildir_folder *folder, const struct index_finding *finding)
 {
 	struct findings *f = findings_get(folder);
-	struct index_learned *entry = f != NULL ? findings_entry(f, finding->uid) : NULL;
+	struct index_finding *entry = f != NULL ? findings_entry(f, finding->uid) : NULL;
 
 	if (entry == NULL)
 		return;
 	if ((finding->known & INDEX_OTHER) != 0) {
-		*entry = (struct index_learned){.uid = finding->uid};
+		*entry = (struct index_finding){.uid = finding->uid};
 		f->last_uid = 0;
 	}
 	if ((finding->known & INDEX_SIZES) != 0) {
@@ -161,13 +161,13 @@ findings_add(struct maildir_folder *folder, const struct index_learned *finding)
 void
 findings_add_unreadable(struct maildir_folder *folder, uint32_t uid)
 {
-	const struct index_learned finding = {.uid = uid, .known = INDEX_UNREADABLE};
+	const struct index_finding finding = {.uid = uid, .known = INDEX_UNREADABLE};
 
 	findings_add(folder, &finding);
 }
 
 bool
-findings_of(const struct maildir_folder *folder, uint32_t uid, struct index_learned *finding_r)
+findings_of(const struct maildir_folder *folder, uint32_t uid, struct index_finding *finding_r)
 {
 	const struct findings *f = folder->findings;
 	size_t at;
@@ -198,10 +198,10 @@ texts_drop(struct findings *f)
 static void
 texts_write(struct maildir_folder *folder, struct findings *f)
 {
-	struct texts *texts = f->texts.len > 0 ? index_texts(folder->index, true) : NULL;
+	struct summaries *texts = f->texts.len > 0 ? index_summaries(folder->index, true) : NULL;
 	uint64_t at;
 
-	if (texts == NULL || texts_append(texts, &f->texts, &at) < 0) {
+	if (texts == NULL || summaries_append(texts, &f->texts, &at) < 0) {
 		texts_drop(f);
 		return;
 	}
@@ -269,7 +269,7 @@ maildir_remember(struct maildir_folder *folder)
 	/* If the index is old the next sync comes first, and the next call saves. */
 	if (index_is_current(folder->index) && f->validity == maildir_uidvalidity(folder)) {
 		texts_write(folder, f);
-		(void)!index_learn(folder->index, f->list, f->count);
+		(void)!index_add_findings(folder->index, f->list, f->count);
 		f->count = 0;
 	}
 	mdlock_unfolder(&folder->home);
@@ -287,20 +287,20 @@ text_len(const struct summary *message, int i)
 	bool structure = i == MAILDIR_BODYSTRUCTURE || i == MAILDIR_BODYSTRUCTURE_UTF8;
 
 	if (structure && !message->whole)
-		return TEXTS_UNKNOWN;
+		return TEXT_UNKNOWN;
 	if (i == MAILDIR_DECODED && !message->decoded)
-		return TEXTS_LONG;
+		return TEXT_LONG;
 	if ((i == MAILDIR_ENVELOPE_UTF8 && message->same_envelope) ||
 	    (i == MAILDIR_BODYSTRUCTURE_UTF8 && message->same_structure))
-		return TEXTS_SAME;
-	return message->text[i].len <= TEXTS_TEXT_MAX ? (uint32_t)message->text[i].len : TEXTS_LONG;
+		return TEXT_SAME;
+	return message->text[i].len <= TEXT_MAX ? (uint32_t)message->text[i].len : TEXT_LONG;
 }
 
 /* The sizes of the message that was read last; all of it was read. */
-static struct index_learned
+static struct index_finding
 last_sizes(const struct findings *f)
 {
-	return (struct index_learned){
+	return (struct index_finding){
 	    .uid = f->last_uid,
 	    .size = f->last_size,
 	    .wire = f->last.wire,
@@ -312,7 +312,7 @@ last_sizes(const struct findings *f)
 static void
 add_last(struct maildir_folder *folder, struct findings *f)
 {
-	struct index_learned finding = {.uid = f->last_uid};
+	struct index_finding finding = {.uid = f->last_uid};
 	const char *text[MAILDIR_TEXTS];
 	uint32_t len[MAILDIR_TEXTS];
 	size_t before = f->texts.len;
@@ -321,7 +321,7 @@ add_last(struct maildir_folder *folder, struct findings *f)
 		text[i] = f->last.text[i].data;
 		len[i] = text_len(&f->last, i);
 	}
-	texts_put(&f->texts, f->last_uid, text, len);
+	summaries_put(&f->texts, f->last_uid, text, len);
 	if (f->last.whole)
 		finding = last_sizes(f);
 	finding.text = TEXT_PENDING | before;
@@ -361,7 +361,7 @@ read_message(
 }
 
 int
-findings_read_all(struct maildir_folder *folder, uint32_t uid, struct index_learned *finding_r)
+findings_read_all(struct maildir_folder *folder, uint32_t uid, struct index_finding *finding_r)
 {
 	struct findings *f = findings_get(folder);
 
@@ -385,20 +385,20 @@ static enum recalled
 text_recall(struct maildir_folder *folder, uint32_t uid, enum maildir_text text, struct mdtext *out)
 {
 	struct index_record record;
-	struct texts *texts;
+	struct summaries *texts;
 
 	if (!index_record(folder->index, index_find(folder->index, uid), &record) ||
 	    record.uid != uid) {
 		errno = ENOENT;
 		return RECALL_GONE;
 	}
-	texts = record.text != 0 ? index_texts(folder->index, false) : NULL;
+	texts = record.text != 0 ? index_summaries(folder->index, false) : NULL;
 	if (texts == NULL)
 		return RECALL_NONE;
-	if (texts_get(texts, record.text, uid, text, out))
+	if (summaries_get(texts, record.text, uid, text, out))
 		return RECALL_DONE;
-	return texts_len(texts, record.text, uid, text) == TEXTS_LONG ? RECALL_LONG
-								      : RECALL_DAMAGED;
+	return summaries_len(texts, record.text, uid, text) == TEXT_LONG ? RECALL_LONG
+									 : RECALL_DAMAGED;
 }
 
 int
@@ -440,15 +440,15 @@ static bool
 is_unread(struct maildir_folder *folder, const struct index_record *record)
 {
 	const unsigned all = INDEX_DATE | INDEX_SIZES;
-	struct texts *texts;
+	struct summaries *texts;
 
 	if ((record->known & INDEX_UNREADABLE) != 0)
 		return false;
 	if ((record->known & all) != all || record->text == 0)
 		return true;
-	texts = index_texts(folder->index, false);
-	return texts == NULL ||
-	       texts_len(texts, record->text, record->uid, MAILDIR_BODYSTRUCTURE) == TEXTS_UNKNOWN;
+	texts = index_summaries(folder->index, false);
+	return texts == NULL || summaries_len(texts, record->text, record->uid,
+				    MAILDIR_BODYSTRUCTURE) == TEXT_UNKNOWN;
 }
 
 ssize_t
@@ -456,7 +456,7 @@ maildir_learn(struct maildir_folder *folder, size_t count)
 {
 	struct findings *f = findings_get(folder);
 	struct index_record record;
-	struct index_learned finding;
+	struct index_finding finding;
 	time_t date;
 
 	if (f == NULL || !index_is_open(folder->index))

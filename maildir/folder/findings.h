@@ -1,7 +1,7 @@
 /*
  * findings.h: what this session found out about messages by reading them, until it is in the index.
  *
- * A finding (struct index_learned) is of one message: its size, its date, its texts, or that it cannot be read.
+ * A finding (struct index_finding) is of one message: its size, its date, its texts, or that it cannot be read.
  */
 #ifndef MAILDIR_FOLDER_FINDINGS_H
 #define MAILDIR_FOLDER_FINDINGS_H
@@ -15,16 +15,16 @@ struct maildir_folder;
 struct findings;
 
 /* Adds a finding to what was found of that message before.  It is lost if memory is short. */
-void findings_add(struct maildir_folder *folder, const struct index_learned *finding);
+void findings_add(struct maildir_folder *folder, const struct index_finding *finding);
 /* Adds that a notice said that the message cannot be read. */
 void findings_add_unreadable(struct maildir_folder *folder, uint32_t uid);
 /* Gives all that was found of a message and is not in the index yet.  false: nothing. */
 bool findings_of(
-    const struct maildir_folder *folder, uint32_t uid, struct index_learned *finding_r);
+    const struct maildir_folder *folder, uint32_t uid, struct index_finding *finding_r);
 /* Whether the caller of the library is going to ask for all of each message: maildir_expect. */
 bool findings_expect_all(const struct maildir_folder *folder);
 /* Reads all of a message and adds its size and its texts.  finding_r has its size.  -1: as maildir_size. */
-int findings_read_all(struct maildir_folder *folder, uint32_t uid, struct index_learned *finding_r);
+int findings_read_all(struct maildir_folder *folder, uint32_t uid, struct index_finding *finding_r);
 
 void findings_free(struct findings **findings);
 

@@ -17,7 +17,7 @@
 #include "maildir/uids/keywords.h"
 
 const char *const folder_files[] = {UIDLIST_NAME, LETTERED_NAME, NUMBERED_NAME, LOCK_NAME,
-    SNAPSHOT_NAME, LOG_NAME, TEXTS_NAME, "subscriptions", "sallyport.special-use",
+    SNAPSHOT_NAME, LOG_NAME, SUMMARIES_NAME, "subscriptions", "sallyport.special-use",
     "dovecot-uidvalidity", NULL};
 
 static const char *const parts[] = {"", "cur", "new", "tmp", NULL};

@@ -63,7 +63,7 @@ maildir_on_stop(struct maildir *md, bool (*stop)(void *ctx), void *ctx)
 void
 message_notice(struct maildir_folder *folder, const struct index_message *message)
 {
-	struct index_learned finding;
+	struct index_finding finding;
 	struct maildir_obstacle file;
 	uint32_t uid = message->record.uid;
 	int error = errno;

@@ -21,7 +21,7 @@
 /* Reads all of the message to find its size.  finding_r: its known, size and wire are set. */
 static int
 message_measure(
-    struct maildir_folder *folder, struct index_message *message, struct index_learned *finding_r)
+    struct maildir_folder *folder, struct index_message *message, struct index_finding *finding_r)
 {
 	char *buffer = folder->home.md->buffer, last = 0;
 	bool after_cr = false;
@@ -73,9 +73,9 @@ message_ends_in_line(struct maildir_folder *folder, struct index_message *messag
 
 /* Takes the size from the index.  Returns false if it has none that can be given as it is. */
 static bool
-record_sizes(const struct index_record *record, struct index_learned *finding_r)
+record_sizes(const struct index_record *record, struct index_finding *finding_r)
 {
-	*finding_r = (struct index_learned){.uid = record->uid,
+	*finding_r = (struct index_finding){.uid = record->uid,
 	    .size = record->size,
 	    .wire = record->wire,
 	    .known = record->known & (INDEX_SIZES | INDEX_LINE_END)};
@@ -85,7 +85,7 @@ record_sizes(const struct index_record *record, struct index_learned *finding_r)
 /* The size of a message that the index does not know for sure. */
 static int
 message_find_size(
-    struct maildir_folder *folder, struct index_message *message, struct index_learned *finding)
+    struct maildir_folder *folder, struct index_message *message, struct index_finding *finding)
 {
 	const unsigned known = message->record.known & (INDEX_SIZES | INDEX_UNREADABLE);
 	int r =
@@ -105,13 +105,13 @@ message_find_size(
 
 /* What this session has found of the size and not put into the index yet. */
 static bool
-recall_sizes(const struct maildir_folder *folder, uint32_t uid, struct index_learned *finding_r)
+recall_sizes(const struct maildir_folder *folder, uint32_t uid, struct index_finding *finding_r)
 {
 	return findings_of(folder, uid, finding_r) && (finding_r->known & INDEX_SIZES) != 0;
 }
 
 static void
-give_size(const struct index_learned *finding, uint64_t *octets_r, bool *newline_r)
+give_size(const struct index_finding *finding, uint64_t *octets_r, bool *newline_r)
 {
 	*octets_r = finding->wire;
 	*newline_r = (finding->known & INDEX_LINE_END) != 0;
@@ -121,7 +121,7 @@ int
 maildir_size(struct maildir_folder *folder, uint32_t uid, uint64_t *octets_r, bool *newline_r)
 {
 	struct index_message message;
-	struct index_learned finding;
+	struct index_finding finding;
 
 	if (!recall_sizes(folder, uid, &finding)) {
 		if (message_find(folder, uid, &message) < 0)
@@ -137,9 +137,9 @@ maildir_size(struct maildir_folder *folder, uint32_t uid, uint64_t *octets_r, bo
 /* The file is not the one whose size is remembered. */
 static int
 measure_other_file(
-    struct maildir_folder *folder, struct index_message *message, struct index_learned *finding)
+    struct maildir_folder *folder, struct index_message *message, struct index_finding *finding)
 {
-	*finding = (struct index_learned){.uid = message->record.uid};
+	*finding = (struct index_finding){.uid = message->record.uid};
 	if (message_measure(folder, message, finding) < 0)
 		return -1;
 	finding->known |= INDEX_OTHER;
@@ -152,7 +152,7 @@ int
 maildir_exact_size(struct maildir_folder *folder, uint32_t uid, uint64_t *octets_r, bool *newline_r)
 {
 	struct index_message message;
-	struct index_learned finding;
+	struct index_finding finding;
 	struct maildir_reader *reader;
 
 	maildir_reader_close(&folder->ahead);
@@ -210,7 +210,7 @@ maildir_date(struct maildir_folder *folder, uint32_t uid, time_t *date_r)
 		if (dir < 0)
 			return -1;
 		if (fstatat(dir, index_name(&message), &st, AT_SYMLINK_NOFOLLOW) == 0) {
-			const struct index_learned finding = {
+			const struct index_finding finding = {
 			    .uid = uid, .date = st.st_mtime, .known = INDEX_DATE};
 
 			findings_add(folder, &finding);

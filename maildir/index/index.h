@@ -14,7 +14,7 @@
 #include "maildir/index/index_head.h"
 #include "maildir/index/index_record.h"
 #include "maildir/index/index_snapshot.h"
-#include "maildir/index/index_texts.h"
+#include "maildir/index/index_summaries.h"
 #include "maildir/maildir.h"
 
 struct index;
@@ -117,7 +117,7 @@ int index_writer_begin(struct index *index, struct snapshot_writer *writer, uint
 int index_replace(struct index *index, struct snapshot_writer *writer);
 
 /* What was learned of a message. */
-struct index_learned {
+struct index_finding {
 	uint32_t uid;
 	uint32_t text_size;
 	uint64_t size, wire, text;
@@ -125,10 +125,10 @@ struct index_learned {
 	uint8_t known; /* enum index_known: what to add */
 };
 /* Adds it to the index, by rising UID; of many messages at once in a new snapshot. */
-int index_learn(struct index *index, const struct index_learned *learned, size_t count);
+int index_add_findings(struct index *index, const struct index_finding *learned, size_t count);
 
 /* The file of texts, opened when needed; NULL: there is none.  make: then there is one, or -- still
  * NULL -- none can be written. */
-struct texts *index_texts(struct index *index, bool make);
+struct summaries *index_summaries(struct index *index, bool make);
 
 #endif

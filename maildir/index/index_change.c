@@ -171,7 +171,7 @@ index_writer_begin(struct index *index, struct snapshot_writer *writer, uint64_t
 {
 	struct snapshot_head *head = &writer->head;
 
-	if (snapshot_writer_begin(writer) < 0 || texts_new_id(&head->texts) < 0)
+	if (snapshot_writer_begin(writer) < 0 || summaries_new_id(&head->texts) < 0)
 		return -1;
 	head->vanished_since = since;
 	if (index == NULL || !index->open)
@@ -225,7 +225,7 @@ index_replace(struct index *index, struct snapshot_writer *writer)
 
 /* The texts that messages still have, in a new file, when the old one is mostly waste. */
 struct move_texts {
-	struct texts *from, to;
+	struct summaries *from, to;
 	struct mdtext batch;
 	bool active, failed;
 };
@@ -235,7 +235,7 @@ move_flush(struct move_texts *move)
 {
 	uint64_t at;
 
-	if (move->batch.len > 0 && texts_append(&move->to, &move->batch, &at) < 0)
+	if (move->batch.len > 0 && summaries_append(&move->to, &move->batch, &at) < 0)
 		move->failed = true;
 	move->batch.len = 0;
 }
@@ -248,7 +248,7 @@ move_one(struct move_texts *move, struct index_record *record)
 
 	if (!move->active || record->text == 0)
 		return;
-	if (move->failed || !texts_raw(move->from, record->text, record->uid, &octets, &size)) {
+	if (move->failed || !summaries_raw(move->from, record->text, record->uid, &octets, &size)) {
 		record->text = 0;
 		record->text_size = 0;
 		return;
@@ -267,14 +267,14 @@ move_begin(struct index *index, struct snapshot_writer *writer, struct move_text
 
 	memset(move, 0, sizeof(*move));
 	move->to.fd = -1;
-	move->from = index_texts(index, false);
+	move->from = index_summaries(index, false);
 	if (move->from == NULL || move->from->size < TEXTS_WASTE || index->dir->unlocked != 0)
 		return;
 	for (size_t i = 0; i < index_count(index); i++)
 		if (index_record(index, i, &record))
 			used += record.text_size;
-	if (move->from->size < used * 2 + TEXTS_WASTE || texts_new_id(&id) < 0 ||
-	    texts_create(index->dir->md, index->dir->fd, id, &move->to) < 0)
+	if (move->from->size < used * 2 + TEXTS_WASTE || summaries_new_id(&id) < 0 ||
+	    summaries_create(index->dir->md, index->dir->fd, id, &move->to) < 0)
 		return;
 	move->active = true;
 	writer->head.texts = id;
@@ -285,14 +285,14 @@ move_end(struct move_texts *move)
 {
 	if (move->active)
 		move_flush(move);
-	texts_close(&move->to);
+	summaries_close(&move->to);
 	mdtext_clear(&move->batch);
 }
 
 /* --- what is learned --- */
 
 static void
-message_learn(struct index_message *message, const struct index_learned *learned)
+message_add_finding(struct index_message *message, const struct index_finding *learned)
 {
 	struct index_record *record = &message->record;
 
@@ -315,7 +315,7 @@ message_learn(struct index_message *message, const struct index_learned *learned
 }
 
 int
-index_compact(struct index *index, const struct index_learned *learned, size_t count)
+index_compact(struct index *index, const struct index_finding *learned, size_t count)
 {
 	struct snapshot_writer writer;
 	struct index_message message;
@@ -337,7 +337,7 @@ index_compact(struct index *index, const struct index_learned *learned, size_t c
 			count--;
 		}
 		if (count > 0 && learned->uid == message.record.uid)
-			message_learn(&message, learned);
+			message_add_finding(&message, learned);
 		move_one(&move, &message.record);
 		snapshot_writer_add(&writer, &message);
 	}
@@ -351,7 +351,7 @@ index_compact(struct index *index, const struct index_learned *learned, size_t c
 }
 
 int
-index_learn(struct index *index, const struct index_learned *learned, size_t count)
+index_add_findings(struct index *index, const struct index_finding *learned, size_t count)
 {
 	struct index_message message;
 
@@ -360,7 +360,7 @@ index_learn(struct index *index, const struct index_learned *learned, size_t cou
 	for (size_t i = 0; i < count; i++) {
 		if (!index_message(index, learned[i].uid, &message))
 			continue;
-		message_learn(&message, &learned[i]);
+		message_add_finding(&message, &learned[i]);
 		if (index_put(index, &message) < 0)
 			return -1;
 	}

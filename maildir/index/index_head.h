@@ -11,12 +11,12 @@
 struct maildir;
 
 /* The files of an index, and what each is called until it is in its place. */
-#define SNAPSHOT_NAME "sallyport.index"
-#define SNAPSHOT_TMP  "sallyport.index.tmp"
-#define LOG_NAME      "sallyport.log"
-#define LOG_TMP	      "sallyport.log.tmp"
-#define TEXTS_NAME    "sallyport.texts"
-#define TEXTS_TMP     "sallyport.texts.tmp"
+#define SNAPSHOT_NAME  "sallyport.index"
+#define SNAPSHOT_TMP   "sallyport.index.tmp"
+#define LOG_NAME       "sallyport.log"
+#define LOG_TMP	       "sallyport.log.tmp"
+#define SUMMARIES_NAME "sallyport.texts"
+#define SUMMARIES_TMP  "sallyport.texts.tmp"
 
 struct index_head {
 	char magic[8];

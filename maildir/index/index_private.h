@@ -8,7 +8,7 @@
 #include "maildir/index/index_log.h"
 #include "maildir/index/index_places.h"
 #include "maildir/index/index_snapshot.h"
-#include "maildir/index/index_texts.h"
+#include "maildir/index/index_summaries.h"
 
 /* The files on the disk while the log is private. */
 enum index_disk {
@@ -25,7 +25,7 @@ struct index {
 	uint32_t known; /* UIDs below were in an index that another has replaced */
 	struct snapshot snap;
 	struct index_log log;
-	struct texts texts;
+	struct summaries summaries;
 	bool open;   /* there is a list */
 	bool broken; /* see index_is_broken */
 	bool stale;  /* flags may have changed and changed back since: all count as changed */
@@ -82,6 +82,6 @@ void index_switch(struct index *index, struct index *now);
 /* Writes what was put, or keeps it in memory of this process. */
 void index_flush(struct index *index);
 /* A new snapshot of what there is and what was learned, by rising UID: the log is empty then. */
-int index_compact(struct index *index, const struct index_learned *learned, size_t count);
+int index_compact(struct index *index, const struct index_finding *learned, size_t count);
 
 #endif

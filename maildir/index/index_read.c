@@ -4,7 +4,7 @@
  *
  * Three files of ours in the folder: sallyport.index, a snapshot of all messages (index_snapshot.c);
  * sallyport.log, what has changed since (index_log.c); sallyport.texts, what was made of messages for
- * FETCH and SEARCH (index_texts.c).  All that cannot be lost is elsewhere: flags and letters of keywords
+ * FETCH and SEARCH (index_summaries.c).  All that cannot be lost is elsewhere: flags and letters of keywords
  * in file names, UIDs in dovecot-uidlist, other keywords in sallyport.keywords.
  *
  * Reading
@@ -249,7 +249,7 @@ index_init(struct index *index, const struct index *like)
 	    .tell = like->tell,
 	    .ctx = like->ctx,
 	    .known = like->known,
-	    .texts = {.fd = -1},
+	    .summaries = {.fd = -1},
 	};
 	index_log_begin(0, &index->log);
 }
@@ -270,7 +270,7 @@ index_close(struct index *index)
 {
 	snapshot_close(&index->snap);
 	index_log_close(&index->log);
-	texts_close(&index->texts);
+	summaries_close(&index->summaries);
 	places_clear(&index->changed);
 	places_clear(&index->added);
 	places_clear(&index->gone);
@@ -333,21 +333,21 @@ read_files(const struct index *like, struct index *index)
 	return true;
 }
 
-struct texts *
-index_texts(struct index *index, bool make)
+struct summaries *
+index_summaries(struct index *index, bool make)
 {
 	uint64_t id = index->snap.head.texts;
 
 	if (!index->open)
 		return NULL;
-	if (index->texts.fd >= 0 && index->texts.id == id)
-		return &index->texts;
-	texts_close(&index->texts);
-	if (opened(index, TEXTS_NAME, texts_open(index->dir->fd, id, &index->texts)))
-		return &index->texts;
+	if (index->summaries.fd >= 0 && index->summaries.id == id)
+		return &index->summaries;
+	summaries_close(&index->summaries);
+	if (opened(index, SUMMARIES_NAME, summaries_open(index->dir->fd, id, &index->summaries)))
+		return &index->summaries;
 	if (make && !index_is_private(index) && index->dir->unlocked == 0 &&
-	    texts_create(index->dir->md, index->dir->fd, id, &index->texts) == 0)
-		return &index->texts;
+	    summaries_create(index->dir->md, index->dir->fd, id, &index->summaries) == 0)
+		return &index->summaries;
 	return NULL;
 }
 
@@ -407,7 +407,7 @@ index_switch(struct index *index, struct index *now)
 	if (!goes_on && old.open &&
 	    (index_is_broken(&old) || old.snap.head.validity != index->snap.head.validity ||
 		!compare_lists(&old, index)))
-		index_say(index, MAILDIR_ANEW, 0);
+		index_say(index, MAILDIR_REPLACED, 0);
 	index_close(&old);
 }
 

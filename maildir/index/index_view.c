@@ -277,7 +277,7 @@ index_vanished(
 bool
 index_verify(struct index *index, size_t *structures_r)
 {
-	struct texts *texts = index_texts(index, false);
+	struct summaries *summaries = index_summaries(index, false);
 	struct index_walk walk = {0};
 	struct index_vanished vanished;
 	struct index_message message;
@@ -287,9 +287,10 @@ index_verify(struct index *index, size_t *structures_r)
 	for (size_t i = 0; i < index_count(index); i++) {
 		if (!index_message_at(index, i, &message))
 			return false;
-		if (texts == NULL || message.record.text == 0)
+		if (summaries == NULL || message.record.text == 0)
 			continue;
-		if (!texts_are_whole(texts, message.record.text, message.record.uid, &structure))
+		if (!summaries_are_whole(
+			summaries, message.record.text, message.record.uid, &structure))
 			return false;
 		*structures_r += structure;
 	}

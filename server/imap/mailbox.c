@@ -66,7 +66,7 @@ on_change(void *ctx, enum maildir_change change, uint32_t uid)
 
 	box->names_stale = true;
 	box->uncounted = true;
-	if (change == MAILDIR_ANEW)
+	if (change == MAILDIR_REPLACED)
 		box->lost = true;
 	if (uid == 0 || uid >= box->next) /* the client does not know it */
 		return;

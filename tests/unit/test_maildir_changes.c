@@ -13,7 +13,7 @@ struct heard {
 static char
 letter_of(enum maildir_change change)
 {
-	if (change == MAILDIR_ANEW)
+	if (change == MAILDIR_REPLACED)
 		return 'A';
 	return change == MAILDIR_CHANGED ? 'c' : 'g';
 }

@@ -23,7 +23,7 @@ hear(void *ctx, enum maildir_change change, uint32_t uid)
 	heard->changed += change == MAILDIR_CHANGED;
 	heard->gone += change == MAILDIR_GONE;
 	heard->back += change == MAILDIR_BACK;
-	heard->anew += change == MAILDIR_ANEW;
+	heard->anew += change == MAILDIR_REPLACED;
 }
 
 static void

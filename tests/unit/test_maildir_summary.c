@@ -5,7 +5,7 @@
 
 #include "maildir/folder/reader.h"
 #include "maildir/index/index_head.h"
-#include "maildir/index/index_texts.h"
+#include "maildir/index/index_summaries.h"
 #include "maildir/message/message.h"
 #include "maildir/message/mime.h"
 #include "maildir/message/search.h"
@@ -224,13 +224,13 @@ static void
 too_long_texts(void **state)
 {
 	struct fixture *f = *state;
-	char *file = malloc(TEXTS_RECORD_MAX + 100);
+	char *file = malloc(SUMMARIES_RECORD_MAX + 100);
 	struct mdtext text = {0};
 	struct stat before, after;
 	size_t len = 0;
 
 	assert_non_null(file);
-	while (len < TEXTS_RECORD_MAX)
+	while (len < SUMMARIES_RECORD_MAX)
 		len += (size_t)sprintf(file + len, "To: a%zu@b.c\n", len);
 	len += (size_t)sprintf(file + len, "Subject: last\n\nx\n");
 	put_bytes(f, "cur/1.m:2,", file, len);
@@ -239,9 +239,10 @@ too_long_texts(void **state)
 		assert_int_equal(maildir_sync(f->inbox), 0);
 		assert_int_equal(maildir_learn(f->inbox, 10), 0);
 		assert_true(maildir_remember(f->inbox));
-		assert_int_equal(fstatat(f->fd, TEXTS_NAME, session == 0 ? &before : &after, 0), 0);
+		assert_int_equal(
+		    fstatat(f->fd, SUMMARIES_NAME, session == 0 ? &before : &after, 0), 0);
 		assert_int_equal(maildir_text(f->inbox, 1, MAILDIR_FIELDS, &text), 0);
-		assert_true(text.len > TEXTS_RECORD_MAX);
+		assert_true(text.len > SUMMARIES_RECORD_MAX);
 		mdtext_clear(&text);
 		assert_int_equal(maildir_text(f->inbox, 1, MAILDIR_DECODED, &text), -1);
 		assert_int_equal(errno, EFBIG);
@@ -296,24 +297,24 @@ static const struct {
 	const char *text[MAILDIR_TEXTS];
 	uint32_t len[MAILDIR_TEXTS];
 } kept[] = {
-    {{"envelope", NULL, "structure", "other", "A: b\r\n", "decoded"}, {8, TEXTS_SAME, 9, 5, 6, 7}},
-    {{"", "e", NULL, NULL, "", NULL}, {0, 1, TEXTS_UNKNOWN, TEXTS_SAME, 0, TEXTS_LONG}},
-    {{NULL, NULL, "s", NULL, "F", ""}, {TEXTS_LONG, TEXTS_SAME, 1, TEXTS_SAME, 1, 0}},
+    {{"envelope", NULL, "structure", "other", "A: b\r\n", "decoded"}, {8, TEXT_SAME, 9, 5, 6, 7}},
+    {{"", "e", NULL, NULL, "", NULL}, {0, 1, TEXT_UNKNOWN, TEXT_SAME, 0, TEXT_LONG}},
+    {{NULL, NULL, "s", NULL, "F", ""}, {TEXT_LONG, TEXT_SAME, 1, TEXT_SAME, 1, 0}},
 };
 
 /* Which of a message's texts should be found as what: NULL, it is not known. */
 static const char *
 kept_text(size_t i, int text, size_t *len_r)
 {
-	if (kept[i].len[text] == TEXTS_SAME)
+	if (kept[i].len[text] == TEXT_SAME)
 		text--;
-	*len_r = kept[i].len[text] < TEXTS_LONG ? kept[i].len[text] : 0;
-	return kept[i].len[text] < TEXTS_LONG ? kept[i].text[text] : NULL;
+	*len_r = kept[i].len[text] < TEXT_LONG ? kept[i].len[text] : 0;
+	return kept[i].len[text] < TEXT_LONG ? kept[i].text[text] : NULL;
 }
 
 /* What of them is found, all of it as it was written. */
 static size_t
-count_kept(struct texts *texts, const uint64_t *at)
+count_kept(struct summaries *texts, const uint64_t *at)
 {
 	size_t count = 0, expected_len;
 	const char *expected;
@@ -322,7 +323,7 @@ count_kept(struct texts *texts, const uint64_t *at)
 	for (size_t i = 0; i < COUNT(kept); i++) {
 		for (int n = 0; n < MAILDIR_TEXTS; n++) {
 			found.len = 0;
-			if (!texts_get(texts, at[i], (uint32_t)i + 1, n, &found))
+			if (!summaries_get(texts, at[i], (uint32_t)i + 1, n, &found))
 				continue;
 			expected = kept_text(i, n, &expected_len);
 			assert_non_null(expected);
@@ -340,26 +341,26 @@ static void
 damaged_texts(void **state)
 {
 	struct fixture *f = *state;
-	struct texts texts;
+	struct summaries texts;
 	struct mdtext batch = {0};
 	uint64_t at[COUNT(kept)], start, size;
 	size_t all, fewer = 0;
 	char octet, other;
 
-	assert_int_equal(texts_create(f->md, f->fd, 77, &texts), 0);
+	assert_int_equal(summaries_create(f->md, f->fd, 77, &texts), 0);
 	for (size_t i = 0; i < COUNT(kept); i++) {
 		at[i] = batch.len;
-		texts_put(&batch, (uint32_t)i + 1, kept[i].text, kept[i].len);
+		summaries_put(&batch, (uint32_t)i + 1, kept[i].text, kept[i].len);
 	}
-	assert_int_equal(texts_append(&texts, &batch, &start), 0);
+	assert_int_equal(summaries_append(&texts, &batch, &start), 0);
 	mdtext_clear(&batch);
 	for (size_t i = 0; i < COUNT(kept); i++)
 		at[i] += start;
 	all = count_kept(&texts, at);
 	assert_int_equal(all, 6 + 3 + 4);
-	assert_int_equal(texts_len(&texts, at[2], 3, MAILDIR_ENVELOPE_UTF8), TEXTS_LONG);
-	assert_int_equal(texts_len(&texts, at[1], 2, MAILDIR_BODYSTRUCTURE), TEXTS_UNKNOWN);
-	assert_int_equal(texts_len(&texts, at[1], 1, MAILDIR_ENVELOPE), TEXTS_UNKNOWN);
+	assert_int_equal(summaries_len(&texts, at[2], 3, MAILDIR_ENVELOPE_UTF8), TEXT_LONG);
+	assert_int_equal(summaries_len(&texts, at[1], 2, MAILDIR_BODYSTRUCTURE), TEXT_UNKNOWN);
+	assert_int_equal(summaries_len(&texts, at[1], 1, MAILDIR_ENVELOPE), TEXT_UNKNOWN);
 	size = texts.size;
 	for (uint64_t i = start; i < size; i++) {
 		assert_int_equal(pread(texts.fd, &octet, 1, (off_t)i), 1);
@@ -379,7 +380,7 @@ damaged_texts(void **state)
 		texts.size = 0;
 		assert_true(count_kept(&texts, at) <= all);
 	}
-	texts_close(&texts);
+	summaries_close(&texts);
 }
 
 static void

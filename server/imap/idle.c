@@ -139,17 +139,16 @@ watch(struct session *session, struct maildir_watch *watch)
 		if (event == CHANNEL_OTHER) {
 			(void)nanosleep(&settle, NULL);
 			fill_later(session, &plan);
-			if (!maildir_watch_take(watch))
-				continue;
-			plan.look = clock_in(IDLE_LOOK_AFTER);
 		} else if (clock_left(plan.look) == 0) {
 			plan.look = CLOCK_NEVER;
 		} else if (clock_left(plan.fill) == 0) {
 			fill_step(session, &plan);
-			/* Forget the events of our own writes; the look below sees other changes. */
-			if (watch != NULL)
-				(void)maildir_watch_take(watch);
 		}
+		/* The look below sees what these events tell; those of our own writes tell nothing. */
+		if (watch != NULL && maildir_watch_take(watch))
+			plan.look = clock_in(IDLE_LOOK_AFTER);
+		else if (event == CHANNEL_OTHER)
+			continue;
 		if (session->box != NULL)
 			mailbox_news(session, true);
 		if (session->leaving != NULL)

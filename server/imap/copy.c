@@ -120,10 +120,12 @@ commit(struct copying *c)
 	/* RFC 2180 section 4.4.1: COPY of a message that is gone does nothing; by UID it is no error. */
 	if (c->gone && !c->move)
 		return imap_say_expunged(session, COMMAND_NO);
+	if (c->from.failed) {
+		errno = ENOMEM;
+		return imap_failed(session, "copy");
+	}
 	if (c->from.count == 0)
 		return COMMAND_OK;
-	if (c->from.failed)
-		return imap_failed(session, "copy");
 	if (maildir_delivery_commit(c->delivery, &validity, &uids) == -1) {
 		c->again = c->link && errno == ESTALE;
 		return c->again ? COMMAND_OK : imap_failed(session, "copy");

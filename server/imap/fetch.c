@@ -315,12 +315,12 @@ fetch_one(struct fetching *f)
 	f->items = f->plan.items;
 	add_marked_items(f);
 	/* If the folder's list became another one meanwhile, the answer may be another message's. */
-	if (prepare(f) == 0 && !mailbox_is_lost(box)) {
+	if (prepare(f) == -1) {
+		note_failure(f);
+	} else if (!mailbox_is_lost(box)) {
 		if ((f->items & FETCH_FLAGS) != 0)
 			mailbox_told(box, &f->now);
 		send_answer(f);
-	} else {
-		note_failure(f);
 	}
 	for (size_t i = 0; i < f->plan.sections; i++)
 		mdtext_clear(&f->content[i].text);

@@ -52,7 +52,7 @@ static const struct {
     [ODD_LOCK] = {"is the lock of a process that is dead", "removed"},
     [ODD_TEMPORARY] = {"is a temporary file that was left behind", "removed"},
     [ODD_OLD] = {"is older than 36 hours: its delivery has failed", "removed"},
-    [ODD_INDEX] = {"is damaged, or of another version: it will be made anew", "made anew:"},
+    [ODD_INDEX] = {"is damaged, or of another version: the next session rebuilds it", "rebuilt:"},
     [ODD_NO_FOLDER] = {"has messages and is no folder, so that they are not shown", NULL},
     [ODD_LINK] = {"is a symbolic link, which is not followed", NULL},
     [ODD_HIDDEN] = {"means the name of another folder, so that its mail is not shown", NULL},
@@ -252,7 +252,7 @@ put_facts(FILE *to, const char *name, const struct maildir_facts *facts)
 	put_index(to, facts);
 }
 
-/* What is odd in a folder comes before its facts are known, and is to be printed behind them. */
+/* Oddities are told while the folder is checked; they are kept and printed after its facts. */
 static bool
 check_folder(void *ctx, const char *name)
 {

@@ -32,8 +32,8 @@ become_owner(const char *path)
 	if (!privdrop_possible())
 		return st.st_uid == geteuid()
 			   ? 0
-			   : print_failure(
-				 path, "it belongs to another user: only he and root may do this");
+			   : print_failure(path,
+				 "it belongs to another user: only that user and root may do this");
 	if (st.st_uid == 0)
 		return print_failure(
 		    path, "it belongs to root, and mail is never read as root: chown it first");

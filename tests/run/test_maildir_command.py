@@ -132,14 +132,14 @@ def test_check_finds_and_repair_mends(anna):
         assert text not in done.stdout, (text, done.stdout)
     for text in stay:
         assert text in done.stdout, (text, done.stdout)
-    for text in ("made tmp in INBOX", "made cur in Half", "removed dovecot-uidlist.lock", "made anew: sallyport.index",
+    for text in ("made tmp in INBOX", "made cur in Half", "removed dovecot-uidlist.lock", "rebuilt: sallyport.index",
                  "gave names of their own to 1 message", "gave UIDs to 1 message"):
         assert f"mended: {text}" in done.stdout, (text, done.stdout)
     assert contents_as_root(anna) == messages, "no message is lost"
     assert (anna.maildir / "dovecot-uidlist").read_text().split()[1] == validity
     assert not [p for p in anna.maildir.rglob("*") if p.lstat().st_uid != UID], "nothing is root's"
     again = maildir("check", anna.maildir, "--repair")
-    assert again.returncode == 1 and "mended" not in again.stdout.replace("mended: made anew", ""), again.stdout
+    assert again.returncode == 1 and "mended" not in again.stdout.replace("mended: rebuilt", ""), again.stdout
 
 
 def contents_as_root(account):

@@ -6,6 +6,7 @@
 #include <strings.h>
 #include <time.h>
 
+#include "maildir/base/caseless.h"
 #include "maildir/base/number.h"
 #include "maildir/message/charset.h"
 #include "server/imap/args.h"
@@ -194,6 +195,26 @@ args_nstring(struct args *args, struct word *word_r)
 		return false;
 	*word_r = (struct word){NULL, 0};
 	return true;
+}
+
+bool
+args_names(struct args *args, const char *const *names, size_t count, unsigned *bits_r)
+{
+	struct word word;
+	size_t place;
+
+	*bits_r = 0;
+	if (!args_open(args))
+		return false;
+	for (bool more = !args_next_is(args, ')'); more; more = args_more(args)) {
+		if (!args_atom(args, NULL, &word))
+			return false;
+		place = caseless_find(names, count, word.at, word.len);
+		if (place == count)
+			return false;
+		*bits_r |= 1U << place;
+	}
+	return args_close(args);
 }
 
 /* A number up to max, of 1 to most digits. */

@@ -46,6 +46,9 @@ bool args_astring(struct args *args, struct word *word_r);	/* or ASTRING-CHARs *
 bool args_list_mailbox(struct args *args, struct word *word_r); /* LIST's pattern */
 bool args_nstring(struct args *args, struct word *word_r);	/* NIL: at is NULL */
 
+/* "(A B)": a bit for each of the words, by its place among the names.  Returns false also if another word is there. */
+bool args_names(struct args *args, const char *const *names, size_t count, unsigned *bits_r);
+
 /* 1 to 10 digits, below 2^32 (64 bits: 1 to 19, below 2^63); nz: not 0. */
 bool args_number(struct args *args, uint32_t *number_r);
 bool args_nz_number(struct args *args, uint32_t *number_r);

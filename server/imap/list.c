@@ -36,29 +36,22 @@ struct listing {
 
 /* --- arguments --- */
 
-/* "SUBSCRIBED RECURSIVEMATCH)" */
+/* "(SUBSCRIBED RECURSIVEMATCH)" */
 static bool
 take_selection(struct args *args, struct listing *list)
 {
-	struct word word;
+	static const char *const names[] = {
+	    "SUBSCRIBED", "SPECIAL-USE", "RECURSIVEMATCH", "REMOTE" /* there are none */};
+	unsigned bits;
 
+	if (!args_names(args, names, sizeof(names) / sizeof(names[0]), &bits))
+		return false;
 	list->extended = true;
-	if (args_close(args))
-		return true;
-	do {
-		if (!args_atom(args, NULL, &word))
-			return false;
-		if (word_is(word, "SUBSCRIBED"))
-			list->subscribed = true;
-		else if (word_is(word, "SPECIAL-USE"))
-			list->special = true;
-		else if (word_is(word, "RECURSIVEMATCH"))
-			list->recursive = true;
-		else if (!word_is(word, "REMOTE"))
-			return false;
-	} while (args_more(args));
+	list->subscribed = (bits & 1U << 0) != 0;
+	list->special = (bits & 1U << 1) != 0;
+	list->recursive = (bits & 1U << 2) != 0;
 	/* RFC 5258 section 3.1: RECURSIVEMATCH needs something to match. */
-	return args_close(args) && (!list->recursive || list->subscribed || list->special);
+	return !list->recursive || list->subscribed || list->special;
 }
 
 /* "RETURN (CHILDREN STATUS (MESSAGES))" to the end. */
@@ -106,7 +99,7 @@ take_patterns(struct args *args, struct listing *list)
 static bool
 take_arguments(struct args *args, struct listing *list)
 {
-	if (!list->lsub && args_open(args)) {
+	if (!list->lsub && args_next_is(args, '(')) {
 		if (!take_selection(args, list) || !args_space(args))
 			return false;
 	}

@@ -411,32 +411,19 @@ take_keys(struct parsing *p)
 static bool
 take_returns(struct args *args, unsigned *returns_r)
 {
-	static const struct option {
-		const char *name;
-		unsigned bit;
-	} options[] = {{"MIN", RETURN_MIN}, {"MAX", RETURN_MAX}, {"ALL", RETURN_ALL},
-	    {"COUNT", RETURN_COUNT}, {"SAVE", RETURN_SAVE}};
-	const struct option *option;
+	static const char *const names[] = {"MIN", "MAX", "ALL", "COUNT", "SAVE"}; /* as RETURN_ */
 	struct args ahead = *args;
 	struct word word;
 
 	if (!args_atom(&ahead, NULL, &word) || !word_is(word, "RETURN"))
 		return true;
 	*args = ahead;
-	if (!args_space(args) || !args_open(args))
+	if (!args_space(args) ||
+	    !args_names(args, names, sizeof(names) / sizeof(names[0]), returns_r))
 		return false;
-	for (bool more = !args_next_is(args, ')'); more; more = args_more(args)) {
-		if (!args_atom(args, NULL, &word))
-			return false;
-		option = word_row(
-		    word, options, sizeof(options) / sizeof(options[0]), sizeof(options[0]));
-		if (option == NULL)
-			return false;
-		*returns_r |= option->bit;
-	}
 	if (*returns_r == 0)
 		*returns_r = RETURN_ALL; /* RFC 4731 section 3.1 */
-	return args_close(args) && args_space(args);
+	return args_space(args);
 }
 
 /* "CHARSET utf-8 " */

@@ -33,21 +33,7 @@ static const char *const names[STATUS_ITEMS] = {"MESSAGES", "RECENT", "UIDNEXT",
 bool
 status_items(struct args *args, unsigned *items_r)
 {
-	const char *const *name;
-	struct word word;
-
-	*items_r = 0;
-	if (!args_open(args))
-		return false;
-	do {
-		if (!args_atom(args, NULL, &word))
-			return false;
-		name = word_row(word, names, STATUS_ITEMS, sizeof(names[0]));
-		if (name == NULL)
-			return false;
-		*items_r |= 1U << (name - names);
-	} while (args_more(args));
-	return args_close(args);
+	return args_names(args, names, STATUS_ITEMS, items_r) && *items_r != 0;
 }
 
 /* A message that cannot be read counts nothing: its FETCH fails, too. */

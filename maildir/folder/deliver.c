@@ -16,7 +16,7 @@
 
 #include "maildir/base/lock.h"
 #include "maildir/folder/deliver.h"
-#include "maildir/folder/deliver_fill.h"
+#include "maildir/folder/delivery.h"
 #include "maildir/folder/folder.h"
 #include "maildir/folder/scan.h"
 #include "maildir/folder/sync.h"

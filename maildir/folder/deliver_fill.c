@@ -13,7 +13,8 @@
 #include <unistd.h>
 
 #include "maildir/base/array.h"
-#include "maildir/folder/deliver_fill.h"
+#include "maildir/folder/deliver.h"
+#include "maildir/folder/delivery.h"
 #include "maildir/folder/folder.h"
 #include "maildir/folder/permanent_ids.h"
 #include "maildir/folder/reader.h"

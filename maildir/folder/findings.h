@@ -21,10 +21,13 @@ void findings_add_unreadable(struct maildir_folder *folder, uint32_t uid);
 /* Gives all that was found of a message and is not in the index yet.  false: nothing. */
 bool findings_of(
     const struct maildir_folder *folder, uint32_t uid, struct index_finding *finding_r);
-/* Whether the caller of the library is going to ask for all of each message: maildir_expect. */
-bool findings_expect_all(const struct maildir_folder *folder);
-/* Reads all of a message and adds its size and its texts.  finding_r has its size.  -1: as maildir_size. */
-int findings_read_all(struct maildir_folder *folder, uint32_t uid, struct index_finding *finding_r);
+/* Adds a finding with the texts of its message; len: as summaries_put. */
+void findings_add_texts(struct maildir_folder *folder, struct index_finding *finding,
+    const char *const text[MAILDIR_TEXTS], const uint32_t len[MAILDIR_TEXTS]);
+/* Whether they are so many that they should be saved now. */
+bool findings_are_many(const struct maildir_folder *folder);
+/* As maildir_remember. */
+bool findings_save(struct maildir_folder *folder);
 
 void findings_free(struct findings **findings);
 

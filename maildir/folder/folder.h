@@ -39,6 +39,7 @@ struct maildir_folder {
 	int dir[ENTRY_DIRS];	      /* cur, new; -1 until first needed, see folder_dir */
 	int session_fd;		      /* holds the session's lock, or -1 */
 	struct index *index;	      /* what is known of it */
+	struct folder_texts *texts;   /* texts of the message that was read last, or NULL */
 	struct findings *findings;    /* what is not in the index yet, or NULL */
 	struct maildir_watch *watch;  /* of this folder, or NULL */
 	struct file_stamp cur_before; /* of cur/, before a batch changed it */
@@ -66,7 +67,6 @@ int folder_store_keywords(
     struct maildir_folder *folder, const struct numbered_message *message, size_t count);
 /* As maildir_keyword_make, under the folder's lock; locked: with dovecot-uidlist.lock, too. */
 int folder_add_keyword(struct maildir_folder *folder, const char *name, bool locked);
-
 
 /* The message of that UID, with its file's name; -1: ENOENT, or EIO when the index is damaged, and cannot say. */
 struct index_message;

@@ -12,6 +12,7 @@
 #include "maildir/folder/folder.h"
 #include "maildir/folder/folders.h"
 #include "maildir/folder/findings.h"
+#include "maildir/folder/texts.h"
 #include "maildir/folder/sync.h"
 #include "maildir/folder/watch.h"
 #include "maildir/index/index.h"
@@ -187,6 +188,7 @@ maildir_folder_close(struct maildir_folder **folderp)
 	close_keeping_errno(folder->home.fd);
 	index_free(folder->index);
 	findings_free(&folder->findings);
+	folder_texts_free(folder);
 	keywords_free(folder->keywords);
 	free(folder->more_change);
 	mdarena_clear(&folder->more_bases);

@@ -13,6 +13,7 @@
 #include "maildir/folder/folder.h"
 #include "maildir/folder/findings.h"
 #include "maildir/folder/reader.h"
+#include "maildir/folder/texts.h"
 #include "maildir/index/index.h"
 
 /* How often we look for a message that other programs rename before we give up. */
@@ -95,8 +96,8 @@ message_find_size(
 		return -1;
 	if (r == 0)
 		finding->known |= INDEX_LINE_END;
-	else if (findings_expect_all(folder))
-		return findings_read_all(folder, message->record.uid, finding);
+	else if (folder_texts_expect_all(folder))
+		return folder_texts_read(folder, message->record.uid, finding);
 	else if (message_measure(folder, message, finding) < 0)
 		return -1;
 	findings_add(folder, finding);
@@ -144,6 +145,7 @@ measure_other_file(
 		return -1;
 	finding->known |= INDEX_OTHER;
 	findings_add(folder, finding);
+	folder_texts_forget(folder);
 	return 0;
 }
 

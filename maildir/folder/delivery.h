@@ -1,8 +1,8 @@
 /*
- * deliver_fill.h: a delivery, as deliver_fill.c fills it with messages and deliver.c commits it.
+ * delivery.h: a delivery, as deliver_fill.c fills it with messages and deliver.c commits it.
  */
-#ifndef MAILDIR_FOLDER_DELIVER_FILL_H
-#define MAILDIR_FOLDER_DELIVER_FILL_H
+#ifndef MAILDIR_FOLDER_DELIVERY_H
+#define MAILDIR_FOLDER_DELIVERY_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -11,7 +11,6 @@
 
 #include "maildir/folder/sync.h"
 #include "maildir/base/name.h"
-#include "maildir/folder/deliver.h"
 #include "maildir/folder/folder.h"
 
 struct maildir_delivery {

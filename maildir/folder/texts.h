@@ -1,0 +1,22 @@
+/*
+ * texts.h: the texts and the size of a message, read from it.
+ */
+#ifndef MAILDIR_FOLDER_TEXTS_H
+#define MAILDIR_FOLDER_TEXTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct index_finding;
+struct maildir_folder;
+
+/* Whether the caller of the library is going to ask for all of each message: maildir_expect. */
+bool folder_texts_expect_all(const struct maildir_folder *folder);
+/* Reads all of a message and adds its size and its texts to the findings.  finding_r has its size.  -1: as maildir_size. */
+int folder_texts_read(struct maildir_folder *folder, uint32_t uid, struct index_finding *finding_r);
+
+/* Forgets the message that was read last, since its file may be another. */
+void folder_texts_forget(struct maildir_folder *folder);
+void folder_texts_free(struct maildir_folder *folder);
+
+#endif

@@ -200,7 +200,7 @@ run_copy(struct session *session, struct args *args)
 		return result;
 	if (!args_end(args))
 		return COMMAND_BAD;
-	if (!picked_parse(session, set, (session->command_flags & BY_UID) != 0, &picked)) {
+	if (!picked_parse(session, set, imap_by_uid(session), &picked)) {
 		result = imap_say(session, COMMAND_BAD, "There are no such messages");
 	} else if (c.move && !mailbox_may_change(session, "move")) {
 		result = COMMAND_NO;

@@ -88,7 +88,7 @@ expunge_deleted(struct session *session, struct picked *picked)
 enum command_result
 run_expunge(struct session *session, struct args *args)
 {
-	const bool by_uid = (session->command_flags & BY_UID) != 0;
+	const bool by_uid = imap_by_uid(session);
 	struct picked picked = {.by_uid = by_uid};
 	struct word set;
 	int r;

@@ -402,15 +402,14 @@ run_fetch(struct session *session, struct args *args)
 		return COMMAND_BAD;
 	if (!fetch_parse(args, &f.plan)) {
 		result = COMMAND_BAD;
-	} else if (f.plan.vanished &&
-		   ((session->command_flags & BY_UID) == 0 || !session->qresync)) {
+	} else if (f.plan.vanished && (!imap_by_uid(session) || !session->qresync)) {
 		result = imap_say(session, COMMAND_BAD,
 		    "VANISHED is for UID FETCH, and after ENABLE QRESYNC"); /* RFC 7162 section 3.2.6 */
-	} else if (!picked_parse(session, set, (session->command_flags & BY_UID) != 0, &picked)) {
+	} else if (!picked_parse(session, set, imap_by_uid(session), &picked)) {
 		result = imap_say(session, COMMAND_BAD, "There are no such messages");
 		picked_clear(&picked);
 	} else {
-		if (picked.by_uid)
+		if (imap_by_uid(session))
 			f.plan.items |= FETCH_UID;
 		result = run_plan(&f, &picked);
 		picked_clear(&picked);

@@ -403,7 +403,7 @@ say_charsets(struct session *session)
 enum command_result
 run_search(struct session *session, struct args *args)
 {
-	struct searching s = {.session = session, .uid = (session->command_flags & BY_UID) != 0};
+	struct searching s = {.session = session, .uid = imap_by_uid(session)};
 	enum command_result result;
 
 	switch (search_parse(session, args, time(NULL), &s.program)) {

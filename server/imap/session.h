@@ -74,6 +74,13 @@ enum {
 	OLD_LIST = 1 << 6,
 };
 
+/* Whether the present command names and tells messages by UID. */
+static inline bool
+imap_by_uid(const struct session *session)
+{
+	return (session->command_flags & BY_UID) != 0;
+}
+
 /*
  * The table: commands.c.  A handler finds the cursor of its args at the first argument.  It sends untagged
  * answers only; the loop in serve.c sends the tagged one, with the text that imap_say has left in reply.

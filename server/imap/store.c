@@ -34,12 +34,6 @@ struct storing {
 	bool gone;   /* a message is expunged */
 };
 
-static bool
-by_uid(const struct session *session)
-{
-	return (session->command_flags & BY_UID) != 0;
-}
-
 /* "(UNCHANGEDSINCE 12121230045) " */
 static bool
 parse_modifier(struct args *args, struct storing *storing)
@@ -118,7 +112,8 @@ store_one(struct session *session, size_t place, struct storing *storing)
 	storing->told[storing->tell].uid = now.uid;
 	storing->told[storing->tell].done = true;
 	if (storing->conditional && now.modseq > storing->unchanged_since) {
-		sequence_add(&storing->modified, by_uid(session) ? now.uid : (uint32_t)place + 1);
+		sequence_add(
+		    &storing->modified, imap_by_uid(session) ? now.uid : (uint32_t)place + 1);
 		storing->told[storing->tell].done = false;
 	} else if (maildir_flags(box->folder, now.uid, &change) == -1) {
 		storing->gone = storing->gone || errno == ENOENT;
@@ -136,7 +131,7 @@ static void
 tell_batch(struct session *session, struct storing *storing)
 {
 	struct mailbox *box = session->box;
-	unsigned tell = by_uid(session) ? TELL_FLAGS | TELL_UID : TELL_FLAGS;
+	unsigned tell = imap_by_uid(session) ? TELL_FLAGS | TELL_UID : TELL_FLAGS;
 	struct maildir_message now;
 	struct mdtext text = {0};
 	bool silent;
@@ -194,7 +189,7 @@ say_modified(struct session *session, enum command_result result, const struct s
 static enum command_result
 conclude(struct session *session, const struct storing *storing)
 {
-	bool gone = storing->gone && !by_uid(session);
+	bool gone = storing->gone && !imap_by_uid(session);
 	/* RFC 2180 section 4.2: the other messages are changed.  NO where the client expects an answer for each. */
 	enum command_result result = gone && !storing->silent ? COMMAND_NO : COMMAND_OK;
 
@@ -235,7 +230,7 @@ run_store(struct session *session, struct args *args)
 
 	if (!args_set(args, &set) || !args_space(args) || !parse(args, &storing))
 		return COMMAND_BAD;
-	if (!picked_parse(session, set, by_uid(session), &picked))
+	if (!picked_parse(session, set, imap_by_uid(session), &picked))
 		result = imap_say(session, COMMAND_BAD, "There are no such messages");
 	else if (!mailbox_may_change(session, "store"))
 		result = COMMAND_NO;

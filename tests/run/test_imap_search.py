@@ -152,6 +152,8 @@ def test_search_results_are_saved(talk):
     assert found(talk, "$") == [2, 3, 5] and found(talk, "$ FLAGGED") == [3] and found(talk, "NOT $") == [1, 4] and found(talk, "UID $") == [2, 3, 5]
     assert [u.split()[1] for u in talk.cmd("FETCH $ UID").untagged] == [b"2", b"3", b"5"]
     assert [u.split()[1] for u in talk.cmd("UID FETCH $ FLAGS").untagged] == [b"2", b"3", b"5"]
+    assert talk.cmd("FETCH $ FLAGS").untagged[0].startswith(b"* 2 FETCH (FLAGS ("), "no UID that was not asked for"
+    assert talk.cmd("UID FETCH $ FLAGS").untagged[0].startswith(b"* 2 FETCH (UID 2 FLAGS (")
     assert talk.cmd("CREATE Box").ok and talk.cmd("COPY $ Box").text.split()[2:4] == ["2:3,5", "1:3]"]
     assert len(talk.cmd("STORE $ +FLAGS (saved)").untagged) >= 3 and found(talk, "KEYWORD saved") == [2, 3, 5]
     for returns, want in [("SAVE MIN", [2]), ("SAVE MAX", [5]), ("MIN SAVE MAX", [2, 5]), ("SAVE COUNT MIN", [2, 3, 5]), ("SAVE ALL MIN", [2, 3, 5]), ("COUNT SAVE", [2, 3, 5])]:

@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "tests/fault/layer.h"
@@ -326,6 +327,7 @@ CALL64(OTHER, int, -1, fstatat, (int fd, const char *path, struct stat *st, int 
     (fd, path, st, flags))
 CALL(OTHER, int, -1, statx, (int fd, const char *path, int flags, unsigned mask, struct statx *st),
     (fd, path, flags, mask, st))
+CALL64(OTHER, int, -1, fstatfs, (int fd, struct statfs *st), (fd, st))
 CALL64(OTHER, int, -1, fstatvfs, (int fd, struct statvfs *st), (fd, st))
 CALL(OTHER, ssize_t, -1, readlinkat, (int fd, const char *path, char *buf, size_t size),
     (fd, path, buf, size))

@@ -253,7 +253,9 @@ state_after(struct sync *sync, struct index_state *state)
 	bool cur = sync->whole || sync->by_names;
 	unsigned read = cur ? INDEX_CUR | INDEX_NEW : INDEX_NEW;
 
-	*state = sync->with_lines ? (struct index_state){0} : *index_state(sync->folder->index);
+	memset(state, 0, sizeof(*state));
+	if (!sync->with_lines)
+		*state = *index_state(sync->folder->index);
 	if (scan->passes > 0) {
 		state->dir[ENTRY_NEW] = scan->stamp[ENTRY_NEW];
 		if (cur) {

@@ -259,8 +259,9 @@ sync_number_fresh(struct sync *sync, uint32_t uid)
 		const struct fresh *fresh = &sync->fresh[i];
 
 		grown[known + i] =
-		    (struct sync_message){.file = fresh->file, .line = fresh->line, .uid = uid++};
+		    (struct sync_message){.file = fresh->file, .line = fresh->line, .uid = uid};
 		sync->scan.file[fresh->file].message = known + i;
+		uid++;
 	}
 	return 0;
 }

@@ -36,14 +36,15 @@ read_letters(struct field_cursor *in)
 	return (size_t)(in->at - start);
 }
 
-/* "Mon, " where it is there; the obsolete syntax has comments everywhere. */
+/* "Mon, " where it is there; the obsolete syntax has comments everywhere, and programs also write other words. */
 static void
 skip_weekday(struct field_cursor *in)
 {
 	field_cfws(in, NULL);
-	if (read_letters(in) == 0)
-		return;
-	field_cfws(in, NULL);
+	while (in->at < in->end && *in->at != ',' && !number_is_digit(*in->at)) {
+		in->at++;
+		field_cfws(in, NULL);
+	}
 	if (field_peek(in) == ',')
 		in->at++;
 	field_cfws(in, NULL);

@@ -52,7 +52,7 @@ remove_by_base(struct maildir_folder *folder, const struct delivered *message)
 	struct scan scan;
 	size_t file;
 
-	scan_init(&scan, folder);
+	scan_init(&scan, folder, NULL, NULL);
 	if (scan_pass(&scan) == 0) {
 		file = scan_find(&scan, message->name, message->base_len);
 		if (file != SCAN_NONE)

@@ -43,8 +43,9 @@ letters_in_use(struct maildir_folder *folder, uint32_t *letters_r)
 	int r = 0;
 
 	*letters_r = 0;
-	scan_init(&scan, folder);
-	scan.notices = UINT32_MAX / 2; /* maildir_sync reports odd names */
+	if (folder_dir(folder, ENTRY_CUR) < 0 && folder_dir(folder, ENTRY_NEW) < 0)
+		return -1;
+	scan_init(&scan, folder, NULL, NULL);
 	while (r == 0 && !scan.still && scan.passes < LETTER_PASSES)
 		r = scan_pass(&scan);
 	for (size_t i = 0; i < scan.count; i++) {

@@ -26,14 +26,10 @@
 #define SCAN_PAUSE_MS 20
 #define SCAN_STEP_MS  2
 
-/* Odd names told to the log; more would only bury the log. */
-#define SCAN_NOTICES 3
-
 void
-scan_init(struct scan *scan, struct maildir_folder *folder)
+scan_init(struct scan *scan, struct maildir_folder *folder, scan_tell *tell, void *ctx)
 {
-	memset(scan, 0, sizeof(*scan));
-	scan->folder = folder;
+	*scan = (struct scan){.folder = folder, .tell = tell, .ctx = ctx};
 }
 
 void
@@ -50,17 +46,10 @@ scan_clear(struct scan *scan)
 }
 
 static void
-scan_notice(struct scan *scan, int dir, const char *name, const char *what)
+tell_odd(const struct scan *scan, enum scan_odd odd, int dir, const char *name)
 {
-	static const char *const names[] = {"cur", "new"};
-
-	scan->notices++;
-	if (scan->notices < SCAN_NOTICES)
-		root_notice(scan->folder->home.md, "%s: %s/%s %s", scan->folder->home.name,
-		    names[dir], name, what);
-	else if (scan->notices == SCAN_NOTICES)
-		root_notice(scan->folder->home.md, "%s: %s/%s %s (and maybe more like it)",
-		    scan->folder->home.name, names[dir], name, what);
+	if (scan->tell != NULL)
+		scan->tell(scan->ctx, odd, dir, name);
 }
 
 /* --- the table --- */
@@ -166,28 +155,21 @@ scan_add(struct scan *scan, int dir, const char *name)
 
 /* --- a pass --- */
 
-/*
- * Something in the directory that is no message.  Told by a session's first pass only: it will be
- * there in the next pass, and in each sync to come.
- */
 static void
-scan_notice_odd(struct scan *scan, int dir, const char *name, const char *what)
+tell_at_first(const struct scan *scan, enum scan_odd odd, int dir, const char *name)
 {
-	if (scan->passes == 1 && !scan->folder->odd_told)
-		scan_notice(scan, dir, name, what);
+	if (scan->passes == 1)
+		tell_odd(scan, odd, dir, name);
 }
 
-/* type: of a directory's entry, or DT_UNKNOWN. */
+/* Whether a name may be a message's; type: of a directory's entry, or DT_UNKNOWN. */
 static bool
-scan_wanted(struct scan *scan, int dir, const char *name, unsigned char type)
+scan_wanted(const struct scan *scan, int dir, const char *name, unsigned char type)
 {
 	struct stat st;
 
-	if (name[0] == '.')
-		return false;
-	if (!mdname_usable(name)) {
-		scan_notice_odd(scan, dir, name,
-		    "has a name that no message can have; maildir check --repair renames it");
+	if (name[0] == '.' || !mdname_usable(name)) {
+		tell_at_first(scan, name[0] == '.' ? SCAN_ODD_DOT : SCAN_ODD_NAME, dir, name);
 		return false;
 	}
 	if (type == DT_UNKNOWN) {
@@ -197,7 +179,7 @@ scan_wanted(struct scan *scan, int dir, const char *name, unsigned char type)
 		type = S_ISREG(st.st_mode) ? DT_REG : DT_DIR;
 	}
 	if (type != DT_REG)
-		scan_notice_odd(scan, dir, name, "is not a regular file");
+		tell_at_first(scan, SCAN_ODD_TYPE, dir, name);
 	return type == DT_REG;
 }
 
@@ -248,8 +230,11 @@ scan_resolve(struct scan *scan, const struct scan_pair *pair)
 	} else {
 		/* The name in cur/ counts: the other is being moved, or was to be. */
 		file->twin = true;
-		if (file->dir == ENTRY_CUR)
+		if (file->dir == ENTRY_CUR) {
+			tell_at_first(scan, SCAN_ODD_TWIN, pair->dir, pair->name);
 			return 0;
+		}
+		tell_at_first(scan, SCAN_ODD_TWIN, file->dir, file->name);
 	}
 	file->name = pair->name;
 	file->dir = pair->dir;
@@ -275,17 +260,17 @@ scan_resolve_all(struct scan *scan)
 }
 
 static int
-scan_stamps(struct scan *scan, struct file_stamp stamp_r[ENTRY_DIRS])
+scan_stamps(const struct scan *scan, struct file_stamp stamp_r[ENTRY_DIRS])
 {
 	struct stat st;
 
 	for (int i = 0; i < ENTRY_DIRS; i++) {
-		int dir = folder_dir(scan->folder, (unsigned)i);
+		int dir = scan->folder->dir[i];
 
 		memset(&stamp_r[i], 0, sizeof(stamp_r[i]));
-		if (dir < 0 && scan->folder->dir[!i] >= 0)
+		if (dir < 0)
 			continue; /* it is not there */
-		if (dir < 0 || fstat(dir, &st) < 0)
+		if (fstat(dir, &st) < 0)
 			return -1;
 		file_stamp_of(&st, &stamp_r[i]);
 	}
@@ -463,11 +448,10 @@ pair_separate(struct scan *scan, const struct scan_pair *pair, bool rename)
 	if (!rename)
 		return 0;
 	if (file_new_base(folder, loser.dir, loser.name, name) < 0) {
-		scan_notice(
-		    scan, loser.dir, loser.name, "has the name of another and cannot be renamed");
+		tell_odd(scan, SCAN_ODD_STUCK, loser.dir, loser.name);
 		return 0;
 	}
-	scan_notice(scan, loser.dir, loser.name, "had the base name of another message: renamed");
+	tell_odd(scan, SCAN_ODD_MOVED, loser.dir, loser.name);
 	return scan_add(scan, ENTRY_CUR, name);
 }
 

@@ -30,8 +30,22 @@ struct scan_pair {
 	uint8_t dir;
 };
 
+/* What a scan reports of a name. */
+enum scan_odd {
+	SCAN_ODD_DOT,	/* it begins with a dot: passed over */
+	SCAN_ODD_NAME,	/* no message can have it: passed over */
+	SCAN_ODD_TYPE,	/* it is not of a regular file: passed over */
+	SCAN_ODD_TWIN,	/* it is a second name of a file that the scan has */
+	SCAN_ODD_MOVED, /* scan_separate has given its file a new base name */
+	SCAN_ODD_STUCK, /* scan_separate could not do that */
+};
+
+typedef void scan_tell(void *ctx, enum scan_odd odd, int dir, const char *name);
+
 struct scan {
 	struct maildir_folder *folder;
+	scan_tell *tell;
+	void *ctx;
 	struct scan_file *file;
 	size_t count, room;
 	struct mdtable table;	/* of file by base name */
@@ -40,11 +54,15 @@ struct scan {
 	struct mdarena arena;
 	struct file_stamp stamp[ENTRY_DIRS]; /* cur and new, before the last pass */
 	unsigned passes;
-	bool still;	  /* nothing was renamed during the last pass, as far as times tell */
-	unsigned notices; /* given about names that are no messages */
+	bool still; /* nothing was renamed during the last pass, as far as times tell */
 };
 
-void scan_init(struct scan *scan, struct maildir_folder *folder);
+/*
+ * Begins a scan of the directories that the folder has open.  A directory that is not open counts as empty.  If tell is
+ * not NULL, it hears of odd names.  The first pass alone reports what is passed over and twins, since they will be there
+ * in the next pass too.
+ */
+void scan_init(struct scan *scan, struct maildir_folder *folder, scan_tell *tell, void *ctx);
 void scan_clear(struct scan *scan);
 
 /* Adds a name that is known to be in a directory (enum entry_dir), as if a pass had seen it. */

@@ -129,7 +129,45 @@
 #include "maildir/index/index.h"
 #include "maildir/uids/keywords.h"
 
+/* Odd names that a scan's notices tell of; more would only bury the log. */
+enum { NOTICES_MOST = 3 };
+
 /* --- what is there --- */
+
+/* Gives a notice of an odd name.  What lies in the folder and is no message is reported once a session. */
+static void
+notice_odd(void *ctx, enum scan_odd odd, int dir, const char *name)
+{
+	static const struct {
+		const char *text;
+		bool once;
+	} notices[] = {
+	    [SCAN_ODD_DOT] = {NULL},
+	    [SCAN_ODD_NAME] =
+		{"has a name that no message can have; maildir check --repair renames it", true},
+	    [SCAN_ODD_TYPE] = {"is not a regular file", true},
+	    [SCAN_ODD_TWIN] = {NULL},
+	    [SCAN_ODD_MOVED] = {"had the base name of another message: renamed"},
+	    [SCAN_ODD_STUCK] = {"has the name of another and cannot be renamed"},
+	};
+	struct sync *sync = ctx;
+	const struct mddir *home = &sync->folder->home;
+
+	if (notices[odd].text == NULL || (notices[odd].once && sync->folder->odd_told) ||
+	    sync->notices == NOTICES_MOST)
+		return;
+	sync->notices++;
+	root_notice(home->md, "%s: %s/%s %s%s", home->name, dir == ENTRY_CUR ? "cur" : "new", name,
+	    notices[odd].text, sync->notices == NOTICES_MOST ? " (and maybe more like it)" : "");
+}
+
+/* Forgets what was seen so far. */
+static void
+scan_restart(struct sync *sync)
+{
+	scan_clear(&sync->scan);
+	scan_init(&sync->scan, sync->folder, notice_odd, sync);
+}
 
 /* The files of the set are where their delivery has just put them. */
 static int
@@ -184,8 +222,7 @@ look_at_names(struct sync *sync)
 	if (sync->by_names && sync_messages_of_names(sync))
 		return 1;
 	sync->by_names = false;
-	scan_clear(&sync->scan);
-	scan_init(&sync->scan, sync->folder);
+	scan_restart(sync);
 	return 0;
 }
 
@@ -237,10 +274,8 @@ turn_to_lines(struct sync *sync)
 {
 	sync->with_lines = sync->whole = sync->all_keywords = true;
 	sync->by_names = false;
-	if (sync->set != NULL) {
-		scan_clear(&sync->scan);
-		scan_init(&sync->scan, sync->folder);
-	}
+	if (sync->set != NULL)
+		scan_restart(sync);
 }
 
 /* --- what becomes of it --- */
@@ -391,7 +426,7 @@ sync_folder(struct maildir_folder *folder, unsigned look, struct delivery_set *s
 	sync.whole = sync.all_keywords || (look & (LOOK_CUR | LOOK_EACH)) != 0;
 	sync.by_names =
 	    sync.whole && !sync.all_keywords && (look & LOOK_EACH) == 0 && folder->watch != NULL;
-	scan_init(&sync.scan, folder);
+	scan_init(&sync.scan, folder, notice_odd, &sync);
 	r = run_stages(&sync);
 	saved = errno;
 	if (sync.locked && set == NULL)

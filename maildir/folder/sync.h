@@ -70,9 +70,10 @@ struct sync {
 	size_t count;
 	struct fresh *fresh;
 	size_t fresh_count;
-	size_t dead;  /* of the messages, how many have no file */
-	size_t lines; /* of dovecot-uidlist, once it is written */
-	size_t waits; /* files that wait for a UID */
+	size_t dead;	  /* of the messages, how many have no file */
+	size_t lines;	  /* of dovecot-uidlist, once it is written */
+	size_t waits;	  /* files that wait for a UID */
+	unsigned notices; /* of odd names */
 	uint32_t validity, next;
 	char guid[33];
 	int frozen;	 /* errno: nothing can be written, and what need not be is done; or 0 */

@@ -60,7 +60,6 @@ circles=$(grep -roE '#include "[a-z_0-9/]+\.h"' server auth maildir tls --includ
 # list may only become shorter.
 longest=600
 long='
-maildir/check/check.c
 maildir/folder/deliver.c
 maildir/folder/sync.c
 maildir/index/index.c

@@ -1,17 +1,16 @@
 /*
- * check.c: looks at a folder and says what is odd in it, without changing anything.
+ * check.c: looks at a folder and reports what is odd in it, without a change.
  * Runs as: mail user.
  *
- * It reads on its own and not by a sync, which would move, rename and number what it finds.  Other
- * programs go on meanwhile: the directories are read again when they changed underneath, what belongs to
- * a moment (lock files, temporary files) is odd only when that moment is long over, and
- * dovecot-uidlist is looked at twice before it is called lost.
+ * A look reads cur/ and new/ with the scan of sessions, but is no sync: a sync would move, rename and number what it
+ * finds.  Other programs go on meanwhile.  So a look passes over the directories again if they changed underneath, and
+ * reads dovecot-uidlist twice before it calls it lost.  A lock file or a temporary file is odd only when nobody can be
+ * using it any more.
  */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -20,39 +19,30 @@
 #include "maildir/base/lock.h"
 #include "maildir/check/check.h"
 #include "maildir/check/check_internal.h"
-#include "maildir/folder/obstacle.h"
 #include "maildir/folder/folder.h"
+#include "maildir/folder/obstacle.h"
+#include "maildir/folder/scan.h"
 #include "maildir/folder/sync.h"
 #include "maildir/folder/times.h"
 #include "maildir/index/index.h"
 #include "maildir/uids/keywords.h"
 
 enum {
-	LOOK_PASSES = 3,	   /* over directories that change underneath */
+	LOOK_PASSES = 3,	   /* over what changes underneath */
 	LOOK_AGAIN_MS = 50,	   /* longer than another's write takes */
 	TEMPORARY_SECONDS = 60,	   /* no call of ours leaves a temporary file for so long */
 	OLD_SECONDS = 36 * 3600,   /* Maildir's own rule for tmp/ */
 	PATH_SIZE = NAME_SIZE + 8, /* "cur/" and a name */
 };
 
-static const char *const dir_names[ENTRY_DIRS] = {"cur", "new"};
-
-/* Whatever the entry of a directory is. */
-struct seen {
-	const char *name;
-	struct stat st;
-	uint8_t dir;
-	bool message, has_line;
-};
-
 struct look {
-	struct maildir_folder *folder; /* never synced */
-	const struct maildir_check *check;
+	struct maildir_folder *folder;	   /* never synced */
+	const struct maildir_check *check; /* NULL: nothing is told */
 	struct maildir_facts *facts;
 	uid_t owner;
-	struct seen *seen;
-	size_t count, room;
-	struct mdarena arena; /* holds the names */
+	/* A file's message is SCAN_NONE, or 0 if it is there and no line of dovecot-uidlist was found for it so far. */
+	struct scan scan;
+	struct mdtext odd; /* what the scan has reported: see keep_odd */
 };
 
 static void
@@ -75,16 +65,11 @@ tell(const struct look *look, enum maildir_odd odd, const char *name, const char
 	tell_number(look, odd, name, detail, 0);
 }
 
-static void
-seen_path(const struct seen *seen, char path_r[PATH_SIZE])
+/* "a directory" */
+static const char *
+kind_of(mode_t mode)
 {
-	snprintf(path_r, PATH_SIZE, "%s/%s", dir_names[seen->dir], seen->name);
-}
-
-const char *
-check_kind(unsigned mode)
-{
-	switch (mode & (unsigned)S_IFMT) {
+	switch (mode & S_IFMT) {
 	case S_IFREG:
 		return "a file";
 	case S_IFDIR:
@@ -100,15 +85,6 @@ check_kind(unsigned mode)
 	}
 }
 
-static void
-tell_unreadable(const struct look *look, const char *path, const struct stat *st)
-{
-	char mode[16];
-
-	snprintf(mode, sizeof(mode), "mode %04o", (unsigned)st->st_mode & 07777);
-	tell_number(look, ODD_UNREADABLE, path, mode, st->st_uid);
-}
-
 /* --- opening --- */
 
 static void
@@ -116,8 +92,10 @@ look_close(struct look *look)
 {
 	int saved = errno;
 
-	free(look->seen);
-	mdarena_clear(&look->arena);
+	scan_clear(&look->scan);
+	mdtext_clear(&look->odd);
+	/* A session would rebuild an index that it found damaged. */
+	index_close(look->folder->index);
 	maildir_folder_close(&look->folder);
 	errno = saved;
 }
@@ -130,16 +108,12 @@ look_open(struct maildir *md, const char *name, const struct maildir_check *chec
 	struct maildir_folder *folder;
 	struct stat st;
 
-	memset(look, 0, sizeof(*look));
 	memset(facts, 0, sizeof(*facts));
 	if (fstat(md->fd, &st) < 0 || maildir_folder_open(md, name, &folder) < 0)
 		return -1;
-	look->folder = folder;
-	look->check = check;
-	look->facts = facts;
-	look->owner = st.st_uid;
-	for (int i = 0; i < ENTRY_DIRS; i++)
-		folder->dir[i] = file_open_dir(folder->home.fd, dir_names[i]);
+	*look = (struct look){.folder = folder, .check = check, .facts = facts, .owner = st.st_uid};
+	folder->dir[ENTRY_CUR] = file_open_dir(folder->home.fd, "cur");
+	folder->dir[ENTRY_NEW] = file_open_dir(folder->home.fd, "new");
 	/* For the record that is in it; nobody is locked out. */
 	folder->home.lock_fd = openat(
 	    folder->home.fd, LOCK_NAME, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
@@ -149,7 +123,7 @@ look_open(struct maildir *md, const char *name, const struct maildir_check *chec
 /* --- owners and modes --- */
 
 static void
-look_rights(const struct look *look, const char *name, const struct stat *st)
+look_at_rights(const struct look *look, const char *name, const struct stat *st)
 {
 	mode_t needed = S_ISDIR(st->st_mode) ? S_IRWXU : S_IRUSR | S_IWUSR;
 
@@ -159,327 +133,234 @@ look_rights(const struct look *look, const char *name, const struct stat *st)
 		tell_number(look, ODD_MODE, name, NULL, st->st_mode & 07777);
 }
 
+/* Looks at a part of the folder.  A directory must be there; a file, ours or Dovecot's, need not. */
 static void
-look_directories(const struct look *look)
+look_at_part(const struct look *look, const char *name, mode_t type)
 {
-	static const char *const part[] = {"cur", "new", "tmp"};
 	struct stat st;
 
-	if (fstat(look->folder->home.fd, &st) == 0)
-		look_rights(look, ".", &st);
-	for (size_t i = 0; i < sizeof(part) / sizeof(part[0]); i++) {
-		if (fstatat(look->folder->home.fd, part[i], &st, AT_SYMLINK_NOFOLLOW) < 0) {
-			if (errno == ENOENT)
-				tell(look, ODD_MISSING, part[i], NULL);
-			else
-				tell(look, ODD_CLOSED, part[i], strerror(errno));
-		} else if (!S_ISDIR(st.st_mode)) {
-			tell(look, ODD_STRANGE, part[i], check_kind(st.st_mode));
-		} else {
-			look_rights(look, part[i], &st);
-		}
+	if (fstatat(look->folder->home.fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		if (type == S_IFDIR && errno == ENOENT)
+			tell(look, ODD_MISSING, name, NULL);
+		else if (type == S_IFDIR)
+			tell(look, ODD_CLOSED, name, strerror(errno));
+	} else if ((st.st_mode & S_IFMT) != type) {
+		tell(look, ODD_STRANGE, name, kind_of(st.st_mode));
+	} else {
+		look_at_rights(look, name, &st);
+		if (type == S_IFREG && st.st_nlink > 1)
+			tell_number(look, ODD_LINKED, name, NULL, st.st_nlink);
 	}
 }
 
-/* What we read and write beside the messages. */
 static void
-look_files(const struct look *look)
+look_at_parts(const struct look *look)
+{
+	look_at_part(look, ".", S_IFDIR);
+	for (size_t i = 0; i < FOLDER_PARTS; i++)
+		look_at_part(look, folder_parts[i], S_IFDIR);
+	for (const char *const *file = folder_files; *file != NULL; file++)
+		look_at_part(look, *file, S_IFREG);
+}
+
+/* --- what dead processes have left --- */
+
+/* Whether there is a file that was not touched for so many seconds. */
+static bool
+is_left(int dirfd, const char *name, time_t now, int seconds)
 {
 	struct stat st;
 
-	for (const char *const *file = folder_files; *file != NULL; file++) {
-		if (fstatat(look->folder->home.fd, *file, &st, AT_SYMLINK_NOFOLLOW) < 0)
-			continue;
-		if (!S_ISREG(st.st_mode)) {
-			tell(look, ODD_STRANGE, *file, check_kind(st.st_mode));
-			continue;
-		}
-		look_rights(look, *file, &st);
-		if (st.st_nlink > 1)
-			tell_number(look, ODD_LINKED, *file, NULL, st.st_nlink);
-	}
-}
-
-/* --- what is left behind --- */
-
-static time_t
-last_touched(const struct stat *st)
-{
-	time_t last = st->st_ctime;
-
-	/* The inode's time too: a copy is a link, with the times of the old message. */
-	if (st->st_mtime > last)
-		last = st->st_mtime;
-	return st->st_atime > last ? st->st_atime : last;
-}
-
-bool
-check_is_left(int dirfd, const char *name, time_t now)
-{
-	struct stat st;
-
+	/* The inode's time counts too: a copy is a link, with the times of the old message. */
 	return fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
-	       now - last_touched(&st) > TEMPORARY_SECONDS;
+	       now - st.st_ctime > seconds && now - st.st_mtime > seconds &&
+	       now - st.st_atime > seconds;
 }
 
-static void
-look_temporary(const struct look *look)
+void
+check_left(const struct maildir_check *check, struct maildir *md, const struct check_place *place)
 {
-	static const char *const name[] = {SNAPSHOT_TMP, LOG_TMP, SUMMARIES_TMP,
-	    "sallyport.uidlist", "sallyport.dovecot-keywords", "sallyport.keywords.new",
-	    "sallyport.dotlock", "sallyport.stale"};
-
-	for (size_t i = 0; i < sizeof(name) / sizeof(name[0]); i++)
-		if (check_is_left(look->folder->home.fd, name[i], look->check->now))
-			tell(look, ODD_TEMPORARY, name[i], NULL);
-}
-
-bool
-check_lock_is_left(struct maildir *md, int dirfd, const char *name, time_t now)
-{
-	const struct dotlock lock = {.md = md, .dirfd = dirfd, .name = name};
+	struct maildir_finding finding = {.folder = place->folder, .odd = ODD_LOCK};
+	const struct dotlock lock = {.md = md, .dirfd = place->fd, .name = place->lock};
 	struct file_stamp stamp;
 
-	return dotfile_stale(&lock, now, &stamp);
+	finding.name = place->lock;
+	if (dotfile_stale(&lock, check->now, &stamp))
+		check->tell(check->ctx, &finding);
+	finding.odd = ODD_TEMPORARY;
+	for (const char *const *name = place->temporary; *name != NULL; name++) {
+		finding.name = *name;
+		if (is_left(place->fd, *name, check->now, TEMPORARY_SECONDS))
+			check->tell(check->ctx, &finding);
+	}
+}
+
+static int
+look_at_delivery(void *ctx, const struct dirent *entry)
+{
+	const struct look *look = ctx;
+	char path[PATH_SIZE];
+
+	snprintf(path, sizeof(path), "tmp/%s", entry->d_name);
+	if (is_left(look->folder->home.fd, path, look->check->now, OLD_SECONDS))
+		tell(look, ODD_OLD, path, NULL);
+	return 0;
 }
 
 static void
-look_tmp(const struct look *look)
+look_at_left(struct look *look)
 {
-	int fd;
-	DIR *dir = file_read_dir(look->folder->home.fd, "tmp", &fd);
-	const struct dirent *entry;
-	char path[PATH_SIZE];
-	struct stat st;
+	static const char *const temporary[] = {SNAPSHOT_TMP, LOG_TMP, SUMMARIES_TMP,
+	    "sallyport.uidlist", "sallyport.dovecot-keywords", "sallyport.keywords.new",
+	    "sallyport.dotlock", "sallyport.stale", NULL};
+	const struct mddir *home = &look->folder->home;
 
-	while (dir != NULL && (entry = readdir(dir)) != NULL) {
-		if (fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-		    !S_ISREG(st.st_mode) || look->check->now - last_touched(&st) <= OLD_SECONDS)
-			continue;
-		snprintf(path, sizeof(path), "tmp/%s", entry->d_name);
-		tell(look, ODD_OLD, path, NULL);
-	}
-	if (dir != NULL)
-		(void)closedir(dir);
+	check_left(look->check, home->md,
+	    &(struct check_place){home->fd, home->name, UIDLIST_LOCK_NAME, temporary});
+	/* What cannot be read was told with the parts. */
+	(void)!file_each_entry(home->fd, "tmp", look_at_delivery, look);
 }
 
 /* --- cur/ and new/ --- */
 
-static int
-seen_add(struct look *look, int dir, const char *name, const struct stat *st)
+static void
+put_path(int dir, const char *name, char path_r[PATH_SIZE])
 {
-	struct seen *seen;
-
-	if (look->count == look->room) {
-		size_t room = look->room == 0 ? 64 : look->room * 2;
-		struct seen *grown = reallocarray(look->seen, room, sizeof(*grown));
-
-		if (grown == NULL)
-			return -1;
-		look->seen = grown;
-		look->room = room;
-	}
-	seen = &look->seen[look->count];
-	*seen = (struct seen){.st = *st, .dir = (uint8_t)dir};
-	seen->message = S_ISREG(st->st_mode) && name[0] != '.' && mdname_usable(name);
-	seen->name = mdarena_add(&look->arena, name, strlen(name));
-	if (seen->name == NULL)
-		return -1;
-	look->count++;
-	return 0;
+	snprintf(path_r, PATH_SIZE, "%s/%s", dir == ENTRY_CUR ? "cur" : "new", name);
 }
 
-static int
-read_directory(struct look *look, int which)
+/*
+ * Keeps what the scan reports until the scan has ended, since mending renames files.  Each report is two octets, the kind
+ * and the directory, and the name with its NUL.
+ */
+static void
+keep_odd(void *ctx, enum scan_odd odd, int dir, const char *name)
 {
-	int fd, r = 0;
-	DIR *dir = file_read_dir(look->folder->dir[which], ".", &fd);
-	const struct dirent *entry;
-	struct stat st;
+	struct look *look = ctx;
+	const char head[2] = {(char)odd, (char)dir};
 
-	if (dir == NULL) {
-		tell(look, ODD_CLOSED, dir_names[which], strerror(errno));
-		return 0;
-	}
-	while (r == 0 && (entry = readdir(dir)) != NULL) {
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-			continue;
-		/* Gone: it is renamed just now, and its directory will be read again. */
-		if (fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-			r = seen_add(look, which, entry->d_name, &st);
-	}
-	(void)closedir(dir);
-	return r;
+	mdtext_add(&look->odd, head, sizeof(head));
+	mdtext_add(&look->odd, name, strlen(name) + 1);
 }
 
-static bool
-same_times(const struct stat *a, const struct stat *b)
+/* Tells of a file and another name of the same base, if both are still there: one file, or two messages. */
+static void
+tell_pair(const struct look *look, const struct scan_file *file, int dir, const char *name)
 {
-	struct file_stamp x, y;
+	char path[2][PATH_SIZE];
+	struct stat a, b;
+	int later;
 
-	file_stamp_of(a, &x);
-	file_stamp_of(b, &y);
-	return file_stamp_same(&x, &y);
-}
-
-/* All there is, in passes until nothing was renamed during one. */
-static int
-look_messages(struct look *look)
-{
-	struct stat before[ENTRY_DIRS], after;
-	bool still = false;
-
-	memset(before, 0, sizeof(before));
-	for (int pass = 0; pass < LOOK_PASSES && !still; pass++) {
-		look->count = 0;
-		mdarena_clear(&look->arena);
-		still = true;
-		for (int i = 0; i < ENTRY_DIRS; i++) {
-			if (look->folder->dir[i] < 0)
-				continue;
-			if (fstat(look->folder->dir[i], &before[i]) < 0 ||
-			    read_directory(look, i) < 0)
-				return -1;
-		}
-		for (int i = 0; i < ENTRY_DIRS; i++)
-			still = still && (look->folder->dir[i] < 0 ||
-					     (fstat(look->folder->dir[i], &after) == 0 &&
-						 same_times(&before[i], &after)));
-	}
-	return 0;
-}
-
-static int
-compare_names(const char *a, size_t a_len, const char *b, size_t b_len)
-{
-	int r = memcmp(a, b, a_len < b_len ? a_len : b_len);
-
-	if (r != 0)
-		return r;
-	return a_len < b_len ? -1 : a_len > b_len;
-}
-
-static int
-seen_compare(const void *a, const void *b)
-{
-	const struct seen *x = a, *y = b;
-	int r = compare_names(x->name, mdname_base(x->name), y->name, mdname_base(y->name));
-
-	if (r != 0)
-		return r;
-	r = x->dir - y->dir;
-	return r != 0 ? r : strcmp(x->name, y->name);
-}
-
-/* Of sorted ones the first with that base name that is a message, or NULL. */
-static struct seen *
-seen_find(const struct look *look, const char *base, size_t len)
-{
-	size_t low = 0, high = look->count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		const char *name = look->seen[middle].name;
-
-		if (compare_names(name, mdname_base(name), base, len) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (; low < look->count; low++) {
-		struct seen *seen = &look->seen[low];
-
-		if (compare_names(seen->name, mdname_base(seen->name), base, len) != 0)
-			break;
-		if (seen->message)
-			return seen;
-	}
-	return NULL;
-}
-
-static bool
-is_readable(const struct look *look, const struct seen *seen)
-{
-	if (seen->st.st_uid == geteuid())
-		return (seen->st.st_mode & S_IRUSR) != 0;
-	return faccessat(look->folder->dir[seen->dir], seen->name, R_OK, AT_EACCESS) == 0;
+	put_path(file->dir, file->name, path[0]);
+	put_path(dir, name, path[1]);
+	later = strcmp(path[0], path[1]) < 0;
+	if (fstatat(look->folder->home.fd, path[0], &a, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    fstatat(look->folder->home.fd, path[1], &b, AT_SYMLINK_NOFOLLOW) == 0)
+		tell(look, a.st_ino == b.st_ino && a.st_dev == b.st_dev ? ODD_TWIN : ODD_DOUBLED,
+		    path[later], path[!later]);
 }
 
 static void
-look_at_entry(const struct look *look, const struct seen *seen)
+tell_odd(const struct look *look, enum scan_odd odd, int dir, const char *name)
 {
 	char path[PATH_SIZE];
-
-	seen_path(seen, path);
-	if (!S_ISREG(seen->st.st_mode))
-		tell(look, ODD_NO_MESSAGE, path, check_kind(seen->st.st_mode));
-	else if (seen->name[0] == '.')
-		tell(look, ODD_NO_MESSAGE, path, "its name begins with a dot");
-	else if (!seen->message)
-		tell(look, ODD_NAME, path, NULL);
-	else if (!is_readable(look, seen))
-		tell_unreadable(look, path, &seen->st);
-	else if (seen->st.st_uid != look->owner)
-		tell_number(look, ODD_OWNER, path, NULL, seen->st.st_uid);
-}
-
-/* Two names of one base: whether they are one file.  Both must still be there. */
-static bool
-look_at_pair(const struct look *look, const struct seen *a, const struct seen *b)
-{
-	bool twin = a->st.st_ino == b->st.st_ino && a->st.st_dev == b->st.st_dev;
-	char first[PATH_SIZE], second[PATH_SIZE];
 	struct stat st;
 
-	seen_path(a, first);
-	seen_path(b, second);
-	if (fstatat(look->folder->home.fd, first, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    fstatat(look->folder->home.fd, second, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		tell(look, twin ? ODD_TWIN : ODD_DOUBLED, second, first);
-	return twin;
+	put_path(dir, name, path);
+	if (odd == SCAN_ODD_TWIN) {
+		size_t file = scan_find(&look->scan, name, mdname_base(name));
+
+		if (file != SCAN_NONE)
+			tell_pair(look, &look->scan.file[file], dir, name);
+	} else if (fstatat(look->folder->home.fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		return; /* it is gone */
+	} else if (!S_ISREG(st.st_mode)) {
+		tell(look, ODD_NO_MESSAGE, path, kind_of(st.st_mode));
+	} else if (odd == SCAN_ODD_DOT) {
+		tell(look, ODD_NO_MESSAGE, path, "its name begins with a dot");
+	} else if (odd == SCAN_ODD_NAME) {
+		tell(look, ODD_NAME, path, NULL);
+	}
 }
 
 static void
-count_keywords(const struct look *look, const struct seen *seen, uint32_t letters)
-{
-	uint64_t keywords =
-	    keywords_of(look->folder->keywords, seen->name, mdname_base(seen->name), letters);
-
-	for (int i = 0; i < MAILDIR_KEYWORDS; i++)
-		look->facts->keyword[i].messages += keywords >> i & 1;
-}
-
-static void
-count_message(const struct look *look, const struct seen *seen)
+count_message(const struct look *look, int dir, const char *name, const struct stat *st)
 {
 	struct maildir_facts *facts = look->facts;
 	uint32_t flags, letters;
+	uint64_t keywords;
 
-	mdname_flags(seen->name, &flags, &letters);
+	mdname_flags(name, &flags, &letters);
+	keywords = keywords_of(look->folder->keywords, name, mdname_base(name), letters);
 	facts->messages++;
-	facts->fresh += seen->dir == ENTRY_NEW;
+	facts->without_uid++;
+	facts->fresh += dir == ENTRY_NEW;
 	facts->unseen += (flags & MAILDIR_SEEN) == 0;
-	facts->octets += (uint64_t)seen->st.st_size;
-	count_keywords(look, seen, letters);
+	facts->octets += (uint64_t)st->st_size;
+	for (int i = 0; i < MAILDIR_KEYWORDS; i++)
+		facts->keyword[i].messages += keywords >> i & 1;
 }
 
-static void
-look_at_all(const struct look *look)
+static bool
+is_readable(int dirfd, const char *name, const struct stat *st)
 {
-	const struct seen *before = NULL;
+	if (st->st_uid == geteuid())
+		return (st->st_mode & S_IRUSR) != 0;
+	return faccessat(dirfd, name, R_OK, AT_EACCESS) == 0;
+}
 
-	for (size_t i = 0; i < look->count; i++) {
-		const struct seen *seen = &look->seen[i];
-		size_t len = mdname_base(seen->name);
+/* Looks at a file that the scan has found.  false: it is not there any more; it is gone, or was renamed just now. */
+static bool
+look_at_message(const struct look *look, int dir, const char *name)
+{
+	int dirfd = look->folder->dir[dir];
+	char path[PATH_SIZE], mode[16];
+	struct stat st;
 
-		look_at_entry(look, seen);
-		if (!seen->message)
-			continue;
-		if (before == NULL || mdname_base(before->name) != len ||
-		    memcmp(before->name, seen->name, len) != 0 || !look_at_pair(look, before, seen))
-			count_message(look, seen);
-		before = seen;
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+		return false;
+	put_path(dir, name, path);
+	if (!is_readable(dirfd, name, &st)) {
+		snprintf(mode, sizeof(mode), "mode %04o", (unsigned)st.st_mode & 07777);
+		tell_number(look, ODD_UNREADABLE, path, mode, st.st_uid);
+	} else if (st.st_uid != look->owner) {
+		tell_number(look, ODD_OWNER, path, NULL, st.st_uid);
 	}
+	count_message(look, dir, name, &st);
+	return true;
+}
+
+static int
+look_at_messages(struct look *look)
+{
+	struct scan *scan = &look->scan;
+	int r = 0;
+
+	scan_init(scan, look->folder, keep_odd, look);
+	while (r == 0 && !scan->still && scan->passes < LOOK_PASSES) {
+		/* Each pass finds all pairs. */
+		scan->pairs = scan->unresolved = 0;
+		r = scan_pass(scan);
+	}
+	if (r == 0 && look->odd.failed) {
+		errno = ENOMEM;
+		r = -1;
+	}
+	if (r < 0)
+		return -1;
+	for (size_t i = 0; i < scan->count; i++)
+		if (look_at_message(look, scan->file[i].dir, scan->file[i].name))
+			scan->file[i].message = 0;
+	for (size_t i = 0; i < scan->pairs; i++) {
+		const struct scan_pair *pair = &scan->pair[i];
+
+		if (look_at_message(look, pair->dir, pair->name))
+			tell_pair(look, &scan->file[pair->file], pair->dir, pair->name);
+	}
+	for (size_t i = 0; i < look->odd.len; i += 3 + strlen(look->odd.data + i + 2))
+		tell_odd(look, (enum scan_odd)look->odd.data[i], look->odd.data[i + 1],
+		    look->odd.data + i + 2);
+	return 0;
 }
 
 /* Counted by number so far: those that are used, with their names. */
@@ -506,9 +387,11 @@ name_keywords(const struct look *look)
 /* --- dovecot-uidlist --- */
 
 static int
-load_uids(struct look *look, struct uidfile *uids, struct uid_record *record)
+load_uids(const struct look *look, struct uidfile *uids, struct uid_record *record)
 {
-	/* The record first: who writes both writes it last. */
+	int r;
+
+	/* The record first: a session that writes both writes it last. */
 	memset(record, 0, sizeof(*record));
 	if (look->folder->home.lock_fd >= 0)
 		(void)!uid_record_read(&look->folder->home, record);
@@ -518,30 +401,29 @@ load_uids(struct look *look, struct uidfile *uids, struct uid_record *record)
 		uidfile_close(uids);
 		errno = EACCES;
 	}
+	r = errno == ENOMEM ? -1 : 1;
 	tell(look, ODD_CLOSED, UIDLIST_NAME, strerror(errno));
-	return errno == ENOMEM ? -1 : 1;
+	return r;
 }
 
 static void
 match_lines(struct look *look, const struct uidlist *list)
 {
-	struct maildir_facts *facts = look->facts;
-
-	facts->without_uid = facts->messages;
 	for (size_t i = 0; i < list->count; i++) {
-		struct seen *seen = seen_find(look, list->line[i].base, list->line[i].base_len);
+		size_t found = scan_find(&look->scan, list->line[i].base, list->line[i].base_len);
+		struct scan_file *file = found != SCAN_NONE ? &look->scan.file[found] : NULL;
 
-		if (seen == NULL || seen->has_line) {
-			facts->without_file++;
+		if (file == NULL || file->message == SCAN_NONE) {
+			look->facts->without_file++;
 			continue;
 		}
-		seen->has_line = true;
-		facts->without_uid--;
+		file->message = SCAN_NONE;
+		look->facts->without_uid--;
 	}
 }
 
 static int
-look_uids(struct look *look)
+look_at_uids(struct look *look)
 {
 	struct uidfile uids = {.fd = -1};
 	struct uid_record record;
@@ -549,14 +431,14 @@ look_uids(struct look *look)
 	int r = load_uids(look, &uids, &record);
 
 	if (r == 0 && uids.list.state != UIDLIST_GOOD) {
-		/* Somebody may be writing it at this moment. */
+		/* Another process may be writing it at this moment. */
 		uidfile_close(&uids);
 		mdclock_sleep_ms(LOOK_AGAIN_MS);
 		r = load_uids(look, &uids, &record);
 	}
 	if (r != 0)
 		return r < 0 ? -1 : 0;
-	/* A folder that nobody has opened yet has lost nothing. */
+	/* A folder that no session has opened yet has lost nothing. */
 	(void)index_refresh(look->folder->index);
 	doubt = uids.list.state == UIDLIST_NONE && record.validity == 0
 		    ? NULL
@@ -587,7 +469,7 @@ size_of(const struct look *look, const char *name)
 }
 
 static enum maildir_index_state
-look_at_files(const struct look *look)
+look_at_index_files(const struct look *look)
 {
 	struct maildir_folder *folder = look->folder;
 	struct stat st;
@@ -596,13 +478,13 @@ look_at_files(const struct look *look)
 		return MAILDIR_INDEX_NONE;
 	if (!index_refresh(folder->index) || !index_verify(folder->index, &look->facts->with_texts))
 		return MAILDIR_INDEX_DAMAGED;
-	/* Without its log it tells of messages, but not that these are all. */
+	/* An index without its log has messages, but does not say that they are all. */
 	return index_is_private(folder->index) || times_look(folder) != 0 ? MAILDIR_INDEX_OLD
 									  : MAILDIR_INDEX_CURRENT;
 }
 
 static void
-look_index(const struct look *look)
+look_at_index(const struct look *look)
 {
 	struct maildir_facts *facts = look->facts;
 
@@ -610,9 +492,9 @@ look_index(const struct look *look)
 		struct file_stamp before, after;
 
 		(void)!file_stamp_at(look->folder->home.fd, SNAPSHOT_NAME, &before);
-		facts->index = look_at_files(look);
+		facts->index = look_at_index_files(look);
 		(void)!file_stamp_at(look->folder->home.fd, SNAPSHOT_NAME, &after);
-		/* Another has made a new one meanwhile. */
+		/* Another process has replaced it meanwhile. */
 		if (file_stamp_same(&before, &after))
 			break;
 		index_close(look->folder->index);
@@ -631,27 +513,21 @@ maildir_check_folder(struct maildir *md, const char *name, const struct maildir_
     struct maildir_facts *facts_r)
 {
 	struct look look;
-	int r = -1;
+	int r;
 
 	if (look_open(md, name, check, facts_r, &look) < 0)
 		return -1;
-	look_directories(&look);
-	look_files(&look);
-	if (check_lock_is_left(md, look.folder->home.fd, UIDLIST_LOCK_NAME, check->now))
-		tell(&look, ODD_LOCK, UIDLIST_LOCK_NAME, NULL);
-	look_temporary(&look);
-	look_tmp(&look);
+	look_at_parts(&look);
+	look_at_left(&look);
 	if (keywords_refresh(look.folder->keywords) < 0)
 		tell(&look, ODD_CLOSED, LETTERED_NAME, strerror(errno));
-	if (look_messages(&look) == 0) {
-		if (look.count > 0)
-			qsort(look.seen, look.count, sizeof(*look.seen), seen_compare);
-		look_at_all(&look);
+	r = look_at_messages(&look);
+	if (r == 0) {
 		name_keywords(&look);
-		r = look_uids(&look);
+		r = look_at_uids(&look);
 	}
 	if (r == 0)
-		look_index(&look);
+		look_at_index(&look);
 	look_close(&look);
 	return r;
 }
@@ -663,7 +539,7 @@ maildir_check_index(struct maildir *md, const char *name, struct maildir_facts *
 
 	if (look_open(md, name, NULL, facts_r, &look) < 0)
 		return -1;
-	look_index(&look);
+	look_at_index(&look);
 	look_close(&look);
 	return 0;
 }

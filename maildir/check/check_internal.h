@@ -1,19 +1,22 @@
 /*
- * check_internal.h: what check.c, check_tree.c and check_mend.c share.
+ * check_internal.h: what check.c does for check_tree.c.
  */
 #ifndef MAILDIR_CHECK_CHECK_INTERNAL_H
 #define MAILDIR_CHECK_CHECK_INTERNAL_H
 
-#include <stdbool.h>
-#include <time.h>
-
 struct maildir;
+struct maildir_check;
 
-/* Whether a lock file of Dovecot's is there that nobody can still mean. */
-bool check_lock_is_left(struct maildir *md, int dirfd, const char *name, time_t now);
-/* Whether a temporary file of ours is there and nobody can still be writing it. */
-bool check_is_left(int dirfd, const char *name, time_t now);
-/* "a directory", of a mode that stat(2) gave. */
-const char *check_kind(unsigned mode);
+/* A directory with files of our own beside the messages: a folder's, or the Maildir's. */
+struct check_place {
+	int fd;
+	const char *folder;	      /* its name, or NULL */
+	const char *lock;	      /* a lock file as Dovecot makes it */
+	const char *const *temporary; /* names of temporary files; ends with NULL */
+};
+
+/* Tells of a lock whose process is dead, and of temporary files that no process can still be writing. */
+void check_left(
+    const struct maildir_check *check, struct maildir *md, const struct check_place *place);
 
 #endif

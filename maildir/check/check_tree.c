@@ -176,7 +176,7 @@ int
 maildir_check_tree(struct maildir *md, const struct maildir_check *check)
 {
 	static const char *const temporary[] = {"sallyport.subscriptions", "sallyport.subs-stale",
-	    "sallyport.subs-lock", "sallyport.special-use.tmp", "sallyport.uidvalidity"};
+	    "sallyport.subs-lock", "sallyport.special-use.tmp", "sallyport.uidvalidity", NULL};
 	struct tree_look look = {.md = md, .check = check};
 	struct stat st;
 
@@ -189,11 +189,8 @@ maildir_check_tree(struct maildir *md, const struct maildir_check *check)
 
 		check->tell(check->ctx, &finding);
 	}
-	if (check_lock_is_left(md, md->fd, SUBSCRIPTIONS_LOCK_NAME, check->now))
-		tell(&look, ODD_LOCK, NULL, SUBSCRIPTIONS_LOCK_NAME, NULL);
-	for (size_t i = 0; i < sizeof(temporary) / sizeof(temporary[0]); i++)
-		if (check_is_left(md->fd, temporary[i], check->now))
-			tell(&look, ODD_TEMPORARY, NULL, temporary[i], NULL);
+	check_left(
+	    check, md, &(struct check_place){md->fd, NULL, SUBSCRIPTIONS_LOCK_NAME, temporary});
 	/* Where there is none, to ask for it would take over Courier's. */
 	if (fstatat(md->fd, "subscriptions", &st, AT_SYMLINK_NOFOLLOW) == 0)
 		(void)!maildir_subscriptions(md, look_at_subscription, &look);

@@ -177,10 +177,15 @@ quoted_octet(struct transfer_decoder *decoder, char c, char *out)
 	char *held = decoder->held;
 	size_t n = 0;
 
-	if (quoted_half(decoder) && number_hex(c) >= 0) {
-		decoder->held_len = 0;
-		out[0] = (char)(number_hex(held[1]) << 4 | number_hex(c));
-		return 1;
+	if (quoted_half(decoder)) {
+		const char digits[2] = {held[1], c};
+		int octet = number_hex_pair(digits);
+
+		if (octet >= 0) {
+			decoder->held_len = 0;
+			out[0] = (char)octet;
+			return 1;
+		}
 	}
 	if (c == '\n' && decoder->held_len > 0 && !quoted_half(decoder)) {
 		/* Blanks go, and with an "=" the line end too. */

@@ -23,7 +23,7 @@ enum maildir_odd {
 	/* Of a folder. */
 	ODD_MISSING,	  /* cur, new or tmp */
 	ODD_STRANGE,	  /* is not the directory or file that it should be; detail: what it is */
-	ODD_CLOSED,	  /* a directory or file of ours that cannot be looked at; detail: why */
+	ODD_CLOSED,	  /* a directory or file that cannot be looked at; detail: why */
 	ODD_OWNER,	  /* belongs to somebody else; number: whose uid */
 	ODD_LINKED,	  /* a file of ours that has other names too; number: how many it has */
 	ODD_MODE,	  /* its owner cannot use it, or everybody can write it; number: the mode */
@@ -39,8 +39,8 @@ enum maildir_odd {
 	ODD_OLD,       /* in tmp/, for longer than a delivery can take */
 	ODD_INDEX,     /* damaged, or of another version or machine */
 	/* Of the Maildir: folder is NULL. */
-	ODD_NO_FOLDER,	    /* a directory that may have messages and is no folder; detail: why */
-	ODD_LINK,	    /* a folder that is a symbolic link */
+	ODD_NO_FOLDER, /* a directory, at any depth, that may have messages and is no folder; detail: why */
+	ODD_LINK, /* a symbolic link, at any depth, that may be meant as a folder; detail: its target */
 	ODD_HIDDEN,	    /* a directory that means the name of another, which is detail */
 	ODD_SUBSCRIPTION,   /* of a folder that does not exist */
 	ODD_VALIDITY_NAMES, /* several files dovecot-uidvalidity.*; number: of them */
@@ -55,8 +55,9 @@ enum maildir_odd {
 struct maildir_finding {
 	enum maildir_odd odd;
 	bool mended; /* it was so, and is not any more */
-	const char *folder, *name,
-	    *detail; /* or NULL; names as they are on disk, with any octets */
+	/* Each may be NULL.  Names are as they are on disk, with any octets. */
+	const char *folder, *name, *detail;
+	const char *directory; /* of ODD_NO_FOLDER and ODD_LINK: where the mail would be shown */
 	uint64_t number;
 };
 

@@ -142,22 +142,22 @@ put_path(const struct checking *checking, const char *name)
 static void
 put_remedy(const struct checking *checking, const struct maildir_finding *finding)
 {
-	const char *name = finding->name;
+	const char *directory = finding->directory != NULL ? finding->directory : ".New-name";
 
 	if (finding->odd == ODD_LINK) {
 		(void)fprintf(checking->to, "    to see its mail, type as root: rm");
-		put_path(checking, name);
+		put_path(checking, finding->name);
 		(void)fprintf(checking->to, " && mkdir");
-		put_path(checking, name);
+		put_path(checking, directory);
+		/* Not the link's own target: its user chose that, and root would type it unread. */
 		(void)fprintf(checking->to, " && mount --bind TARGET");
-		put_path(checking, name);
 	} else if (finding->odd == ODD_HIDDEN || finding->odd == ODD_NO_FOLDER) {
 		(void)fprintf(checking->to, "    to see its mail, type: mv -nT");
-		put_path(checking, name);
-		put_path(checking, ".New-name");
+		put_path(checking, finding->name);
 	} else {
 		return;
 	}
+	put_path(checking, directory);
 	(void)putc('\n', checking->to);
 }
 

@@ -235,6 +235,48 @@ def test_mend32_a_line_feed_in_a_name(serve):
     assert b"number 2" in talk.last.untagged[0] and b"number 1" in talk.cmd("FETCH 1 BODY[]").untagged[0]
 
 
+def parts(anna, path, *names):
+    """Directories of a folder with a message in the first one."""
+    for name in names:
+        (path / name).mkdir(parents=True)
+    (path / names[0] / "1000.a:2,S").write_bytes(MESSAGE % 1)
+    subprocess.run(["chown", "-hR", f"{anna.uid}", anna.maildir], check=True)
+
+
+def test_the_whole_tree_is_walked_and_each_remedy_can_be_typed(serve):
+    """Archive/2025/cur three levels down, cur without new, and links at two levels; in the order that is printed."""
+    server = serve()
+    anna = server.accounts["anna"]
+    m = anna.maildir
+    parts(anna, m / "Archive" / "2025", "cur", "new", "tmp")
+    parts(anna, m / "Archive" / "2025" / "07 it's", "cur")
+    parts(anna, m / "Archive", "cur")
+    parts(anna, m / ".Sub" / "Deep" / "er" / "and" / "so" / "on", "new")
+    parts(anna, anna.home / "elsewhere", "cur", "new", "tmp")
+    for link in (m / "Link", m / "Archive" / "2024", m / ".Dot"):
+        link.symlink_to(anna.home / "elsewhere")
+    (m / "Other").symlink_to("/usr")
+    for link in m.rglob("*"):
+        if link.is_symlink():
+            os.lchown(link, anna.uid, -1)
+    before = everything(m)
+    done = maildir("check", m)
+    assert done.returncode == 1 and everything(m) == before
+    odd = re.findall(r"odd: (.*) has messages and is no folder", done.stdout)
+    assert len(odd) == 4 and odd.index("Archive/2025") < odd.index("Archive") and "Other" not in done.stdout, done.stdout
+    for path, directory in (("Link", ".Link"), ("Archive/2024", ".Archive.2024"), (".Dot", ".Dot")):
+        assert f"odd: {path} is a symbolic link, which is not followed ({anna.home}/elsewhere)\n" in done.stdout
+        there = f"$'{m}/{directory}'"
+        assert f"type as root: rm $'{m}/{path}' && mkdir {there} && mount --bind TARGET {there}\n" in done.stdout
+    typed = re.findall(r"to see its mail, type: (mv .*)", done.stdout)
+    assert len(typed) == 4
+    for command in typed:
+        subprocess.run(["bash", "-c", command], check=True)
+    talk = server.imap_talk()
+    for folder in ("Archive", "Archive/2025", "Archive/2025/07 it's", "Sub/Deep/er/and/so/on"):
+        assert talk.cmd(f'EXAMINE "{folder}"').find(rb"^\* 1 EXISTS"), (folder, talk.last)
+
+
 # --- index ---
 
 

@@ -17,7 +17,7 @@ enum { FOUND_MAX = 64, HOURS = 3600 };
 /* All that was told, as "odd name". */
 struct heard {
 	struct maildir_finding finding[FOUND_MAX];
-	char name[FOUND_MAX][300], detail[FOUND_MAX][300];
+	char name[FOUND_MAX][300], detail[FOUND_MAX][300], directory[FOUND_MAX][300];
 	size_t count;
 };
 
@@ -30,6 +30,8 @@ hear(void *ctx, const struct maildir_finding *finding)
 	snprintf(heard->name[heard->count], 300, "%s", finding->name != NULL ? finding->name : "");
 	snprintf(
 	    heard->detail[heard->count], 300, "%s", finding->detail != NULL ? finding->detail : "");
+	snprintf(heard->directory[heard->count], 300, "%s",
+	    finding->directory != NULL ? finding->directory : "");
 	heard->finding[heard->count++] = *finding;
 }
 
@@ -431,6 +433,120 @@ each_odd_thing(void **state)
 	}
 }
 
+/* --- the tree --- */
+
+/* Makes a directory with those above it. */
+static void
+make_path(struct fixture *f, const char *path)
+{
+	char part[PATH_MAX];
+
+	for (size_t i = 1; i <= strlen(path); i++) {
+		if (path[i] != '/' && path[i] != '\0')
+			continue;
+		snprintf(part, sizeof(part), "%.*s", (int)i, path);
+		assert_true(mkdirat(f->fd, part, 0700) == 0 || errno == EEXIST);
+	}
+}
+
+/* Whatever has mail and is not shown is told, and where it would be shown. */
+static void
+the_whole_tree(void **state)
+{
+	static const char *const directory[] = {"Archive/2025/cur", "Archive/2025/07/cur",
+	    "Archive/cur", "a/b/c/d/e/f/g/h/new", ".Sub/cur", ".Sub/.In/tmp", "Taken/cur",
+	    ".Taken/cur", "a..b/cur", "inbox/cur", "dotfiles/curious", "Archive/2025/cur/no/cur"};
+	static const struct {
+		const char *name, *directory;
+	} odd[] = {
+	    {"Archive/2025/07", ".Archive.2025.07"},
+	    {"Archive/2025", ".Archive.2025"},
+	    {"Archive", ".Archive"},
+	    {"a/b/c/d/e/f/g/h", ".a.b.c.d.e.f.g.h"},
+	    {".Sub/.In", ".Sub.In"},
+	    {"Taken", ""},
+	    {"a..b", ""},
+	    {"inbox", ""},
+	};
+	static const struct {
+		const char *name, *target, *directory;
+	} links[] = {
+	    {"Linked", ".Taken", ".Linked"},
+	    {".Dotted", "../nowhere", ".Dotted"},
+	    {"Archive/2025/there", "../../.Sub", ".Archive.2025.there"},
+	    {"a/self", ".", NULL},
+	    {"src", "dotfiles", NULL},
+	    {"a/broken", "nowhere", NULL},
+	    {"a/loop", "loop", NULL},
+	};
+	struct fixture *f = *state;
+	struct heard heard;
+	size_t expected = COUNT(odd), place[COUNT(odd)] = {0};
+
+	put_three(f);
+	for (size_t i = 0; i < COUNT(directory); i++)
+		make_path(f, directory[i]);
+	for (size_t i = 0; i < COUNT(links); i++) {
+		assert_int_equal(symlinkat(links[i].target, f->fd, links[i].name), 0);
+		expected += links[i].directory != NULL;
+	}
+	(void)look_at(f, &heard, 0);
+	assert_int_equal(heard.count, expected);
+	for (size_t i = 0; i < heard.count; i++) {
+		const char *proposed = NULL;
+
+		for (size_t j = 0; j < COUNT(odd); j++)
+			if (heard.finding[i].odd == ODD_NO_FOLDER &&
+			    strcmp(heard.name[i], odd[j].name) == 0) {
+				proposed = odd[j].directory;
+				place[j] = i;
+			}
+		for (size_t j = 0; j < COUNT(links); j++)
+			if (heard.finding[i].odd == ODD_LINK &&
+			    strcmp(heard.name[i], links[j].name) == 0) {
+				proposed = links[j].directory;
+				assert_string_equal(heard.detail[i], links[j].target);
+			}
+		assert_non_null(proposed);
+		assert_string_equal(heard.directory[i], proposed);
+	}
+	/* Those within others come first: the commands can be typed in that order. */
+	assert_true(place[0] < place[1] && place[1] < place[2]);
+}
+
+/* A walk ends, and says where. */
+static void
+the_depth_of_the_tree(void **state)
+{
+	struct fixture *f = *state;
+	char long_name[201] = "", command[300];
+	struct heard heard;
+	int at = dup(f->fd), below;
+
+	put_three(f);
+	memset(long_name, 'n', sizeof(long_name) - 1);
+	for (int deep = 0; deep < 2; deep++) {
+		const char *name = deep != 0 ? "d" : long_name;
+
+		for (int i = 0; i < 140; i++) {
+			assert_int_equal(mkdirat(at, name, 0700), 0);
+			below = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+			assert_true(below >= 0);
+			close(at);
+			at = below;
+		}
+		close(at);
+		(void)look_at(f, &heard, 0);
+		assert_int_equal(heard.count, 1);
+		assert_int_equal(heard.finding[0].odd, ODD_CLOSED);
+		assert_string_equal(heard.detail[0], "it lies too deep");
+		at = dup(f->fd);
+		snprintf(command, sizeof(command), "rm -r %s/%s", f->path, name);
+		assert_int_equal(system(command), 0);
+	}
+	close(at);
+}
+
 /* --- what depends on time --- */
 
 static void
@@ -604,6 +720,7 @@ a_damaged_index(void **state)
 	struct maildir_facts facts;
 	struct heard heard;
 	unsigned damaged = 0;
+	uint64_t before;
 
 	put_three(f);
 	for (size_t i = 0; i < COUNT(file); i++) {
@@ -621,7 +738,9 @@ a_damaged_index(void **state)
 			good[at] ^= 0x41;
 			put_bytes(f, file[i], good, (size_t)st.st_size);
 			good[at] ^= 0x41;
+			before = print_of(f, ".");
 			facts = look_at(f, &heard, 0);
+			assert_true(before == print_of(f, "."));
 			damaged += facts.index == MAILDIR_INDEX_DAMAGED;
 			assert_int_equal(facts.messages, 3);
 			assert_int_equal(heard.count, facts.index == MAILDIR_INDEX_DAMAGED);
@@ -666,6 +785,8 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(each_odd_thing),
+	    WITH(the_whole_tree),
+	    WITH(the_depth_of_the_tree),
 	    WITH(mend32_names_that_no_message_can_have),
 	    WITH(what_is_young_is_not_odd),
 	    WITH(the_facts),

@@ -60,6 +60,26 @@ number_hex(char digit)
 	return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
 }
 
+/*
+ * Reads the hexadecimal digits at the start of the octets into *number_r and gives how many they are.  0: there is
+ * none, or they are more than 16; *number_r is 0 then.
+ */
+static inline size_t
+number_read_hex(const char *octets, size_t len, uint64_t *number_r)
+{
+	uint64_t number = 0;
+	size_t digits = 0;
+
+	*number_r = 0;
+	for (; digits < len && number_hex(octets[digits]) >= 0; digits++) {
+		if (digits == 16)
+			return 0;
+		number = number << 4 | (uint64_t)number_hex(octets[digits]);
+	}
+	*number_r = number;
+	return digits;
+}
+
 /* The octet that two such digits are, or -1.  The second is not read where the first is none. */
 static inline int
 number_hex_pair(const char *digits)

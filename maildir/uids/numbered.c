@@ -11,13 +11,13 @@
  *
  * A line is a checksum (eight hex digits, of what follows the blank), a letter and two words.  "n" gives
  * a number its name, "m" a message its keywords: a hex number whose bit 0 is keyword 26; the base name
- * may hold blanks.  The last line of a number or a base name counts, and 0 means no keywords; so the file is
- * only appended to, under the folder's lock, until most of it counts no more: then it is replaced.  A line
- * without its checksum is passed over, and what an earlier line says of that message holds.  A process that dies
- * while it appends leaves a line without end; the next process begins with a line end.
+ * may hold blanks.  The last line of a number or a base name counts, and 0 means no keywords.  So the file is
+ * only appended to, under the folder's lock.  When most of its lines count no more it is replaced by a new file
+ * of the others.  A line without its checksum is passed over, and an earlier line of the same message counts
+ * then.  A process that dies while it appends leaves a line without an end; the next process begins with a line end.
  *
  * A session looks at the stamp of the file, and reads on from where it was if the octets before that place are still
- * the same file's.
+ * the same.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,7 +26,6 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "maildir/base/array.h"
 #include "maildir/base/dir.h"
@@ -35,6 +34,7 @@
 #include "maildir/base/hash.h"
 #include "maildir/base/name.h"
 #include "maildir/base/root.h"
+#include "maildir/base/span.h"
 #include "maildir/uids/keyword.h"
 #include "maildir/uids/numbered.h"
 
@@ -44,10 +44,8 @@
 /* Millions of messages with such keywords.  A larger file is not ours, and must not exhaust memory. */
 #define NUMBERED_SIZE_MAX (256 * 1024 * 1024)
 
-/* Lines that count no more: below this many the file is not replaced to be rid of them. */
+/* A file with fewer lines that count no more is not replaced to be rid of them. */
 #define WASTE_MIN 100
-
-enum { SUM_DIGITS = 8 };
 
 /* --- messages by base name --- */
 
@@ -66,169 +64,44 @@ is_base(const void *ctx, size_t place)
 	return message->base_len == key->len && memcmp(message->base, key->base, key->len) == 0;
 }
 
-static size_t
+static struct numbered_message *
 find_base(const struct numbered *k, const char *base, size_t len)
 {
 	const struct base_key key = {k, base, len};
+	size_t place = TABLE_NONE;
 
-	return mdtable_find(&k->table, hash32(0, base, len), is_base, &key);
+	if (k->count > 0)
+		place = mdtable_find(&k->table, hash32(0, base, len), is_base, &key);
+	return place != TABLE_NONE ? &k->message[place] : NULL;
 }
 
 uint64_t
 numbered_of(const struct numbered *k, const char *base, size_t len)
 {
-	size_t place = k->count > 0 ? find_base(k, base, len) : TABLE_NONE;
+	const struct numbered_message *message = find_base(k, base, len);
 
-	return place != TABLE_NONE ? k->message[place].keywords : 0;
+	return message != NULL ? message->keywords : 0;
 }
 
 static int
-set_keywords(struct numbered *k, const char *base, size_t len, uint64_t keywords)
+set_keywords(struct numbered *k, struct span base, uint64_t keywords)
 {
-	size_t place = find_base(k, base, len);
-	struct numbered_message *grown;
+	struct numbered_message *message = find_base(k, base.p, base.len);
 	const char *copy;
 
-	if (place != TABLE_NONE) {
-		k->message[place].keywords = keywords;
+	if (message != NULL) {
+		message->keywords = keywords;
 		return 0;
 	}
-	grown = array_grow(k->message, k->count, &k->room, sizeof(*k->message));
-	if (grown == NULL)
+	message = array_grow(k->message, k->count, &k->room, sizeof(*message));
+	if (message == NULL)
 		return -1;
-	k->message = grown;
-	copy = mdarena_add(&k->arena, base, len);
-	if (copy == NULL || mdtable_add(&k->table, hash32(0, base, len), k->count) < 0)
+	k->message = message;
+	copy = mdarena_add(&k->arena, base.p, base.len);
+	if (copy == NULL || mdtable_add(&k->table, hash32(0, base.p, base.len), k->count) < 0)
 		return -1;
-	k->message[k->count++] = (struct numbered_message){copy, len, keywords};
+	message[k->count++] = (struct numbered_message){copy, base.len, keywords};
 	return 0;
-}
-
-/* --- reading the text --- */
-
-/* What is left of a line. */
-struct line {
-	const char *p;
-	size_t len;
-};
-
-/* Takes a number of at most so many digits, and the blank after it. */
-static bool
-take_number(struct line *line, unsigned base, size_t digits, uint64_t *value_r)
-{
-	static const char known[] = "0123456789abcdef";
-	const char *digit;
-	size_t i = 0;
-
-	*value_r = 0;
-	for (; i < line->len && i < digits; i++) {
-		digit = memchr(known, line->p[i], base);
-		if (digit == NULL)
-			break;
-		*value_r = *value_r * base + (uint64_t)(digit - known);
-	}
-	if (i == 0 || i >= line->len || line->p[i] != ' ')
-		return false;
-	line->p += i + 1;
-	line->len -= i + 1;
-	return true;
-}
-
-/* "n 26 name" */
-static int
-take_name(struct numbered *k, struct line line)
-{
-	uint64_t number;
-	char *name;
-
-	if (!take_number(&line, 10, 2, &number) || number < NUMBERED_FIRST ||
-	    number >= MAILDIR_KEYWORDS || line.len > KEYWORD_MAX)
-		return 0;
-	name = strndup(line.p, line.len);
-	if (name == NULL)
-		return -1;
-	/* An attacker who knows checksums may have written the file. */
-	if (strlen(name) != line.len || !keyword_valid(name)) {
-		free(name);
-		return 0;
-	}
-	free(k->name[number - NUMBERED_FIRST]);
-	k->name[number - NUMBERED_FIRST] = name;
-	return 0;
-}
-
-/* Whether a file in cur/ can have it as the base of its name. */
-static bool
-base_usable(const char *base, size_t len)
-{
-	for (size_t i = 0; i < len; i++) {
-		if ((unsigned char)base[i] < 0x20 || base[i] == '/' || base[i] == ':')
-			return false;
-	}
-	return len > 0 && len <= NAME_MAX;
-}
-
-/* "m 5 base" */
-static int
-take_message(struct numbered *k, struct line line)
-{
-	uint64_t keywords;
-
-	if (!take_number(&line, 16, 16, &keywords) || keywords >> NUMBERED_COUNT != 0 ||
-	    !base_usable(line.p, line.len))
-		return 0;
-	return set_keywords(k, line.p, line.len, keywords << NUMBERED_FIRST);
-}
-
-static uint32_t
-line_sum(const char *text, size_t len)
-{
-	uint64_t sum = fnv64(FNV_START, text, len);
-
-	return (uint32_t)(sum ^ sum >> 32);
-}
-
-static int
-take_line(struct numbered *k, const char *text, size_t len)
-{
-	struct line line = {text, len};
-	uint64_t sum;
-	char kind;
-
-	if (!take_number(&line, 16, SUM_DIGITS, &sum) || line.len < 2 || line.p[1] != ' ' ||
-	    line_sum(line.p, line.len) != sum)
-		return 0;
-	kind = line.p[0];
-	line.p += 2;
-	line.len -= 2;
-	if (kind == 'n')
-		return take_name(k, line);
-	return kind == 'm' ? take_message(k, line) : 0;
-}
-
-ssize_t
-numbered_parse(struct numbered *k, const char *text, size_t size)
-{
-	const char *p = text, *end = text + size, *newline;
-
-	while (p < end && (newline = memchr(p, '\n', (size_t)(end - p))) != NULL) {
-		if (take_line(k, p, (size_t)(newline - p)) < 0)
-			return -1;
-		k->lines++;
-		p = newline + 1;
-	}
-	return p - text;
-}
-
-void
-numbered_clear(struct numbered *k)
-{
-	for (size_t i = 0; i < NUMBERED_COUNT; i++)
-		free(k->name[i]);
-	free(k->message);
-	mdtable_clear(&k->table);
-	mdarena_clear(&k->arena);
-	memset(k, 0, sizeof(*k));
 }
 
 int
@@ -255,39 +128,117 @@ numbered_free(const struct numbered *k)
 	return -1;
 }
 
-/* --- writing the text --- */
-
-/* A line of a letter, a word before and one after the blank. */
-static void
-put_line(struct mdtext *out, const char *before, const char *after, size_t after_len)
+void
+numbered_clear(struct numbered *k)
 {
-	char line[NAME_SIZE + 24];
-	int len = snprintf(line, sizeof(line), "%s %.*s", before, (int)after_len, after);
-
-	if (len < 0 || (size_t)len >= sizeof(line))
-		return;
-	mdtext_addf(out, "%08x ", line_sum(line, (size_t)len));
-	mdtext_add(out, line, (size_t)len);
-	mdtext_add(out, "\n", 1);
+	free(k->message);
+	mdtable_clear(&k->table);
+	mdarena_clear(&k->arena);
+	memset(k, 0, sizeof(*k));
 }
 
-static void
-put_name(struct mdtext *out, int number, const char *name)
-{
-	char before[8];
+/* --- reading the text --- */
 
-	snprintf(before, sizeof(before), "n %d", number);
-	put_line(out, before, name, strlen(name));
+/* "26 name".  A hostile file may have right checksums: check what it says all the same. */
+static int
+take_name(struct numbered *k, struct span line)
+{
+	char name[KEYWORD_MAX + 1], *copy;
+	const char *start = line.p;
+	uint64_t number;
+
+	if (!span_number(&line, MAILDIR_KEYWORDS - 1, &number) || number < NUMBERED_FIRST ||
+	    line.p - start != 2 || !span_char(&line, ' ') ||
+	    !span_string(line, name, sizeof(name)) || !keyword_valid(name))
+		return 0;
+	copy = mdarena_add(&k->arena, name, line.len);
+	if (copy == NULL)
+		return -1;
+	k->name[number - NUMBERED_FIRST] = copy;
+	return 0;
+}
+
+/* Whether a file in cur/ can have it as the base of its name. */
+static bool
+base_usable(struct span base)
+{
+	for (size_t i = 0; i < base.len; i++) {
+		if ((unsigned char)base.p[i] < 0x20 || base.p[i] == '/' || base.p[i] == ':')
+			return false;
+	}
+	return base.len > 0 && base.len <= NAME_MAX;
+}
+
+/* "5 base" */
+static int
+take_message(struct numbered *k, struct span line)
+{
+	uint64_t keywords;
+
+	if (!span_hex(&line, &keywords) || keywords >> NUMBERED_COUNT != 0 ||
+	    !span_char(&line, ' ') || !base_usable(line))
+		return 0;
+	return set_keywords(k, line, keywords << NUMBERED_FIRST);
+}
+
+static uint32_t
+line_sum(const char *text, size_t len)
+{
+	uint64_t sum = fnv64(FNV_START, text, len);
+
+	return (uint32_t)(sum ^ sum >> 32);
+}
+
+static int
+take_line(struct numbered *k, struct span line)
+{
+	uint64_t sum;
+	char kind;
+
+	if (!span_hex(&line, &sum) || !span_char(&line, ' ') || line.len < 2 || line.p[1] != ' ' ||
+	    line_sum(line.p, line.len) != sum)
+		return 0;
+	kind = line.p[0];
+	span_skip(&line, 2);
+	if (kind == 'n')
+		return take_name(k, line);
+	return kind == 'm' ? take_message(k, line) : 0;
+}
+
+ssize_t
+numbered_parse(struct numbered *k, const char *text, size_t size)
+{
+	struct span rest = {text, size}, line;
+
+	while (span_line(&rest, &line)) {
+		if (take_line(k, line) < 0)
+			return -1;
+		k->lines++;
+	}
+	return (ssize_t)(size - rest.len);
+}
+
+/* --- writing the text --- */
+
+/* A line that gives a number its name ('n'), or a message its keywords ('m'). */
+static void
+put_line(struct mdtext *out, char kind, uint64_t value, const char *name, size_t len)
+{
+	char line[NAME_SIZE + 24];
+	int n = snprintf(line, sizeof(line), kind == 'n' ? "n %llu %.*s" : "m %llx %.*s",
+	    (unsigned long long)value, (int)len, name);
+
+	if (n < 0 || (size_t)n >= sizeof(line))
+		return;
+	mdtext_addf(out, "%08x ", line_sum(line, (size_t)n));
+	mdtext_add(out, line, (size_t)n);
+	mdtext_add(out, "\n", 1);
 }
 
 static void
 put_message(struct mdtext *out, const struct numbered_message *message)
 {
-	char before[24];
-
-	snprintf(before, sizeof(before), "m %llx",
-	    (unsigned long long)(message->keywords >> NUMBERED_FIRST));
-	put_line(out, before, message->base, message->base_len);
+	put_line(out, 'm', message->keywords >> NUMBERED_FIRST, message->base, message->base_len);
 }
 
 void
@@ -295,9 +246,9 @@ numbered_put(const struct numbered *k, bool (*live)(void *ctx, const char *base,
     void *ctx, struct mdtext *out)
 {
 	mdtext_addf(out, HEAD);
-	for (int i = 0; i < NUMBERED_COUNT; i++) {
+	for (unsigned i = 0; i < NUMBERED_COUNT; i++) {
 		if (k->name[i] != NULL)
-			put_name(out, NUMBERED_FIRST + i, k->name[i]);
+			put_line(out, 'n', NUMBERED_FIRST + i, k->name[i], strlen(k->name[i]));
 	}
 	for (size_t i = 0; i < k->count; i++) {
 		const struct numbered_message *message = &k->message[i];
@@ -310,64 +261,49 @@ numbered_put(const struct numbered *k, bool (*live)(void *ctx, const char *base,
 
 /* --- reading the file --- */
 
-static size_t
-tail_size(off_t end)
-{
-	return end < NUMBERED_TAIL ? (size_t)end : NUMBERED_TAIL;
-}
-
-/* Whether the file goes on from what was read of it. */
-static bool
-goes_on(const struct numbered *k, int fd, const struct stat *st)
-{
-	size_t size = tail_size(k->end);
-	char tail[NUMBERED_TAIL];
-
-	return k->end > 0 && st->st_ino == k->stamp.ino && st->st_dev == k->stamp.dev &&
-	       st->st_size >= k->end &&
-	       file_pread_all(fd, tail, size, k->end - (off_t)size) == (ssize_t)size &&
-	       memcmp(tail, k->tail, size) == 0;
-}
-
-/* Takes in what follows k->end. */
+/*
+ * Takes in what follows the place up to which the file was read.  Returns 1, or 0 if the octets before that place are
+ * not the same any more.
+ */
 static int
 read_on(struct numbered *k, int fd, const struct stat *st)
 {
-	size_t size = (size_t)(st->st_size - k->end);
+	const size_t known = k->end < NUMBERED_TAIL ? (size_t)k->end : NUMBERED_TAIL;
+	const off_t from = k->end - (off_t)known;
+	const size_t size = (size_t)(st->st_size - from);
 	char *text = malloc(size + 1);
-	ssize_t n;
+	ssize_t n = text != NULL ? file_pread_all(fd, text, size, from) : -1, taken = -1;
 
-	if (text == NULL)
-		return -1;
-	n = file_pread_all(fd, text, size, k->end);
+	if (n >= 0 && ((size_t)n < known || memcmp(text, k->tail, known) != 0)) {
+		free(text);
+		return 0;
+	}
 	if (n >= 0)
-		n = numbered_parse(k, text, (size_t)n);
+		taken = numbered_parse(k, text + known, (size_t)n - known);
+	if (taken >= 0) {
+		const size_t end = known + (size_t)taken;
+		const size_t tail = end < NUMBERED_TAIL ? end : NUMBERED_TAIL;
+
+		memcpy(k->tail, text + end - tail, tail);
+		k->end += taken;
+		/* This stamp lacks what was appended while we read; so the next look finds it. */
+		file_stamp_of(st, &k->stamp);
+	}
 	free(text);
-	if (n < 0)
-		return -1;
-	k->end += n;
-	size = tail_size(k->end);
-	if (file_pread_all(fd, k->tail, size, k->end - (off_t)size) != (ssize_t)size)
-		return -1;
-	/* This stamp lacks what was appended while we read; so the next look finds it. */
-	file_stamp_of(st, &k->stamp);
-	return 0;
+	return taken >= 0 ? 1 : -1;
 }
 
-/* Reads all of the file, or changes nothing. */
+/* Reads all of the file, or changes nothing.  A file that is too large is treated as empty. */
 static int
 read_whole(struct numbered *k, int fd, const struct stat *st)
 {
 	struct numbered fresh = {0};
-	int saved;
 
+	file_stamp_of(st, &fresh.stamp);
 	if (st->st_size <= NUMBERED_SIZE_MAX && read_on(&fresh, fd, st) < 0) {
-		saved = errno;
 		numbered_clear(&fresh);
-		errno = saved;
 		return -1;
 	}
-	file_stamp_of(st, &fresh.stamp);
 	numbered_clear(k);
 	*k = fresh;
 	return 0;
@@ -378,7 +314,7 @@ numbered_refresh(struct mddir *dir, struct numbered *k)
 {
 	struct file_stamp now;
 	struct stat st;
-	int fd, r, saved;
+	int fd, r = 0;
 
 	if (file_stamp_at(dir->fd, NUMBERED_NAME, &now) < 0)
 		return -1;
@@ -386,101 +322,94 @@ numbered_refresh(struct mddir *dir, struct numbered *k)
 		return 0;
 	fd = file_open_regular(dir->fd, NUMBERED_NAME, &st);
 	if (fd < 0) {
-		saved = errno;
-		if (saved != ENOENT && saved != EINVAL && saved != EACCES && saved != EPERM)
+		const bool closed = errno == EACCES || errno == EPERM;
+
+		if (errno != ENOENT && errno != EINVAL && !closed)
 			return -1;
+		if (errno != ENOENT)
+			file_notice(dir->md, dir->fd, NUMBERED_NAME, errno);
 		numbered_clear(k);
 		k->stamp = now;
-		k->closed = saved == EACCES || saved == EPERM;
-		if (saved != ENOENT)
-			file_notice(dir->md, dir->fd, NUMBERED_NAME, saved);
+		k->closed = closed;
 		return 0;
 	}
-	r = goes_on(k, fd, &st) ? read_on(k, fd, &st) : -1;
-	if (r < 0)
+	if (k->end > 0 && st.st_ino == k->stamp.ino && st.st_dev == k->stamp.dev &&
+	    st.st_size >= k->end)
+		r = read_on(k, fd, &st);
+	if (r <= 0)
 		r = read_whole(k, fd, &st);
 	close_keeping_errno(fd);
-	return r;
+	return r < 0 ? -1 : 0;
 }
 
 /* --- writing the file --- */
 
-/* Puts a line end before the text where the file's last line has none, and the head into an empty file. */
+/* Replaces the file by what is known, of the messages that live says, and the lines. */
 static int
-put_before(int fd, off_t size, struct mdtext *out)
-{
-	char last = '\n';
-
-	if (size > 0 && file_pread_all(fd, &last, 1, size - 1) != 1)
-		return -1;
-	if (last != '\n')
-		mdtext_add(out, "\n", 1);
-	if (size == 0)
-		mdtext_addf(out, HEAD);
-	return 0;
-}
-
-static int
-append_to(struct mddir *dir, int fd, off_t size, const struct mdtext *text)
-{
-	struct mdtext all = {0};
-	int r = put_before(fd, size, &all);
-
-	mdtext_add(&all, text->data, text->len);
-	if (r == 0)
-		r = file_append(dir, NUMBERED_NAME, fd, size, &all);
-	if (r == 0 && size == 0)
-		r = fsync(dir->fd);
-	mdtext_clear(&all);
-	return r;
-}
-
-/* Writes nothing into a file that has another name too, or is no file: what is known, and more, becomes a new one. */
-static int
-replace_with(struct mddir *dir, const struct numbered *k, const struct mdtext *text)
+replace(struct mddir *dir, struct numbered *k,
+    bool (*live)(void *ctx, const char *base, size_t len), void *ctx, const struct mdtext *lines)
 {
 	struct mdtext all = {0};
 	int r;
 
-	numbered_put(k, NULL, NULL, &all);
-	mdtext_add(&all, text->data, text->len);
+	numbered_put(k, live, ctx, &all);
+	mdtext_add(&all, lines->data, lines->len);
 	r = file_replace(dir->md, dir->fd, NUMBERED_TMP, NUMBERED_NAME, &all);
+	mdtext_clear(&all);
+	return r < 0 ? -1 : numbered_refresh(dir, k);
+}
+
+/* After a line without an end a line end comes first. */
+static int
+append_to(struct mddir *dir, int fd, off_t size, const struct mdtext *lines)
+{
+	struct mdtext all = {0};
+	char last = '\n';
+	int r = -1;
+
+	if (file_pread_all(fd, &last, 1, size - 1) >= 0) {
+		if (last != '\n')
+			mdtext_add(&all, "\n", 1);
+		mdtext_add(&all, lines->data, lines->len);
+		r = file_append(dir, NUMBERED_NAME, fd, size, &all);
+	}
 	mdtext_clear(&all);
 	return r;
 }
 
+/*
+ * Writes nothing into a file that has another name too, or is no regular file: that and a missing or empty file are
+ * replaced.
+ */
 static int
-append(struct mddir *dir, struct numbered *k, const struct mdtext *text)
+append(struct mddir *dir, struct numbered *k, const struct mdtext *lines)
 {
 	struct stat st;
 	int fd, r;
 
-	if (text->failed || dir->unlocked != 0) {
-		errno = text->failed ? ENOMEM : dir->unlocked;
+	if (lines->failed || dir->unlocked != 0) {
+		errno = lines->failed ? ENOMEM : dir->unlocked;
 		return -1;
 	}
-	fd = file_open(dir->fd, NUMBERED_NAME, O_APPEND | O_CREAT, &st);
-	if (fd < 0 && errno != EINVAL)
+	fd = file_open(dir->fd, NUMBERED_NAME, O_APPEND, &st);
+	if (fd < 0 && errno != EINVAL && errno != ENOENT)
 		return -1;
-	if (fd < 0)
-		return replace_with(dir, k, text) < 0 ? -1 : numbered_refresh(dir, k);
-	r = append_to(dir, fd, st.st_size, text);
-	if (r < 0)
-		close_keeping_errno(fd);
-	else
-		r = close(fd);
+	r = fd >= 0 && st.st_size > 0 ? append_to(dir, fd, st.st_size, lines) : 1;
+	close_keeping_errno(fd);
+	if (r > 0)
+		return replace(dir, k, NULL, NULL, lines);
 	return r < 0 ? -1 : numbered_refresh(dir, k);
 }
 
 int
 numbered_name(struct mddir *dir, struct numbered *k, int number, const char *name)
 {
-	struct mdtext text = {0};
+	struct mdtext line = {0};
 	int r;
 
-	put_name(&text, number, name);
-	r = append(dir, k, &text);
-	mdtext_clear(&text);
+	put_line(&line, 'n', (uint64_t)number, name, strlen(name));
+	r = append(dir, k, &line);
+	mdtext_clear(&line);
 	return r;
 }
 
@@ -488,13 +417,13 @@ int
 numbered_store(
     struct mddir *dir, struct numbered *k, const struct numbered_message *message, size_t count)
 {
-	struct mdtext text = {0};
+	struct mdtext lines = {0};
 	int r;
 
 	for (size_t i = 0; i < count; i++)
-		put_message(&text, &message[i]);
-	r = count > 0 ? append(dir, k, &text) : 0;
-	mdtext_clear(&text);
+		put_message(&lines, &message[i]);
+	r = count > 0 ? append(dir, k, &lines) : 0;
+	mdtext_clear(&lines);
 	return r;
 }
 
@@ -502,14 +431,10 @@ int
 numbered_trim(struct mddir *dir, struct numbered *k, size_t messages,
     bool (*live)(void *ctx, const char *base, size_t len), void *ctx)
 {
+	const struct mdtext no_lines = {0};
 	size_t useful = k->count < messages ? k->count : messages;
-	struct mdtext text = {0};
-	int r;
 
 	if (dir->unlocked != 0 || k->lines <= (useful + NUMBERED_COUNT) * 2 + WASTE_MIN)
 		return 0;
-	numbered_put(k, live, ctx, &text);
-	r = file_replace(dir->md, dir->fd, NUMBERED_TMP, NUMBERED_NAME, &text);
-	mdtext_clear(&text);
-	return r < 0 ? -1 : numbered_refresh(dir, k);
+	return replace(dir, k, live, ctx, &no_lines);
 }

@@ -37,12 +37,12 @@ struct numbered_message {
 
 /* What the file says; all zero is an empty one. */
 struct numbered {
-	char *name[NUMBERED_COUNT]; /* of NUMBERED_FIRST + i, or NULL */
+	const char *name[NUMBERED_COUNT]; /* of NUMBERED_FIRST + i, or NULL */
 	struct numbered_message *message;
 	size_t count, room;
 	struct mdtable table; /* of message, by base name */
 	size_t lines;	      /* of the file, with those that count no more and damaged ones */
-	struct mdarena arena; /* holds the base names */
+	struct mdarena arena; /* holds the names of both kinds */
 	/* The file as far as it was read. */
 	struct file_stamp stamp;
 	off_t end;   /* of the last whole line */

@@ -27,7 +27,7 @@ usage(const char *problem, const char *detail)
 {
 	(void)fprintf(stderr, "sallyport maildir: %s%s%s\n\n%s", problem,
 	    detail != NULL ? ": " : "", detail != NULL ? detail : "", usage_text);
-	return EXIT_USAGE;
+	return CMD_USAGE;
 }
 
 /* The process ends here: bound to the Maildir as it is, it could not do what libraries do at exit. */
@@ -36,7 +36,7 @@ end(int status)
 {
 	if (fflush(stdout) == EOF && status == EXIT_SUCCESS) {
 		(void)print_failure("standard output", strerror(errno));
-		status = EXIT_USAGE;
+		status = CMD_USAGE;
 	}
 	_exit(status);
 }

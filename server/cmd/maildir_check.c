@@ -14,6 +14,7 @@
 
 #include "maildir/check/check.h"
 #include "maildir/maildir.h"
+#include "server/cmd/cmd.h"
 #include "server/cmd/maildir_check.h"
 #include "server/cmd/owner.h"
 #include "server/cmd/print.h"
@@ -330,7 +331,7 @@ check_all(struct checking *checking, const char *path)
 	else
 		printf(": %lu odd thing%s\n", checking->odd, print_plural(checking->odd));
 	if (checking->failed)
-		return EXIT_USAGE;
+		return CMD_USAGE;
 	return checking->odd == 0 ? EXIT_SUCCESS : EXIT_ODD;
 }
 
@@ -343,7 +344,7 @@ maildir_check_run(const char *path, bool repair)
 
 	checking.md = owner_open(path);
 	if (checking.md == NULL)
-		return EXIT_USAGE;
+		return CMD_USAGE;
 	print_name(stdout, path);
 	printf(": belongs to ");
 	put_owner(&checking, geteuid());

@@ -6,10 +6,8 @@
 
 #include <stdbool.h>
 
-enum {
-	EXIT_ODD = 1,
-	EXIT_USAGE = 2, /* a wrong command line, or a Maildir that cannot be looked at */
-};
+/* Exit status when something is odd; CMD_USAGE: the Maildir cannot be looked at. */
+enum { EXIT_ODD = 1 };
 
 /* Both print what they find or do, and return the process's exit status. */
 int maildir_check_run(const char *path, bool repair);

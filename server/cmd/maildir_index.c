@@ -14,6 +14,7 @@
 #include "maildir/maildir.h"
 #include "maildir/message/charset.h"
 #include "server/clock.h"
+#include "server/cmd/cmd.h"
 #include "server/cmd/maildir_check.h"
 #include "server/cmd/owner.h"
 #include "server/cmd/print.h"
@@ -167,7 +168,7 @@ maildir_index_run(const char *path)
 	charset_load(); /* what is not in memory cannot be read from within the Maildir */
 	indexing.md = owner_open(path);
 	if (indexing.md == NULL)
-		return EXIT_USAGE;
+		return CMD_USAGE;
 	maildir_on_notice(indexing.md, owner_notice, NULL);
 	catch_signals(on_signal);
 	if (maildir_folders(indexing.md, index_folder, &indexing) < 0) {

@@ -78,7 +78,6 @@ struct master {
 	int64_t stop_at;       /* SIGKILL for all */
 	int64_t users_look_at; /* at the users file */
 	uint64_t users_print;  /* of the file that was read last, see files.h; 0: none */
-	sigset_t mask;
 };
 
 /* --- events.c --- */

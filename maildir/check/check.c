@@ -114,7 +114,7 @@ look_open(struct maildir *md, const char *name, const struct maildir_check *chec
 	*look = (struct look){.folder = folder, .check = check, .facts = facts, .owner = st.st_uid};
 	folder->dir[ENTRY_CUR] = file_open_dir(folder->home.fd, "cur");
 	folder->dir[ENTRY_NEW] = file_open_dir(folder->home.fd, "new");
-	/* For the record that is in it; nobody is locked out. */
+	/* To read the record in it; the lock is not taken. */
 	folder->home.lock_fd = openat(
 	    folder->home.fd, LOCK_NAME, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	return 0;
@@ -363,7 +363,7 @@ look_at_messages(struct look *look)
 	return 0;
 }
 
-/* Counted by number so far: those that are used, with their names. */
+/* Keywords were counted by number.  Keeps those that are in use, with their names. */
 static void
 name_keywords(const struct look *look)
 {

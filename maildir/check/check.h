@@ -1,10 +1,8 @@
 /*
- * check.h: looks at a Maildir as it lies on the disk, says what is odd, and mends what can be mended
- * without loss.
+ * check.h: looks at a Maildir as it lies on the disk, reports what is odd, and mends what can be mended without loss.
  *
- * The looks change nothing, take no lock, and may run beside any session.  What they tell of a folder
- * that is being changed may be true a moment later only; they look twice before they call
- * something odd that a session could just be doing.
+ * A look changes nothing, takes no lock, and may run beside any session.  If a session changes a folder meanwhile, some of
+ * a report may be a moment old.  A look looks twice before it calls odd what a session could just be doing.
  *
  * Functions that return int give 0, or -1 with errno set.
  */
@@ -24,14 +22,14 @@ enum maildir_odd {
 	ODD_MISSING,	  /* cur, new or tmp */
 	ODD_STRANGE,	  /* is not the directory or file that it should be; detail: what it is */
 	ODD_CLOSED,	  /* a directory or file that cannot be looked at; detail: why */
-	ODD_OWNER,	  /* belongs to somebody else; number: whose uid */
+	ODD_OWNER,	  /* belongs to another user; number: the uid */
 	ODD_LINKED,	  /* a file of ours that has other names too; number: how many it has */
 	ODD_MODE,	  /* its owner cannot use it, or everybody can write it; number: the mode */
 	ODD_NO_MESSAGE,	  /* in cur/ or new/; detail: what it is */
 	ODD_NAME,	  /* a name that no message can have */
 	ODD_DOUBLED,	  /* another message has the same base name; detail: its path */
 	ODD_TWIN,	  /* the same file has a second name; detail: that */
-	ODD_UNREADABLE,	  /* a message; number: whose uid; detail: the mode */
+	ODD_UNREADABLE,	  /* a message; number: its owner's uid; detail: the mode */
 	ODD_UIDLIST_LOST, /* all messages get new UIDs with the next session; detail: why */
 	ODD_UIDLIST_TORN, /* lines of it cannot be read, and their messages get new UIDs; detail: why */
 	ODD_LOCK,	  /* a lock file of a process that is dead */
@@ -46,7 +44,7 @@ enum maildir_odd {
 	ODD_VALIDITY_NAMES, /* several files dovecot-uidvalidity.*; number: of them */
 	ODD_QUOTA,	    /* maildirsize, which is not kept up */
 	ODD_DELETED,	    /* a folder that was deleted, and not all of it is gone yet */
-	/* Not odd; told only when it was mended. */
+	/* Not odd; reported only when it was mended. */
 	ODD_NO_UID, /* number: of messages that had none */
 	ODD_NO_INDEX,
 	ODDITIES,
@@ -54,14 +52,14 @@ enum maildir_odd {
 
 struct maildir_finding {
 	enum maildir_odd odd;
-	bool mended; /* it was so, and is not any more */
+	bool mended; /* it was odd, and is not any more */
 	/* Each may be NULL.  Names are as they are on disk, with any octets. */
 	const char *folder, *name, *detail;
 	const char *directory; /* of ODD_NO_FOLDER and ODD_LINK: where the mail would be shown */
 	uint64_t number;
 };
 
-/* Who looks, and when: what is old is so at that time. */
+/* The caller of a look.  At the time now a file is old or not. */
 struct maildir_check {
 	time_t now;
 	void (*tell)(void *ctx, const struct maildir_finding *finding);
@@ -81,7 +79,7 @@ struct maildir_facts {
 	size_t messages, unseen;
 	size_t fresh; /* in new/ */
 	uint64_t octets;
-	uint32_t validity, next; /* 0: nobody has given UIDs yet */
+	uint32_t validity, next; /* 0: no UIDs were given yet */
 	size_t without_uid;	 /* messages that get one with the next session */
 	size_t without_file;	 /* lines of dovecot-uidlist, kept in case the message comes back */
 	enum maildir_index_state index;
@@ -100,15 +98,15 @@ int maildir_check_open(const char *path, const char *host, struct maildir **md_r
 
 /* Looks at what is not of one folder. */
 int maildir_check_tree(struct maildir *md, const struct maildir_check *check);
-/* Looks at one, which maildir_folders has named. */
+/* Looks at a folder that maildir_folders has named. */
 int maildir_check_folder(struct maildir *md, const char *name, const struct maildir_check *check,
     struct maildir_facts *facts_r);
-/* Of the facts those about the index alone; nothing is told. */
+/* Gives those of the facts that are about the index; reports nothing. */
 int maildir_check_index(struct maildir *md, const char *name, struct maildir_facts *facts_r);
 
 /*
- * Mends, and tells what was mended.  The tree comes first: folders may come into being.  No message is
- * removed, and no UIDVALIDITY changes but where ODD_UIDLIST_LOST says so.
+ * Mend, and report what was mended.  Mend the tree first, since that may make folders.  No message is removed, and a
+ * UIDVALIDITY changes only if ODD_UIDLIST_LOST was reported.
  */
 int maildir_mend_tree(struct maildir *md, const struct maildir_check *check);
 int maildir_mend_folder(struct maildir *md, const char *name, const struct maildir_check *check);

@@ -27,13 +27,13 @@ struct checking {
 	FILE *passwd; /* or NULL; open, as no file outside of the Maildir can be opened any more */
 	unsigned long odd;
 	bool foreign; /* something belongs to another user */
-	bool repair;  /* we are mending, and only tell of that */
-	bool failed;  /* it was said */
+	bool repair;  /* we are mending, and report nothing else */
+	bool failed;  /* a failure was printed */
 };
 
 static const struct {
 	const char *odd, *mended;
-} words[ODDITIES] = {
+} sentences[ODDITIES] = {
     [ODD_MISSING] = {"is missing", "made"},
     [ODD_STRANGE] = {"is not what it should be", NULL},
     [ODD_CLOSED] = {"cannot be looked at", NULL},
@@ -113,7 +113,7 @@ put_number(const struct checking *checking, const struct maildir_finding *findin
 static void
 tell_mended(FILE *to, const struct maildir_finding *finding)
 {
-	(void)fprintf(to, "  mended: %s ", words[finding->odd].mended);
+	(void)fprintf(to, "  mended: %s ", sentences[finding->odd].mended);
 	if (finding->odd == ODD_UIDLIST_LOST)
 		(void)fprintf(to, "%" PRIu64, finding->number);
 	else if (finding->name != NULL)
@@ -177,7 +177,7 @@ tell(void *ctx, const struct maildir_finding *finding)
 	checking->odd++;
 	(void)fprintf(to, "  odd: ");
 	print_name(to, finding->name);
-	(void)fprintf(to, " %s", words[finding->odd].odd);
+	(void)fprintf(to, " %s", sentences[finding->odd].odd);
 	put_number(checking, finding);
 	checking->foreign = checking->foreign || finding->odd == ODD_OWNER ||
 			    (finding->odd == ODD_UNREADABLE && finding->number != geteuid());

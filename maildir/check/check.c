@@ -38,7 +38,7 @@ enum {
 struct look {
 	struct maildir_folder *folder;	   /* never synced */
 	const struct maildir_check *check; /* NULL: nothing is told */
-	struct maildir_facts *facts;
+	struct maildir_report *report;
 	uid_t owner;
 	/* A file's message is SCAN_NONE, or 0 if it is there and no line of dovecot-uidlist was found for it so far. */
 	struct scan scan;
@@ -103,15 +103,16 @@ look_close(struct look *look)
 /* Opens only what is there: folder_open_dirs makes directories. */
 static int
 look_open(struct maildir *md, const char *name, const struct maildir_check *check,
-    struct maildir_facts *facts, struct look *look)
+    struct maildir_report *report, struct look *look)
 {
 	struct maildir_folder *folder;
 	struct stat st;
 
-	memset(facts, 0, sizeof(*facts));
+	memset(report, 0, sizeof(*report));
 	if (fstat(md->fd, &st) < 0 || maildir_folder_open(md, name, &folder) < 0)
 		return -1;
-	*look = (struct look){.folder = folder, .check = check, .facts = facts, .owner = st.st_uid};
+	*look =
+	    (struct look){.folder = folder, .check = check, .report = report, .owner = st.st_uid};
 	folder->dir[ENTRY_CUR] = file_open_dir(folder->home.fd, "cur");
 	folder->dir[ENTRY_NEW] = file_open_dir(folder->home.fd, "new");
 	/* To read the record in it; the lock is not taken. */
@@ -286,19 +287,19 @@ tell_odd(const struct look *look, enum scan_odd odd, int dir, const char *name)
 static void
 count_message(const struct look *look, int dir, const char *name, const struct stat *st)
 {
-	struct maildir_facts *facts = look->facts;
+	struct maildir_report *report = look->report;
 	uint32_t flags, letters;
 	uint64_t keywords;
 
 	mdname_flags(name, &flags, &letters);
 	keywords = keywords_of(look->folder->keywords, name, mdname_base(name), letters);
-	facts->messages++;
-	facts->without_uid++;
-	facts->fresh += dir == ENTRY_NEW;
-	facts->unseen += (flags & MAILDIR_SEEN) == 0;
-	facts->octets += (uint64_t)st->st_size;
+	report->messages++;
+	report->without_uid++;
+	report->fresh += dir == ENTRY_NEW;
+	report->unseen += (flags & MAILDIR_SEEN) == 0;
+	report->octets += (uint64_t)st->st_size;
 	for (int i = 0; i < MAILDIR_KEYWORDS; i++)
-		facts->keyword[i].messages += keywords >> i & 1;
+		report->keyword[i].messages += keywords >> i & 1;
 }
 
 static bool
@@ -368,19 +369,19 @@ static void
 name_keywords(const struct look *look)
 {
 	const char *names[MAILDIR_KEYWORDS];
-	struct maildir_facts *facts = look->facts;
+	struct maildir_report *report = look->report;
 
 	maildir_keyword_names(look->folder, names);
 	for (int i = 0; i < MAILDIR_KEYWORDS; i++) {
-		struct maildir_keyword *to = &facts->keyword[facts->keywords];
-		size_t messages = facts->keyword[i].messages;
+		struct maildir_keyword *to = &report->keyword[report->keywords];
+		size_t messages = report->keyword[i].messages;
 
 		if (messages == 0)
 			continue;
 		to->number = i;
 		to->messages = messages;
 		snprintf(to->name, sizeof(to->name), "%s", names[i] != NULL ? names[i] : "");
-		facts->keywords++;
+		report->keywords++;
 	}
 }
 
@@ -414,11 +415,11 @@ match_lines(struct look *look, const struct uidlist *list)
 		struct scan_file *file = found != SCAN_NONE ? &look->scan.file[found] : NULL;
 
 		if (file == NULL || file->message == SCAN_NONE) {
-			look->facts->without_file++;
+			look->report->without_file++;
 			continue;
 		}
 		file->message = SCAN_NONE;
-		look->facts->without_uid--;
+		look->report->without_uid--;
 	}
 }
 
@@ -448,8 +449,8 @@ look_at_uids(struct look *look)
 	else if (uids.list.state == UIDLIST_TORN)
 		tell(look, ODD_UIDLIST_TORN, UIDLIST_NAME, uids.list.what);
 	if (uids.list.state != UIDLIST_NONE) {
-		look->facts->validity = uids.list.validity;
-		look->facts->next = uids.list.next;
+		look->report->validity = uids.list.validity;
+		look->report->next = uids.list.next;
 	}
 	match_lines(look, &uids.list);
 	uidfile_close(&uids);
@@ -476,7 +477,8 @@ look_at_index_files(const struct look *look)
 
 	if (fstatat(folder->home.fd, SNAPSHOT_NAME, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return MAILDIR_INDEX_NONE;
-	if (!index_refresh(folder->index) || !index_verify(folder->index, &look->facts->with_texts))
+	if (!index_refresh(folder->index) ||
+	    !index_verify(folder->index, &look->report->with_texts))
 		return MAILDIR_INDEX_DAMAGED;
 	/* An index without its log has messages, but does not say that they are all. */
 	return index_is_private(folder->index) || times_look(folder) != 0 ? MAILDIR_INDEX_OLD
@@ -486,23 +488,23 @@ look_at_index_files(const struct look *look)
 static void
 look_at_index(const struct look *look)
 {
-	struct maildir_facts *facts = look->facts;
+	struct maildir_report *report = look->report;
 
 	for (int pass = 0; pass < LOOK_PASSES; pass++) {
 		struct file_stamp before, after;
 
 		(void)!file_stamp_at(look->folder->home.fd, SNAPSHOT_NAME, &before);
-		facts->index = look_at_index_files(look);
+		report->index = look_at_index_files(look);
 		(void)!file_stamp_at(look->folder->home.fd, SNAPSHOT_NAME, &after);
 		/* Another process has replaced it meanwhile. */
 		if (file_stamp_same(&before, &after))
 			break;
 		index_close(look->folder->index);
 	}
-	facts->snapshot = size_of(look, SNAPSHOT_NAME);
-	facts->log = size_of(look, LOG_NAME);
-	facts->texts = size_of(look, SUMMARIES_NAME);
-	if (facts->index == MAILDIR_INDEX_DAMAGED)
+	report->snapshot = size_of(look, SNAPSHOT_NAME);
+	report->log = size_of(look, LOG_NAME);
+	report->texts = size_of(look, SUMMARIES_NAME);
+	if (report->index == MAILDIR_INDEX_DAMAGED)
 		tell(look, ODD_INDEX, SNAPSHOT_NAME, NULL);
 }
 
@@ -510,12 +512,12 @@ look_at_index(const struct look *look)
 
 int
 maildir_check_folder(struct maildir *md, const char *name, const struct maildir_check *check,
-    struct maildir_facts *facts_r)
+    struct maildir_report *report_r)
 {
 	struct look look;
 	int r;
 
-	if (look_open(md, name, check, facts_r, &look) < 0)
+	if (look_open(md, name, check, report_r, &look) < 0)
 		return -1;
 	look_at_parts(&look);
 	look_at_left(&look);
@@ -533,11 +535,11 @@ maildir_check_folder(struct maildir *md, const char *name, const struct maildir_
 }
 
 int
-maildir_check_index(struct maildir *md, const char *name, struct maildir_facts *facts_r)
+maildir_check_index(struct maildir *md, const char *name, struct maildir_report *report_r)
 {
 	struct look look;
 
-	if (look_open(md, name, NULL, facts_r, &look) < 0)
+	if (look_open(md, name, NULL, report_r, &look) < 0)
 		return -1;
 	look_at_index(&look);
 	look_close(&look);

@@ -75,7 +75,8 @@ enum maildir_index_state {
 
 enum { MAILDIR_KEYWORD_SHOWN = 200 }; /* octets of a keyword's name */
 
-struct maildir_facts {
+/* What a look finds in a folder. */
+struct maildir_report {
 	size_t messages, unseen;
 	size_t fresh; /* in new/ */
 	uint64_t octets;
@@ -100,9 +101,9 @@ int maildir_check_open(const char *path, const char *host, struct maildir **md_r
 int maildir_check_tree(struct maildir *md, const struct maildir_check *check);
 /* Looks at a folder that maildir_folders has named. */
 int maildir_check_folder(struct maildir *md, const char *name, const struct maildir_check *check,
-    struct maildir_facts *facts_r);
-/* Gives those of the facts that are about the index; reports nothing. */
-int maildir_check_index(struct maildir *md, const char *name, struct maildir_facts *facts_r);
+    struct maildir_report *report_r);
+/* Gives those numbers that are about the index; reports nothing. */
+int maildir_check_index(struct maildir *md, const char *name, struct maildir_report *report_r);
 
 /*
  * Mend, and report what was mended.  Mend the tree first, since that may make folders.  No message is removed, and a

@@ -155,8 +155,8 @@ remove_index(const struct mending *mending)
 
 /* Compares the folder before the sync with the folder after. */
 static void
-tell_synced(const struct mending *mending, const struct maildir_facts *before,
-    const struct maildir_facts *after)
+tell_synced(const struct mending *mending, const struct maildir_report *before,
+    const struct maildir_report *after)
 {
 	const uint64_t *found = mending->for_sync;
 
@@ -185,19 +185,19 @@ ignore(void *ctx, const struct maildir_finding *finding)
 
 /* Under the folder's lock. */
 static int
-mend_locked(struct mending *mending, struct maildir_facts facts[2])
+mend_locked(struct mending *mending, struct maildir_report report[2])
 {
 	const struct maildir_check look = {mending->check->now, mend, mending};
 	const struct maildir_check again = {mending->check->now, ignore, NULL};
 
-	if (maildir_check_folder(mending->md, mending->name, &look, &facts[0]) < 0)
+	if (maildir_check_folder(mending->md, mending->name, &look, &report[0]) < 0)
 		return -1;
 	if (mending->for_sync[ODD_INDEX] > 0)
 		remove_index(mending);
 	if (sync_all(mending->folder) < 0 ||
-	    maildir_check_folder(mending->md, mending->name, &again, &facts[1]) < 0)
+	    maildir_check_folder(mending->md, mending->name, &again, &report[1]) < 0)
 		return -1;
-	tell_synced(mending, &facts[0], &facts[1]);
+	tell_synced(mending, &report[0], &report[1]);
 	return 0;
 }
 
@@ -205,19 +205,19 @@ int
 maildir_mend_folder(struct maildir *md, const char *name, const struct maildir_check *check)
 {
 	struct mending mending = {.md = md, .check = check, .name = name};
-	struct maildir_facts *facts;
+	struct maildir_report *report;
 	int r = -1, saved;
 
 	if (make_parts(md, name, check) < 0 || maildir_folder_open(md, name, &mending.folder) < 0)
 		return -1;
 	mending.fd = mending.folder->home.fd;
-	facts = calloc(2, sizeof(*facts));
-	if (facts != NULL && mdlock_folder(&mending.folder->home) == 0) {
-		r = mend_locked(&mending, facts);
+	report = calloc(2, sizeof(*report));
+	if (report != NULL && mdlock_folder(&mending.folder->home) == 0) {
+		r = mend_locked(&mending, report);
 		mdlock_unfolder(&mending.folder->home);
 	}
 	saved = errno;
-	free(facts);
+	free(report);
 	maildir_folder_close(&mending.folder);
 	errno = saved;
 	return r;

@@ -191,7 +191,7 @@ tell(void *ctx, const struct maildir_finding *finding)
 }
 
 static void
-put_index(FILE *to, const struct maildir_facts *facts)
+put_index(FILE *to, const struct maildir_report *report)
 {
 	static const char *const state[] = {
 	    [MAILDIR_INDEX_NONE] = "none; it is made with the next session",
@@ -200,25 +200,25 @@ put_index(FILE *to, const struct maildir_facts *facts)
 	    [MAILDIR_INDEX_DAMAGED] = "damaged",
 	};
 
-	(void)fprintf(to, "  index: %s", state[facts->index]);
-	if (facts->index != MAILDIR_INDEX_NONE) {
+	(void)fprintf(to, "  index: %s", state[report->index]);
+	if (report->index != MAILDIR_INDEX_NONE) {
 		(void)fprintf(to, "; snapshot ");
-		print_octets(to, facts->snapshot);
+		print_octets(to, report->snapshot);
 		(void)fprintf(to, ", log ");
-		print_octets(to, facts->log);
+		print_octets(to, report->log);
 		(void)fprintf(to, ", texts ");
-		print_octets(to, facts->texts);
+		print_octets(to, report->texts);
 		(void)fprintf(
-		    to, " of %zu message%s", facts->with_texts, print_plural(facts->with_texts));
+		    to, " of %zu message%s", report->with_texts, print_plural(report->with_texts));
 	}
 	(void)putc('\n', to);
 }
 
 static void
-put_keywords(FILE *to, const struct maildir_facts *facts)
+put_keywords(FILE *to, const struct maildir_report *report)
 {
-	for (size_t i = 0; i < facts->keywords; i++) {
-		const struct maildir_keyword *keyword = &facts->keyword[i];
+	for (size_t i = 0; i < report->keywords; i++) {
+		const struct maildir_keyword *keyword = &report->keyword[i];
 
 		(void)fprintf(to, i == 0 ? "  keywords: " : ", ");
 		if (keyword->name[0] != '\0')
@@ -227,37 +227,37 @@ put_keywords(FILE *to, const struct maildir_facts *facts)
 			(void)fprintf(to, "number %d without a name", keyword->number);
 		(void)fprintf(to, " (%zu)", keyword->messages);
 	}
-	if (facts->keywords > 0)
+	if (report->keywords > 0)
 		(void)putc('\n', to);
 }
 
 static void
-put_facts(FILE *to, const char *name, const struct maildir_facts *facts)
+put_report(FILE *to, const char *name, const struct maildir_report *report)
 {
 	print_name(to, name);
-	(void)fprintf(to, ": %zu message%s, %zu unseen, %zu in new, ", facts->messages,
-	    print_plural(facts->messages), facts->unseen, facts->fresh);
-	print_octets(to, facts->octets);
+	(void)fprintf(to, ": %zu message%s, %zu unseen, %zu in new, ", report->messages,
+	    print_plural(report->messages), report->unseen, report->fresh);
+	print_octets(to, report->octets);
 	(void)putc('\n', to);
-	if (facts->validity == 0)
+	if (report->validity == 0)
 		(void)fprintf(to, "  UIDs: none were given yet\n");
 	else
 		(void)fprintf(to,
 		    "  UIDs: UIDVALIDITY %" PRIu32 ", UIDNEXT %" PRIu32
 		    "; %zu message%s without a UID yet, %zu line%s kept of messages that are "
 		    "gone\n",
-		    facts->validity, facts->next, facts->without_uid,
-		    print_plural(facts->without_uid), facts->without_file,
-		    print_plural(facts->without_file));
-	put_keywords(to, facts);
-	put_index(to, facts);
+		    report->validity, report->next, report->without_uid,
+		    print_plural(report->without_uid), report->without_file,
+		    print_plural(report->without_file));
+	put_keywords(to, report);
+	put_index(to, report);
 }
 
-/* Oddities are told while the folder is checked; they are kept and printed after its facts. */
+/* Oddities are told while the folder is checked; they are kept and printed after its numbers. */
 static bool
 check_folder(void *ctx, const char *name)
 {
-	static struct maildir_facts facts;
+	static struct maildir_report report;
 	struct checking *checking = ctx;
 	char *text = NULL;
 	size_t size = 0;
@@ -268,11 +268,11 @@ check_folder(void *ctx, const char *name)
 		checking->failed = true;
 		return false;
 	}
-	r = maildir_check_folder(checking->md, name, &checking->check, &facts);
+	r = maildir_check_folder(checking->md, name, &checking->check, &report);
 	(void)fclose(checking->to);
 	checking->to = stdout;
 	if (r == 0) {
-		put_facts(stdout, name, &facts);
+		put_report(stdout, name, &report);
 		(void)fwrite(text, 1, size, stdout);
 	} else {
 		checking->failed = true;

@@ -113,13 +113,13 @@ learn_folder(const struct indexing *indexing, struct maildir_folder *folder, con
 static void
 put_done(struct indexing *indexing, const char *name, size_t before, size_t all)
 {
-	static struct maildir_facts facts;
+	static struct maildir_report report;
 	size_t learned = 0;
 
-	if (maildir_check_index(indexing->md, name, &facts) < 0)
-		memset(&facts, 0, sizeof(facts));
-	if (facts.with_texts > before)
-		learned = facts.with_texts - before;
+	if (maildir_check_index(indexing->md, name, &report) < 0)
+		memset(&report, 0, sizeof(report));
+	if (report.with_texts > before)
+		learned = report.with_texts - before;
 	indexing->folders++;
 	indexing->messages += all;
 	indexing->learned += learned;
@@ -127,10 +127,10 @@ put_done(struct indexing *indexing, const char *name, size_t before, size_t all)
 		printf("\r\033[K");
 	print_name(stdout, name);
 	printf(": %zu message%s, %zu read, index ", all, print_plural(all), learned);
-	print_octets(stdout, facts.snapshot + facts.log + facts.texts);
+	print_octets(stdout, report.snapshot + report.log + report.texts);
 	/* Unreadable, or the disk is full; or we were interrupted. */
-	if (all > facts.with_texts)
-		printf(", %zu left to be read", all - facts.with_texts);
+	if (all > report.with_texts)
+		printf(", %zu left to be read", all - report.with_texts);
 	(void)putchar('\n');
 	(void)fflush(stdout);
 }
@@ -138,14 +138,14 @@ put_done(struct indexing *indexing, const char *name, size_t before, size_t all)
 static bool
 index_folder(void *ctx, const char *name)
 {
-	static struct maildir_facts facts;
+	static struct maildir_report report;
 	struct indexing *indexing = ctx;
 	struct maildir_folder *folder;
 	size_t before = 0;
 	int r = -1;
 
-	if (maildir_check_index(indexing->md, name, &facts) == 0)
-		before = facts.with_texts;
+	if (maildir_check_index(indexing->md, name, &report) == 0)
+		before = report.with_texts;
 	if (maildir_folder_open(indexing->md, name, &folder) == 0) {
 		r = learn_folder(indexing, folder, name);
 		if (r == 0)

@@ -45,16 +45,16 @@ was_told(const struct heard *heard, enum maildir_odd odd, bool mended, const cha
 	return false;
 }
 
-static struct maildir_facts
+static struct maildir_report
 look_at(struct fixture *f, struct heard *heard, time_t later)
 {
 	const struct maildir_check check = {time(NULL) + later, hear, heard};
-	struct maildir_facts facts;
+	struct maildir_report report;
 
 	memset(heard, 0, sizeof(*heard));
-	assert_int_equal(maildir_check_folder(f->md, "INBOX", &check, &facts), 0);
+	assert_int_equal(maildir_check_folder(f->md, "INBOX", &check, &report), 0);
 	assert_int_equal(maildir_check_tree(f->md, &check), 0);
-	return facts;
+	return report;
 }
 
 static void
@@ -406,7 +406,7 @@ each_odd_thing(void **state)
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		const struct odd_case *c = &cases[i];
-		struct maildir_facts facts;
+		struct maildir_report report;
 		struct fixture *f;
 
 		assert_int_equal(fixture_setup(state), 0);
@@ -416,18 +416,18 @@ each_odd_thing(void **state)
 		assert_int_equal(heard.count, 0);
 		maildir_folder_close(&f->inbox);
 		c->make(f);
-		facts = look_at(f, &heard, 0);
+		report = look_at(f, &heard, 0);
 		if (heard.count != 1 || !was_told(&heard, c->odd, false, c->name))
 			fail_msg("case %zu: %zu told, first %d %s", i, heard.count,
 			    (int)heard.finding[0].odd, heard.name[0]);
-		assert_in_range(facts.messages, 3, 4);
+		assert_in_range(report.messages, 3, 4);
 		mend(f, &heard, 0);
 		if (was_told(&heard, c->odd, true, NULL) != (c->after == MENDED))
 			fail_msg("case %zu: mended or not", i);
-		facts = look_at(f, &heard, 0);
+		report = look_at(f, &heard, 0);
 		assert_int_equal(was_told(&heard, c->odd, false, NULL), c->after == STAYS);
 		assert_int_equal(heard.count, c->after == STAYS);
-		assert_in_range(facts.messages, 3, 4);
+		assert_in_range(report.messages, 3, 4);
 		assert_int_equal(maildir_folder_open(f->md, "INBOX", &f->inbox), 0);
 		assert_int_equal(fixture_teardown(state), 0);
 	}
@@ -593,34 +593,34 @@ what_is_young_is_not_odd(void **state)
 /* --- what a look tells --- */
 
 static void
-the_facts(void **state)
+the_report(void **state)
 {
 	struct fixture *f = *state;
-	struct maildir_facts facts;
+	struct maildir_report report;
 	struct heard heard;
 
-	facts = look_at(f, &heard, 0);
-	assert_int_equal(facts.index, MAILDIR_INDEX_NONE);
-	assert_int_equal(facts.validity, 0);
+	report = look_at(f, &heard, 0);
+	assert_int_equal(report.index, MAILDIR_INDEX_NONE);
+	assert_int_equal(report.validity, 0);
 	put_three(f);
 	assert_int_equal(maildir_keyword_make(f->inbox, "Work"), 0);
 	assert_int_equal(change_flags(f->inbox, 1, 0, 0, 1, 0), 0);
 	assert_int_equal(change_flags(f->inbox, 2, 0, 0, 1, 0), 0);
 	assert_int_equal(unlinkat(f->fd, "cur/1002.M3P1.host:2,", 0), 0);
 	put(f, "new/1003.M4P1.host", "Subject: four\n\n");
-	facts = look_at(f, &heard, 0);
+	report = look_at(f, &heard, 0);
 	assert_int_equal(heard.count, 0);
-	assert_int_equal(facts.messages, 3);
-	assert_int_equal(facts.unseen, 2);
-	assert_int_equal(facts.fresh, 1);
-	assert_int_equal(facts.without_uid, 1);
-	assert_int_equal(facts.without_file, 1);
-	assert_int_equal(facts.validity, maildir_uidvalidity(f->inbox));
-	assert_int_equal(facts.next, 4);
-	assert_int_equal(facts.index, MAILDIR_INDEX_OLD);
-	assert_int_equal(facts.keywords, 1);
-	assert_string_equal(facts.keyword[0].name, "Work");
-	assert_int_equal(facts.keyword[0].messages, 2);
+	assert_int_equal(report.messages, 3);
+	assert_int_equal(report.unseen, 2);
+	assert_int_equal(report.fresh, 1);
+	assert_int_equal(report.without_uid, 1);
+	assert_int_equal(report.without_file, 1);
+	assert_int_equal(report.validity, maildir_uidvalidity(f->inbox));
+	assert_int_equal(report.next, 4);
+	assert_int_equal(report.index, MAILDIR_INDEX_OLD);
+	assert_int_equal(report.keywords, 1);
+	assert_string_equal(report.keyword[0].name, "Work");
+	assert_int_equal(report.keyword[0].messages, 2);
 	/* Nothing was moved and nothing numbered by looking. */
 	assert_true(exists(f, "new/1003.M4P1.host"));
 
@@ -630,15 +630,15 @@ the_facts(void **state)
 	while (maildir_learn(f->inbox, 2) > 0)
 		continue;
 	maildir_remember(f->inbox);
-	facts = look_at(f, &heard, 0);
-	assert_int_equal(facts.with_texts, 3);
-	assert_int_equal(facts.without_uid, 0);
-	assert_int_equal(facts.next, 5);
-	assert_true(facts.snapshot > 0 && facts.log > 0 && facts.texts > 0);
+	report = look_at(f, &heard, 0);
+	assert_int_equal(report.with_texts, 3);
+	assert_int_equal(report.without_uid, 0);
+	assert_int_equal(report.next, 5);
+	assert_true(report.snapshot > 0 && report.log > 0 && report.texts > 0);
 	assert_int_equal(unlinkat(f->fd, "sallyport.texts", 0), 0);
-	facts = look_at(f, &heard, 0);
+	report = look_at(f, &heard, 0);
 	assert_int_equal(heard.count, 0);
-	assert_int_equal(facts.with_texts, 0);
+	assert_int_equal(report.with_texts, 0);
 }
 
 /* The same file under two base names is two messages, as copies are made. */
@@ -646,15 +646,15 @@ static void
 copies_are_not_odd(void **state)
 {
 	struct fixture *f = *state;
-	struct maildir_facts facts;
+	struct maildir_report report;
 	struct heard heard;
 
 	put_three(f);
 	assert_int_equal(
 	    linkat(f->fd, "cur/1000.M1P1.host:2,S", f->fd, "cur/1009.M9P1.host:2,S", 0), 0);
-	facts = look_at(f, &heard, 0);
+	report = look_at(f, &heard, 0);
 	assert_int_equal(heard.count, 0);
-	assert_int_equal(facts.messages, 4);
+	assert_int_equal(report.messages, 4);
 }
 
 /* All files and times of a directory, as one number. */
@@ -717,7 +717,7 @@ a_damaged_index(void **state)
 {
 	static const char *const file[] = {"sallyport.index", "sallyport.log", "sallyport.texts"};
 	struct fixture *f = *state;
-	struct maildir_facts facts;
+	struct maildir_report report;
 	struct heard heard;
 	unsigned damaged = 0;
 	uint64_t before;
@@ -739,21 +739,21 @@ a_damaged_index(void **state)
 			put_bytes(f, file[i], good, (size_t)st.st_size);
 			good[at] ^= 0x41;
 			before = print_of(f, ".");
-			facts = look_at(f, &heard, 0);
+			report = look_at(f, &heard, 0);
 			assert_true(before == print_of(f, "."));
-			damaged += facts.index == MAILDIR_INDEX_DAMAGED;
-			assert_int_equal(facts.messages, 3);
-			assert_int_equal(heard.count, facts.index == MAILDIR_INDEX_DAMAGED);
+			damaged += report.index == MAILDIR_INDEX_DAMAGED;
+			assert_int_equal(report.messages, 3);
+			assert_int_equal(heard.count, report.index == MAILDIR_INDEX_DAMAGED);
 			put_bytes(f, file[i], good, (size_t)at);
-			facts = look_at(f, &heard, 0);
-			assert_int_equal(facts.messages, 3);
+			report = look_at(f, &heard, 0);
+			assert_int_equal(report.messages, 3);
 		}
 		put_bytes(f, file[i], good, (size_t)st.st_size / 2);
 		free(good);
 		mend(f, &heard, 0);
-		facts = look_at(f, &heard, 0);
+		report = look_at(f, &heard, 0);
 		assert_int_equal(heard.count, 0);
-		assert_int_equal(facts.next, 4);
+		assert_int_equal(report.next, 4);
 		assert_int_equal(maildir_folder_open(f->md, "INBOX", &f->inbox), 0);
 		assert_int_equal(maildir_sync(f->inbox), 0);
 		assert_int_equal(maildir_count(f->inbox), 3);
@@ -789,7 +789,7 @@ main(void)
 	    WITH(the_depth_of_the_tree),
 	    WITH(mend32_names_that_no_message_can_have),
 	    WITH(what_is_young_is_not_odd),
-	    WITH(the_facts),
+	    WITH(the_report),
 	    WITH(copies_are_not_odd),
 	    WITH(a_look_changes_nothing),
 	    WITH(a_damaged_index),

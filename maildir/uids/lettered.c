@@ -15,8 +15,8 @@
 #include "maildir/base/dir.h"
 #include "maildir/base/file.h"
 #include "maildir/base/lock.h"
-#include "maildir/base/number.h"
 #include "maildir/base/root.h"
+#include "maildir/base/span.h"
 #include "maildir/uids/lettered.h"
 
 /* 26 names; a file that is much larger is something else. */
@@ -24,44 +24,32 @@
 
 #define LETTERED_TMP "sallyport.dovecot-keywords"
 
-/* Whether it can stand in the file, though IMAP may not have it. */
-static bool
-name_is_text(const char *name, size_t len)
-{
-	for (size_t i = 0; i < len; i++) {
-		if ((unsigned char)name[i] < 0x20)
-			return false;
-	}
-	return len > 0 && len <= KEYWORD_MAX;
-}
-
 static void
-parse_line(struct lettered *letters, const char *line, size_t len)
+parse_line(struct lettered *letters, struct span line)
 {
+	const char *start = line.p;
 	uint64_t number;
-	size_t digits = number_read(line, len < 2 ? len : 2, LETTERS - 1, &number);
-	const char *name = line + digits + 1;
 
-	if (digits == 0 || digits >= len || line[digits] != ' ')
+	if (!span_number(&line, LETTERS - 1, &number) || line.p - start > 2 ||
+	    !span_char(&line, ' ') || line.len > KEYWORD_MAX)
 		return;
-	len -= digits + 1;
+	for (size_t i = 0; i < line.len; i++) {
+		if ((unsigned char)line.p[i] < 0x20)
+			return;
+	}
 	/* The first line of a number counts. */
-	if (letters->name[number][0] == '\0' && name_is_text(name, len))
-		memcpy(letters->name[number], name, len);
+	if (letters->name[number][0] == '\0')
+		memcpy(letters->name[number], line.p, line.len);
 }
 
 void
 lettered_parse(struct lettered *letters, const char *text, size_t size)
 {
-	const char *end = text + size, *newline;
+	struct span rest = {text, size}, line;
 
 	memset(letters, 0, sizeof(*letters));
-	for (const char *p = text; p < end; p = newline + 1) {
-		newline = memchr(p, '\n', (size_t)(end - p));
-		if (newline == NULL)
-			break;
-		parse_line(letters, p, (size_t)(newline - p));
-	}
+	while (span_line(&rest, &line))
+		parse_line(letters, line);
 }
 
 void

@@ -16,10 +16,10 @@
 #include "maildir/base/root.h"
 #include "maildir/uids/uidlist.h"
 
-/* About four million messages; what is larger is not a uidlist, and memory is not for the asking. */
+/* About four million messages.  A larger file is not a uidlist, and must not exhaust memory. */
 #define UIDLIST_SIZE_MAX (256 * 1024 * 1024)
 
-/* Fixed, for the folder's lock is held: whoever died before us left at most this one behind. */
+/* One name is enough, since the folder's lock is held: dead processes leave no other file. */
 #define UIDLIST_TMP "sallyport.uidlist"
 
 /* Opens for appending if we may.  A file that we may only read, or that has a second name, is replaced instead. */
@@ -33,7 +33,7 @@ uidfile_open(struct mddir *dir, struct uidfile *file, struct stat *st_r)
 	return file->fd;
 }
 
-/* Something else of that name: a link, a directory, a giant.  A rename will replace it if it can. */
+/* The file is a link, a directory or a giant, or cannot be read.  A rename replaces it if that is possible. */
 static int
 uidfile_strange(struct uidfile *file, const char *what)
 {
@@ -94,18 +94,9 @@ uidfile_join(struct mddir *dir, struct uidfile *file)
 void
 uidfile_close(struct uidfile *file)
 {
-	int saved = errno;
-
 	close_keeping_errno(file->fd);
 	file->fd = -1;
 	uidlist_clear(&file->list);
-	errno = saved;
-}
-
-static int
-uidfile_restamp(struct mddir *dir, struct uidfile *file)
-{
-	return file_stamp_at(dir->fd, UIDLIST_NAME, &file->stamp);
 }
 
 int
@@ -114,7 +105,7 @@ uidfile_append(struct mddir *dir, struct uidfile *file, const struct mdtext *tex
 	/* Half a line would spoil the next one, and UIDs that are not safe on disk were not given. */
 	if (file_append(dir, UIDLIST_NAME, file->fd, file->stamp.size, text) < 0)
 		return -1;
-	return uidfile_restamp(dir, file);
+	return file_stamp_at(dir->fd, UIDLIST_NAME, &file->stamp);
 }
 
 int
@@ -122,5 +113,5 @@ uidfile_replace(struct mddir *dir, struct uidfile *file, const struct mdtext *te
 {
 	if (dotlock_replace(dir, UIDLIST_TMP, UIDLIST_NAME, text, file->closed) < 0)
 		return -1;
-	return uidfile_restamp(dir, file);
+	return file_stamp_at(dir->fd, UIDLIST_NAME, &file->stamp);
 }

@@ -45,6 +45,7 @@
 #include "maildir/base/name.h"
 #include "maildir/base/number.h"
 #include "maildir/base/record.h"
+#include "maildir/base/span.h"
 #include "maildir/uids/uidlist.h"
 
 /* The shortest line: "1 :a" and its end. */
@@ -56,199 +57,140 @@
  */
 #define LOST_MOST 1000
 
-/* A cursor over one line, which ends at end. */
-struct cursor {
-	const char *p, *end;
-};
-
+/* Whether the word is a number of at most max, and nothing else. */
 static bool
-cursor_number(struct cursor *c, uint64_t max, uint64_t *value_r)
+word_number(struct span word, uint64_t max, uint64_t *value_r)
 {
-	size_t digits = number_read(c->p, (size_t)(c->end - c->p), max, value_r);
-
-	c->p += digits;
-	return digits > 0;
+	return span_number(&word, max, value_r) && word.len == 0;
 }
 
 static void
-cursor_blanks(struct cursor *c)
+header_guid(struct uidlist *list, struct span word)
 {
-	while (c->p < c->end && *c->p == ' ')
-		c->p++;
-}
-
-/* The word up to the next blank or the end. */
-static size_t
-cursor_word(struct cursor *c, const char **word_r)
-{
-	const char *blank = memchr(c->p, ' ', (size_t)(c->end - c->p));
-
-	*word_r = c->p;
-	c->p = blank != NULL ? blank : c->end;
-	return (size_t)(c->p - *word_r);
-}
-
-static bool
-word_number(const char *word, size_t len, uint64_t max, uint64_t *value_r)
-{
-	struct cursor c = {word, word + len};
-
-	return cursor_number(&c, max, value_r) && c.p == c.end;
-}
-
-static void
-header_guid(struct uidlist *list, const char *word, size_t len)
-{
-	if (len != 32)
+	if (word.len != 32)
 		return;
-	for (size_t i = 0; i < len; i++) {
-		if (number_hex(word[i]) < 0)
+	for (size_t i = 0; i < word.len; i++) {
+		if (number_hex(word.p[i]) < 0)
 			return;
 	}
-	memcpy(list->guid, word, len);
-	list->guid[len] = '\0';
+	memcpy(list->guid, word.p, word.len);
+	list->guid[word.len] = '\0';
 }
 
+/* A list that is worse already keeps its state and what was found wrong first. */
 static void
-uidlist_damage(struct uidlist *list, const char *what)
+uidlist_spoil(struct uidlist *list, enum uidlist_state state, const char *what)
 {
-	if (list->state == UIDLIST_DAMAGED)
+	if (list->state >= state)
 		return;
-	list->state = UIDLIST_DAMAGED;
+	list->state = state;
 	list->what = what;
 }
 
+/* One field of a version 3 header.  Unknown fields are only noted: uidlist_put_header finds them again. */
 static void
-uidlist_tear(struct uidlist *list, const char *what)
+header_field(struct uidlist *list, struct span word)
 {
-	if (list->state != UIDLIST_GOOD)
-		return;
-	list->state = UIDLIST_TORN;
-	list->what = what;
-}
-
-/* One field of a version 3 header.  Unknown ones are only noted: header_extra finds them again. */
-static void
-header_field(struct uidlist *list, const char *word, size_t len)
-{
+	struct span text = {word.p + 1, word.len - 1};
 	uint64_t value;
 
-	switch (word[0]) {
+	switch (word.p[0]) {
 	case 'V':
-		if (!word_number(word + 1, len - 1, UINT32_MAX, &value) || value == 0)
-			uidlist_damage(list, "bad UIDVALIDITY");
+		if (!word_number(text, UINT32_MAX, &value) || value == 0)
+			uidlist_spoil(list, UIDLIST_DAMAGED, "bad UIDVALIDITY");
 		else
 			list->validity = (uint32_t)value;
 		break;
 	case 'N':
-		if (!word_number(word + 1, len - 1, UINT32_MAX, &value) || value == 0)
-			uidlist_damage(list, "bad next UID");
+		if (!word_number(text, UINT32_MAX, &value) || value == 0)
+			uidlist_spoil(list, UIDLIST_DAMAGED, "bad next UID");
 		else
 			list->next = (uint32_t)value;
 		break;
 	case 'G':
-		header_guid(list, word + 1, len - 1);
+		header_guid(list, text);
 		break;
 	default:
 		if (list->extra == NULL)
-			list->extra = word;
-		list->extra_len = (size_t)(word + len - list->extra);
+			list->extra = word.p;
+		list->extra_len = (size_t)(word.p + word.len - list->extra);
 		break;
 	}
 }
 
 static void
-header_parse_1(struct uidlist *list, struct cursor *c)
+header_parse(struct uidlist *list, struct span line)
 {
-	uint64_t validity = 0, next = 0;
+	uint64_t version = 0, validity = 0, next = 0;
+	struct span word;
 
-	cursor_blanks(c);
-	if (cursor_number(c, UINT32_MAX, &validity)) {
-		cursor_blanks(c);
-		(void)cursor_number(c, UINT32_MAX, &next);
-	}
-	list->validity = (uint32_t)validity;
-	list->next = (uint32_t)next;
-}
-
-static void
-header_parse(struct uidlist *list, struct cursor *c)
-{
-	uint64_t version = 0;
-
-	if (!cursor_number(c, 9, &version) || (version != 3 && version != 1) ||
-	    (c->p < c->end && *c->p != ' ')) {
-		uidlist_damage(list, "not a version that we know");
+	if (!span_number(&line, 9, &version) || (version != 3 && version != 1) ||
+	    (line.len > 0 && *line.p != ' ')) {
+		uidlist_spoil(list, UIDLIST_DAMAGED, "not a version that we know");
 		return;
 	}
 	list->version = (uint32_t)version;
-	if (version == 1)
-		header_parse_1(list, c);
-	for (cursor_blanks(c); version == 3 && c->p < c->end; cursor_blanks(c)) {
-		const char *word;
-		size_t len = cursor_word(c, &word);
-
-		header_field(list, word, len);
+	if (version == 1) {
+		span_blanks(&line);
+		if (span_number(&line, UINT32_MAX, &validity)) {
+			span_blanks(&line);
+			(void)span_number(&line, UINT32_MAX, &next);
+		}
+		list->validity = (uint32_t)validity;
+		list->next = (uint32_t)next;
+	} else {
+		while (span_word(&line, &word))
+			header_field(list, word);
 	}
 	if (list->validity == 0 || list->next == 0)
-		uidlist_damage(list, "the header lacks UIDVALIDITY or next UID");
+		uidlist_spoil(list, UIDLIST_DAMAGED, "the header lacks UIDVALIDITY or next UID");
 }
 
-/* Reads the fields between the UID and the name; c stands on the name after that. */
-static void
-line_fields(struct cursor *c, struct uidlist_line *line)
-{
-	const char *word, *start = c->p, *end = c->p;
-
-	while (c->p < c->end && *c->p != ':') {
-		cursor_word(c, &word);
-		end = c->p;
-		cursor_blanks(c);
-	}
-	line->ext = start;
-	line->ext_len = (uint32_t)(end - start);
-	if (c->p < c->end)
-		c->p++;
-}
-
-/* Reads a line; NULL, or what is wrong with it. */
+/* Reads a line.  Returns NULL, or what is wrong with it. */
 static const char *
-line_parse(struct cursor *c, uint32_t version, struct uidlist_line *line)
+line_parse(struct span text, uint32_t version, struct uidlist_line *line)
 {
+	struct span word;
 	uint64_t uid;
 
 	line->uid = 0;
-	if (!cursor_number(c, UIDLIST_UID_MAX, &uid) || uid == 0 || c->p == c->end || *c->p != ' ')
+	if (!span_number(&text, UIDLIST_UID_MAX, &uid) || uid == 0 || text.len == 0 ||
+	    *text.p != ' ')
 		return "a line without UID";
 	line->uid = (uint32_t)uid;
-	cursor_blanks(c);
-	line->ext = c->p;
+	span_blanks(&text);
+	line->ext = text.p;
 	line->ext_len = 0;
-	if (version != 1)
-		line_fields(c, line);
-	line->base = c->p;
-	line->base_len = mdname_base_in(c->p, (size_t)(c->end - c->p));
+	while (version != 1 && text.len > 0 && !span_char(&text, ':')) {
+		(void)span_word(&text, &word);
+		line->ext_len = (uint32_t)(text.p - line->ext);
+		span_blanks(&text);
+	}
+	line->base = text.p;
+	line->base_len = mdname_base_in(text.p, text.len);
 	if (line->base_len == 0 || memchr(line->base, '/', line->base_len) != NULL)
 		return "a line without file name";
 	return NULL;
 }
 
-/* Where UIDs are out of order a UID may stand there twice, and nobody knows which message had it first. */
+/* If UIDs do not rise, a UID may stand there twice, and nobody knows which message had it first. */
 static int
-uidlist_add(struct uidlist *list, size_t *room, struct cursor *c)
+uidlist_add(struct uidlist *list, size_t *room, struct span text)
 {
-	const size_t size = (size_t)(c->end - c->p);
-	const bool nul = memchr(c->p, '\0', size) != NULL, cut = c->end == list->text + list->size;
+	const bool nul = text.len > 0 && memchr(text.p, '\0', text.len) != NULL;
+	const bool cut = text.p + text.len == list->text + list->size;
 	struct uidlist_line line, *grown;
-	const char *what = line_parse(c, list->version, &line);
+	const char *what = line_parse(text, list->version, &line);
 
 	if (line.uid >= list->next)
 		list->next = line.uid + 1;
-	if (what != NULL || nul || cut) {
-		uidlist_tear(list, cut	 ? "its last line has no end"
-				   : nul ? "a line holds NUL"
-					 : what);
-		list->lost += size + 1;
+	if (nul)
+		what = "a line holds NUL";
+	if (cut)
+		what = "its last line has no end";
+	if (what != NULL) {
+		uidlist_spoil(list, UIDLIST_TORN, what);
+		list->lost += text.len + 1;
 		return 0;
 	}
 	list->lost = 0;
@@ -257,44 +199,31 @@ uidlist_add(struct uidlist *list, size_t *room, struct cursor *c)
 		return -1;
 	list->line = grown;
 	if (list->count > 0 && line.uid <= list->line[list->count - 1].uid)
-		uidlist_damage(list, "UIDs that do not rise");
+		uidlist_spoil(list, UIDLIST_DAMAGED, "UIDs that do not rise");
 	list->line[list->count++] = line;
-	return 0;
-}
-
-/* All lines; the header first. */
-static int
-uidlist_parse_lines(struct uidlist *list)
-{
-	const char *end = list->text + list->size, *newline;
-	size_t room = 0;
-
-	for (const char *p = list->text; p < end; p = newline + 1) {
-		newline = memchr(p, '\n', (size_t)(end - p));
-		if (newline == NULL)
-			newline = end;
-		struct cursor c = {p, newline};
-
-		if (p == list->text)
-			header_parse(list, &c);
-		else if (uidlist_add(list, &room, &c) < 0)
-			return -1;
-	}
 	return 0;
 }
 
 int
 uidlist_parse(struct uidlist *list, char *text, size_t size)
 {
+	struct span rest = {text, size}, line;
+	size_t room = 0;
+
 	memset(list, 0, sizeof(*list));
 	list->text = text;
 	list->size = size;
-	if (size == 0 || memchr(text, '\n', size) == NULL)
-		uidlist_damage(list, "it has no header");
-	else if (uidlist_parse_lines(list) < 0) {
-		uidlist_clear(list);
-		errno = ENOMEM;
-		return -1;
+	if (!span_line(&rest, &line)) {
+		uidlist_spoil(list, UIDLIST_DAMAGED, "it has no header");
+		return 0;
+	}
+	header_parse(list, line);
+	while (span_line_or_rest(&rest, &line)) {
+		if (uidlist_add(list, &room, line) < 0) {
+			uidlist_clear(list);
+			errno = ENOMEM;
+			return -1;
+		}
 	}
 	return 0;
 }
@@ -311,29 +240,25 @@ uidlist_clear(struct uidlist *list)
 const char *
 uidlist_field(const struct uidlist_line *line, char key, size_t *len_r)
 {
-	struct cursor c = {line->ext, line->ext + line->ext_len};
-	const char *word, *found = NULL;
+	struct span fields = {line->ext, line->ext_len}, word;
 
-	*len_r = 0;
-	while (c.p < c.end && found == NULL) {
-		size_t len = cursor_word(&c, &word);
-
-		if (len > 0 && word[0] == key) {
-			found = word + 1;
-			*len_r = len - 1;
+	while (span_word(&fields, &word)) {
+		if (word.p[0] == key) {
+			*len_r = word.len - 1;
+			return word.p + 1;
 		}
-		cursor_blanks(&c);
 	}
-	return found;
+	*len_r = 0;
+	return NULL;
 }
 
 static bool
 field_number(const struct uidlist_line *line, char key, uint64_t *value_r)
 {
-	size_t len;
-	const char *value = uidlist_field(line, key, &len);
+	struct span value;
 
-	return value != NULL && word_number(value, len, UINT64_MAX / 4, value_r);
+	value.p = uidlist_field(line, key, &value.len);
+	return value.p != NULL && word_number(value, UINT64_MAX / 4, value_r);
 }
 
 void
@@ -354,53 +279,28 @@ uidlist_sizes(const struct uidlist_line *line, struct uidlist_sizes *sizes_r)
 	sizes_r->line_end = field_number(line, 'L', &end) && end == size && size > 0;
 }
 
-/* Whether a word of a file, which may be damaged, may be written into the next. */
-static bool
-word_clean(const char *word, size_t len)
+/* Writes fields that are not among the keys in without; of a damaged file only words that have no NUL. */
+static void
+put_fields(struct mdtext *out, struct span fields, bool capitals, const char *without)
 {
-	return len > 0 && memchr(word, '\0', len) == NULL;
+	struct span word;
+
+	while (span_word(&fields, &word)) {
+		if (memchr(word.p, '\0', word.len) != NULL || strchr(without, word.p[0]) != NULL ||
+		    (capitals && (word.p[0] < 'A' || word.p[0] > 'Z')))
+			continue;
+		mdtext_add(out, " ", 1);
+		mdtext_add(out, word.p, word.len);
+	}
 }
 
 void
 uidlist_put_header(struct mdtext *out, const struct uidlist *list, uint32_t validity, uint32_t next,
     const char *guid)
 {
-	struct cursor c = {NULL, NULL};
-
-	if (list->extra != NULL) {
-		c.p = list->extra;
-		c.end = list->extra + list->extra_len;
-	}
 	mdtext_addf(out, "3 V%u N%u G%s", validity, next, guid);
-	while (c.p < c.end) {
-		const char *word;
-		size_t len = cursor_word(&c, &word);
-
-		if (word_clean(word, len) && memchr("VNG", word[0], 3) == NULL) {
-			mdtext_add(out, " ", 1);
-			mdtext_add(out, word, len);
-		}
-		cursor_blanks(&c);
-	}
+	put_fields(out, (struct span){list->extra, list->extra_len}, false, "VNG");
 	mdtext_add(out, "\n", 1);
-}
-
-static void
-put_fields(struct mdtext *out, const struct uidlist_line *line, const char *without)
-{
-	struct cursor c = {line->ext, line->ext + line->ext_len};
-
-	while (c.p < c.end) {
-		const char *word;
-		size_t len = cursor_word(&c, &word);
-
-		if (word_clean(word, len) && word[0] >= 'A' && word[0] <= 'Z' &&
-		    strchr(without, word[0]) == NULL) {
-			mdtext_add(out, " ", 1);
-			mdtext_add(out, word, len);
-		}
-		cursor_blanks(&c);
-	}
 }
 
 static void
@@ -416,7 +316,7 @@ uidlist_put_line(struct mdtext *out, const struct uidlist_line *line, uint32_t u
     const struct uidlist_sizes *sizes)
 {
 	mdtext_addf(out, "%u", uid);
-	put_fields(out, line, sizes != NULL ? "SWL" : "");
+	put_fields(out, (struct span){line->ext, line->ext_len}, true, sizes != NULL ? "SWL" : "");
 	if (sizes != NULL) {
 		mdtext_addf(out, " S%llu W%llu", (unsigned long long)sizes->size,
 		    (unsigned long long)sizes->wire);
@@ -444,7 +344,7 @@ uidlist_doubt(const struct uidlist *list, const struct uid_record *record, bool 
 		return list->what;
 	if (list->validity < record->validity)
 		return "it is older than what was given out";
-	/* Nobody writes after a cut.  But somebody may have written to an old file that was put back, and have given
+	/* No program writes after a cut.  But one may have written to an old file that was put back, and have given
 	 * UIDs again. */
 	if (list->lost == 0 && list->validity == record->validity && list->next < record->next &&
 	    !unwritten)
@@ -460,7 +360,7 @@ uidlist_pass_lost(struct uidlist *list, const struct uid_record *record)
 	if (list->lost > 0)
 		next += list->lost / LINE_LEAST + LOST_MOST;
 	if (list->validity == record->validity && next < record->next) {
-		uidlist_tear(list, "lines are missing at its end");
+		uidlist_spoil(list, UIDLIST_TORN, "lines are missing at its end");
 		next = record->next;
 	}
 	/* Where no UID is left the next message brings new ones for all. */

@@ -20,6 +20,7 @@
 
 #include "maildir/base/file.h"
 #include "maildir/base/lock.h"
+#include "maildir/base/number.h"
 #include "maildir/base/root.h"
 #include "maildir/base/text.h"
 #include "maildir/uids/validity.h"
@@ -33,36 +34,13 @@
 /* Nobody holds it for longer than a few writes take. */
 #define VALIDITY_WAIT_MS 10000
 
-/* 8 hex digits, or 0. */
+/* The number that begins with 8 hex digits, or 0. */
 static uint32_t
-validity_parse(const char *text)
+validity_parse(const char *text, size_t len)
 {
-	uint32_t value = 0;
+	uint64_t value;
 
-	for (size_t i = 0; i < 8; i++) {
-		const char *digits = "0123456789abcdef";
-		const char *digit = text[i] != '\0' ? strchr(digits, text[i] | 0x20) : NULL;
-
-		if (digit == NULL)
-			return 0;
-		value = value << 4 | (uint32_t)(digit - digits);
-	}
-	return value;
-}
-
-static uint32_t
-validity_content(struct maildir *md)
-{
-	uint32_t value = 0;
-	struct stat st;
-	char *text;
-	size_t size;
-
-	if (file_read(md->fd, VALIDITY_NAME, VALIDITY_SIZE_MAX, &text, &size, &st) == 0) {
-		value = size >= 8 ? validity_parse(text) : 0;
-		free(text);
-	}
-	return value;
+	return len >= 8 && number_read_hex(text, 8, &value) == 8 ? (uint32_t)value : 0;
 }
 
 /* Raises the value to that in the name of a file. */
@@ -70,14 +48,13 @@ static int
 validity_named(void *ctx, const struct dirent *entry)
 {
 	const size_t prefix = sizeof(VALIDITY_NAME);
-	uint32_t *highest = ctx, value;
+	uint32_t *highest = ctx, value = 0;
 
 	if (strncmp(entry->d_name, VALIDITY_NAME ".", prefix) == 0 &&
-	    strlen(entry->d_name) == prefix + 8) {
-		value = validity_parse(entry->d_name + prefix);
-		if (value > *highest)
-			*highest = value;
-	}
+	    strlen(entry->d_name) == prefix + 8)
+		value = validity_parse(entry->d_name + prefix, 8);
+	if (value > *highest)
+		*highest = value;
 	return 0;
 }
 
@@ -111,12 +88,17 @@ static int
 validity_locked(struct maildir *md, uint32_t above, uint32_t *validity_r)
 {
 	time_t now = time(NULL);
-	uint32_t named = 0, highest, value;
+	uint32_t named = 0, highest = 0, value;
+	struct stat st;
+	char *text;
+	size_t size;
 
-	/* The highest value in the names of files. */
 	if (file_each_entry(md->fd, ".", validity_named, &named) < 0)
 		return -1;
-	highest = validity_content(md);
+	if (file_read(md->fd, VALIDITY_NAME, VALIDITY_SIZE_MAX, &text, &size, &st) == 0) {
+		highest = validity_parse(text, size);
+		free(text);
+	}
 	if (named > highest)
 		highest = named;
 	if (above > highest)

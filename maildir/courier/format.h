@@ -11,6 +11,9 @@
 #include "maildir/base/text.h"
 #include "maildir/uids/uidlist.h"
 
+/* The length of the base of a file name; 0 if a message cannot have it. */
+size_t courier_base(const char *name, size_t len);
+
 /* A message that Courier's POP3 server had told of; base points into the text that was parsed. */
 struct courier_uidl {
 	const char *base;

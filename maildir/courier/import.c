@@ -14,9 +14,9 @@
 
 #include "maildir/base/array.h"
 #include "maildir/base/file.h"
+#include "maildir/base/span.h"
 #include "maildir/courier/courier.h"
 #include "maildir/courier/format.h"
-#include "maildir/courier/line.h"
 #include "maildir/folder/folder.h"
 #include "maildir/uids/keywords.h"
 #include "maildir/uids/validity.h"
@@ -153,12 +153,9 @@ singles_compare(const void *a, const void *b)
 static void
 singles_clear(struct single_files *files)
 {
-	int saved = errno;
-
 	for (size_t i = 0; i < files->count; i++)
 		free(files->list[i].name);
 	free(files->list);
-	errno = saved;
 }
 
 static int
@@ -180,16 +177,6 @@ singles_add(void *ctx, const struct dirent *entry)
 	file.base = file.name + (file.base - name);
 	files->list[files->count++] = file;
 	return 0;
-}
-
-static int
-singles_scan(struct single_files *files, int dirfd)
-{
-	int r = file_each_entry(dirfd, ".", singles_add, files);
-
-	if (files->count > 0)
-		qsort(files->list, files->count, sizeof(*files->list), singles_compare);
-	return r;
 }
 
 /* Reads the newest of each message. */
@@ -221,8 +208,10 @@ read_keywords_in(struct maildir_folder *folder, int dirfd, struct courier_keywor
 	struct single_files files = {0};
 	char *text = NULL;
 	size_t size = 0;
-	int r = singles_scan(&files, dirfd);
+	int r = file_each_entry(dirfd, ".", singles_add, &files);
 
+	if (files.count > 0)
+		qsort(files.list, files.count, sizeof(*files.list), singles_compare);
 	if (r == 0)
 		r = singles_read(folder, dirfd, &files, keywords);
 	singles_clear(&files);
@@ -289,54 +278,43 @@ mark_bits(const struct courier_keywords *keywords, const uint64_t *bits, size_t 
 	return all;
 }
 
-/* Gives a file the letters that it lacks.  1: somebody renamed it meanwhile; it is to be looked for. */
+struct apply {
+	struct maildir_folder *folder;
+	const struct courier_keywords *keywords;
+	const uint64_t *bits; /* of the names */
+	bool again;	      /* a file was renamed meanwhile, and is to be looked for */
+};
+
+/* Gives a file the letters that it lacks. */
 static int
-apply_name(struct maildir_folder *folder, const struct courier_keywords *keywords,
-    const uint64_t *bits, const char *name)
+apply_name(void *ctx, const struct dirent *entry)
 {
+	struct apply *apply = ctx;
+	const char *name = entry->d_name;
+	int cur = apply->folder->dir[ENTRY_CUR];
 	struct mdname_change change = {0};
 	uint32_t flags, has;
 	char changed[NAME_SIZE];
-	size_t i = courier_keywords_find(keywords, name, mdname_base(name));
+	size_t i = courier_keywords_find(apply->keywords, name, mdname_base(name));
 
-	if (i == keywords->marks)
+	if (i == apply->keywords->marks)
 		return 0;
-	change.add_keywords = (uint32_t)(mark_bits(keywords, bits, &i) & LETTERS_MASK);
+	change.add_keywords =
+	    (uint32_t)(mark_bits(apply->keywords, apply->bits, &i) & LETTERS_MASK);
 	mdname_flags(name, &flags, &has);
 	if ((change.add_keywords & ~has) == 0)
 		return 0;
-	if (mdname_apply(name, &change, changed) == 0 &&
-	    file_move(folder->dir[ENTRY_CUR], name, folder->dir[ENTRY_CUR], changed) == 0)
+	if (mdname_apply(name, &change, changed) == 0 && file_move(cur, name, cur, changed) == 0)
 		return 0;
-	if (errno == ENOENT)
-		return 1;
+	if (errno == ENOENT) {
+		apply->again = true;
+		return 0;
+	}
 	if (errno != ENAMETOOLONG && errno != EEXIST)
 		return -1;
-	root_notice(folder->home.md, "%s: cur/%s: Courier's keywords are not taken over: %s",
-	    folder->home.name, name, strerror(errno));
+	root_notice(apply->folder->home.md, "%s: cur/%s: Courier's keywords are not taken over: %s",
+	    apply->folder->home.name, name, strerror(errno));
 	return 0;
-}
-
-static int
-apply_pass(
-    struct maildir_folder *folder, const struct courier_keywords *keywords, const uint64_t *bits)
-{
-	DIR *dir = file_read_dir(folder->dir[ENTRY_CUR], ".", NULL);
-	struct dirent *entry;
-	int r = 0, again = 0, saved;
-
-	if (dir == NULL)
-		return -1;
-	while (r >= 0 && (errno = 0, entry = readdir(dir)) != NULL) {
-		r = apply_name(folder, keywords, bits, entry->d_name);
-		again |= r > 0;
-	}
-	if (errno != 0)
-		r = -1;
-	saved = errno;
-	(void)closedir(dir);
-	errno = saved;
-	return r < 0 ? -1 : again;
 }
 
 /* Those that are no letters, written down at once. */
@@ -368,15 +346,18 @@ static int
 write_keywords(struct maildir_folder *folder, const struct courier_keywords *keywords)
 {
 	uint64_t bits[COURIER_NAMES_MAX];
-	int r = 1;
+	struct apply apply = {folder, keywords, bits, .again = true};
 
 	if (keywords->names == 0)
 		return 0;
 	if (name_bits(folder, keywords, bits) < 0 || apply_more(folder, keywords, bits) < 0)
 		return -1;
-	for (int pass = 0; r > 0 && pass < APPLY_PASSES; pass++)
-		r = apply_pass(folder, keywords, bits);
-	return r < 0 ? -1 : fsync(folder->dir[ENTRY_CUR]);
+	for (int pass = 0; apply.again && pass < APPLY_PASSES; pass++) {
+		apply.again = false;
+		if (file_each_entry(folder->dir[ENTRY_CUR], ".", apply_name, &apply) < 0)
+			return -1;
+	}
+	return fsync(folder->dir[ENTRY_CUR]);
 }
 
 /* With dovecot-uidlist.lock, too.  See struct maildir_import. */
@@ -387,21 +368,19 @@ import_folder(struct maildir_folder *folder)
 	struct courier_uidls uidls = {0};
 	struct uidlist db = {.state = UIDLIST_NONE};
 	char *uidl_text = NULL;
-	int r = -1, saved;
+	int r = -1;
 
 	if (keywords != NULL && read_uids(folder, &db) == 0 &&
 	    read_uidls(folder, &uidls, &uidl_text) == 0 && read_keywords(folder, keywords) == 0)
 		r = write_keywords(folder, keywords);
 	if (r == 0 && (db.state != UIDLIST_NONE || uidls.count > 0))
 		r = write_uids(folder, &db, &uidls) < 0 ? -1 : 1;
-	saved = errno;
 	if (keywords != NULL)
 		courier_keywords_clear(keywords);
 	free(keywords);
 	courier_uidls_clear(&uidls);
 	free(uidl_text);
 	uidlist_clear(&db);
-	errno = saved;
 	return r;
 }
 
@@ -409,43 +388,39 @@ import_folder(struct maildir_folder *folder)
 
 #define SUBSCRIPTIONS_HEAD "V\t2\n\n"
 
-/* "INBOX.Sub.Folder" as "Sub<tab>Folder".  Folders of others ("shared.") are none of ours. */
-static bool
-put_subscribed(struct mdtext *out, const char *line, size_t len)
+/* Writes "INBOX.Sub.Folder" as "Sub<tab>Folder".  Folders of others ("shared.") are not imported. */
+static void
+put_subscribed(struct mdtext *out, struct span line)
 {
 	const size_t inbox = strlen("INBOX");
 	char text[NAME_SIZE], name[NAME_SIZE];
 
-	if (len >= sizeof(text) || len < inbox || strncasecmp(line, "INBOX", inbox) != 0 ||
-	    (len > inbox && line[inbox] != '.') || memchr(line, '\0', len) != NULL ||
-	    memchr(line, '/', len) != NULL)
-		return false;
-	if (len > inbox) {
-		line += inbox + 1;
-		len -= inbox + 1;
-	}
-	for (size_t i = 0; i < len; i++)
-		text[i] = line[i] == '.' ? '/' : line[i];
-	text[len] = '\0';
+	if (line.len < inbox || strncasecmp(line.p, "INBOX", inbox) != 0 ||
+	    (line.len > inbox && line.p[inbox] != '.') || memchr(line.p, '/', line.len) != NULL)
+		return;
+	if (line.len > inbox)
+		span_skip(&line, inbox + 1);
+	if (!span_string(line, text, sizeof(text)))
+		return;
+	for (char *p = text; (p = strchr(p, '.')) != NULL;)
+		*p = '/';
 	if (foldername_guess(text, name) != FOLDERNAME_OK)
-		return false;
+		return;
 	for (char *p = text; (p = strchr(p, '/')) != NULL;)
 		*p = '\t';
 	if (out->len == 0)
 		mdtext_add(out, SUBSCRIPTIONS_HEAD, strlen(SUBSCRIPTIONS_HEAD));
-	mdtext_add(out, text, len);
+	mdtext_add(out, text, line.len);
 	mdtext_add(out, "\n", 1);
-	return true;
 }
 
 void
-courier_put_subscriptions(struct mdtext *out, const char *text, size_t size)
+courier_put_subscriptions(struct mdtext *out, const char *octets, size_t size)
 {
-	const char *end = text + size, *line;
-	size_t len;
+	struct span text = {octets, size}, line;
 
-	while (line_next(&text, end, &line, &len))
-		(void)put_subscribed(out, line, len);
+	while (span_line(&text, &line))
+		put_subscribed(out, line);
 }
 
 static int

@@ -12,27 +12,32 @@
 
 #include "maildir/base/array.h"
 #include "maildir/base/bisect.h"
+#include "maildir/base/span.h"
 #include "maildir/courier/format.h"
-#include "maildir/courier/line.h"
 #include "maildir/uids/keyword.h"
 
 /* The index of a name; COURIER_OWN when it is none, or one too many. */
 static int
-keyword_index(struct courier_keywords *keywords, const char *name, size_t len, uint16_t *index_r)
+keyword_index(struct courier_keywords *keywords, struct span name, uint16_t *index_r)
 {
+	char text[KEYWORD_MAX + 1];
+
 	*index_r = COURIER_OWN;
+	if (name.len == 0 || !span_string(name, text, sizeof(text))) {
+		keywords->what = "a keyword that cannot be one";
+		return 0;
+	}
 	for (size_t i = 0; i < keywords->names; i++) {
-		if (strncmp(keywords->name[i], name, len) == 0 && keywords->name[i][len] == '\0') {
+		if (strcmp(keywords->name[i], text) == 0) {
 			*index_r = (uint16_t)i;
 			return 0;
 		}
 	}
-	if (len == 0 || len > KEYWORD_MAX || memchr(name, '\0', len) != NULL ||
-	    keywords->names == COURIER_NAMES_MAX) {
+	if (keywords->names == COURIER_NAMES_MAX) {
 		keywords->what = "a keyword that cannot be one";
 		return 0;
 	}
-	keywords->name[keywords->names] = mdarena_add(&keywords->arena, name, len);
+	keywords->name[keywords->names] = mdarena_add(&keywords->arena, text, name.len);
 	if (keywords->name[keywords->names] == NULL)
 		return -1;
 	*index_r = (uint16_t)keywords->names++;
@@ -63,91 +68,83 @@ mark_compare(const void *a, const void *b)
 bool
 courier_keywords_file(const char *name, const char **base_r, uint64_t *rank_r)
 {
-	size_t len = strlen(name);
+	struct span rest = {name, strlen(name)};
 
-	*base_r = name;
 	*rank_r = UINT64_MAX;
-	if (len == 0 || name[0] == ':')
+	if (span_char(&rest, '.') &&
+	    (!span_number(&rest, UINT64_MAX, rank_r) || !span_char(&rest, '.')))
 		return false;
-	if (name[0] != '.')
-		return line_base(name, len) == len;
-	(void)line_char(&name, &len, '.');
-	if (!line_number(&name, &len, rank_r) || !line_char(&name, &len, '.'))
-		return false;
-	*base_r = name;
-	return len > 0 && line_base(name, len) == len;
+	*base_r = rest.p;
+	return rest.len > 0 && courier_base(rest.p, rest.len) == rest.len;
 }
 
 int
 courier_keywords_own(
-    struct courier_keywords *keywords, const char *base, const char *text, size_t size)
+    struct courier_keywords *keywords, const char *base, const char *octets, size_t size)
 {
-	const char *end = text + size, *line,
-		   *kept = mdarena_add(&keywords->arena, base, strlen(base));
+	const char *kept = mdarena_add(&keywords->arena, base, strlen(base));
+	struct span text = {octets, size}, line;
 	uint16_t name;
-	size_t len;
 
 	if (kept == NULL || keyword_mark(keywords, kept, COURIER_OWN) < 0)
 		return -1;
-	while (line_next(&text, end, &line, &len)) {
-		if (len == 0)
+	while (span_line(&text, &line)) {
+		if (line.len == 0)
 			continue;
-		if (keyword_index(keywords, line, len, &name) < 0 ||
+		if (keyword_index(keywords, line, &name) < 0 ||
 		    (name != COURIER_OWN && keyword_mark(keywords, kept, name) < 0))
 			return -1;
 	}
-	if (text != end)
+	if (text.len > 0)
 		keywords->what = "a last line that has no end";
 	return 0;
 }
 
 /* The names at the head of the list: what index each has here.  *count_r: how many there are. */
 static int
-list_names(struct courier_keywords *keywords, const char **text, const char *end,
-    uint16_t index[COURIER_NAMES_MAX], size_t *count_r)
+list_names(struct courier_keywords *keywords, struct span *text, uint16_t index[COURIER_NAMES_MAX],
+    size_t *count_r)
 {
-	const char *line;
-	size_t len;
+	struct span line;
 
 	*count_r = 0;
-	while (line_next(text, end, &line, &len) && len > 0) {
+	while (span_line(text, &line) && line.len > 0) {
 		if (*count_r == COURIER_NAMES_MAX)
 			keywords->what = "more keywords than can be";
-		else if (keyword_index(keywords, line, len, &index[(*count_r)++]) < 0)
+		else if (keyword_index(keywords, line, &index[(*count_r)++]) < 0)
 			return -1;
 	}
 	return 0;
 }
 
-/* "<base name>:<n> <n>"; before own the marks are those of messages with a file of their own. */
+/* "<base name>:<n> <n>".  The first own marks are those of messages with a file of their own. */
 static int
-list_line(struct courier_keywords *keywords, size_t own, const char *line, size_t len,
-    const uint16_t *index, size_t count)
+list_line(struct courier_keywords *keywords, size_t own, struct span line, const uint16_t *index,
+    size_t count)
 {
 	struct courier_mark key;
-	size_t base = line_base(line, len);
+	size_t base = courier_base(line.p, line.len);
 	uint64_t n;
 
-	if (base == 0 || base == len || memchr(line, '\0', base) != NULL) {
+	if (base == 0 || base == line.len || memchr(line.p, '\0', base) != NULL) {
 		keywords->what = "a line that cannot be read";
 		return 0;
 	}
-	key.base = mdarena_add(&keywords->arena, line, base);
+	key.base = mdarena_add(&keywords->arena, line.p, base);
 	if (key.base == NULL)
 		return -1;
 	if (own > 0 && bsearch(&key, keywords->mark, own, sizeof(key), mark_compare) != NULL)
 		return 0;
-	line += base + 1;
-	len -= base + 1;
-	while (line_number(&line, &len, &n)) {
+	span_skip(&line, base + 1);
+	while (span_number(&line, UINT64_MAX, &n)) {
 		if (n >= count)
 			keywords->what = "a number that names no keyword";
 		else if (index[n] != COURIER_OWN && keyword_mark(keywords, key.base, index[n]) < 0)
 			return -1;
-		if (!line_char(&line, &len, ' '))
+		if (!span_char(&line, ' '))
 			break;
 	}
-	if (len > 0)
+	if (line.len > 0)
 		keywords->what = "a line that cannot be read";
 	return 0;
 }
@@ -160,20 +157,20 @@ marks_sort(struct courier_keywords *keywords)
 }
 
 int
-courier_keywords_list(struct courier_keywords *keywords, const char *text, size_t size)
+courier_keywords_list(struct courier_keywords *keywords, const char *octets, size_t size)
 {
-	const char *end = text + size, *line;
+	struct span text = {octets, size}, line;
 	uint16_t index[COURIER_NAMES_MAX];
-	size_t own = keywords->marks, count, len;
+	size_t own = keywords->marks, count;
 
 	marks_sort(keywords);
-	if (list_names(keywords, &text, end, index, &count) < 0)
+	if (list_names(keywords, &text, index, &count) < 0)
 		return -1;
-	while (line_next(&text, end, &line, &len)) {
-		if (list_line(keywords, own, line, len, index, count) < 0)
+	while (span_line(&text, &line)) {
+		if (list_line(keywords, own, line, index, count) < 0)
 			return -1;
 	}
-	if (text != end)
+	if (text.len > 0)
 		keywords->what = "a last line that has no end";
 	marks_sort(keywords);
 	return 0;
@@ -193,13 +190,20 @@ struct base_key {
 	size_t len;
 };
 
+/* Compares as strcmp(3) does, of which the second string has no NUL. */
+static int
+compare_base(const struct base_key *key, size_t place)
+{
+	const char *base = key->mark[place].base;
+	int r = strncmp(base, key->base, key->len);
+
+	return r != 0 ? r : base[key->len] != '\0';
+}
+
 static bool
 is_before(const void *ctx, size_t place)
 {
-	const struct base_key *key = ctx;
-	const char *base = key->mark[place].base;
-
-	return base_compare(base, strlen(base), key->base, key->len) < 0;
+	return compare_base(ctx, place) < 0;
 }
 
 size_t
@@ -207,7 +211,6 @@ courier_keywords_find(const struct courier_keywords *keywords, const char *base,
 {
 	const struct base_key key = {keywords->mark, base, len};
 	size_t place = bisect(keywords->marks, is_before, &key);
-	const char *found = place < keywords->marks ? keywords->mark[place].base : "";
 
-	return base_compare(found, strlen(found), base, len) == 0 ? place : keywords->marks;
+	return place < keywords->marks && compare_base(&key, place) == 0 ? place : keywords->marks;
 }

@@ -24,57 +24,89 @@
 #include <string.h>
 
 #include "maildir/base/array.h"
+#include "maildir/base/name.h"
+#include "maildir/base/span.h"
 #include "maildir/courier/format.h"
-#include "maildir/courier/line.h"
 
 /* POP3's limit, RFC 1939 section 7. */
 #define UIDL_MAX 70
 
+size_t
+courier_base(const char *name, size_t len)
+{
+	size_t base = mdname_base_in(name, len);
+
+	if (base == 0 || base >= NAME_SIZE || name[0] == '.')
+		return 0;
+	for (size_t i = 0; i < base; i++) {
+		if ((unsigned char)name[i] < 0x20 || name[i] == '/')
+			return 0;
+	}
+	return base;
+}
+
 /* --- courierpop3dsizelist --- */
 
-/* "<number>:<validity>", and whatever a later version puts behind a further colon. */
-static bool
-uidl_parse(unsigned version, const char *word, size_t len, struct courier_uidl *uidl)
+static int
+base_compare(const struct courier_uidl *a, const struct courier_uidl *b)
 {
-	if (!line_number(&word, &len, &uidl->number))
+	int r = memcmp(a->base, b->base, a->base_len < b->base_len ? a->base_len : b->base_len);
+
+	return r != 0 ? r : (a->base_len > b->base_len) - (a->base_len < b->base_len);
+}
+
+/* Takes the last word off the line, which keeps what stands before the blank. */
+static bool
+last_word(struct span *line, struct span *word_r)
+{
+	const char *blank = line->len > 0 ? memrchr(line->p, ' ', line->len) : NULL;
+
+	if (blank == NULL)
+		return false;
+	*word_r = *line;
+	span_skip(word_r, (size_t)(blank + 1 - line->p));
+	line->len = (size_t)(blank - line->p);
+	return true;
+}
+
+/* "<number>:<validity>", and a later version may add something after a further colon. */
+static bool
+uidl_parse(int version, struct span word, struct courier_uidl *uidl)
+{
+	if (!span_number(&word, UINT64_MAX, &uidl->number))
 		return false;
 	if (version == 1)
-		return len == 0;
-	return line_char(&word, &len, ':') && line_number(&word, &len, &uidl->validity) &&
-	       (len == 0 || *word == ':');
+		return word.len == 0;
+	return span_char(&word, ':') && span_number(&word, UINT64_MAX, &uidl->validity) &&
+	       (word.len == 0 || *word.p == ':');
 }
 
 static bool
-uidl_line(unsigned version, const char *line, size_t len, struct courier_uidl *uidl)
+uidl_line(int version, struct span line, struct courier_uidl *uidl)
 {
-	const char *word;
+	struct span word;
 	uint64_t size;
-	size_t word_len;
 
-	uidl->number = uidl->validity = 0;
-	if (version > 0 && (!line_last(line, &len, &word, &word_len) ||
-			       !uidl_parse(version, word, word_len, uidl)))
+	if (version > 0 && (!last_word(&line, &word) || !uidl_parse(version, word, uidl)))
 		return false;
-	if (!line_last(line, &len, &word, &word_len) || !line_number(&word, &word_len, &size) ||
-	    word_len != 0)
+	if (!last_word(&line, &word) || !span_number(&word, UINT64_MAX, &size) || word.len != 0)
 		return false;
-	uidl->base = line;
-	uidl->base_len = line_base(line, len);
+	uidl->base = line.p;
+	uidl->base_len = courier_base(line.p, line.len);
 	return uidl->base_len > 0;
 }
 
-/* The version of a text, whose first line is taken off; -1 when it is none that we know. */
+/* The version of a text, whose first line is taken off.  -1: it is not a version that we know. */
 static int
-uidls_version(const char **text, const char *end)
+uidls_version(struct span *text)
 {
-	const char *line;
+	struct span line;
 	uint64_t version;
-	size_t len;
 
-	if (*text == end || **text != '/')
+	if (text->len == 0 || *text->p != '/')
 		return 0;
-	if (!line_next(text, end, &line, &len) || !line_char(&line, &len, '/') ||
-	    !line_number(&line, &len, &version) || version < 1 || version > 3)
+	if (!span_line(text, &line) || !span_char(&line, '/') || !span_number(&line, 3, &version) ||
+	    version < 1)
 		return -1;
 	return (int)version;
 }
@@ -83,7 +115,7 @@ static int
 uidl_by_base(const void *a, const void *b)
 {
 	const struct courier_uidl *x = a, *y = b;
-	int r = base_compare(x->base, x->base_len, y->base, y->base_len);
+	int r = base_compare(x, y);
 
 	return r != 0 ? r : (x->place > y->place) - (x->place < y->place);
 }
@@ -98,31 +130,29 @@ uidls_sort(struct courier_uidls *uidls)
 		return;
 	qsort(uidls->list, uidls->count, sizeof(*uidls->list), uidl_by_base);
 	for (size_t i = 1; i < uidls->count; i++) {
-		const struct courier_uidl *last = &uidls->list[kept], *next = &uidls->list[i];
-
-		if (base_compare(last->base, last->base_len, next->base, next->base_len) != 0)
+		if (base_compare(&uidls->list[kept], &uidls->list[i]) != 0)
 			kept++;
-		uidls->list[kept] = *next;
+		uidls->list[kept] = uidls->list[i];
 	}
 	uidls->count = kept + 1;
 }
 
 int
-courier_uidls_parse(struct courier_uidls *uidls, const char *text, size_t size)
+courier_uidls_parse(struct courier_uidls *uidls, const char *octets, size_t size)
 {
-	const char *end = text + size, *line;
-	int version = uidls_version(&text, end);
-	size_t len, room = 0;
+	struct span text = {octets, size}, line;
+	int version = uidls_version(&text);
+	size_t room = 0;
 
 	memset(uidls, 0, sizeof(*uidls));
 	if (version < 0) {
 		uidls->what = "not a version that we know";
 		return 0;
 	}
-	while (line_next(&text, end, &line, &len)) {
+	while (span_line(&text, &line)) {
 		struct courier_uidl uidl = {.place = uidls->count}, *list;
 
-		if (!uidl_line((unsigned)version, line, len, &uidl)) {
+		if (!uidl_line(version, line, &uidl)) {
 			uidls->what = "a line that cannot be read";
 			continue;
 		}
@@ -134,7 +164,7 @@ courier_uidls_parse(struct courier_uidls *uidls, const char *text, size_t size)
 		uidls->list = list;
 		list[uidls->count++] = uidl;
 	}
-	if (text != end)
+	if (text.len > 0)
 		uidls->what = "its last line has no end";
 	uidls_sort(uidls);
 	return 0;
@@ -150,9 +180,7 @@ courier_uidls_clear(struct courier_uidls *uidls)
 static int
 uidl_is(const void *key, const void *member)
 {
-	const struct courier_uidl *x = key, *y = member;
-
-	return base_compare(x->base, x->base_len, y->base, y->base_len);
+	return base_compare(key, member);
 }
 
 static const struct courier_uidl *
@@ -208,15 +236,13 @@ courier_put_uidl(struct mdtext *out, const struct courier_uidl *uidl)
 bool
 courier_uids_known(const struct uidlist *db)
 {
-	const char *text = db->text, *line;
+	struct span text = {db->text, db->size}, line;
 	uint64_t validity, next;
-	size_t len;
 
-	return db->state != UIDLIST_NONE && text != NULL &&
-	       line_next(&text, db->text + db->size, &line, &len) && line_char(&line, &len, '1') &&
-	       line_char(&line, &len, ' ') && line_number(&line, &len, &validity) &&
-	       line_char(&line, &len, ' ') && line_number(&line, &len, &next) && len == 0 &&
-	       validity == db->validity && validity > 0 && next > 0 && next <= UINT32_MAX;
+	return db->state != UIDLIST_NONE && span_line(&text, &line) && span_char(&line, '1') &&
+	       span_char(&line, ' ') && span_number(&line, UINT32_MAX, &validity) &&
+	       span_char(&line, ' ') && span_number(&line, UINT32_MAX, &next) && line.len == 0 &&
+	       validity == db->validity && validity > 0 && next > 0;
 }
 
 static int
@@ -229,7 +255,7 @@ line_by_uid(const void *a, const void *b)
 	return (*x)->base < (*y)->base ? -1 : 1;
 }
 
-/* The lines that can be used, by UID.  Who had a UID that stands twice nobody knows: none keeps it. */
+/* The lines that can be used, by UID.  If a UID stands twice nobody knows which message had it: both lose it. */
 static size_t
 db_lines(const struct uidlist *db, const struct uidlist_line **lines)
 {
@@ -239,7 +265,7 @@ db_lines(const struct uidlist *db, const struct uidlist_line **lines)
 	for (size_t i = 0; i < db->count; i++) {
 		const struct uidlist_line *line = &db->line[i];
 
-		if (db->version == 1 && line_base(line->base, line->base_len) == line->base_len)
+		if (db->version == 1 && courier_base(line->base, line->base_len) == line->base_len)
 			lines[count++] = line;
 	}
 	qsort(lines, count, sizeof(*lines), line_by_uid);
@@ -333,14 +359,14 @@ static void
 put_uids(struct mdtext *out, const struct uid_order *order, const struct uidlist *db,
     const struct courier_uidls *uidls, uint32_t validity)
 {
-	const bool anew = validity != 0;
-	uint32_t next = anew ? 1 : db->next;
+	const bool renumber = validity != 0;
+	uint32_t next = renumber ? 1 : db->next;
 	struct mdtext lines = {0};
 
 	for (size_t i = 0; i < order->lines; i++) {
 		const struct uidlist_line *line = order->line[i];
 
-		put_line(&lines, anew ? next++ : line->uid, line->base, line->base_len,
+		put_line(&lines, renumber ? next++ : line->uid, line->base, line->base_len,
 		    uidls_find(uidls, line->base, line->base_len));
 	}
 	/* At the end of all UIDs those that are left have to wait for the folder's new numbering. */
@@ -349,7 +375,7 @@ put_uids(struct mdtext *out, const struct uid_order *order, const struct uidlist
 
 		put_line(&lines, next++, uidl->base, uidl->base_len, uidl);
 	}
-	mdtext_addf(out, "3 V%u N%u\n", anew ? validity : db->validity, next);
+	mdtext_addf(out, "3 V%u N%u\n", renumber ? validity : db->validity, next);
 	mdtext_add(out, lines.data != NULL ? lines.data : "", lines.len);
 	out->failed |= lines.failed;
 	mdtext_clear(&lines);

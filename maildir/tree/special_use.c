@@ -3,15 +3,15 @@
  * Runs as: mail user.
  *
  * A line is "\Sent Sub/Folder"; a folder may have several, and a use several folders.  Lines that
- * cannot be read are passed over, and are gone with the next change: the file is ours alone.
+ * cannot be read are passed over, and the next change removes them: no other program writes the file.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "maildir/base/file.h"
 #include "maildir/base/lock.h"
+#include "maildir/base/span.h"
 #include "maildir/folder/folder.h"
 #include "maildir/tree/tree.h"
 
@@ -43,106 +43,75 @@ use_valid(const char *use)
 	return true;
 }
 
-/* A line without its newline. */
+/* Reads a line without its newline. */
 static bool
-use_parse(const char *line, size_t len, struct use *use_r)
+use_parse(struct span line, struct use *use_r)
 {
-	const char *blank = memchr(line, ' ', len);
-	size_t use = blank != NULL ? (size_t)(blank - line) : len;
 	char text[NAME_SIZE];
+	struct span use;
 
-	if (blank == NULL || use > USE_MAX || len - use - 1 >= NAME_SIZE ||
-	    memchr(line, '\0', len) != NULL)
+	if (line.len == 0 || *line.p == ' ' || !span_word(&line, &use) || !span_char(&line, ' '))
 		return false;
-	memcpy(use_r->use, line, use);
-	use_r->use[use] = '\0';
-	memcpy(text, blank + 1, len - use - 1);
-	text[len - use - 1] = '\0';
-	return use_valid(use_r->use) && foldername_guess(text, use_r->name) == FOLDERNAME_OK;
-}
-
-/* Calls each for all lines that can be read, until it returns false. */
-static int
-uses_read(struct maildir *md, bool (*each)(void *ctx, struct use *use), void *ctx)
-{
-	char *text, *end, *newline;
-	struct use use;
-	size_t size;
-
-	if (file_read_root(md, SPECIAL_USE, SPECIAL_USE_MAX, &text, &size) < 0)
-		return -1;
-	end = text + size;
-	for (char *p = text; p < end; p = newline + 1) {
-		newline = memchr(p, '\n', (size_t)(end - p));
-		if (newline == NULL)
-			break;
-		if (use_parse(p, (size_t)(newline - p), &use) && !each(ctx, &use))
-			break;
-	}
-	free(text);
-	return 0;
-}
-
-struct telling {
-	bool (*each)(void *ctx, const char *use, const char *name);
-	void *ctx;
-};
-
-static bool
-tell(void *ctx, struct use *use)
-{
-	struct telling *telling = ctx;
-
-	return telling->each(telling->ctx, use->use, use->name);
+	return span_string(use, use_r->use, sizeof(use_r->use)) &&
+	       span_string(line, text, sizeof(text)) && use_valid(use_r->use) &&
+	       foldername_guess(text, use_r->name) == FOLDERNAME_OK;
 }
 
 int
 maildir_special_uses(
     struct maildir *md, bool (*each)(void *ctx, const char *use, const char *name), void *ctx)
 {
-	struct telling telling = {each, ctx};
+	struct span rest, line;
+	struct use use;
+	char *text;
 
-	return uses_read(md, tell, &telling);
+	if (file_read_root(md, SPECIAL_USE, SPECIAL_USE_MAX, &text, &rest.len) < 0)
+		return -1;
+	rest.p = text;
+	while (span_line(&rest, &line)) {
+		if (use_parse(line, &use) && !each(ctx, use.use, use.name))
+			break;
+	}
+	free(text);
+	return 0;
 }
 
 /* --- changing it --- */
 
 /* The file as it will be. */
 struct change {
-	const char *from, *to; /* names that follow; to NULL: those of the folder go */
-	struct use add;	       /* or one that is added */
+	const char *from, *to;	/* lines of the folder from follow; to NULL: they go */
+	const char *use, *name; /* or a line that is added */
 	struct mdtext text;
 	bool differs, present;
 };
 
 static void
-use_put(const char *use, const char *name, struct mdtext *out)
+use_put(const char *use, const char *name, const char *rest, struct mdtext *out)
 {
 	mdtext_add(out, use, strlen(use));
 	mdtext_add(out, " ", 1);
 	mdtext_add(out, name, strlen(name));
+	mdtext_add(out, rest, strlen(rest));
 	mdtext_add(out, "\n", 1);
 }
 
 static bool
-change_line(void *ctx, struct use *use)
+change_line(void *ctx, const char *use, const char *name)
 {
 	struct change *change = ctx;
 	size_t len = change->from != NULL ? strlen(change->from) : 0;
-	char name[2 * NAME_SIZE];
 
-	if (len == 0 || strncmp(use->name, change->from, len) != 0 ||
-	    (use->name[len] != '\0' && (use->name[len] != '/' || change->to == NULL))) {
-		change->present |= strcmp(use->use, change->add.use) == 0 &&
-				   strcmp(use->name, change->add.name) == 0;
-		use_put(use->use, use->name, &change->text);
+	if (len == 0 || strncmp(name, change->from, len) != 0 ||
+	    (name[len] != '\0' && (name[len] != '/' || change->to == NULL))) {
+		change->present |= change->use != NULL && strcmp(use, change->use) == 0 &&
+				   strcmp(name, change->name) == 0;
+		use_put(use, name, "", &change->text);
 		return true;
 	}
 	change->differs = true;
-	if (change->to != NULL) {
-		snprintf(name, sizeof(name), "%s%s", change->to, use->name + len);
-		use_put(use->use, name, &change->text);
-	}
+	if (change->to != NULL)
+		use_put(use, change->to, name + len, &change->text);
 	return true;
 }
 
@@ -150,10 +119,10 @@ change_line(void *ctx, struct use *use)
 static int
 change_store(struct maildir *md, struct change *change)
 {
-	int r = uses_read(md, change_line, change);
+	int r = maildir_special_uses(md, change_line, change);
 
-	if (r == 0 && change->add.use[0] != '\0' && !change->present) {
-		use_put(change->add.use, change->add.name, &change->text);
+	if (r == 0 && change->use != NULL && !change->present) {
+		use_put(change->use, change->name, "", &change->text);
 		change->differs = true;
 	}
 	if (r == 0 && change->text.len > SPECIAL_USE_MAX) {
@@ -177,8 +146,8 @@ special_use_follow(struct maildir *md, const char *from, const char *to)
 int
 maildir_special_use_set(struct maildir *md, const char *use, const char *name)
 {
-	struct change change = {.from = NULL};
 	struct place place;
+	struct change change = {.use = use, .name = place.name};
 	int lock, r;
 
 	if (place_of(name, &place) < 0)
@@ -187,8 +156,6 @@ maildir_special_use_set(struct maildir *md, const char *use, const char *name)
 		errno = EINVAL;
 		return -1;
 	}
-	memcpy(change.add.use, use, strlen(use) + 1);
-	memcpy(change.add.name, place.name, strlen(place.name) + 1);
 	lock = mdlock_tree(md);
 	if (lock < 0)
 		return -1;

@@ -30,6 +30,7 @@
 #include "maildir/base/dotfile.h"
 #include "maildir/base/file.h"
 #include "maildir/base/lock.h"
+#include "maildir/base/span.h"
 #include "maildir/folder/folder.h"
 #include "maildir/tree/tree.h"
 
@@ -46,12 +47,14 @@
 struct subscriptions {
 	char *text;
 	size_t size;
-	size_t at;     /* of the next line */
-	bool version2; /* else a name a line */
-	bool imported; /* and not written yet */
+	struct span rest; /* of the text: the next lines */
+	bool version2;	  /* else a name a line */
+	bool imported;	  /* and not written yet */
 };
 
-/* Where there is no file; an empty one says that nothing is subscribed to. */
+/*
+ * Imports what another server kept, if there is no file.  An empty file says that the user has subscribed to nothing.
+ */
 static int
 subscriptions_import(struct maildir *md, struct subscriptions *subs)
 {
@@ -90,39 +93,24 @@ subscriptions_load(struct maildir *md, struct subscriptions *subs)
 	}
 	subs->version2 =
 	    subs->size == 0 || (subs->size >= len && memcmp(subs->text, VERSION_2, len) == 0);
-	subs->at = subs->version2 && subs->size > 0 ? len : 0;
+	subs->rest = (struct span){subs->text, subs->size};
+	if (subs->version2 && subs->size > 0)
+		span_skip(&subs->rest, len);
 	return 0;
 }
 
-/* The next line, without its newline.  A line without one was cut off, or written by hand. */
+/* The folder that a line names.  Returns false if there can be no such folder. */
 static bool
-subscriptions_line(struct subscriptions *subs, const char **line_r, size_t *len_r)
-{
-	const char *line = subs->text + subs->at, *newline;
-
-	if (subs->at >= subs->size)
-		return false;
-	newline = memchr(line, '\n', subs->size - subs->at);
-	*line_r = line;
-	*len_r = newline != NULL ? (size_t)(newline - line) : subs->size - subs->at;
-	subs->at += *len_r + 1;
-	return true;
-}
-
-/* The folder that a line names; false if there can be no such folder. */
-static bool
-line_name(const struct subscriptions *subs, const char *line, size_t len, char name_r[NAME_SIZE])
+line_name(const struct subscriptions *subs, struct span line, char name_r[NAME_SIZE])
 {
 	char text[NAME_SIZE];
 
-	if (len == 0 || len >= NAME_SIZE || memchr(line, '\0', len) != NULL)
+	if (line.len == 0 || !span_string(line, text, sizeof(text)))
 		return false;
-	for (size_t i = 0; i < len; i++) {
-		bool separator = line[i] == '.' || (subs->version2 && line[i] == '\t');
-
-		text[i] = separator ? '/' : line[i];
+	for (char *p = text; *p != '\0'; p++) {
+		if (*p == '.' || (subs->version2 && *p == '\t'))
+			*p = '/';
 	}
-	text[len] = '\0';
 	return foldername_guess(text, name_r) == FOLDERNAME_OK;
 }
 
@@ -154,22 +142,22 @@ put_name(const struct subscriptions *subs, const struct place *place, struct mdt
 	mdtext_add(out, "\n", 1);
 }
 
-/* The file as it is without that name.  Whether the name was in it. */
+/* Writes the file as it is, without the lines of that name.  Returns whether there was one. */
 static bool
 put_without(struct subscriptions *subs, const char *name, struct mdtext *out)
 {
 	char found[NAME_SIZE];
-	const char *line;
+	struct span line;
 	bool was = false;
-	size_t len;
 
-	mdtext_add(out, subs->text, subs->at);
-	while (subscriptions_line(subs, &line, &len)) {
-		if (line_name(subs, line, len, found) && strcmp(found, name) == 0) {
+	mdtext_add(out, subs->text, subs->size - subs->rest.len);
+	/* A line without an end was cut off, or written by hand. */
+	while (span_line_or_rest(&subs->rest, &line)) {
+		if (line_name(subs, line, found) && strcmp(found, name) == 0) {
 			was = true;
 			continue;
 		}
-		mdtext_add(out, line, len);
+		mdtext_add(out, line.p, line.len);
 		mdtext_add(out, "\n", 1);
 	}
 	return was;
@@ -247,16 +235,15 @@ maildir_subscriptions(struct maildir *md, bool (*each)(void *ctx, const char *na
 {
 	struct subscriptions subs;
 	char name[NAME_SIZE];
-	const char *line;
-	size_t len;
+	struct span line;
 
 	if (subscriptions_load(md, &subs) < 0)
 		return -1;
-	/* That it cannot be written costs nothing: it is imported again the next time. */
+	/* Ignore a failure: the next session imports the subscriptions again. */
 	if (subs.imported)
 		(void)!subscriptions_change(md, NULL, true);
-	while (subscriptions_line(&subs, &line, &len)) {
-		if (line_name(&subs, line, len, name) && !each(ctx, name))
+	while (span_line_or_rest(&subs.rest, &line)) {
+		if (line_name(&subs, line, name) && !each(ctx, name))
 			break;
 	}
 	free(subs.text);

@@ -233,14 +233,11 @@ struct moves {
 static void
 moves_clear(struct moves *moves)
 {
-	int saved = errno;
-
 	for (size_t i = 0; i < moves->count; i++) {
 		free(moves->move[i].from);
 		free(moves->move[i].to);
 	}
 	free(moves->move);
-	errno = saved;
 }
 
 static int

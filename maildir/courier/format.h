@@ -20,6 +20,7 @@ struct courier_uidl {
 	size_t base_len;
 	uint64_t number, validity; /* see courier_put_uidl */
 	size_t place;		   /* its line: Courier wrote them in the order of delivery */
+	bool written;		   /* by courier_put_uids */
 };
 
 struct courier_uidls {
@@ -38,12 +39,12 @@ void courier_put_uidl(struct mdtext *out, const struct courier_uidl *uidl);
 bool courier_uids_known(const struct uidlist *db);
 
 /*
- * Writes a dovecot-uidlist (without an id of the folder): the lines of db with their POP3 UIDLs, and
- * behind them what only the POP3 server knew.  validity: 0 keeps UIDVALIDITY and UIDs of db, else all
- * are numbered from 1.  -1: ENOMEM.
+ * Writes a dovecot-uidlist (without an id of the folder): the lines of db with their POP3 UIDLs, and after them what
+ * only the POP3 server knew.  validity: 0 keeps UIDVALIDITY and UIDs of db; else all are numbered from 1.  The list of
+ * uidls is used up: it is in another order afterwards.  -1: ENOMEM.
  */
-int courier_put_uids(struct mdtext *out, const struct uidlist *db,
-    const struct courier_uidls *uidls, uint32_t validity);
+int courier_put_uids(
+    struct mdtext *out, const struct uidlist *db, struct courier_uidls *uidls, uint32_t validity);
 
 /* A message has a keyword, or (COURIER_OWN) a file of its own, and then the list does not count. */
 struct courier_mark {

@@ -110,8 +110,7 @@ read_uids(struct maildir_folder *folder, struct uidlist *db)
 }
 
 static int
-write_uids(
-    struct maildir_folder *folder, const struct uidlist *db, const struct courier_uidls *uidls)
+write_uids(struct maildir_folder *folder, const struct uidlist *db, struct courier_uidls *uidls)
 {
 	struct uidfile file = {.fd = -1};
 	struct mdtext text = {0};

@@ -183,13 +183,14 @@ uidl_is(const void *key, const void *member)
 	return base_compare(key, member);
 }
 
-static const struct courier_uidl *
+static struct courier_uidl *
 uidls_find(const struct courier_uidls *uidls, const char *base, size_t len)
 {
 	const struct courier_uidl key = {.base = base, .base_len = len};
 
-	return uidls->count > 0 ? bsearch(&key, uidls->list, uidls->count, sizeof(key), uidl_is)
-				: NULL;
+	if (uidls->count == 0)
+		return NULL;
+	return bsearch(&key, uidls->list, uidls->count, sizeof(key), uidl_is);
 }
 
 /* The oldest form: what is not for POP3, and quotes and "+", as "+" and two hex digits. */
@@ -283,32 +284,9 @@ db_lines(const struct uidlist *db, const struct uidlist_line **lines)
 static int
 uidl_by_place(const void *a, const void *b)
 {
-	const struct courier_uidl *const *x = a, *const *y = b;
+	const struct courier_uidl *x = a, *y = b;
 
-	return ((*x)->place > (*y)->place) - ((*x)->place < (*y)->place);
-}
-
-/* Those of the POP3 server that have no line, in its order. */
-static size_t
-uidls_left(const struct courier_uidls *uidls, const struct uidlist_line *const *lines, size_t count,
-    const struct courier_uidl **left, bool *seen)
-{
-	size_t kept = 0;
-
-	memset(seen, 0, uidls->count * sizeof(*seen));
-	for (size_t i = 0; i < count; i++) {
-		const struct courier_uidl *uidl =
-		    uidls_find(uidls, lines[i]->base, lines[i]->base_len);
-
-		if (uidl != NULL)
-			seen[uidl - uidls->list] = true;
-	}
-	for (size_t i = 0; i < uidls->count; i++) {
-		if (!seen[i])
-			left[kept++] = &uidls->list[i];
-	}
-	qsort(left, kept, sizeof(*left), uidl_by_place);
-	return kept;
+	return (x->place > y->place) - (x->place < y->place);
 }
 
 static void
@@ -334,66 +312,47 @@ put_line(struct mdtext *out, uint32_t uid, const char *base, size_t base_len,
 	mdtext_clear(&ext);
 }
 
-/* Room for all that put_uids sorts; an array of none is one all the same. */
-struct uid_order {
-	const struct uidlist_line **line;
-	const struct courier_uidl **left;
-	bool *seen;
-	size_t lines, lefts;
-};
-
-static int
-order_uids(struct uid_order *order, const struct uidlist *db, const struct courier_uidls *uidls)
-{
-	order->line = calloc(db->count + 1, sizeof(*order->line));
-	order->left = calloc(uidls->count + 1, sizeof(*order->left));
-	order->seen = calloc(uidls->count + 1, sizeof(*order->seen));
-	if (order->line == NULL || order->left == NULL || order->seen == NULL)
-		return -1;
-	order->lines = db_lines(db, order->line);
-	order->lefts = uidls_left(uidls, order->line, order->lines, order->left, order->seen);
-	return 0;
-}
-
+/* Writes the lines of db, and after them the UIDLs that no line has, in Courier's order. */
 static void
-put_uids(struct mdtext *out, const struct uid_order *order, const struct uidlist *db,
-    const struct courier_uidls *uidls, uint32_t validity)
+put_lines(struct mdtext *out, const struct uidlist_line *const *lines, size_t count,
+    struct courier_uidls *uidls, bool renumber, uint32_t *next)
 {
-	const bool renumber = validity != 0;
-	uint32_t next = renumber ? 1 : db->next;
-	struct mdtext lines = {0};
+	for (size_t i = 0; i < count; i++) {
+		const struct uidlist_line *line = lines[i];
+		struct courier_uidl *uidl = uidls_find(uidls, line->base, line->base_len);
 
-	for (size_t i = 0; i < order->lines; i++) {
-		const struct uidlist_line *line = order->line[i];
-
-		put_line(&lines, renumber ? next++ : line->uid, line->base, line->base_len,
-		    uidls_find(uidls, line->base, line->base_len));
+		if (uidl != NULL)
+			uidl->written = true;
+		put_line(out, renumber ? (*next)++ : line->uid, line->base, line->base_len, uidl);
 	}
-	/* At the end of all UIDs those that are left have to wait for the folder's new numbering. */
-	for (size_t i = 0; i < order->lefts && next <= UIDLIST_UID_MAX; i++) {
-		const struct courier_uidl *uidl = order->left[i];
+	if (uidls->count > 0)
+		qsort(uidls->list, uidls->count, sizeof(*uidls->list), uidl_by_place);
+	/* At the end of all UIDs the messages that are left wait for the folder's new numbering. */
+	for (size_t i = 0; i < uidls->count && *next <= UIDLIST_UID_MAX; i++) {
+		const struct courier_uidl *uidl = &uidls->list[i];
 
-		put_line(&lines, next++, uidl->base, uidl->base_len, uidl);
+		if (!uidl->written)
+			put_line(out, (*next)++, uidl->base, uidl->base_len, uidl);
 	}
-	mdtext_addf(out, "3 V%u N%u\n", renumber ? validity : db->validity, next);
-	mdtext_add(out, lines.data != NULL ? lines.data : "", lines.len);
-	out->failed |= lines.failed;
-	mdtext_clear(&lines);
 }
 
 int
-courier_put_uids(struct mdtext *out, const struct uidlist *db, const struct courier_uidls *uidls,
-    uint32_t validity)
+courier_put_uids(
+    struct mdtext *out, const struct uidlist *db, struct courier_uidls *uidls, uint32_t validity)
 {
-	struct uid_order order = {0};
+	/* An array of no lines is allocated all the same. */
+	const struct uidlist_line **order = calloc(db->count + 1, sizeof(*order));
+	uint32_t next = validity != 0 ? 1 : db->next;
+	struct mdtext lines = {0};
 
-	if (order_uids(&order, db, uidls) < 0)
-		out->failed = true;
-	else
-		put_uids(out, &order, db, uidls, validity);
-	free(order.line);
-	free(order.left);
-	free(order.seen);
+	if (order == NULL)
+		return -1;
+	put_lines(&lines, order, db_lines(db, order), uidls, validity != 0, &next);
+	free(order);
+	mdtext_addf(out, "3 V%u N%u\n", validity != 0 ? validity : db->validity, next);
+	mdtext_add(out, lines.data, lines.len);
+	out->failed |= lines.failed;
+	mdtext_clear(&lines);
 	if (!out->failed)
 		return 0;
 	errno = ENOMEM;

@@ -139,6 +139,9 @@ look_at_directory(struct walk *walk)
 		tell(walk, ODD_DELETED, path, NULL);
 		return;
 	}
+	/* Root's, where the Maildir is a file system of its own. */
+	if (walk->depth == 0 && strcmp(path, "lost+found") == 0)
+		return;
 	if (walk->depth++ < WALK_DEPTH)
 		r = file_each_entry(walk->md->fd, path, walk_entry, walk);
 	walk->depth--;

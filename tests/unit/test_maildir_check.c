@@ -455,7 +455,8 @@ the_whole_tree(void **state)
 {
 	static const char *const directory[] = {"Archive/2025/cur", "Archive/2025/07/cur",
 	    "Archive/cur", "a/b/c/d/e/f/g/h/new", ".Sub/cur", ".Sub/.In/tmp", "Taken/cur",
-	    ".Taken/cur", "a..b/cur", "inbox/cur", "dotfiles/curious", "Archive/2025/cur/no/cur"};
+	    ".Taken/cur", "a..b/cur", "inbox/cur", "dotfiles/curious", "Archive/2025/cur/no/cur",
+	    "lost+found/cur"};
 	static const struct {
 		const char *name, *directory;
 	} odd[] = {

@@ -57,7 +57,7 @@ struct numbered {
 ssize_t numbered_parse(struct numbered *k, const char *text, size_t size);
 void numbered_clear(struct numbered *k);
 
-/* Writes all that counts, as a new file; live, where not NULL, says of which messages. */
+/* Writes the text of a new file.  live, if not NULL, says which messages it is to have. */
 void numbered_put(const struct numbered *k, bool (*live)(void *ctx, const char *base, size_t len),
     void *ctx, struct mdtext *out);
 
@@ -73,8 +73,8 @@ uint64_t numbered_of(const struct numbered *k, const char *base, size_t len);
 struct mddir;
 
 /*
- * Reads what is new in the file, or all of it; it costs one fstatat(2) if nothing is.  A missing file is an empty
- * one, and so is what is no file.  -1: what was read before stays.
+ * Reads what is new in the file, or all of it; it costs one fstatat(2) if nothing is new.  A missing file, a
+ * non-file and an unreadable file are treated as empty.  -1: what was read before stays.
  */
 int numbered_refresh(struct mddir *dir, struct numbered *k);
 

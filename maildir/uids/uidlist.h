@@ -41,7 +41,7 @@ struct uidlist {
 	uint32_t version;  /* 1 or 3 */
 	uint32_t validity; /* 0: the header cannot be read */
 	uint32_t next;	   /* above N and every UID, also of lines of which no more can be read */
-	size_t lost;	   /* octets that cannot be read behind the last good line */
+	size_t lost;	   /* octets that cannot be read after the last good line */
 	char guid[33];	   /* 32 hex digits, or "" */
 	const char *extra; /* header fields that we do not know, as they stand */
 	size_t extra_len;
@@ -87,9 +87,9 @@ struct uidfile {
 	struct uidlist list;
 };
 
-/* Reads it; a missing one is UIDLIST_NONE, not an error.  uidfile must be zero or closed. */
+/* Reads the file; a missing file is UIDLIST_NONE, not an error. */
 int uidfile_load(struct mddir *dir, struct uidfile *file);
-/* Opens it for appending without reading it; its stamp is what there is to compare. */
+/* Opens the file for appending without reading it, and takes its stamp. */
 int uidfile_join(struct mddir *dir, struct uidfile *file);
 void uidfile_close(struct uidfile *file);
 
@@ -98,12 +98,12 @@ int uidfile_append(struct mddir *dir, struct uidfile *file, const struct mdtext 
 int uidfile_replace(struct mddir *dir, struct uidfile *file, const struct mdtext *text);
 
 /*
- * Why a uidlist cannot be trusted, and everything gets new UIDs; NULL: it can.  unwritten: its last line is
+ * Why a uidlist cannot be trusted, so that all messages get new UIDs; NULL if it can be.  unwritten: its last line is
  * known to be older than what was given out last.
  */
 const char *uidlist_doubt(
     const struct uidlist *list, const struct uid_record *record, bool unwritten);
-/* Of one that can be trusted: takes its next UID above all that its lost lines can have given. */
+/* Raises the next UID of a list that can be trusted above all that its lost lines can have given. */
 void uidlist_pass_lost(struct uidlist *list, const struct uid_record *record);
 
 #endif

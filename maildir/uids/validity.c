@@ -2,7 +2,7 @@
  * validity.c: new UIDVALIDITY values, which only rise in a Maildir.
  * Runs as: mail user.
  *
- * A folder that is deleted and made again must not get the old value, also when that happens within
+ * A folder that is deleted and made again must not get its old value, even if that happens within
  * a second or after the clock went back.  Dovecot keeps the last value that it gave in the Maildir as
  * the content of dovecot-uidvalidity (8 hex digits) and in the name of the empty file
  * dovecot-uidvalidity.<8 hex digits>, which it renames to the next value; with several of these the
@@ -31,7 +31,7 @@
 
 #define VALIDITY_TMP "sallyport.uidvalidity"
 
-/* Nobody holds it for longer than a few writes take. */
+/* No process holds the lock for longer than a few writes take. */
 #define VALIDITY_WAIT_MS 10000
 
 /* The number that begins with 8 hex digits, or 0. */

@@ -28,7 +28,7 @@ struct maildir;
 struct maildir_folder;
 struct maildir_reader;
 struct search_question;
-struct mdtext;
+struct mdbuf;
 struct mime;
 
 /* --- the Maildir --- */
@@ -236,24 +236,24 @@ int maildir_exact_size(
  * Says whether the caller is going to ask for all that is known of each message.  Then a message is read once for
  * all of it, and not once for each thing.
  */
-void maildir_expect(struct maildir_folder *folder, bool all);
+void maildir_expect_all(struct maildir_folder *folder, bool all);
 /* Appends a text to out.  -1: as maildir_size; EFBIG: the fields are too long for a MAILDIR_DECODED. */
 int maildir_text(
-    struct maildir_folder *folder, uint32_t uid, enum maildir_text text, struct mdtext *out);
+    struct maildir_folder *folder, uint32_t uid, enum maildir_text text, struct mdbuf *out);
 
 /*
  * Saves what this session found out about messages, for all sessions to come.  To be called after each command; it
  * costs next to nothing if there is nothing to save, and an error costs only the time to read messages again.
  * false: another session has the folder's lock, and the next call saves.
  */
-bool maildir_remember(struct maildir_folder *folder);
+bool maildir_save_findings(struct maildir_folder *folder);
 /* Whether there is something to save.  That takes time, so a caller may answer its client first. */
-bool maildir_has_learned(const struct maildir_folder *folder);
+bool maildir_has_findings(const struct maildir_folder *folder);
 /*
  * Reads ahead: up to count messages of which something is not known yet; it looks at some more.  Returns how many
  * messages it has not looked at, or -1 (EROFS: nothing can be saved here).
  */
-ssize_t maildir_learn(struct maildir_folder *folder, size_t count);
+ssize_t maildir_read_ahead(struct maildir_folder *folder, size_t count);
 
 /* --- octets --- */
 

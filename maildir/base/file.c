@@ -10,12 +10,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "maildir/base/file.h"
+#include "maildir/base/buf.h"
 #include "maildir/base/dir.h"
+#include "maildir/base/file.h"
 #include "maildir/base/fnv.h"
 #include "maildir/base/name.h"
 #include "maildir/base/root.h"
-#include "maildir/base/text.h"
 
 /* How many things of one name are set aside; the next stays where it is. */
 #define ODD_MAX 10
@@ -241,7 +241,7 @@ file_pread_all(int fd, void *buf, size_t size, off_t at)
 }
 
 bool
-error_bars(int error)
+error_forbids_writing(int error)
 {
 	return error == EROFS || error == EACCES || error == EPERM || error == ENOSPC ||
 	       error == EDQUOT;
@@ -384,7 +384,7 @@ share_like(int fd, int dirfd, const char *like)
 }
 
 int
-file_write(int dirfd, const char *tmp, const char *name, const struct mdtext *text)
+file_write(int dirfd, const char *tmp, const char *name, const struct mdbuf *text)
 {
 	int fd, r;
 
@@ -437,7 +437,7 @@ file_place(struct maildir *md, int dirfd, const char *tmp, const char *name, boo
 
 int
 file_replace(
-    struct maildir *md, int dirfd, const char *tmp, const char *name, const struct mdtext *text)
+    struct maildir *md, int dirfd, const char *tmp, const char *name, const struct mdbuf *text)
 {
 	if (file_write(dirfd, tmp, name, text) < 0 || file_place(md, dirfd, tmp, name, false) < 0)
 		return -1;
@@ -445,8 +445,7 @@ file_replace(
 }
 
 int
-file_append(
-    const struct mddir *dir, const char *name, int fd, off_t size, const struct mdtext *text)
+file_append(const struct mddir *dir, const char *name, int fd, off_t size, const struct mdbuf *text)
 {
 	int saved;
 

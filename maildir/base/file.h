@@ -18,7 +18,7 @@
 
 struct maildir;
 struct mddir;
-struct mdtext;
+struct mdbuf;
 struct stat;
 
 /* For the ways out of a function that has failed: errno stays as it was, errors are ignored, and fd may be -1. */
@@ -63,7 +63,7 @@ int file_lock(int fd, short type, off_t octet);
  * Whether an error means that nothing can be written here now, for lack of room or of rights: EROFS, EACCES,
  * EPERM, ENOSPC, EDQUOT.  What is there may still be readable.
  */
-bool error_bars(int error);
+bool error_forbids_writing(int error);
 
 /*
  * Renames, but never onto an existing name (EEXIST).  Where the file system has no RENAME_NOREPLACE it makes a link
@@ -89,7 +89,7 @@ int file_make(int dirfd, const char *tmp);
  * Makes such a file with that text, and flushes it to the disk.  It gets the mode and the group of name, the file that
  * it is to replace, where that is allowed.
  */
-int file_write(int dirfd, const char *tmp, const char *name, const struct mdtext *text);
+int file_write(int dirfd, const char *tmp, const char *name, const struct mdbuf *text);
 
 /*
  * Renames tmp to name.  What has that name is replaced; a directory, and with keep anything, is set aside.  Afterwards
@@ -99,14 +99,14 @@ int file_place(struct maildir *md, int dirfd, const char *tmp, const char *name,
 
 /* Replaces a file by file_write and file_place.  All of it is on the disk when this returns. */
 int file_replace(
-    struct maildir *md, int dirfd, const char *tmp, const char *name, const struct mdtext *text);
+    struct maildir *md, int dirfd, const char *tmp, const char *name, const struct mdbuf *text);
 
 /*
  * Appends the text to an open file of that size, all of it or nothing.  It is on the disk when this returns.  dir and
  * name are for a notice.
  */
 int file_append(
-    const struct mddir *dir, const char *name, int fd, off_t size, const struct mdtext *text);
+    const struct mddir *dir, const char *name, int fd, off_t size, const struct mdbuf *text);
 
 /*
  * Takes what cannot be used out of the way, and gives a notice: renames it to "<name>.odd" or the like, or removes it

@@ -15,7 +15,7 @@
 
 #include "maildir/base/clock.h"
 #include "maildir/base/dir.h"
-#include "maildir/base/dotfile.h"
+#include "maildir/base/dotlock.h"
 #include "maildir/base/file.h"
 #include "maildir/base/lock.h"
 #include "maildir/base/root.h"
@@ -237,7 +237,7 @@ mdlock_enter(struct mddir *dir, bool wait)
 {
 	if (lock_folder(dir, wait ? LOCK_WAIT_MS : 0) == 0)
 		return 0;
-	if (!error_bars(errno))
+	if (!error_forbids_writing(errno))
 		return -1;
 	if (errno != EROFS)
 		file_notice(dir->md, dir->fd, LOCK_NAME, errno);
@@ -247,7 +247,7 @@ mdlock_enter(struct mddir *dir, bool wait)
 }
 
 void
-mdlock_unfolder(struct mddir *dir)
+mdlock_folder_drop(struct mddir *dir)
 {
 	int saved = errno;
 
@@ -260,7 +260,7 @@ mdlock_unfolder(struct mddir *dir)
 /* --- dovecot-uidlist.lock --- */
 
 int
-dotlock_take(struct mddir *dir)
+uidlist_lock_take(struct mddir *dir)
 {
 	dir->dotlock = (struct dotlock){
 	    .md = dir->md,
@@ -270,28 +270,28 @@ dotlock_take(struct mddir *dir)
 	    .tmp = DOTLOCK_TMP,
 	    .aside = DOTLOCK_STALE,
 	};
-	return dotfile_take(&dir->dotlock);
+	return dotlock_take(&dir->dotlock);
 }
 
 bool
-dotlock_held(const struct mddir *dir)
+uidlist_lock_held(const struct mddir *dir)
 {
-	return dotfile_held(&dir->dotlock);
+	return dotlock_held(&dir->dotlock);
 }
 
 void
-dotlock_drop(struct mddir *dir)
+uidlist_lock_drop(struct mddir *dir)
 {
-	dotfile_drop(&dir->dotlock);
+	dotlock_drop(&dir->dotlock);
 }
 
 int
-dotlock_replace(
-    struct mddir *dir, const char *tmp, const char *name, const struct mdtext *text, bool keep)
+uidlist_lock_replace(
+    struct mddir *dir, const char *tmp, const char *name, const struct mdbuf *text, bool keep)
 {
 	if (file_write(dir->fd, tmp, name, text) < 0)
 		return -1;
-	if (!dotlock_held(dir)) {
+	if (!uidlist_lock_held(dir)) {
 		(void)unlinkat(dir->fd, tmp, 0);
 		errno = ENOLCK;
 		return -1;

@@ -14,7 +14,7 @@
 #include <sys/types.h>
 
 struct maildir;
-struct mdtext;
+struct mdbuf;
 struct mddir;
 
 #define LOCK_NAME "sallyport.lock"
@@ -51,20 +51,20 @@ int mdlock_folder(struct mddir *dir);
 int mdlock_folder_try(struct mddir *dir);
 /*
  * As mdlock_folder, or without wait as mdlock_folder_try, to read the folder and to change files of messages.  It is no
- * error that the lock file cannot be used (error_bars): dir->unlocked says why.  Then none of our files and of
+ * error that the lock file cannot be used (error_forbids_writing): dir->unlocked says why.  Then none of our files and of
  * Dovecot's may be written, and messages are changed as any program without a lock changes them (sync.c).
  */
 int mdlock_enter(struct mddir *dir, bool wait);
 /* Undoes one of the three.  errno stays as it was. */
-void mdlock_unfolder(struct mddir *dir);
+void mdlock_folder_drop(struct mddir *dir);
 
 /* Takes dovecot-uidlist.lock, under the folder's lock.  ENOLCK if another process holds it too long. */
-int dotlock_take(struct mddir *dir);
+int uidlist_lock_take(struct mddir *dir);
 /* Whether it is still ours: a program that thought us dead may have taken it over. */
-bool dotlock_held(const struct mddir *dir);
-void dotlock_drop(struct mddir *dir);
+bool uidlist_lock_held(const struct mddir *dir);
+void uidlist_lock_drop(struct mddir *dir);
 /* As file_replace, if the lock is still ours (else ENOLCK).  keep: what the file replaces is set aside. */
-int dotlock_replace(
-    struct mddir *dir, const char *tmp, const char *name, const struct mdtext *text, bool keep);
+int uidlist_lock_replace(
+    struct mddir *dir, const char *tmp, const char *name, const struct mdbuf *text, bool keep);
 
 #endif

@@ -12,7 +12,7 @@ struct folder_list;
 struct maildir;
 struct maildir_folder;
 struct mddir;
-struct mdtext;
+struct mdbuf;
 
 /* Notices of unusable files in a session; more would only bury the log. */
 #define NOTICED_MAX 16
@@ -28,7 +28,7 @@ struct mdtext;
  */
 struct maildir_import {
 	int (*folder)(struct maildir_folder *folder);
-	int (*subscriptions)(struct maildir *md, struct mdtext *out);
+	int (*subscriptions)(struct maildir *md, struct mdbuf *out);
 };
 
 struct maildir {

@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "maildir/base/dotfile.h"
+#include "maildir/base/dotlock.h"
 #include "maildir/base/lock.h"
 #include "maildir/check/check.h"
 #include "maildir/check/check_internal.h"
@@ -42,7 +42,7 @@ struct look {
 	uid_t owner;
 	/* A file's message is SCAN_NONE, or 0 if it is there and no line of dovecot-uidlist was found for it so far. */
 	struct scan scan;
-	struct mdtext odd; /* what the scan has reported: see keep_odd */
+	struct mdbuf odd; /* what the scan has reported: see keep_odd */
 };
 
 static void
@@ -93,7 +93,7 @@ look_close(struct look *look)
 	int saved = errno;
 
 	scan_clear(&look->scan);
-	mdtext_clear(&look->odd);
+	mdbuf_clear(&look->odd);
 	/* A session would rebuild an index that it found damaged. */
 	index_close(look->folder->index);
 	maildir_folder_close(&look->folder);
@@ -186,7 +186,7 @@ check_left(const struct maildir_check *check, struct maildir *md, const struct c
 	struct file_stamp stamp;
 
 	finding.name = place->lock;
-	if (dotfile_stale(&lock, check->now, &stamp))
+	if (dotlock_stale(&lock, check->now, &stamp))
 		check->tell(check->ctx, &finding);
 	finding.odd = ODD_TEMPORARY;
 	for (const char *const *name = place->temporary; *name != NULL; name++) {
@@ -240,8 +240,8 @@ keep_odd(void *ctx, enum scan_odd odd, int dir, const char *name)
 	struct look *look = ctx;
 	const char head[2] = {(char)odd, (char)dir};
 
-	mdtext_add(&look->odd, head, sizeof(head));
-	mdtext_add(&look->odd, name, strlen(name) + 1);
+	mdbuf_add(&look->odd, head, sizeof(head));
+	mdbuf_add(&look->odd, name, strlen(name) + 1);
 }
 
 /* Tells of a file and another name of the same base, if both are still there: one file, or two messages. */

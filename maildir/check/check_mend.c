@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "maildir/base/dotfile.h"
+#include "maildir/base/dotlock.h"
 #include "maildir/base/file.h"
 #include "maildir/base/lock.h"
 #include "maildir/check/check.h"
@@ -54,14 +54,14 @@ break_lock(const struct mending *mending)
 	int r;
 
 	if (mending->folder == NULL) {
-		r = dotfile_take(lock);
+		r = dotlock_take(lock);
 	} else {
-		r = dotlock_take(&mending->folder->home);
+		r = uidlist_lock_take(&mending->folder->home);
 		lock = &mending->folder->home.dotlock;
 	}
 	if (r < 0)
 		return;
-	dotfile_drop(lock);
+	dotlock_drop(lock);
 	tell_mended(mending, ODD_LOCK, lock->name, 0);
 }
 
@@ -214,7 +214,7 @@ maildir_mend_folder(struct maildir *md, const char *name, const struct maildir_c
 	report = calloc(2, sizeof(*report));
 	if (report != NULL && mdlock_folder(&mending.folder->home) == 0) {
 		r = mend_locked(&mending, report);
-		mdlock_unfolder(&mending.folder->home);
+		mdlock_folder_drop(&mending.folder->home);
 	}
 	saved = errno;
 	free(report);

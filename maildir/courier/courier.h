@@ -9,7 +9,7 @@
 #include <stddef.h>
 
 struct maildir;
-struct mdtext;
+struct mdbuf;
 
 /*
  * From now on a folder that has neither a dovecot-uidlist nor a record gets what Courier says, before its first sync:
@@ -22,6 +22,6 @@ void courier_import(struct maildir *md);
  * Writes a file subscriptions (version 2 of Dovecot's) with the folders that a courierimapsubscribed names; nothing
  * when there are none.
  */
-void courier_put_subscriptions(struct mdtext *out, const char *text, size_t size);
+void courier_put_subscriptions(struct mdbuf *out, const char *text, size_t size);
 
 #endif

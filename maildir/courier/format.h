@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "maildir/base/text.h"
+#include "maildir/base/buf.h"
 #include "maildir/uids/uidlist.h"
 
 /* The length of the base of a file name; 0 if a message cannot have it. */
@@ -33,7 +33,7 @@ struct courier_uidls {
 int courier_uidls_parse(struct courier_uidls *uidls, const char *text, size_t size);
 void courier_uidls_clear(struct courier_uidls *uidls);
 /* Writes the UIDL that Courier told; nothing when POP3 does not allow it. */
-void courier_put_uidl(struct mdtext *out, const struct courier_uidl *uidl);
+void courier_put_uidl(struct mdbuf *out, const struct courier_uidl *uidl);
 
 /* Whether db, which uidlist_parse made of a courierimapuiddb, tells for sure what UIDs were given. */
 bool courier_uids_known(const struct uidlist *db);
@@ -44,7 +44,7 @@ bool courier_uids_known(const struct uidlist *db);
  * uidls is used up: it is in another order afterwards.  -1: ENOMEM.
  */
 int courier_put_uids(
-    struct mdtext *out, const struct uidlist *db, struct courier_uidls *uidls, uint32_t validity);
+    struct mdbuf *out, const struct uidlist *db, struct courier_uidls *uidls, uint32_t validity);
 
 /* A message has a keyword, or (COURIER_OWN) a file of its own, and then the list does not count. */
 struct courier_mark {

@@ -113,7 +113,7 @@ static int
 write_uids(struct maildir_folder *folder, const struct uidlist *db, struct courier_uidls *uidls)
 {
 	struct uidfile file = {.fd = -1};
-	struct mdtext text = {0};
+	struct mdbuf text = {0};
 	uint32_t validity = 0;
 	int r;
 
@@ -122,7 +122,7 @@ write_uids(struct maildir_folder *folder, const struct uidlist *db, struct couri
 	r = courier_put_uids(&text, db, uidls, validity);
 	if (r == 0)
 		r = uidfile_replace(&folder->home, &file, &text);
-	mdtext_clear(&text);
+	mdbuf_clear(&text);
 	return r;
 }
 
@@ -389,7 +389,7 @@ import_folder(struct maildir_folder *folder)
 
 /* Writes "INBOX.Sub.Folder" as "Sub<tab>Folder".  Folders of others ("shared.") are not imported. */
 static void
-put_subscribed(struct mdtext *out, struct span line)
+put_subscribed(struct mdbuf *out, struct span line)
 {
 	const size_t inbox = strlen("INBOX");
 	char text[NAME_SIZE], name[NAME_SIZE];
@@ -408,13 +408,13 @@ put_subscribed(struct mdtext *out, struct span line)
 	for (char *p = text; (p = strchr(p, '/')) != NULL;)
 		*p = '\t';
 	if (out->len == 0)
-		mdtext_add(out, SUBSCRIPTIONS_HEAD, strlen(SUBSCRIPTIONS_HEAD));
-	mdtext_add(out, text, line.len);
-	mdtext_add(out, "\n", 1);
+		mdbuf_add(out, SUBSCRIPTIONS_HEAD, strlen(SUBSCRIPTIONS_HEAD));
+	mdbuf_add(out, text, line.len);
+	mdbuf_add(out, "\n", 1);
 }
 
 void
-courier_put_subscriptions(struct mdtext *out, const char *octets, size_t size)
+courier_put_subscriptions(struct mdbuf *out, const char *octets, size_t size)
 {
 	struct span text = {octets, size}, line;
 
@@ -423,7 +423,7 @@ courier_put_subscriptions(struct mdtext *out, const char *octets, size_t size)
 }
 
 static int
-import_subscriptions(struct maildir *md, struct mdtext *out)
+import_subscriptions(struct maildir *md, struct mdbuf *out)
 {
 	char *text;
 	size_t size;

@@ -215,20 +215,20 @@ uidl_of_base(const struct courier_uidl *uidl, char out[3 * NAME_SIZE])
 }
 
 void
-courier_put_uidl(struct mdtext *out, const struct courier_uidl *uidl)
+courier_put_uidl(struct mdbuf *out, const struct courier_uidl *uidl)
 {
 	char name[3 * NAME_SIZE];
 	size_t len;
 
 	if (uidl->number != 0 && uidl->validity != 0) {
-		mdtext_addf(out, "UID%llu-%llu", (unsigned long long)uidl->number,
+		mdbuf_addf(out, "UID%llu-%llu", (unsigned long long)uidl->number,
 		    (unsigned long long)uidl->validity);
 	} else if (uidl->number != 0) {
-		mdtext_addf(out, "UID%llu", (unsigned long long)uidl->number);
+		mdbuf_addf(out, "UID%llu", (unsigned long long)uidl->number);
 	} else if (uidl->base_len <= UIDL_MAX) {
 		len = uidl_of_base(uidl, name);
 		if (len <= UIDL_MAX)
-			mdtext_add(out, name, len);
+			mdbuf_add(out, name, len);
 	}
 }
 
@@ -290,14 +290,14 @@ uidl_by_place(const void *a, const void *b)
 }
 
 static void
-put_line(struct mdtext *out, uint32_t uid, const char *base, size_t base_len,
+put_line(struct mdbuf *out, uint32_t uid, const char *base, size_t base_len,
     const struct courier_uidl *uidl)
 {
 	struct uidlist_line line = {.base = base, .base_len = base_len};
-	struct mdtext ext = {0};
+	struct mdbuf ext = {0};
 
 	if (uidl != NULL) {
-		mdtext_add(&ext, "P", 1);
+		mdbuf_add(&ext, "P", 1);
 		courier_put_uidl(&ext, uidl);
 	}
 	if (ext.failed) {
@@ -309,12 +309,12 @@ put_line(struct mdtext *out, uint32_t uid, const char *base, size_t base_len,
 	} else {
 		uidlist_put_new(out, uid, base, base_len);
 	}
-	mdtext_clear(&ext);
+	mdbuf_clear(&ext);
 }
 
 /* Writes the lines of db, and after them the UIDLs that no line has, in Courier's order. */
 static void
-put_lines(struct mdtext *out, const struct uidlist_line *const *lines, size_t count,
+put_lines(struct mdbuf *out, const struct uidlist_line *const *lines, size_t count,
     struct courier_uidls *uidls, bool renumber, uint32_t *next)
 {
 	for (size_t i = 0; i < count; i++) {
@@ -338,21 +338,21 @@ put_lines(struct mdtext *out, const struct uidlist_line *const *lines, size_t co
 
 int
 courier_put_uids(
-    struct mdtext *out, const struct uidlist *db, struct courier_uidls *uidls, uint32_t validity)
+    struct mdbuf *out, const struct uidlist *db, struct courier_uidls *uidls, uint32_t validity)
 {
 	/* An array of no lines is allocated all the same. */
 	const struct uidlist_line **order = calloc(db->count + 1, sizeof(*order));
 	uint32_t next = validity != 0 ? 1 : db->next;
-	struct mdtext lines = {0};
+	struct mdbuf lines = {0};
 
 	if (order == NULL)
 		return -1;
 	put_lines(&lines, order, db_lines(db, order), uidls, validity != 0, &next);
 	free(order);
-	mdtext_addf(out, "3 V%u N%u\n", validity != 0 ? validity : db->validity, next);
-	mdtext_add(out, lines.data, lines.len);
+	mdbuf_addf(out, "3 V%u N%u\n", validity != 0 ? validity : db->validity, next);
+	mdbuf_add(out, lines.data, lines.len);
 	out->failed |= lines.failed;
-	mdtext_clear(&lines);
+	mdbuf_clear(&lines);
 	if (!out->failed)
 		return 0;
 	errno = ENOMEM;

@@ -170,12 +170,12 @@ maildir_delivery_commit(
 	d->uids = calloc(d->set.count + 1, sizeof(*d->uids));
 	if (d->uids == NULL || mdlock_folder(&folder->home) < 0)
 		return -1;
-	r = dotlock_take(&folder->home);
+	r = uidlist_lock_take(&folder->home);
 	if (r == 0) {
 		r = commit_locked(d);
-		dotlock_drop(&folder->home);
+		uidlist_lock_drop(&folder->home);
 	}
-	mdlock_unfolder(&folder->home);
+	mdlock_folder_drop(&folder->home);
 	if (r < 0)
 		return -1;
 	for (size_t i = 0; i < d->set.count; i++)

@@ -9,9 +9,9 @@
 #include <stdint.h>
 #include <time.h>
 
-#include "maildir/folder/sync.h"
 #include "maildir/base/name.h"
 #include "maildir/folder/folder.h"
+#include "maildir/folder/sync.h"
 
 struct maildir_delivery {
 	struct maildir_folder *folder;

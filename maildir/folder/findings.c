@@ -30,8 +30,8 @@ enum {
 struct findings {
 	struct index_finding *list; /* by rising UID */
 	size_t count, room;
-	struct mdtext texts; /* records that are not in the file yet */
-	uint32_t validity;   /* the UIDVALIDITY of all these UIDs */
+	struct mdbuf texts; /* records that are not in the file yet */
+	uint32_t validity;  /* the UIDVALIDITY of all these UIDs */
 };
 
 /* The folder's findings; those of another UIDVALIDITY are dropped.  NULL: ENOMEM. */
@@ -57,7 +57,7 @@ findings_free(struct findings **findings)
 	*findings = NULL;
 	if (f == NULL)
 		return;
-	mdtext_clear(&f->texts);
+	mdbuf_clear(&f->texts);
 	free(f->list);
 	free(f);
 }
@@ -196,7 +196,7 @@ texts_save(struct maildir_folder *folder, struct findings *f)
 		texts_write(folder, f);
 	else
 		texts_drop(f);
-	mdlock_unfolder(&folder->home);
+	mdlock_folder_drop(&folder->home);
 }
 
 /* Gives back the memory that a burst of findings needed. */
@@ -209,11 +209,11 @@ findings_shrink(struct findings *f)
 		f->room = 0;
 	}
 	if (f->texts.size > TEXTS_KEEP)
-		mdtext_clear(&f->texts);
+		mdbuf_clear(&f->texts);
 }
 
 bool
-maildir_has_learned(const struct maildir_folder *folder)
+maildir_has_findings(const struct maildir_folder *folder)
 {
 	return folder->findings != NULL && folder->findings->count > 0;
 }
@@ -267,7 +267,7 @@ findings_save(struct maildir_folder *folder)
 		(void)!index_add_findings(folder->index, f->list, f->count);
 		f->count = 0;
 	}
-	mdlock_unfolder(&folder->home);
+	mdlock_folder_drop(&folder->home);
 	if (f->count == 0)
 		findings_shrink(f);
 	return f->count == 0;

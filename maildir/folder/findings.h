@@ -26,7 +26,7 @@ void findings_add_texts(struct maildir_folder *folder, struct index_finding *fin
     const char *const text[MAILDIR_TEXTS], const uint32_t len[MAILDIR_TEXTS]);
 /* Whether they are so many that they should be saved now. */
 bool findings_are_many(const struct maildir_folder *folder);
-/* As maildir_remember. */
+/* As maildir_save_findings. */
 bool findings_save(struct maildir_folder *folder);
 
 void findings_free(struct findings **findings);

@@ -184,7 +184,7 @@ maildir_change_begin(struct maildir_folder *folder)
 	folder->synced = sync_now(folder) == 0;
 	if (folder_open_dirs(folder) < 0 || keywords_refresh(folder->keywords) < 0 ||
 	    times_change_begin(folder) < 0) {
-		mdlock_unfolder(&folder->home);
+		mdlock_folder_drop(&folder->home);
 		return -1;
 	}
 	folder->home.changing = true;
@@ -262,7 +262,7 @@ maildir_change_end(struct maildir_folder *folder)
 	}
 	change_tell(folder);
 	folder->changed_cur = folder->changed_new = folder->home.changing = false;
-	mdlock_unfolder(&folder->home);
+	mdlock_folder_drop(&folder->home);
 	errno = saved;
 	return r;
 }

@@ -10,14 +10,14 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "maildir/base/buf.h"
 #include "maildir/base/clock.h"
 #include "maildir/base/dir.h"
 #include "maildir/base/file.h"
 #include "maildir/base/lock.h"
 #include "maildir/base/name.h"
-#include "maildir/base/record.h"
 #include "maildir/base/root.h"
-#include "maildir/base/text.h"
+#include "maildir/base/uid_record.h"
 #include "maildir/folder/folders.h"
 #include "maildir/maildir.h"
 #include "maildir/uids/uidlist.h"

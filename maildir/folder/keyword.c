@@ -113,6 +113,6 @@ maildir_keyword_make(struct maildir_folder *folder, const char *name)
 	if (mdlock_folder(&folder->home) < 0)
 		return -1;
 	number = folder_add_keyword(folder, name, false);
-	mdlock_unfolder(&folder->home);
+	mdlock_folder_drop(&folder->home);
 	return number;
 }

@@ -69,7 +69,7 @@ message_locate(struct maildir_folder *folder, uint32_t uid, struct index_message
 		return -1;
 	r = sync_again(folder);
 	saved = errno;
-	mdlock_unfolder(&folder->home);
+	mdlock_folder_drop(&folder->home);
 	errno = saved;
 	if (r < 0)
 		return -1;
@@ -189,13 +189,13 @@ maildir_claim_recent(struct maildir_folder *folder, uint32_t *from_r)
 		return 0;
 	/* If it cannot be noted, the next session tells them as recent, too. */
 	if (mdlock_folder(&folder->home) < 0)
-		return error_bars(errno) ? 0 : -1;
+		return error_forbids_writing(errno) ? 0 : -1;
 	r = recent_read(folder, &record);
 	*from_r = record.recent;
 	if (r == 0 && record.recent < next) {
 		record.recent = next;
 		r = uid_record_write(&folder->home, &record);
 	}
-	mdlock_unfolder(&folder->home);
+	mdlock_folder_drop(&folder->home);
 	return r;
 }

@@ -52,7 +52,7 @@ maildir_create(const char *path)
 	if (r > 0)
 		r = fsync(fd);
 	/* A Maildir that cannot be written can still be read. */
-	if (r < 0 && error_bars(errno) && is_maildir(fd))
+	if (r < 0 && error_forbids_writing(errno) && is_maildir(fd))
 		r = 0;
 	close_keeping_errno(fd);
 	return r;

@@ -9,11 +9,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "maildir/folder/findings.h"
 #include "maildir/folder/folder.h"
 #include "maildir/folder/folders.h"
-#include "maildir/folder/findings.h"
-#include "maildir/folder/texts.h"
 #include "maildir/folder/sync.h"
+#include "maildir/folder/texts.h"
 #include "maildir/folder/watch.h"
 #include "maildir/index/index.h"
 #include "maildir/uids/keywords.h"
@@ -52,7 +52,7 @@ is_absent(const struct maildir_folder *folder, const char *part)
 {
 	int error = errno;
 	struct stat st;
-	bool absent = error_bars(error) &&
+	bool absent = error_forbids_writing(error) &&
 		      fstatat(folder->home.fd, part, &st, AT_SYMLINK_NOFOLLOW) < 0 &&
 		      errno == ENOENT;
 
@@ -158,7 +158,7 @@ folder_mend(struct maildir_folder *folder)
 	if (!index_is_broken(folder->index) || mdlock_folder_try(&folder->home) < 0)
 		return;
 	(void)!sync_now(folder);
-	mdlock_unfolder(&folder->home);
+	mdlock_folder_drop(&folder->home);
 }
 
 void
@@ -173,7 +173,7 @@ maildir_folder_close(struct maildir_folder **folderp)
 	if (folder->index != NULL) {
 		maildir_reader_close(&folder->ahead);
 		(void)!maildir_change_settle(folder);
-		maildir_remember(folder);
+		maildir_save_findings(folder);
 		folder_mend(folder);
 	}
 	if (folder->watch != NULL)
@@ -203,5 +203,5 @@ maildir_session_lock(struct maildir_folder *folder)
 	if (folder->session_fd < 0)
 		folder->session_fd = mdlock_open(folder->home.md, folder->home.fd, LOCK_SESSION, 0);
 	/* Where no session can have the lock, none is locked out. */
-	return folder->session_fd >= 0 || error_bars(errno) ? 0 : -1;
+	return folder->session_fd >= 0 || error_forbids_writing(errno) ? 0 : -1;
 }

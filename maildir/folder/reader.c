@@ -12,8 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "maildir/folder/folder.h"
 #include "maildir/folder/findings.h"
+#include "maildir/folder/folder.h"
 #include "maildir/folder/obstacle.h"
 #include "maildir/folder/reader.h"
 #include "maildir/index/index.h"

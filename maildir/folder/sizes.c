@@ -10,8 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "maildir/folder/folder.h"
 #include "maildir/folder/findings.h"
+#include "maildir/folder/folder.h"
 #include "maildir/folder/reader.h"
 #include "maildir/folder/texts.h"
 #include "maildir/index/index.h"

@@ -430,7 +430,7 @@ sync_folder(struct maildir_folder *folder, unsigned look, struct delivery_set *s
 	r = run_stages(&sync);
 	saved = errno;
 	if (sync.locked && set == NULL)
-		dotlock_drop(&folder->home);
+		uidlist_lock_drop(&folder->home);
 	uidfile_close(&sync.uids);
 	scan_clear(&sync.scan);
 	free(sync.message);
@@ -446,9 +446,9 @@ sync_folder(struct maildir_folder *folder, unsigned look, struct delivery_set *s
 static bool
 can_number(struct maildir_folder *folder)
 {
-	if (folder->home.unlocked != 0 || dotlock_take(&folder->home) < 0)
+	if (folder->home.unlocked != 0 || uidlist_lock_take(&folder->home) < 0)
 		return false;
-	dotlock_drop(&folder->home);
+	uidlist_lock_drop(&folder->home);
 	return true;
 }
 
@@ -516,6 +516,6 @@ maildir_sync(struct maildir_folder *folder)
 		wait = wait * 2 < WAIT_MOST_MS ? wait * 2 : WAIT_MOST_MS;
 	}
 	r = sync_now(folder);
-	mdlock_unfolder(&folder->home);
+	mdlock_folder_drop(&folder->home);
 	return r;
 }

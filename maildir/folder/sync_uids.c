@@ -27,7 +27,7 @@
 static bool
 freeze(struct sync *sync)
 {
-	if (!error_bars(errno))
+	if (!error_forbids_writing(errno))
 		return false;
 	sync->frozen = errno;
 	return true;
@@ -42,7 +42,7 @@ lock_list(struct sync *sync)
 		errno = sync->frozen;
 		return -1;
 	}
-	if (dotlock_take(&sync->folder->home) < 0)
+	if (uidlist_lock_take(&sync->folder->home) < 0)
 		return -1;
 	sync->locked = true;
 	return 0;
@@ -166,7 +166,7 @@ sync_join(struct sync *sync)
 	if (!fresh_are_plain(sync))
 		return 0;
 	if (lock_list(sync) < 0 || uidfile_join(&sync->folder->home, &sync->uids) < 0)
-		return error_bars(errno) ? 0 : -1;
+		return error_forbids_writing(errno) ? 0 : -1;
 	return sync->uids.writable && (index_state(index)->doubt & INDEX_WAITS) == 0 &&
 	       file_stamp_same(&sync->uids.stamp, &index_state(index)->uidlist);
 }
@@ -181,7 +181,7 @@ uids_none(const struct sync *sync)
 }
 
 static void
-put_known_line(struct mdtext *text, const struct index_message *message)
+put_known_line(struct mdbuf *text, const struct index_message *message)
 {
 	const struct index_record *record = &message->record;
 	char ext[MAILDIR_UIDL_SIZE + MAILDIR_ID_SIZE + 24] = "";
@@ -206,7 +206,7 @@ uids_of_index(struct sync *sync)
 	const struct uidlist none = {.version = 3};
 	struct index_message message;
 	struct index_record record;
-	struct mdtext text = {0};
+	struct mdbuf text = {0};
 
 	if (!index_is_open(index) || index_folder_guid(index)[0] == '\0' ||
 	    (given->validity != 0 && (given->validity != index_validity(index) ||
@@ -218,7 +218,7 @@ uids_of_index(struct sync *sync)
 		if (index_record(index, i, &record) && index_message(index, record.uid, &message))
 			put_known_line(&text, &message);
 	if (text.failed || index_is_broken(index)) {
-		mdtext_clear(&text);
+		mdbuf_clear(&text);
 		return 0;
 	}
 	uidlist_clear(&sync->uids.list);
@@ -392,7 +392,7 @@ number(struct sync *sync)
 
 /* A message of a delivery: its sizes are known from the start. */
 static void
-put_delivered(struct mdtext *text, uint32_t uid, const struct delivered *delivered)
+put_delivered(struct mdbuf *text, uint32_t uid, const struct delivered *delivered)
 {
 	char ext[1 + NAME_SIZE] = "";
 	struct uidlist_line line = {
@@ -406,7 +406,7 @@ put_delivered(struct mdtext *text, uint32_t uid, const struct delivered *deliver
 
 /* Lines of the messages from one on; those without a file only if they may still have one. */
 static void
-put_lines(const struct sync *sync, size_t from, struct mdtext *text)
+put_lines(const struct sync *sync, size_t from, struct mdbuf *text)
 {
 	for (size_t i = from; i < sync->count; i++) {
 		const struct sync_message *message = &sync->message[i];
@@ -444,7 +444,7 @@ static int
 write_lines(struct sync *sync, bool rewrite)
 {
 	struct mddir *home = &sync->folder->home;
-	struct mdtext text = {0};
+	struct mdbuf text = {0};
 	int r = -1;
 
 	if (rewrite) {
@@ -457,11 +457,11 @@ write_lines(struct sync *sync, bool rewrite)
 		errno = ENOMEM;
 	else if (rewrite)
 		r = uidfile_replace(home, &sync->uids, &text);
-	else if (!dotlock_held(home))
+	else if (!uidlist_lock_held(home))
 		errno = ENOLCK;
 	else
 		r = uidfile_append(home, &sync->uids, &text);
-	mdtext_clear(&text);
+	mdbuf_clear(&text);
 	return r;
 }
 

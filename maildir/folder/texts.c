@@ -23,7 +23,7 @@ struct folder_texts {
 	uint32_t last_uid;   /* its UID; 0: none was read */
 	uint64_t last_size;  /* octets of its file */
 	uint32_t validity;   /* the UIDVALIDITY of these UIDs */
-	uint32_t ahead;	     /* maildir_learn has looked at the messages below this UID */
+	uint32_t ahead;	     /* maildir_read_ahead has looked at the messages below this UID */
 	bool expect_all;
 };
 
@@ -60,7 +60,7 @@ folder_texts_free(struct maildir_folder *folder)
 }
 
 void
-maildir_expect(struct maildir_folder *folder, bool all)
+maildir_expect_all(struct maildir_folder *folder, bool all)
 {
 	struct folder_texts *s = folder_texts_get(folder);
 
@@ -75,7 +75,7 @@ folder_texts_expect_all(const struct maildir_folder *folder)
 }
 
 bool
-maildir_remember(struct maildir_folder *folder)
+maildir_save_findings(struct maildir_folder *folder)
 {
 	folder_texts_forget(folder);
 	return findings_save(folder);
@@ -138,7 +138,7 @@ read_message(
 	int r;
 
 	if (findings_are_many(folder))
-		maildir_remember(folder);
+		maildir_save_findings(folder);
 	folder_source_init(&source, folder, uid);
 	r = summary_read(&source.source, head_only, &message);
 	if (r == 0)
@@ -176,7 +176,7 @@ enum recalled { RECALL_GONE, RECALL_DONE, RECALL_NONE, RECALL_DAMAGED, RECALL_LO
 
 /* Appends a text to out if the index has it. */
 static enum recalled
-text_recall(struct maildir_folder *folder, uint32_t uid, enum maildir_text text, struct mdtext *out)
+text_recall(struct maildir_folder *folder, uint32_t uid, enum maildir_text text, struct mdbuf *out)
 {
 	struct index_record record;
 	struct summaries *texts;
@@ -196,11 +196,10 @@ text_recall(struct maildir_folder *folder, uint32_t uid, enum maildir_text text,
 }
 
 int
-maildir_text(
-    struct maildir_folder *folder, uint32_t uid, enum maildir_text text, struct mdtext *out)
+maildir_text(struct maildir_folder *folder, uint32_t uid, enum maildir_text text, struct mdbuf *out)
 {
 	struct folder_texts *s = folder_texts_get(folder);
-	const struct mdtext *found;
+	const struct mdbuf *found;
 	enum recalled recalled = RECALL_NONE;
 
 	if (s == NULL)
@@ -225,7 +224,7 @@ maildir_text(
 		return -1;
 	}
 	found = summary_text(&s->last, text);
-	mdtext_add(out, found->data, found->len);
+	mdbuf_add(out, found->data, found->len);
 	return 0;
 }
 
@@ -246,7 +245,7 @@ is_unread(struct maildir_folder *folder, const struct index_record *record)
 }
 
 ssize_t
-maildir_learn(struct maildir_folder *folder, size_t count)
+maildir_read_ahead(struct maildir_folder *folder, size_t count)
 {
 	struct folder_texts *s = folder_texts_get(folder);
 	struct index_record record;

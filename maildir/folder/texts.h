@@ -10,7 +10,7 @@
 struct index_finding;
 struct maildir_folder;
 
-/* Whether the caller of the library is going to ask for all of each message: maildir_expect. */
+/* Whether the caller of the library is going to ask for all of each message: maildir_expect_all. */
 bool folder_texts_expect_all(const struct maildir_folder *folder);
 /* Reads all of a message and adds its size and its texts to the findings.  finding_r has its size.  -1: as maildir_size. */
 int folder_texts_read(struct maildir_folder *folder, uint32_t uid, struct index_finding *finding_r);

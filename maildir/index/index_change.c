@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "maildir/base/dir.h"
-#include "maildir/base/record.h"
+#include "maildir/base/uid_record.h"
 #include "maildir/index/index_private.h"
 
 enum {
@@ -67,7 +67,7 @@ static void
 note_modseq(struct index *index)
 {
 	if (index->state.modseq > index->noted &&
-	    uid_record_modseq(index->dir, index->state.modseq) == 0)
+	    uid_record_write_modseq(index->dir, index->state.modseq) == 0)
 		index->noted = index->state.modseq;
 }
 
@@ -226,7 +226,7 @@ index_replace(struct index *index, struct snapshot_writer *writer)
 /* The texts that messages still have, in a new file, when the old one is mostly waste. */
 struct move_texts {
 	struct summaries *from, to;
-	struct mdtext batch;
+	struct mdbuf batch;
 	bool active, failed;
 };
 
@@ -254,7 +254,7 @@ move_one(struct move_texts *move, struct index_record *record)
 		return;
 	}
 	record->text = move->to.size + move->batch.len;
-	mdtext_add(&move->batch, octets, size);
+	mdbuf_add(&move->batch, octets, size);
 	if (move->batch.len >= TEXTS_PIECE)
 		move_flush(move);
 }
@@ -286,7 +286,7 @@ move_end(struct move_texts *move)
 	if (move->active)
 		move_flush(move);
 	summaries_close(&move->to);
-	mdtext_clear(&move->batch);
+	mdbuf_clear(&move->batch);
 }
 
 /* --- what is learned --- */

@@ -76,7 +76,7 @@ void
 index_log_close(struct index_log *log)
 {
 	mapping_close(&log->map);
-	mdtext_clear(&log->pending);
+	mdbuf_clear(&log->pending);
 	close_file(log);
 	index_log_begin(0, log);
 }
@@ -262,7 +262,7 @@ index_log_put(struct index_log *log, enum log_type type, const void *payload, si
     index_log_take *take, void *ctx)
 {
 	static const char none[8];
-	struct mdtext *pending = &log->pending;
+	struct mdbuf *pending = &log->pending;
 	uint64_t at = index_log_end(log);
 	size_t pad = -size % 8, begin = pending->len;
 	struct log_head head = {
@@ -275,9 +275,9 @@ index_log_put(struct index_log *log, enum log_type type, const void *payload, si
 		errno = EFBIG;
 		return -1;
 	}
-	mdtext_add(pending, &head, sizeof(head));
-	mdtext_add(pending, payload, size);
-	mdtext_add(pending, none, pad);
+	mdbuf_add(pending, &head, sizeof(head));
+	mdbuf_add(pending, payload, size);
+	mdbuf_add(pending, none, pad);
 	if (pending->failed) {
 		errno = ENOMEM;
 		return -1;

@@ -12,8 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "maildir/base/buf.h"
 #include "maildir/base/mapping.h"
-#include "maildir/base/text.h"
 #include "maildir/index/index_record.h"
 
 struct maildir;
@@ -35,9 +35,9 @@ struct index_log {
 	int fd; /* or -1: it is private, and nothing more is read or written */
 	struct mapping map;
 	uint64_t id;
-	uint64_t end;	       /* of what is in the file and was taken in */
-	uint64_t records;      /* in it, and pending */
-	struct mdtext pending; /* put, and not in the file */
+	uint64_t end;	      /* of what is in the file and was taken in */
+	uint64_t records;     /* in it, and pending */
+	struct mdbuf pending; /* put, and not in the file */
 	size_t
 	    settled; /* so much of it need not be written: in a private log, batches that are over */
 	uint64_t last; /* where the last record in the file is, or 0; and its checksum */

@@ -51,8 +51,8 @@
 
 #include "maildir/base/dir.h"
 #include "maildir/base/file.h"
-#include "maildir/base/record.h"
 #include "maildir/base/root.h"
+#include "maildir/base/uid_record.h"
 #include "maildir/index/index_private.h"
 
 void

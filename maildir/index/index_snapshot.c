@@ -376,15 +376,15 @@ snapshot_writer_add(struct snapshot_writer *writer, const struct index_message *
 	}
 	record.base_hash = hash32(writer->head.seed, message->strings, record.base_len);
 	record.strings = (uint32_t)writer->heap.len;
-	mdtext_add(&writer->heap, message->strings, index_strings_size(&record));
-	mdtext_add(&writer->records, &record, sizeof(record));
+	mdbuf_add(&writer->heap, message->strings, index_strings_size(&record));
+	mdbuf_add(&writer->records, &record, sizeof(record));
 	writer_count(&writer->head, &record);
 }
 
 void
 snapshot_writer_vanished(struct snapshot_writer *writer, const struct index_vanished *vanished)
 {
-	mdtext_add(&writer->vanished, vanished, sizeof(*vanished));
+	mdbuf_add(&writer->vanished, vanished, sizeof(*vanished));
 	writer->head.vanished++;
 }
 
@@ -445,7 +445,7 @@ fill_checks(const struct snapshot_head *head, char *file)
 }
 
 static void
-fill_part(const struct snapshot_head *head, char *file, int part, const struct mdtext *text)
+fill_part(const struct snapshot_head *head, char *file, int part, const struct mdbuf *text)
 {
 	if (text->len > 0)
 		memcpy(file + head->part[part].at, text->data, text->len);
@@ -520,8 +520,8 @@ snapshot_writer_end(struct snapshot_writer *writer)
 {
 	int saved = errno;
 
-	mdtext_clear(&writer->records);
-	mdtext_clear(&writer->heap);
-	mdtext_clear(&writer->vanished);
+	mdbuf_clear(&writer->records);
+	mdbuf_clear(&writer->heap);
+	mdbuf_clear(&writer->vanished);
 	errno = saved;
 }

@@ -11,8 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "maildir/base/buf.h"
 #include "maildir/base/mapping.h"
-#include "maildir/base/text.h"
 #include "maildir/index/index_record.h"
 
 struct maildir;
@@ -95,7 +95,7 @@ bool snapshot_vanished(struct snapshot *snapshot, size_t number, struct index_va
 
 struct snapshot_writer {
 	struct snapshot_head head; /* what the caller knows is set by him */
-	struct mdtext records, heap, vanished;
+	struct mdbuf records, heap, vanished;
 };
 
 /* A new id and seed; the rest of the head is zero. */

@@ -148,7 +148,7 @@ text_of(const struct summaries_record *record, int text)
 /* The copy is verified: the file may be cut after that. */
 bool
 summaries_get(struct summaries *summaries, uint64_t at, uint32_t uid, enum maildir_text wanted,
-    struct mdtext *out)
+    struct mdbuf *out)
 {
 	struct summaries_record record;
 	size_t place = sizeof(record), before = out->len;
@@ -163,7 +163,7 @@ summaries_get(struct summaries *summaries, uint64_t at, uint32_t uid, enum maild
 		place += record.len[i] < TEXT_LONG ? record.len[i] : 0;
 	if (len >= TEXT_LONG || place > record.size || len > record.size - place)
 		return false;
-	mdtext_add(out, summaries->map.at + at + place, len);
+	mdbuf_add(out, summaries->map.at + at + place, len);
 	if (out->failed ||
 	    record.check[text] == text_check(uid, place, len > 0 ? out->data + before : "", len))
 		return true;
@@ -185,14 +185,14 @@ bool
 summaries_are_whole(struct summaries *summaries, uint64_t at, uint32_t uid, bool *structure_r)
 {
 	struct summaries_record record;
-	struct mdtext copy = {0};
+	struct mdbuf copy = {0};
 	bool whole = summaries_at(summaries, at, uid, &record);
 
 	*structure_r = whole && record.len[MAILDIR_BODYSTRUCTURE] < TEXT_LONG;
 	for (int i = 0; i < MAILDIR_TEXTS && whole; i++)
 		whole = record.len[text_of(&record, i)] >= TEXT_LONG ||
 			summaries_get(summaries, at, uid, (enum maildir_text)i, &copy);
-	mdtext_clear(&copy);
+	mdbuf_clear(&copy);
 	return whole;
 }
 
@@ -210,7 +210,7 @@ summaries_raw(
 }
 
 void
-summaries_put(struct mdtext *batch, uint32_t uid, const char *const text[MAILDIR_TEXTS],
+summaries_put(struct mdbuf *batch, uint32_t uid, const char *const text[MAILDIR_TEXTS],
     const uint32_t len[MAILDIR_TEXTS])
 {
 	static const char none[8];
@@ -229,15 +229,15 @@ summaries_put(struct mdtext *batch, uint32_t uid, const char *const text[MAILDIR
 			record.check[i] = record.check[i - 1];
 	pad = -record.size % 8;
 	record.size += (uint32_t)pad;
-	mdtext_add(batch, &record, sizeof(record));
+	mdbuf_add(batch, &record, sizeof(record));
 	for (int i = MAILDIR_TEXTS - 1; i >= 0; i--)
 		if (len[i] < TEXT_LONG)
-			mdtext_add(batch, text[i], len[i]);
-	mdtext_add(batch, none, pad);
+			mdbuf_add(batch, text[i], len[i]);
+	mdbuf_add(batch, none, pad);
 }
 
 int
-summaries_append(struct summaries *summaries, const struct mdtext *batch, uint64_t *at_r)
+summaries_append(struct summaries *summaries, const struct mdbuf *batch, uint64_t *at_r)
 {
 	if (batch->failed || summaries_measure(summaries) < 0)
 		return -1;

@@ -11,8 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "maildir/base/buf.h"
 #include "maildir/base/mapping.h"
-#include "maildir/base/text.h"
 #include "maildir/maildir.h"
 
 struct maildir;
@@ -42,7 +42,7 @@ void summaries_close(struct summaries *summaries);
 
 /* Appends a message's text, verified, to out; at: its record's place.  false: it is not known, or damaged. */
 bool summaries_get(struct summaries *summaries, uint64_t at, uint32_t uid, enum maildir_text text,
-    struct mdtext *out);
+    struct mdbuf *out);
 /* Whether there is a record, with no damaged text in it; *structure_r: with a BODYSTRUCTURE. */
 bool summaries_are_whole(struct summaries *summaries, uint64_t at, uint32_t uid, bool *structure_r);
 /* The length of a text, which is not verified, or TEXT_LONG; TEXT_UNKNOWN also when there is no record of the
@@ -54,9 +54,9 @@ bool summaries_raw(
     struct summaries *summaries, uint64_t at, uint32_t uid, const void **record_r, size_t *size_r);
 
 /* Makes the record of a message; texts whose length is none are not read. */
-void summaries_put(struct mdtext *batch, uint32_t uid, const char *const text[MAILDIR_TEXTS],
+void summaries_put(struct mdbuf *batch, uint32_t uid, const char *const text[MAILDIR_TEXTS],
     const uint32_t len[MAILDIR_TEXTS]);
 /* Appends; *at_r is where the batch begins.  Under the folder's lock. */
-int summaries_append(struct summaries *summaries, const struct mdtext *batch, uint64_t *at_r);
+int summaries_append(struct summaries *summaries, const struct mdbuf *batch, uint64_t *at_r);
 
 #endif

@@ -33,12 +33,12 @@ address_failed(const struct address_parser *parser)
 void
 address_clear(struct address_parser *parser)
 {
-	mdtext_clear(&parser->name);
-	mdtext_clear(&parser->route);
-	mdtext_clear(&parser->mailbox);
-	mdtext_clear(&parser->host);
-	mdtext_clear(&parser->comment);
-	mdtext_clear(&parser->word);
+	mdbuf_clear(&parser->name);
+	mdbuf_clear(&parser->route);
+	mdbuf_clear(&parser->mailbox);
+	mdbuf_clear(&parser->host);
+	mdbuf_clear(&parser->comment);
+	mdbuf_clear(&parser->word);
 }
 
 static void
@@ -51,7 +51,7 @@ start_over(struct address_parser *parser)
 }
 
 static bool
-ends_in_dot(const struct mdtext *text)
+ends_in_dot(const struct mdbuf *text)
 {
 	return text->len > 0 && text->data[text->len - 1] == '.';
 }
@@ -68,7 +68,7 @@ read_word(struct address_parser *parser, const char *stops)
 		field_quoted(in, &parser->word);
 		parser->quoted = true;
 	} else if (c == '.') {
-		mdtext_add(&parser->word, in->at++, 1);
+		mdbuf_add(&parser->word, in->at++, 1);
 	} else {
 		field_word(in, stops, &parser->word);
 	}
@@ -87,9 +87,9 @@ add_word(struct address_parser *parser, bool gap, bool dot)
 		parser->words++;
 	}
 	if (gap && !first && !dot)
-		mdtext_add(&parser->name, " ", 1);
-	mdtext_add(&parser->name, parser->word.data, parser->word.len);
-	mdtext_add(&parser->mailbox, parser->word.data, parser->word.len);
+		mdbuf_add(&parser->name, " ", 1);
+	mdbuf_add(&parser->name, parser->word.data, parser->word.len);
+	mdbuf_add(&parser->mailbox, parser->word.data, parser->word.len);
 }
 
 /* Reads words as far as the octet that says what they are, and returns it; -1 at the end. */
@@ -113,20 +113,20 @@ read_phrase(struct address_parser *parser)
 
 /* "[192.0.2.1]", with its brackets. */
 static void
-read_domain_literal(struct address_parser *parser, struct mdtext *out)
+read_domain_literal(struct address_parser *parser, struct mdbuf *out)
 {
 	const char *start = parser->in.at;
 	size_t left = (size_t)(parser->in.end - start);
 	const char *close = memchr(start, ']', left);
 	size_t len = close != NULL ? (size_t)(close - start) + 1 : left;
 
-	mdtext_add(out, start, len);
+	mdbuf_add(out, start, len);
 	parser->in.at += len;
 }
 
 /* Reads the domain after "@" without blanks and comments around its dots. */
 static void
-read_domain(struct address_parser *parser, struct mdtext *out)
+read_domain(struct address_parser *parser, struct mdbuf *out)
 {
 	struct field_cursor *in = &parser->in;
 	size_t start = out->len;
@@ -136,7 +136,7 @@ read_domain(struct address_parser *parser, struct mdtext *out)
 		int c = field_peek(in);
 
 		if (c == '.') {
-			mdtext_add(out, in->at++, 1);
+			mdbuf_add(out, in->at++, 1);
 			continue;
 		}
 		more = out->len == start || ends_in_dot(out);
@@ -165,8 +165,8 @@ read_route(struct address_parser *parser)
 		c = field_peek(in);
 		if (c == '@') {
 			if (parser->route.len > 0)
-				mdtext_add(&parser->route, ",", 1);
-			mdtext_add(&parser->route, in->at++, 1);
+				mdbuf_add(&parser->route, ",", 1);
+			mdbuf_add(&parser->route, in->at++, 1);
 			read_domain(parser, &parser->route);
 		} else if (c == ',') {
 			in->at++;
@@ -223,9 +223,9 @@ read_angle(struct address_parser *parser)
 		if (c == -1 || (c != '"' && c != '.' && strchr(ANGLE_STOPS, c) != NULL))
 			break;
 		if (gap && c != '.' && parser->mailbox.len > 0 && !ends_in_dot(&parser->mailbox))
-			mdtext_add(&parser->mailbox, " ", 1);
+			mdbuf_add(&parser->mailbox, " ", 1);
 		read_word(parser, ANGLE_STOPS);
-		mdtext_add(&parser->mailbox, parser->word.data, parser->word.len);
+		mdbuf_add(&parser->mailbox, parser->word.data, parser->word.len);
 	}
 	if (c == '@') {
 		in->at++;
@@ -250,8 +250,8 @@ read_bare(struct address_parser *parser)
 	}
 	/* Many write an address unquoted where the name belongs: a@b <a@b>. */
 	parser->name.len = name_len;
-	mdtext_add(&parser->name, "@", 1);
-	mdtext_add(&parser->name, parser->host.data, parser->host.len);
+	mdbuf_add(&parser->name, "@", 1);
+	mdbuf_add(&parser->name, parser->host.data, parser->host.len);
 	read_angle(parser);
 }
 
@@ -280,7 +280,7 @@ read_element(struct address_parser *parser)
 			return ADDRESS_NONE;
 		parser->in_group = true;
 		parser->mailbox.len = 0;
-		mdtext_add(&parser->mailbox, parser->name.data, parser->name.len);
+		mdbuf_add(&parser->mailbox, parser->name.data, parser->name.len);
 		parser->name.len = 0;
 		return ADDRESS_GROUP;
 	}
@@ -293,7 +293,7 @@ read_element(struct address_parser *parser)
 	else
 		return ADDRESS_NONE;
 	if (parser->name.len == 0) /* "anna@example.org (Anna)" */
-		mdtext_add(&parser->name, parser->comment.data, parser->comment.len);
+		mdbuf_add(&parser->name, parser->comment.data, parser->comment.len);
 	return ADDRESS_MAILBOX;
 }
 

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "maildir/base/text.h"
+#include "maildir/base/buf.h"
 #include "maildir/message/field.h"
 
 enum address_kind {
@@ -22,11 +22,11 @@ enum address_kind {
 
 /* A zeroed parser is empty.  The texts belong to the last address. */
 struct address_parser {
-	struct mdtext name;    /* without quotes; a comment where there is no name */
-	struct mdtext route;   /* "@a,@b" */
-	struct mdtext mailbox; /* the local part, without quotes */
-	struct mdtext host;
-	struct mdtext comment, word;
+	struct mdbuf name;    /* without quotes; a comment where there is no name */
+	struct mdbuf route;   /* "@a,@b" */
+	struct mdbuf mailbox; /* the local part, without quotes */
+	struct mdbuf host;
+	struct mdbuf comment, word;
 	struct field_cursor in;
 	size_t before; /* how much of name is before the last word */
 	size_t words;

@@ -10,8 +10,8 @@
 #include <string.h>
 
 #include "maildir/message/casemap.h"
-#include "maildir/message/utf8.h"
 #include "maildir/message/casemap_table.h"
+#include "maildir/message/utf8.h"
 
 enum { BLOCK = sizeof(casemap_place[0]) / sizeof(casemap_place[0][0]) };
 
@@ -27,9 +27,9 @@ upper_eight(uint64_t eight)
 }
 
 static void
-map_ascii(const char *in, size_t len, struct mdtext *out)
+map_ascii(const char *in, size_t len, struct mdbuf *out)
 {
-	char *to = mdtext_room(out, len);
+	char *to = mdbuf_room(out, len);
 	size_t at = 0;
 	uint64_t eight;
 
@@ -46,7 +46,7 @@ map_ascii(const char *in, size_t len, struct mdtext *out)
 }
 
 static void
-map_hangul(uint32_t code, struct mdtext *out)
+map_hangul(uint32_t code, struct mdbuf *out)
 {
 	uint32_t index = code - HANGUL_FIRST, trailing = index % HANGUL_TRAILINGS;
 
@@ -58,7 +58,7 @@ map_hangul(uint32_t code, struct mdtext *out)
 
 /* The character of len octets, which is code. */
 static void
-map_character(const char *octets, size_t len, uint32_t code, struct mdtext *out)
+map_character(const char *octets, size_t len, uint32_t code, struct mdbuf *out)
 {
 	const unsigned char *mapped = casemap_pool;
 	const void *from = octets;
@@ -74,7 +74,7 @@ map_character(const char *octets, size_t len, uint32_t code, struct mdtext *out)
 		from = mapped + 1;
 		len = mapped[0];
 	}
-	to = mdtext_room(out, len);
+	to = mdbuf_room(out, len);
 	if (to == NULL)
 		return;
 	memcpy(to, from, len);
@@ -82,7 +82,7 @@ map_character(const char *octets, size_t len, uint32_t code, struct mdtext *out)
 }
 
 void
-casemap_add(const char *utf8, size_t len, struct mdtext *out)
+casemap_add(const char *utf8, size_t len, struct mdbuf *out)
 {
 	uint32_t code;
 
@@ -97,7 +97,7 @@ casemap_add(const char *utf8, size_t len, struct mdtext *out)
 		}
 		wide = utf8_next(utf8 + at, len - at, &code);
 		if (wide <= 0)
-			mdtext_add(out, utf8 + at, wide = 1);
+			mdbuf_add(out, utf8 + at, wide = 1);
 		else
 			map_character(utf8 + at, (size_t)wide, code, out);
 		at += (size_t)wide;

@@ -202,7 +202,7 @@ latin_code(unsigned char octet)
  */
 
 static size_t
-from_utf8(bool unmarked, const char *in, size_t len, struct mdtext *out)
+from_utf8(bool unmarked, const char *in, size_t len, struct mdbuf *out)
 {
 	size_t at = 0, from = 0; /* from there on it is to be copied */
 
@@ -220,23 +220,23 @@ from_utf8(bool unmarked, const char *in, size_t len, struct mdtext *out)
 			at += (size_t)n;
 			continue;
 		}
-		mdtext_add(out, in + from, at - from);
+		mdbuf_add(out, in + from, at - from);
 		utf8_add(unmarked ? latin_code((unsigned char)in[at]) : REPLACEMENT, out);
 		from = ++at;
 	}
-	mdtext_add(out, in + from, at - from);
+	mdbuf_add(out, in + from, at - from);
 	return at;
 }
 
 static size_t
-from_octets(const struct charset *charset, const char *in, size_t len, struct mdtext *out)
+from_octets(const struct charset *charset, const char *in, size_t len, struct mdbuf *out)
 {
 	for (size_t at = 0; at < len;) {
 		size_t ascii = utf8_ascii(in + at, len - at);
 		unsigned char octet;
 		uint32_t code;
 
-		mdtext_add(out, in + at, ascii);
+		mdbuf_add(out, in + at, ascii);
 		at += ascii;
 		if (at == len)
 			break;
@@ -281,7 +281,7 @@ wide_next(const char *in, size_t len, size_t size, bool little, uint32_t *code_r
 
 static size_t
 from_wide(const struct charset *charset, struct charset_carry *carry, const char *in, size_t len,
-    struct mdtext *out)
+    struct mdbuf *out)
 {
 	const size_t size = charset->kind == CHARSET_UTF32 ? 4 : 2;
 	size_t at = 0, n;
@@ -309,10 +309,10 @@ from_wide(const struct charset *charset, struct charset_carry *carry, const char
 
 /* Calls iconv(3) once, adding to out; without from that ends the text. */
 static size_t
-iconv_some(iconv_t handle, char **from, size_t *left, struct mdtext *out)
+iconv_some(iconv_t handle, char **from, size_t *left, struct mdbuf *out)
 {
 	size_t room = PIECE, n = (size_t)-1;
-	char *to = mdtext_room(out, room);
+	char *to = mdbuf_room(out, room);
 
 	if (to == NULL)
 		return n;
@@ -326,7 +326,7 @@ iconv_some(iconv_t handle, char **from, size_t *left, struct mdtext *out)
  * can neither take nor give anything, the first octet counts as malformed.
  */
 static size_t
-iconv_run(iconv_t handle, char *in, size_t len, struct mdtext *out)
+iconv_run(iconv_t handle, char *in, size_t len, struct mdbuf *out)
 {
 	char *from = in;
 	size_t left = len;
@@ -348,7 +348,7 @@ iconv_run(iconv_t handle, char *in, size_t len, struct mdtext *out)
 
 static size_t
 from_iconv(
-    iconv_t handle, struct charset_carry *carry, const char *in, size_t len, struct mdtext *out)
+    iconv_t handle, struct charset_carry *carry, const char *in, size_t len, struct mdbuf *out)
 {
 	char copy[PIECE];
 	size_t at = 0, n, taken;
@@ -369,7 +369,7 @@ from_iconv(
 
 static size_t
 convert(const struct charset *charset, struct charset_carry *carry, const char *in, size_t len,
-    struct mdtext *out)
+    struct mdbuf *out)
 {
 	switch (charset->kind) {
 	case CHARSET_UNMARKED:
@@ -392,7 +392,7 @@ convert(const struct charset *charset, struct charset_carry *carry, const char *
 
 /* The text is over: what iconv(3) held, and what is left of a character. */
 static void
-finish(const struct charset *charset, struct charset_carry *carry, struct mdtext *out)
+finish(const struct charset *charset, struct charset_carry *carry, struct mdbuf *out)
 {
 	if (charset->iconv != NULL && carry->begun)
 		(void)iconv_some(converters[charset - charsets].handle, NULL, NULL, out);
@@ -408,7 +408,7 @@ finish(const struct charset *charset, struct charset_carry *carry, struct mdtext
 /* The character that was cut, with what follows it: how much of in was taken. */
 static size_t
 complete(const struct charset *charset, struct charset_carry *carry, const char *in, size_t len,
-    struct mdtext *out)
+    struct mdbuf *out)
 {
 	char joined[2 * CHARSET_CARRY];
 	size_t more = len < CHARSET_CARRY ? len : CHARSET_CARRY, had = carry->len, taken;
@@ -427,7 +427,7 @@ complete(const struct charset *charset, struct charset_carry *carry, const char 
 
 void
 charset_to_utf8(const struct charset *charset, struct charset_carry *carry, const char *in,
-    size_t len, bool last, struct mdtext *out)
+    size_t len, bool last, struct mdbuf *out)
 {
 	size_t at = 0;
 

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "maildir/base/text.h"
+#include "maildir/base/buf.h"
 #include "maildir/message/utf8.h"
 
 /* Opens the converters; to be called before any confinement.  Costs some milliseconds.  A charset that the system
@@ -52,7 +52,7 @@ struct charset_carry {
 	bool little; /* UTF-16 and UTF-32: the order of octets that its mark told */
 };
 void charset_to_utf8(const struct charset *charset, struct charset_carry *carry, const char *in,
-    size_t len, bool last, struct mdtext *out);
+    size_t len, bool last, struct mdbuf *out);
 
 /* --- Unicode's normalization form C, which names of folders are in --- */
 

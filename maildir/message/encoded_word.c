@@ -23,7 +23,7 @@ struct word {
 
 /* Text in another charset follows: a character that is cut stays so. */
 static void
-finish(struct encoded_words *words, struct mdtext *out)
+finish(struct encoded_words *words, struct mdbuf *out)
 {
 	if (words->charset != NULL)
 		charset_to_utf8(words->charset, &words->carry, NULL, 0, true, out);
@@ -42,7 +42,7 @@ all_blank(const char *text, size_t len)
 
 /* Text between encoded words.  Blanks after a word are held: only the next octets tell whether they count. */
 static void
-add_plain(struct encoded_words *words, const char *text, size_t len, struct mdtext *out)
+add_plain(struct encoded_words *words, const char *text, size_t len, struct mdbuf *out)
 {
 	if (len == 0)
 		return;
@@ -53,7 +53,7 @@ add_plain(struct encoded_words *words, const char *text, size_t len, struct mdte
 			return;
 		}
 		finish(words, out);
-		mdtext_add(out, words->blanks, words->blanks_len);
+		mdbuf_add(out, words->blanks, words->blanks_len);
 		words->blanks_len = 0;
 		words->after_word = false;
 	}
@@ -84,7 +84,7 @@ decode_q(const char **at, const char *end, char *out, size_t size)
 }
 
 static void
-decode_payload(struct encoded_words *words, const struct word *word, struct mdtext *out)
+decode_payload(struct encoded_words *words, const struct word *word, struct mdbuf *out)
 {
 	char data[PIECE + sizeof(((struct transfer_decoder *)0)->held)];
 	const char *at = word->payload;
@@ -109,7 +109,7 @@ decode_payload(struct encoded_words *words, const struct word *word, struct mdte
 
 /* A word continues the word before it, unless its charset is another. */
 static void
-add_word(struct encoded_words *words, const struct word *word, struct mdtext *out)
+add_word(struct encoded_words *words, const struct word *word, struct mdbuf *out)
 {
 	if (!words->after_word || words->charset != word->charset ||
 	    charset_stateful(word->charset))
@@ -162,7 +162,7 @@ word_parse(const char *start, const char *end, const char **mark, struct word *w
 }
 
 void
-encoded_word_feed(struct encoded_words *words, const char *text, size_t len, struct mdtext *out)
+encoded_word_feed(struct encoded_words *words, const char *text, size_t len, struct mdbuf *out)
 {
 	const char *end = text + len, *from = text, *at = text, *mark = text;
 	struct word word;
@@ -180,15 +180,15 @@ encoded_word_feed(struct encoded_words *words, const char *text, size_t len, str
 }
 
 void
-encoded_word_end(struct encoded_words *words, struct mdtext *out)
+encoded_word_end(struct encoded_words *words, struct mdbuf *out)
 {
 	finish(words, out);
-	mdtext_add(out, words->blanks, words->blanks_len);
+	mdbuf_add(out, words->blanks, words->blanks_len);
 	memset(words, 0, sizeof(*words));
 }
 
 bool
-encoded_word_squeeze(struct mdtext *text, bool after_blank)
+encoded_word_squeeze(struct mdbuf *text, bool after_blank)
 {
 	size_t to = 0;
 

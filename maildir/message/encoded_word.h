@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "maildir/base/text.h"
+#include "maildir/base/buf.h"
 #include "maildir/message/charset.h"
 
 /* So many blanks after an encoded word may vanish; more stay.  Folding leaves one or two. */
@@ -29,15 +29,15 @@ struct encoded_words {
  * charsets and octets that are no ASCII are read as charset_unmarked says.
  */
 void encoded_word_feed(
-    struct encoded_words *words, const char *text, size_t len, struct mdtext *out);
+    struct encoded_words *words, const char *text, size_t len, struct mdbuf *out);
 
 /* The text is over; words is zeroed. */
-void encoded_word_end(struct encoded_words *words, struct mdtext *out);
+void encoded_word_end(struct encoded_words *words, struct mdbuf *out);
 
 /*
  * Makes one blank of several: programs fold a line at a blank and begin the next with another, and a reader of the
  * field sees one.  after_blank: the text before this one ended in a blank; the result is that for this text.
  */
-bool encoded_word_squeeze(struct mdtext *text, bool after_blank);
+bool encoded_word_squeeze(struct mdbuf *text, bool after_blank);
 
 #endif

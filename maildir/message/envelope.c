@@ -34,47 +34,47 @@ can_be_quoted(const char *text, size_t len, bool utf8)
 }
 
 void
-mime_put_string(struct mdtext *out, const char *text, size_t len, bool utf8)
+mime_put_string(struct mdbuf *out, const char *text, size_t len, bool utf8)
 {
 	size_t start = 0;
 
 	if (text == NULL) {
-		mdtext_add(out, "NIL", 3);
+		mdbuf_add(out, "NIL", 3);
 		return;
 	}
 	if (!can_be_quoted(text, len, utf8)) {
-		mdtext_addf(out, "{%zu}\r\n", len);
-		mdtext_add(out, text, len);
+		mdbuf_addf(out, "{%zu}\r\n", len);
+		mdbuf_add(out, text, len);
 		return;
 	}
-	mdtext_add(out, "\"", 1);
+	mdbuf_add(out, "\"", 1);
 	for (size_t i = 0; i < len; i++) {
 		if (text[i] != '"' && text[i] != '\\')
 			continue;
-		mdtext_add(out, text + start, i - start);
-		mdtext_add(out, "\\", 1);
+		mdbuf_add(out, text + start, i - start);
+		mdbuf_add(out, "\\", 1);
 		start = i;
 	}
-	mdtext_add(out, text + start, len - start);
-	mdtext_add(out, "\"", 1);
+	mdbuf_add(out, text + start, len - start);
+	mdbuf_add(out, "\"", 1);
 }
 
 struct writer {
 	const struct mime_value *value; /* of the message */
 	size_t values;
 	struct address_parser parser;
-	struct mdtext *out;
+	struct mdbuf *out;
 	size_t told;
 	bool utf8;
 };
 
 /* A text of the parser after what stands before it; or_nil: an empty one is NIL. */
 static void
-put_text(struct writer *w, const char *before, const struct mdtext *text, bool or_nil)
+put_text(struct writer *w, const char *before, const struct mdbuf *text, bool or_nil)
 {
 	const char *data = text->len > 0 ? text->data : or_nil ? NULL : "";
 
-	mdtext_add(w->out, before, 1);
+	mdbuf_add(w->out, before, 1);
 	mime_put_string(w->out, data, text->len, w->utf8);
 }
 
@@ -84,14 +84,14 @@ put_address(struct writer *w, enum address_kind kind)
 	const struct address_parser *parser = &w->parser;
 
 	if (kind == ADDRESS_GROUP_END) {
-		mdtext_add(w->out, "(NIL NIL NIL NIL)", 17);
+		mdbuf_add(w->out, "(NIL NIL NIL NIL)", 17);
 		return;
 	}
 	put_text(w, "(", &parser->name, true);
 	put_text(w, " ", &parser->route, true);
 	put_text(w, " ", &parser->mailbox, false);
 	put_text(w, " ", &parser->host, kind == ADDRESS_GROUP);
-	mdtext_add(w->out, ")", 1);
+	mdbuf_add(w->out, ")", 1);
 }
 
 /* Adds the addresses of a text; *any: the list is not empty, and has begun. */
@@ -110,7 +110,7 @@ put_list(struct writer *w, const struct mime_value *value, bool *any)
 		}
 		in_group = kind == ADDRESS_GROUP || (in_group && kind != ADDRESS_GROUP_END);
 		w->told++;
-		mdtext_add(w->out, "(", *any ? 0 : 1);
+		mdbuf_add(w->out, "(", *any ? 0 : 1);
 		*any = true;
 		put_address(w, kind);
 	}
@@ -125,7 +125,7 @@ put_addresses(struct writer *w, enum mime_field field)
 	for (size_t i = 0; i < w->values; i++)
 		if (w->value[i].field == field)
 			put_list(w, &w->value[i], &any);
-	mdtext_add(w->out, ")", any ? 1 : 0);
+	mdbuf_add(w->out, ")", any ? 1 : 0);
 	return any;
 }
 
@@ -137,7 +137,7 @@ put_field(struct writer *w, enum mime_field field)
 
 	if (field >= FIELD_FROM && field <= FIELD_BCC) {
 		if (!put_addresses(w, field) && !(from && put_addresses(w, FIELD_FROM)))
-			mdtext_add(w->out, "NIL", 3);
+			mdbuf_add(w->out, "NIL", 3);
 		return;
 	}
 	for (size_t i = 0; i < w->values; i++)
@@ -148,7 +148,7 @@ put_field(struct writer *w, enum mime_field field)
 }
 
 void
-mime_put_envelope(const struct mime *mime, uint32_t part, bool utf8, struct mdtext *out)
+mime_put_envelope(const struct mime *mime, uint32_t part, bool utf8, struct mdbuf *out)
 {
 	const struct mime_run *values = &mime->node[part].values;
 	struct writer w = {.values = values->count, .out = out, .utf8 = utf8};
@@ -156,10 +156,10 @@ mime_put_envelope(const struct mime *mime, uint32_t part, bool utf8, struct mdte
 	if (values->count > 0)
 		w.value = &mime->value[values->first];
 	for (enum mime_field i = 0; i < FIELDS_OF_ENVELOPE; i++) {
-		mdtext_add(out, i == 0 ? "(" : " ", 1);
+		mdbuf_add(out, i == 0 ? "(" : " ", 1);
 		put_field(&w, i);
 	}
-	mdtext_add(out, ")", 1);
+	mdbuf_add(out, ")", 1);
 	out->failed |= address_failed(&w.parser);
 	address_clear(&w.parser);
 }

@@ -29,7 +29,7 @@ escaped(struct field_cursor *cursor)
 
 /* At "(": passes the comment, adding its text. */
 static void
-skip_comment(struct field_cursor *cursor, struct mdtext *out)
+skip_comment(struct field_cursor *cursor, struct mdbuf *out)
 {
 	size_t depth = 0;
 
@@ -46,12 +46,12 @@ skip_comment(struct field_cursor *cursor, struct mdtext *out)
 				return;
 		}
 		if (out != NULL)
-			mdtext_add(out, c, 1);
+			mdbuf_add(out, c, 1);
 	}
 }
 
 static void
-trim(struct mdtext *text)
+trim(struct mdbuf *text)
 {
 	size_t start = 0;
 
@@ -67,7 +67,7 @@ trim(struct mdtext *text)
 
 /* The comment's text, but an empty one leaves the text of the comment before. */
 static void
-take_comment(struct field_cursor *cursor, struct mdtext *comment)
+take_comment(struct field_cursor *cursor, struct mdbuf *comment)
 {
 	struct field_cursor look = *cursor;
 
@@ -81,7 +81,7 @@ take_comment(struct field_cursor *cursor, struct mdtext *comment)
 }
 
 bool
-field_cfws(struct field_cursor *cursor, struct mdtext *comment)
+field_cfws(struct field_cursor *cursor, struct mdbuf *comment)
 {
 	const char *start = cursor->at;
 
@@ -98,7 +98,7 @@ field_cfws(struct field_cursor *cursor, struct mdtext *comment)
 }
 
 void
-field_quoted(struct field_cursor *cursor, struct mdtext *out)
+field_quoted(struct field_cursor *cursor, struct mdbuf *out)
 {
 	cursor->at++;
 	while (cursor->at < cursor->end) {
@@ -109,12 +109,12 @@ field_quoted(struct field_cursor *cursor, struct mdtext *out)
 			return;
 		}
 		if (*start == '\\') {
-			mdtext_add(out, escaped(cursor), 1);
+			mdbuf_add(out, escaped(cursor), 1);
 			continue;
 		}
 		while (cursor->at < cursor->end && *cursor->at != '"' && *cursor->at != '\\')
 			cursor->at++;
-		mdtext_add(out, start, (size_t)(cursor->at - start));
+		mdbuf_add(out, start, (size_t)(cursor->at - start));
 	}
 }
 
@@ -128,7 +128,7 @@ is_stop(char c, const char *stops)
 }
 
 size_t
-field_word(struct field_cursor *cursor, const char *stops, struct mdtext *out)
+field_word(struct field_cursor *cursor, const char *stops, struct mdbuf *out)
 {
 	const char *start = cursor->at;
 	size_t len;
@@ -136,6 +136,6 @@ field_word(struct field_cursor *cursor, const char *stops, struct mdtext *out)
 	while (cursor->at < cursor->end && !is_stop(*cursor->at, stops))
 		cursor->at++;
 	len = (size_t)(cursor->at - start);
-	mdtext_add(out, start, len);
+	mdbuf_add(out, start, len);
 	return len;
 }

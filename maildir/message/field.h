@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "maildir/base/text.h"
+#include "maildir/base/buf.h"
 
 /* A field's text, unfolded, and how far it is read.  No function reads at end or after it. */
 struct field_cursor {
@@ -22,13 +22,13 @@ int field_peek(const struct field_cursor *cursor);
  * Passes over blanks and comments; true: there were some.  The text of the last comment that is not empty
  * replaces what is in comment, if that is not NULL.  Nested comments cost a counter only.
  */
-bool field_cfws(struct field_cursor *cursor, struct mdtext *comment);
+bool field_cfws(struct field_cursor *cursor, struct mdbuf *comment);
 
 /* At a quotation mark: adds the text without quotes and escapes.  A string that is never closed ends where
  * the field ends. */
-void field_quoted(struct field_cursor *cursor, struct mdtext *out);
+void field_quoted(struct field_cursor *cursor, struct mdbuf *out);
 
 /* Adds the octets up to a blank or one of stops; how many. */
-size_t field_word(struct field_cursor *cursor, const char *stops, struct mdtext *out);
+size_t field_word(struct field_cursor *cursor, const char *stops, struct mdbuf *out);
 
 #endif

@@ -138,9 +138,9 @@ header_cut(struct header_reader *reader)
 }
 
 void
-header_unfold(struct mdtext *text, const char *octets, size_t len)
+header_unfold(struct mdbuf *text, const char *octets, size_t len)
 {
-	mdtext_add(text, octets, len);
+	mdbuf_add(text, octets, len);
 	if (text->failed || len == 0 || octets[len - 1] != '\n')
 		return;
 	text->len--;
@@ -178,7 +178,7 @@ is_chosen(const struct header_names *names, const struct header_reader *reader)
 }
 
 void
-header_filter(struct header_filter *filter, const char *octets, size_t len, struct mdtext *out)
+header_filter(struct header_filter *filter, const char *octets, size_t len, struct mdbuf *out)
 {
 	struct header_reader *reader = &filter->reader;
 	const char *at = octets, *end = octets + len;
@@ -188,6 +188,6 @@ header_filter(struct header_filter *filter, const char *octets, size_t len, stru
 		if (event == HEADER_FIELD)
 			filter->keep = is_chosen(filter->names, reader);
 		if (filter->keep || event == HEADER_END)
-			mdtext_add(out, reader->octets, reader->len);
+			mdbuf_add(out, reader->octets, reader->len);
 	}
 }

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "maildir/base/text.h"
+#include "maildir/base/buf.h"
 
 enum {
 	HEADER_NAME_MAX = 1000
@@ -45,7 +45,7 @@ enum header_event header_next(struct header_reader *reader, const char **at, con
 bool header_cut(struct header_reader *reader);
 
 /* Adds the text of HEADER_TEXT without the end of its line. */
-void header_unfold(struct mdtext *text, const char *octets, size_t len);
+void header_unfold(struct mdbuf *text, const char *octets, size_t len);
 
 /* A field in a row of whole lines. */
 struct header_field {
@@ -74,7 +74,6 @@ struct header_filter {
  * lines too, in the order of the message, and the empty line that ends a header, if the header has it (RFC 9051
  * section 6.4.5).  Only except chooses fields without a name.
  */
-void header_filter(
-    struct header_filter *filter, const char *octets, size_t len, struct mdtext *out);
+void header_filter(struct header_filter *filter, const char *octets, size_t len, struct mdbuf *out);
 
 #endif

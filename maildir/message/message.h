@@ -8,13 +8,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "maildir/base/text.h"
+#include "maildir/base/buf.h"
 #include "maildir/message/header.h"
 #include "maildir/message/source.h"
 #include "maildir/message/texts.h"
 
 struct summary {
-	struct mdtext text[MAILDIR_TEXTS];
+	struct mdbuf text[MAILDIR_TEXTS];
 	/* Most texts are the same with UTF-8 and without; then the text with UTF-8 is empty. */
 	bool same_envelope, same_structure;
 	bool decoded;  /* there is a MAILDIR_DECODED: the fields are not too long */
@@ -30,7 +30,7 @@ struct summary {
 int summary_read(const struct source *source, bool head_only, struct summary *summary_r);
 void summary_clear(struct summary *summary);
 /* One of its texts; it lives as long as the summary. */
-const struct mdtext *summary_text(const struct summary *summary, enum maildir_text text);
+const struct mdbuf *summary_text(const struct summary *summary, enum maildir_text text);
 
 /* The fields that MAILDIR_FIELDS has. */
 extern const struct header_names remembered_fields;

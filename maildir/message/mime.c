@@ -104,8 +104,8 @@ mime_free(struct mime **mime)
 	if (*mime == NULL)
 		return;
 	mdarena_clear(&(*mime)->arena);
-	mdtext_clear(&(*mime)->word);
-	mdtext_clear(&(*mime)->text);
+	mdbuf_clear(&(*mime)->word);
+	mdbuf_clear(&(*mime)->text);
 	free((*mime)->node);
 	free((*mime)->value);
 	free((*mime)->parameter);

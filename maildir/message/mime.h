@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "maildir/base/text.h"
+#include "maildir/base/buf.h"
 
 struct source;
 
@@ -70,16 +70,16 @@ uint32_t mime_find(const struct mime *mime, const uint32_t *numbers, size_t coun
  * ENVELOPE of part (0, or the child of a MIME_MESSAGE), with its parentheses.  utf8: strings with
  * well-formed UTF-8 may be quoted (UTF8=ACCEPT, IMAP4rev2); else they are literals.
  */
-void mime_put_envelope(const struct mime *mime, uint32_t part, bool utf8, struct mdtext *out);
+void mime_put_envelope(const struct mime *mime, uint32_t part, bool utf8, struct mdbuf *out);
 
 /*
  * BODY (extended false) or BODYSTRUCTURE, with its parentheses.  Only with utf8 does message/global show the
  * message inside, as RFC 9051 wants it; in RFC 3501 it is a part like any other.
  */
-void mime_put_structure(const struct mime *mime, bool extended, bool utf8, struct mdtext *out);
+void mime_put_structure(const struct mime *mime, bool extended, bool utf8, struct mdbuf *out);
 /* The same for IMAP4rev2, as with utf8: where a parameter's value has a charset (RFC 2231 section 4) it is UTF-8
  * then, without charset and language.  A value that cannot be decoded stays as it is. */
-void mime_put_structure_rev2(const struct mime *mime, bool extended, struct mdtext *out);
+void mime_put_structure_rev2(const struct mime *mime, bool extended, struct mdbuf *out);
 /* Whether what mime_put_structure has put may be another with mime_put_structure_rev2. */
 bool mime_rev2_differs(const char *structure, size_t len);
 

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "maildir/base/text.h"
+#include "maildir/base/buf.h"
 #include "maildir/message/header.h"
 #include "maildir/message/mime.h"
 
@@ -95,7 +95,7 @@ struct mime {
 	size_t parameters_seen; /* before pieces were joined */
 	size_t kept;		/* octets of header fields */
 	struct mdarena arena;
-	struct mdtext word; /* being read */
+	struct mdbuf word; /* being read */
 	bool failed;
 
 	/* The place of the parser. */
@@ -109,7 +109,7 @@ struct mime {
 	bool line_begun, line_skip; /* its fate is decided; it is a boundary */
 	struct header_reader header;
 	enum mime_field field; /* being read, and its text so far */
-	struct mdtext text;
+	struct mdbuf text;
 	struct mime_open open[MIME_DEPTH_MAX];
 	size_t opened;
 	char head[2 + MIME_BOUNDARY_MAX + 2]; /* of a line that may be a boundary */
@@ -139,6 +139,6 @@ void mime_header_end(struct mime *mime);
 void mime_join_parameters(struct mime *mime, struct mime_run *parameters);
 
 /* envelope.c: a string of IMAP, quoted where that can be; NULL is NIL. */
-void mime_put_string(struct mdtext *out, const char *text, size_t len, bool utf8);
+void mime_put_string(struct mdbuf *out, const char *text, size_t len, bool utf8);
 
 #endif

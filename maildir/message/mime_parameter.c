@@ -85,15 +85,15 @@ find_places(struct pieces *p, uint32_t first)
 
 /* A piece that is not encoded, for a whole that is.  RFC 2231 section 7. */
 static void
-add_encoded(struct mdtext *out, const char *value)
+add_encoded(struct mdbuf *out, const char *value)
 {
 	for (; *value != '\0'; value++) {
 		unsigned char c = (unsigned char)*value;
 
 		if (c <= ' ' || c >= 127 || strchr("*'%()<>@,;:\\\"/[]?=", c) != NULL)
-			mdtext_addf(out, "%%%02X", c);
+			mdbuf_addf(out, "%%%02X", c);
 		else
-			mdtext_add(out, value, 1);
+			mdbuf_add(out, value, 1);
 	}
 }
 
@@ -101,13 +101,13 @@ add_encoded(struct mdtext *out, const char *value)
 static void
 join(struct mime *mime, struct pieces *p)
 {
-	struct mdtext *word = &mime->word;
+	struct mdbuf *word = &mime->word;
 	struct mime_parameter *first = &p->parameter[p->place[0]];
 	const char *name;
 
 	word->len = 0;
-	mdtext_add(word, first->name, p->piece[p->place[0]].name_len);
-	mdtext_add(word, "*", p->extended ? 1 : 0);
+	mdbuf_add(word, first->name, p->piece[p->place[0]].name_len);
+	mdbuf_add(word, "*", p->extended ? 1 : 0);
 	name = mime_keep(mime, word->data, word->len);
 	word->len = 0;
 	for (uint32_t i = 0; i < p->places; i++) {
@@ -115,11 +115,11 @@ join(struct mime *mime, struct pieces *p)
 		const char *value = p->parameter[p->place[i]].value;
 
 		if (i == 0 && p->extended && !piece->extended)
-			mdtext_add(word, "''", 2); /* no charset, no language */
+			mdbuf_add(word, "''", 2); /* no charset, no language */
 		if (p->extended && !piece->extended)
 			add_encoded(word, value);
 		else
-			mdtext_add(word, value, strlen(value));
+			mdbuf_add(word, value, strlen(value));
 		p->parameter[p->place[i]].name = NULL;
 		piece->name_len = 0;
 	}

@@ -124,22 +124,22 @@ plain_value(const struct header_field *field, char out[PLAIN_MAX])
 
 /* Memory that is used for one value after the other. */
 struct decoding {
-	struct mdtext line, utf8, address;
+	struct mdbuf line, utf8, address;
 	struct address_parser parser;
 };
 
 static void
 decoding_clear(struct decoding *decoding)
 {
-	mdtext_clear(&decoding->line);
-	mdtext_clear(&decoding->utf8);
-	mdtext_clear(&decoding->address);
+	mdbuf_clear(&decoding->line);
+	mdbuf_clear(&decoding->utf8);
+	mdbuf_clear(&decoding->address);
 	address_clear(&decoding->parser);
 }
 
 /* Adds a text of one line in the form in which it is searched. */
 static void
-line_add(const struct mdtext *line, struct decoding *decoding, struct mdtext *out)
+line_add(const struct mdbuf *line, struct decoding *decoding, struct mdbuf *out)
 {
 	struct encoded_words words = {.charset = NULL};
 
@@ -153,10 +153,10 @@ line_add(const struct mdtext *line, struct decoding *decoding, struct mdtext *ou
 
 /* Adds the addresses of decoding->line that do not stand there as ENVELOPE tells them. */
 static void
-addresses_add(struct decoding *decoding, struct mdtext *out)
+addresses_add(struct decoding *decoding, struct mdbuf *out)
 {
 	struct address_parser *parser = &decoding->parser;
-	struct mdtext *address = &decoding->address;
+	struct mdbuf *address = &decoding->address;
 	const char *from = decoding->line.data;
 	enum address_kind kind;
 
@@ -165,13 +165,13 @@ addresses_add(struct decoding *decoding, struct mdtext *out)
 		if (kind != ADDRESS_MAILBOX || parser->mailbox.len == 0 || parser->host.len == 0)
 			continue;
 		address->len = 0;
-		mdtext_add(address, parser->mailbox.data, parser->mailbox.len);
-		mdtext_add(address, "@", 1);
-		mdtext_add(address, parser->host.data, parser->host.len);
+		mdbuf_add(address, parser->mailbox.data, parser->mailbox.len);
+		mdbuf_add(address, "@", 1);
+		mdbuf_add(address, parser->host.data, parser->host.len);
 		if (address->failed || memmem(from, (size_t)(parser->in.at - from), address->data,
 					   address->len) != NULL)
 			continue;
-		mdtext_add(out, "\n", 1);
+		mdbuf_add(out, "\n", 1);
 		line_add(address, decoding, out);
 	}
 	out->failed |= decoding->line.failed || address->failed || address_failed(parser);
@@ -179,7 +179,7 @@ addresses_add(struct decoding *decoding, struct mdtext *out)
 
 /* Adds the value of a field in the form in which it is searched. */
 static void
-value_add(const struct header_field *field, struct decoding *decoding, struct mdtext *out)
+value_add(const struct header_field *field, struct decoding *decoding, struct mdbuf *out)
 {
 	size_t place = caseless_find(names, DECODED, field->name, field->name_len);
 	bool addresses = (ADDRESSED >> place & 1) != 0;
@@ -188,7 +188,7 @@ value_add(const struct header_field *field, struct decoding *decoding, struct md
 	size_t len = plain_value(field, plain);
 
 	if (len != SIZE_MAX)
-		mdtext_add(out, plain, len);
+		mdbuf_add(out, plain, len);
 	if (len != SIZE_MAX && !addresses)
 		return;
 	decoding->line.len = 0;
@@ -212,7 +212,7 @@ value_add(const struct header_field *field, struct decoding *decoding, struct md
 /* --- decoded ahead --- */
 
 void
-remembered_decode(const char *text, size_t len, struct mdtext *out)
+remembered_decode(const char *text, size_t len, struct mdbuf *out)
 {
 	struct decoding decoding = {.line = {.len = 0}};
 	const char *end = len > 0 ? text + len : text;
@@ -226,7 +226,7 @@ remembered_decode(const char *text, size_t len, struct mdtext *out)
 		if (name == DECODED)
 			continue;
 		at = out->len;
-		mdtext_add(out, &entry, sizeof(entry));
+		mdbuf_add(out, &entry, sizeof(entry));
 		value_add(&field, &decoding, out);
 		if (out->failed)
 			break;
@@ -278,7 +278,7 @@ int
 remembered_search(const char *text, size_t len, struct search_question *questions, size_t count)
 {
 	struct decoding decoding = {.line = {.len = 0}};
-	struct mdtext value = {.len = 0};
+	struct mdbuf value = {.len = 0};
 	const char *end = len > 0 ? text + len : text;
 	struct header_field field;
 	size_t open = count;
@@ -305,7 +305,7 @@ remembered_search(const char *text, size_t len, struct search_question *question
 	}
 	failed = value.failed;
 	decoding_clear(&decoding);
-	mdtext_clear(&value);
+	mdbuf_clear(&value);
 	if (!failed)
 		return 0;
 	errno = ENOMEM;

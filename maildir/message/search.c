@@ -41,14 +41,14 @@ enum see {
 
 struct window {
 	enum see see;
-	struct mdtext text; /* mapped */
-	size_t seen;	    /* octets at its start that the last look has seen */
+	struct mdbuf text; /* mapped */
+	size_t seen;	   /* octets at its start that the last look has seen */
 };
 
 /* A header being read. */
 struct fields {
 	struct header_reader reader;
-	struct mdtext field; /* text of a field that waits to be decoded, unfolded */
+	struct mdbuf field; /* text of a field that waits to be decoded, unfolded */
 	struct encoded_words words;
 	bool root;		    /* the message's own, which questions about fields mean */
 	bool want_field, want_text; /* a window wants the text of the present field */
@@ -61,8 +61,8 @@ struct search {
 	bool *chosen;	    /* for each: it asks about the present field */
 	size_t overlap;	    /* the longest text, less one octet */
 	const struct source *source;
-	struct mime *mime;  /* NULL: only the header is asked for */
-	struct mdtext kept; /* the message so far */
+	struct mime *mime; /* NULL: only the header is asked for */
+	struct mdbuf kept; /* the message so far */
 	bool keeping;
 
 	struct fields fields;
@@ -70,27 +70,27 @@ struct search {
 	struct transfer_decoder decoder; /* of a part */
 	const struct charset *charset;
 	struct charset_carry carry;
-	struct mdtext utf8;
+	struct mdbuf utf8;
 	char piece[PIECE]; /* from here on nothing is cleared */
 	char decoded[PIECE + sizeof(((struct transfer_decoder *)0)->held)];
 };
 
 void
 search_prepare(const struct charset *charset, enum search_where where, const char *text, size_t len,
-    struct mdtext *out)
+    struct mdbuf *out)
 {
 	struct charset_carry carry = {.len = 0};
-	struct mdtext utf8 = {0};
+	struct mdbuf utf8 = {0};
 
 	if (charset != NULL)
 		charset_to_utf8(charset, &carry, text, len, true, &utf8);
 	else
-		mdtext_add(&utf8, text, len);
+		mdbuf_add(&utf8, text, len);
 	if (where == SEARCH_IN_HEADER)
 		(void)encoded_word_squeeze(&utf8, false);
 	casemap_add(utf8.data, utf8.len, out);
 	out->failed |= utf8.failed;
-	mdtext_clear(&utf8);
+	mdbuf_clear(&utf8);
 }
 
 /* --- the questions, and the windows --- */
@@ -128,7 +128,7 @@ any_open(const struct search *s, enum see see)
 static void
 window_look(struct search *s, struct window *window)
 {
-	struct mdtext *text = &window->text;
+	struct mdbuf *text = &window->text;
 	size_t keep = text->len < s->overlap ? text->len : s->overlap;
 
 	for (size_t i = 0; i < s->count && text->len > window->seen; i++) {
@@ -232,7 +232,7 @@ static void
 field_text(struct search *s, struct fields *fields)
 {
 	const struct header_reader *reader = &fields->reader;
-	struct mdtext *field = &fields->field;
+	struct mdbuf *field = &fields->field;
 
 	if (!fields->want_field && !fields->want_text)
 		return;
@@ -313,7 +313,7 @@ read_on(struct search *s)
 	if (s->mime != NULL)
 		mime_feed(s->mime, s->piece, (size_t)n);
 	if (s->keeping && s->kept.len + (size_t)n <= KEEP_MAX) {
-		mdtext_add(&s->kept, s->piece, (size_t)n);
+		mdbuf_add(&s->kept, s->piece, (size_t)n);
 		s->keeping = !s->kept.failed;
 	} else {
 		s->keeping = false;
@@ -492,11 +492,11 @@ static void
 search_clear(struct search *s)
 {
 	mime_free(&s->mime);
-	mdtext_clear(&s->kept);
-	mdtext_clear(&s->fields.field);
-	mdtext_clear(&s->field.text);
-	mdtext_clear(&s->text.text);
-	mdtext_clear(&s->utf8);
+	mdbuf_clear(&s->kept);
+	mdbuf_clear(&s->fields.field);
+	mdbuf_clear(&s->field.text);
+	mdbuf_clear(&s->text.text);
+	mdbuf_clear(&s->utf8);
 	free(s->chosen);
 }
 

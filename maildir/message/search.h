@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "maildir/base/text.h"
+#include "maildir/base/buf.h"
 
 struct charset;
 struct source;
@@ -34,7 +34,7 @@ struct search_question {
 
 /* Adds a client's text to out in the form in which it is looked for; charset NULL: UTF-8. */
 void search_prepare(const struct charset *charset, enum search_where where, const char *text,
-    size_t len, struct mdtext *out);
+    size_t len, struct mdbuf *out);
 
 /*
  * Answers all questions about a message, and reads no more of it than they need.  -1: as its source, or ENOMEM.
@@ -52,7 +52,7 @@ bool remembered_decoded_has(const char *name);
 #define REMEMBERED_DECODE_MAX (32 * 1024)
 
 /* Makes MAILDIR_DECODED from MAILDIR_FIELDS. */
-void remembered_decode(const char *text, size_t len, struct mdtext *out);
+void remembered_decode(const char *text, size_t len, struct mdbuf *out);
 
 /*
  * Answers questions about fields, all of them SEARCH_IN_HEADER, from a text of header lines (CRLF, folded or

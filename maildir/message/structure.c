@@ -15,14 +15,14 @@
 
 struct writer {
 	const struct mime *mime;
-	struct mdtext *out;
+	struct mdbuf *out;
 	bool extended, utf8, rev2;
 };
 
 static void
 put(struct writer *w, const char *text)
 {
-	mdtext_add(w->out, text, strlen(text));
+	mdbuf_add(w->out, text, strlen(text));
 }
 
 /* A string, or NIL, after what stands before it. */
@@ -45,27 +45,27 @@ tells_message(const struct writer *w, const struct mime_part *part)
 
 /* Adds a text, and decodes what is percent-encoded in it. */
 static void
-add_octets(const char *text, struct mdtext *out)
+add_octets(const char *text, struct mdbuf *out)
 {
 	for (; *text != '\0'; text++) {
 		int octet = *text == '%' ? number_hex_pair(text + 1) : -1;
 		char c = octet >= 0 ? (char)octet : *text;
 
-		mdtext_add(out, &c, 1);
+		mdbuf_add(out, &c, 1);
 		text += octet >= 0 ? 2 : 0;
 	}
 }
 
 /* The value of "name*", "utf-8'de'%C3%BC", as UTF-8.  false: that is not what it is, or it cannot be told. */
 static bool
-decode_value(const struct mime_parameter *parameter, struct mdtext *out)
+decode_value(const struct mime_parameter *parameter, struct mdbuf *out)
 {
 	const char *value = parameter->value, *star = strchr(parameter->name, '*');
 	const char *language = strchr(value, '\'');
 	const char *text = language != NULL ? strchr(language + 1, '\'') : NULL;
 	const struct charset *charset = charset_unmarked();
 	struct charset_carry carry = {.len = 0};
-	struct mdtext octets = {0};
+	struct mdbuf octets = {0};
 
 	if (star == NULL || star[1] != '\0' || text == NULL)
 		return false;
@@ -76,7 +76,7 @@ decode_value(const struct mime_parameter *parameter, struct mdtext *out)
 	add_octets(text + 1, &octets);
 	charset_to_utf8(charset, &carry, octets.data, octets.len, true, out);
 	out->failed |= octets.failed;
-	mdtext_clear(&octets);
+	mdbuf_clear(&octets);
 	/* No string of IMAP has a NUL. */
 	return !out->failed && (out->len == 0 || memchr(out->data, '\0', out->len) == NULL);
 }
@@ -84,7 +84,7 @@ decode_value(const struct mime_parameter *parameter, struct mdtext *out)
 static void
 put_value(struct writer *w, const struct mime_parameter *parameter)
 {
-	struct mdtext decoded = {0};
+	struct mdbuf decoded = {0};
 
 	if (w->rev2 && decode_value(parameter, &decoded))
 		mime_put_string(
@@ -92,7 +92,7 @@ put_value(struct writer *w, const struct mime_parameter *parameter)
 	else
 		put_word(w, "", parameter->value);
 	w->out->failed |= decoded.failed;
-	mdtext_clear(&decoded);
+	mdbuf_clear(&decoded);
 }
 
 /* Without the parenthesis at the end, where there are any. */
@@ -128,7 +128,7 @@ static void
 put_language(struct writer *w, const char *language)
 {
 	struct field_cursor in = {language, language != NULL ? language + strlen(language) : NULL};
-	struct mdtext tag = {0};
+	struct mdbuf tag = {0};
 	bool any = false;
 
 	while (in.at < in.end) {
@@ -144,7 +144,7 @@ put_language(struct writer *w, const char *language)
 	}
 	put(w, any ? ")" : "NIL");
 	w->out->failed |= tag.failed;
-	mdtext_clear(&tag);
+	mdbuf_clear(&tag);
 }
 
 /* The end of the extension data, which is the same for all kinds of parts. */
@@ -172,7 +172,7 @@ put_basic(struct writer *w, const struct mime_node *node)
 	put_word(w, " ", mime_field_text(node, FIELD_ID));
 	put_word(w, " ", mime_field_text(node, FIELD_DESCRIPTION));
 	put_word(w, " ", node->pub.encoding != NULL ? node->pub.encoding : "7bit");
-	mdtext_addf(w->out, " %" PRIu64, node->pub.body_size);
+	mdbuf_addf(w->out, " %" PRIu64, node->pub.body_size);
 }
 
 /* The text before that of the parts inside. */
@@ -208,7 +208,7 @@ put_end(struct writer *w, uint32_t index)
 	if (node->pub.kind == MIME_MULTIPART)
 		put_word(w, " ", node->pub.subtype);
 	else if (mime_word_is(node->pub.type, "text") || tells_message(w, &node->pub))
-		mdtext_addf(w->out, " %" PRIu32, node->pub.body_lines);
+		mdbuf_addf(w->out, " %" PRIu32, node->pub.body_lines);
 	if (w->extended && node->pub.kind == MIME_MULTIPART) {
 		put(w, " ");
 		put(w, put_pairs(w, &node->parameters) ? ")" : "NIL");
@@ -247,13 +247,13 @@ put_structure(struct writer *w)
 }
 
 void
-mime_put_structure(const struct mime *mime, bool extended, bool utf8, struct mdtext *out)
+mime_put_structure(const struct mime *mime, bool extended, bool utf8, struct mdbuf *out)
 {
 	put_structure(&(struct writer){mime, out, extended, utf8, false});
 }
 
 void
-mime_put_structure_rev2(const struct mime *mime, bool extended, struct mdtext *out)
+mime_put_structure_rev2(const struct mime *mime, bool extended, struct mdbuf *out)
 {
 	put_structure(&(struct writer){mime, out, extended, true, true});
 }

@@ -25,7 +25,7 @@ struct summary_run {
 static int
 read_octets(struct summary_run *run, const struct source *source, bool head_only)
 {
-	struct mdtext *out = &run->summary->text[MAILDIR_FIELDS];
+	struct mdbuf *out = &run->summary->text[MAILDIR_FIELDS];
 	ssize_t n;
 
 	while ((n = source->read(source->ctx, run->piece, sizeof(run->piece))) > 0) {
@@ -41,18 +41,18 @@ read_octets(struct summary_run *run, const struct source *source, bool head_only
 
 /* If both texts are the same, empties the second. */
 static bool
-same_text(const struct mdtext *text, struct mdtext *utf8)
+same_text(const struct mdbuf *text, struct mdbuf *utf8)
 {
 	if (text->len != utf8->len || memcmp(text->data, utf8->data, text->len) != 0)
 		return false;
-	mdtext_clear(utf8);
+	mdbuf_clear(utf8);
 	return true;
 }
 
 static int
 put_texts(const struct mime *mime, struct summary *summary)
 {
-	struct mdtext *text = summary->text;
+	struct mdbuf *text = summary->text;
 	bool failed = false;
 
 	mime_put_envelope(mime, 0, false, &text[MAILDIR_ENVELOPE]);
@@ -107,11 +107,11 @@ void
 summary_clear(struct summary *summary)
 {
 	for (int i = 0; i < MAILDIR_TEXTS; i++)
-		mdtext_clear(&summary->text[i]);
+		mdbuf_clear(&summary->text[i]);
 	memset(summary, 0, sizeof(*summary));
 }
 
-const struct mdtext *
+const struct mdbuf *
 summary_text(const struct summary *summary, enum maildir_text text)
 {
 	if (text == MAILDIR_ENVELOPE_UTF8 && summary->same_envelope)

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "maildir/base/text.h"
+#include "maildir/base/buf.h"
 
 /* The character that begins the octets, which are at least one: its length, and what it is.  0: they
  * end within it; -1: it is not well-formed. */
@@ -44,9 +44,9 @@ utf8_put(uint32_t code, char octets_r[UTF8_MAX])
 
 /* The same at the end of a text. */
 static inline void
-utf8_add(uint32_t code, struct mdtext *out)
+utf8_add(uint32_t code, struct mdbuf *out)
 {
-	char *to = mdtext_room(out, UTF8_MAX);
+	char *to = mdbuf_room(out, UTF8_MAX);
 
 	if (to != NULL)
 		out->len += utf8_put(code, to);

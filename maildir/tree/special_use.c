@@ -82,18 +82,18 @@ maildir_special_uses(
 struct change {
 	const char *from, *to;	/* lines of the folder from follow; to NULL: they go */
 	const char *use, *name; /* or a line that is added */
-	struct mdtext text;
+	struct mdbuf text;
 	bool differs, present;
 };
 
 static void
-use_put(const char *use, const char *name, const char *rest, struct mdtext *out)
+use_put(const char *use, const char *name, const char *rest, struct mdbuf *out)
 {
-	mdtext_add(out, use, strlen(use));
-	mdtext_add(out, " ", 1);
-	mdtext_add(out, name, strlen(name));
-	mdtext_add(out, rest, strlen(rest));
-	mdtext_add(out, "\n", 1);
+	mdbuf_add(out, use, strlen(use));
+	mdbuf_add(out, " ", 1);
+	mdbuf_add(out, name, strlen(name));
+	mdbuf_add(out, rest, strlen(rest));
+	mdbuf_add(out, "\n", 1);
 }
 
 static bool
@@ -131,7 +131,7 @@ change_store(struct maildir *md, struct change *change)
 	}
 	if (r == 0 && change->differs)
 		r = file_replace(md, md->fd, SPECIAL_USE_TMP, SPECIAL_USE, &change->text);
-	mdtext_clear(&change->text);
+	mdbuf_clear(&change->text);
 	return r;
 }
 

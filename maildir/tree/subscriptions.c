@@ -27,7 +27,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "maildir/base/dotfile.h"
+#include "maildir/base/dotlock.h"
 #include "maildir/base/file.h"
 #include "maildir/base/lock.h"
 #include "maildir/base/span.h"
@@ -58,7 +58,7 @@ struct subscriptions {
 static int
 subscriptions_import(struct maildir *md, struct subscriptions *subs)
 {
-	struct mdtext text = {0};
+	struct mdbuf text = {0};
 	struct stat st;
 	int r;
 
@@ -69,7 +69,7 @@ subscriptions_import(struct maildir *md, struct subscriptions *subs)
 		return -1;
 	r = md->import->subscriptions(md, &text);
 	if (r < 0 || text.len == 0) {
-		mdtext_clear(&text);
+		mdbuf_clear(&text);
 		return r;
 	}
 	free(subs->text);
@@ -130,35 +130,35 @@ subscriptions_separator(const struct subscriptions *subs)
 
 /* Writes the folder as other programs know it: by its directory. */
 static void
-put_name(const struct subscriptions *subs, const struct place *place, struct mdtext *out)
+put_name(const struct subscriptions *subs, const struct place *place, struct mdbuf *out)
 {
 	const char separator = subscriptions_separator(subs);
 	const char *path = strcmp(place->path, ".") == 0 ? place->name : place->path + 1;
 
 	if (subs->size == 0)
-		mdtext_add(out, VERSION_2 "\n", strlen(VERSION_2) + 1);
+		mdbuf_add(out, VERSION_2 "\n", strlen(VERSION_2) + 1);
 	for (; *path != '\0'; path++)
-		mdtext_add(out, *path == '.' ? &separator : path, 1);
-	mdtext_add(out, "\n", 1);
+		mdbuf_add(out, *path == '.' ? &separator : path, 1);
+	mdbuf_add(out, "\n", 1);
 }
 
 /* Writes the file as it is, without the lines of that name.  Returns whether there was one. */
 static bool
-put_without(struct subscriptions *subs, const char *name, struct mdtext *out)
+put_without(struct subscriptions *subs, const char *name, struct mdbuf *out)
 {
 	char found[NAME_SIZE];
 	struct span line;
 	bool was = false;
 
-	mdtext_add(out, subs->text, subs->size - subs->rest.len);
+	mdbuf_add(out, subs->text, subs->size - subs->rest.len);
 	/* A line without an end was cut off, or written by hand. */
 	while (span_line_or_rest(&subs->rest, &line)) {
 		if (line_name(subs, line, found) && strcmp(found, name) == 0) {
 			was = true;
 			continue;
 		}
-		mdtext_add(out, line.p, line.len);
-		mdtext_add(out, "\n", 1);
+		mdbuf_add(out, line.p, line.len);
+		mdbuf_add(out, "\n", 1);
 	}
 	return was;
 }
@@ -169,25 +169,25 @@ subscribe_locked(
     struct maildir *md, const struct place *place, bool yes, const struct dotlock *lock)
 {
 	struct subscriptions subs;
-	struct mdtext text = {0};
+	struct mdbuf text = {0};
 	int r = 0;
 
 	if (subscriptions_load(md, &subs) < 0)
 		return -1;
 	if (place == NULL)
-		mdtext_add(&text, subs.text, subs.size);
+		mdbuf_add(&text, subs.text, subs.size);
 	if (place == NULL ? subs.imported : put_without(&subs, place->name, &text) != yes) {
 		if (yes && place != NULL)
 			put_name(&subs, place, &text);
 		r = -1;
 		if (yes && text.len > SUBSCRIPTIONS_MAX)
 			errno = ENOSPC;
-		else if (!dotfile_held(lock))
+		else if (!dotlock_held(lock))
 			errno = ENOLCK;
 		else
 			r = file_replace(md, md->fd, SUBSCRIPTIONS_TMP, SUBSCRIPTIONS, &text);
 	}
-	mdtext_clear(&text);
+	mdbuf_clear(&text);
 	free(subs.text);
 	return r;
 }
@@ -207,10 +207,10 @@ subscriptions_change(struct maildir *md, const struct place *place, bool yes)
 
 	if (lock < 0)
 		return -1;
-	r = dotfile_take(&dotlock);
+	r = dotlock_take(&dotlock);
 	if (r == 0) {
 		r = subscribe_locked(md, place, yes, &dotlock);
-		dotfile_drop(&dotlock);
+		dotlock_drop(&dotlock);
 	}
 	close_keeping_errno(lock);
 	return r;

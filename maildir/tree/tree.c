@@ -188,7 +188,7 @@ delete_locked(struct maildir *md, const struct place *place)
 	if (r == 0) {
 		validity_outlives(folder);
 		r = set_aside(md, folder->home.path);
-		mdlock_unfolder(&folder->home);
+		mdlock_folder_drop(&folder->home);
 	}
 	maildir_folder_close(&folder);
 	if (r < 0)

@@ -170,11 +170,11 @@ keywords_add(struct keywords *k, const char *name, uint32_t used, bool locked)
 
 	errno = ERANGE;
 	if (keywords_want_letter(k)) {
-		if (!locked && dotlock_take(k->dir) < 0)
+		if (!locked && uidlist_lock_take(k->dir) < 0)
 			return -1;
 		letter = letter_add(k, name, used);
 		if (!locked)
-			dotlock_drop(k->dir);
+			uidlist_lock_drop(k->dir);
 	}
 	return letter >= 0 || errno != ERANGE ? letter : number_add(k, name);
 }

@@ -53,11 +53,11 @@ lettered_parse(struct lettered *letters, const char *text, size_t size)
 }
 
 void
-lettered_put(const struct lettered *letters, struct mdtext *out)
+lettered_put(const struct lettered *letters, struct mdbuf *out)
 {
 	for (unsigned i = 0; i < LETTERS; i++) {
 		if (letters->name[i][0] != '\0')
-			mdtext_addf(out, "%u %s\n", i, letters->name[i]);
+			mdbuf_addf(out, "%u %s\n", i, letters->name[i]);
 	}
 }
 
@@ -108,13 +108,13 @@ int
 lettered_name(struct mddir *dir, struct lettered *letters, int letter, const char *name)
 {
 	struct lettered changed = *letters;
-	struct mdtext text = {0};
+	struct mdbuf text = {0};
 	int r;
 
 	memcpy(changed.name[letter], name, strlen(name) + 1);
 	lettered_put(&changed, &text);
-	r = dotlock_replace(dir, LETTERED_TMP, LETTERED_NAME, &text, false);
-	mdtext_clear(&text);
+	r = uidlist_lock_replace(dir, LETTERED_TMP, LETTERED_NAME, &text, false);
+	mdbuf_clear(&text);
 	if (r < 0 || file_stamp_at(dir->fd, LETTERED_NAME, &changed.stamp) < 0)
 		return -1;
 	*letters = changed;

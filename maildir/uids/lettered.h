@@ -8,8 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "maildir/base/buf.h"
 #include "maildir/base/stamp.h"
-#include "maildir/base/text.h"
 #include "maildir/uids/keyword.h"
 
 struct mddir;
@@ -27,7 +27,7 @@ struct lettered {
 
 /* Takes what can be read; other lines are passed over. */
 void lettered_parse(struct lettered *letters, const char *text, size_t size);
-void lettered_put(const struct lettered *letters, struct mdtext *out);
+void lettered_put(const struct lettered *letters, struct mdbuf *out);
 
 /* The letter of a name, without regard to case, or -1. */
 int lettered_find(const struct lettered *letters, const char *name);

@@ -222,7 +222,7 @@ numbered_parse(struct numbered *k, const char *text, size_t size)
 
 /* A line that gives a number its name ('n'), or a message its keywords ('m'). */
 static void
-put_line(struct mdtext *out, char kind, uint64_t value, const char *name, size_t len)
+put_line(struct mdbuf *out, char kind, uint64_t value, const char *name, size_t len)
 {
 	char line[NAME_SIZE + 24];
 	int n = snprintf(line, sizeof(line), kind == 'n' ? "n %llu %.*s" : "m %llx %.*s",
@@ -230,22 +230,22 @@ put_line(struct mdtext *out, char kind, uint64_t value, const char *name, size_t
 
 	if (n < 0 || (size_t)n >= sizeof(line))
 		return;
-	mdtext_addf(out, "%08x ", line_sum(line, (size_t)n));
-	mdtext_add(out, line, (size_t)n);
-	mdtext_add(out, "\n", 1);
+	mdbuf_addf(out, "%08x ", line_sum(line, (size_t)n));
+	mdbuf_add(out, line, (size_t)n);
+	mdbuf_add(out, "\n", 1);
 }
 
 static void
-put_message(struct mdtext *out, const struct numbered_message *message)
+put_message(struct mdbuf *out, const struct numbered_message *message)
 {
 	put_line(out, 'm', message->keywords >> NUMBERED_FIRST, message->base, message->base_len);
 }
 
 void
 numbered_put(const struct numbered *k, bool (*live)(void *ctx, const char *base, size_t len),
-    void *ctx, struct mdtext *out)
+    void *ctx, struct mdbuf *out)
 {
-	mdtext_addf(out, HEAD);
+	mdbuf_addf(out, HEAD);
 	for (unsigned i = 0; i < NUMBERED_COUNT; i++) {
 		if (k->name[i] != NULL)
 			put_line(out, 'n', NUMBERED_FIRST + i, k->name[i], strlen(k->name[i]));
@@ -347,33 +347,33 @@ numbered_refresh(struct mddir *dir, struct numbered *k)
 /* Replaces the file by what is known, of the messages that live says, and the lines. */
 static int
 replace(struct mddir *dir, struct numbered *k,
-    bool (*live)(void *ctx, const char *base, size_t len), void *ctx, const struct mdtext *lines)
+    bool (*live)(void *ctx, const char *base, size_t len), void *ctx, const struct mdbuf *lines)
 {
-	struct mdtext all = {0};
+	struct mdbuf all = {0};
 	int r;
 
 	numbered_put(k, live, ctx, &all);
-	mdtext_add(&all, lines->data, lines->len);
+	mdbuf_add(&all, lines->data, lines->len);
 	r = file_replace(dir->md, dir->fd, NUMBERED_TMP, NUMBERED_NAME, &all);
-	mdtext_clear(&all);
+	mdbuf_clear(&all);
 	return r < 0 ? -1 : numbered_refresh(dir, k);
 }
 
 /* After a line without an end a line end comes first. */
 static int
-append_to(struct mddir *dir, int fd, off_t size, const struct mdtext *lines)
+append_to(struct mddir *dir, int fd, off_t size, const struct mdbuf *lines)
 {
-	struct mdtext all = {0};
+	struct mdbuf all = {0};
 	char last = '\n';
 	int r = -1;
 
 	if (file_pread_all(fd, &last, 1, size - 1) >= 0) {
 		if (last != '\n')
-			mdtext_add(&all, "\n", 1);
-		mdtext_add(&all, lines->data, lines->len);
+			mdbuf_add(&all, "\n", 1);
+		mdbuf_add(&all, lines->data, lines->len);
 		r = file_append(dir, NUMBERED_NAME, fd, size, &all);
 	}
-	mdtext_clear(&all);
+	mdbuf_clear(&all);
 	return r;
 }
 
@@ -382,7 +382,7 @@ append_to(struct mddir *dir, int fd, off_t size, const struct mdtext *lines)
  * replaced.
  */
 static int
-append(struct mddir *dir, struct numbered *k, const struct mdtext *lines)
+append(struct mddir *dir, struct numbered *k, const struct mdbuf *lines)
 {
 	struct stat st;
 	int fd, r;
@@ -404,12 +404,12 @@ append(struct mddir *dir, struct numbered *k, const struct mdtext *lines)
 int
 numbered_name(struct mddir *dir, struct numbered *k, int number, const char *name)
 {
-	struct mdtext line = {0};
+	struct mdbuf line = {0};
 	int r;
 
 	put_line(&line, 'n', (uint64_t)number, name, strlen(name));
 	r = append(dir, k, &line);
-	mdtext_clear(&line);
+	mdbuf_clear(&line);
 	return r;
 }
 
@@ -417,13 +417,13 @@ int
 numbered_store(
     struct mddir *dir, struct numbered *k, const struct numbered_message *message, size_t count)
 {
-	struct mdtext lines = {0};
+	struct mdbuf lines = {0};
 	int r;
 
 	for (size_t i = 0; i < count; i++)
 		put_message(&lines, &message[i]);
 	r = count > 0 ? append(dir, k, &lines) : 0;
-	mdtext_clear(&lines);
+	mdbuf_clear(&lines);
 	return r;
 }
 
@@ -431,7 +431,7 @@ int
 numbered_trim(struct mddir *dir, struct numbered *k, size_t messages,
     bool (*live)(void *ctx, const char *base, size_t len), void *ctx)
 {
-	const struct mdtext no_lines = {0};
+	const struct mdbuf no_lines = {0};
 	size_t useful = k->count < messages ? k->count : messages;
 
 	if (dir->unlocked != 0 || k->lines <= (useful + NUMBERED_COUNT) * 2 + WASTE_MIN)

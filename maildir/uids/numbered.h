@@ -12,9 +12,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "maildir/base/buf.h"
 #include "maildir/base/stamp.h"
 #include "maildir/base/table.h"
-#include "maildir/base/text.h"
 #include "maildir/maildir.h"
 
 #define NUMBERED_NAME "sallyport.keywords"
@@ -59,7 +59,7 @@ void numbered_clear(struct numbered *k);
 
 /* Writes the text of a new file.  live, if not NULL, says which messages it is to have. */
 void numbered_put(const struct numbered *k, bool (*live)(void *ctx, const char *base, size_t len),
-    void *ctx, struct mdtext *out);
+    void *ctx, struct mdbuf *out);
 
 /* The number of a name, without regard to case, or -1. */
 int numbered_find(const struct numbered *k, const char *name);

@@ -28,7 +28,7 @@ uidfile_open(struct mddir *dir, struct uidfile *file, struct stat *st_r)
 {
 	file->fd = file_open(dir->fd, UIDLIST_NAME, O_APPEND, st_r);
 	file->writable = file->fd >= 0;
-	if (file->fd < 0 && (errno == EINVAL || error_bars(errno)))
+	if (file->fd < 0 && (errno == EINVAL || error_forbids_writing(errno)))
 		file->fd = file_open_regular(dir->fd, UIDLIST_NAME, st_r);
 	return file->fd;
 }
@@ -100,7 +100,7 @@ uidfile_close(struct uidfile *file)
 }
 
 int
-uidfile_append(struct mddir *dir, struct uidfile *file, const struct mdtext *text)
+uidfile_append(struct mddir *dir, struct uidfile *file, const struct mdbuf *text)
 {
 	/* Half a line would spoil the next one, and UIDs that are not safe on disk were not given. */
 	if (file_append(dir, UIDLIST_NAME, file->fd, file->stamp.size, text) < 0)
@@ -109,9 +109,9 @@ uidfile_append(struct mddir *dir, struct uidfile *file, const struct mdtext *tex
 }
 
 int
-uidfile_replace(struct mddir *dir, struct uidfile *file, const struct mdtext *text)
+uidfile_replace(struct mddir *dir, struct uidfile *file, const struct mdbuf *text)
 {
-	if (dotlock_replace(dir, UIDLIST_TMP, UIDLIST_NAME, text, file->closed) < 0)
+	if (uidlist_lock_replace(dir, UIDLIST_TMP, UIDLIST_NAME, text, file->closed) < 0)
 		return -1;
 	return file_stamp_at(dir->fd, UIDLIST_NAME, &file->stamp);
 }

@@ -44,8 +44,8 @@
 #include "maildir/base/array.h"
 #include "maildir/base/name.h"
 #include "maildir/base/number.h"
-#include "maildir/base/record.h"
 #include "maildir/base/span.h"
+#include "maildir/base/uid_record.h"
 #include "maildir/uids/uidlist.h"
 
 /* The shortest line: "1 :a" and its end. */
@@ -281,7 +281,7 @@ uidlist_sizes(const struct uidlist_line *line, struct uidlist_sizes *sizes_r)
 
 /* Writes fields that are not among the keys in without; of a damaged file only words that have no NUL. */
 static void
-put_fields(struct mdtext *out, struct span fields, bool capitals, const char *without)
+put_fields(struct mdbuf *out, struct span fields, bool capitals, const char *without)
 {
 	struct span word;
 
@@ -289,47 +289,47 @@ put_fields(struct mdtext *out, struct span fields, bool capitals, const char *wi
 		if (memchr(word.p, '\0', word.len) != NULL || strchr(without, word.p[0]) != NULL ||
 		    (capitals && (word.p[0] < 'A' || word.p[0] > 'Z')))
 			continue;
-		mdtext_add(out, " ", 1);
-		mdtext_add(out, word.p, word.len);
+		mdbuf_add(out, " ", 1);
+		mdbuf_add(out, word.p, word.len);
 	}
 }
 
 void
-uidlist_put_header(struct mdtext *out, const struct uidlist *list, uint32_t validity, uint32_t next,
+uidlist_put_header(struct mdbuf *out, const struct uidlist *list, uint32_t validity, uint32_t next,
     const char *guid)
 {
-	mdtext_addf(out, "3 V%u N%u G%s", validity, next, guid);
+	mdbuf_addf(out, "3 V%u N%u G%s", validity, next, guid);
 	put_fields(out, (struct span){list->extra, list->extra_len}, false, "VNG");
-	mdtext_add(out, "\n", 1);
+	mdbuf_add(out, "\n", 1);
 }
 
 static void
-put_name(struct mdtext *out, const char *base, size_t base_len)
+put_name(struct mdbuf *out, const char *base, size_t base_len)
 {
-	mdtext_add(out, " :", 2);
-	mdtext_add(out, base, base_len);
-	mdtext_add(out, "\n", 1);
+	mdbuf_add(out, " :", 2);
+	mdbuf_add(out, base, base_len);
+	mdbuf_add(out, "\n", 1);
 }
 
 void
-uidlist_put_line(struct mdtext *out, const struct uidlist_line *line, uint32_t uid,
+uidlist_put_line(struct mdbuf *out, const struct uidlist_line *line, uint32_t uid,
     const struct uidlist_sizes *sizes)
 {
-	mdtext_addf(out, "%u", uid);
+	mdbuf_addf(out, "%u", uid);
 	put_fields(out, (struct span){line->ext, line->ext_len}, true, sizes != NULL ? "SWL" : "");
 	if (sizes != NULL) {
-		mdtext_addf(out, " S%llu W%llu", (unsigned long long)sizes->size,
+		mdbuf_addf(out, " S%llu W%llu", (unsigned long long)sizes->size,
 		    (unsigned long long)sizes->wire);
 		if (sizes->line_end)
-			mdtext_addf(out, " L%llu", (unsigned long long)sizes->size);
+			mdbuf_addf(out, " L%llu", (unsigned long long)sizes->size);
 	}
 	put_name(out, line->base, line->base_len);
 }
 
 void
-uidlist_put_new(struct mdtext *out, uint32_t uid, const char *base, size_t base_len)
+uidlist_put_new(struct mdbuf *out, uint32_t uid, const char *base, size_t base_len)
 {
-	mdtext_addf(out, "%u", uid);
+	mdbuf_addf(out, "%u", uid);
 	put_name(out, base, base_len);
 }
 

@@ -12,8 +12,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "maildir/base/buf.h"
 #include "maildir/base/stamp.h"
-#include "maildir/base/text.h"
 
 #define UIDLIST_NAME "dovecot-uidlist"
 
@@ -66,12 +66,12 @@ struct uidlist_sizes {
 };
 void uidlist_sizes(const struct uidlist_line *line, struct uidlist_sizes *sizes_r);
 
-void uidlist_put_header(struct mdtext *out, const struct uidlist *list, uint32_t validity,
+void uidlist_put_header(struct mdbuf *out, const struct uidlist *list, uint32_t validity,
     uint32_t next, const char *guid);
 /* A line under the given uid; sizes, where not NULL, replace those that the line has. */
-void uidlist_put_line(struct mdtext *out, const struct uidlist_line *line, uint32_t uid,
+void uidlist_put_line(struct mdbuf *out, const struct uidlist_line *line, uint32_t uid,
     const struct uidlist_sizes *sizes);
-void uidlist_put_new(struct mdtext *out, uint32_t uid, const char *base, size_t base_len);
+void uidlist_put_new(struct mdbuf *out, uint32_t uid, const char *base, size_t base_len);
 
 /* --- the file --- */
 
@@ -94,8 +94,8 @@ int uidfile_join(struct mddir *dir, struct uidfile *file);
 void uidfile_close(struct uidfile *file);
 
 /* Both return when it is on disk.  Called with dovecot-uidlist.lock held. */
-int uidfile_append(struct mddir *dir, struct uidfile *file, const struct mdtext *text);
-int uidfile_replace(struct mddir *dir, struct uidfile *file, const struct mdtext *text);
+int uidfile_append(struct mddir *dir, struct uidfile *file, const struct mdbuf *text);
+int uidfile_replace(struct mddir *dir, struct uidfile *file, const struct mdbuf *text);
 
 /*
  * Why a uidlist cannot be trusted, so that all messages get new UIDs; NULL if it can be.  unwritten: its last line is

@@ -18,11 +18,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "maildir/base/buf.h"
 #include "maildir/base/file.h"
 #include "maildir/base/lock.h"
 #include "maildir/base/number.h"
 #include "maildir/base/root.h"
-#include "maildir/base/text.h"
 #include "maildir/uids/validity.h"
 
 #define VALIDITY_NAME "dovecot-uidvalidity"
@@ -61,12 +61,12 @@ validity_named(void *ctx, const struct dirent *entry)
 static int
 validity_write_content(struct maildir *md, uint32_t value)
 {
-	struct mdtext text = {0};
+	struct mdbuf text = {0};
 	int r;
 
-	mdtext_addf(&text, "%08x", value);
+	mdbuf_addf(&text, "%08x", value);
 	r = file_replace(md, md->fd, VALIDITY_TMP, VALIDITY_NAME, &text);
-	mdtext_clear(&text);
+	mdbuf_clear(&text);
 	return r;
 }
 

@@ -74,7 +74,7 @@ learn_all(const struct indexing *indexing, struct maildir_folder *folder, const 
 	int64_t shown = 0, saved = clock_now(), now;
 	ssize_t left = 0;
 
-	while (caught == 0 && (left = maildir_learn(folder, LEARN_STEP)) > 0) {
+	while (caught == 0 && (left = maildir_read_ahead(folder, LEARN_STEP)) > 0) {
 		now = clock_now();
 		if (now - shown >= SHOW_MS) {
 			size_t all = maildir_count(folder);
@@ -83,7 +83,7 @@ learn_all(const struct indexing *indexing, struct maildir_folder *folder, const 
 			shown = now;
 		}
 		if (now - saved >= SAVE_MS) {
-			maildir_remember(folder);
+			maildir_save_findings(folder);
 			saved = now;
 		}
 	}
@@ -102,7 +102,7 @@ learn_folder(const struct indexing *indexing, struct maildir_folder *folder, con
 		/* What others did is taken in first: only a current index can be added to. */
 		if (maildir_sync(folder) < 0)
 			return -1;
-		maildir_remember(folder);
+		maildir_save_findings(folder);
 		if (left >= 0)
 			return 0;
 	}

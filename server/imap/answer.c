@@ -25,7 +25,7 @@ imap_say(struct session *session, enum command_result result, const char *format
 	vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
 	session->reply.len = 0;
-	mdtext_add(&session->reply, text, strlen(text));
+	mdbuf_add(&session->reply, text, strlen(text));
 	return result;
 }
 
@@ -86,7 +86,7 @@ imap_put_name(struct session *session, const char *folder)
 }
 
 void
-imap_put_text_on(struct session *session, struct mdtext *text)
+imap_put_text_on(struct session *session, struct mdbuf *text)
 {
 	if (text->failed) {
 		/* Part of an answer is missing, and the client cannot know which part. */
@@ -99,24 +99,24 @@ imap_put_text_on(struct session *session, struct mdtext *text)
 }
 
 void
-imap_put_text(struct session *session, struct mdtext *text)
+imap_put_text(struct session *session, struct mdbuf *text)
 {
 	imap_put_text_on(session, text);
-	mdtext_clear(text);
+	mdbuf_clear(text);
 }
 
 void
-imap_add(struct mdtext *out, const char *word)
+imap_add(struct mdbuf *out, const char *word)
 {
-	mdtext_add(out, word, strlen(word));
+	mdbuf_add(out, word, strlen(word));
 }
 
 void
-imap_add_number(struct mdtext *out, uint64_t number)
+imap_add_number(struct mdbuf *out, uint64_t number)
 {
 	char text[NUMBER_DIGITS], *end = text + sizeof(text), *at = number_write(end, number);
 
-	mdtext_add(out, at, (size_t)(end - at));
+	mdbuf_add(out, at, (size_t)(end - at));
 }
 
 /* Puts count digits at a place of a text. */
@@ -128,7 +128,7 @@ put_digits(char *at, int count, unsigned number)
 }
 
 void
-imap_add_date(struct mdtext *out, time_t date)
+imap_add_date(struct mdbuf *out, time_t date)
 {
 	static const char months[][4] = {
 	    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
@@ -144,7 +144,7 @@ imap_add_date(struct mdtext *out, time_t date)
 	put_digits(text + 13, 2, (unsigned)tm.tm_hour);
 	put_digits(text + 16, 2, (unsigned)tm.tm_min);
 	put_digits(text + 19, 2, (unsigned)tm.tm_sec);
-	mdtext_add(out, text, sizeof(text) - 1);
+	mdbuf_add(out, text, sizeof(text) - 1);
 }
 
 /*

@@ -31,15 +31,15 @@ void imap_put_string(struct session *session, const char *string, size_t len);
 /* Says a folder's name. */
 void imap_put_name(struct session *session, const char *folder);
 /* Says a text, and clears it; or empties it for the next. */
-void imap_put_text(struct session *session, struct mdtext *text);
-void imap_put_text_on(struct session *session, struct mdtext *text);
+void imap_put_text(struct session *session, struct mdbuf *text);
+void imap_put_text_on(struct session *session, struct mdbuf *text);
 
 /* Add to an answer that is made as a text. */
-void imap_add(struct mdtext *out, const char *word);
-void imap_add_number(struct mdtext *out, uint64_t number);
+void imap_add(struct mdbuf *out, const char *word);
+void imap_add_number(struct mdbuf *out, uint64_t number);
 /* "17-Jul-1996 02:44:25 +0000", in quotes.  In UTC: a file knows no zone, and SEARCH counts the same days.  date: in
  * the years 0 to 9999, as maildir_date gives it. */
-void imap_add_date(struct mdtext *out, time_t date);
+void imap_add_date(struct mdbuf *out, time_t date);
 
 /* Codes for a name that is impossible: of an existing mailbox, and of one that is to be made. */
 #define IMAP_NO_MAILBOX "NONEXISTENT"

@@ -205,19 +205,19 @@ static void
 say_uids(struct session *session, uint32_t validity, const uint32_t *uids)
 {
 	struct sequence set = {0};
-	struct mdtext text = {0};
+	struct mdbuf text = {0};
 
 	for (size_t i = 0; i < append.count; i++)
 		sequence_add(&set, uids[i]);
 	sequence_put(&set, &text);
 	session->reply.len = 0;
-	mdtext_addf(&session->reply, "[APPENDUID %" PRIu32 " ", validity);
-	mdtext_add(&session->reply, text.data, text.len);
-	mdtext_addf(&session->reply, "] Done%s",
+	mdbuf_addf(&session->reply, "[APPENDUID %" PRIu32 " ", validity);
+	mdbuf_add(&session->reply, text.data, text.len);
+	mdbuf_addf(&session->reply, "] Done%s",
 	    maildir_delivery_dates_kept(append.delivery)
 		? ""
 		: ", with another date: the one that was given cannot be kept");
-	mdtext_clear(&text);
+	mdbuf_clear(&text);
 	sequence_clear(&set);
 }
 

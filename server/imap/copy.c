@@ -81,18 +81,18 @@ copy_one(struct copying *c, size_t place)
 
 /* "[COPYUID 38505 304,319:320 3956:3958] " */
 static void
-put_code(struct copying *c, uint32_t validity, const uint32_t *uids, struct mdtext *out)
+put_code(struct copying *c, uint32_t validity, const uint32_t *uids, struct mdbuf *out)
 {
 	struct sequence to = {0};
 	uint64_t count = sequence_total(&c->from);
 
 	for (uint64_t i = 0; i < count; i++)
 		sequence_add(&to, uids[i]);
-	mdtext_addf(out, "[COPYUID %" PRIu32 " ", validity);
+	mdbuf_addf(out, "[COPYUID %" PRIu32 " ", validity);
 	sequence_put(&c->from, out);
-	mdtext_addf(out, " ");
+	mdbuf_addf(out, " ");
 	sequence_put(&to, out);
-	mdtext_addf(out, "] ");
+	mdbuf_addf(out, "] ");
 	sequence_clear(&to);
 }
 
@@ -113,7 +113,7 @@ static enum command_result
 commit(struct copying *c)
 {
 	struct session *session = c->session;
-	struct mdtext code = {0};
+	struct mdbuf code = {0};
 	const uint32_t *uids;
 	uint32_t validity;
 
@@ -133,16 +133,16 @@ commit(struct copying *c)
 	put_code(c, validity, uids, &code);
 	if (!c->move) {
 		session->reply.len = 0;
-		mdtext_add(&session->reply, code.data, code.len);
-		mdtext_addf(&session->reply, "Copied");
-		mdtext_clear(&code);
+		mdbuf_add(&session->reply, code.data, code.len);
+		mdbuf_addf(&session->reply, "Copied");
+		mdbuf_clear(&code);
 		return COMMAND_OK;
 	}
 	/* RFC 6851 section 4.3: in an untagged OK, before the EXPUNGEs. */
 	channel_puts(session->channel, "* OK ");
 	channel_put(session->channel, code.data, code.len);
 	channel_puts(session->channel, "Moved\r\n");
-	mdtext_clear(&code);
+	mdbuf_clear(&code);
 	return remove_copied(c);
 }
 

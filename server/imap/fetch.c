@@ -30,7 +30,7 @@ struct fetching {
 	struct maildir_message now;
 	struct fetched message;
 	unsigned items;
-	struct mdtext text;
+	struct mdbuf text;
 	struct content *content; /* for each section */
 	/* what went wrong */
 	bool gone, failed, unknown_encoding;
@@ -55,7 +55,7 @@ put_parsed_structure(struct fetching *f, bool extended)
 static int
 put_structure(struct fetching *f)
 {
-	struct mdtext *out = &f->text;
+	struct mdbuf *out = &f->text;
 	size_t start = out->len;
 
 	if (maildir_text(f->session->box->folder, f->now.uid,
@@ -75,7 +75,7 @@ put_value(struct fetching *f, enum fetch_item item)
 {
 	struct maildir_folder *folder = f->session->box->folder;
 	uint32_t uid = f->now.uid;
-	struct mdtext *out = &f->text;
+	struct mdbuf *out = &f->text;
 	char id[MAILDIR_ID_SIZE];
 	uint64_t octets;
 	bool newline;
@@ -117,7 +117,7 @@ put_value(struct fetching *f, enum fetch_item item)
 	case FETCH_EMAILID:
 		r = maildir_message_id(folder, uid, id);
 		if (r == 0)
-			mdtext_addf(out, "(%s)", id);
+			mdbuf_addf(out, "(%s)", id);
 		break;
 	case FETCH_THREADID:
 	default:
@@ -136,7 +136,7 @@ prepare(struct fetching *f)
 	    "RFC822.SIZE ", "ENVELOPE ", "BODY ", "BODYSTRUCTURE ", "MODSEQ ", "EMAILID ",
 	    "THREADID ", "SAVEDATE "};
 	_Static_assert(FETCH_LAST == 1 << (sizeof(names) / sizeof(names[0]) - 1), "all have one");
-	struct mdtext *out = &f->text;
+	struct mdbuf *out = &f->text;
 	size_t start;
 
 	out->len = 0;
@@ -151,13 +151,13 @@ prepare(struct fetching *f)
 		if ((f->items & 1U << bit) == 0)
 			continue;
 		if (out->len > start)
-			mdtext_add(out, " ", 1);
+			mdbuf_add(out, " ", 1);
 		imap_add(out, names[bit]);
 		if (put_value(f, 1U << bit) == -1)
 			return -1;
 	}
 	if (out->len > start && f->plan.sections > 0)
-		mdtext_add(out, " ", 1);
+		mdbuf_add(out, " ", 1);
 	return 0;
 }
 
@@ -211,7 +211,7 @@ can_send(struct fetching *f, uint32_t uid)
 		/* Finding these costs no reading of a long file, or cannot do without it. */
 		if (section->indexed || section->kind != SECTION_BODY) {
 			can = section_find(&message, section, &content) == 0;
-			mdtext_clear(&content.text);
+			mdbuf_clear(&content.text);
 		} else {
 			can = maildir_reader_open(f->session->box->folder, uid, &reader) == 0;
 			if (can)
@@ -323,7 +323,7 @@ fetch_one(struct fetching *f)
 		send_answer(f);
 	}
 	for (size_t i = 0; i < f->plan.sections; i++)
-		mdtext_clear(&f->content[i].text);
+		mdbuf_clear(&f->content[i].text);
 	fetched_clear(&f->message);
 }
 
@@ -349,7 +349,7 @@ fetch_all(struct fetching *f, struct picked *picked)
 	for (size_t i = 0; i < f->plan.sections; i++)
 		f->marks = f->marks || !f->plan.section[i].peek;
 	f->marks = f->marks && !session->box->read_only;
-	maildir_expect(folder, expects_all(&f->plan));
+	maildir_expect_all(folder, expects_all(&f->plan));
 	for (int n = 0; !channel_gone(session->channel); n++) {
 		if (f->marks && n % MARK_AHEAD == 0) {
 			unmark(f);
@@ -360,7 +360,7 @@ fetch_all(struct fetching *f, struct picked *picked)
 		fetch_one(f);
 	}
 	unmark(f);
-	maildir_expect(folder, false);
+	maildir_expect_all(folder, false);
 }
 
 static enum command_result
@@ -377,7 +377,7 @@ run_plan(struct fetching *f, struct picked *picked)
 		return imap_failed(session, "fetch");
 	fetch_all(f, picked);
 	free(f->content);
-	mdtext_clear(&f->text);
+	mdbuf_clear(&f->text);
 	if (f->failed)
 		return imap_say(
 		    session, COMMAND_NO, "[UNAVAILABLE] Some messages could not be read");

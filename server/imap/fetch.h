@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "maildir/base/text.h"
+#include "maildir/base/buf.h"
 #include "maildir/message/message.h"
 #include "maildir/message/mime.h"
 #include "server/imap/args.h"
@@ -54,7 +54,7 @@ struct section {
 	size_t numbers;
 	struct header_names fields; /* SECTION_FIELDS; its names are owned */
 	bool indexed;		    /* MAILDIR_FIELDS has all of them */
-	struct mdtext label;	    /* its name in the answer, without a partial's origin */
+	struct mdbuf label;	    /* its name in the answer, without a partial's origin */
 	bool partial;
 	uint64_t origin, length;
 };
@@ -78,18 +78,18 @@ void fetch_clear(struct fetch_plan *plan);
 struct fetched {
 	struct session *session;
 	uint32_t uid;
-	struct mdtext fields; /* MAILDIR_FIELDS */
+	struct mdbuf fields; /* MAILDIR_FIELDS */
 	bool fields_read;
-	struct mdtext head; /* its header, to MIME_HEADER_MAX */
+	struct mdbuf head; /* its header, to MIME_HEADER_MAX */
 	bool head_read;
 	struct mime *mime;
 };
 
 /* The content of a section: where it is, or itself. */
 struct content {
-	bool missing;	    /* there is no such part: NIL */
-	uint64_t at, size;  /* octets of the message on the wire */
-	struct mdtext text; /* the octets themselves, if owned; mdtext_clear frees them */
+	bool missing;	   /* there is no such part: NIL */
+	uint64_t at, size; /* octets of the message on the wire */
+	struct mdbuf text; /* the octets themselves, if owned; mdbuf_clear frees them */
 	bool owned;
 	int decode;	  /* enum transfer_encoding */
 	bool nul;	  /* a NUL is in it once it is decoded */

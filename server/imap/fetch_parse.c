@@ -47,7 +47,7 @@ static const struct attribute {
 
 /* Adds a field's name as the client sent it: as an atom, or quoted where it is not an atom. */
 static void
-put_field_name(struct mdtext *label, struct word word)
+put_field_name(struct mdbuf *label, struct word word)
 {
 	bool atom = word.len > 0;
 
@@ -55,14 +55,14 @@ put_field_name(struct mdtext *label, struct word word)
 		atom = atom && word.at[i] > 0x20 && word.at[i] < 0x7f &&
 		       strchr("(){%*\"\\[]", word.at[i]) == NULL;
 	if (!atom)
-		mdtext_add(label, "\"", 1);
+		mdbuf_add(label, "\"", 1);
 	for (size_t i = 0; i < word.len; i++) {
 		if (word.at[i] == '"' || word.at[i] == '\\')
-			mdtext_add(label, "\\", 1);
-		mdtext_add(label, word.at + i, 1);
+			mdbuf_add(label, "\\", 1);
+		mdbuf_add(label, word.at + i, 1);
 	}
 	if (!atom)
-		mdtext_add(label, "\"", 1);
+		mdbuf_add(label, "\"", 1);
 }
 
 /* Printable ASCII only: so the octets of a name can never begin a line of an answer. */
@@ -85,21 +85,21 @@ take_fields(struct args *args, struct section *section)
 	section->fields.name = name;
 	if (name == NULL || !args_space(args) || !args_open(args))
 		return false;
-	mdtext_addf(&section->label, " (");
+	mdbuf_addf(&section->label, " (");
 	section->indexed = section->numbers == 0 && !section->fields.except;
 	do {
 		if (section->fields.count == FETCH_FIELDS_MAX || !args_astring(args, &word) ||
 		    !is_field_name(word))
 			return false;
 		if (section->fields.count > 0)
-			mdtext_add(&section->label, " ", 1);
+			mdbuf_add(&section->label, " ", 1);
 		put_field_name(&section->label, word);
 		section->indexed = section->indexed && remembered_has(word.at, word.len);
 		name[section->fields.count] = strndup(word.at, word.len);
 		if (name[section->fields.count++] == NULL)
 			return false;
 	} while (args_more(args));
-	mdtext_add(&section->label, ")", 1);
+	mdbuf_add(&section->label, ")", 1);
 	return args_close(args);
 }
 
@@ -128,7 +128,7 @@ take_part(struct args *args, struct section *section)
 		return false;
 	section->part = part->part;
 	section->fields.except = part->except;
-	mdtext_addf(&section->label, "%s", part->name);
+	mdbuf_addf(&section->label, "%s", part->name);
 	return section->part != SECTION_FIELDS || take_fields(args, section);
 }
 
@@ -143,8 +143,7 @@ take_spec(struct args *args, struct section *section)
 
 		if (section->numbers == MIME_DEPTH_MAX || !args_nz_number(args, number))
 			return false;
-		mdtext_addf(
-		    &section->label, "%s%" PRIu32, section->numbers > 0 ? "." : "", *number);
+		mdbuf_addf(&section->label, "%s%" PRIu32, section->numbers > 0 ? "." : "", *number);
 		section->numbers++;
 		dot = args_char(args, '.');
 		if (!dot)
@@ -152,11 +151,11 @@ take_spec(struct args *args, struct section *section)
 	}
 	if (dot || (section->numbers == 0 && !args_next_is(args, ']'))) {
 		if (dot)
-			mdtext_add(&section->label, ".", 1);
+			mdbuf_add(&section->label, ".", 1);
 		if (section->kind != SECTION_BODY || !take_part(args, section))
 			return false;
 	}
-	mdtext_add(&section->label, "]", 1);
+	mdbuf_add(&section->label, "]", 1);
 	return args_char(args, ']');
 }
 
@@ -188,7 +187,7 @@ take_section(
 	section += plan->sections++;
 	*section = (struct section){
 	    .kind = attribute->kind, .part = attribute->part, .peek = attribute->peek};
-	mdtext_addf(&section->label, "%s", attribute->label);
+	mdbuf_addf(&section->label, "%s", attribute->label);
 	return !more || (take_spec(args, section) && take_partial(args, section));
 }
 
@@ -273,7 +272,7 @@ fetch_clear(struct fetch_plan *plan)
 		for (size_t k = 0; k < section->fields.count; k++)
 			free((void *)(uintptr_t)section->fields.name[k]);
 		free((void *)(uintptr_t)section->fields.name);
-		mdtext_clear(&section->label);
+		mdbuf_clear(&section->label);
 	}
 	free(plan->section);
 	memset(plan, 0, sizeof(*plan));

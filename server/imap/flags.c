@@ -40,7 +40,7 @@ flag_names_load(struct maildir_folder *folder, struct flag_names *names)
 		if (name[i] == NULL || strlen(name[i]) > FLAGS_KEYWORD_MAX)
 			continue;
 		now.at[i] = (uint16_t)(now.text.len + 1);
-		mdtext_add(&now.text, name[i], strlen(name[i]) + 1);
+		mdbuf_add(&now.text, name[i], strlen(name[i]) + 1);
 		now.count++;
 	}
 	/* Without memory the keywords are not told until the next load. */
@@ -58,7 +58,7 @@ flag_names_load(struct maildir_folder *folder, struct flag_names *names)
 void
 flag_names_clear(struct flag_names *names)
 {
-	mdtext_clear(&names->text);
+	mdbuf_clear(&names->text);
 	memset(names, 0, sizeof(*names));
 }
 
@@ -130,15 +130,15 @@ flags_keywords(
 
 /* Adds a word, after a blank if there are others. */
 static void
-put_word(struct mdtext *out, size_t start, const char *word)
+put_word(struct mdbuf *out, size_t start, const char *word)
 {
 	if (out->len > start)
-		mdtext_add(out, " ", 1);
-	mdtext_add(out, word, strlen(word));
+		mdbuf_add(out, " ", 1);
+	mdbuf_add(out, word, strlen(word));
 }
 
 void
-flags_put(struct mdtext *out, const struct flag_names *names, uint32_t flags, uint64_t keywords,
+flags_put(struct mdbuf *out, const struct flag_names *names, uint32_t flags, uint64_t keywords,
     bool recent)
 {
 	bool passed = (flags & MAILDIR_PASSED) != 0;

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "maildir/base/text.h"
+#include "maildir/base/buf.h"
 #include "maildir/maildir.h"
 #include "server/imap/args.h"
 
@@ -20,7 +20,7 @@ enum {
 
 /* Names of a folder's keywords, as few folders have many.  Zeroed: none. */
 struct flag_names {
-	struct mdtext text;	       /* the names, each terminated */
+	struct mdbuf text;	       /* the names, each terminated */
 	uint16_t at[MAILDIR_KEYWORDS]; /* where in text, counted from 1; 0: no such keyword */
 	size_t count;
 };
@@ -52,7 +52,7 @@ int flags_keywords(
     struct maildir_folder *folder, const struct flag_list *list, bool make, uint64_t *keywords_r);
 
 /* "\Seen $Forwarded": without parentheses. */
-void flags_put(struct mdtext *out, const struct flag_names *names, uint32_t flags,
-    uint64_t keywords, bool recent);
+void flags_put(struct mdbuf *out, const struct flag_names *names, uint32_t flags, uint64_t keywords,
+    bool recent);
 
 #endif

@@ -82,10 +82,10 @@ fill_step(struct session *session, struct plan *plan)
 
 	maildir_on_stop(session->maildir, client_speaks, session->channel);
 	do {
-		left = maildir_learn(folder, 1);
+		left = maildir_read_ahead(folder, 1);
 	} while (left > 0 && clock_now() < until && !channel_input_waits(session->channel));
 	reader_stops_when_gone(session->reader);
-	if (!maildir_remember(folder)) { /* another session has the folder's lock */
+	if (!maildir_save_findings(folder)) { /* another session has the folder's lock */
 		fill_later(session, plan);
 		return;
 	}

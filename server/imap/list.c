@@ -167,16 +167,16 @@ put_node(const struct listing *list, const struct mailboxes_node *node)
 static void
 take_wanted(const struct listing *list, char wanted_r[LIST_PATTERNS_MAX][IMAP_NAME_MAX])
 {
-	struct mdtext text = {0};
+	struct mdbuf text = {0};
 
 	for (size_t i = 0; i < list->patterns; i++) {
 		text.len = 0;
-		mdtext_add(&text, list->reference.at, list->reference.len);
-		mdtext_add(&text, list->pattern[i].at, list->pattern[i].len);
+		mdbuf_add(&text, list->reference.at, list->reference.len);
+		mdbuf_add(&text, list->pattern[i].at, list->pattern[i].len);
 		imap_name_pattern(
 		    text.data, text.failed ? 0 : text.len, imap_utf8(list->session), wanted_r[i]);
 	}
-	mdtext_clear(&text);
+	mdbuf_clear(&text);
 }
 
 /* Whether a pattern matches the name, whatever encoding the client uses. */

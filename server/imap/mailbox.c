@@ -331,13 +331,13 @@ static void
 tell_vanished(struct session *session, const struct uidset *gone)
 {
 	struct sequence set = {0};
-	struct mdtext text = {0};
+	struct mdbuf text = {0};
 
 	for (size_t i = 0; i < gone->count; i++)
 		sequence_add(&set, gone->uid[i]);
-	mdtext_addf(&text, "* VANISHED ");
+	mdbuf_addf(&text, "* VANISHED ");
 	sequence_put(&set, &text);
-	mdtext_addf(&text, "\r\n");
+	mdbuf_addf(&text, "\r\n");
 	text.failed = text.failed || set.failed;
 	sequence_clear(&set);
 	imap_put_text(session, &text);
@@ -433,40 +433,39 @@ void
 mailbox_tell_flags(struct session *session, bool always)
 {
 	struct mailbox *box = session->box;
-	struct mdtext text = {0};
+	struct mdbuf text = {0};
 
 	if (box->names_told && !always)
 		return;
 	box->names_told = true;
 	box->told_closed = is_closed(box);
-	mdtext_addf(&text, "* FLAGS (");
+	mdbuf_addf(&text, "* FLAGS (");
 	flags_put(&text, &box->names, ~(uint32_t)MAILDIR_PASSED, UINT64_MAX, false);
-	mdtext_addf(&text, ")\r\n* OK [PERMANENTFLAGS (");
+	mdbuf_addf(&text, ")\r\n* OK [PERMANENTFLAGS (");
 	if (!box->told_closed) {
 		flags_put(&text, &box->names, ~(uint32_t)MAILDIR_PASSED, UINT64_MAX, false);
 		if (box->names.count < MAILDIR_KEYWORDS)
-			mdtext_addf(&text, " \\*");
+			mdbuf_addf(&text, " \\*");
 	}
-	mdtext_addf(&text, ")] %s\r\n",
+	mdbuf_addf(&text, ")] %s\r\n",
 	    box->told_closed ? "Nothing can be changed here" : "Flags that can be changed");
 	imap_put_text(session, &text);
 }
 
 void
-mailbox_put_flags(
-    struct session *session, const struct maildir_message *message, struct mdtext *out)
+mailbox_put_flags(struct session *session, const struct maildir_message *message, struct mdbuf *out)
 {
 	const struct mailbox *box = session->box;
 	bool recent = !session->rev2 && mailbox_is_recent(box, message->uid);
 
-	mdtext_add(out, "FLAGS (", 7);
+	mdbuf_add(out, "FLAGS (", 7);
 	flags_put(out, &box->names, message->flags, message->keywords, recent);
-	mdtext_add(out, ")", 1);
+	mdbuf_add(out, ")", 1);
 }
 
 void
 mailbox_put_fetch(struct session *session, const struct maildir_message *message, unsigned tell,
-    struct mdtext *out)
+    struct mdbuf *out)
 {
 	const char *before = "";
 
@@ -495,7 +494,7 @@ mailbox_put_fetch(struct session *session, const struct maildir_message *message
 
 /* A number that was found while the folder broke may be wrong. */
 static void
-tell_text(struct session *session, struct mdtext *text)
+tell_text(struct session *session, struct mdbuf *text)
 {
 	if (mailbox_is_lost(session->box))
 		text->len = 0;
@@ -503,7 +502,7 @@ tell_text(struct session *session, struct mdtext *text)
 }
 
 static void
-tell_one(struct session *session, const struct maildir_message *message, struct mdtext *text)
+tell_one(struct session *session, const struct maildir_message *message, struct mdbuf *text)
 {
 	mailbox_put_fetch(session, message, TELL_FLAGS, text);
 	if (text->len >= TELL_PIECE)
@@ -512,7 +511,7 @@ tell_one(struct session *session, const struct maildir_message *message, struct 
 
 /* More than could be noted: what the folder says of each. */
 static void
-tell_all_changed(struct session *session, struct mdtext *text)
+tell_all_changed(struct session *session, struct mdbuf *text)
 {
 	struct mailbox *box = session->box;
 	size_t end = maildir_find(box->folder, box->next);
@@ -533,7 +532,7 @@ tell_changed(struct session *session)
 	struct mailbox *box = session->box;
 	struct uidset changed = box->changed;
 	struct maildir_message message;
-	struct mdtext text = {0};
+	struct mdbuf text = {0};
 
 	memset(&box->changed, 0, sizeof(box->changed));
 	if (box->all_changed)

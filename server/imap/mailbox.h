@@ -95,7 +95,7 @@ void mailbox_told(struct mailbox *box, const struct maildir_message *told);
 
 /* "FLAGS (\Seen)" */
 void mailbox_put_flags(
-    struct session *session, const struct maildir_message *message, struct mdtext *out);
+    struct session *session, const struct maildir_message *message, struct mdbuf *out);
 
 /* Parts of a message that are told though no FETCH has asked. */
 enum {
@@ -104,6 +104,6 @@ enum {
 };
 /* "* 5 FETCH (UID 7 FLAGS (\Seen))" and its line end; with CONDSTORE the UID and MODSEQ always. */
 void mailbox_put_fetch(struct session *session, const struct maildir_message *message,
-    unsigned tell, struct mdtext *out);
+    unsigned tell, struct mdbuf *out);
 
 #endif

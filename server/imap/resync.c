@@ -132,7 +132,7 @@ resync_vanished(
 	struct mailbox *box = session->box;
 	uint32_t last = maildir_uidnext(box->folder) - 1;
 	struct sequence among = {0}, absent = {0};
-	struct mdtext text = {0};
+	struct mdbuf text = {0};
 
 	if (maildir_vanished(box->folder, modseq, add_uid, &among))
 		sequence_sort(&among);
@@ -142,9 +142,9 @@ resync_vanished(
 	if (among.failed || absent.failed) {
 		text.failed = true;
 	} else if (absent.count > 0 && !mailbox_is_lost(box)) {
-		mdtext_addf(&text, "* VANISHED (EARLIER) ");
+		mdbuf_addf(&text, "* VANISHED (EARLIER) ");
 		sequence_put(&absent, &text);
-		mdtext_addf(&text, "\r\n");
+		mdbuf_addf(&text, "\r\n");
 	}
 	sequence_clear(&among);
 	sequence_clear(&absent);
@@ -185,7 +185,7 @@ tell_changed(struct session *session, const struct sequence *known, uint64_t mod
 {
 	struct mailbox *box = session->box;
 	struct maildir_message message;
-	struct mdtext text = {0};
+	struct mdbuf text = {0};
 
 	if (maildir_highest_modseq(box->folder) <= modseq)
 		return;

@@ -32,7 +32,7 @@ struct searching {
 	/* the present message */
 	size_t place;
 	struct maildir_message message;
-	struct mdtext fields;
+	struct mdbuf fields;
 	/* what was found */
 	struct sequence found; /* numbers or UIDs */
 	struct sequence uids;  /* for SAVE */
@@ -70,7 +70,7 @@ static void
 match_fields(struct searching *s)
 {
 	struct search_program *program = &s->program;
-	struct mdtext *fields = &s->fields;
+	struct mdbuf *fields = &s->fields;
 
 	if (program->decoded && load_fields(s, MAILDIR_DECODED)) {
 		remembered_search_decoded(
@@ -243,7 +243,7 @@ static void
 put_found(struct searching *s)
 {
 	struct session *session = s->session;
-	struct mdtext text = {0};
+	struct mdbuf text = {0};
 
 	imap_add(&text, "* SEARCH");
 	for (size_t i = 0; i < s->found.count; i++) {
@@ -255,7 +255,7 @@ put_found(struct searching *s)
 		}
 	}
 	if (modseq_of(s) != 0)
-		mdtext_addf(&text, " (MODSEQ %" PRIu64 ")", modseq_of(s));
+		mdbuf_addf(&text, " (MODSEQ %" PRIu64 ")", modseq_of(s));
 	imap_add(&text, "\r\n");
 	imap_put_text(session, &text);
 }
@@ -266,7 +266,7 @@ put_extended(struct searching *s)
 	struct channel *channel = s->session->channel;
 	const struct sequence *found = &s->found;
 	unsigned returns = s->program.returns;
-	struct mdtext all = {0};
+	struct mdbuf all = {0};
 
 	channel_printf(channel, "* ESEARCH (TAG \"%s\")%s", s->session->tag, s->uid ? " UID" : "");
 	if (found->count > 0 && (returns & RETURN_MIN) != 0)
@@ -393,10 +393,10 @@ say_charsets(struct session *session)
 	const char *name;
 
 	session->reply.len = 0;
-	mdtext_addf(&session->reply, "[BADCHARSET (");
+	mdbuf_addf(&session->reply, "[BADCHARSET (");
 	for (size_t i = 0; (name = charset_name(i)) != NULL; i++)
-		mdtext_addf(&session->reply, "%s%s", i > 0 ? " " : "", name);
-	mdtext_addf(&session->reply, ")] That charset is not known");
+		mdbuf_addf(&session->reply, "%s%s", i > 0 ? " " : "", name);
+	mdbuf_addf(&session->reply, ")] That charset is not known");
 	return COMMAND_NO;
 }
 
@@ -428,6 +428,6 @@ run_search(struct session *session, struct args *args)
 	search_clear(&s.program);
 	sequence_clear(&s.found);
 	sequence_clear(&s.uids);
-	mdtext_clear(&s.fields);
+	mdbuf_clear(&s.fields);
 	return result;
 }

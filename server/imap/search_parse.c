@@ -203,7 +203,7 @@ take_id(struct parsing *p, const struct key *key, struct search_step *step)
 static bool
 map_text(struct parsing *p, struct word word, struct search_question *match)
 {
-	struct mdtext text = {0};
+	struct mdbuf text = {0};
 
 	search_prepare(p->charset, match->where, word.at, word.len, &text);
 	match->text = text.data;

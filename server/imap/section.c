@@ -40,7 +40,7 @@ head_end(const char *text, size_t len, size_t from)
 static int
 read_head(struct fetched *message)
 {
-	struct mdtext *head = &message->head;
+	struct mdbuf *head = &message->head;
 	struct maildir_reader *reader;
 	char piece[PIECE];
 	ssize_t n;
@@ -53,7 +53,7 @@ read_head(struct fetched *message)
 	head->len = 0;
 	while ((n = maildir_reader_read(reader, piece, sizeof(piece))) > 0) {
 		from = head->len < 4 ? 0 : head->len - 4;
-		mdtext_add(head, piece, (size_t)n);
+		mdbuf_add(head, piece, (size_t)n);
 		if (head->failed)
 			break;
 		end = head_end(head->data, head->len, from);
@@ -99,8 +99,8 @@ read_fields(struct fetched *message)
 void
 fetched_clear(struct fetched *message)
 {
-	mdtext_clear(&message->head);
-	mdtext_clear(&message->fields);
+	mdbuf_clear(&message->head);
+	mdbuf_clear(&message->fields);
 	mime_free(&message->mime);
 	message->head_read = message->fields_read = false;
 }
@@ -194,7 +194,7 @@ walk(struct fetched *message, const struct content *content, uint64_t skip, uint
 
 struct filtering {
 	struct header_filter filter;
-	struct mdtext *out;
+	struct mdbuf *out;
 };
 
 static bool
@@ -211,7 +211,7 @@ static int
 filter_fields(struct fetched *message, const struct section *section, struct content *content)
 {
 	struct filtering f = {.filter = {.names = &section->fields}, .out = &content->text};
-	const struct mdtext *head = section->indexed ? &message->fields : &message->head;
+	const struct mdbuf *head = section->indexed ? &message->fields : &message->head;
 	int r = 0;
 
 	if (section->numbers == 0 && head->len > 0)
@@ -321,7 +321,7 @@ section_find(struct fetched *message, const struct section *section, struct cont
 		return measure_decoded(message, content_r);
 	/* The header was read already, and need not be read again. */
 	if (section->numbers == 0 && section->part == SECTION_HEADER) {
-		mdtext_add(&content_r->text, message->head.data, message->head.len);
+		mdbuf_add(&content_r->text, message->head.data, message->head.len);
 		content_r->owned = !content_r->text.failed;
 	}
 	return 0;

@@ -8,7 +8,7 @@
 
 #include "maildir/base/array.h"
 #include "maildir/base/bisect.h"
-#include "maildir/base/text.h"
+#include "maildir/base/buf.h"
 #include "server/imap/args.h"
 #include "server/imap/sequence.h"
 
@@ -193,13 +193,13 @@ sequence_append(struct sequence *sequence, uint32_t number)
 }
 
 void
-sequence_put(const struct sequence *sequence, struct mdtext *out)
+sequence_put(const struct sequence *sequence, struct mdbuf *out)
 {
 	for (size_t i = 0; i < sequence->count; i++) {
 		const struct sequence_range *range = &sequence->range[i];
 
-		mdtext_addf(out, "%s%" PRIu32, i == 0 ? "" : ",", range->first);
+		mdbuf_addf(out, "%s%" PRIu32, i == 0 ? "" : ",", range->first);
 		if (range->last > range->first)
-			mdtext_addf(out, ":%" PRIu32, range->last);
+			mdbuf_addf(out, ":%" PRIu32, range->last);
 	}
 }

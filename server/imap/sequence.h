@@ -43,8 +43,8 @@ void sequence_add_range(struct sequence *sequence, uint32_t first, uint32_t last
 void sequence_append(struct sequence *sequence, uint32_t number);
 void sequence_sort(struct sequence *sequence);
 
-struct mdtext;
+struct mdbuf;
 /* Adds "1,3:5" to out; nothing if the sequence is empty. */
-void sequence_put(const struct sequence *sequence, struct mdtext *out);
+void sequence_put(const struct sequence *sequence, struct mdbuf *out);
 
 #endif

@@ -186,11 +186,11 @@ after_answer(struct session *session)
 {
 	struct maildir_folder *folder = session->box != NULL ? session->box->folder : NULL;
 
-	if ((session->deleted || (folder != NULL && maildir_has_learned(folder))) &&
+	if ((session->deleted || (folder != NULL && maildir_has_findings(folder))) &&
 	    !channel_input_waits(session->channel))
 		channel_flush(session->channel);
 	if (folder != NULL)
-		maildir_remember(folder);
+		maildir_save_findings(folder);
 	if (session->deleted)
 		maildir_clear_deleted(session->maildir);
 	session->deleted = false;
@@ -247,6 +247,6 @@ imap_serve(struct reader *reader)
 	mailbox_close(&session->box);
 	append_abandon();
 	sequence_clear(&session->saved);
-	mdtext_clear(&session->reply);
+	mdbuf_clear(&session->reply);
 	imap_input_clear(&session->input);
 }

@@ -7,11 +7,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "maildir/base/text.h"
+#include "maildir/base/buf.h"
 #include "server/command.h"
 #include "server/imap/args.h"
-#include "server/imap/input.h"
 #include "server/imap/imap.h"
+#include "server/imap/input.h"
 #include "server/imap/name.h"
 #include "server/imap/sequence.h"
 
@@ -42,7 +42,7 @@ struct session {
 	bool deleted; /* a mailbox was deleted, and its files are still to be removed */
 	/* How the client spelled the last name, where OLDNAME tells it; or "". */
 	char oldname[IMAP_NAME_MAX];
-	struct mdtext reply; /* the present command's: "[CODE] text" */
+	struct mdbuf reply;  /* the present command's: "[CODE] text" */
 	const char *leaving; /* why the session ends, for its BYE and the log; NULL: it goes on */
 };
 

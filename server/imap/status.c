@@ -137,7 +137,7 @@ status_tell(struct session *session, const char *name, unsigned items)
 		before = " ";
 	}
 	channel_puts(channel, ")\r\n");
-	maildir_remember(folder);
+	maildir_save_findings(folder);
 	maildir_folder_close(&folder);
 	return 0;
 }

@@ -133,7 +133,7 @@ tell_batch(struct session *session, struct storing *storing)
 	struct mailbox *box = session->box;
 	unsigned tell = imap_by_uid(session) ? TELL_FLAGS | TELL_UID : TELL_FLAGS;
 	struct maildir_message now;
-	struct mdtext text = {0};
+	struct mdbuf text = {0};
 	bool silent;
 
 	for (size_t i = 0; i < storing->tell && !mailbox_is_lost(box); i++) {

@@ -202,7 +202,7 @@ do_facts(struct session *s, int f)
 		r |= facts.failed ? -1 : 0;
 	}
 	step(s, "facts", r);
-	maildir_remember(s->folder[f]);
+	maildir_save_findings(s->folder[f]);
 }
 
 static void

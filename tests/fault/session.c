@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "maildir/base/text.h"
+#include "maildir/base/buf.h"
 #include "maildir/folder/deliver.h"
 
 int
@@ -182,13 +182,13 @@ texts_sum(struct maildir_folder *folder, uint32_t uid, bool *failed)
 	uint64_t sum = 0;
 
 	for (int i = 0; i < MAILDIR_TEXTS; i++) {
-		struct mdtext text = {0};
+		struct mdbuf text = {0};
 
 		if (maildir_text(folder, uid, (enum maildir_text)i, &text) < 0 || text.failed)
 			*failed = true;
 		for (size_t n = 0; n < text.len; n++)
 			sum = sum * 31 + (unsigned char)text.data[n];
-		mdtext_clear(&text);
+		mdbuf_clear(&text);
 	}
 	return sum;
 }

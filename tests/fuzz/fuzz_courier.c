@@ -26,7 +26,7 @@ exactly(const void *data, size_t size)
 }
 
 static void
-check_made(struct mdtext *made, const struct uidlist *db, bool known)
+check_made(struct mdbuf *made, const struct uidlist *db, bool known)
 {
 	struct uidlist list;
 
@@ -56,7 +56,7 @@ fuzz_uids(const uint8_t *data, size_t size)
 	size_t second = nul != NULL ? size - first - 1 : 0;
 	char *text = exactly(nul != NULL ? nul + 1 : data, second);
 	struct courier_uidls uidls;
-	struct mdtext made = {0};
+	struct mdbuf made = {0};
 	struct uidlist db;
 	bool known;
 
@@ -65,7 +65,7 @@ fuzz_uids(const uint8_t *data, size_t size)
 	known = courier_uids_known(&db);
 	assert(courier_put_uids(&made, &db, &uidls, known ? 0 : 1000) == 0);
 	check_made(&made, &db, known);
-	mdtext_clear(&made);
+	mdbuf_clear(&made);
 	courier_uidls_clear(&uidls);
 	uidlist_clear(&db);
 	free(text);
@@ -96,12 +96,12 @@ static void
 fuzz_subscriptions(const uint8_t *data, size_t size)
 {
 	char *text = exactly(data, size);
-	struct mdtext made = {0};
+	struct mdbuf made = {0};
 
 	courier_put_subscriptions(&made, text, size);
 	assert(!made.failed);
 	assert(made.len == 0 || (made.len > 5 && made.data[made.len - 1] == '\n'));
-	mdtext_clear(&made);
+	mdbuf_clear(&made);
 	free(text);
 }
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "maildir/base/text.h"
+#include "maildir/base/buf.h"
 #include "maildir/message/casemap.h"
 #include "maildir/message/charset.h"
 #include "maildir/message/encoded_word.h"
@@ -17,7 +17,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct encoded_words words = {.charset = NULL};
-	struct mdtext out = {0}, mapped = {0};
+	struct mdbuf out = {0}, mapped = {0};
 	size_t first;
 	char *text;
 
@@ -38,8 +38,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (out.len > 4 * size + 16)
 		abort();
 	casemap_add(text + 1, size - 1, &mapped);
-	mdtext_clear(&out);
-	mdtext_clear(&mapped);
+	mdbuf_clear(&out);
+	mdbuf_clear(&mapped);
 	free(text);
 	return 0;
 }

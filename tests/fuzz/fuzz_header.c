@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static const char *const names[] = {"To", "Subject"};
 
 static void
-choose(const uint8_t *data, size_t size, size_t piece, bool except, struct mdtext *out)
+choose(const uint8_t *data, size_t size, size_t piece, bool except, struct mdbuf *out)
 {
 	const struct header_names chosen = {names, sizeof(names) / sizeof(names[0]), except};
 	struct header_filter filter = {.names = &chosen};
@@ -36,7 +36,7 @@ choose(const uint8_t *data, size_t size, size_t piece, bool except, struct mdtex
 static void
 check_fields(const uint8_t *data, size_t size, size_t piece)
 {
-	struct mdtext out[2] = {{0}}, whole = {0};
+	struct mdbuf out[2] = {{0}}, whole = {0};
 	size_t at[2] = {0, 0};
 
 	choose(data, size, piece, false, &out[0]);
@@ -60,9 +60,9 @@ check_fields(const uint8_t *data, size_t size, size_t piece)
 		assert(found || newline == NULL);
 		i += len;
 	}
-	mdtext_clear(&out[0]);
-	mdtext_clear(&out[1]);
-	mdtext_clear(&whole);
+	mdbuf_clear(&out[0]);
+	mdbuf_clear(&out[1]);
+	mdbuf_clear(&whole);
 }
 
 static void

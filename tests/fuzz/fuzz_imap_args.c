@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "maildir/base/text.h"
+#include "maildir/base/buf.h"
 #include "server/imap/args.h"
 #include "server/imap/sequence.h"
 
@@ -20,7 +20,7 @@ static void
 check_set(struct word word)
 {
 	struct sequence sequence = {0}, again = {0};
-	struct mdtext text = {0};
+	struct mdbuf text = {0};
 	enum sequence_result result = sequence_parse(&sequence, word.at, word.len, 1000);
 
 	assert(result != SEQUENCE_NO_MEMORY);
@@ -41,7 +41,7 @@ check_set(struct word word)
 		assert(
 		    memcmp(again.range, sequence.range, again.count * sizeof(*again.range)) == 0);
 	}
-	mdtext_clear(&text);
+	mdbuf_clear(&text);
 	sequence_clear(&sequence);
 	sequence_clear(&again);
 }

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "maildir/base/text.h"
+#include "maildir/base/buf.h"
 #include "server/imap/input.h"
 
 enum { MAX = 256, LITERAL_MAX = 64, LITERALS_MAX = 4 };
@@ -15,13 +15,13 @@ enum { MAX = 256, LITERAL_MAX = 64, LITERALS_MAX = 4 };
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void
-on_literal(struct imap_input *c, struct mdtext *seen)
+on_literal(struct imap_input *c, struct mdbuf *seen)
 {
 	const struct imap_literal *literal = &c->literal;
 
 	assert(literal->at < c->len && c->text[literal->at] == (literal->binary ? '~' : '{'));
 	assert(c->text[c->len - 1] == '\n' && literal->size <= INT64_MAX);
-	mdtext_addf(seen, "(%llu%s%s)", (unsigned long long)literal->size, literal->plus ? "+" : "",
+	mdbuf_addf(seen, "(%llu%s%s)", (unsigned long long)literal->size, literal->plus ? "+" : "",
 	    literal->binary ? "~" : "");
 	if (literal->size <= LITERAL_MAX && literal->size < c->max - c->len &&
 	    c->literals <= LITERALS_MAX)
@@ -32,7 +32,7 @@ on_literal(struct imap_input *c, struct mdtext *seen)
 
 /* All events, written down. */
 static void
-collect(const uint8_t *data, size_t size, size_t step, bool fixed, struct mdtext *seen)
+collect(const uint8_t *data, size_t size, size_t step, bool fixed, struct mdbuf *seen)
 {
 	char *text = fixed ? malloc(MAX) : NULL;
 	struct imap_input c;
@@ -54,18 +54,18 @@ collect(const uint8_t *data, size_t size, size_t step, bool fixed, struct mdtext
 		if (event == IMAP_INPUT_DONE) {
 			assert(c.len <= c.size && c.size <= MAX);
 			assert(c.left == 0 && !c.skipping);
-			mdtext_addf(seen, "[");
-			mdtext_add(seen, c.text, c.len);
-			mdtext_addf(seen, "]");
+			mdbuf_addf(seen, "[");
+			mdbuf_add(seen, c.text, c.len);
+			mdbuf_addf(seen, "]");
 			imap_input_next(&c);
 		} else if (event == IMAP_INPUT_LITERAL) {
 			on_literal(&c, seen);
 		} else if (event == IMAP_INPUT_REFUSED) {
 			assert(c.skipping || c.literals > 0);
-			mdtext_addf(seen, ">");
+			mdbuf_addf(seen, ">");
 			imap_input_next(&c);
 		} else if (event != IMAP_INPUT_MORE) {
-			mdtext_addf(seen, event == IMAP_INPUT_LONG ? "<" : "#");
+			mdbuf_addf(seen, event == IMAP_INPUT_LONG ? "<" : "#");
 		}
 	}
 	imap_input_clear(&c);
@@ -75,7 +75,7 @@ collect(const uint8_t *data, size_t size, size_t step, bool fixed, struct mdtext
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct mdtext at_once = {0}, in_pieces = {0};
+	struct mdbuf at_once = {0}, in_pieces = {0};
 
 	if (size < 1)
 		return 0;
@@ -83,7 +83,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	collect(data + 1, size - 1, (size_t)data[0] + 1, true, &in_pieces);
 	assert(!at_once.failed && !in_pieces.failed && at_once.len == in_pieces.len);
 	assert(at_once.len == 0 || memcmp(at_once.data, in_pieces.data, at_once.len) == 0);
-	mdtext_clear(&at_once);
-	mdtext_clear(&in_pieces);
+	mdbuf_clear(&at_once);
+	mdbuf_clear(&in_pieces);
 	return 0;
 }

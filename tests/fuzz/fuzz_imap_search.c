@@ -13,20 +13,20 @@ static bool
 search(const char *prefix, const uint8_t *keys, size_t len, const char *suffix,
     struct sequence *found_r)
 {
-	struct mdtext command = {0};
+	struct mdbuf command = {0};
 	enum command_result result;
 
 	session_begin();
-	mdtext_addf(&command, " RETURN (SAVE) %s", prefix);
-	mdtext_add(&command, keys, len);
-	mdtext_addf(&command, "%s", suffix);
+	mdbuf_addf(&command, " RETURN (SAVE) %s", prefix);
+	mdbuf_add(&command, keys, len);
+	mdbuf_addf(&command, "%s", suffix);
 	assert(!command.failed);
 	sequence_clear(&session.saved);
 	sequence_add(&session.saved, 2);
 	sequence_add(&session.saved, 5);
 	session.command_flags = BY_UID;
 	result = session_run(run_search, command.data, command.len);
-	mdtext_clear(&command);
+	mdbuf_clear(&command);
 	assert(answered.len == 0); /* SAVE alone tells nothing */
 	*found_r = session.saved;
 	memset(&session.saved, 0, sizeof(session.saved));
@@ -37,16 +37,16 @@ search(const char *prefix, const uint8_t *keys, size_t len, const char *suffix,
 static void
 tell(const char *charset, const uint8_t *keys, size_t len, const char *returned)
 {
-	struct mdtext command = {0};
+	struct mdbuf command = {0};
 
 	session_begin();
-	mdtext_addf(&command, "%s %s", returned, charset);
-	mdtext_add(&command, keys, len);
+	mdbuf_addf(&command, "%s %s", returned, charset);
+	mdbuf_add(&command, keys, len);
 	session.command_flags = BY_NUMBER;
 	assert(session_run(run_search, command.data, command.len) == COMMAND_OK);
 	assert(answered.len > 2 && memcmp(answered.data, "* ", 2) == 0);
 	assert(memchr(answered.data, '\n', answered.len) == answered.data + answered.len - 1);
-	mdtext_clear(&command);
+	mdbuf_clear(&command);
 }
 
 int

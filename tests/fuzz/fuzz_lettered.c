@@ -15,7 +15,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct lettered keywords, again;
-	struct mdtext out = {0};
+	struct mdbuf out = {0};
 	/* Exactly as large: a look past the end is found. */
 	char *text = malloc(size > 0 ? size : 1);
 
@@ -39,6 +39,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		assert(found >= 0 && found <= i && strcasecmp(keywords.name[found], name) == 0);
 		(void)keyword_valid(name);
 	}
-	mdtext_clear(&out);
+	mdbuf_clear(&out);
 	return 0;
 }

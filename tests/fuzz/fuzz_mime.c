@@ -59,7 +59,7 @@ check_parts(const struct mime *mime, size_t size)
 
 /* Behind a string at at. */
 static size_t
-pass_string(const struct mdtext *text, size_t at)
+pass_string(const struct mdbuf *text, size_t at)
 {
 	size_t len = 0;
 
@@ -81,7 +81,7 @@ pass_string(const struct mdtext *text, size_t at)
 
 /* A list whose parentheses close at its end, of strings, numbers and NIL. */
 static void
-check_list(const struct mdtext *text)
+check_list(const struct mdbuf *text)
 {
 	size_t depth = 0, at = 0;
 
@@ -103,7 +103,7 @@ check_list(const struct mdtext *text)
 }
 
 static void
-tell(const struct mime *mime, struct mdtext *out)
+tell(const struct mime *mime, struct mdbuf *out)
 {
 	for (int i = 0; i < 4; i++) {
 		out->len = 0;
@@ -123,7 +123,7 @@ tell(const struct mime *mime, struct mdtext *out)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct mdtext whole = {0}, pieces = {0};
+	struct mdbuf whole = {0}, pieces = {0};
 	uint32_t numbers[3] = {1, 1, 2};
 	struct mime *mime;
 	bool body_of;
@@ -145,7 +145,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	tell(mime, &pieces);
 	assert(whole.len == pieces.len && memcmp(whole.data, pieces.data, whole.len) == 0);
 	mime_free(&mime);
-	mdtext_clear(&whole);
-	mdtext_clear(&pieces);
+	mdbuf_clear(&whole);
+	mdbuf_clear(&pieces);
 	return 0;
 }

@@ -14,7 +14,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void
-seal(const char *text, size_t size, struct mdtext *out)
+seal(const char *text, size_t size, struct mdbuf *out)
 {
 	const char *end = text + size, *newline;
 
@@ -25,8 +25,8 @@ seal(const char *text, size_t size, struct mdtext *out)
 		if (newline == NULL)
 			break;
 		sum = fnv64(FNV_START, p, (size_t)(newline - p));
-		mdtext_addf(out, "%08x ", (uint32_t)(sum ^ sum >> 32));
-		mdtext_add(out, p, (size_t)(newline - p) + 1);
+		mdbuf_addf(out, "%08x ", (uint32_t)(sum ^ sum >> 32));
+		mdbuf_add(out, p, (size_t)(newline - p) + 1);
 	}
 }
 
@@ -34,7 +34,7 @@ static void
 check(const char *data, size_t size)
 {
 	struct numbered more = {0}, again = {0};
-	struct mdtext out = {0}, other = {0};
+	struct mdbuf out = {0}, other = {0};
 	/* Exactly as large: a look past the end is found. */
 	char *text = malloc(size > 0 ? size : 1);
 
@@ -55,8 +55,8 @@ check(const char *data, size_t size)
 	assert(again.count <= more.count && numbered_free(&again) == numbered_free(&more));
 	numbered_put(&again, NULL, NULL, &other);
 	assert(other.len == out.len);
-	mdtext_clear(&out);
-	mdtext_clear(&other);
+	mdbuf_clear(&out);
+	mdbuf_clear(&other);
 	numbered_clear(&more);
 	numbered_clear(&again);
 }
@@ -64,11 +64,11 @@ check(const char *data, size_t size)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct mdtext sealed = {0};
+	struct mdbuf sealed = {0};
 
 	check((const char *)data, size);
 	seal((const char *)data, size, &sealed);
 	check(sealed.len > 0 ? sealed.data : "", sealed.len);
-	mdtext_clear(&sealed);
+	mdbuf_clear(&sealed);
 	return 0;
 }

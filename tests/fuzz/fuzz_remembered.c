@@ -24,7 +24,7 @@ ask(const char *text, size_t len, const char *needle, size_t needle_len)
 	};
 	enum { COUNT = sizeof(matches) / sizeof(matches[0]) };
 	struct search_question ahead[COUNT];
-	struct mdtext decoded = {0};
+	struct mdbuf decoded = {0};
 
 	memcpy(ahead, matches, sizeof(ahead));
 	assert(remembered_search(text, len, matches, COUNT) == 0);
@@ -33,7 +33,7 @@ ask(const char *text, size_t len, const char *needle, size_t needle_len)
 	remembered_search_decoded(decoded.data, decoded.len, ahead, COUNT);
 	for (int i = 0; i < COUNT; i++)
 		assert(matches[i].found == ahead[i].found);
-	mdtext_clear(&decoded);
+	mdbuf_clear(&decoded);
 }
 
 int

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "maildir/base/text.h"
+#include "maildir/base/buf.h"
 #include "maildir/message/casemap.h"
 #include "maildir/message/charset.h"
 #include "maildir/message/mime.h"
@@ -31,7 +31,7 @@ charset_of(uint8_t octet)
 
 /* Decodes a copy of just that size to one of just the room that is promised. */
 static void
-decode_piece(struct transfer_decoder *decoder, const uint8_t *data, size_t len, struct mdtext *out)
+decode_piece(struct transfer_decoder *decoder, const uint8_t *data, size_t len, struct mdbuf *out)
 {
 	size_t room = len + sizeof(decoder->held), n;
 	char *in = malloc(len + (len == 0)), *to = malloc(room);
@@ -42,14 +42,13 @@ decode_piece(struct transfer_decoder *decoder, const uint8_t *data, size_t len, 
 	n = transfer_feed(decoder, in, len, to);
 	if (n > room)
 		abort();
-	mdtext_add(out, to, n);
+	mdbuf_add(out, to, n);
 	free(in);
 	free(to);
 }
 
 static void
-decode(
-    enum transfer_encoding kind, const uint8_t *data, size_t len, size_t step, struct mdtext *out)
+decode(enum transfer_encoding kind, const uint8_t *data, size_t len, size_t step, struct mdbuf *out)
 {
 	struct transfer_decoder decoder;
 	char rest[sizeof(decoder.held)];
@@ -61,11 +60,11 @@ decode(
 	n = transfer_end(&decoder, rest);
 	if (n > sizeof(rest))
 		abort();
-	mdtext_add(out, rest, n);
+	mdbuf_add(out, rest, n);
 }
 
 static void
-convert(const struct charset *charset, const struct mdtext *in, size_t step, struct mdtext *out)
+convert(const struct charset *charset, const struct mdbuf *in, size_t step, struct mdbuf *out)
 {
 	struct charset_carry carry = {.len = 0};
 	size_t at;
@@ -79,17 +78,17 @@ convert(const struct charset *charset, const struct mdtext *in, size_t step, str
 }
 
 static void
-must_be_same(struct mdtext *a, struct mdtext *b)
+must_be_same(struct mdbuf *a, struct mdbuf *b)
 {
 	if (a->len != b->len || (a->len > 0 && memcmp(a->data, b->data, a->len) != 0))
 		abort();
-	mdtext_clear(b);
+	mdbuf_clear(b);
 }
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct mdtext octets = {0}, utf8 = {0}, mapped = {0}, other = {0};
+	struct mdbuf octets = {0}, utf8 = {0}, mapped = {0}, other = {0};
 	const struct charset *charset;
 	enum transfer_encoding kind;
 	size_t step;
@@ -107,14 +106,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	convert(charset, &octets, octets.len + 1, &utf8);
 	convert(charset, &octets, step, &other);
 	if (charset_stateful(charset))
-		mdtext_clear(&other);
+		mdbuf_clear(&other);
 	else
 		must_be_same(&utf8, &other);
 	casemap_add(utf8.data, utf8.len, &mapped);
 	if (mapped.len > 0 && !utf8_valid(mapped.data, mapped.len))
 		abort();
-	mdtext_clear(&octets);
-	mdtext_clear(&utf8);
-	mdtext_clear(&mapped);
+	mdbuf_clear(&octets);
+	mdbuf_clear(&utf8);
+	mdbuf_clear(&mapped);
 	return 0;
 }

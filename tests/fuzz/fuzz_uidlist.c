@@ -48,7 +48,7 @@ check_line(const struct uidlist_line *line)
 }
 
 static void
-write_anew(const struct uidlist *list, bool renumber, struct mdtext *out)
+write_anew(const struct uidlist *list, bool renumber, struct mdbuf *out)
 {
 	uint32_t uid = 1;
 
@@ -66,7 +66,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct uidlist list, again;
-	struct mdtext out = {0};
+	struct mdbuf out = {0};
 	bool damaged;
 
 	parse(&list, data, size);
@@ -96,7 +96,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			assert(same_sizes(&again.line[i], &list.line[i]));
 		}
 	}
-	mdtext_clear(&out);
+	mdbuf_clear(&out);
 	uidlist_clear(&again);
 	uidlist_clear(&list);
 	return 0;

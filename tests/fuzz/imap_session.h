@@ -24,7 +24,7 @@
 #include "tests/fuzz/no_exit.h"
 
 static struct session session;
-static struct mdtext answered; /* since session_begin */
+static struct mdbuf answered; /* since session_begin */
 
 /* In memory where that is to be had. */
 static char session_directory[] = "/dev/shm/fuzz_imap.XXXXXX";
@@ -62,7 +62,7 @@ write(int fd, const void *octets, size_t len)
 {
 	if (session.channel == NULL || fd != session.channel->fd)
 		return syscall(SYS_write, fd, octets, len);
-	mdtext_add(&answered, octets, len);
+	mdbuf_add(&answered, octets, len);
 	return (ssize_t)len;
 }
 

@@ -95,15 +95,15 @@ static const struct {
 };
 
 static void
-add(struct mdtext *out, const char *text)
+add(struct mdbuf *out, const char *text)
 {
-	mdtext_add(out, text, strlen(text));
+	mdbuf_add(out, text, strlen(text));
 }
 
 static void
-describe(struct address_parser *parser, enum address_kind kind, struct mdtext *out)
+describe(struct address_parser *parser, enum address_kind kind, struct mdbuf *out)
 {
-	const struct mdtext *texts[] = {
+	const struct mdbuf *texts[] = {
 	    &parser->name, &parser->route, &parser->mailbox, &parser->host};
 
 	add(out, out->len > 0 ? ";" : "");
@@ -117,14 +117,14 @@ describe(struct address_parser *parser, enum address_kind kind, struct mdtext *o
 			continue;
 		}
 		add(out, kind == ADDRESS_MAILBOX && i > 0 ? "|" : "");
-		mdtext_add(out, texts[i]->data, texts[i]->len);
+		mdbuf_add(out, texts[i]->data, texts[i]->len);
 	}
 	add(out, kind == ADDRESS_GROUP ? "{" : "");
 }
 
 /* The text in memory of just its size: looking behind it is found. */
 static void
-parse(const char *text, size_t len, struct address_parser *parser, struct mdtext *out)
+parse(const char *text, size_t len, struct address_parser *parser, struct mdbuf *out)
 {
 	char *copy = malloc(len > 0 ? len : 1);
 	enum address_kind kind;
@@ -151,12 +151,12 @@ written(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		struct mdtext out = {0};
+		struct mdbuf out = {0};
 
 		parse(rows[i].text, strlen(rows[i].text), &parser, &out);
-		mdtext_add(&out, "", 1);
+		mdbuf_add(&out, "", 1);
 		assert_string_equal(out.data, rows[i].outcome);
-		mdtext_clear(&out);
+		mdbuf_clear(&out);
 	}
 	address_clear(&parser);
 }
@@ -168,7 +168,7 @@ cut_anywhere(void **state)
 	static const char *const more[] = {"\"a\\", "\\", "(a\\", "((((", "a@[\\", "\"a\\\"", "<\"",
 	    "<(", "<@(", "<@a\\", "g:\"", "a@b(\\", "a@\"", "\xff", "a.\"b\\"};
 	struct address_parser parser = {0};
-	struct mdtext out = {0};
+	struct mdbuf out = {0};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++)
@@ -178,7 +178,7 @@ cut_anywhere(void **state)
 		for (size_t len = 0; len <= strlen(more[i]); len++)
 			parse(more[i], len, &parser, &out);
 	address_clear(&parser);
-	mdtext_clear(&out);
+	mdbuf_clear(&out);
 }
 
 /* Any octet, NUL too, between any two pieces: always an end. */
@@ -193,15 +193,15 @@ any_octet(void **state)
 	for (size_t i = 0; i < COUNT(pieces); i++)
 		for (size_t j = 0; j < COUNT(pieces); j++)
 			for (unsigned c = 0; c < 256; c++) {
-				struct mdtext text = {0}, out = {0};
+				struct mdbuf text = {0}, out = {0};
 				char octet = (char)c;
 
 				add(&text, pieces[i]);
-				mdtext_add(&text, &octet, 1);
+				mdbuf_add(&text, &octet, 1);
 				add(&text, pieces[j]);
 				parse(text.data, text.len, &parser, &out);
-				mdtext_clear(&text);
-				mdtext_clear(&out);
+				mdbuf_clear(&text);
+				mdbuf_clear(&out);
 			}
 	address_clear(&parser);
 }
@@ -216,13 +216,13 @@ bombs(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(pieces); i++) {
-		struct mdtext text = {0}, out = {0};
+		struct mdbuf text = {0}, out = {0};
 
 		for (int n = 0; n < 100000; n++)
 			add(&text, pieces[i]);
 		parse(text.data, text.len, &parser, &out);
-		mdtext_clear(&text);
-		mdtext_clear(&out);
+		mdbuf_clear(&text);
+		mdbuf_clear(&out);
 	}
 	address_clear(&parser);
 }

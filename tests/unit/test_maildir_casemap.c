@@ -10,13 +10,13 @@
 static char *
 mapped(const char *text, size_t len, size_t *len_r)
 {
-	struct mdtext out = {0};
+	struct mdbuf out = {0};
 	char *copy = malloc(len + (len == 0)); /* exact, so that a look beyond is seen */
 
 	assert_non_null(copy);
 	memcpy(copy, text, len);
 	casemap_add(copy, len, &out);
-	mdtext_add(&out, "", 1);
+	mdbuf_add(&out, "", 1);
 	assert_false(out.failed);
 	free(copy);
 	*len_r = out.len - 1;
@@ -146,7 +146,7 @@ every_character(void **state)
 	(void)state;
 	for (uint32_t code = 0; code < 0x110800; code++) {
 		bool surrogate = code >= 0xd800 && code <= 0xdfff;
-		struct mdtext out = {0};
+		struct mdbuf out = {0};
 		uint32_t back = 0;
 		char octets[4];
 		size_t len = encode(code, octets);
@@ -163,7 +163,7 @@ every_character(void **state)
 			assert_int_equal(utf8_next(octets, cut, &back), 0);
 		casemap_add(octets, len, &out);
 		assert_true(out.len > 0 && utf8_valid(out.data, out.len));
-		mdtext_clear(&out);
+		mdbuf_clear(&out);
 	}
 }
 

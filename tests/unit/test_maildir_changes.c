@@ -107,7 +107,7 @@ counts(void **state)
 	assert_int_equal(maildir_first_unseen(f->inbox), 2);
 	for (uint32_t uid = 1; uid <= 5; uid++)
 		assert_int_equal(maildir_size(f->inbox, uid, &size, &newline), 0);
-	maildir_remember(f->inbox);
+	maildir_save_findings(f->inbox);
 	maildir_counts(f->inbox, &counts);
 	assert_true(counts.octets_known);
 	assert_int_equal(counts.octets, 15);

@@ -19,7 +19,7 @@ static char *
 convert(const struct charset *charset, const char *in, size_t len, size_t step)
 {
 	struct charset_carry carry = {.len = 0};
-	struct mdtext out = {0};
+	struct mdbuf out = {0};
 
 	for (size_t at = 0; at < len; at += step) {
 		size_t piece = len - at < step ? len - at : step;
@@ -35,7 +35,7 @@ convert(const struct charset *charset, const char *in, size_t len, size_t step)
 	charset_to_utf8(charset, &carry, NULL, 0, true, &out);
 	assert_int_equal(carry.len, 0);
 	assert_false(carry.begun);
-	mdtext_add(&out, "", 1);
+	mdbuf_add(&out, "", 1);
 	assert_false(out.failed);
 	return out.data;
 }
@@ -259,12 +259,12 @@ confined(void **state)
 		confine();
 		for (size_t n = 0; (name = charset_name(n)) != NULL; n++) {
 			struct charset_carry carry = {.len = 0};
-			struct mdtext out = {0};
+			struct mdbuf out = {0};
 
 			charset_to_utf8(find(name), &carry, "abc\xc4\xe3\x1b$B", 8, true, &out);
 			if (out.len == 0)
 				_exit(3);
-			mdtext_clear(&out);
+			mdbuf_clear(&out);
 		}
 		_exit(0);
 	}

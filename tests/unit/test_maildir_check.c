@@ -628,9 +628,9 @@ the_report(void **state)
 	mend(f, &heard, 0);
 	assert_true(was_told(&heard, ODD_NO_UID, true, NULL));
 	assert_int_equal(maildir_sync(f->inbox), 0);
-	while (maildir_learn(f->inbox, 2) > 0)
+	while (maildir_read_ahead(f->inbox, 2) > 0)
 		continue;
-	maildir_remember(f->inbox);
+	maildir_save_findings(f->inbox);
 	report = look_at(f, &heard, 0);
 	assert_int_equal(report.with_texts, 3);
 	assert_int_equal(report.without_uid, 0);
@@ -728,7 +728,7 @@ a_damaged_index(void **state)
 		struct stat st;
 		char *good;
 
-		while (maildir_learn(f->inbox, 3) > 0)
+		while (maildir_read_ahead(f->inbox, 3) > 0)
 			continue;
 		maildir_folder_close(&f->inbox);
 		good = get(f, file[i]);

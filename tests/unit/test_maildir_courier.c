@@ -25,17 +25,17 @@ static char *
 uidls_told(const char *text, size_t size, const char **what_r)
 {
 	struct courier_uidls uidls;
-	struct mdtext out = {0};
+	struct mdbuf out = {0};
 	char *copy = exactly(text, size);
 
 	assert_int_equal(courier_uidls_parse(&uidls, copy, size), 0);
 	for (size_t i = 0; i < uidls.count; i++) {
-		mdtext_add(&out, uidls.list[i].base, uidls.list[i].base_len);
-		mdtext_add(&out, "=", 1);
+		mdbuf_add(&out, uidls.list[i].base, uidls.list[i].base_len);
+		mdbuf_add(&out, "=", 1);
 		courier_put_uidl(&out, &uidls.list[i]);
-		mdtext_add(&out, " ", 1);
+		mdbuf_add(&out, " ", 1);
 	}
-	mdtext_add(&out, "", 1);
+	mdbuf_add(&out, "", 1);
 	assert_false(out.failed);
 	*what_r = uidls.what;
 	courier_uidls_clear(&uidls);
@@ -115,14 +115,14 @@ static char *
 uids_made(const char *uids, size_t size, const char *sizelist)
 {
 	struct courier_uidls uidls;
-	struct mdtext out = {0};
+	struct mdbuf out = {0};
 	struct uidlist db;
 
 	assert_int_equal(uidlist_parse(&db, exactly(uids, size), size), 0);
 	assert_int_equal(courier_uidls_parse(&uidls, sizelist, strlen(sizelist)), 0);
 	assert_int_equal(
 	    courier_put_uids(&out, &db, &uidls, courier_uids_known(&db) ? 0 : 1000), 0);
-	mdtext_add(&out, "", 1);
+	mdbuf_add(&out, "", 1);
 	courier_uidls_clear(&uidls);
 	uidlist_clear(&db);
 	return out.data;
@@ -210,16 +210,16 @@ static char *
 keywords_of(const struct courier_keywords *keywords, const char *base)
 {
 	size_t i = courier_keywords_find(keywords, base, strlen(base));
-	struct mdtext out = {0};
+	struct mdbuf out = {0};
 
 	for (; i < keywords->marks && strcmp(keywords->mark[i].base, base) == 0; i++) {
 		if (keywords->mark[i].name == COURIER_OWN)
 			continue;
-		mdtext_add(&out, keywords->name[keywords->mark[i].name],
+		mdbuf_add(&out, keywords->name[keywords->mark[i].name],
 		    strlen(keywords->name[keywords->mark[i].name]));
-		mdtext_add(&out, " ", 1);
+		mdbuf_add(&out, " ", 1);
 	}
-	mdtext_add(&out, "", 1);
+	mdbuf_add(&out, "", 1);
 	return out.data;
 }
 
@@ -298,19 +298,19 @@ static void
 names_without_end(void **state)
 {
 	struct courier_keywords *k = calloc(1, sizeof(*k));
-	struct mdtext text = {0};
+	struct mdbuf text = {0};
 
 	(void)state;
 	assert_non_null(k);
 	for (int i = 0; i < COURIER_NAMES_MAX + 100; i++)
-		mdtext_addf(&text, "k%d\n", i);
-	mdtext_addf(&text, "\n1.a:%d\n2.b:%d\n", COURIER_NAMES_MAX - 1, COURIER_NAMES_MAX);
+		mdbuf_addf(&text, "k%d\n", i);
+	mdbuf_addf(&text, "\n1.a:%d\n2.b:%d\n", COURIER_NAMES_MAX - 1, COURIER_NAMES_MAX);
 	assert_int_equal(courier_keywords_list(k, text.data, text.len), 0);
 	assert_int_equal(k->names, COURIER_NAMES_MAX);
 	assert_int_equal(courier_keywords_find(k, "1.a", 3), 0);
 	assert_int_equal(k->marks, 1);
 	assert_non_null(k->what);
-	mdtext_clear(&text);
+	mdbuf_clear(&text);
 	courier_keywords_clear(k);
 	free(k);
 }
@@ -371,14 +371,14 @@ subscribed_folders(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT(subscribed); i++) {
-		struct mdtext out = {0};
+		struct mdbuf out = {0};
 		size_t size = strlen(subscribed[i].text);
 		char *copy = exactly(subscribed[i].text, size);
 
 		courier_put_subscriptions(&out, copy, size);
-		mdtext_add(&out, "", 1);
+		mdbuf_add(&out, "", 1);
 		assert_string_equal(out.data, subscribed[i].made);
-		mdtext_clear(&out);
+		mdbuf_clear(&out);
 		free(copy);
 	}
 }
@@ -388,19 +388,19 @@ subscribed_folders(void **state)
 static bool
 add_name(void *ctx, const char *name)
 {
-	struct mdtext *out = ctx;
+	struct mdbuf *out = ctx;
 
-	mdtext_addf(out, "%s ", name);
+	mdbuf_addf(out, "%s ", name);
 	return true;
 }
 
 static char *
 subscriptions(struct fixture *f)
 {
-	struct mdtext out = {0};
+	struct mdbuf out = {0};
 
 	assert_int_equal(maildir_subscriptions(f->md, add_name, &out), 0);
-	mdtext_add(&out, "", 1);
+	mdbuf_add(&out, "", 1);
 	return out.data;
 }
 
@@ -598,18 +598,18 @@ more_keywords_than_letters(void **state)
 {
 	struct fixture *f = *state;
 	struct maildir_message message;
-	struct mdtext list = {0};
+	struct mdbuf list = {0};
 
 	put(f, "cur/1.a:2,", "one\n");
 	for (int i = 0; i < 66; i++)
-		mdtext_addf(&list, "k%02d\n", i);
-	mdtext_addf(&list, "\n1.a:");
+		mdbuf_addf(&list, "k%02d\n", i);
+	mdbuf_addf(&list, "\n1.a:");
 	for (int i = 0; i < 66; i++)
-		mdtext_addf(&list, "%d ", i);
-	mdtext_add(&list, "\n", 2);
+		mdbuf_addf(&list, "%d ", i);
+	mdbuf_add(&list, "\n", 2);
 	assert_int_equal(mkdirat(f->fd, "courierimapkeywords", 0700), 0);
 	put(f, "courierimapkeywords/:list", list.data);
-	mdtext_clear(&list);
+	mdbuf_clear(&list);
 	assert_int_equal(maildir_sync(f->inbox), 0);
 	assert_true(exists(f, "cur/1.a:2,abcdefghijklmnopqrstuvwxyz"));
 	assert_true(maildir_message(f->inbox, 0, &message));

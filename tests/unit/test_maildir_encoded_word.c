@@ -10,7 +10,7 @@ static char *
 decoded(const char *first, size_t first_len, const char *second, size_t second_len)
 {
 	struct encoded_words words = {.charset = NULL};
-	struct mdtext out = {0};
+	struct mdbuf out = {0};
 	char *copy = malloc(first_len + 1);
 
 	assert_non_null(copy);
@@ -20,7 +20,7 @@ decoded(const char *first, size_t first_len, const char *second, size_t second_l
 	encoded_word_end(&words, &out);
 	assert_false(words.after_word);
 	assert_true(out.len == 0 || utf8_valid(out.data, out.len));
-	mdtext_add(&out, "", 1);
+	mdbuf_add(&out, "", 1);
 	assert_false(out.failed);
 	free(copy);
 	return out.data;

@@ -24,10 +24,10 @@ static char *
 envelope(const char *message, size_t len, bool utf8)
 {
 	struct mime *mime = parse(message, len);
-	struct mdtext out = {0};
+	struct mdbuf out = {0};
 
 	mime_put_envelope(mime, 0, utf8, &out);
-	mdtext_add(&out, "", 1);
+	mdbuf_add(&out, "", 1);
 	assert_false(out.failed);
 	mime_free(&mime);
 	return out.data;
@@ -149,24 +149,24 @@ nul(void **state)
 static void
 many_addresses(void **state)
 {
-	struct mdtext message = {0}, out = {0};
+	struct mdbuf message = {0}, out = {0};
 	struct mime *mime;
 
 	(void)state;
-	mdtext_add(&message, "From: g:", 8);
+	mdbuf_add(&message, "From: g:", 8);
 	for (int i = 0; i < 300000; i++)
-		mdtext_add(&message, "a,", 2);
-	mdtext_add(&message, ";\r\nTo: b@c\r\n\r\n", 14);
+		mdbuf_add(&message, "a,", 2);
+	mdbuf_add(&message, ";\r\nTo: b@c\r\n\r\n", 14);
 	mime = parse(message.data, message.len);
 	mime_put_envelope(mime, 0, false, &out);
 	assert_false(out.failed);
 	assert_true(out.len < 2 * 1024 * 1024);
 	/* The group that was cut has its end. */
-	mdtext_add(&out, "", 1);
+	mdbuf_add(&out, "", 1);
 	assert_non_null(strstr(out.data, "(NIL NIL NIL NIL))"));
 	mime_free(&mime);
-	mdtext_clear(&message);
-	mdtext_clear(&out);
+	mdbuf_clear(&message);
+	mdbuf_clear(&out);
 }
 
 static void

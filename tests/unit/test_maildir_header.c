@@ -47,7 +47,7 @@ check(const char *header, size_t len, size_t piece, const struct header_names *n
     const char *outcome)
 {
 	struct header_filter filter = {.names = names};
-	struct mdtext out = {0};
+	struct mdbuf out = {0};
 
 	for (size_t at = 0; at < len; at += piece) {
 		size_t n = len - at < piece ? len - at : piece;
@@ -63,7 +63,7 @@ check(const char *header, size_t len, size_t piece, const struct header_names *n
 		assert_int_equal(out.len, strlen(outcome));
 		assert_memory_equal(out.len > 0 ? out.data : "", outcome, out.len);
 	}
-	mdtext_clear(&out);
+	mdbuf_clear(&out);
 }
 
 static void

@@ -235,7 +235,7 @@ compact(struct maildir_folder *folder)
 {
 	assert_int_equal(mdlock_folder(&folder->home), 0);
 	assert_int_equal(index_compact(folder->index, NULL, 0), 0);
-	mdlock_unfolder(&folder->home);
+	mdlock_folder_drop(&folder->home);
 }
 
 /*
@@ -439,7 +439,7 @@ older_log_that_went_on(void **state)
 	changed.record.flags |= MAILDIR_SEEN;
 	assert_int_equal(index_put(other->index, &changed), 0);
 	assert_int_equal(index_commit(other->index, &other->index->state), 0);
-	mdlock_unfolder(&other->home);
+	mdlock_folder_drop(&other->home);
 	assert_int_equal(other->index->changed.count, 1);
 	assert_int_equal(other->index->changed.list[0].at, f->inbox->index->added.list[0].at);
 	maildir_on_change(f->inbox, hear, &heard);
@@ -656,15 +656,15 @@ static void
 learned_for_ever(void **state)
 {
 	struct fixture *f = *state;
-	struct mdtext text = {0};
+	struct mdbuf text = {0};
 	uint64_t octets;
 	bool newline;
 
 	put(f, "cur/1.m:2,", "Subject: remembered\n\nbody\n");
 	assert_int_equal(maildir_sync(f->inbox), 0);
-	while (maildir_learn(f->inbox, 10) > 0)
+	while (maildir_read_ahead(f->inbox, 10) > 0)
 		;
-	maildir_remember(f->inbox);
+	maildir_save_findings(f->inbox);
 	fixture_reopen(f);
 	assert_int_equal(maildir_sync(f->inbox), 0);
 	unlinkat(f->fd, "cur/1.m:2,", 0);
@@ -673,7 +673,7 @@ learned_for_ever(void **state)
 	assert_int_equal(maildir_text(f->inbox, 1, MAILDIR_FIELDS, &text), 0);
 	assert_int_equal(text.len, 23);
 	assert_memory_equal(text.data, "Subject: remembered\r\n\r\n", 23);
-	mdtext_clear(&text);
+	mdbuf_clear(&text);
 }
 
 int

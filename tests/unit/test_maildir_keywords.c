@@ -27,13 +27,13 @@ parse(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct lettered keywords;
-		struct mdtext out = {0};
+		struct mdbuf out = {0};
 
 		lettered_parse(&keywords, rows[i].text, strlen(rows[i].text));
 		lettered_put(&keywords, &out);
-		mdtext_add(&out, "", 1);
+		mdbuf_add(&out, "", 1);
 		assert_string_equal(out.data, rows[i].written);
-		mdtext_clear(&out);
+		mdbuf_clear(&out);
 	}
 }
 

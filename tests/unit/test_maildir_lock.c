@@ -61,7 +61,7 @@ test_req36_locks_die_with_their_holder(void **state)
 	if (pid == 0) {
 		fixture_open(f);
 		if (maildir_session_lock(f->inbox) < 0 || mdlock_folder(&f->inbox->home) < 0 ||
-		    dotlock_take(&f->inbox->home) < 0 || write(ready[1], "x", 1) != 1)
+		    uidlist_lock_take(&f->inbox->home) < 0 || write(ready[1], "x", 1) != 1)
 			_exit(1);
 		for (;;)
 			pause();
@@ -102,14 +102,14 @@ waits_its_turn(void **state)
 	}
 	mdclock_sleep_ms(200);
 	assert_int_equal(waitpid(pid, &status, WNOHANG), 0);
-	mdlock_unfolder(&f->inbox->home);
+	mdlock_folder_drop(&f->inbox->home);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
 	assert_true(now_ms() - start < 2000);
 	unlinkat(f->fd, LOCK_NAME, 0);
 	assert_int_equal(mdlock_folder(&f->inbox->home), 0);
 	assert_true(exists(f, LOCK_NAME));
-	mdlock_unfolder(&f->inbox->home);
+	mdlock_folder_drop(&f->inbox->home);
 }
 
 static void
@@ -240,15 +240,15 @@ own_lock_file(void **state)
 	int fd;
 
 	assert_int_equal(mdlock_folder(&f->inbox->home), 0);
-	assert_int_equal(dotlock_take(&f->inbox->home), 0);
+	assert_int_equal(uidlist_lock_take(&f->inbox->home), 0);
 	fd = openat(f->fd, DOTLOCK, O_RDONLY | O_CLOEXEC);
 	assert_int_equal(read(fd, text, sizeof(text)), len + sizeof("\0locked"));
 	assert_memory_equal(text, expected, len + 1); /* all that Dovecot reads */
 	assert_int_equal(fcntl(fd, F_OFD_SETLK, &lock), -1);
-	dotlock_drop(&f->inbox->home);
+	uidlist_lock_drop(&f->inbox->home);
 	assert_int_equal(fcntl(fd, F_OFD_SETLK, &lock), 0);
 	close(fd);
-	mdlock_unfolder(&f->inbox->home);
+	mdlock_folder_drop(&f->inbox->home);
 }
 
 /* One that has been there for long is not waited for by each of us in turn. */
@@ -325,14 +325,14 @@ lost_lock_file(void **state)
 	struct fixture *f = *state;
 
 	assert_int_equal(mdlock_folder(&f->inbox->home), 0);
-	assert_int_equal(dotlock_take(&f->inbox->home), 0);
-	assert_true(dotlock_held(&f->inbox->home));
+	assert_int_equal(uidlist_lock_take(&f->inbox->home), 0);
+	assert_true(uidlist_lock_held(&f->inbox->home));
 	put(f, "other", "1:other.host");
 	rename_file(f, "other", DOTLOCK);
-	assert_false(dotlock_held(&f->inbox->home));
-	dotlock_drop(&f->inbox->home);
+	assert_false(uidlist_lock_held(&f->inbox->home));
+	uidlist_lock_drop(&f->inbox->home);
 	assert_true(exists(f, DOTLOCK));
-	mdlock_unfolder(&f->inbox->home);
+	mdlock_folder_drop(&f->inbox->home);
 }
 
 static void
@@ -376,14 +376,14 @@ mend30_odd_dotlock(void **state)
 
 	assert_int_equal(mkdirat(f->fd, DOTLOCK, 0700), 0);
 	assert_int_equal(mdlock_folder(&f->inbox->home), 0);
-	assert_int_equal(dotlock_take(&f->inbox->home), 0);
-	dotlock_drop(&f->inbox->home);
+	assert_int_equal(uidlist_lock_take(&f->inbox->home), 0);
+	uidlist_lock_drop(&f->inbox->home);
 	assert_int_equal(mkfifoat(f->fd, DOTLOCK, 0600), 0);
 	assert_int_equal(mkdirat(f->fd, "sallyport.dotlock", 0700), 0);
 	assert_int_equal(mkdirat(f->fd, "sallyport.stale", 0700), 0);
-	assert_int_equal(dotlock_take(&f->inbox->home), 0);
-	dotlock_drop(&f->inbox->home);
-	mdlock_unfolder(&f->inbox->home);
+	assert_int_equal(uidlist_lock_take(&f->inbox->home), 0);
+	uidlist_lock_drop(&f->inbox->home);
+	mdlock_folder_drop(&f->inbox->home);
 	assert_false(exists(f, DOTLOCK));
 }
 
@@ -452,7 +452,7 @@ call_any(struct fixture *f, struct maildir_folder *a, struct maildir_folder *b)
 		break;
 	case 12:
 		(void)(maildir_sync(a) == 0 && maildir_claim_recent(a, &from) == 0 &&
-		       maildir_learn(a, 4) >= 0 && maildir_remember(a));
+		       maildir_read_ahead(a, 4) >= 0 && maildir_save_findings(a));
 		break;
 	case 13:
 		(void)maildir_change_settle(a);

@@ -182,7 +182,7 @@ test_req30_size_is_of_the_file_as_it_is(void **state)
 	put(f, "cur/1.m:2,", "a\nb\n");
 	assert_int_equal(maildir_sync(f->inbox), 0);
 	assert_message(f, 0, "a\r\nb\r\n", 6, true);
-	maildir_remember(f->inbox);
+	maildir_save_findings(f->inbox);
 	put(f, "cur/1.m:2,", "a\nb\nc");
 	assert_message(f, 0, "a\r\nb\r\nc", 7, false);
 	fixture_reopen(f);

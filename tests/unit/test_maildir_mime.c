@@ -217,15 +217,15 @@ cut_anywhere(void **state)
 }
 
 static void
-add(struct mdtext *text, const char *string)
+add(struct mdbuf *text, const char *string)
 {
-	mdtext_add(text, string, strlen(string));
+	mdbuf_add(text, string, strlen(string));
 }
 
 enum layer { MIXED, MIXED_ALIKE, DIGEST, MESSAGE, LAYERS };
 
 static void
-add_layer(struct mdtext *text, enum layer layer, int n)
+add_layer(struct mdbuf *text, enum layer layer, int n)
 {
 	char line[128] = "Content-Type: message/rfc822\r\n\r\n";
 
@@ -246,7 +246,7 @@ deep(void **state)
 {
 	(void)state;
 	for (enum layer layer = 0; layer < LAYERS; layer++) {
-		struct mdtext text = {0}, out = {0};
+		struct mdbuf text = {0}, out = {0};
 		struct mime *mime;
 		uint32_t last;
 		unsigned depth = 1;
@@ -261,8 +261,8 @@ deep(void **state)
 		mime_put_structure(mime, true, true, &out);
 		assert_false(out.failed);
 		mime_free(&mime);
-		mdtext_clear(&text);
-		mdtext_clear(&out);
+		mdbuf_clear(&text);
+		mdbuf_clear(&out);
 	}
 }
 
@@ -271,7 +271,7 @@ just_deep_enough(void **state)
 {
 	(void)state;
 	for (int depth = MIME_DEPTH_MAX - 1; depth <= MIME_DEPTH_MAX + 1; depth++) {
-		struct mdtext text = {0};
+		struct mdbuf text = {0};
 		struct mime *mime;
 		uint32_t last;
 
@@ -285,7 +285,7 @@ just_deep_enough(void **state)
 		    depth <= MIME_DEPTH_MAX ? "plain" : "octet-stream");
 		check_parts(mime, text.len);
 		mime_free(&mime);
-		mdtext_clear(&text);
+		mdbuf_clear(&text);
 	}
 }
 
@@ -296,7 +296,7 @@ many_parts(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(counts); i++) {
-		struct mdtext text = {0}, out = {0};
+		struct mdbuf text = {0}, out = {0};
 		struct mime *mime;
 		int told = counts[i] < MIME_PARTS_MAX ? counts[i] : MIME_PARTS_MAX - 1;
 
@@ -311,8 +311,8 @@ many_parts(void **state)
 		mime_put_structure(mime, true, true, &out);
 		assert_false(out.failed);
 		mime_free(&mime);
-		mdtext_clear(&text);
-		mdtext_clear(&out);
+		mdbuf_clear(&text);
+		mdbuf_clear(&out);
 	}
 }
 
@@ -320,7 +320,7 @@ many_parts(void **state)
 static void
 many_empty_multiparts(void **state)
 {
-	struct mdtext text = {0}, out = {0};
+	struct mdbuf text = {0}, out = {0};
 	struct mime *mime;
 
 	(void)state;
@@ -332,15 +332,15 @@ many_empty_multiparts(void **state)
 	mime_put_structure(mime, true, true, &out);
 	assert_false(out.failed);
 	mime_free(&mime);
-	mdtext_clear(&text);
-	mdtext_clear(&out);
+	mdbuf_clear(&text);
+	mdbuf_clear(&out);
 }
 
 static size_t
-structure_size(const struct mdtext *text)
+structure_size(const struct mdbuf *text)
 {
 	struct mime *mime = parse(text->data, text->len, 65536);
-	struct mdtext out = {0};
+	struct mdbuf out = {0};
 	size_t len;
 
 	check_parts(mime, text->len);
@@ -348,7 +348,7 @@ structure_size(const struct mdtext *text)
 	mime_put_envelope(mime, 0, true, &out);
 	assert_false(out.failed);
 	len = out.len;
-	mdtext_clear(&out);
+	mdbuf_clear(&out);
 	mime_free(&mime);
 	return len;
 }
@@ -360,14 +360,14 @@ many_parameters(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(parameters); i++) {
-		struct mdtext text = {0};
+		struct mdbuf text = {0};
 
 		add(&text, "Content-Type: text/plain");
 		for (int n = 0; n < 100000; n++)
 			add(&text, parameters[i]);
 		add(&text, "\r\n\r\nx\r\n");
 		assert_true(structure_size(&text) < (size_t)MIME_PARAMETERS_MAX * 16);
-		mdtext_clear(&text);
+		mdbuf_clear(&text);
 	}
 }
 
@@ -380,14 +380,14 @@ large_headers(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(fields); i++) {
-		struct mdtext text = {0};
+		struct mdbuf text = {0};
 
 		add(&text, i == 0 ? "Subject: " : "");
 		while (text.len < (size_t)3 * MIME_HEADER_MAX)
 			add(&text, fields[i]);
 		add(&text, "\r\n\r\nx\r\n");
 		assert_true(structure_size(&text) < (size_t)3 * MIME_HEADER_MAX);
-		mdtext_clear(&text);
+		mdbuf_clear(&text);
 	}
 }
 
@@ -395,7 +395,7 @@ large_headers(void **state)
 static void
 long_lines(void **state)
 {
-	struct mdtext text = {0};
+	struct mdbuf text = {0};
 	struct mime *mime;
 
 	(void)state;
@@ -411,7 +411,7 @@ long_lines(void **state)
 	assert_int_equal(mime_part(mime, 2)->body_size, 800000);
 	check_parts(mime, text.len);
 	mime_free(&mime);
-	mdtext_clear(&text);
+	mdbuf_clear(&text);
 }
 
 /* A boundary longer than any should be still ends its part; just longer than is compared, too. */
@@ -423,7 +423,7 @@ long_boundaries(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(lengths); i++) {
 		char boundary[1200];
-		struct mdtext text = {0};
+		struct mdbuf text = {0};
 		struct mime *mime;
 
 		memset(boundary, 'b', (size_t)lengths[i]);
@@ -441,7 +441,7 @@ long_boundaries(void **state)
 			assert_int_equal(mime_part(mime, 1)->body_size, 1);
 			mime_free(&mime);
 		}
-		mdtext_clear(&text);
+		mdbuf_clear(&text);
 	}
 }
 

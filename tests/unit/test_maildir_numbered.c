@@ -14,17 +14,17 @@
 
 /* The line with its checksum. */
 static void
-sealed_octets(struct mdtext *out, const char *line, size_t len)
+sealed_octets(struct mdbuf *out, const char *line, size_t len)
 {
 	uint64_t sum = fnv64(FNV_START, line, len);
 
-	mdtext_addf(out, "%08x ", (uint32_t)(sum ^ sum >> 32));
-	mdtext_add(out, line, len);
-	mdtext_add(out, "\n", 1);
+	mdbuf_addf(out, "%08x ", (uint32_t)(sum ^ sum >> 32));
+	mdbuf_add(out, line, len);
+	mdbuf_add(out, "\n", 1);
 }
 
 static void
-sealed(struct mdtext *out, const char *line)
+sealed(struct mdbuf *out, const char *line)
 {
 	sealed_octets(out, line, strlen(line));
 }
@@ -45,16 +45,16 @@ static void
 checksums_are_for_ever(void **state)
 {
 	struct numbered more = {0};
-	struct mdtext out = {0};
+	struct mdbuf out = {0};
 
 	(void)state;
 	assert_int_equal(numbered_parse(&more, EXAMPLE, strlen(EXAMPLE)), strlen(EXAMPLE));
 	assert_string_equal(more.name[0], "$Label1");
 	assert_int_equal(mask_of(&more, "1700000000.M1P2.host"), BIT(26) | BIT(28));
 	numbered_put(&more, NULL, NULL, &out);
-	mdtext_add(&out, "", 1);
+	mdbuf_add(&out, "", 1);
 	assert_string_equal(out.data, EXAMPLE);
-	mdtext_clear(&out);
+	mdbuf_clear(&out);
 	numbered_clear(&more);
 }
 
@@ -91,7 +91,7 @@ lines(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct numbered more = {0};
-		struct mdtext out = {0};
+		struct mdbuf out = {0};
 
 		sealed(&out, "n 27 old");
 		sealed(&out, "m 1 1.a");
@@ -100,7 +100,7 @@ lines(void **state)
 		assert_string_equal(more.name[1], rows[i].name);
 		assert_int_equal(mask_of(&more, "1.a"), rows[i].mask);
 		assert_int_equal(more.lines, 3);
-		mdtext_clear(&out);
+		mdbuf_clear(&out);
 		numbered_clear(&more);
 	}
 }
@@ -115,7 +115,7 @@ odd_bases(void **state)
 	(void)state;
 	for (int c = 0; c < 256; c++) {
 		struct numbered more = {0};
-		struct mdtext out = {0};
+		struct mdbuf out = {0};
 		bool odd = c < 0x20 || c == '/' || c == ':';
 
 		memcpy(text, line, sizeof(line));
@@ -124,7 +124,7 @@ odd_bases(void **state)
 		assert_int_equal(numbered_parse(&more, out.data, out.len), out.len);
 		assert_int_equal(more.count, odd ? 0 : 1);
 		assert_int_equal(numbered_of(&more, text + 4, 4), odd ? 0 : BIT(27));
-		mdtext_clear(&out);
+		mdbuf_clear(&out);
 		numbered_clear(&more);
 	}
 }
@@ -136,7 +136,7 @@ damage_costs_one_line(void **state)
 	static const char *const line[] = {"n 26 one", "m 1 1.a", "m 2 2.b c", "m 3 3.c"};
 	static const uint64_t mask[] = {BIT(26), BIT(27), BIT(26) | BIT(27)};
 	static const char *const base[] = {"1.a", "2.b c", "3.c"};
-	struct mdtext out = {0};
+	struct mdbuf out = {0};
 	size_t end[COUNT(line)];
 
 	(void)state;
@@ -170,7 +170,7 @@ damage_costs_one_line(void **state)
 		numbered_clear(&cut);
 		numbered_clear(&flipped);
 	}
-	mdtext_clear(&out);
+	mdbuf_clear(&out);
 }
 
 static void
@@ -191,7 +191,7 @@ store(struct fixture *f, struct numbered *more, const char *base, uint64_t keywo
 	assert_int_equal(mdlock_folder(&f->inbox->home), 0);
 	assert_int_equal(numbered_refresh(&f->inbox->home, more), 0);
 	assert_int_equal(numbered_store(&f->inbox->home, more, &change, 1), 0);
-	mdlock_unfolder(&f->inbox->home);
+	mdlock_folder_drop(&f->inbox->home);
 	assert_int_equal(mask_of(more, base), keywords & NUMBERED_BITS);
 }
 

@@ -3,7 +3,7 @@
  */
 #include "maildir_fixture.h"
 
-#include "maildir/base/text.h"
+#include "maildir/base/buf.h"
 #include "maildir/message/casemap.h"
 #include "maildir/message/charset.h"
 #include "maildir/message/search.h"
@@ -71,7 +71,7 @@ static const char everything[] =
 static bool
 ask(struct fixture *f, enum search_where where, const char *field, const char *text)
 {
-	struct mdtext mapped = {0};
+	struct mdbuf mapped = {0};
 	struct search_question match = {.where = where, .field = field, .found = true};
 
 	casemap_add(text, strlen(text), &mapped);
@@ -79,7 +79,7 @@ ask(struct fixture *f, enum search_where where, const char *field, const char *t
 	match.len = mapped.len;
 	if (maildir_search(f->inbox, uid_at(f->inbox, 0), &match, 1) != 0)
 		fail_msg("maildir_search: %s", strerror(errno));
-	mdtext_clear(&mapped);
+	mdbuf_clear(&mapped);
 	return match.found;
 }
 
@@ -273,12 +273,12 @@ small_messages(void **state)
 }
 
 static void
-add_filler(struct mdtext *message, size_t octets)
+add_filler(struct mdbuf *message, size_t octets)
 {
 	static const char line[] = "all work and no play makes jack a dull boy\n";
 
 	for (size_t end = message->len + octets; message->len < end;)
-		mdtext_add(message, line, sizeof(line) - 1);
+		mdbuf_add(message, line, sizeof(line) - 1);
 }
 
 /* A message too large to be kept: what lies across every cut is found, as is a long text. */
@@ -286,18 +286,18 @@ static void
 large(void **state)
 {
 	struct fixture *f = *state;
-	struct mdtext message = {0}, text = {0};
+	struct mdbuf message = {0}, text = {0};
 	struct search_question match = {.where = SEARCH_IN_BODY};
 
-	mdtext_addf(
+	mdbuf_addf(
 	    &message, "Subject: large\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\n");
 	for (unsigned i = 0; i < 300; i++) {
 		add_filler(&message, 3000 + i);
-		mdtext_addf(&message, "needle number %u here\n", i);
+		mdbuf_addf(&message, "needle number %u here\n", i);
 	}
-	mdtext_addf(&message, "--b\n\nlast part\n");
+	mdbuf_addf(&message, "--b\n\nlast part\n");
 	add_filler(&message, 100000);
-	mdtext_addf(&message, "end of it\n--b--\n");
+	mdbuf_addf(&message, "end of it\n--b--\n");
 	put_message(f, message.data, message.len);
 	for (unsigned i = 0; i < 300; i++) {
 		char needle[64];
@@ -310,9 +310,9 @@ large(void **state)
 	assert_true(ask(f, SEARCH_IN_HEADER, "subject", "large"));
 
 	/* As long as the last part is, with CRLF, and mapped. */
-	mdtext_addf(&text, "LAST PART\r\n");
+	mdbuf_addf(&text, "LAST PART\r\n");
 	while (text.len < 90000)
-		mdtext_addf(&text, "ALL WORK AND NO PLAY MAKES JACK A DULL BOY\r\n");
+		mdbuf_addf(&text, "ALL WORK AND NO PLAY MAKES JACK A DULL BOY\r\n");
 	match.text = text.data;
 	match.len = text.len;
 	assert_int_equal(maildir_search(f->inbox, uid_at(f->inbox, 0), &match, 1), 0);
@@ -320,8 +320,8 @@ large(void **state)
 	text.data[text.len - 3] = 'X';
 	assert_int_equal(maildir_search(f->inbox, uid_at(f->inbox, 0), &match, 1), 0);
 	assert_false(match.found);
-	mdtext_clear(&message);
-	mdtext_clear(&text);
+	mdbuf_clear(&message);
+	mdbuf_clear(&text);
 }
 
 /* Fields of a megabyte: folded, and one line. */
@@ -329,16 +329,16 @@ static void
 long_fields(void **state)
 {
 	struct fixture *f = *state;
-	struct mdtext message = {0};
+	struct mdbuf message = {0};
 
-	mdtext_addf(&message, "To: first@example.org");
+	mdbuf_addf(&message, "To: first@example.org");
 	for (unsigned i = 0; i < 30000; i++)
-		mdtext_addf(
+		mdbuf_addf(
 		    &message, ",\n =?utf-8?Q?N=C3=A4me?=\n =?utf-8?Q?_%u?= <user%u@b>", i, i);
-	mdtext_addf(&message, "\nX-Long: ");
+	mdbuf_addf(&message, "\nX-Long: ");
 	for (unsigned i = 0; i < 100000; i++)
-		mdtext_addf(&message, "word%u ", i);
-	mdtext_addf(&message, "\nSubject: behind\n\nbody\n");
+		mdbuf_addf(&message, "word%u ", i);
+	mdbuf_addf(&message, "\nSubject: behind\n\nbody\n");
 	put_message(f, message.data, message.len);
 	assert_true(
 	    ask(f, SEARCH_IN_HEADER, "To", "first@example.org, Näme 0 <user0@b>, Näme 1 <"));
@@ -354,7 +354,7 @@ long_fields(void **state)
 	assert_true(ask(f, SEARCH_IN_HEADER, "X-Long", "word50000 word50001"));
 	assert_true(ask(f, SEARCH_IN_HEADER, "Subject", "behind"));
 	assert_true(ask(f, SEARCH_IN_TEXT, NULL, "word99999 \r\nsubject: behind"));
-	mdtext_clear(&message);
+	mdbuf_clear(&message);
 }
 
 struct patience {
@@ -374,13 +374,13 @@ stops(void **state)
 {
 	struct fixture *f = *state;
 	struct patience patience = {0, 2};
-	struct mdtext message = {0};
+	struct mdbuf message = {0};
 	struct search_question many[100];
 
-	mdtext_addf(&message, "Subject: large\n\n");
+	mdbuf_addf(&message, "Subject: large\n\n");
 	add_filler(&message, 40 << 20);
 	put_message(f, message.data, message.len);
-	mdtext_clear(&message);
+	mdbuf_clear(&message);
 	for (size_t i = 0; i < COUNT(many); i++)
 		many[i] = (struct search_question){SEARCH_IN_BODY, NULL, "NOWHERE", 7};
 	maildir_on_stop(f->md, stop, &patience);

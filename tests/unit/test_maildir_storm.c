@@ -278,7 +278,7 @@ session_work(struct storm *s, struct maildir_folder *folder)
 			session_read(s, folder, index);
 		}
 	}
-	maildir_remember(folder);
+	maildir_save_findings(folder);
 }
 
 static void
@@ -600,7 +600,7 @@ victim(struct storm *s)
 
 			(void)maildir_size(
 			    f.inbox, uid_at(f.inbox, maildir_count(f.inbox) - 1), &size, &newline);
-			maildir_remember(f.inbox);
+			maildir_save_findings(f.inbox);
 			(void)change_flags(f.inbox, uid_at(f.inbox, 0), MAILDIR_SEEN, 0, 0, 0);
 		}
 		fixture_close(&f);

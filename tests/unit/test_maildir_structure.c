@@ -18,7 +18,7 @@ static char *
 structure(const char *message, size_t len, size_t piece, bool extended, bool utf8)
 {
 	struct mime *mime = mime_new();
-	struct mdtext out = {0};
+	struct mdbuf out = {0};
 
 	assert_non_null(mime);
 	for (size_t at = 0; at < len; at += piece) {
@@ -35,7 +35,7 @@ structure(const char *message, size_t len, size_t piece, bool extended, bool utf
 		mime_put_structure_rev2(mime, extended, &out);
 	else
 		mime_put_structure(mime, extended, utf8, &out);
-	mdtext_add(&out, "", 1);
+	mdbuf_add(&out, "", 1);
 	assert_false(out.failed);
 	mime_free(&mime);
 	return out.data;

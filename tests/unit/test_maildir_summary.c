@@ -25,7 +25,7 @@ facts_of(struct fixture *f, bool head_only, struct summary *facts_r)
 }
 
 static void
-assert_text(const struct mdtext *text, const char *expected, size_t len)
+assert_text(const struct mdbuf *text, const char *expected, size_t len)
 {
 	assert_int_equal(text->len, len);
 	if (len > 0)
@@ -101,7 +101,7 @@ texts_and_sizes(void **state)
 	put(f, "cur/1.m:2,", "");
 	assert_int_equal(maildir_sync(f->inbox), 0);
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		struct mdtext expected[MAILDIR_FIELDS] = {{0}};
+		struct mdbuf expected[MAILDIR_FIELDS] = {{0}};
 		struct summary facts, head;
 		struct mime *mime;
 		uint64_t wire;
@@ -122,18 +122,18 @@ texts_and_sizes(void **state)
 		mime_put_structure(mime, true, true, &expected[MAILDIR_BODYSTRUCTURE_UTF8]);
 		mime_free(&mime);
 		for (int t = 0; t < MAILDIR_FIELDS; t++) {
-			struct mdtext text = {0};
+			struct mdbuf text = {0};
 
 			assert_text(summary_text(&facts, t), expected[t].data, expected[t].len);
 			if (t <= MAILDIR_ENVELOPE_UTF8)
 				assert_text(
 				    summary_text(&head, t), expected[t].data, expected[t].len);
-			mdtext_add(&text, "<", 1);
+			mdbuf_add(&text, "<", 1);
 			assert_int_equal(maildir_text(f->inbox, 1, t, &text), 0);
 			assert_int_equal(text.len, expected[t].len + 1);
 			assert_memory_equal(text.data + 1, expected[t].data, expected[t].len);
-			mdtext_clear(&text);
-			mdtext_clear(&expected[t]);
+			mdbuf_clear(&text);
+			mdbuf_clear(&expected[t]);
 		}
 		summary_clear(&facts);
 		summary_clear(&head);
@@ -155,7 +155,7 @@ decoded_fields(void **state)
 	    {.where = SEARCH_IN_HEADER, .field = "Subject", .text = "A@B", .len = 3},
 	};
 	struct fixture *f = *state;
-	struct mdtext text = {0};
+	struct mdbuf text = {0};
 
 	put(f, "cur/1.m:2,", "Subject: =?utf-8?q?Gr=C3=BC=C3=9F?=\nTo: a@b,\n c@d\nX: y\n\nbody\n");
 	for (int session = 0; session < 2; session++) {
@@ -165,10 +165,10 @@ decoded_fields(void **state)
 		for (size_t i = 0; i < COUNT(matches); i++)
 			assert_int_equal(matches[i].found, i < 3);
 		text.len = 0;
-		assert_true(maildir_remember(f->inbox));
+		assert_true(maildir_save_findings(f->inbox));
 		fixture_reopen(f);
 	}
-	mdtext_clear(&text);
+	mdbuf_clear(&text);
 }
 
 static void
@@ -208,7 +208,7 @@ large_messages(void **state)
 	assert_int_equal(maildir_sync(f->inbox), 0);
 	for (int head_only = 0; head_only < 2; head_only++) {
 		struct summary facts;
-		const struct mdtext *text;
+		const struct mdbuf *text;
 
 		facts_of(f, head_only, &facts);
 		text = summary_text(&facts, MAILDIR_FIELDS);
@@ -225,7 +225,7 @@ too_long_texts(void **state)
 {
 	struct fixture *f = *state;
 	char *file = malloc(SUMMARIES_RECORD_MAX + 100);
-	struct mdtext text = {0};
+	struct mdbuf text = {0};
 	struct stat before, after;
 	size_t len = 0;
 
@@ -237,13 +237,13 @@ too_long_texts(void **state)
 	free(file);
 	for (int session = 0; session < 2; session++) {
 		assert_int_equal(maildir_sync(f->inbox), 0);
-		assert_int_equal(maildir_learn(f->inbox, 10), 0);
-		assert_true(maildir_remember(f->inbox));
+		assert_int_equal(maildir_read_ahead(f->inbox, 10), 0);
+		assert_true(maildir_save_findings(f->inbox));
 		assert_int_equal(
 		    fstatat(f->fd, SUMMARIES_NAME, session == 0 ? &before : &after, 0), 0);
 		assert_int_equal(maildir_text(f->inbox, 1, MAILDIR_FIELDS, &text), 0);
 		assert_true(text.len > SUMMARIES_RECORD_MAX);
-		mdtext_clear(&text);
+		mdbuf_clear(&text);
 		assert_int_equal(maildir_text(f->inbox, 1, MAILDIR_DECODED, &text), -1);
 		assert_int_equal(errno, EFBIG);
 		fixture_reopen(f);
@@ -279,12 +279,12 @@ mend31_stopped_while_learning(void **state)
 	put(f, "cur/2.m:2,", "Subject: b\n\nb\n");
 	assert_int_equal(maildir_sync(f->inbox), 0);
 	maildir_on_stop(f->md, stop_now, NULL);
-	assert_int_equal(maildir_learn(f->inbox, 10), 2);
-	assert_true(maildir_remember(f->inbox));
+	assert_int_equal(maildir_read_ahead(f->inbox, 10), 2);
+	assert_true(maildir_save_findings(f->inbox));
 	assert_true(maildir_lookup(f->inbox, 1, &message) && !message.octets_known);
 	maildir_on_stop(f->md, NULL, NULL);
-	assert_int_equal(maildir_learn(f->inbox, 10), 0);
-	assert_true(maildir_remember(f->inbox));
+	assert_int_equal(maildir_read_ahead(f->inbox, 10), 0);
+	assert_true(maildir_save_findings(f->inbox));
 	for (uint32_t uid = 1; uid <= 2; uid++)
 		assert_true(maildir_lookup(f->inbox, uid, &message) && message.octets_known);
 	assert_int_equal(message.octets, 17);
@@ -318,7 +318,7 @@ count_kept(struct summaries *texts, const uint64_t *at)
 {
 	size_t count = 0, expected_len;
 	const char *expected;
-	struct mdtext found = {0};
+	struct mdbuf found = {0};
 
 	for (size_t i = 0; i < COUNT(kept); i++) {
 		for (int n = 0; n < MAILDIR_TEXTS; n++) {
@@ -332,7 +332,7 @@ count_kept(struct summaries *texts, const uint64_t *at)
 			count++;
 		}
 	}
-	mdtext_clear(&found);
+	mdbuf_clear(&found);
 	return count;
 }
 
@@ -342,7 +342,7 @@ damaged_texts(void **state)
 {
 	struct fixture *f = *state;
 	struct summaries texts;
-	struct mdtext batch = {0};
+	struct mdbuf batch = {0};
 	uint64_t at[COUNT(kept)], start, size;
 	size_t all, fewer = 0;
 	char octet, other;
@@ -353,7 +353,7 @@ damaged_texts(void **state)
 		summaries_put(&batch, (uint32_t)i + 1, kept[i].text, kept[i].len);
 	}
 	assert_int_equal(summaries_append(&texts, &batch, &start), 0);
-	mdtext_clear(&batch);
+	mdbuf_clear(&batch);
 	for (size_t i = 0; i < COUNT(kept); i++)
 		at[i] += start;
 	all = count_kept(&texts, at);
@@ -387,7 +387,7 @@ static void
 gone(void **state)
 {
 	struct fixture *f = *state;
-	struct mdtext text = {0};
+	struct mdbuf text = {0};
 
 	put(f, "cur/1.m:2,", "Subject: x\n\n");
 	assert_int_equal(maildir_sync(f->inbox), 0);

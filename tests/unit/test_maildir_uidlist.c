@@ -3,7 +3,7 @@
  */
 #include "maildir_fixture.h"
 
-#include "maildir/base/record.h"
+#include "maildir/base/uid_record.h"
 #include "maildir/uids/uidlist.h"
 
 #define GUID   "f2606f033216016bfa33000083ecc375"
@@ -203,7 +203,7 @@ writing_keeps_the_unknown(void **state)
 				   "1 Q1 S5 Pab x9 W6 :a b\n"
 				   "5 :c:2,S\n";
 	struct uidlist_sizes sizes = {.size = 8, .wire = 9, .known = true, .line_end = true};
-	struct mdtext out = {0};
+	struct mdbuf out = {0};
 	struct uidlist list;
 
 	(void)state;
@@ -213,14 +213,14 @@ writing_keeps_the_unknown(void **state)
 	uidlist_put_line(&out, &list.line[0], 2, &sizes);
 	uidlist_put_line(&out, &list.line[1], 5, NULL);
 	uidlist_put_new(&out, 6, "d e:2,S", 3);
-	mdtext_add(&out, "", 1);
+	mdbuf_add(&out, "", 1);
 	assert_false(out.failed);
 	assert_string_equal(out.data, "3 V1000 N8 G" GUID " Xfoo Ybar Zbaz\n"
 				      "1 Q1 S5 Pab W6 :a b\n"
 				      "2 Q1 Pab S8 W9 L8 :a b\n"
 				      "5 :c\n"
 				      "6 :d e\n");
-	mdtext_clear(&out);
+	mdbuf_clear(&out);
 	uidlist_clear(&list);
 }
 

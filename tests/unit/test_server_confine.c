@@ -26,7 +26,7 @@
 #include <sys/un.h>
 #include <time.h>
 
-#include "maildir/base/text.h"
+#include "maildir/base/buf.h"
 #include "maildir/maildir.h"
 #include "server/conf.h"
 #include "server/confine.h"
@@ -1105,7 +1105,7 @@ reader_work(void)
 	const struct maildir_flag_change seen = {.add = MAILDIR_SEEN};
 	struct maildir_reader *reader;
 	struct maildir_folder *folder;
-	struct mdtext text = {0};
+	struct mdbuf text = {0};
 	struct maildir *md;
 	char buffer[4096];
 	uint64_t octets;
@@ -1126,8 +1126,8 @@ reader_work(void)
 	maildir_reader_close(&reader);
 	if (maildir_text(folder, 1, MAILDIR_BODYSTRUCTURE, &text) == -1)
 		return 6;
-	mdtext_clear(&text);
-	maildir_remember(folder);
+	mdbuf_clear(&text);
+	maildir_save_findings(folder);
 	if (maildir_flags(folder, 1, &seen) == -1)
 		return 7;
 	if (maildir_keyword_make(folder, "$Junk") == -1)

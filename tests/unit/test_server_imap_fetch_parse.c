@@ -17,24 +17,24 @@ static const struct {
     {FETCH_BODYSTRUCTURE, "STRUCTURE"}};
 
 static void
-describe_section(const struct section *section, struct mdtext *out)
+describe_section(const struct section *section, struct mdbuf *out)
 {
 	static const char *const kinds[] = {"BODY", "BINARY", "SIZE"};
 	static const char *const parts[] = {"", " header", " fields", " text", " mime"};
 
-	mdtext_addf(out, "%s%s%s", kinds[section->kind], section->peek ? " peek" : "",
+	mdbuf_addf(out, "%s%s%s", kinds[section->kind], section->peek ? " peek" : "",
 	    parts[section->part]);
 	for (size_t i = 0; i < section->numbers; i++)
-		mdtext_addf(out, "%s%u", i == 0 ? " " : ".", (unsigned)section->number[i]);
+		mdbuf_addf(out, "%s%u", i == 0 ? " " : ".", (unsigned)section->number[i]);
 	for (size_t i = 0; i < section->fields.count; i++)
-		mdtext_addf(out, "%s%s",
+		mdbuf_addf(out, "%s%s",
 		    i > 0		     ? ","
 		    : section->fields.except ? " not:"
 					     : " only:",
 		    section->fields.name[i]);
-	mdtext_addf(out, " %.*s", (int)section->label.len, section->label.data);
+	mdbuf_addf(out, " %.*s", (int)section->label.len, section->label.data);
 	if (section->partial)
-		mdtext_addf(out, "<%llu.%llu>", (unsigned long long)section->origin,
+		mdbuf_addf(out, "<%llu.%llu>", (unsigned long long)section->origin,
 		    (unsigned long long)section->length);
 }
 
@@ -45,7 +45,7 @@ parse(const char *text, size_t len)
 	char *copy = malloc(len + (len == 0)); /* exact, so that a look past the end is seen */
 	struct args args;
 	struct fetch_plan plan;
-	struct mdtext out = {0};
+	struct mdbuf out = {0};
 
 	assert_non_null(copy);
 	memcpy(copy, text, len);
@@ -53,13 +53,13 @@ parse(const char *text, size_t len)
 	if (fetch_parse(&args, &plan)) {
 		for (size_t i = 0; i < COUNT(item_names); i++)
 			if ((plan.items & item_names[i].item) != 0)
-				mdtext_addf(
+				mdbuf_addf(
 				    &out, "%s%s", out.len > 0 ? " " : "", item_names[i].name);
 		for (size_t i = 0; i < plan.sections; i++) {
-			mdtext_addf(&out, "%s", out.len > 0 ? "; " : "");
+			mdbuf_addf(&out, "%s", out.len > 0 ? "; " : "");
 			describe_section(&plan.section[i], &out);
 		}
-		mdtext_add(&out, "", 1);
+		mdbuf_add(&out, "", 1);
 	}
 	fetch_clear(&plan);
 	free(copy);
@@ -185,13 +185,13 @@ cut_at_every_octet(void **state)
 static char *
 repeated(const char *before, const char *each, size_t times, const char *after)
 {
-	struct mdtext text = {0};
+	struct mdbuf text = {0};
 
-	mdtext_addf(&text, "%s", before);
+	mdbuf_addf(&text, "%s", before);
 	for (size_t i = 0; i < times; i++)
-		mdtext_addf(&text, "%s%s", each, i + 1 < times ? " " : "");
-	mdtext_addf(&text, "%s", after);
-	mdtext_add(&text, "", 1);
+		mdbuf_addf(&text, "%s%s", each, i + 1 < times ? " " : "");
+	mdbuf_addf(&text, "%s", after);
+	mdbuf_add(&text, "", 1);
 	assert_false(text.failed);
 	return text.data;
 }

@@ -6,7 +6,7 @@
 
 #include <time.h>
 
-#include "maildir/base/text.h"
+#include "maildir/base/buf.h"
 #include "maildir/maildir.h"
 #include "maildir/message/casemap.h"
 #include "maildir/message/search.h"
@@ -89,7 +89,7 @@ wire(const char *header, char *out)
 }
 
 static void
-set_matches(struct search_question *matches, struct mdtext *mapped)
+set_matches(struct search_question *matches, struct mdbuf *mapped)
 {
 	for (size_t t = 0; t < COUNT(texts); t++) {
 		casemap_add(texts[t], strlen(texts[t]), &mapped[t]);
@@ -107,7 +107,7 @@ static void
 decoded_fields_answer(const char *text, size_t len, const struct search_question *expected)
 {
 	static struct search_question matches[ALL];
-	struct mdtext decoded = {0};
+	struct mdbuf decoded = {0};
 
 	memcpy(matches, expected, sizeof(matches));
 	remembered_decode(text, len, &decoded);
@@ -119,7 +119,7 @@ decoded_fields_answer(const char *text, size_t len, const struct search_question
 		else
 			assert_false(matches[k].found);
 	}
-	mdtext_clear(&decoded);
+	mdbuf_clear(&decoded);
 }
 
 /* All questions at once, and each alone. */
@@ -127,7 +127,7 @@ static void
 fields_answer_as_the_message_does(void **state)
 {
 	static struct search_question from_file[ALL], from_text[ALL];
-	struct mdtext mapped[COUNT(texts)] = {{0}};
+	struct mdbuf mapped[COUNT(texts)] = {{0}};
 	char text[2048];
 	size_t found = 0;
 
@@ -153,12 +153,12 @@ fields_answer_as_the_message_does(void **state)
 	}
 	assert_in_range(found, 100, COUNT(headers) * ALL / 2); /* they ask for something */
 	for (size_t t = 0; t < COUNT(texts); t++)
-		mdtext_clear(&mapped[t]);
+		mdbuf_clear(&mapped[t]);
 }
 
 /* Nor is anything read behind entries that are cut. */
 static void
-cut_entries(const struct mdtext *decoded, struct search_question *match)
+cut_entries(const struct mdbuf *decoded, struct search_question *match)
 {
 	for (size_t len = 0; len <= decoded->len; len++) {
 		char *cut = malloc(len > 0 ? len : 1);
@@ -178,7 +178,7 @@ texts_cut_anywhere(void **state)
 	char text[2048], *cut;
 	struct search_question match = {
 	    .where = SEARCH_IN_HEADER, .field = "Subject", .text = "E", .len = 1};
-	struct mdtext decoded = {0};
+	struct mdbuf decoded = {0};
 	int64_t day;
 
 	(void)state;
@@ -202,7 +202,7 @@ texts_cut_anywhere(void **state)
 			cut_entries(&decoded, &match);
 		}
 	}
-	mdtext_clear(&decoded);
+	mdbuf_clear(&decoded);
 }
 
 static void
@@ -264,7 +264,7 @@ names_with_nul(void **state)
 	    {.where = SEARCH_IN_HEADER, .field = "To", .text = "A", .len = 1},
 	    {.where = SEARCH_IN_HEADER, .field = "Subject", .text = "", .len = 0},
 	};
-	struct mdtext decoded = {0};
+	struct mdbuf decoded = {0};
 
 	(void)state;
 	assert_int_equal(remembered_search(text, sizeof(text) - 1, matches, 2), 0);

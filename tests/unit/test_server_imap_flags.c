@@ -154,17 +154,17 @@ flags_as_they_are_told(void **state)
 	struct flag_names names = {.count = 3};
 
 	(void)state;
-	mdtext_add(&names.text, text, sizeof(text));
+	mdbuf_add(&names.text, text, sizeof(text));
 	names.at[0] = 1;
 	names.at[1] = 7;
 	names.at[63] = 18;
 	for (size_t i = 0; i < COUNT(told); i++) {
-		struct mdtext out = {0};
+		struct mdbuf out = {0};
 
 		flags_put(&out, &names, told[i].flags, told[i].keywords, told[i].recent);
-		mdtext_add(&out, "", 1);
+		mdbuf_add(&out, "", 1);
 		assert_string_equal(out.data, told[i].wanted);
-		mdtext_clear(&out);
+		mdbuf_clear(&out);
 	}
 	flag_names_clear(&names);
 }

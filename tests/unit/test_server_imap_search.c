@@ -94,7 +94,7 @@ end(void **state)
 	mailbox_close(&session.box);
 	maildir_close(&session.maildir);
 	sequence_clear(&session.saved);
-	mdtext_clear(&session.reply);
+	mdbuf_clear(&session.reply);
 	channel_clear(session.channel);
 	if (client != -1)
 		close(client);
@@ -342,23 +342,23 @@ parse_repeated(
     const char *before, size_t times, const char *each, const char *middle, const char *after)
 {
 	struct search_program program;
-	struct mdtext text = {0};
+	struct mdbuf text = {0};
 	enum search_parsed result;
 	unsigned returns;
 	bool extended;
 
-	mdtext_addf(&text, "%s", before);
+	mdbuf_addf(&text, "%s", before);
 	for (size_t i = 0; i < times; i++)
-		mdtext_addf(&text, "%s", each);
-	mdtext_addf(&text, "%s", middle);
+		mdbuf_addf(&text, "%s", each);
+	mdbuf_addf(&text, "%s", middle);
 	for (size_t i = 0; i < times; i++)
-		mdtext_addf(&text, "%s", after);
-	mdtext_add(&text, "", 1);
+		mdbuf_addf(&text, "%s", after);
+	mdbuf_add(&text, "", 1);
 	assert_false(text.failed);
 	result = parse(text.data, &program, &extended, &returns);
 	assert_true(program.steps <= SEARCH_STEPS_MAX && program.texts <= SEARCH_TEXTS_MAX);
 	search_clear(&program);
-	mdtext_clear(&text);
+	mdbuf_clear(&text);
 	return result;
 }
 
@@ -479,14 +479,14 @@ what_is_found(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(searches); i++) {
 		struct sequence yes = {0};
-		struct mdtext text = {0};
+		struct mdbuf text = {0};
 
 		found(searches[i].keys, "", "", &yes);
 		sequence_put(&yes, &text);
-		mdtext_add(&text, "", 1);
+		mdbuf_add(&text, "", 1);
 		if (strcmp(text.data, searches[i].wanted) != 0)
 			fail_msg("%s: %s, not %s", searches[i].keys, text.data, searches[i].wanted);
-		mdtext_clear(&text);
+		mdbuf_clear(&text);
 		sequence_clear(&yes);
 	}
 }

@@ -3,7 +3,7 @@
  */
 #include "server_fixture.h"
 
-#include "maildir/base/text.h"
+#include "maildir/base/buf.h"
 #include "server/imap/sequence.h"
 
 /* Parses a copy that ends where the text ends, and writes the normal form. */
@@ -11,7 +11,7 @@ static enum sequence_result
 parse(const char *text, size_t len, uint32_t star, char *out, size_t size)
 {
 	struct sequence sequence = {0};
-	struct mdtext written = {0};
+	struct mdbuf written = {0};
 	char *copy = malloc(len > 0 ? len : 1);
 	enum sequence_result result;
 
@@ -24,7 +24,7 @@ parse(const char *text, size_t len, uint32_t star, char *out, size_t size)
 	sequence_put(&sequence, &written);
 	assert_false(written.failed);
 	(void)snprintf(out, size, "%.*s", (int)written.len, written.len > 0 ? written.data : "");
-	mdtext_clear(&written);
+	mdbuf_clear(&written);
 	sequence_clear(&sequence);
 	return result;
 }
@@ -148,7 +148,7 @@ numbers_are_added(void **state)
 {
 	static const uint32_t numbers[] = {1, 2, 3, 7, 9, 10, UINT32_MAX - 1, UINT32_MAX};
 	struct sequence sequence = {0};
-	struct mdtext out = {0};
+	struct mdbuf out = {0};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(numbers); i++)
@@ -156,9 +156,9 @@ numbers_are_added(void **state)
 	assert_false(sequence.failed);
 	assert_int_equal(sequence_total(&sequence), COUNT(numbers));
 	sequence_put(&sequence, &out);
-	mdtext_add(&out, "", 1);
+	mdbuf_add(&out, "", 1);
 	assert_string_equal(out.data, "1:3,7,9:10,4294967294:4294967295");
-	mdtext_clear(&out);
+	mdbuf_clear(&out);
 	sequence_clear(&sequence);
 }
 
@@ -168,16 +168,16 @@ test_req21_cost_is_of_the_text(void **state)
 {
 	enum { NUMBERS = 90000 };
 	struct sequence sequence = {0};
-	struct mdtext text = {0};
+	struct mdbuf text = {0};
 
 	(void)state;
 	for (unsigned i = NUMBERS; i > 0; i--)
-		mdtext_addf(&text, "%u,4294967295:1000000,", i * 2);
-	mdtext_add(&text, "*", 1);
+		mdbuf_addf(&text, "%u,4294967295:1000000,", i * 2);
+	mdbuf_add(&text, "*", 1);
 	assert_int_equal(sequence_parse(&sequence, text.data, text.len, 500000), SEQUENCE_OK);
 	assert_int_equal(sequence.count, NUMBERS + 2);
 	assert_int_equal(sequence_total(&sequence), NUMBERS + 1 + 4293967296ULL);
-	mdtext_clear(&text);
+	mdbuf_clear(&text);
 	sequence_clear(&sequence);
 }
 

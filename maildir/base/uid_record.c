@@ -1,5 +1,5 @@
 /*
- * record.c: the UIDVALIDITY and next UID that were last given out, in the folder's lock file.
+ * uid_record.c: the UIDVALIDITY and next UID that were last given out, in the folder's lock file.
  * Runs as: mail user, holding the folder's lock.
  */
 #include <errno.h>
@@ -12,7 +12,7 @@
 #include "maildir/base/file.h"
 #include "maildir/base/lock.h"
 #include "maildir/base/number.h"
-#include "maildir/base/record.h"
+#include "maildir/base/uid_record.h"
 
 #define RECORD_FORMAT "V%010u N%010u R%010u M%020llu\n"
 #define RECORD_SIZE   58
@@ -78,7 +78,7 @@ uid_record_write(struct mddir *dir, const struct uid_record *record)
 }
 
 int
-uid_record_modseq(struct mddir *dir, uint64_t modseq)
+uid_record_write_modseq(struct mddir *dir, uint64_t modseq)
 {
 	char text[RECORD_SIZE - RECORD_SIZE_PLAIN + 1];
 	const size_t size = sizeof(text) - 1;

@@ -1,5 +1,5 @@
 /*
- * dotfile.c: a lock file as Dovecot makes it: taken, recognized as left behind, dropped.
+ * dotlock.c: a lock file as Dovecot makes it: taken, recognized as left behind, dropped.
  * Runs as: mail user.
  */
 #include <errno.h>
@@ -13,7 +13,7 @@
 
 #include "maildir/base/clock.h"
 #include "maildir/base/dir.h"
-#include "maildir/base/dotfile.h"
+#include "maildir/base/dotlock.h"
 #include "maildir/base/file.h"
 #include "maildir/base/number.h"
 #include "maildir/base/root.h"
@@ -102,7 +102,7 @@ dotlock_is_odd(const struct dotlock *lock, time_t now, struct file_stamp *stamp_
 }
 
 bool
-dotfile_stale(const struct dotlock *lock, time_t now, struct file_stamp *stamp_r)
+dotlock_stale(const struct dotlock *lock, time_t now, struct file_stamp *stamp_r)
 {
 	char text[320];
 	struct stat st;
@@ -174,7 +174,7 @@ dotlock_wait(struct dotlock *lock)
 			return 0;
 		if (errno != EEXIST)
 			return -1;
-		if (dotfile_stale(lock, now, &found) && dotlock_break(lock, &found))
+		if (dotlock_stale(lock, now, &found) && dotlock_break(lock, &found))
 			continue;
 		if (dotlock_is_stuck(mdclock_now_ms() - begun, now, &found)) {
 			root_notice(
@@ -197,7 +197,7 @@ dotlock_forget(struct dotlock *lock)
 }
 
 int
-dotfile_take(struct dotlock *lock)
+dotlock_take(struct dotlock *lock)
 {
 	lock->fd = -1;
 	if (dotlock_prepare(lock) == 0 && dotlock_wait(lock) == 0)
@@ -208,7 +208,7 @@ dotfile_take(struct dotlock *lock)
 }
 
 bool
-dotfile_held(const struct dotlock *lock)
+dotlock_held(const struct dotlock *lock)
 {
 	struct file_stamp now;
 
@@ -217,11 +217,11 @@ dotfile_held(const struct dotlock *lock)
 }
 
 void
-dotfile_drop(struct dotlock *lock)
+dotlock_drop(struct dotlock *lock)
 {
 	int saved = errno;
 
-	if (dotfile_held(lock))
+	if (dotlock_held(lock))
 		(void)unlinkat(lock->dirfd, lock->name, 0);
 	errno = saved;
 	dotlock_forget(lock);

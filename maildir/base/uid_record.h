@@ -1,12 +1,12 @@
 /*
- * record.h: the numbers of a folder that must never go back, kept in its lock file.
+ * uid_record.h: the numbers of a folder that must never go back, kept in its lock file.
  *
  * The record has the UIDVALIDITY, the next UID and the highest modification sequence that were last given out.  By it
  * a dovecot-uidlist that lost its end, or an old copy of it that was put back, is told from a whole one; and so is an
  * index.
  */
-#ifndef MAILDIR_BASE_RECORD_H
-#define MAILDIR_BASE_RECORD_H
+#ifndef MAILDIR_BASE_UID_RECORD_H
+#define MAILDIR_BASE_UID_RECORD_H
 
 #include <stdint.h>
 
@@ -22,6 +22,6 @@ struct uid_record {
 int uid_record_read(struct mddir *dir, struct uid_record *record_r);
 /* Writes the record, or its modification sequence alone, under the folder's lock.  -1: errno, also dir->unlocked. */
 int uid_record_write(struct mddir *dir, const struct uid_record *record);
-int uid_record_modseq(struct mddir *dir, uint64_t modseq);
+int uid_record_write_modseq(struct mddir *dir, uint64_t modseq);
 
 #endif

@@ -1,33 +1,32 @@
 /*
- * text.h: memory that grows: a text that is being written, and strings that are freed together.
+ * buf.h: memory that grows: a text that is being written, and strings that are freed together.
  */
-#ifndef MAILDIR_BASE_TEXT_H
-#define MAILDIR_BASE_TEXT_H
+#ifndef MAILDIR_BASE_BUF_H
+#define MAILDIR_BASE_BUF_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
 /* A text that is being written; all zero is an empty one.  Once memory was short it stays failed: check at the end. */
-struct mdtext {
+struct mdbuf {
 	char *data;
 	size_t len, size;
 	bool failed;
 };
 
-void mdtext_add(struct mdtext *text, const void *data, size_t len);
+void mdbuf_add(struct mdbuf *text, const void *data, size_t len);
 /* Makes room for len octets more.  The caller writes them to the result and adds them to text->len.  NULL: ENOMEM. */
-char *mdtext_grow(struct mdtext *text, size_t len);
+char *mdbuf_grow(struct mdbuf *text, size_t len);
 static inline char *
-mdtext_room(struct mdtext *text, size_t len)
+mdbuf_room(struct mdbuf *text, size_t len)
 {
 	if (text->size == 0 || len > text->size - text->len)
-		return mdtext_grow(text, len);
+		return mdbuf_grow(text, len);
 	return text->data + text->len;
 }
 /* Adds numbers and short words, up to 511 octets; more makes the text fail. */
-void mdtext_addf(struct mdtext *text, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-void mdtext_clear(struct mdtext *text);
+void mdbuf_addf(struct mdbuf *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void mdbuf_clear(struct mdbuf *text);
 
 /* Strings that live as long as the arena; all zero is an empty one. */
 struct mdarena {

@@ -1,5 +1,5 @@
 /*
- * text.c: memory that grows.
+ * buf.c: memory that grows.
  * Runs as: mail user.
  */
 #include <errno.h>
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "maildir/base/text.h"
+#include "maildir/base/buf.h"
 
 /* An arena begins with a small chunk, for a folder of ten messages; 100,000 messages take a hundred chunks. */
 #define CHUNK_FIRST 1024
@@ -22,7 +22,7 @@ struct mdarena_chunk {
 };
 
 char *
-mdtext_grow(struct mdtext *text, size_t len)
+mdbuf_grow(struct mdbuf *text, size_t len)
 {
 	size_t size = text->size == 0 ? 4096 : text->size;
 	char *data;
@@ -46,9 +46,9 @@ mdtext_grow(struct mdtext *text, size_t len)
 }
 
 void
-mdtext_add(struct mdtext *text, const void *data, size_t len)
+mdbuf_add(struct mdbuf *text, const void *data, size_t len)
 {
-	char *to = mdtext_room(text, len);
+	char *to = mdbuf_room(text, len);
 
 	if (to == NULL)
 		return;
@@ -58,7 +58,7 @@ mdtext_add(struct mdtext *text, const void *data, size_t len)
 }
 
 void
-mdtext_addf(struct mdtext *text, const char *format, ...)
+mdbuf_addf(struct mdbuf *text, const char *format, ...)
 {
 	char line[512];
 	va_list args;
@@ -70,11 +70,11 @@ mdtext_addf(struct mdtext *text, const char *format, ...)
 	if (n < 0 || (size_t)n >= sizeof(line))
 		text->failed = true;
 	else
-		mdtext_add(text, line, (size_t)n);
+		mdbuf_add(text, line, (size_t)n);
 }
 
 void
-mdtext_clear(struct mdtext *text)
+mdbuf_clear(struct mdbuf *text)
 {
 	free(text->data);
 	memset(text, 0, sizeof(*text));

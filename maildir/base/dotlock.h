@@ -1,8 +1,8 @@
 /*
- * dotfile.h: a lock file as Dovecot makes it.  struct dotlock, in base/dir.h, says which one.
+ * dotlock.h: a lock file as Dovecot makes it.  struct dotlock, in base/dir.h, says which one.
  */
-#ifndef MAILDIR_BASE_DOTFILE_H
-#define MAILDIR_BASE_DOTFILE_H
+#ifndef MAILDIR_BASE_DOTLOCK_H
+#define MAILDIR_BASE_DOTLOCK_H
 
 #include <stdbool.h>
 #include <time.h>
@@ -11,15 +11,15 @@ struct dotlock;
 struct file_stamp;
 
 /* Makes the lock file; takes over one that a dead process left.  -1: ENOLCK if another process holds it too long. */
-int dotfile_take(struct dotlock *lock);
+int dotlock_take(struct dotlock *lock);
 /*
  * Whether there is a lock file whose maker, at that time, does not hold it any more.  *stamp_r: the file, if there is
  * one.
  */
-bool dotfile_stale(const struct dotlock *lock, time_t now, struct file_stamp *stamp_r);
+bool dotlock_stale(const struct dotlock *lock, time_t now, struct file_stamp *stamp_r);
 /* Whether the lock is still ours: a program that thought us dead may have taken it over. */
-bool dotfile_held(const struct dotlock *lock);
+bool dotlock_held(const struct dotlock *lock);
 /* Removes the lock file if it is ours.  errno stays as it was. */
-void dotfile_drop(struct dotlock *lock);
+void dotlock_drop(struct dotlock *lock);
 
 #endif

@@ -103,7 +103,7 @@ subscriptions_load(struct maildir *md, struct subscriptions *subs)
 static bool
 line_name(const struct subscriptions *subs, struct span line, char name_r[NAME_SIZE])
 {
-	char text[NAME_SIZE];
+	char text[NAME_SIZE] = "";
 
 	if (line.len == 0 || !span_string(line, text, sizeof(text)))
 		return false;

@@ -206,7 +206,7 @@ scan_names(struct scan *scan, void *ctx)
 	const char *name;
 	bool there;
 
-	sync->by_names = watch_knows(watch);
+	sync->by_names = watch_knows(watch, &scan->stamp[ENTRY_CUR]);
 	for (size_t i = 0; sync->by_names && (name = watch_name(watch, i, &there)) != NULL; i++)
 		if (there && scan_name(scan, ENTRY_CUR, name) < 0)
 			return -1;

@@ -278,12 +278,18 @@ maildir_watch_take(struct maildir_watch *watch)
 	return watch_read(watch, &other) || more;
 }
 
+/* Whether cur/ is the directory that is watched.  A file system that is mounted over it gives no event. */
+static bool
+is_watched(const struct maildir_watch *watch, const struct file_stamp *cur)
+{
+	return !watch->lost && cur->ino == watch->cur.st_ino && cur->dev == watch->cur.st_dev;
+}
+
 void
 watch_verified(struct maildir_watch *watch, const struct file_stamp *cur)
 {
 	names_clear(watch);
-	watch->knows =
-	    !watch->lost && cur->ino == watch->cur.st_ino && cur->dev == watch->cur.st_dev;
+	watch->knows = is_watched(watch, cur);
 }
 
 /* Whether inotify hears of every change of cur/. */
@@ -321,7 +327,7 @@ wait_for_renames(const struct maildir_watch *watch)
 }
 
 bool
-watch_knows(struct maildir_watch *watch)
+watch_knows(struct maildir_watch *watch, const struct file_stamp *cur)
 {
 	bool other;
 
@@ -329,7 +335,7 @@ watch_knows(struct maildir_watch *watch)
 		return false;
 	(void)watch_read(watch, &other);
 	watch->more |= other;
-	return watch->knows && !watch->lost;
+	return watch->knows && is_watched(watch, cur);
 }
 
 const char *

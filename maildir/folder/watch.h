@@ -33,9 +33,9 @@ void watch_verified(struct maildir_watch *watch, const struct file_stamp *cur);
 
 /*
  * Takes what there is to read.  Whether all names of cur/ that have come or gone since watch_verified are known then,
- * with all that happened before the call.
+ * with all that happened before the call.  false also if the directory with the times cur is not the one that is watched.
  */
-bool watch_knows(struct maildir_watch *watch);
+bool watch_knows(struct maildir_watch *watch, const struct file_stamp *cur);
 /* Those names, n from 0; *there_r: it is in cur/ now.  NULL: there are no more. */
 const char *watch_name(const struct maildir_watch *watch, size_t n, bool *there_r);
 /* Whether a sync has taken an event that may be of a change after its look. */

@@ -5,6 +5,7 @@
 
 #include <dlfcn.h>
 #include <poll.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 
 #include "maildir/base/clock.h"
@@ -420,6 +421,32 @@ another_cur(void **state)
 	maildir_watch_close(&w);
 }
 
+/* A file system is mounted over cur/: inotify tells nothing of that. */
+static void
+mounted_over_cur(void **state)
+{
+	struct fixture *f = *state;
+	struct maildir_watch *w;
+	char path[64];
+	size_t count;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d/cur", f->fd);
+	fill(f, 20);
+	settle(f->inbox, NULL);
+	w = watch(f->inbox);
+	settle(f->inbox, w);
+	if (mount("none", path, "tmpfs", 0, "mode=700") < 0) {
+		maildir_watch_close(&w);
+		skip();
+	}
+	put(f, "cur/100003.m.h:2,S", "m\n");
+	settle(f->inbox, w);
+	count = maildir_count(f->inbox);
+	maildir_watch_close(&w);
+	assert_int_equal(umount2(path, MNT_DETACH), 0);
+	assert_int_equal(count, 1);
+}
+
 static unsigned
 draw(unsigned *state, unsigned below)
 {
@@ -496,6 +523,7 @@ main(void)
 	    WITH(names_of_others),
 	    WITH(rename_beside_ours),
 	    WITH(another_cur),
+	    WITH(mounted_over_cur),
 	    WITH(names_at_random),
 	};
 

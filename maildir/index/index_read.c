@@ -9,9 +9,10 @@
  *
  * Reading
  *
- * A session maps the snapshot, which all sessions share and nobody changes, and reads the log from
- * where it was.  It keeps little of its own: for each message of which the log speaks, where it does so.  Places (sequence numbers, but for what a client was not told) are counted from the snapshot's
- * order, less those that are gone, then the later ones in the order of the log, which is that of UIDs.
+ * A session maps the snapshot, which all sessions share and nobody changes, and reads the log from where it was.
+ * Of its own it keeps only where the log speaks of a message.  Places are sequence numbers, but also count messages
+ * of which the client was not told.  They follow the snapshot's order, less the messages that are gone; the later
+ * messages come after, in the order of the log, which is that of UIDs.
  *
  * Damage
  *

@@ -8,11 +8,11 @@ import pytest
 from conftest import ROOT
 
 UPWARD = [
-    ("maildir/base/text.c", "maildir/folder/scan.h", "maildir/base/ includes what stands above it"),
+    ("maildir/base/buf.c", "maildir/folder/scan.h", "maildir/base/ includes what stands above it"),
     ("maildir/message/mime.h", "maildir/index/index.h", "maildir/message/ includes what stands above it"),
     ("maildir/folder/scan.c", "maildir/tree/tree.h", "maildir/folder/ includes what stands above it"),
     ("maildir/tree/tree.c", "maildir/check/check.h", "maildir/tree/ includes what stands above it"),
-    ("maildir/base/text.c", "server/log.h", "maildir/ is a leaf"),
+    ("maildir/base/buf.c", "server/log.h", "maildir/ is a leaf"),
     ("tls/join.c", "auth/sasl.h", "tls/ is a leaf"),
     ("server/log.h", "server/master/master.h", "server/ itself includes a part"),
     ("server/sallyport.c", "server/master/master.h", "server/ itself includes a part"),

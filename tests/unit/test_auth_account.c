@@ -506,8 +506,8 @@ unknown_behind_a_refused_hash(void **state)
 {
 	static const char *const hashes[] = {
 	    "$2y$99$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW",
-	    "$6$rounds=abc$abcdefgh$nhYjN017qxiYztzyUpZtPnUQcnLy62KsunSLHNeLahp2EHPlAKmFFlrj"
-	    "EwSXGo2kgY5hR2.peKEg2VGUqIJJu1",
+	    ("$6$rounds=abc$abcdefgh$nhYjN017qxiYztzyUpZtPnUQcnLy62KsunSLHNeLahp2EHPlAKmFFlrj"
+	     "EwSXGo2kgY5hR2.peKEg2VGUqIJJu1"),
 	    "$y$j.5$abcdefgh$uMUXG79B2cFpoAYyDccUnsaH/aGTyBYMlnQidzyag01",
 	    "$7$4/..........abc$uMUXG79B2cFpoAYyDccUnsaH/aGTyBYMlnQidzyag01"};
 	char path[] = "/tmp/test_auth_account.XXXXXX", text[512];

@@ -17,6 +17,7 @@ search(const char *prefix, const uint8_t *keys, size_t len, const char *suffix,
 	enum command_result result;
 
 	session_begin();
+	session.condstore = true; /* else the first MODSEQ tells HIGHESTMODSEQ */
 	mdbuf_addf(&command, " RETURN (SAVE) %s", prefix);
 	mdbuf_add(&command, keys, len);
 	mdbuf_addf(&command, "%s", suffix);

@@ -1,9 +1,8 @@
 /*
  * uid_record.h: the numbers of a folder that must never go back, kept in its lock file.
  *
- * The record has the UIDVALIDITY, the next UID and the highest modification sequence that were last given out.  By it
- * a dovecot-uidlist that lost its end, or an old copy of it that was put back, is told from a whole one; and so is an
- * index.
+ * The record has the UIDVALIDITY, the next UID and the highest modification sequence that were last given out.  It
+ * shows whether a dovecot-uidlist or an index has lost its end, or is an old copy that somebody put back.
  */
 #ifndef MAILDIR_BASE_UID_RECORD_H
 #define MAILDIR_BASE_UID_RECORD_H

@@ -37,7 +37,7 @@ enum {
 
 struct look {
 	struct maildir_folder *folder;	   /* never synced */
-	const struct maildir_check *check; /* NULL: nothing is told */
+	const struct maildir_check *check; /* NULL: report no finding */
 	struct maildir_report *report;
 	uid_t owner;
 	/* A file's message is SCAN_NONE, or 0 if it is there and no line of dovecot-uidlist was found for it so far. */

@@ -2,7 +2,7 @@
  * check_mend.c: mends what can be mended without loss.
  * Runs as: mail user.
  *
- * What a look finds odd is mended as it is told, under the lock of the folder or the tree.  A sync mends what is about
+ * Each finding of a look is mended at once, under the lock of the folder or the tree.  A sync mends what is about
  * messages: it separates, numbers and writes by its own rules.
  */
 #include <errno.h>

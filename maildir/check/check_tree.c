@@ -125,8 +125,8 @@ maildir_check_open(const char *path, const char *host, struct maildir **md_r)
 static int walk_entry(void *ctx, const struct dirent *entry);
 
 /*
- * A directory is told after those in it, so that the commands that move them can be typed in the order in which they are
- * printed.  Folders are looked at by themselves.
+ * Directories inside come before the directory itself, so that the commands that move them can be typed in the order in
+ * which they are printed.  Folders are looked at by themselves.
  */
 static void
 look_at_directory(struct walk *walk)

@@ -2,7 +2,7 @@
  * import.c: imports what Courier kept in a folder, before the folder's first sync.
  * Runs as: mail user, holding the folder's lock.
  *
- * The formats are told where they are parsed: uids.c, keywordfiles.c.  courierimapsubscribed, in the Maildir itself, has
+ * uids.c and keywordfiles.c parse the formats, and describe them.  courierimapsubscribed, in the Maildir itself, has
  * a line "INBOX.Sub.Folder" for each folder.
  */
 #include <dirent.h>

@@ -202,6 +202,6 @@ maildir_session_lock(struct maildir_folder *folder)
 {
 	if (folder->session_fd < 0)
 		folder->session_fd = mdlock_open(folder->home.md, folder->home.fd, LOCK_SESSION, 0);
-	/* Where no session can have the lock, none is locked out. */
+	/* If no session can have the lock, no session is locked out. */
 	return folder->session_fd >= 0 || error_forbids_writing(errno) ? 0 : -1;
 }

@@ -73,11 +73,11 @@
  * - Renames while the sync looks: times are taken first; they must be older than the tick, so that each later change
  *   gives others.  Then the session waits for the directory's lock in the kernel (wait_for_renames).  A rename holds
  *   that from before it changes the times until its event is queued.  Then the queue is read to its end.  So a change
- *   that is in the times is among the names, and one that is not in the times gives other times at the next look.
+ *   that the times show is among the names.  A later change gives other times at the next look.
  * - The order of events is that of the changes, since each is queued under that lock.  For each name the last counts.
  * - A base name that has left, that has two names, or whose name in the index inotify did not tell of, leads to the
  *   look at all files.  So does a queue that overflowed, more names than are kept (WATCH_NAMES), and a cur/ that is
- *   another directory than the one that is watched.
+ *   no longer the directory that the session watches.
  * - inotify tells of renames that go through this kernel.  A second server on another machine, or a file system in
  *   user space, can rename behind it.  So the names are used on local file systems only (local_systems in watch.c);
  *   on all others, and without a watch, the directory is read.

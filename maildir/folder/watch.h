@@ -32,8 +32,8 @@ bool maildir_watch_take(struct maildir_watch *watch);
 void watch_verified(struct maildir_watch *watch, const struct file_stamp *cur);
 
 /*
- * Takes what there is to read.  Whether all names of cur/ that have come or gone since watch_verified are known then,
- * with all that happened before the call.  false also if the directory with the times cur is not the one that is watched.
+ * Reads the queue to its end.  Returns true if the watch knows all names that came to cur/ or left it between
+ * watch_verified and this call.  Returns false also if cur, the times just read, are those of another directory.
  */
 bool watch_knows(struct maildir_watch *watch, const struct file_stamp *cur);
 /* Those names, n from 0; *there_r: it is in cur/ now.  NULL: there are no more. */

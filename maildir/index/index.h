@@ -113,7 +113,7 @@ int index_commit(struct index *index, const struct index_state *state);
  * there is nothing to go on from, messages that vanished before that modseq are not known.
  */
 int index_writer_begin(struct index *index, struct snapshot_writer *writer, uint64_t since);
-/* A new snapshot in place of what there is, which is compared: changes are told. */
+/* Replaces the list by a new snapshot, and tells how the two differ. */
 int index_replace(struct index *index, struct snapshot_writer *writer);
 
 /* What was learned of a message. */

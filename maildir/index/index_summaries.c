@@ -3,7 +3,8 @@
  * Runs as: mail user.
  *
  * A head (struct index_head), then records at multiples of 8: a struct summaries_record and the texts one after the
- * other, the last kind first.  A SEARCH reads that kind of each message, so it lies beside the lengths, which come first.
+ * other.  A FETCH of ENVELOPE and BODYSTRUCTURE reads what follows the lengths; a SEARCH reads the last text and the
+ * next record's lengths.  Either way the octets lie beside each other.
  * Only the index knows where a record is; a record to which nothing points any more goes when the file is rewritten
  * (index_change.c).
  *
@@ -29,7 +30,7 @@ static const struct index_kind kind = {
     .name = SUMMARIES_NAME,
     .tmp = SUMMARIES_TMP,
     .magic = {'s', 'a', 'l', 'l', 'y', 't', 'x', 't'},
-    .version = 6,
+    .version = 7,
 };
 
 struct summaries_record {
@@ -159,7 +160,7 @@ summaries_get(struct summaries *summaries, uint64_t at, uint32_t uid, enum maild
 		return false;
 	text = text_of(&record, (int)wanted);
 	len = record.len[text];
-	for (int i = MAILDIR_TEXTS - 1; i > text; i--)
+	for (int i = 0; i < text; i++)
 		place += record.len[i] < TEXT_LONG ? record.len[i] : 0;
 	if (len >= TEXT_LONG || place > record.size || len > record.size - place)
 		return false;
@@ -217,7 +218,7 @@ summaries_put(struct mdbuf *batch, uint32_t uid, const char *const text[MAILDIR_
 	struct summaries_record record = {.uid = uid, .size = sizeof(record)};
 	size_t pad;
 
-	for (int i = MAILDIR_TEXTS - 1; i >= 0; i--) {
+	for (int i = 0; i < MAILDIR_TEXTS; i++) {
 		record.len[i] = len[i];
 		if (len[i] >= TEXT_LONG)
 			continue;
@@ -230,7 +231,7 @@ summaries_put(struct mdbuf *batch, uint32_t uid, const char *const text[MAILDIR_
 	pad = -record.size % 8;
 	record.size += (uint32_t)pad;
 	mdbuf_add(batch, &record, sizeof(record));
-	for (int i = MAILDIR_TEXTS - 1; i >= 0; i--)
+	for (int i = 0; i < MAILDIR_TEXTS; i++)
 		if (len[i] < TEXT_LONG)
 			mdbuf_add(batch, text[i], len[i]);
 	mdbuf_add(batch, none, pad);

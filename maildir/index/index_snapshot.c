@@ -291,6 +291,18 @@ uid_is_below(const void *ctx, size_t place)
 	return snapshot_uid(search->snapshot, place) < search->uid;
 }
 
+/* Marks the snapshot as broken if a record beside that place cannot be one. */
+static void
+judge_neighbours(struct snapshot *snapshot, size_t place)
+{
+	struct index_record record;
+
+	if (place < snapshot->head.count)
+		(void)snapshot_record(snapshot, place, &record);
+	if (place > 0)
+		(void)snapshot_record(snapshot, place - 1, &record);
+}
+
 size_t
 snapshot_find(struct snapshot *snapshot, uint32_t uid)
 {
@@ -307,7 +319,11 @@ snapshot_find(struct snapshot *snapshot, uint32_t uid)
 	/* As often all are below, up to the last. */
 	if (high == count && count > 0 && snapshot_uid(snapshot, count - 1) < uid)
 		return count;
-	return bisect(high, uid_is_below, &search);
+	high = bisect(high, uid_is_below, &search);
+	/* A damaged list must not make a message that is there look gone. */
+	if (high == count || snapshot_uid(snapshot, high) != uid)
+		judge_neighbours(snapshot, high);
+	return high;
 }
 
 bool

@@ -1,9 +1,9 @@
 /*
- * index_change.c: what is written: records of the log, and a new snapshot in place of an old one and its log.
+ * index_change.c: writes records to the log, and makes the snapshot that replaces an older one and its log.
  * Runs as: mail user, holding the folder's lock.
  *
- * A snapshot goes on from the old one: messages that vanished, the seed of the hashes, the file of texts.  That file is
- * rewritten as well when most of it belongs to no message any more.
+ * A new snapshot takes over from the old one: messages that vanished, the seed of the hashes, the file of texts.  That
+ * file is rewritten, too, if most of it belongs to no message any more.
  */
 #include <errno.h>
 #include <string.h>
@@ -17,9 +17,9 @@
 enum {
 	/* Findings about more messages than this at once go into a new snapshot. */
 	LEARN_BY_LOG = 256,
-	/* Octets of texts to which nothing points: so many, and as many as are pointed to, may be. */
+	/* Octets of texts without a message that are tolerated, beside as many as messages have. */
 	TEXTS_WASTE = 1024 * 1024,
-	TEXTS_PIECE = 1024 * 1024, /* octets of texts that are copied at once */
+	TEXTS_PIECE = 1024 * 1024, /* octets of texts that are copied at a time */
 };
 
 uint64_t
@@ -36,8 +36,8 @@ index_modseq(const struct index *index)
 }
 
 /*
- * The index is private from now on.  The files on the disk are going to be older than what is told from memory, and might
- * still look true to the next session: they are removed, if that at least is possible.
+ * Makes the index private.  The files on the disk are then older than what clients hear, and might still look true to
+ * the next session; so they are removed if that is possible.
  */
 static void
 leave_disk(struct index *index)
@@ -62,7 +62,7 @@ index_flush(struct index *index)
 		leave_disk(index);
 }
 
-/* In the record, which tells an old index that was put back from the one that was last used. */
+/* Writes the modification sequence to the record, by which an old copy of the index is recognized. */
 static void
 note_modseq(struct index *index)
 {
@@ -76,7 +76,7 @@ note_modseq(struct index *index)
 static int
 index_add(struct index *index, enum log_type type, const void *payload, size_t size)
 {
-	/* A batch of very many: what is in the list so far is a snapshot as good as any. */
+	/* A very large batch: compact in the middle of it. */
 	if (index_log_end(&index->log) > LOG_COMPACT && index_compact(index, NULL, 0) < 0)
 		return -1;
 	if (index_log_put(&index->log, type, payload, size, index_take, index) == 0)
@@ -142,7 +142,7 @@ index_commit(struct index *index, const struct index_state *state)
 
 /* --- a new snapshot --- */
 
-/* The messages that vanished; the oldest are forgotten when they have become too many. */
+/* Copies the messages that vanished, without the oldest if there are too many. */
 static void
 writer_vanished(struct index *index, struct snapshot_writer *writer)
 {
@@ -188,7 +188,7 @@ index_writer_begin(struct index *index, struct snapshot_writer *writer, uint64_t
 	return 0;
 }
 
-/* Makes what the writer has, on the disk or, when that fails, in memory of this process. */
+/* Makes the writer's snapshot and an empty log on the disk or, if that fails, in this process's memory. */
 static int
 make_files(struct index *index, struct snapshot_writer *writer, struct index *now)
 {
@@ -223,7 +223,7 @@ index_replace(struct index *index, struct snapshot_writer *writer)
 
 /* --- the file of texts --- */
 
-/* The texts that messages still have, in a new file, when the old one is mostly waste. */
+/* Copies the texts that messages still have to a new file, if most of the old file is waste. */
 struct move_texts {
 	struct summaries *from, to;
 	struct mdbuf batch;
@@ -289,7 +289,7 @@ move_end(struct move_texts *move)
 	mdbuf_clear(&move->batch);
 }
 
-/* --- what is learned --- */
+/* --- findings --- */
 
 static void
 message_add_finding(struct index_message *message, const struct index_finding *learned)

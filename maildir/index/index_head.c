@@ -36,7 +36,7 @@ index_file_open(int dirfd, const struct index_kind *kind, uint64_t id, bool *mor
 	int fd = file_open(dirfd, kind->name, 0, &st);
 	ssize_t n;
 
-	/* Then writing fails, and its writer goes on in memory of its own (index_change.c). */
+	/* Later a write fails, and the writer goes on in its own memory (index_change.c). */
 	if (fd < 0 && (errno == EINVAL || error_forbids_writing(errno)))
 		fd = file_open_regular(dirfd, kind->name, &st);
 	if (fd < 0)

@@ -1,6 +1,6 @@
 /*
- * index_head.h: what sallyport.log and sallyport.texts begin with, and how such a file is made: by a process that
- * has the folder's lock, whole and in its place at once.
+ * index_head.h: the first octets of sallyport.log and sallyport.texts, and how such a file is opened and made.  A
+ * process that has the folder's lock makes the file under another name and moves it to its place.
  */
 #ifndef MAILDIR_INDEX_INDEX_HEAD_H
 #define MAILDIR_INDEX_INDEX_HEAD_H
@@ -10,7 +10,7 @@
 
 struct maildir;
 
-/* The files of an index, and what each is called until it is in its place. */
+/* The files of an index, and the name of each while it is made. */
 #define SNAPSHOT_NAME  "sallyport.index"
 #define SNAPSHOT_TMP   "sallyport.index.tmp"
 #define LOG_NAME       "sallyport.log"
@@ -22,7 +22,7 @@ struct index_head {
 	char magic[8];
 	uint32_t version, byte_order;
 	uint64_t id;	/* of the snapshot that it belongs to, or that the snapshot names */
-	uint64_t check; /* of what is before it */
+	uint64_t check; /* of the octets before it */
 };
 
 struct index_kind {
@@ -31,11 +31,11 @@ struct index_kind {
 	uint32_t version;
 };
 
-/* The one with that id, for reading and writing; *more_r: there is something behind its head.  -1: ENOENT, or
- * EINVAL: it is another's, or damaged. */
+/* Opens the file for reading and, if possible, writing; returns its descriptor.  *more_r says whether octets follow the
+ * head.  -1: ENOENT, or EINVAL if its id is not that one or its head is damaged. */
 int index_file_open(int dirfd, const struct index_kind *kind, uint64_t id, bool *more_r);
 
-/* An empty one with that id in place of any other; its descriptor, or -1. */
+/* Makes an empty file with that id in place of any other; returns its descriptor, or -1. */
 int index_file_create(struct maildir *md, int dirfd, const struct index_kind *kind, uint64_t id);
 
 #endif

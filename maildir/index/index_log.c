@@ -2,10 +2,11 @@
  * index_log.c: the file sallyport.log.
  * Runs as: mail user.
  *
- * A head (struct index_head), then records, each with its checksum, whose seed is the log's id and the
- * place: what an older log had at another place is no record here.  Reading stops at the first that is
- * none.  New records are read with pread(2), since what lies behind the good part may be cut off at any moment, and
- * verified.  After that they are read again through the mapping, and only their lengths are checked.
+ * A head (struct index_head), then records, each with a checksum.  The seed of the checksum is the log's id and the
+ * record's place, so that octets of an older log, or from another place, are no record here.  A reader stops at the
+ * first octets that are no record.  It reads new records with pread(2), since the octets after the last good record
+ * may be cut off at any moment, and verifies them.  Later it reads them through the mapping, and checks only their
+ * lengths.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -27,7 +28,7 @@ static const struct index_kind kind = {
 
 /* A record begins at a multiple of 8 with this. */
 struct log_head {
-	uint32_t check; /* of all behind it */
+	uint32_t check; /* of all that follows */
 	uint32_t type;	/* enum log_type */
 	uint32_t size;	/* of the record with this head and its padding */
 	uint32_t used;	/* of the payload */
@@ -105,13 +106,14 @@ record_check(const struct index_log *log, uint64_t at, const char *data, size_t 
 	uint64_t seed = log->id ^ at * HASH_FACTOR;
 	uint32_t type;
 
-	/* The rest is read as the words that it was copied in; to read across two of them is slow. */
+	/* Hash type and the rest apart: they were stored as words of their own, and a load across two such words
+	 * is slow. */
 	memcpy(&type, data + offsetof(struct log_head, type), sizeof(type));
 	return hash32(hash_join(seed, type), data + offsetof(struct log_head, size),
 	    size - offsetof(struct log_head, size));
 }
 
-/* The head of a record at data, of which there are left octets.  false: it cannot be one. */
+/* Copies the head of a record at data, where left octets are.  Returns false if its lengths are wrong. */
 static bool
 head_at(const char *data, size_t left, struct log_head *head_r)
 {
@@ -122,7 +124,7 @@ head_at(const char *data, size_t left, struct log_head *head_r)
 	       head_r->used <= head_r->size - sizeof(*head_r);
 }
 
-/* Takes what is good of len octets that lie at the log's end. */
+/* Takes the good records at the beginning of len octets, which follow the log's end. */
 static void
 take_good(struct index_log *log, const char *data, size_t len, index_log_take *take, void *ctx)
 {
@@ -142,7 +144,7 @@ take_good(struct index_log *log, const char *data, size_t len, index_log_take *t
 	}
 }
 
-/* Most folders are looked at while their log is empty: it is mapped when there is something in it. */
+/* Maps the log when it has its first record: most folders are opened while their log is empty. */
 static int
 log_map(struct index_log *log)
 {
@@ -150,8 +152,9 @@ log_map(struct index_log *log)
 }
 
 /*
- * Whether what was read is still there.  None of ours takes back what others may have read; but an old
- * copy may have been written over the file, or the disk got full in the middle of a batch.
+ * Returns whether the records that were read are still in the file.  No session of ours removes a record that others
+ * may have read; but somebody may have written an old copy over the file, or the disk became full in the middle of a
+ * batch.
  */
 static bool
 holds_what_was_read(const struct index_log *log, uint64_t size)
@@ -181,7 +184,7 @@ index_log_read_on(struct index_log *log, index_log_take *take, void *ctx)
 	char *data;
 
 	log->empty = false;
-	if (empty || log->fd < 0) /* what is private was taken in when it was put */
+	if (empty || log->fd < 0) /* private records were taken in when they were put */
 		return 0;
 	if (fstat(log->fd, &st) < 0 || !holds_what_was_read(log, (uint64_t)st.st_size))
 		return -1;
@@ -200,7 +203,7 @@ index_log_read_on(struct index_log *log, index_log_take *take, void *ctx)
 	return 0;
 }
 
-/* A record that was taken in, in the file or pending, and its head.  NULL: broken. */
+/* Returns the payload of a record that was taken in, from the file or pending, and its head; NULL: broken. */
 static const char *
 record_at(const struct index_log *log, uint64_t at, struct log_head *head_r)
 {
@@ -299,7 +302,7 @@ write_pending(struct index_log *log)
 
 	if (log_map(log) < 0)
 		return -1;
-	/* The tail of a writer that died. */
+	/* Cut off the tail that a writer left when it died. */
 	if (fstat(log->fd, &st) < 0 ||
 	    ((uint64_t)st.st_size > log->end && ftruncate(log->fd, (off_t)log->end) < 0))
 		return -1;

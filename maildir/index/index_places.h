@@ -18,16 +18,16 @@ struct index_places {
 	size_t count, room;
 };
 
-/* How many are below the place: the number of the first that is not. */
+/* Returns how many items of the list are below the place. */
 size_t places_find(const struct index_places *places, uint32_t place);
-/* The item of that place; NULL: it is not in the list. */
+/* Returns the item of that place, or NULL. */
 const struct index_place *places_get(const struct index_places *places, uint32_t place);
-/* Adds it, or changes its at.  false: ENOMEM. */
+/* Adds an item, or changes its at.  Returns false on ENOMEM. */
 bool places_set(struct index_places *places, uint32_t place, uint64_t at);
 void places_unset(struct index_places *places, uint32_t place);
 void places_clear(struct index_places *places);
 
-/* The n-th (from 0) of all places that are not in the list. */
+/* Returns the n-th, from 0, of all places that are not in the list. */
 uint32_t places_beside(const struct index_places *places, size_t n);
 
 #endif

@@ -10,78 +10,79 @@
 #include "maildir/index/index_snapshot.h"
 #include "maildir/index/index_summaries.h"
 
-/* The files on the disk while the log is private. */
+/* The files that lie on the disk while this session's index is private. */
 enum index_disk {
-	DISK_OLD,      /* those that were there before */
-	DISK_EMPTY,    /* none: a snapshot that is there was made by another session */
-	DISK_UNLOCKED, /* those of other sessions: this one went on without the folder's lock */
+	DISK_OLD,      /* the old files, which could not be removed */
+	DISK_EMPTY,    /* none: if a snapshot appears, another session has made it */
+	DISK_UNLOCKED, /* other sessions' files: this session has no lock, and left them alone */
 };
 
 struct index {
 	struct mddir *dir;
 	index_tell *tell;
 	void *ctx;
-	bool quiet;	/* nothing is told */
-	uint32_t known; /* UIDs below were in an index that another has replaced */
+	bool quiet;	/* do not call tell */
+	uint32_t known; /* UIDs below this one were in an index that was replaced */
 	struct snapshot snap;
 	struct index_log log;
 	struct summaries summaries;
 	bool open;   /* there is a list */
 	bool broken; /* see index_is_broken */
-	bool stale;  /* flags may have changed and changed back since: all count as changed */
+	bool stale;  /* see index_distrust */
 	enum index_disk disk;
-	/* What the log says of the snapshot's messages, and of later ones. */
-	struct index_places changed; /* of the snapshot */
-	struct index_places added;   /* later ones, by UID */
-	struct index_places gone;    /* of the snapshot; the log need not be asked about them */
+	/* Where the log has a newer record of a message. */
+	struct index_places changed; /* messages of the snapshot, by place */
+	struct index_places added;   /* later messages, by UID */
+	struct index_places gone; /* places of the snapshot whose messages are gone; at is unused */
 	struct index_state state;
 	uint64_t octets, sized, unseen, deleted;
-	uint64_t noted; /* the modification sequence that is in the record */
+	uint64_t
+	    noted; /* the modification sequence that was last written to the record (uid_record.h) */
 };
 
-/* Tells the folder's session. */
+/* Calls tell, unless the index is quiet. */
 void index_say(const struct index *index, enum maildir_change change, uint32_t uid);
 
-/* --- index_view.c: where a message is --- */
+/* --- index_view.c: where a message's record lies --- */
 
 struct index_where {
-	bool
-	    in_snapshot; /* it has a place there, whose record counts if the log does not speak of it */
+	bool in_snapshot; /* it has a place in the snapshot */
 	uint32_t place;
-	uint32_t at;  /* in the log, or 0 */
-	uint32_t uid; /* whose record must be there; of a place, it need not be known */
+	uint32_t at;  /* of a newer record in the log; 0: the snapshot's record counts */
+	uint32_t uid; /* that the record must have; 0: not known */
 };
 
-/* Finds that of a UID.  false: there is none, or it is gone, and may still have a place in the snapshot. */
+/* Finds the record of a UID.  Returns false if there is no such message, or if it is gone; where_r->in_snapshot tells
+ * whether it has a place in the snapshot all the same. */
 bool index_where(struct index *index, uint32_t uid, struct index_where *where_r);
-/* Reads it.  false: broken. */
+/* Copies the record.  Returns false, and marks the index as broken, if it cannot be that message's. */
 bool index_load(
     struct index *index, const struct index_where *where, struct index_record *record_r);
-/* A walk through the messages that are remembered as vanished, as they did; also those that came back. */
+/* A walk through the messages that are remembered as vanished, by rising modseq.  Some may have come back. */
 struct index_walk {
-	size_t number; /* the next of the snapshot */
-	uint64_t at;   /* and then of the log */
+	size_t number; /* the next vanished message of the snapshot */
+	uint64_t at;   /* the next record of the log, after the snapshot's are used up */
 };
-/* false: there are no more. */
+/* Returns false at the end of the walk. */
 bool index_next_vanished(
     struct index *index, struct index_walk *walk, struct index_vanished *vanished_r);
 
 /* --- index_read.c --- */
 
-/* Takes in a record of the log: for index_log_put. */
+/* Takes a record of the log into the list; an index_log_take. */
 void index_take(void *ctx, enum log_type type, const void *payload, size_t size, uint64_t at);
-/* An index without a list, for the same folder as like, and of the same session. */
+/* Makes an index without a list, with the directory and the callback of like. */
 void index_init(struct index *index, const struct index *like);
-/* There is a list: that of its snapshot. */
+/* Makes the snapshot, which is open, the list. */
 void index_start(struct index *index);
-/* Puts another index, whose log is not read yet, in place of this one, and tells what is different. */
+/* Replaces this index by now, whose log is not read yet, and calls tell for each difference. */
 void index_switch(struct index *index, struct index *now);
 
 /* --- index_change.c --- */
 
-/* Writes what was put, or keeps it in memory of this process. */
+/* Writes the records that were put; if that fails, keeps them in this process's memory. */
 void index_flush(struct index *index);
-/* A new snapshot of what there is and what was learned, by rising UID: the log is empty then. */
+/* Makes a new snapshot, with an empty log, of the list and of findings, which are sorted by UID. */
 int index_compact(struct index *index, const struct index_finding *learned, size_t count);
 
 #endif

@@ -1,48 +1,49 @@
 /*
- * index_read.c: what all sessions know of a folder together.
+ * index_read.c: opens the index, takes in what others write to it, and replaces it when it was replaced.
  * Runs as: mail user.
  *
- * Three files of ours in the folder: sallyport.index, a snapshot of all messages (index_snapshot.c);
- * sallyport.log, what has changed since (index_log.c); sallyport.texts, what was made of messages for
- * FETCH and SEARCH (index_summaries.c).  All that cannot be lost is elsewhere: flags and letters of keywords
+ * A folder has three files of ours: sallyport.index, a snapshot of all messages (index_snapshot.c);
+ * sallyport.log, the changes since (index_log.c); sallyport.texts, texts that were made from messages for
+ * FETCH and SEARCH (index_summaries.c).  Everything that must not be lost is elsewhere: flags and letters of keywords
  * in file names, UIDs in dovecot-uidlist, other keywords in sallyport.keywords.
  *
  * Reading
  *
- * A session maps the snapshot, which all sessions share and nobody changes, and reads the log from where it was.
- * Of its own it keeps only where the log speaks of a message.  Places are sequence numbers, but also count messages
- * of which the client was not told.  They follow the snapshot's order, less the messages that are gone; the later
- * messages come after, in the order of the log, which is that of UIDs.
+ * A session maps the snapshot, which all sessions share and no session changes, and reads the log on from where it
+ * stopped.  In its own memory it keeps only the places of newer records in the log (index_places.h).  A message's
+ * place is its number in the list, from 0.  The list is that of the snapshot, without the messages that are gone, and
+ * then the later messages in the order of the log, which is the order of UIDs.  It may have messages that the client
+ * does not know yet.
  *
  * Damage
  *
- * A part of the snapshot is verified when it is first touched, and a record of the log when it is taken in; after that
- * only lengths and places are checked, on a copy.  So whatever was damaged before is found.  When that happens, or a
- * file is cut under the session, the index is broken: what cannot be read is not said, the next sync rebuilds all of it,
- * and a session that has numbered messages for its client ends.  Octets that somebody writes over in place may be
- * believed until the next change, whose lock holder compares the file's times first (index_is_current).
+ * A block of the snapshot is verified when it is first touched, and a record of the log when it is taken in; so
+ * damage from before is found.  After that only lengths and places are checked, on a copy.  If damage is found, or if
+ * a file is cut under the session, the index is broken: functions report an error, the next sync rebuilds the index,
+ * and a session that has numbered messages for its client ends.  Octets that somebody overwrites in place may be
+ * believed until the next change: before it, the holder of the lock compares the file's times (index_is_current).
  *
  * Writing
  *
- * Under the folder's lock, and only by a session that has read the log to its end and has the snapshot that
- * lies on the disk (index_is_current).  First the files of messages change, then the log says so, with the
- * state of the folder (times of directories) behind it as the last record.  A process that dies between leaves
- * directories that are not as the last state has them, and the next one looks through them.  The log is
- * not fsynced: after a power failure it lacks its end, or is damaged, and again the times differ.
+ * A session writes under the folder's lock, after it has read the log to its end, and only if its snapshot is the one
+ * on the disk (index_is_current).  First it changes the messages' files, then it appends the records to the log, and
+ * after them the state of the folder (times of directories) as the last record.  If it dies in between, the
+ * directories differ from the last state, and the next session looks through them.  The log is not fsynced: after a
+ * power failure it lacks its end, or is damaged, and again the times differ.
  *
- * When the log has grown a new snapshot is made: written beside, fsynced, renamed, then an empty log in the
- * same way.  Between the two renames the log is another snapshot's, which the id in its head tells:
- * then the list is rebuilt, and what was learned of messages stays.  Sessions that have the old log
- * open see that it has no name any more; the new snapshot says which log it continues and how
- * far that was read, so that they go on without looking at a single message.
+ * When the log has grown, a new snapshot is written under another name, fsynced and renamed, then an empty log in the
+ * same way.  Between the two renames the log belongs to another snapshot, as the id in its head shows; a session that
+ * opens the index then rebuilds the list, but keeps the facts about messages.  Sessions that have the old log open
+ * notice that it has no name any more.  The new snapshot says which log it continues and up to which place, so that
+ * they go on without looking at a single message.
  *
- * When nothing can be written -- a full disk, a file system for reading only -- the index is private: new records stay in
- * the session's memory, a new snapshot is made there as well, and each new snapshot tries the disk first.
+ * If the disk is full or cannot be written, the index is private: new records stay in the session's memory, and so
+ * does a new snapshot.  Each new snapshot tries the disk first.
  *
  * Modification sequences
  *
- * are times (microseconds, about), but always above the last one; so they rise though all of the index is
- * lost, and no client misses a change because a number was given twice.
+ * are times in about microseconds, but always above the last one.  So they rise even if the index is lost, and no
+ * client misses a change because a number was given twice.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -152,7 +153,7 @@ count_record(struct index *index, const struct index_record *record, int sign)
 	}
 }
 
-/* Counts the message that is in the list at where no more.  false: broken. */
+/* Subtracts a message of the list from the counts.  Returns false if its record is broken. */
 static bool
 uncount(struct index *index, const struct index_where *where, struct index_record *was_r)
 {
@@ -172,7 +173,7 @@ take_put(struct index *index, const struct index_record *now, uint64_t at)
 
 	if (now->modseq > index->state.modseq)
 		index->state.modseq = now->modseq;
-	/* No writer puts a message between others that was not there. */
+	/* A UID that is in no list must be above all others: writers give rising UIDs. */
 	if (there ? !uncount(index, &where, &was)
 		  : !where.in_snapshot && now->uid < index->state.next) {
 		index->broken = true;
@@ -201,7 +202,7 @@ take_gone(struct index *index, const struct index_vanished *vanished)
 	if (vanished->modseq > index->state.modseq)
 		index->state.modseq = vanished->modseq;
 	if (!index_where(index, vanished->uid, &where)) {
-		/* Those that nobody had heard of are above all that were there. */
+		/* Also a message that was never listed has a UID above all that were given: see index_put_dead. */
 		index->broken = index->broken || vanished->uid < index->state.next;
 		return;
 	}
@@ -310,7 +311,7 @@ index_distrust(struct index *index)
 	index->state.doubt |= INDEX_CUR | INDEX_NEW | INDEX_LINES;
 }
 
-/* Whether a file was opened.  A file that must not be opened is rebuilt like a damaged one; the notice says why. */
+/* Returns whether a file was opened.  A forbidden file is rebuilt like a damaged one, and a notice reports it. */
 static bool
 opened(const struct index *index, const char *name, int r)
 {
@@ -319,7 +320,7 @@ opened(const struct index *index, const char *name, int r)
 	return r == 0;
 }
 
-/* The files as they are now, into an empty index; the log is not read yet. */
+/* Opens the files as they are now.  The log is not read yet. */
 static bool
 read_files(const struct index *like, struct index *index)
 {
@@ -327,7 +328,7 @@ read_files(const struct index *like, struct index *index)
 	if (!opened(index, SNAPSHOT_NAME, snapshot_open(index->dir->fd, &index->snap)))
 		return false;
 	index_start(index);
-	/* Without its log a snapshot is old, but what it knows of messages is true. */
+	/* Without its log the snapshot's list is old, but its facts about messages are true. */
 	if (!opened(
 		index, LOG_NAME, index_log_open(index->dir->fd, index->snap.head.id, &index->log)))
 		index_distrust(index);
@@ -352,9 +353,9 @@ index_summaries(struct index *index, bool make)
 	return NULL;
 }
 
-/* --- another one in its place --- */
+/* --- replacing it --- */
 
-/* Tells what has become of the messages of the old list.  false: that cannot be told. */
+/* Calls tell for each difference between two lists.  Returns false if one of them is broken. */
 static bool
 compare_lists(struct index *old, struct index *now)
 {
@@ -382,7 +383,7 @@ compare_lists(struct index *old, struct index *now)
 	return true;
 }
 
-/* Whether a new snapshot is what the old one was when its log, which was read to its end, ended. */
+/* Returns whether the new snapshot is exactly the old list: the old snapshot with all of its log, read to its end. */
 static bool
 follows(const struct index *old, const struct index *now)
 {
@@ -392,7 +393,7 @@ follows(const struct index *old, const struct index *now)
 	       head->before == old->snap.head.id && head->before_at == old->log.end;
 }
 
-/* Changes are told as the log is read, when it goes on from the old one, or else by comparing the two lists. */
+/* If the new index continues the old one, reading its log reports the changes; else comparing the two lists does. */
 void
 index_switch(struct index *index, struct index *now)
 {
@@ -412,7 +413,7 @@ index_switch(struct index *index, struct index *now)
 	index_close(&old);
 }
 
-/* The files are others than those that are open. */
+/* Opens the files again: they were replaced. */
 static bool
 reload(struct index *index)
 {
@@ -426,7 +427,7 @@ reload(struct index *index)
 
 /* --- looking --- */
 
-/* Whether nothing was left on the disk, and another session could write since, and has made an index for all. */
+/* Returns whether another session has made an index on a disk where this session had left none. */
 static bool
 is_back(const struct index *index)
 {
@@ -436,7 +437,7 @@ is_back(const struct index *index)
 	       fstatat(index->dir->fd, SNAPSHOT_NAME, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* Sessions whose indexes are private tell no lower modification sequence than the others. */
+/* Raises a private index's modification sequence to the highest that other sessions have told their clients. */
 static void
 rise(struct index *index)
 {
@@ -473,7 +474,7 @@ index_refresh(struct index *index)
 	return replaced ? reload(index) : !index_is_broken(index);
 }
 
-/* Whether the file that is open was not written to since; a new name or mode is no matter. */
+/* Returns whether the open file was not written to since.  A new name or mode does not matter. */
 static bool
 is_untouched(const struct file_stamp *opened, const struct file_stamp *now)
 {
@@ -488,8 +489,8 @@ index_is_current(struct index *index)
 
 	if (!index_refresh(index))
 		return false;
-	/* A log that was missing may have been about to be put in its place; and with the lock we go on from what all
-	 * sessions have. */
+	/* The missing log may be in its place by now; and a session that has the lock again continues the common
+	 * files. */
 	if (index_is_private(index) &&
 	    (index->stale || (index->disk == DISK_UNLOCKED && index->dir->unlocked == 0)) &&
 	    !reload(index))

@@ -6,7 +6,7 @@
 
 #include "maildir/index/index_record.h"
 
-/* Copies a string with its NUL; behind it. */
+/* Copies a string with its NUL, and returns the place after it. */
 static char *
 put_string(char *to, const char *string, size_t len)
 {

@@ -24,14 +24,14 @@ enum index_known {
 	INDEX_LINE_END = 1 << 1,   /* and the message ends in a line end */
 	INDEX_DATE = 1 << 2,	   /* date is known */
 	INDEX_TWIN = 1 << 3,	   /* its file has a second name with the same base */
-	INDEX_UNREADABLE = 1 << 4, /* a notice said that it cannot be read */
-	INDEX_OTHER = 1 << 5, /* in what is learned: the file is another, and nothing else holds */
+	INDEX_UNREADABLE = 1 << 4, /* a notice has reported that it cannot be read */
+	INDEX_OTHER = 1 << 5,	/* in findings: the file was replaced, and older facts are void */
 	INDEX_HEARSAY = 1 << 6, /* another program gave the sizes: compare them with the file */
 };
 
 /*
- * Its strings follow, each with a NUL: the file's name, the UIDL that POP3 clients know, the id of the message that it
- * is a copy of.
+ * A record is followed by its strings, each with a NUL: the file's name, the UIDL that POP3 clients know, and the id of
+ * the message that this one is a copy of.
  */
 struct index_record {
 	uint64_t modseq;
@@ -53,7 +53,7 @@ struct index_record {
 
 _Static_assert(sizeof(struct index_record) == 80, "no holes in a record");
 
-/* The longest that a message's strings can be. */
+/* The most octets that a message's strings can have. */
 #define INDEX_STRINGS_MAX (NAME_SIZE + MAILDIR_UIDL_SIZE + MAILDIR_ID_SIZE)
 
 /* A message with its strings. */
@@ -86,7 +86,7 @@ index_strings_size(const struct index_record *record)
 	return (size_t)record->name_len + record->uidl_len + record->guid_len + 3;
 }
 
-/* Whether sizes are known for sure. */
+/* Whether the sizes are known, and not only claimed by another program. */
 static inline bool
 index_is_sized(const struct index_record *record)
 {
@@ -100,17 +100,17 @@ index_same_marks(const struct index_record *a, const struct index_record *b)
 	return a->flags == b->flags && a->keywords == b->keywords;
 }
 
-/* Sets the strings; NULL is "".  false: they are too long. */
+/* Sets the strings, where NULL is "".  Returns false if one is too long. */
 bool index_set_strings(
     struct index_message *message, const char *name, const char *uidl, const char *guid);
 
 /*
- * Whether a record could be a message's: it has a UID, and what will be used as a length or a place is one.  Whoever
- * can write into the Maildir can write a record with a right checksum, or over it after that was verified; so each copy
- * of a record is asked this before it is used.
+ * Returns whether a record can be a message's: it has a UID, and its lengths are within their bounds.  Ask this of
+ * each copy of a record before using it: somebody who can write into the Maildir can write a record with a right
+ * checksum, and can write over a record after its checksum was verified.
  */
 bool index_record_is_sane(const struct index_record *record);
-/* The same of the strings of a sane record: each ends where the record says, without controls, and the name is no path. */
+/* Returns whether the strings of a sane record end where the record says, have no controls, and the name is no path. */
 bool index_strings_are_sane(const struct index_message *message);
 
 /* A message that was expunged.  Its base name is remembered by its hash: it may come back. */
@@ -125,15 +125,15 @@ enum index_doubt {
 	INDEX_NEW = 1 << 1,   /* and new/ */
 	INDEX_LINES = 1 << 2, /* dovecot-uidlist may have lines of messages that vanished, and that
 			   are not in the list of those */
-	INDEX_WAITS = 1 << 3, /* UIDs, or all of dovecot-uidlist, could not be written */
+	INDEX_WAITS = 1 << 3, /* UIDs, or all of dovecot-uidlist, are still to be written */
 };
 
-/* How the folder looked when all of it was known. */
+/* The state of the folder at a moment when all of it was known. */
 struct index_state {
 	struct file_stamp dir[INDEX_DIRS], uidlist;
 	struct file_stamp more;	   /* sallyport.keywords */
 	struct file_stamp letters; /* dovecot-keywords, which matters when there is the former */
-	uint64_t own_since; /* ms since 1970: cur/ was changed by ourselves from then on; or 0 */
+	uint64_t own_since; /* ms since 1970: from then on sessions themselves changed cur/; or 0 */
 	uint64_t modseq;    /* the highest */
 	uint32_t next;	    /* UID */
 	uint32_t lines;	    /* in dovecot-uidlist */

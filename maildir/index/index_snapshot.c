@@ -7,10 +7,10 @@
  * most half full); the messages that vanished, by rising modseq; the heap of strings; the checksums.  Each begins at a
  * multiple of 8.
  *
- * Each part but the last is cut into blocks, whose checksums are in the last in the same order.  A block is verified
- * when it is first touched, which a bit in the session's memory notes.  That finds what was damaged before.  A block that
- * is changed later is not found, except that a file that was cut short reads as zeros, and no record is all zero.  So
- * lengths and places are checked at each use, on a copy.
+ * Each part but the last is cut into blocks; the last part has their checksums in the same order.  A block is
+ * verified when it is first touched, and a bit in the session's memory notes that.  This finds earlier damage.  It
+ * does not find a block that is changed later, except that a file that was cut short reads as zeros, and no record is
+ * all zero.  So lengths and places are checked at each use, on a copy.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -43,7 +43,7 @@ enum {
 /* Octets: reading so few is cheaper than a mapping, and a session has room for them.  Twenty messages. */
 #define SNAPSHOT_SMALL 4096
 
-/* A folder of more is served without an index: places are 32 bits. */
+/* Places have 32 bits.  A folder with more messages is served without an index. */
 #define SNAPSHOT_COUNT_MAX (UINT32_MAX / 4)
 
 /* --- blocks --- */
@@ -87,7 +87,7 @@ block_is_good(const struct snapshot *snapshot, int part, uint64_t n, uint64_t nu
 	return check == block_check(head, part, snapshot->map.at + head->part[part].at, n, number);
 }
 
-/* Verifies what was not verified yet of the octets from one place of a part up to another, not with. */
+/* Verifies the blocks of a part that have octets between from and to, as far as that was not done yet. */
 static bool
 blocks_verify(struct snapshot *snapshot, int part, uint64_t from, uint64_t to)
 {
@@ -106,7 +106,7 @@ blocks_verify(struct snapshot *snapshot, int part, uint64_t from, uint64_t to)
 	return true;
 }
 
-/* Copies octets of a part.  All that is read of a snapshot is read here.  false: broken. */
+/* Copies octets of a part; every read of a snapshot goes through here.  Returns false if they are broken. */
 static bool
 part_copy(struct snapshot *snapshot, int part, uint64_t at, void *to, size_t size)
 {
@@ -139,7 +139,7 @@ head_check(const struct snapshot_head *head)
 	    0, (const char *)head + sizeof(head->check), sizeof(*head) - sizeof(head->check));
 }
 
-/* Whether the parts lie in a file of that size, and are as large as what is in them. */
+/* Returns whether the parts lie in a file of that size, and have the sizes that the counts in the head require. */
 static bool
 parts_are_good(const struct snapshot_head *head, uint64_t size)
 {
@@ -166,7 +166,7 @@ head_is_good(const struct snapshot_head *head, uint64_t size)
 	       head->guid[SNAPSHOT_GUID_MAX] == '\0' && parts_are_good(head, size);
 }
 
-/* A small file into memory of this process. */
+/* Reads a small file into this process's memory. */
 static int
 snapshot_read(struct snapshot *snapshot, int fd, size_t size)
 {
@@ -179,7 +179,7 @@ snapshot_read(struct snapshot *snapshot, int fd, size_t size)
 	return pread(fd, memory, size, 0) == (ssize_t)size ? 0 : -1;
 }
 
-/* All that can be told before a block is touched; what is in memory of this process is verified at once. */
+/* Verifies the head; and all of a small file, which was read into this process's memory. */
 static bool
 snapshot_begin(struct snapshot *snapshot, size_t size)
 {
@@ -309,14 +309,14 @@ snapshot_find(struct snapshot *snapshot, uint32_t uid)
 	const struct uid_search search = {snapshot, uid};
 	size_t count = snapshot->head.count, high = count;
 
-	/* Most folders have few gaps: the place is often near, and never above UID - 1. */
+	/* The place is never above UID - 1; in a folder without gaps it is UID - 1. */
 	if (uid <= 1)
 		return 0;
 	if (high > uid - 1)
 		high = uid - 1;
 	if (high < count && snapshot_uid(snapshot, high) == uid)
 		return high;
-	/* As often all are below, up to the last. */
+	/* A new message has a UID above all others. */
 	if (high == count && count > 0 && snapshot_uid(snapshot, count - 1) < uid)
 		return count;
 	high = bisect(high, uid_is_below, &search);
@@ -470,7 +470,7 @@ fill_part(const struct snapshot_head *head, char *file, int part, const struct m
 		memcpy(file + head->part[part].at, text->data, text->len);
 }
 
-/* The whole file in memory; NULL: ENOMEM. */
+/* Returns the whole file in memory, which the caller frees; NULL: ENOMEM. */
 static char *
 writer_file(struct snapshot_writer *writer, size_t *size_r)
 {

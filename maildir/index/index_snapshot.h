@@ -1,8 +1,8 @@
 /*
  * index_snapshot.h: the file sallyport.index: all messages of a folder as they were at one moment.
  *
- * It is written whole, beside, and put in its place by rename; what is open stays as it was.  A part of it is verified
- * when it is first touched.  These functions give copies, whose lengths and places were checked.
+ * It is written whole under another name and renamed, so an open snapshot never changes.  A block of it is verified
+ * when it is first touched.  These functions return copies, whose lengths and places were checked.
  */
 #ifndef MAILDIR_INDEX_INDEX_SNAPSHOT_H
 #define MAILDIR_INDEX_INDEX_SNAPSHOT_H
@@ -17,7 +17,7 @@
 
 struct maildir;
 
-/* Messages that vanished: so many are remembered. */
+/* The most messages that are remembered as vanished. */
 #define SNAPSHOT_VANISHED_MAX 16384
 
 /* Octets that have a checksum.  A binary search touches some fifteen blocks; a session has a bit for each, which is a
@@ -27,7 +27,7 @@ struct maildir;
 /* Octets of the id in the head of dovecot-uidlist. */
 #define SNAPSHOT_GUID_MAX 32
 
-/* The parts of the file behind its head, in this order. */
+/* The parts of the file after its head, in this order. */
 enum snapshot_part {
 	PART_RECORDS,
 	PART_HASH,
@@ -44,18 +44,19 @@ struct snapshot_kind {
 };
 
 struct snapshot_head {
-	uint32_t check; /* of all behind it */
+	uint32_t check; /* of all that follows */
 	struct snapshot_kind kind;
-	uint64_t id;		    /* random; its log has the same */
-	uint64_t before, before_at; /* id of the one before, and where its log ended: this one is as
-				       that one was there; 0: it is not */
-	uint64_t seed;		    /* of the hash table */
-	uint64_t count, vanished;   /* messages; those that are gone */
+	uint64_t id; /* random; its log has the same */
+	uint64_t before,
+	    before_at; /* id of the snapshot that this one continues, and the place in its
+				       log up to which it does; 0: of none */
+	uint64_t seed; /* of the hash table */
+	uint64_t count, vanished; /* messages; those that are gone */
 	struct {
 		uint64_t at, size;
 	} part[SNAPSHOT_PARTS];
 	uint64_t texts;		 /* id of the file of texts that records point into */
-	uint64_t vanished_since; /* who vanished after that modseq is remembered */
+	uint64_t vanished_since; /* messages that vanished after that modseq are all remembered */
 	uint64_t octets, sized;	 /* on the wire, of how many messages */
 	uint64_t unseen, deleted, first_unseen;
 	uint32_t validity, zero;
@@ -66,48 +67,49 @@ struct snapshot_head {
 struct snapshot {
 	struct mapping map;
 	struct snapshot_head head; /* a copy, verified */
-	struct file_stamp stamp;   /* of the file when it was opened; zero: it never was one */
-	uint8_t *verified;	   /* a bit for each block; NULL: memory of this process */
-	bool broken;		   /* some of it is not what it was made, or not there any more */
+	struct file_stamp stamp;   /* of the file when it was opened; zero: there is no file */
+	uint8_t *verified;	   /* a bit for each block; NULL: all is in this process's memory */
+	bool broken;		   /* a part is damaged or was cut off */
 };
 
-/* -1: there is none that can be used (ENOENT, EINVAL: damaged or of another version...). */
+/* -1: there is no usable file (ENOENT; EINVAL: it is damaged or of another version). */
 int snapshot_open(int dirfd, struct snapshot *snapshot);
 void snapshot_close(struct snapshot *snapshot);
-/* The file was written to since it was opened: all of it is verified once more. */
+/* Marks the snapshot as broken, since its file was written to after it was opened. */
 void snapshot_doubt(struct snapshot *snapshot);
 
-/* The record at a place.  false: broken. */
+/* Copies the record at a place.  Returns false if it is broken. */
 bool snapshot_record(struct snapshot *snapshot, size_t place, struct index_record *record_r);
-/* Its UID alone; 0: broken. */
+/* Returns its UID alone; 0: broken. */
 uint32_t snapshot_uid(struct snapshot *snapshot, size_t place);
-/* Its strings into message, whose record is set.  false: broken. */
+/* Copies the strings of message->record into message.  Returns false if they are broken. */
 bool snapshot_strings(struct snapshot *snapshot, struct index_message *message);
-/* The place of the first with that UID or above.  When that is not so it is broken. */
+/* Returns the place of the first message with that UID or a higher one; head.count if there is none. */
 size_t snapshot_find(struct snapshot *snapshot, uint32_t uid);
-/* The next place whose base name has the hash; *tried is 0 at first.  false: no more. */
+/* Finds the next place whose base name has that hash; *tried is 0 at first.  Returns false if there are no more. */
 bool snapshot_next_of_hash(
     struct snapshot *snapshot, uint32_t hash, uint64_t *tried, size_t *place_r);
-/* A message that vanished, by its number.  false: broken. */
+/* Copies a message that vanished, by its number from 0.  Returns false if it is broken. */
 bool snapshot_vanished(struct snapshot *snapshot, size_t number, struct index_vanished *vanished_r);
 
 /* --- making one --- */
 
 struct snapshot_writer {
-	struct snapshot_head head; /* what the caller knows is set by him */
+	struct snapshot_head
+	    head; /* the caller sets texts, vanished_since, validity, guid, state, before */
 	struct mdbuf records, heap, vanished;
 };
 
-/* A new id and seed; the rest of the head is zero. */
+/* Begins with a new id and seed; the rest of the head is zero.  -1: errno. */
 int snapshot_writer_begin(struct snapshot_writer *writer);
-/* By rising UID; the place of its strings is set here. */
+/* Adds a message; call it by rising UID.  An error is reported by snapshot_writer_make. */
 void snapshot_writer_add(struct snapshot_writer *writer, const struct index_message *message);
-/* By rising modseq. */
+/* Adds a message that vanished; call it by rising modseq. */
 void snapshot_writer_vanished(
     struct snapshot_writer *writer, const struct index_vanished *vanished);
 /*
- * Makes the file, which is on disk and in its place then, and opens it.  Called under the folder's lock.  dirfd is -1:
- * makes it in memory of this process.  -1: errno.
+ * Makes the file, which is then fsynced and in its place, and opens it; call it under the folder's lock.  If dirfd is
+ * -1, makes it in this process's memory.  -1: errno.
  */
 int snapshot_writer_make(
     struct snapshot_writer *writer, struct maildir *md, int dirfd, struct snapshot *snapshot_r);

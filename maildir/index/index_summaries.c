@@ -5,12 +5,12 @@
  * A head (struct index_head), then records at multiples of 8: a struct summaries_record and the texts one after the
  * other.  A FETCH of ENVELOPE and BODYSTRUCTURE reads what follows the lengths; a SEARCH reads the last text and the
  * next record's lengths.  Either way the octets lie beside each other.
- * Only the index knows where a record is; a record to which nothing points any more goes when the file is rewritten
- * (index_change.c).
+ * Only the index knows the places of records.  A record that the index no longer points to goes when the file is
+ * rewritten (index_change.c).
  *
- * A text is verified each time that it is asked for: to note which were would cost a session memory for each message.
- * The seed of its checksum is the message's UID and where in the record the text is, so that lengths which are not
- * those that were written are found with it.  A damaged text is made from the message again.
+ * A text is verified each time that it is read: notes of verified texts would cost a session memory for each message.
+ * The seed of its checksum is the message's UID and the text's place in the record, so that wrong lengths are found as
+ * well.  A damaged text is made from the message again.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -35,7 +35,7 @@ static const struct index_kind kind = {
 
 struct summaries_record {
 	uint32_t uid;
-	uint32_t size; /* of it all with its texts, a multiple of 8 */
+	uint32_t size; /* of the record with its texts, a multiple of 8 */
 	uint32_t len[MAILDIR_TEXTS];
 	uint32_t check[MAILDIR_TEXTS];
 };
@@ -49,7 +49,7 @@ summaries_new_id(uint64_t *id_r)
 	return 0;
 }
 
-/* The file's size as it is now. */
+/* Gets the present size of the file. */
 static int
 summaries_measure(struct summaries *summaries)
 {
@@ -101,7 +101,7 @@ summaries_close(struct summaries *summaries)
 	errno = saved;
 }
 
-/* Sees to it that the file is in memory to the end, and further than it is: it grows. */
+/* Maps the file at least up to end, and further than it reaches now, since it grows. */
 static bool
 summaries_reach(struct summaries *summaries, uint64_t end)
 {
@@ -116,7 +116,7 @@ summaries_reach(struct summaries *summaries, uint64_t end)
 		   (size_t)(summaries->size + summaries->size / 4)) == 0;
 }
 
-/* Whether a record that is the message's is there.  Lengths in it are not verified. */
+/* Copies the message's record, without its texts.  Returns false if there is none.  Its lengths are not verified. */
 static bool
 summaries_at(
     struct summaries *summaries, uint64_t at, uint32_t uid, struct summaries_record *record_r)
@@ -136,7 +136,7 @@ text_check(uint32_t uid, size_t place, const char *text, uint32_t len)
 	return hash32((uint64_t)uid << 32 | place, text, len);
 }
 
-/* Which text stands for that one: the one before where both are the same, and have the same checksum. */
+/* Returns the number of the text that stands for this one: the text before it, if both are the same. */
 static int
 text_of(const struct summaries_record *record, int text)
 {
@@ -146,7 +146,7 @@ text_of(const struct summaries_record *record, int text)
 	return same ? text - 1 : text;
 }
 
-/* The copy is verified: the file may be cut after that. */
+/* Verifies the copy and not the file, which may be cut after the check. */
 bool
 summaries_get(struct summaries *summaries, uint64_t at, uint32_t uid, enum maildir_text wanted,
     struct mdbuf *out)

@@ -1,8 +1,9 @@
 /*
- * index_summaries.h: the file sallyport.texts: summaries of messages, which are texts for FETCH and SEARCH.
+ * index_summaries.h: the file sallyport.texts: texts that were made from messages for FETCH and SEARCH.
  *
- * Records are appended under the folder's lock and never changed; the index says where a message's is.
- * A record says whose it is, and has a checksum of each text, so that a reader of one need not read them all.
+ * Writers append records under the folder's lock and never change them; the index has the place of each message's
+ * record. A record has its message's UID, and a checksum for each text, so that reading one text does not mean
+ * reading them all.
  */
 #ifndef MAILDIR_INDEX_INDEX_SUMMARIES_H
 #define MAILDIR_INDEX_INDEX_SUMMARIES_H
@@ -18,10 +19,10 @@
 struct maildir;
 
 #define SUMMARIES_RECORD_MAX (256 * 1024)
-/* A text that is longer is made each time: nobody asks for such often.  All of a message fit. */
+/* A longer text is made from the message each time, since clients seldom ask for one.  All texts of a message fit. */
 #define TEXT_MAX (SUMMARIES_RECORD_MAX / 8)
 
-/* Lengths that are none. */
+/* Values in place of a length. */
 #define TEXT_UNKNOWN UINT32_MAX
 #define TEXT_SAME    (UINT32_MAX - 1) /* as the text of the kind before */
 #define TEXT_LONG    (UINT32_MAX - 2) /* known to be too long to be kept */
@@ -34,29 +35,30 @@ struct summaries {
 
 /* A random id for a new file. */
 int summaries_new_id(uint64_t *id_r);
-/* -1: there is none of that id. */
+/* -1: there is no file with that id. */
 int summaries_open(int dirfd, uint64_t id, struct summaries *summaries);
-/* An empty one in place of any other; under the folder's lock. */
+/* Makes an empty file in place of any other, under the folder's lock. */
 int summaries_create(struct maildir *md, int dirfd, uint64_t id, struct summaries *summaries);
 void summaries_close(struct summaries *summaries);
 
-/* Appends a message's text, verified, to out; at: its record's place.  false: it is not known, or damaged. */
+/* Appends a text of a message, whose record is at that place, to out.  Returns false if the text is unknown or
+ * damaged. */
 bool summaries_get(struct summaries *summaries, uint64_t at, uint32_t uid, enum maildir_text text,
     struct mdbuf *out);
-/* Whether there is a record, with no damaged text in it; *structure_r: with a BODYSTRUCTURE. */
+/* Returns whether there is a record without a damaged text.  *structure_r: it has a BODYSTRUCTURE. */
 bool summaries_are_whole(struct summaries *summaries, uint64_t at, uint32_t uid, bool *structure_r);
-/* The length of a text, which is not verified, or TEXT_LONG; TEXT_UNKNOWN also when there is no record of the
- * message. */
+/* Returns the length of a text, which is not verified, or TEXT_LONG; TEXT_UNKNOWN if the text or the record is
+ * missing. */
 uint32_t summaries_len(
     struct summaries *summaries, uint64_t at, uint32_t uid, enum maildir_text text);
-/* Its record as it lies there, for another file; the texts are verified when they are asked for. */
+/* Gives the record as it lies in the file, to be copied to another file.  It is not verified. */
 bool summaries_raw(
     struct summaries *summaries, uint64_t at, uint32_t uid, const void **record_r, size_t *size_r);
 
-/* Makes the record of a message; texts whose length is none are not read. */
+/* Appends the record of a message to batch.  A text whose len is one of the values above is not read. */
 void summaries_put(struct mdbuf *batch, uint32_t uid, const char *const text[MAILDIR_TEXTS],
     const uint32_t len[MAILDIR_TEXTS]);
-/* Appends; *at_r is where the batch begins.  Under the folder's lock. */
+/* Writes a batch to the end of the file, under the folder's lock; *at_r is where it begins.  -1: errno. */
 int summaries_append(struct summaries *summaries, const struct mdbuf *batch, uint64_t *at_r);
 
 #endif

@@ -10,7 +10,7 @@
 
 /* --- where a message is --- */
 
-/* Finds the record that counts for a place of the snapshot; uid: of that, or 0. */
+/* Returns where the record for a place of the snapshot lies; uid: of that message, or 0 if it is not known. */
 static struct index_where
 where_place(struct index *index, size_t place, uint32_t uid)
 {
@@ -26,14 +26,14 @@ where_place(struct index *index, size_t place, uint32_t uid)
 	};
 }
 
-/* Finds that of a later message. */
+/* The same for a message that came after the snapshot. */
 static struct index_where
 where_added(const struct index_place *added)
 {
 	return (struct index_where){.at = added->at, .uid = added->place};
 }
 
-/* Finds that of the message at a place of the list. */
+/* The same for a place of the list. */
 static struct index_where
 where_listed(struct index *index, size_t place)
 {
@@ -58,7 +58,7 @@ index_where(struct index *index, uint32_t uid, struct index_where *where_r)
 	return added != NULL;
 }
 
-/* Reads a record, or of the log all of a message, into out.  *size_r: how much there was. */
+/* Copies a record to out, and from the log its strings as well, as far as they fit.  *size_r is how many octets. */
 static bool
 load_record(
     struct index *index, const struct index_where *where, void *out, size_t room, size_t *size_r)
@@ -197,7 +197,7 @@ index_first_unseen(struct index *index)
 
 	if (index->unseen == 0)
 		return count;
-	/* Nothing below the snapshot's first is unseen, but what the log says. */
+	/* Below the snapshot's first unseen message only the log can have unseen ones. */
 	place = head->unseen > 0 ? head->first_unseen : head->count;
 	for (size_t i = 0; i < index->changed.count && changed[i].place < place; i++) {
 		where = where_place(index, changed[i].place, 0);
@@ -272,7 +272,7 @@ index_vanished(
 	return true;
 }
 
-/* --- all of it --- */
+/* --- verifying --- */
 
 bool
 index_verify(struct index *index, size_t *structures_r)

@@ -22,7 +22,7 @@ enum {
 
 enum auth_kind { AUTH_SYSTEM, AUTH_FILE };
 
-/* Where accounts come from. */
+/* A source of accounts. */
 struct auth_source {
 	enum auth_kind kind;
 	const char *users_file; /* AUTH_FILE: its path */

@@ -94,7 +94,7 @@ enum maildir_flag {		  /* the standard flags of a file name, ":2," */
 	MAILDIR_FLAGGED = 1 << 5, /* F */
 };
 
-/* What is known of a message without opening it.  All functions name a message by its UID. */
+/* Facts about a message that are known without opening it.  All functions name a message by its UID. */
 struct maildir_message {
 	uint32_t uid;
 	uint32_t flags;	     /* enum maildir_flag */
@@ -113,7 +113,7 @@ struct maildir_message {
  * its file.  If nothing has changed this costs a few system calls, whatever the size of the folder.  -1: the list
  * is as it was (ENOLCK, EIO...).
  *
- * Where nothing can be written (a full disk, a read-only file system or tree) the list has the messages with UIDs.
+ * If nothing can be written (a full disk, a read-only file system or tree) the list has the messages with UIDs.
  * The others wait for the first call that can write.  It fails only if no UID is known at all, or if all messages
  * need new ones.
  */
@@ -148,7 +148,7 @@ uint32_t maildir_uidvalidity(const struct maildir_folder *folder);
 /* Gives the UID that the next new message gets. */
 uint32_t maildir_uidnext(const struct maildir_folder *folder);
 
-/* What STATUS asks, without a look at each message. */
+/* The numbers for STATUS; getting them does not look at each message. */
 struct maildir_counts {
 	size_t messages, unseen, deleted;
 	uint64_t octets;   /* on the wire, of all messages whose octets are known */

@@ -23,7 +23,7 @@
 
 enum { CONF_FILE_MAX = 1 << 20 }; /* octets; so that a wrong path costs little */
 
-/* Where the parser is. */
+/* The parser's position. */
 struct place {
 	struct conf *conf;
 	struct conf_complaints *complaints;

@@ -1,7 +1,7 @@
 /*
  * conf.h: the configuration, lines of "name = value"; see sallyport.conf(5).
  *
- * One typed table in conf.c has every setting with its default and its bounds.  A configuration is read
+ * A typed table in conf.c has every setting with its default and its bounds.  A configuration is read
  * whole, checked whole, and never changed after that.
  */
 #ifndef SERVER_CONF_H
@@ -85,7 +85,7 @@ struct conf {
 	bool make_special_folders;
 };
 
-/* What is wrong with a configuration: each text is one line, and ends with what to write instead. */
+/* The faults of a configuration: each text is one line, and ends with what to write instead. */
 struct conf_complaints {
 	size_t len;
 	struct {

@@ -93,7 +93,7 @@ enum {
 	LANDLOCK_ABI_LEAST = 2,		/* without REFER new/ could not become cur/ */
 };
 
-/* What a reader may do below its Maildir. */
+/* The rights of a reader below its Maildir. */
 static const uint64_t maildir_access =
     LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_READ_DIR |
     LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR |

@@ -34,7 +34,7 @@ struct log_line {
 };
 
 /*
- * Opens the log.  Where standard error is the journal's, by JOURNAL_STREAM (systemd.exec(5)), lines go there,
+ * Opens the log.  If standard error is the journal's, by JOURNAL_STREAM (systemd.exec(5)), lines go there,
  * whatever the target: journald knows the unit of a stream, but of a datagram only while its sender lives, and
  * our processes are short-lived.  The descriptor is inherited over fork, so that a process in an empty chroot
  * can still log.  A second call changes the target, or connects again after a syslog daemon went away.

@@ -13,7 +13,7 @@
 
 enum { TLS_CERTWRITE_NAMES = 100 }; /* in one certificate, at most */
 
-/* What a certificate says; all pointers are borrowed.  A request takes of it: subject, names, key. */
+/* The contents of a certificate; all pointers are borrowed.  A request takes of it: subject, names, key. */
 struct tls_certwrite {
 	bool ca;
 	const char *subject;	  /* common name */

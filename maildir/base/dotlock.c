@@ -50,7 +50,7 @@ dotlock_prepare(struct dotlock *lock)
 
 	if (fd < 0)
 		return -1;
-	/* Where files cannot be locked, the pid alone must do. */
+	/* If files cannot be locked, the pid alone must do. */
 	if (file_lock(fd, F_WRLCK, 0) == 0) {
 		memcpy(text + n, DOTLOCK_MARK, sizeof(DOTLOCK_MARK));
 		n += sizeof(DOTLOCK_MARK);

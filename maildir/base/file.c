@@ -406,7 +406,7 @@ file_write(int dirfd, const char *tmp, const char *name, const struct mdbuf *tex
 	return r;
 }
 
-/* Where the file system can exchange two names, there is a file under name at every moment. */
+/* If the file system can exchange two names, there is a file under name at every moment. */
 static int
 place_and_keep(struct maildir *md, int dirfd, const char *tmp, const char *name)
 {

@@ -61,12 +61,12 @@ int file_lock(int fd, short type, off_t octet);
 
 /*
  * Whether an error means that nothing can be written here now, for lack of room or of rights: EROFS, EACCES,
- * EPERM, ENOSPC, EDQUOT.  What is there may still be readable.
+ * EPERM, ENOSPC, EDQUOT.  The file may still be readable.
  */
 bool error_forbids_writing(int error);
 
 /*
- * Renames, but never onto an existing name (EEXIST).  Where the file system has no RENAME_NOREPLACE it makes a link
+ * Renames, but never onto an existing name (EEXIST).  On a file system without RENAME_NOREPLACE it makes a link
  * and removes the old name.  If the process dies between the two the file has both names, which sync.c expects.
  */
 int file_move(int from, const char *old, int to, const char *new);
@@ -92,7 +92,7 @@ int file_make(int dirfd, const char *tmp);
 int file_write(int dirfd, const char *tmp, const char *name, const struct mdbuf *text);
 
 /*
- * Renames tmp to name.  What has that name is replaced; a directory, and with keep anything, is set aside.  Afterwards
+ * Renames tmp to name.  A file of that name is replaced; a directory, and with keep anything, is set aside.  Afterwards
  * there is no tmp, also on errors.
  */
 int file_place(struct maildir *md, int dirfd, const char *tmp, const char *name, bool keep);

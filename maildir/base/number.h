@@ -18,7 +18,7 @@ number_is_digit(char c)
 
 /*
  * Reads the digits at the start of the octets into *number_r and gives how many they are.  0: there is none, or
- * the number is above max; *number_r is 0 then.  What may follow the digits, and how many of them are
+ * the number is above max; *number_r is 0 then.  The octets that may follow the digits, and how many digits are
  * too many, is for the caller to say.
  */
 static inline size_t

@@ -21,10 +21,10 @@ struct mdbuf;
 #define READ_SIZE (64 * 1024)
 
 /*
- * What another server kept of a Maildir, as a room above folder/ imports it.  folder is called once, before a
- * folder without dovecot-uidlist and without a record is synced, under the folder's lock and dovecot-uidlist.lock:
- * it returns 1 if it wrote a dovecot-uidlist, 0 if there is nothing to import.  subscriptions writes what a missing
- * file subscriptions would say, or nothing.
+ * The importer of what another server kept of a Maildir, which is a room above folder/.  folder is called once,
+ * before a folder without dovecot-uidlist and without a record is synced, under the folder's lock and
+ * dovecot-uidlist.lock: it returns 1 if it wrote a dovecot-uidlist, 0 if there is nothing to import.  subscriptions
+ * writes what a missing file subscriptions would say, or nothing.
  */
 struct maildir_import {
 	int (*folder)(struct maildir_folder *folder);

@@ -1,8 +1,8 @@
 /*
  * span.h: takes apart a text that is made of lines and words.
  *
- * A span is a row of octets inside of a text, which it does not own.  What is taken off it begins at its start, and the
- * span then begins after that.  No function reads an octet outside of its span.
+ * A span is a row of octets inside of a text, which it does not own.  A piece that is taken off begins at its start,
+ * and the span then begins after that.  No function reads an octet outside of its span.
  */
 #ifndef MAILDIR_BASE_SPAN_H
 #define MAILDIR_BASE_SPAN_H

@@ -218,7 +218,7 @@ look_at_left(struct look *look)
 
 	check_left(look->check, home->md,
 	    &(struct check_place){home->fd, home->name, UIDLIST_LOCK_NAME, temporary});
-	/* What cannot be read was told with the parts. */
+	/* An unreadable directory was reported with the parts. */
 	(void)!file_each_entry(home->fd, "tmp", look_at_delivery, look);
 }
 
@@ -231,8 +231,8 @@ put_path(int dir, const char *name, char path_r[PATH_SIZE])
 }
 
 /*
- * Keeps what the scan reports until the scan has ended, since mending renames files.  Each report is two octets, the kind
- * and the directory, and the name with its NUL.
+ * Keeps what the scan reports until the scan has ended, since mending renames files.  Each report is two octets, the
+ * kind and the directory, and the name with its NUL.
  */
 static void
 keep_odd(void *ctx, enum scan_odd odd, int dir, const char *name)

@@ -1,8 +1,8 @@
 /*
  * check.h: looks at a Maildir as it lies on the disk, reports what is odd, and mends what can be mended without loss.
  *
- * A look changes nothing, takes no lock, and may run beside any session.  If a session changes a folder meanwhile, some of
- * a report may be a moment old.  A look looks twice before it calls odd what a session could just be doing.
+ * A look changes nothing, takes no lock, and may run beside any session.  If a session changes a folder meanwhile,
+ * some of a report may be a moment old.  A look looks twice before it calls odd what a session could just be doing.
  *
  * Functions that return int give 0, or -1 with errno set.
  */
@@ -16,9 +16,9 @@
 
 #include "maildir/maildir.h"
 
-/* What can be odd.  name is a path below the folder. */
+/* The oddities.  name is a path below the folder. */
 enum maildir_odd {
-	/* Of a folder. */
+	/* In a folder. */
 	ODD_MISSING,	  /* cur, new or tmp */
 	ODD_STRANGE,	  /* is not the directory or file that it should be; detail: what it is */
 	ODD_CLOSED,	  /* a directory or file that cannot be looked at; detail: why */
@@ -36,7 +36,7 @@ enum maildir_odd {
 	ODD_TEMPORARY, /* of ours, left behind */
 	ODD_OLD,       /* in tmp/, for longer than a delivery can take */
 	ODD_INDEX,     /* damaged, or of another version or machine */
-	/* Of the Maildir: folder is NULL. */
+	/* In the Maildir itself: folder is NULL. */
 	ODD_NO_FOLDER, /* a directory, at any depth, that may have messages and is no folder; detail: why */
 	ODD_LINK, /* a symbolic link, at any depth, that may be meant as a folder; detail: its target */
 	ODD_HIDDEN,	    /* a directory that means the name of another, which is detail */
@@ -75,7 +75,7 @@ enum maildir_index_state {
 
 enum { MAILDIR_KEYWORD_SHOWN = 200 }; /* octets of a keyword's name */
 
-/* What a look finds in a folder. */
+/* The result of a look at a folder. */
 struct maildir_report {
 	size_t messages, unseen;
 	size_t fresh; /* in new/ */

@@ -1,11 +1,10 @@
 /*
- * check_tree.c: looks at what is not of one folder: all directories and links of the Maildir, the names of its folders, and
- * the files about all of them.  Changes nothing.
- * Runs as: mail user.
+ * check_tree.c: looks at what is not of one folder: all directories and links of the Maildir, the names of its
+ * folders, and the files about all of them.  Changes nothing. Runs as: mail user.
  *
- * Folders lie side by side in a Maildir.  Other servers can be told to lay them into each other, as directories of a file
- * system (Archive/2025/cur), and users make symbolic links.  The mail in those is not shown.  So one walk goes through
- * the whole tree, but not into cur/, new/ and tmp/, and never through a link.
+ * Folders lie side by side in a Maildir.  Other servers can be told to lay them into each other, as directories of a
+ * file system (Archive/2025/cur), and users make symbolic links.  The mail in those is not shown.  So one walk goes
+ * through the whole tree, but not into cur/, new/ and tmp/, and never through a link.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -41,8 +40,8 @@ struct walk {
 };
 
 /*
- * Gives a directory that clients would see as a folder, with a name like the path's: ".Archive.2025" for "Archive/2025".
- * false: no folder can have that name, or something has it already.
+ * Gives a directory that clients would see as a folder, with a name like the path's: ".Archive.2025" for
+ * "Archive/2025". false: no folder can have that name, or something has it already.
  */
 static bool
 propose_directory(const struct walk *walk, char directory_r[FOLDERNAME_SIZE])
@@ -260,7 +259,7 @@ maildir_check_tree(struct maildir *md, const struct maildir_check *check)
 	}
 	check_left(
 	    check, md, &(struct check_place){md->fd, NULL, SUBSCRIPTIONS_LOCK_NAME, temporary});
-	/* Where there is none, to ask for it would take over Courier's. */
+	/* If there is no file, asking for it would import Courier's. */
 	if (fstatat(md->fd, "subscriptions", &st, AT_SYMLINK_NOFOLLOW) == 0)
 		(void)!maildir_subscriptions(md, look_at_subscription, &walk);
 	return 0;

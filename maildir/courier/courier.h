@@ -14,7 +14,7 @@ struct mdbuf;
 /*
  * From now on a folder that has neither a dovecot-uidlist nor a record gets what Courier says, before its first sync:
  * UIDs and POP3 UIDLs as its dovecot-uidlist, keywords in file names, dovecot-keywords and sallyport.keywords.  A
- * Maildir without a file subscriptions gets Courier's.  Where Courier says nothing nothing is made.
+ * Maildir without a file subscriptions gets Courier's.  If Courier says nothing, nothing is made.
  */
 void courier_import(struct maildir *md);
 

@@ -16,7 +16,7 @@
  * still is where the number is 0.  Sizes are Courier's opinion, and are not imported.
  *
  * A line that cannot be read is passed over, and a notice reports it; the message gets a new UID then.
- * No UID is given twice by that, since the header has the next UID.  Where the header is gone nobody
+ * So no UID is given twice, since the header has the next UID.  If the header is gone, nobody
  * knows which UIDs were given, and everything gets new UIDs under a new UIDVALIDITY; UIDLs stay.
  */
 #include <errno.h>

@@ -14,7 +14,7 @@
 struct maildir_folder;
 struct maildir_delivery;
 
-/* What a message has from the start. */
+/* The properties that a message has from the start. */
 struct maildir_label {
 	uint32_t flags;	   /* enum maildir_flag */
 	uint64_t keywords; /* as the folder numbers them: maildir_keyword_make */

@@ -79,12 +79,13 @@ int message_locate(struct maildir_folder *folder, uint32_t uid, struct index_mes
 /* It has another name in cur/ now, and the flags that it says: into the index, in a batch. */
 int message_renamed(
     struct maildir_folder *folder, const struct index_message *message, const char *name);
-/* What sallyport.special-use says follows a folder and those below; to NULL: the one is deleted. */
+/* The lines of sallyport.special-use follow a folder and those below it to its new name; to NULL: it is deleted. */
 int special_use_follow(struct maildir *md, const char *from, const char *to);
 
 /* Opens cur, new or tmp, and makes a missing one.  ENOENT: the folder is not in its place any more. */
 int folder_open_part(struct maildir_folder *folder, const char *part);
-/* Opens cur and new again, as they are called now.  One of them is -1 when it is missing and cannot be made. */
+/* Opens cur and new again, as they are called now.  A descriptor is -1 if its directory is missing and cannot be
+ * made. */
 int folder_open_dirs(struct maildir_folder *folder);
 /* A directory of enum entry_dir, opened if it is not yet.  The descriptor is the folder's. */
 int folder_dir(struct maildir_folder *folder, unsigned dir);

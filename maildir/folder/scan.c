@@ -20,7 +20,7 @@
 
 /*
  * A file system stamps with the time of the kernel's last tick, 10 ms apart at worst: after two, a
- * directory that was just changed can be seen to stand still.  One that counts in seconds is not
+ * directory that was just changed can be seen to stand still.  A clock that counts in seconds is not
  * waited for; the next sync will do.
  */
 #define SCAN_PAUSE_MS 20

@@ -30,7 +30,7 @@ struct scan_pair {
 	uint8_t dir;
 };
 
-/* What a scan reports of a name. */
+/* A name as a scan reports it. */
 enum scan_odd {
 	SCAN_ODD_DOT,	/* it begins with a dot: passed over */
 	SCAN_ODD_NAME,	/* no message can have it: passed over */
@@ -58,9 +58,9 @@ struct scan {
 };
 
 /*
- * Begins a scan of the directories that the folder has open.  A directory that is not open counts as empty.  If tell is
- * not NULL, it hears of odd names.  The first pass alone reports what is passed over and twins, since they will be there
- * in the next pass too.
+ * Begins a scan of the directories that the folder has open.  A directory that is not open counts as empty.  If tell
+ * is not NULL, it hears of odd names.  The first pass alone reports what is passed over and twins, since they will be
+ * there in the next pass too.
  */
 void scan_init(struct scan *scan, struct maildir_folder *folder, scan_tell *tell, void *ctx);
 void scan_clear(struct scan *scan);

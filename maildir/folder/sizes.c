@@ -104,7 +104,7 @@ message_find_size(
 	return 0;
 }
 
-/* What this session has found of the size and not put into the index yet. */
+/* The size as this session has found it and not put into the index yet. */
 static bool
 recall_sizes(const struct maildir_folder *folder, uint32_t uid, struct index_finding *finding_r)
 {

@@ -21,7 +21,7 @@
  *
  * A delivery of our own (deliver.c) knows its files, and needs no look at a directory.
  *
- * What others may do
+ * Freedoms of other programs
  *
  * Any program may edit a Maildir while we serve it, at any time and without a lock.  A delivery agent
  * links files into new/; mutt moves them to cur/ and renames them as flags change; Dovecot does both;
@@ -134,7 +134,7 @@ enum { NOTICES_MOST = 3 };
 
 /* --- what is there --- */
 
-/* Gives a notice of an odd name.  What lies in the folder and is no message is reported once a session. */
+/* Gives a notice of an odd name.  A file that is no message is reported once a session. */
 static void
 notice_odd(void *ctx, enum scan_odd odd, int dir, const char *name)
 {
@@ -319,7 +319,7 @@ state_after(struct sync *sync, struct index_state *state)
 		state->doubt |= INDEX_NEW;
 }
 
-/* One notice, until no message waits any more. */
+/* Gives one notice until no message waits any more. */
 static void
 notice_waits(const struct sync *sync)
 {

@@ -255,7 +255,7 @@ sync_doubt(struct maildir_folder *folder, struct uidlist *list, const struct uid
 	return doubt;
 }
 
-/* What the other server kept is dovecot-uidlist then. */
+/* After that dovecot-uidlist has what the other server kept. */
 static int
 import_list(struct sync *sync)
 {
@@ -482,7 +482,7 @@ lines_before(const struct sync *sync)
 }
 
 /*
- * Nothing can be written: the list is what the disk has of it, and files without a UID wait.  Where no UID is
+ * Nothing can be written: the list is what the disk has of it, and files without a UID wait.  If no UID is
  * left an empty list would be a lie, on which a client forgets what it has of the messages.
  */
 static int

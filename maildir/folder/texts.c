@@ -2,7 +2,7 @@
  * texts.c: the texts of messages, of the index or read from the messages, now or ahead of a client's wish.
  * Runs as: mail user.
  *
- * What reading a message tells is added to the findings, so that the next session need not read it again.
+ * The facts from reading a message are added to the findings, so that the next session need not read it again.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -27,7 +27,7 @@ struct folder_texts {
 	bool expect_all;
 };
 
-/* What was read of the folder's messages; those of another UIDVALIDITY are dropped.  NULL: ENOMEM. */
+/* Returns the texts that were read of the folder's messages, and drops those of another UIDVALIDITY.  NULL: ENOMEM. */
 static struct folder_texts *
 folder_texts_get(struct maildir_folder *folder)
 {
@@ -171,7 +171,7 @@ is_structure(enum maildir_text text)
 	return text == MAILDIR_BODYSTRUCTURE || text == MAILDIR_BODYSTRUCTURE_UTF8;
 }
 
-/* What the index has of a text; all but the first two mean that the message has to be read. */
+/* The state of a text in the index; all but the first two mean that the message has to be read. */
 enum recalled { RECALL_GONE, RECALL_DONE, RECALL_NONE, RECALL_DAMAGED, RECALL_LONG };
 
 /* Appends a text to out if the index has it. */
@@ -214,7 +214,7 @@ maildir_text(struct maildir_folder *folder, uint32_t uid, enum maildir_text text
 			errno = EFBIG;
 			return -1;
 		}
-		/* What the header alone tells must not replace what all of the message told. */
+		/* Facts from the header alone must not replace those from the whole message. */
 		head_only = !is_structure(text) && !s->expect_all && recalled != RECALL_DAMAGED;
 		if (read_message(folder, s, uid, head_only, recalled != RECALL_LONG) < 0)
 			return -1;

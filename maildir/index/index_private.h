@@ -30,7 +30,7 @@ struct index {
 	bool broken; /* see index_is_broken */
 	bool stale;  /* see index_distrust */
 	enum index_disk disk;
-	/* Where the log has a newer record of a message. */
+	/* The places of newer records in the log. */
 	struct index_places changed; /* messages of the snapshot, by place */
 	struct index_places added;   /* later messages, by UID */
 	struct index_places gone; /* places of the snapshot whose messages are gone; at is unused */

@@ -29,7 +29,7 @@ struct summary {
  */
 int summary_read(const struct source *source, bool head_only, struct summary *summary_r);
 void summary_clear(struct summary *summary);
-/* One of its texts; it lives as long as the summary. */
+/* Returns one of its texts, which lives as long as the summary. */
 const struct mdbuf *summary_text(const struct summary *summary, enum maildir_text text);
 
 /* The fields that MAILDIR_FIELDS has. */

@@ -3,7 +3,7 @@
  * Runs as: mail user.
  *
  * Fields that IMAP does not tell are passed over without being kept.
- * If a Content-* field comes twice, the first counts.  Of the fields of an envelope the last counts; but all
+ * If a Content-* field comes twice, the first counts.  In an envelope the last field of a kind counts; but all
  * addresses are told, so that a message cannot show a From that nobody checked.
  */
 #include <string.h>

@@ -16,7 +16,7 @@
  * Both are read, and each is written as it was found; a new file is of version 2, as Dovecot makes it.
  * No part of a name of ours has a dot in it, so a dot and a slash are both a separator wherever they
  * stand.  Lines that are no folder of a Maildir++ stay as they are.  Dovecot holds subscriptions.lock
- * from before it reads until it has replaced the file, and so do we.  Where there is no such file another
+ * from before it reads until it has replaced the file, and so do we.  If there is no such file, another
  * server's is imported (courier/), and written at once for Dovecot to see.
  */
 #include <errno.h>
@@ -116,7 +116,7 @@ line_name(const struct subscriptions *subs, struct span line, char name_r[NAME_S
 
 /* --- changing it --- */
 
-/* What stands between the parts of a name in this file. */
+/* The separator of the parts of a name in this file. */
 static char
 subscriptions_separator(const struct subscriptions *subs)
 {

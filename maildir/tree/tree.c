@@ -147,7 +147,7 @@ validity_outlives(struct maildir_folder *folder)
 		(void)validity_next(folder->home.md, above, &unused);
 }
 
-/* What was set aside must be no folder either for sessions and deliveries that have it open. */
+/* A folder that was set aside must not look like one to sessions and deliveries that have it open either. */
 static void
 take_apart(struct maildir *md, const char *aside)
 {
@@ -313,7 +313,7 @@ move_directory(struct maildir *md, const char *from, const char *to)
 		return 0;
 	if (errno != EINVAL && errno != ENOSYS)
 		return -1;
-	/* Of a directory rename(2) replaces only an empty one, in which there is nothing to lose. */
+	/* rename(2) replaces a directory only if it is empty, and then there is nothing to lose. */
 	return renameat(md->fd, from, md->fd, to);
 }
 

@@ -118,7 +118,7 @@ keywords_names(const struct keywords *k, const char *names_r[MAILDIR_KEYWORDS])
 	for (int i = 0; i < MAILDIR_KEYWORDS; i++) {
 		const char *name = i < LETTERS ? k->letters.name[i] : k->numbers.name[i - LETTERS];
 
-		/* Where a letter and a number have one name the letter counts. */
+		/* If a letter and a number have the same name, the letter counts. */
 		if (name == NULL || !keyword_valid(name) || (i >= LETTERS && letter_of(k, i) >= 0))
 			name = NULL;
 		names_r[i] = name;

@@ -35,7 +35,7 @@ struct numbered_message {
 	uint64_t keywords;
 };
 
-/* What the file says; all zero is an empty one. */
+/* The contents of the file; all zero is an empty file. */
 struct numbered {
 	const char *name[NUMBERED_COUNT]; /* of NUMBERED_FIRST + i, or NULL */
 	struct numbered_message *message;

@@ -19,7 +19,7 @@
 /* About four million messages.  A larger file is not a uidlist, and must not exhaust memory. */
 #define UIDLIST_SIZE_MAX (256 * 1024 * 1024)
 
-/* One name is enough, since the folder's lock is held: dead processes leave no other file. */
+/* A single name is enough, since the folder's lock is held: dead processes leave no other file. */
 #define UIDLIST_TMP "sallyport.uidlist"
 
 /* Opens for appending if we may.  A file that we may only read, or that has a second name, is replaced instead. */
@@ -71,7 +71,7 @@ uidfile_load(struct mddir *dir, struct uidfile *file)
 			return uidfile_strange(file, "it is too large");
 		goto fail;
 	}
-	/* What was appended while we read is not in this stamp, and so is found by the next look. */
+	/* Lines that were appended while we read are not in this stamp, and so the next look finds them. */
 	file_stamp_of(&st, &file->stamp);
 	if (uidlist_parse(&file->list, text, size) == 0)
 		return 0;

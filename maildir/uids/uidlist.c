@@ -87,7 +87,7 @@ uidlist_spoil(struct uidlist *list, enum uidlist_state state, const char *what)
 	list->what = what;
 }
 
-/* One field of a version 3 header.  Unknown fields are only noted: uidlist_put_header finds them again. */
+/* Reads a field of a version 3 header.  Unknown fields are only noted: uidlist_put_header finds them again. */
 static void
 header_field(struct uidlist *list, struct span word)
 {
@@ -363,6 +363,6 @@ uidlist_pass_lost(struct uidlist *list, const struct uid_record *record)
 		uidlist_spoil(list, UIDLIST_TORN, "lines are missing at its end");
 		next = record->next;
 	}
-	/* Where no UID is left the next message brings new ones for all. */
+	/* If no UID is left, the next message brings new UIDs for all. */
 	list->next = next < UINT32_MAX ? (uint32_t)next : UINT32_MAX;
 }

@@ -58,7 +58,7 @@ void uidlist_clear(struct uidlist *list);
 /* The value of a field, not NUL-terminated, or NULL. */
 const char *uidlist_field(const struct uidlist_line *line, char key, size_t *len_r);
 
-/* What a line tells of the message's size. */
+/* The message's size as a line gives it. */
 struct uidlist_sizes {
 	uint64_t size, wire; /* S and W */
 	bool known;	     /* both are there and possible */
@@ -78,7 +78,7 @@ void uidlist_put_new(struct mdbuf *out, uint32_t uid, const char *base, size_t b
 struct mddir;
 struct uid_record; /* base/record.h */
 
-/* What has been read, and from where. */
+/* A uidlist that was read, and its file. */
 struct uidfile {
 	int fd; /* open for appending, or -1 */
 	bool writable;

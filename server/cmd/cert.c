@@ -18,7 +18,7 @@
  * to renew, and Apple's programs refuse any that is valid for more than 825 days, whichever CA signed it. */
 enum { CA_DAYS = 3650, SERVER_DAYS = 397 };
 
-/* What was typed, and the paths that follow from it. */
+/* The arguments, and the paths that follow from them. */
 struct cert_options {
 	const char *dir, *ca_dir, *base;
 	bool self_signed;

@@ -139,7 +139,7 @@ put_path(const struct checking *checking, const char *name)
 	(void)putc('\'', checking->to);
 }
 
-/* What to type so that clients see the messages of a directory. */
+/* Prints the command that makes a directory's messages visible to clients. */
 static void
 put_remedy(const struct checking *checking, const struct maildir_finding *finding)
 {

@@ -99,7 +99,7 @@ learn_folder(const struct indexing *indexing, struct maildir_folder *folder, con
 		if (maildir_sync(folder) < 0)
 			return -1;
 		left = learn_all(indexing, folder, name);
-		/* What others did is taken in first: only a current index can be added to. */
+		/* Take in the changes of others first: only a current index can be added to. */
 		if (maildir_sync(folder) < 0)
 			return -1;
 		maildir_save_findings(folder);

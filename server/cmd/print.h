@@ -13,7 +13,7 @@ int print_failure(const char *what, const char *why);
 void print_name(FILE *to, const char *name);
 /* "1.5 MB" */
 void print_octets(FILE *to, uint64_t octets);
-/* What a noun ends with after that number. */
+/* Returns the ending of a noun after that number. */
 const char *print_plural(uint64_t number);
 
 #endif

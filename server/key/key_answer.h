@@ -11,7 +11,7 @@
 #include "server/ipc.h"
 #include "tls/tls.h"
 
-/* What a channel may still ask; it starts with KEY_QUOTA. */
+/* The requests that are left to a channel; it starts with KEY_QUOTA. */
 struct key_quota {
 	uint8_t signatures, seals, opens;
 };

@@ -2,7 +2,7 @@
  * limits.h: how many connections addresses and users have, and how often their logins failed.  Only master
  * keeps these tables.
  *
- * One kind of table serves addresses and users.  Each entry has a key, its connections of the moment, its
+ * The same kind of table serves addresses and users.  Each entry has a key, its connections of the moment, its
  * failed logins of late, and the time before which its next failure must not be answered.  Times are clock.h's.
  */
 #ifndef SERVER_MASTER_LIMITS_H

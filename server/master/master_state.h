@@ -39,7 +39,7 @@ enum {
 	MASTER_ACCEPTS = 16, /* connections taken at a time, so that exits are seen between */
 };
 
-/* What an epoll event is about, in epoll's 64 bits: its kind, an index, and a connection's id. */
+/* The subject of an epoll event, in epoll's 64 bits: its kind, an index, and a connection's id. */
 enum event_source { SOURCE_SIGNAL, SOURCE_LISTENER, SOURCE_CONTROL, SOURCE_PEER, SOURCE_ASK };
 enum { EVENT_INDEX_BITS = 24, EVENT_SOURCE_SHIFT = 56 };
 

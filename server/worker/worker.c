@@ -1,5 +1,5 @@
 /*
- * worker.c: the outer door.  One process for one connection: TLS, the dialogue before login, and then a relay
+ * worker.c: the outer door.  There is a process for each connection: TLS, the dialogue before login, and then a relay
  * between the client and the reader.
  * Runs as: root until lock_in has confined it (it reads no octet of the network before), then worker_user in
  * an empty root directory.

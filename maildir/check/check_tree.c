@@ -1,6 +1,7 @@
 /*
  * check_tree.c: looks at what is not of one folder: all directories and links of the Maildir, the names of its
- * folders, and the files about all of them.  Changes nothing. Runs as: mail user.
+ * folders, and the files about all of them.  Changes nothing.
+ * Runs as: mail user.
  *
  * Folders lie side by side in a Maildir.  Other servers can be told to lay them into each other, as directories of a
  * file system (Archive/2025/cur), and users make symbolic links.  The mail in those is not shown.  So one walk goes
@@ -41,7 +42,7 @@ struct walk {
 
 /*
  * Gives a directory that clients would see as a folder, with a name like the path's: ".Archive.2025" for
- * "Archive/2025". false: no folder can have that name, or something has it already.
+ * "Archive/2025".  false: no folder can have that name, or something has it already.
  */
 static bool
 propose_directory(const struct walk *walk, char directory_r[FOLDERNAME_SIZE])

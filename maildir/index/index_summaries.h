@@ -2,7 +2,7 @@
  * index_summaries.h: the file sallyport.texts: texts that were made from messages for FETCH and SEARCH.
  *
  * Writers append records under the folder's lock and never change them; the index has the place of each message's
- * record. A record has its message's UID, and a checksum for each text, so that reading one text does not mean
+ * record.  A record has its message's UID, and a checksum for each text, so that reading one text does not mean
  * reading them all.
  */
 #ifndef MAILDIR_INDEX_INDEX_SUMMARIES_H

@@ -1,6 +1,7 @@
 /*
  * reader.c: the inner door.  There is a process for each login: it has the credentials checked, becomes the mail user
- * for good, and serves the session. Runs as: root until become_user, then the mail user, bound to one Maildir.
+ * for good, and serves the session.
+ * Runs as: root until become_user, then the mail user, bound to one Maildir.
  *
  * As root it reads one record of the worker (auth_answer_parse) and asks master one question.  As the mail user
  * it reads everything else that comes from the network.

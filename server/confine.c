@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
+#include <linux/futex.h>
 #include <linux/landlock.h>
 #include <linux/seccomp.h>
 #include <signal.h>
@@ -53,6 +54,7 @@ enum {
 	/* Descriptors: poll(2) needs the limit above 0; a worker has 5, a reader some 10. */
 	CONFINE_FILES = 32,
 	CONFINE_KEY_FILES = 8192, /* one channel for every connection before its handshake */
+	CONFINE_PROCESSES = 0,	  /* no role makes one */
 };
 
 static void
@@ -159,6 +161,14 @@ confine_landlock(const char *path)
 	return true;
 }
 
+int
+confine_landlock_version(void)
+{
+	long abi = landlock_abi();
+
+	return abi < 0 ? 0 : (int)abi;
+}
+
 const char *
 confine_missing(void)
 {
@@ -167,14 +177,17 @@ confine_missing(void)
 
 /* --- seccomp --- */
 
-/* Every role: memory, time, open descriptors, the end of the process. */
+/*
+ * Every role: memory, time, open descriptors, the end of the process.  These calls do nothing to other processes or
+ * files whatever their arguments are: they work on memory, on descriptors that are open, or only tell something.  Calls
+ * whose arguments matter are in the tables of struct rule below.
+ */
 // clang-format off
 static const short common_calls[] = {
-    SYS_read, SYS_write, SYS_readv, SYS_writev, SYS_close, SYS_recvfrom, SYS_sendto, SYS_recvmsg,
-    SYS_sendmsg, SYS_shutdown, SYS_ppoll, SYS_brk, SYS_munmap, SYS_mremap, SYS_madvise,
-    SYS_futex, SYS_getrandom, SYS_getpid, SYS_gettid, SYS_clock_gettime, SYS_clock_nanosleep,
-    SYS_nanosleep, SYS_gettimeofday, SYS_rt_sigreturn, SYS_rt_sigprocmask, SYS_rt_sigpending, SYS_restart_syscall,
-    SYS_exit, SYS_exit_group, SYS_fcntl,
+    SYS_read, SYS_write, SYS_readv, SYS_writev, SYS_close, SYS_recvfrom, SYS_shutdown, SYS_ppoll,
+    SYS_brk, SYS_munmap, SYS_mremap, /* RLIMIT_DATA bounds them */
+    SYS_getrandom, SYS_getpid, SYS_gettid, SYS_clock_gettime, SYS_clock_nanosleep, SYS_nanosleep, SYS_gettimeofday,
+    SYS_rt_sigreturn, SYS_rt_sigprocmask, SYS_rt_sigpending, SYS_restart_syscall, SYS_exit, SYS_exit_group,
 #ifdef SYS_poll
     SYS_poll,
 #endif
@@ -183,11 +196,11 @@ static const short common_calls[] = {
 #endif
 #if CONFINE_SANITIZED
     SYS_sigaltstack, SYS_sched_yield, SYS_prctl, SYS_getrlimit, SYS_prlimit64, SYS_rt_sigaction,
-    SYS_set_robust_list, SYS_sched_getaffinity,
+    SYS_set_robust_list, SYS_sched_getaffinity, SYS_madvise, SYS_futex, SYS_fcntl,
 #endif
 };
 
-/* The mail user: files of the Maildir, which Landlock bounds. */
+/* The mail user: files of the Maildir, which Landlock bounds; the rest works on open descriptors or only tells something. */
 static const short reader_calls[] = {
     SYS_openat, SYS_newfstatat, SYS_fstat, SYS_statx, SYS_getdents64, SYS_lseek, SYS_pread64,
     SYS_pwrite64, SYS_renameat2, SYS_renameat, SYS_linkat, SYS_unlinkat, SYS_mkdirat, SYS_fsync,
@@ -206,8 +219,57 @@ static const short reader_calls[] = {
 };
 // clang-format on
 
-/* Instructions: two for each call of the lists, and some thirty for calls whose arguments count. */
-enum { CONFINE_PROGRAM_MAX = 256, SHARED_MEMORY = MAP_SHARED | MAP_ANONYMOUS };
+/* A call that is allowed or refused if (low half of argument & mask) == value. */
+struct rule {
+	int call, argument;
+	uint32_t mask, value;
+	bool refuse;
+};
+
+#define WHOLE	      UINT32_MAX
+#define SHARED_MEMORY (MAP_SHARED | MAP_ANONYMOUS)
+#define FUTEX_COMMAND (~(uint32_t)(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME))
+
+/* The first rule that fits counts. */
+static const struct rule common_rules[] = {
+    /* RLIMIT_DATA counts neither shared memory without a file nor what grows like a stack; no role needs either. */
+    {SYS_mmap, 3, SHARED_MEMORY, SHARED_MEMORY, true},
+    {SYS_mmap, 3, MAP_GROWSDOWN, MAP_GROWSDOWN, true},
+    /* No memory that can be executed. */
+    {SYS_mmap, 2, PROT_EXEC, 0, false},
+    {SYS_mprotect, 2, PROT_EXEC, 0, false},
+    /* The advice that free(3) gives; other advice can share pages with other processes, and time them. */
+    {SYS_madvise, 2, WHOLE, MADV_DONTNEED, false},
+    /* A lock of the C library.  The other operations have been holes in the kernel more than once. */
+    {SYS_futex, 1, FUTEX_COMMAND, FUTEX_WAIT, false},
+    {SYS_futex, 1, FUTEX_COMMAND, FUTEX_WAKE, false},
+    /* Only to where the socket is connected: the length of an address is 0. */
+    {SYS_sendto, 5, WHOLE, 0, false},
+};
+
+static const struct rule worker_rules[] = {
+    {SYS_sendmsg, 0, 0, 0, false},		  /* the client's socket: see confine_no_passing */
+    {SYS_prctl, 0, WHOLE, PR_SET_SECCOMP, false}, /* a filter more can only forbid more */
+};
+
+static const struct rule key_rules[] = {
+    {SYS_recvmsg, 0, 0, 0, false}, /* a channel from master */
+};
+
+static const struct rule reader_rules[] = {
+    {SYS_recvmsg, 0, 0, 0, false}, /* the client's socket: see confine_no_passing */
+    {SYS_prctl, 0, WHOLE, PR_SET_SECCOMP, false},
+    {SYS_fcntl, 1, WHOLE, F_GETFL, false},     /* fdopendir(3) */
+    {SYS_fcntl, 1, WHOLE, F_SETFD, false},     /* the same */
+    {SYS_fcntl, 1, WHOLE, F_OFD_SETLK, false}, /* the folder's lock */
+    /* Signal 0 and no other: it tells whether the holder of a lock file lives. */
+    {SYS_kill, 1, WHOLE, 0, false},
+    /* A mapped file that is cut short: maildir/base/mapping.c. */
+    {SYS_rt_sigaction, 0, WHOLE, SIGBUS, false},
+};
+
+/* Instructions: two for each call of the lists, and six for each rule. */
+enum { CONFINE_PROGRAM_MAX = 320 };
 
 struct program {
 	unsigned short len;
@@ -246,52 +308,86 @@ allow(struct program *program, const short *calls, size_t len)
 	}
 }
 
-/* Takes an action for a call if (low half of argument & mask) == value; else goes on with the call's number. */
-static void
-give_when(
-    struct program *program, int call, int argument, uint32_t mask, uint32_t value, uint32_t action)
-{
-	const size_t low = offsetof(struct seccomp_data, args) + 8 * (size_t)argument;
+/* With a sanitizer its report is worth more than the kill; the same calls are refused. */
+static const uint32_t refusal =
+    CONFINE_SANITIZED ? SECCOMP_RET_ERRNO | EPERM : SECCOMP_RET_KILL_PROCESS;
 
-	emit(
-	    program, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)call, 0, 5));
-	emit(program, load(low));
-	emit(program, (struct sock_filter)BPF_STMT(BPF_ALU | BPF_AND | BPF_K, mask));
-	emit(program, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, 1));
-	emit(program, give(action));
-	emit(program, load(offsetof(struct seccomp_data, nr)));
+/* Obeys rules, and goes on with the call's number if none fits. */
+static void
+obey(struct program *program, const struct rule *rules, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		const size_t low =
+		    offsetof(struct seccomp_data, args) + 8 * (size_t)rules[i].argument;
+
+		emit(program, (struct sock_filter)BPF_JUMP(
+				  BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)rules[i].call, 0, 5));
+		emit(program, load(low));
+		emit(program,
+		    (struct sock_filter)BPF_STMT(BPF_ALU | BPF_AND | BPF_K, rules[i].mask));
+		emit(program,
+		    (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, rules[i].value, 0, 1));
+		emit(program, give(rules[i].refuse ? refusal : SECCOMP_RET_ALLOW));
+		emit(program, load(offsetof(struct seccomp_data, nr)));
+	}
 }
+
+static void
+install(struct program *program, uint32_t otherwise)
+{
+	struct sock_fprog filter = {.filter = program->code};
+
+	emit(program, give(otherwise));
+	filter.len = program->len;
+	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0) == -1)
+		fatal("confine", "seccomp");
+}
+
+#define ALL_OF(list) list, sizeof(list) / sizeof((list)[0])
 
 void
 confine_seccomp(enum confine_role role)
 {
-	/* With a sanitizer its report is worth more than the kill; the same calls are refused. */
-	const uint32_t refuse =
-	    CONFINE_SANITIZED ? SECCOMP_RET_ERRNO | EPERM : SECCOMP_RET_KILL_PROCESS;
+	/* abort(3) signals its own process, and so is told from a forbidden call. */
+	const struct rule myself = {SYS_tgkill, 0, WHOLE, (uint32_t)getpid(), false};
 	struct program program = {.len = 0};
-	struct sock_fprog filter = {.filter = program.code};
 
 	emit(&program, load(offsetof(struct seccomp_data, arch)));
 	emit(&program, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, CONFINE_ARCH, 1, 0));
 	emit(&program, give(SECCOMP_RET_KILL_PROCESS));
 	emit(&program, load(offsetof(struct seccomp_data, nr)));
-	allow(&program, common_calls, sizeof(common_calls) / sizeof(common_calls[0]));
-	if (role == CONFINE_READER) {
-		allow(&program, reader_calls, sizeof(reader_calls) / sizeof(reader_calls[0]));
-		/* Signal 0 and no other: it tells whether the holder of a lock file lives. */
-		give_when(&program, SYS_kill, 1, 0xffffffff, 0, SECCOMP_RET_ALLOW);
-		/* A mapped file that is cut short: maildir/base/mapping.c. */
-		give_when(&program, SYS_rt_sigaction, 0, 0xffffffff, SIGBUS, SECCOMP_RET_ALLOW);
+	allow(&program, ALL_OF(common_calls));
+	obey(&program, ALL_OF(common_rules));
+	obey(&program, &myself, 1);
+	switch (role) {
+	case CONFINE_WORKER:
+		obey(&program, ALL_OF(worker_rules));
+		break;
+	case CONFINE_KEY:
+		obey(&program, ALL_OF(key_rules));
+		break;
+	case CONFINE_READER:
+		allow(&program, ALL_OF(reader_calls));
+		obey(&program, ALL_OF(reader_rules));
+		break;
 	}
-	/* RLIMIT_DATA does not count shared memory without a file, and no role needs it. */
-	give_when(&program, SYS_mmap, 3, SHARED_MEMORY, SHARED_MEMORY, refuse);
-	/* No memory that can be executed. */
-	give_when(&program, SYS_mmap, 2, PROT_EXEC, 0, SECCOMP_RET_ALLOW);
-	give_when(&program, SYS_mprotect, 2, PROT_EXEC, 0, SECCOMP_RET_ALLOW);
-	emit(&program, give(refuse));
-	filter.len = program.len;
-	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0) == -1)
-		fatal("confine", "seccomp");
+	install(&program, refusal);
+}
+
+void
+confine_no_passing(void)
+{
+	/* Bits 0 of no mask: whatever the arguments are. */
+	static const struct rule refused[] = {
+	    {SYS_sendmsg, 0, 0, 0, true},
+	    {SYS_recvmsg, 0, 0, 0, true},
+	    {SYS_prctl, 0, 0, 0, !CONFINE_SANITIZED},
+	};
+	struct program program = {.len = 0};
+
+	emit(&program, load(offsetof(struct seccomp_data, nr)));
+	obey(&program, ALL_OF(refused));
+	install(&program, SECCOMP_RET_ALLOW);
 }
 
 /* --- the whole --- */
@@ -301,6 +397,7 @@ confine(enum confine_role role, const char *maildir, int64_t memory)
 {
 	confine_undumpable();
 	limit(RLIMIT_CORE, 0);
+	limit(RLIMIT_NPROC, CONFINE_PROCESSES);
 	limit(RLIMIT_NOFILE, role == CONFINE_KEY ? CONFINE_KEY_FILES : CONFINE_FILES);
 	/* A sanitizer's shadow memory is terabytes of address space. */
 	if (!CONFINE_SANITIZED)

@@ -29,6 +29,12 @@ bool confine_landlock(const char *path);
 /* Only the system calls of the role; any other kills the process. */
 void confine_seccomp(enum confine_role role);
 
+/* Forbids sendmsg and recvmsg as well, and with them all passing of descriptors: call it after their last use. */
+void confine_no_passing(void);
+
+/* Returns the version of Landlock that the kernel has, 0 if none. */
+int confine_landlock_version(void);
+
 /* Returns what this kernel lacks, for one line in the log at the start; NULL: nothing. */
 const char *confine_missing(void);
 

@@ -202,20 +202,31 @@ send_octets(int fd, const unsigned char *octets, size_t len, int fd_pass)
 	struct msghdr header = {.msg_iov = &iov, .msg_iovlen = 1};
 	ssize_t n;
 
+	/* Most processes may not pass descriptors, so sendmsg(2) is forbidden to them: see confine.c. */
 	if (fd_pass != -1)
 		attach(&header, &control, fd_pass);
 	do
-		n = sendmsg(fd, &header, MSG_NOSIGNAL);
+		n = fd_pass != -1 ? sendmsg(fd, &header, MSG_NOSIGNAL)
+				  : send(fd, octets, len, MSG_NOSIGNAL);
 	while (n == -1 && errno == EINTR);
 	return n;
 }
 
-/*
- * Waits for octets until that moment, and receives once.  A descriptor that comes along replaces *fd_r (-1:
- * none), which is closed then.  -1: errno; ETIMEDOUT, EPIPE at the end, EMSGSIZE.
- */
+/* Waits until fd can be read, or until that moment.  -1: errno, ETIMEDOUT. */
+static int
+wait_until(int fd, int64_t until)
+{
+	struct pollfd wait = {.fd = fd, .events = POLLIN};
+	int n = poll(&wait, 1, clock_left(until));
+
+	if (n == 0)
+		errno = ETIMEDOUT;
+	return n > 0 ? 0 : -1;
+}
+
+/* Receives octets, and a descriptor, which replaces *fd_r (-1: none); that one is closed then. */
 static ssize_t
-recv_octets(int fd, unsigned char *out, size_t size, int64_t until, int *fd_r)
+receive_with_descriptor(int fd, unsigned char *out, size_t size, int *fd_r)
 {
 	union fd_space control = {.space = ""};
 	struct iovec iov = {out, size};
@@ -224,21 +235,9 @@ recv_octets(int fd, unsigned char *out, size_t size, int64_t until, int *fd_r)
 	    .msg_control = control.space,
 	    /* Not CMSG_SPACE: its padding has room for a second descriptor, which would stay open. */
 	    .msg_controllen = CMSG_LEN(sizeof(int))};
-	struct pollfd wait = {.fd = fd, .events = POLLIN};
-	ssize_t n;
+	ssize_t n = recvmsg(fd, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 	int got;
 
-	for (;;) {
-		n = poll(&wait, 1, clock_left(until));
-		if (n == 0) {
-			errno = ETIMEDOUT;
-			return -1;
-		}
-		if (n > 0)
-			n = recvmsg(fd, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-		if (n != -1 || (errno != EINTR && errno != EAGAIN))
-			break;
-	}
 	if (n == -1)
 		return -1;
 	got = detach(&header);
@@ -246,29 +245,43 @@ recv_octets(int fd, unsigned char *out, size_t size, int64_t until, int *fd_r)
 		close(*fd_r);
 	if (got != -1)
 		*fd_r = got;
-	if (n == 0)
-		errno = EPIPE;
-	else if ((header.msg_flags & MSG_TRUNC) != 0)
-		errno = EMSGSIZE;
-	return n == 0 || (header.msg_flags & MSG_TRUNC) != 0 ? -1 : n;
+	return (header.msg_flags & MSG_TRUNC) != 0 ? (ssize_t)size + 1 : n;
 }
 
 /*
- * Ends a receive: len octets (-1: it failed) are in data, and got came along (-1: none).  A descriptor that the
- * caller does not expect is closed.
+ * Waits for octets until that moment, and receives once.  fd_r NULL: without recvmsg(2), which most processes may not
+ * call, and the kernel drops a descriptor that comes along.  -1: errno; ETIMEDOUT, EPIPE at the end, EMSGSIZE.
  */
+static ssize_t
+recv_octets(int fd, unsigned char *out, size_t size, int64_t until, int *fd_r)
+{
+	ssize_t n;
+
+	/* MSG_TRUNC gives the length of a whole packet.  A stream ignores it. */
+	do {
+		n = wait_until(fd, until);
+		if (n == 0)
+			n = fd_r != NULL ? receive_with_descriptor(fd, out, size, fd_r)
+					 : recv(fd, out, size, MSG_TRUNC | MSG_DONTWAIT);
+	} while (n == -1 && (errno == EINTR || errno == EAGAIN));
+	if (n == 0)
+		errno = EPIPE;
+	else if (n > (ssize_t)size)
+		errno = EMSGSIZE;
+	return n == 0 || n > (ssize_t)size ? -1 : n;
+}
+
+/* Ends a receive: len octets (-1: it failed) are in the message. */
 static int
-received(struct ipc_message *message, ssize_t len, int got, int *fd_r)
+received(struct ipc_message *message, ssize_t len, int *fd_r)
 {
 	message->len = len == -1 ? 0 : (size_t)len;
 	message->at = 0;
 	message->bad = len == -1;
-	if (got != -1 && (fd_r == NULL || len == -1)) {
-		close(got);
-		got = -1;
+	if (len == -1 && fd_r != NULL && *fd_r != -1) {
+		close(*fd_r);
+		*fd_r = -1;
 	}
-	if (fd_r != NULL)
-		*fd_r = got;
 	return len == -1 ? -1 : 0;
 }
 
@@ -285,11 +298,12 @@ ipc_send(int fd, const struct ipc_message *message, int fd_pass)
 int
 ipc_recv(int fd, struct ipc_message *message_r, int timeout_ms, int *fd_r)
 {
-	int got = -1;
-	ssize_t n =
-	    recv_octets(fd, message_r->data, sizeof(message_r->data), clock_in(timeout_ms), &got);
+	ssize_t n;
 
-	return received(message_r, n, got, fd_r);
+	if (fd_r != NULL)
+		*fd_r = -1;
+	n = recv_octets(fd, message_r->data, sizeof(message_r->data), clock_in(timeout_ms), fd_r);
+	return received(message_r, n, fd_r);
 }
 
 int
@@ -321,11 +335,12 @@ ipc_recv_record(int fd, struct ipc_message *message_r, int timeout_ms, int *fd_r
 	int64_t until = clock_in(timeout_ms);
 	size_t have = 0;
 	ssize_t n = 0, len = -1;
-	int got = -1;
 
+	if (fd_r != NULL)
+		*fd_r = -1;
 	memset(message_r, 0, sizeof(*message_r));
 	while (have < sizeof(record) && n != -1) {
-		n = recv_octets(fd, record + have, sizeof(record) - have, until, &got);
+		n = recv_octets(fd, record + have, sizeof(record) - have, until, fd_r);
 		have += n > 0 ? (size_t)n : 0;
 	}
 	if (n != -1) {
@@ -338,5 +353,5 @@ ipc_recv_record(int fd, struct ipc_message *message_r, int timeout_ms, int *fd_r
 		}
 	}
 	explicit_bzero(record, sizeof(record));
-	return received(message_r, len, got, fd_r);
+	return received(message_r, len, fd_r);
 }

@@ -101,8 +101,8 @@ void ipc_wipe(struct ipc_message *message);
 int ipc_send(int fd, const struct ipc_message *message, int fd_pass);
 /*
  * Waits up to timeout_ms (-1: for ever) for a packet.  Returns 0, or -1 with errno (ETIMEDOUT, EPIPE at the end,
- * EMSGSIZE).  *fd_r is a descriptor that came along, or -1.  fd_r NULL: none is expected, and one that comes is
- * closed.
+ * EMSGSIZE).  *fd_r is a descriptor that came along, or -1.  fd_r NULL: no descriptor is expected, and the kernel
+ * drops one that comes.
  */
 int ipc_recv(int fd, struct ipc_message *message_r, int timeout_ms, int *fd_r);
 

@@ -214,7 +214,7 @@ accept_one(struct master *m, int listen_fd, const struct conf_listener *listener
 	int fd;
 
 	memset(&address, 0, sizeof(address));
-	fd = accept4(listen_fd, (struct sockaddr *)&address, &len, SOCK_CLOEXEC);
+	fd = accept4(listen_fd, (struct sockaddr *)&address, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd == -1) {
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
 			admit_pause(m, "accept");

@@ -19,6 +19,7 @@
 
 #include "server/clock.h"
 #include "server/conf.h"
+#include "server/confine.h"
 #include "server/ipc.h"
 #include "server/key/key.h"
 #include "server/log.h"
@@ -226,6 +227,18 @@ warn(struct master *m, int64_t now)
 }
 
 static void
+log_ready(void)
+{
+	struct log_line line;
+
+	log_begin(&line, LOG_NOTE, "master", "ready");
+	log_text(&line, "version", SALLYPORT_VERSION);
+	log_text(&line, "tls", tls_library_version());
+	log_number(&line, "landlock", confine_landlock_version());
+	log_end(&line);
+}
+
+static void
 serve_coming(struct master *m)
 {
 	char text[LOG_VALUE_MAX];
@@ -239,8 +252,7 @@ serve_coming(struct master *m)
 			log_event(LOG_NOTE, "master", "certificate", "is", text);
 	warn(m, clock_now());
 	if (!m->started)
-		log_event(LOG_NOTE, "master", "ready", "version", SALLYPORT_VERSION, "tls",
-		    tls_library_version());
+		log_ready();
 	m->started = true;
 }
 

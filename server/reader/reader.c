@@ -254,8 +254,7 @@ begin_session(struct reader *reader, bool tls)
 		_exit(READER_MALFORMED);
 	if (!tls)
 		take_socket(reader);
-	if (fcntl(reader->channel.fd, F_SETFL, O_NONBLOCK) == -1)
-		fatal("reader", "fcntl");
+	confine_no_passing();
 }
 
 static void
@@ -286,6 +285,9 @@ reader_main(const struct reader_start *start)
 	reader.start = *start;
 	process_enter("login", keep, 2);
 	confine_undumpable();
+	/* The session's channel; a client's socket that is handed over is already so. */
+	if (fcntl(start->worker_fd, F_SETFL, O_NONBLOCK) == -1)
+		fatal("reader", "fcntl");
 	let_in(&reader, &request);
 	become_user(&reader);
 	verdict = start->protocol->open(&reader);

@@ -5,7 +5,6 @@
  * an empty root directory.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <malloc.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -89,6 +88,7 @@ worker_start_tls(struct worker *worker)
 	struct tls_stream *tls;
 	enum tls_result result;
 
+	confine_no_passing(); /* only a connection in the clear is handed over */
 	spare_memory();
 	tls = tls_stream_new(
 	    worker->start.tls_server, channel->fd, worker->start.protocol->alpn, &worker->keys);
@@ -219,8 +219,6 @@ worker_main(const struct worker_start *start)
 	lock_in(start);
 	if (start->refusal != REFUSE_NOTHING)
 		deadline = clock_earlier(deadline, clock_in(REFUSAL_TIMEOUT));
-	if (fcntl(start->client_fd, F_SETFL, O_NONBLOCK) == -1)
-		fatal("worker", "fcntl");
 	channel_init(&worker.channel, start->client_fd, deadline, CLOCK_NEVER);
 	worker.keys = key_ask_service(&worker.start.key_fd);
 	if (tls_process_init() == -1)

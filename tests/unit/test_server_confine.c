@@ -737,9 +737,129 @@ duplicate_many(int prepared)
 
 	(void)prepared;
 	for (i = 0; i < 100; i++)
-		if (fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0) == -1)
+		if (dup(STDERR_FILENO) == -1)
 			return -1;
 	return 0;
+}
+
+/* A mapping that grows like a stack, which RLIMIT_DATA does not count. */
+static int
+map_a_stack(int prepared)
+{
+	(void)prepared;
+	return map(4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN, -1);
+}
+
+/* Pages that are merged with those of others tell by the time of a write what others have. */
+static int
+merge_pages(int prepared)
+{
+	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	(void)prepared;
+	return page == MAP_FAILED ? -1 : madvise(page, 4096, MADV_MERGEABLE);
+}
+
+/* An operation of futex(2) that no lock of the C library needs here. */
+static int
+futex_with_priority(int prepared)
+{
+	uint32_t word = 0;
+
+	(void)prepared;
+	return (int)syscall(SYS_futex, &word, 7 /* FUTEX_UNLOCK_PI */, 0, NULL, NULL, 0) == -1 &&
+		       errno != EPERM
+		   ? -1
+		   : 0;
+}
+
+/* --- descriptors as weapons --- */
+
+static int
+make_a_pair(void)
+{
+	int pair[2];
+
+	return socketpair(AF_UNIX, SOCK_DGRAM, 0, pair) == 0 ? pair[0] : -1;
+}
+
+/* Whoever owns a descriptor hears of its events by a signal of choice: also another process. */
+static int
+own_for_victim(int prepared)
+{
+	return fcntl(prepared, F_SETOWN, victim);
+}
+
+static int
+choose_signal(int prepared)
+{
+	return fcntl(prepared, F_SETSIG, SIGKILL);
+}
+
+static int
+ask_for_signals(int prepared)
+{
+	return fcntl(prepared, F_SETFL, O_ASYNC);
+}
+
+static int
+duplicate(int prepared)
+{
+	return fcntl(prepared, F_DUPFD_CLOEXEC, 0);
+}
+
+/* A named datagram socket that is not connected: made before, so that only the address can stop it. */
+static struct sockaddr_un named;
+
+static int
+bind_named(void)
+{
+	int to = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	named = (struct sockaddr_un){.sun_family = AF_UNIX};
+	snprintf(named.sun_path, sizeof(named.sun_path), "%s", fixture_path("socket"));
+	(void)unlink(named.sun_path);
+	if (to == -1 || bind(to, (struct sockaddr *)&named, sizeof(named)) == -1 ||
+	    chmod(named.sun_path, 0666) == -1)
+		return -1;
+	return socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+}
+
+static int
+send_to_an_address(int prepared)
+{
+	return sendto(prepared, "", 1, 0, (struct sockaddr *)&named, sizeof(named)) == 1 ? 0 : -1;
+}
+
+static int
+pass_a_descriptor(int prepared)
+{
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = {.space = ""};
+	struct iovec iov = {(void *)(uintptr_t) "x", 1};
+	struct msghdr message = {.msg_iov = &iov,
+	    .msg_iovlen = 1,
+	    .msg_control = control.space,
+	    .msg_controllen = sizeof(control.space)};
+	struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(c), &prepared, sizeof(int));
+	return sendmsg(prepared, &message, 0) == 1 ? 0 : -1;
+}
+
+static int
+take_a_descriptor(int prepared)
+{
+	char octet;
+	struct iovec iov = {&octet, 1};
+	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
+
+	return recvmsg(prepared, &message, MSG_DONTWAIT) == -1 && errno != EAGAIN ? -1 : 0;
 }
 
 static const struct attempt attempts[] = {
@@ -815,6 +935,18 @@ static const struct attempt attempts[] = {
     {"map_too_much_shared", NULL, map_too_much_shared, SECCOMPS | WHOLES, SAME_UID},
     {"allocate_too_much", NULL, allocate_too_much, WHOLES, SAME_UID | PLAIN_ONLY},
     {"duplicate_many", NULL, duplicate_many, BIT(WHOLE_WORKER) | BIT(WHOLE_READER), SAME_UID},
+    {"map_a_stack", NULL, map_a_stack, SECCOMPS | WHOLES, SAME_UID},
+    {"merge_pages", NULL, merge_pages, SECCOMPS | WHOLES, SAME_UID | MAY_LACK | PLAIN_ONLY},
+    {"futex_with_priority", NULL, futex_with_priority, SECCOMPS | WHOLES, SAME_UID | PLAIN_ONLY},
+    {"own_for_victim", make_a_pair, own_for_victim, SECCOMPS | WHOLES, SAME_UID | PLAIN_ONLY},
+    {"choose_signal", make_a_pair, choose_signal, SECCOMPS | WHOLES, SAME_UID | PLAIN_ONLY},
+    {"ask_for_signals", make_a_pair, ask_for_signals, SECCOMPS | WHOLES, SAME_UID | PLAIN_ONLY},
+    {"duplicate", make_a_pair, duplicate, SECCOMPS | WHOLES, SAME_UID | PLAIN_ONLY},
+    {"send_to_an_address", bind_named, send_to_an_address, SECCOMPS | WHOLES, SAME_UID},
+    {"pass_a_descriptor", make_a_pair, pass_a_descriptor,
+	BIT(SECCOMP_KEY) | BIT(SECCOMP_READER) | BIT(WHOLE_KEY) | BIT(WHOLE_READER), SAME_UID},
+    {"take_a_descriptor", make_a_pair, take_a_descriptor, BIT(SECCOMP_WORKER) | BIT(WHOLE_WORKER),
+	SAME_UID},
 };
 
 /* --- running an attempt --- */
@@ -1083,9 +1215,7 @@ outer_work(void)
 		return 2;
 	if (clock_gettime(CLOCK_BOOTTIME, &ts) == -1 || poll(&wait, 1, 0) == -1)
 		return 3;
-	if (fcntl(STDERR_FILENO, F_SETFL, fcntl(STDERR_FILENO, F_GETFL)) == -1)
-		return 4;
-	return write(STDERR_FILENO, "", 0) == 0 ? 0 : 5;
+	return write(STDERR_FILENO, "", 0) == 0 ? 0 : 4;
 }
 
 static void
@@ -1097,6 +1227,59 @@ workers_and_keys_can_work(void **state)
 	(void)state;
 	for (i = 0; i < COUNT(layers); i++)
 		works(layers[i], outer_work);
+}
+
+/* The end of a process by abort(3) looks different from that by a forbidden call. */
+static void
+abort_is_told_apart(void **state)
+{
+	const enum layer layers[] = {WHOLE_WORKER, WHOLE_KEY, WHOLE_READER};
+	int status;
+	pid_t pid;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(layers); i++) {
+		pid = fork();
+		assert_true(pid >= 0);
+		if (pid == 0) {
+			confine(layers[i]);
+			abort();
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFSIGNALED(status));
+		assert_int_equal(WTERMSIG(status), SIGABRT);
+	}
+}
+
+/* After confine_no_passing a worker and a reader pass no descriptor, and add no filter. */
+static void
+nothing_is_passed_any_more(void **state)
+{
+	static const struct attempt passing[] = {
+	    {"pass", NULL, pass_a_descriptor, 0, 0}, {"take", NULL, take_a_descriptor, 0, 0}};
+	const enum layer layers[] = {WHOLE_WORKER, WHOLE_READER};
+	int status, fd;
+	pid_t pid;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(layers); i++)
+		for (size_t k = 0; k < COUNT(passing); k++) {
+			fd = make_a_pair();
+			pid = fork();
+			assert_true(pid >= 0);
+			if (pid == 0) {
+				confine(layers[i]);
+				confine_no_passing();
+				if (write(fd, "x", 1) != 1)
+					_exit(3);
+				_exit(passing[k].run(fd) == -1 && errno == EPERM ? 2 : 0);
+			}
+			assert_int_equal(waitpid(pid, &status, 0), pid);
+			assert_true(FIXTURE_SANITIZED
+					? WIFEXITED(status) && WEXITSTATUS(status) == 2
+					: WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
+			close(fd);
+		}
 }
 
 static int
@@ -1519,6 +1702,8 @@ main(void)
 	const struct CMUnitTest others[] = {
 	    cmocka_unit_test(workers_and_keys_can_work),
 	    cmocka_unit_test(readers_can_work),
+	    cmocka_unit_test(abort_is_told_apart),
+	    cmocka_unit_test(nothing_is_passed_any_more),
 	    cmocka_unit_test(nobody_looks_in),
 	    cmocka_unit_test(no_core_is_left),
 	    cmocka_unit_test(undumpable_is_undumpable),

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -491,6 +492,7 @@ conf_parse(char *text, size_t len, struct conf_complaints *complaints_r)
 		complain(&place, "out of memory");
 		return NULL;
 	}
+	place.conf->text_fd = -1;
 	for (; line < text + len; line = end + 1) {
 		place.line++;
 		end = memchr(line, '\n', (size_t)(text + len - line));
@@ -514,12 +516,11 @@ conf_parse(char *text, size_t len, struct conf_complaints *complaints_r)
 
 /* Returns the whole file with room for a NUL after it, which the caller frees; NULL with errno if it fails. */
 static char *
-read_file(const char *path, size_t *len_r)
+read_file(int fd, size_t *len_r)
 {
 	struct stat st;
 	char *text = NULL;
 	ssize_t n = 0;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
 	*len_r = 0;
 	if (fd == -1)
@@ -528,32 +529,72 @@ read_file(const char *path, size_t *len_r)
 		text = malloc((size_t)st.st_size + 1);
 	else
 		errno = EINVAL;
-	while (text != NULL && (n = read(fd, text + *len_r, (size_t)st.st_size - *len_r)) > 0)
+	while (text != NULL &&
+	       (n = pread(fd, text + *len_r, (size_t)st.st_size - *len_r, (off_t)*len_r)) > 0)
 		*len_r += (size_t)n;
 	if (n == -1) {
 		free(text);
 		text = NULL;
 	}
-	close(fd);
 	return text;
+}
+
+/* A memory file with that text, which nobody can change; or -1. */
+static int
+share_text(const char *text, size_t len)
+{
+	int fd = memfd_create("sallyport.conf", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd == -1)
+		return -1;
+	if (write(fd, text, len) == (ssize_t)len &&
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+static struct conf *
+load(int fd, bool share, struct conf_complaints *complaints_r)
+{
+	struct place place = {.complaints = complaints_r};
+	struct conf *conf;
+	size_t len;
+	char *text = read_file(fd, &len);
+	int text_fd = -1;
+
+	complaints_r->len = 0;
+	if (text != NULL && share)
+		text_fd = share_text(text, len);
+	if (text == NULL || (share && text_fd == -1)) {
+		complain(&place, "cannot read it: %s", strerror(errno));
+		free(text);
+		return NULL;
+	}
+	conf = conf_parse(text, len, complaints_r);
+	free(text);
+	if (conf != NULL)
+		conf->text_fd = text_fd;
+	else if (text_fd != -1)
+		close(text_fd);
+	return conf;
 }
 
 struct conf *
 conf_load(const char *path, struct conf_complaints *complaints_r)
 {
-	struct place place = {.complaints = complaints_r};
-	struct conf *conf;
-	size_t len;
-	char *text = read_file(path, &len);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct conf *conf = load(fd, true, complaints_r);
 
-	complaints_r->len = 0;
-	if (text == NULL) {
-		complain(&place, "cannot read it: %s", strerror(errno));
-		return NULL;
-	}
-	conf = conf_parse(text, len, complaints_r);
-	free(text);
+	if (fd != -1)
+		close(fd);
 	return conf;
+}
+
+struct conf *
+conf_load_text(int text_fd, struct conf_complaints *complaints_r)
+{
+	return load(text_fd, false, complaints_r);
 }
 
 void
@@ -564,6 +605,8 @@ conf_free(struct conf **conf)
 
 	if (*conf == NULL)
 		return;
+	if ((*conf)->text_fd != -1)
+		close((*conf)->text_fd);
 	for (s = settings; s->name != NULL; s++)
 		if (s->set == set_path || s->set == set_text)
 			free(*(char **)(void *)((char *)*conf + s->offset));

@@ -54,6 +54,7 @@ struct conf_certificate {
 };
 
 struct conf {
+	int text_fd; /* a sealed memory file with the text that was read, for other processes; or -1 */
 	struct conf_listener listeners[CONF_LISTENERS_MAX];
 	size_t listeners_len;
 	struct conf_certificate certificates[CONF_CERTIFICATES_MAX];
@@ -96,6 +97,9 @@ struct conf_complaints {
 
 /* Reads path.  Returns NULL if anything is wrong: then complaints_r has at least one entry. */
 struct conf *conf_load(const char *path, struct conf_complaints *complaints_r);
+
+/* The same from the text_fd of another process, which stays open. */
+struct conf *conf_load_text(int text_fd, struct conf_complaints *complaints_r);
 
 /* The same from memory, which it changes: text has room for a NUL after its len octets. */
 struct conf *conf_parse(char *text, size_t len, struct conf_complaints *complaints_r);

@@ -14,6 +14,7 @@
 #include <linux/futex.h>
 #include <linux/landlock.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <sys/mman.h>
@@ -252,6 +253,21 @@ static const struct rule worker_rules[] = {
     {SYS_prctl, 0, WHOLE, PR_SET_SECCOMP, false}, /* a filter more can only forbid more */
 };
 
+/* The outer spawner: forks workers, which forbid themselves more, and obeys master.  Its filter is theirs, too. */
+#define CLONE_FORBIDDEN                                                                            \
+	(CLONE_VM | CLONE_THREAD | CLONE_NEWNS | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET |     \
+	    CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
+static const struct rule spawner_rules[] = {
+    {SYS_clone, 0, CLONE_FORBIDDEN, 0, false},
+    {SYS_set_robust_list, 0, 0, 0, false}, /* glibc, in a new process */
+    {SYS_wait4, 0, 0, 0, false},
+    {SYS_kill, 0, UINT32_C(1) << 31, 0, false}, /* a process, not a group; its own uid bounds it */
+    {SYS_close_range, 0, 0, 0, false}, {SYS_rt_sigaction, 0, 0, 0, false},
+    {SYS_signalfd4, 0, 0, 0, false}, {SYS_prlimit64, 0, WHOLE, 0, false}, /* of itself */
+    {SYS_geteuid, 0, 0, 0, false}, {SYS_sendmsg, 0, 0, 0, false}, {SYS_recvmsg, 0, 0, 0, false},
+    {SYS_prctl, 0, 0, 0, false}, /* title, death of the parent, the filter of a worker */
+};
+
 static const struct rule key_rules[] = {
     {SYS_recvmsg, 0, 0, 0, false}, /* a channel from master */
 };
@@ -349,7 +365,8 @@ void
 confine_seccomp(enum confine_role role)
 {
 	/* abort(3) signals its own process, and so is told from a forbidden call. */
-	const struct rule myself = {SYS_tgkill, 0, WHOLE, (uint32_t)getpid(), false};
+	const struct rule myself = {SYS_tgkill, 0, role == CONFINE_SPAWNER ? 0 : WHOLE,
+	    role == CONFINE_SPAWNER ? 0 : (uint32_t)getpid(), false};
 	struct program program = {.len = 0};
 
 	emit(&program, load(offsetof(struct seccomp_data, arch)));
@@ -365,6 +382,9 @@ confine_seccomp(enum confine_role role)
 		break;
 	case CONFINE_KEY:
 		obey(&program, ALL_OF(key_rules));
+		break;
+	case CONFINE_SPAWNER:
+		obey(&program, ALL_OF(spawner_rules));
 		break;
 	case CONFINE_READER:
 		allow(&program, ALL_OF(reader_calls));
@@ -392,6 +412,19 @@ confine_no_passing(void)
 
 /* --- the whole --- */
 
+static bool no_files; /* by confine_spawner in this process's parent */
+
+void
+confine_spawner(int64_t memory)
+{
+	confine_undumpable();
+	limit(RLIMIT_CORE, 0);
+	if (!CONFINE_SANITIZED)
+		limit(RLIMIT_DATA, (rlim_t)memory);
+	no_files = confine_landlock(NULL);
+	confine_seccomp(CONFINE_SPAWNER);
+}
+
 static void
 confine(enum confine_role role, const char *maildir, int64_t memory)
 {
@@ -402,7 +435,8 @@ confine(enum confine_role role, const char *maildir, int64_t memory)
 	/* A sanitizer's shadow memory is terabytes of address space. */
 	if (!CONFINE_SANITIZED)
 		limit(RLIMIT_DATA, (rlim_t)memory);
-	(void)confine_landlock(maildir); /* master has logged it if it is missing */
+	if (!no_files)
+		(void)confine_landlock(maildir); /* master has logged it if it is missing */
 	confine_seccomp(role);
 }
 

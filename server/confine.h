@@ -9,7 +9,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum confine_role { CONFINE_WORKER, CONFINE_KEY, CONFINE_READER };
+enum confine_role { CONFINE_WORKER, CONFINE_KEY, CONFINE_READER, CONFINE_SPAWNER };
+
+/* For the outer spawner: the steps that it can take for all workers, and the calls that it and they need. */
+void confine_spawner(int64_t memory);
 
 /* Take all steps, and end the process if one fails.  memory: octets of private memory. */
 void confine_worker(int64_t memory);

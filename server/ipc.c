@@ -162,40 +162,50 @@ ipc_wipe(struct ipc_message *message)
 
 union fd_space {
 	struct cmsghdr header; /* for its alignment */
-	char space[CMSG_SPACE(sizeof(int))];
+	char space[CMSG_SPACE(IPC_FDS_MAX * sizeof(int))];
 };
 
 static void
-attach(struct msghdr *header, union fd_space *control, int fd)
+attach(struct msghdr *header, union fd_space *control, const int fds[], size_t n)
 {
 	struct cmsghdr *c;
 
 	memset(control, 0, sizeof(*control));
 	header->msg_control = control->space;
-	header->msg_controllen = sizeof(control->space);
+	header->msg_controllen = CMSG_SPACE(n * sizeof(int));
 	c = CMSG_FIRSTHDR(header);
 	c->cmsg_level = SOL_SOCKET;
 	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(c), &fd, sizeof(int));
+	c->cmsg_len = CMSG_LEN(n * sizeof(int));
+	memcpy(CMSG_DATA(c), fds, n * sizeof(int));
 }
 
-static int
-detach(struct msghdr *header)
+/* Takes up to n descriptors, each in place of one that came before, which is closed. */
+static void
+detach(struct msghdr *header, int fds_r[], size_t n)
 {
 	struct cmsghdr *c;
-	int fd = -1;
+	size_t got;
+	int fd;
 
-	/* There is room for one descriptor only (see recv_octets): the kernel closes all others. */
-	for (c = CMSG_FIRSTHDR(header); c != NULL; c = CMSG_NXTHDR(header, c))
-		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
-		    c->cmsg_len == CMSG_LEN(sizeof(int)))
-			memcpy(&fd, CMSG_DATA(c), sizeof(int));
-	return fd;
+	/* There is room for n descriptors only (see receive_with_descriptors): the kernel closes all others. */
+	for (c = CMSG_FIRSTHDR(header); c != NULL; c = CMSG_NXTHDR(header, c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		got = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		for (size_t i = 0; i < got; i++) {
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
+			if (i >= n || fds_r[i] != -1)
+				close(i < n ? fds_r[i] : fd);
+			if (i < n)
+				fds_r[i] = fd;
+		}
+	}
 }
 
 static ssize_t
-send_octets(int fd, const unsigned char *octets, size_t len, int fd_pass)
+send_octets(
+    int fd, const unsigned char *octets, size_t len, const int fds[], size_t n_fds, int flags)
 {
 	union fd_space control;
 	struct iovec iov = {(void *)(uintptr_t)octets, len};
@@ -203,11 +213,11 @@ send_octets(int fd, const unsigned char *octets, size_t len, int fd_pass)
 	ssize_t n;
 
 	/* Most processes may not pass descriptors, so sendmsg(2) is forbidden to them: see confine.c. */
-	if (fd_pass != -1)
-		attach(&header, &control, fd_pass);
+	if (n_fds > 0)
+		attach(&header, &control, fds, n_fds);
 	do
-		n = fd_pass != -1 ? sendmsg(fd, &header, MSG_NOSIGNAL)
-				  : send(fd, octets, len, MSG_NOSIGNAL);
+		n = n_fds > 0 ? sendmsg(fd, &header, flags | MSG_NOSIGNAL)
+			      : send(fd, octets, len, flags | MSG_NOSIGNAL);
 	while (n == -1 && errno == EINTR);
 	return n;
 }
@@ -224,36 +234,31 @@ wait_until(int fd, int64_t until)
 	return n > 0 ? 0 : -1;
 }
 
-/* Receives octets, and a descriptor, which replaces *fd_r (-1: none); that one is closed then. */
 static ssize_t
-receive_with_descriptor(int fd, unsigned char *out, size_t size, int *fd_r)
+receive_with_descriptors(int fd, unsigned char *out, size_t size, int fds_r[], size_t n_fds)
 {
 	union fd_space control = {.space = ""};
 	struct iovec iov = {out, size};
 	struct msghdr header = {.msg_iov = &iov,
 	    .msg_iovlen = 1,
 	    .msg_control = control.space,
-	    /* Not CMSG_SPACE: its padding has room for a second descriptor, which would stay open. */
-	    .msg_controllen = CMSG_LEN(sizeof(int))};
+	    /* Not CMSG_SPACE: its padding may have room for one more descriptor, which would stay open. */
+	    .msg_controllen = CMSG_LEN(n_fds * sizeof(int))};
 	ssize_t n = recvmsg(fd, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-	int got;
 
 	if (n == -1)
 		return -1;
-	got = detach(&header);
-	if (got != -1 && *fd_r != -1)
-		close(*fd_r);
-	if (got != -1)
-		*fd_r = got;
+	detach(&header, fds_r, n_fds);
 	return (header.msg_flags & MSG_TRUNC) != 0 ? (ssize_t)size + 1 : n;
 }
 
 /*
- * Waits for octets until that moment, and receives once.  fd_r NULL: without recvmsg(2), which most processes may not
- * call, and the kernel drops a descriptor that comes along.  -1: errno; ETIMEDOUT, EPIPE at the end, EMSGSIZE.
+ * Waits for octets until that moment, and receives once.  Without room for descriptors it needs no recvmsg(2), which most
+ * processes may not call, and the kernel drops those that come along.  -1: errno; ETIMEDOUT, EPIPE at the end,
+ * EMSGSIZE.
  */
 static ssize_t
-recv_octets(int fd, unsigned char *out, size_t size, int64_t until, int *fd_r)
+recv_octets(int fd, unsigned char *out, size_t size, int64_t until, int fds_r[], size_t n_fds)
 {
 	ssize_t n;
 
@@ -261,8 +266,8 @@ recv_octets(int fd, unsigned char *out, size_t size, int64_t until, int *fd_r)
 	do {
 		n = wait_until(fd, until);
 		if (n == 0)
-			n = fd_r != NULL ? receive_with_descriptor(fd, out, size, fd_r)
-					 : recv(fd, out, size, MSG_TRUNC | MSG_DONTWAIT);
+			n = n_fds > 0 ? receive_with_descriptors(fd, out, size, fds_r, n_fds)
+				      : recv(fd, out, size, MSG_TRUNC | MSG_DONTWAIT);
 	} while (n == -1 && (errno == EINTR || errno == EAGAIN));
 	if (n == 0)
 		errno = EPIPE;
@@ -273,37 +278,57 @@ recv_octets(int fd, unsigned char *out, size_t size, int64_t until, int *fd_r)
 
 /* Ends a receive: len octets (-1: it failed) are in the message. */
 static int
-received(struct ipc_message *message, ssize_t len, int *fd_r)
+received(struct ipc_message *message, ssize_t len, int fds_r[], size_t n_fds)
 {
 	message->len = len == -1 ? 0 : (size_t)len;
 	message->at = 0;
 	message->bad = len == -1;
-	if (len == -1 && fd_r != NULL && *fd_r != -1) {
-		close(*fd_r);
-		*fd_r = -1;
+	for (size_t i = 0; len == -1 && i < n_fds; i++) {
+		if (fds_r[i] != -1)
+			close(fds_r[i]);
+		fds_r[i] = -1;
 	}
 	return len == -1 ? -1 : 0;
 }
 
-int
-ipc_send(int fd, const struct ipc_message *message, int fd_pass)
+static int
+send_packet(int fd, const struct ipc_message *message, const int fds[], size_t n, int flags)
 {
 	if (message->bad) {
 		errno = EMSGSIZE;
 		return -1;
 	}
-	return send_octets(fd, message->data, message->len, fd_pass) == -1 ? -1 : 0;
+	return send_octets(fd, message->data, message->len, fds, n, flags) == -1 ? -1 : 0;
+}
+
+int
+ipc_send(int fd, const struct ipc_message *message, int fd_pass)
+{
+	return send_packet(fd, message, &fd_pass, fd_pass != -1, 0);
+}
+
+int
+ipc_post(int fd, const struct ipc_message *message, const int fds[], size_t n)
+{
+	return send_packet(fd, message, fds, n, MSG_DONTWAIT);
+}
+
+int
+ipc_recv_fds(int fd, struct ipc_message *message_r, int timeout_ms, int fds_r[], size_t n)
+{
+	ssize_t len;
+
+	for (size_t i = 0; i < n; i++)
+		fds_r[i] = -1;
+	len = recv_octets(
+	    fd, message_r->data, sizeof(message_r->data), clock_in(timeout_ms), fds_r, n);
+	return received(message_r, len, fds_r, n);
 }
 
 int
 ipc_recv(int fd, struct ipc_message *message_r, int timeout_ms, int *fd_r)
 {
-	ssize_t n;
-
-	if (fd_r != NULL)
-		*fd_r = -1;
-	n = recv_octets(fd, message_r->data, sizeof(message_r->data), clock_in(timeout_ms), fd_r);
-	return received(message_r, n, fd_r);
+	return ipc_recv_fds(fd, message_r, timeout_ms, fd_r, fd_r != NULL);
 }
 
 int
@@ -321,7 +346,8 @@ ipc_send_record(int fd, const struct ipc_message *message, int fd_pass)
 	record[1] = (unsigned char)message->len;
 	memcpy(record + RECORD_HEADER, message->data, message->len);
 	while (sent < sizeof(record) && n != -1) {
-		n = send_octets(fd, record + sent, sizeof(record) - sent, sent == 0 ? fd_pass : -1);
+		n = send_octets(fd, record + sent, sizeof(record) - sent, &fd_pass,
+		    sent == 0 && fd_pass != -1, 0);
 		sent += n > 0 ? (size_t)n : 0;
 	}
 	explicit_bzero(record, sizeof(record));
@@ -340,7 +366,8 @@ ipc_recv_record(int fd, struct ipc_message *message_r, int timeout_ms, int *fd_r
 		*fd_r = -1;
 	memset(message_r, 0, sizeof(*message_r));
 	while (have < sizeof(record) && n != -1) {
-		n = recv_octets(fd, record + have, sizeof(record) - have, until, fd_r);
+		n = recv_octets(
+		    fd, record + have, sizeof(record) - have, until, fd_r, fd_r != NULL);
 		have += n > 0 ? (size_t)n : 0;
 	}
 	if (n != -1) {
@@ -353,5 +380,5 @@ ipc_recv_record(int fd, struct ipc_message *message_r, int timeout_ms, int *fd_r
 		}
 	}
 	explicit_bzero(record, sizeof(record));
-	return received(message_r, len, fd_r);
+	return received(message_r, len, fd_r, fd_r != NULL);
 }

@@ -39,9 +39,7 @@ enum ipc_type {
 	IPC_LOGIN,
 	/* master -> reader, packet; u8 enum ipc_verdict. */
 	IPC_LOGIN_RESULT,
-	/* key -> master, packet; once: string, empty when the keys are loaded, else what is wrong. */
-	IPC_KEY_READY,
-	/* master -> key, packet with one descriptor: a connection's channel.  No answer. */
+	/* master -> key, packet with one descriptor, a connection's channel: u8 signatures that it may ask.  No answer. */
 	IPC_KEY_CHANNEL,
 	/* worker -> key, packet on its channel, once: u8 key, pss, md, bytes hash. */
 	IPC_KEY_SIGN,
@@ -51,6 +49,34 @@ enum ipc_type {
 	IPC_KEY_OPEN,
 	/* key -> worker, packet; bytes, empty when refused. */
 	IPC_KEY_RESULT,
+	/*
+	 * master -> key and spawners, packet with one descriptor, the configuration's text; first and once:
+	 * u8 log to standard error, u32 uid and gid of workers, of the key process.  Answer: IPC_READY.
+	 */
+	IPC_START,
+	/* key and spawner -> master, packet; once: string, empty when all is loaded, else what is wrong. */
+	IPC_READY,
+	/*
+	 * master -> spawner of workers, packet with the client's socket, the socketpair, the key channel: u32 id,
+	 * string address, u16 port, string protocol, u8 tls, u8 loopback, u8 enum refusal, u32 ms to log in.
+	 * Answer: IPC_SPAWN_ENDED when the worker has ended, or if none could be made.
+	 */
+	IPC_SPAWN_WORKER,
+	/*
+	 * master -> spawner of readers, packet with the worker's socketpair and that for IPC_LOGIN: u32 id, string
+	 * address, u16 port, string protocol, u32 ms before which no failure is answered.  Answer: IPC_SPAWN_ENDED.
+	 */
+	IPC_SPAWN_READER,
+	/* master -> spawner of workers, packet with a key channel.  Answer: IPC_SPAWN_ENDED with id 0. */
+	IPC_SPAWN_SELFTEST,
+	/* master -> spawner of readers, packet: log the wrong lines of the users file.  No answer. */
+	IPC_SPAWN_USERS,
+	/* master -> spawner, packet: u32 id of a child, u8 signal.  No answer. */
+	IPC_SPAWN_SIGNAL,
+	/* master -> spawner of workers, packet: u8 first, log what the certificates are and their problems.  No answer. */
+	IPC_SPAWN_REPORT,
+	/* spawner -> master, packet: u32 id, u32 status as of wait(2); SPAWN_FAILED if it could not be forked. */
+	IPC_SPAWN_ENDED,
 };
 
 /* How a login ends; the worker words it in its protocol. */
@@ -65,6 +91,7 @@ enum ipc_verdict {
 };
 
 enum {
+	IPC_FDS_MAX = 3,   /* descriptors of a message */
 	IPC_RECORD = 2048, /* octets: name, password, SNI and cipher at their longest, and room */
 	IPC_MAX = 4352,	   /* octets of any message: a home path, a ticket, an error text */
 };
@@ -105,6 +132,10 @@ int ipc_send(int fd, const struct ipc_message *message, int fd_pass);
  * drops one that comes.
  */
 int ipc_recv(int fd, struct ipc_message *message_r, int timeout_ms, int *fd_r);
+
+/* The same with n descriptors, at most IPC_FDS_MAX.  Sending never waits (EAGAIN); a descriptor that is missing is -1. */
+int ipc_post(int fd, const struct ipc_message *message, const int fds[], size_t n);
+int ipc_recv_fds(int fd, struct ipc_message *message_r, int timeout_ms, int fds_r[], size_t n);
 
 /* The same with records: padded to IPC_RECORD on the way, without the padding after arrival. */
 int ipc_send_record(int fd, const struct ipc_message *message, int fd_pass);

@@ -2,11 +2,15 @@
  * process.c: the common first steps of all processes.
  * Runs as: every process.
  */
+#include <fcntl.h>
+#include <linux/close_range.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -66,6 +70,65 @@ process_fork(int type, int *end_r)
 	}
 	*end_r = pair[pid == 0];
 	return pid;
+}
+
+/* The rest of process_exec in the new process, which has all descriptors of its parent. */
+_Noreturn static void
+exec_main(const char *role, int image, int control)
+{
+	const char *const argv[] = {"sallyport", "--role", role, NULL};
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null == -1 || dup2(null, STDIN_FILENO) == -1 || dup2(null, STDOUT_FILENO) == -1)
+		_exit(EXIT_FAILURE);
+	/* dup2 of a descriptor to itself would leave it to be closed. */
+	if (control == PROCESS_CONTROL ? fcntl(control, F_SETFD, 0) == -1
+				       : dup2(control, PROCESS_CONTROL) == -1)
+		_exit(EXIT_FAILURE);
+	if (close_range(PROCESS_CONTROL + 1, ~0U, CLOSE_RANGE_CLOEXEC) == -1)
+		_exit(EXIT_FAILURE);
+	(void)execveat(image, "", (char *const *)(uintptr_t)argv, environ, AT_EMPTY_PATH);
+	_exit(EXIT_FAILURE);
+}
+
+pid_t
+process_exec(const char *role, int *control_r)
+{
+	/* Opened once: an upgrade of the file must not mix two versions. */
+	static int image = -1;
+	pid_t pid;
+
+	*control_r = -1;
+	if (image == -1)
+		image = open("/proc/self/exe", O_PATH | O_CLOEXEC);
+	if (image == -1)
+		return -1;
+	/* dup2 to PROCESS_CONTROL must not hit it. */
+	if (image <= PROCESS_CONTROL)
+		image = fcntl(image, F_DUPFD_CLOEXEC, PROCESS_CONTROL + 1);
+	pid = process_fork(SOCK_SEQPACKET, control_r);
+	if (pid == 0)
+		exec_main(role, image, *control_r);
+	if (pid == -1 && *control_r != -1) {
+		close(*control_r);
+		*control_r = -1;
+	}
+	return pid;
+}
+
+__attribute__((no_stack_protector)) void
+process_renew_guards(void)
+{
+#if defined(__x86_64__) && !defined(__ILP32__)
+	uint64_t fresh[2];
+
+	if (getrandom(fresh, sizeof(fresh), 0) != sizeof(fresh))
+		fatal("process", "getrandom");
+	/* The lowest octet is 0, as glibc makes it, so that no string runs over it. */
+	__asm__ volatile("movq %0, %%fs:0x28" : : "r"(fresh[0] & ~UINT64_C(0xff)));
+	__asm__ volatile("movq %0, %%fs:0x30" : : "r"(fresh[1]));
+	explicit_bzero(fresh, sizeof(fresh));
+#endif
 }
 
 static int

@@ -20,6 +20,22 @@ void process_title(const char *role);
 pid_t process_fork(int type, int *end_r);
 
 /*
+ * Starts this program again, as the image that is running, in a role of its own: `sallyport --role ROLE`.  So the new process
+ * has a memory layout and a stack canary that it shares with no other role.  *control_r is this process's end of a
+ * SOCK_SEQPACKET pair; the other end is PROCESS_CONTROL there.  Standard error stays, and 0 and 1 are /dev/null.
+ * Returns the pid, or -1.
+ */
+enum { PROCESS_CONTROL = 3 };
+pid_t process_exec(const char *role, int *control_r);
+
+/*
+ * Gives a process that was just forked a stack canary and a pointer guard of its own, so that a guess at them in one
+ * process says nothing about another.  The caller must never return.  Where the canary is not in the thread's own
+ * memory (it is on x86-64), this does nothing.
+ */
+void process_renew_guards(void);
+
+/*
  * A new process drops what it inherited from master: it closes all descriptors except those of keep, standard
  * error and the log; its signals are as a program finds them; and it gets SIGTERM if its parent dies.  -1 in
  * keep is ignored.

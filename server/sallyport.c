@@ -63,6 +63,8 @@ main(int argc, char **argv)
 	size_t i;
 
 	process_init(argc, argv);
+	if (argc > 1 && strcmp(argv[1], "--role") == 0)
+		return cmd_role(argc - 1, argv + 1);
 	for (i = 0; argc > 1 && i < COMMANDS; i++)
 		if (strcmp(argv[1], commands[i].name) == 0)
 			return commands[i].run(argc - 1, argv + 1);

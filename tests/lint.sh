@@ -92,8 +92,9 @@ part worker
 part reader
 part imap worker reader
 part pop3 worker reader
-part master key worker reader
-part cmd master
+part spawner worker reader
+part master spawner reader
+part cmd master key spawner
 grep -noE '#include "server/[a-z0-9]+/[a-z_0-9]+\.h' server/*.[ch] |
 	grep -vE '^server/sallyport\.c:.*"server/cmd/' && say "server/ itself includes a part"
 

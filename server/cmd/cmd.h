@@ -17,6 +17,7 @@ int cmd_check(int argc, char **argv);
 int cmd_passwd(int argc, char **argv);
 int cmd_cert(int argc, char **argv);
 int cmd_maildir(int argc, char **argv);
+int cmd_role(int argc, char **argv); /* not for people: see role.c */
 
 /* Prints each complaint about the configuration at path as "path:line: text". */
 void check_print(FILE *to, const char *path, const struct conf_complaints *complaints);

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "maildir/message/charset.h"
 #include "server/cmd/cmd.h"
 #include "server/conf.h"
 #include "server/master/master.h"
@@ -57,6 +56,5 @@ cmd_run(int argc, char **argv)
 		perror("sallyport: run");
 		return EXIT_FAILURE;
 	}
-	charset_load(); /* for the readers, which cannot load anything */
 	return master_run(absolute, conf, to_stderr);
 }

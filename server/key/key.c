@@ -2,7 +2,7 @@
  * key.c: the process that holds the private keys and the ticket keys.
  * Runs as: root while it reads the key files, then key_user in an empty root directory.
  *
- * It is forked before any other process and never takes another role.  master sends channels over control,
+ * It is started by exec and never takes another role.  master sends channels over control,
  * one for each connection.  The worker at the other end of a channel may be hostile, so a channel has a quota,
  * and the first malformed message closes it.
  */
@@ -68,6 +68,8 @@ static void
 serve_control(struct key *key)
 {
 	struct ipc_message message;
+	uint8_t signatures;
+	unsigned type;
 	int fd;
 
 	if (ipc_recv(key->poll[0].fd, &message, 0, &fd) == -1) {
@@ -77,11 +79,14 @@ serve_control(struct key *key)
 	}
 	if (fd == -1)
 		return;
-	if (ipc_open(&message) != IPC_KEY_CHANNEL || key->len == KEY_CHANNELS_MAX) {
+	type = ipc_open(&message);
+	signatures = ipc_get_u8(&message);
+	if (type != IPC_KEY_CHANNEL || !ipc_done(&message) || key->len == KEY_CHANNELS_MAX) {
 		close(fd);
 		return;
 	}
 	key->quota[key->len] = (struct key_quota)KEY_QUOTA;
+	key->quota[key->len].signatures = signatures;
 	key->poll[key->len + 1] = (struct pollfd){.fd = fd, .events = POLLIN};
 	key->len++;
 }
@@ -140,7 +145,7 @@ key_main(const struct conf *conf, const struct service_users *users, int control
 	privdrop_become(users->key_uid, users->key_gid);
 	process_follow_parent();
 	confine_key(KEY_MEMORY);
-	ipc_begin(&message, IPC_KEY_READY);
+	ipc_begin(&message, IPC_READY);
 	ipc_put_string(&message, wrong);
 	if (ipc_send(control, &message, -1) == -1 || *wrong != '\0')
 		_exit(EXIT_FAILURE);

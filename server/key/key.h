@@ -9,7 +9,7 @@ struct conf;
 struct service_users;
 
 /*
- * The whole life of the process, forked by master: reads the keys, confines itself, sends IPC_KEY_READY on
+ * The whole life of the process, started by master: reads the keys, confines itself, sends IPC_READY on
  * control, then serves the channels that come over control until it is closed and the last channel is gone.
  */
 _Noreturn void key_main(const struct conf *conf, const struct service_users *users, int control);

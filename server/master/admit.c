@@ -18,7 +18,7 @@
 #include "server/master/master_state.h"
 #include "server/process.h"
 #include "server/protocol.h"
-#include "server/worker/worker.h"
+#include "tls/tls.h"
 
 /* --- whether to accept --- */
 
@@ -40,7 +40,9 @@ admit_set(struct master *m, bool accepting)
 void
 admit_settle(struct master *m)
 {
-	admit_set(m, !m->stopping && m->resume_at == CLOCK_NEVER && m->serving != NULL &&
+	bool held = m->coming != NULL && clock_now() < m->hold_until;
+
+	admit_set(m, !m->stopping && m->resume_at == CLOCK_NEVER && !held && m->serving != NULL &&
 			 m->serving->state == CERTIFICATES_READY);
 }
 
@@ -49,6 +51,29 @@ admit_pause(struct master *m, const char *what)
 {
 	log_event(LOG_WARN, "master", "pause", "what", what, "error", strerror(errno));
 	m->resume_at = clock_in(MASTER_PAUSE);
+	admit_settle(m);
+}
+
+void
+admit_on_death(struct master *m, const struct connection *c)
+{
+	int64_t now = clock_now(), pause = MASTER_DEATH_PAUSE;
+	struct log_line line;
+
+	if (c->by_address != NULL)
+		limits_failed(c->by_address, now);
+	m->deaths = now - m->died_at > MASTER_DEATHS_QUIET ? 1 : m->deaths + 1;
+	m->died_at = now;
+	if (m->deaths <= MASTER_DEATHS)
+		return;
+	for (unsigned i = MASTER_DEATHS + 1; i < m->deaths && pause < MASTER_DEATH_PAUSE_MAX; i++)
+		pause *= 2;
+	log_begin(&line, LOG_ERROR, "master", "children-die");
+	log_number(&line, "count", m->deaths);
+	log_number(&line, "pause-ms", pause);
+	log_text(&line, "what", "a fault in sallyport, and perhaps somebody who tries to use it");
+	log_end(&line);
+	m->resume_at = now + pause;
 	admit_settle(m);
 }
 
@@ -113,46 +138,46 @@ judge(struct master *m, const struct connection *c)
 		log_set_connection(oldest->id, oldest->address, oldest->port);
 		log_refusal(NULL, oldest, "made room before login");
 		log_set_connection(c->id, c->address, c->port);
-		connection_leave(oldest, MASTER_PATIENCE);
+		connection_leave(m, oldest, MASTER_PATIENCE);
 	}
 	return REFUSE_NOTHING;
 }
 
-/* Forks the worker, which from then on is the only process that uses the client's socket. */
-static void
+/* Asks for a worker, which from then on is the only process that uses the client's socket.  false: there is none. */
+static bool
 start_worker(struct master *m, struct connection *c, int fd, const struct conf_listener *listener,
     enum refusal refusal)
 {
-	pid_t worker;
-	struct worker_start start = {
-	    .conf = m->conf,
-	    .protocol = listener->protocol,
-	    .tls = listener->tls,
-	    .loopback = strncmp(c->address, "127.", 4) == 0 || strcmp(c->address, "::1") == 0,
-	    .refusal = refusal,
-	    .deadline = c->deadline,
-	    .client_fd = fd,
-	    .uid = m->service_users.worker_uid,
-	    .gid = m->service_users.worker_gid,
-	    .tls_server = m->serving->tls,
-	};
+	const bool loopback = strncmp(c->address, "127.", 4) == 0 || strcmp(c->address, "::1") == 0;
+	struct ipc_message message;
+	int key = certificates_channel(m->serving, TLS_SIGNATURES), pair[2], r;
 
-	start.key_fd = certificates_channel(m->serving);
-	if (start.key_fd == -1) {
+	if (key == -1) {
 		admit_pause(m, "channel to the key process");
-		return;
+		return false;
 	}
-	/* The child has no c any more: see connection.h. */
-	worker = process_fork(SOCK_STREAM, &start.reader_fd);
-	if (worker == 0)
-		worker_main(&start);
-	c->worker = worker;
-	c->peer = start.reader_fd;
-	if (worker == -1)
-		admit_pause(m, "fork");
-	else
-		events_watch_connection(m, c->peer, SOURCE_PEER, c);
-	close(start.key_fd);
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == -1) {
+		admit_pause(m, "socketpair");
+		close(key);
+		return false;
+	}
+	spawner_begin_child(&message, IPC_SPAWN_WORKER, c);
+	ipc_put_u8(&message, listener->tls);
+	ipc_put_u8(&message, loopback);
+	ipc_put_u8(&message, (uint8_t)refusal);
+	ipc_put_u32(&message, (uint32_t)clock_left(c->deadline));
+	r = spawner_post(m, m->serving->workers, &message, (const int[]){fd, pair[1], key}, 3);
+	if (r == -1)
+		admit_pause(m, "worker");
+	close(pair[1]);
+	close(key);
+	c->peer = pair[0];
+	if (r == -1)
+		return false;
+	c->worker = m->serving->workers;
+	m->spawner[c->worker].children++;
+	events_watch_connection(m, c->peer, SOURCE_PEER, c);
+	return true;
 }
 
 /* The log names the address that the client reached, as lip: a listener's own may be any. */
@@ -179,9 +204,14 @@ begin_connection(struct master *m, struct connection *c, const struct conf_liste
     const struct sockaddr_storage *address)
 {
 	unsigned char key[16];
+	uint32_t id = 0;
 
-	if (getrandom(&c->id, sizeof(c->id), 0) == -1 || c->id == 0)
-		c->id = 1;
+	/* An id is not 0, and names one connection. */
+	do
+		if (getrandom(&id, sizeof(id), 0) == -1)
+			id++;
+	while (id == 0 || connections_by_id(&m->connections, id) != NULL);
+	c->id = id;
 	c->protocol = listener->protocol;
 	c->deadline = clock_in(m->conf->login_timeout);
 	c->port = name_address(address, c->address, sizeof(c->address));
@@ -234,11 +264,10 @@ accept_one(struct master *m, int listen_fd, const struct conf_listener *listener
 		c->state = CONNECTION_LEAVING;
 		c->kill_at = clock_in(MASTER_REFUSAL);
 	}
-	start_worker(m, c, fd, listener, refusal);
+	if (!start_worker(m, c, fd, listener, refusal))
+		admit_release(m, c);
 	log_set_connection(0, "", 0);
 	close(fd);
-	if (c->worker == -1)
-		admit_release(m, c);
 	return m->accepting;
 }
 

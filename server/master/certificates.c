@@ -1,35 +1,30 @@
 /*
- * certificates.c: certificates and their key process are loaded, tested, replaced and watched.
+ * certificates.c: certificates, their key process and their outer spawner are loaded, tested, replaced and watched.
  * Runs as: root (master).
  *
- * Certificates and the process that holds their keys start and end together.  master forks the key process,
- * which reads the keys, and reads the certificates itself; after that a self-test proves that signatures come
- * from the key process.  Certificates that pass it replace those in use; the old key process serves the
- * workers that it has, and ends with the last of them.  Nothing here waits: events tell what comes next.
+ * Certificates, the process that holds their keys, and the spawner of the workers that use them start and end together.
+ * master starts both processes; after they have loaded their files a self-test proves that signatures come from the key
+ * process.  Certificates that pass it replace those in use; the old processes serve the workers that they have, and end
+ * with the last of them.  Nothing here waits: events tell what comes next.
  */
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "server/clock.h"
 #include "server/conf.h"
 #include "server/confine.h"
 #include "server/ipc.h"
-#include "server/key/key.h"
 #include "server/log.h"
 #include "server/master/files.h"
 #include "server/master/master_state.h"
-#include "server/master/selftest.h"
-#include "server/process.h"
 #include "tls/tls.h"
-
-/* --- the files --- */
 
 /* Returns one number for the state of all certificate and key files. */
 static uint64_t
@@ -45,37 +40,10 @@ fingerprint(const struct conf *conf)
 	return print;
 }
 
-static int
-load(struct certificates *c, const struct conf *conf)
-{
-	struct tls_error error = {.text = "out of memory"};
-	size_t i;
-
-	c->tls = tls_server_new();
-	for (i = 0; c->tls != NULL && i < conf->certificates_len; i++)
-		if (tls_server_add(c->tls, conf->certificates[i].chain, &error) == -1)
-			break;
-	if (c->tls != NULL && i == conf->certificates_len && tls_server_ready(c->tls, &error) == 0)
-		return 0;
-	log_event(LOG_ERROR, "master", "certificate-wrong", "error", error.text);
-	return -1;
-}
-
-/* --- the key process and the self-test --- */
-
-static int
-fork_key(struct master *m, struct certificates *c)
-{
-	c->key = process_fork(SOCK_SEQPACKET, &c->control);
-	if (c->key == 0)
-		key_main(m->conf, &m->service_users, c->control);
-	if (c->key == -1)
-		log_event(LOG_ERROR, "master", "no-key-process", "error", strerror(errno));
-	return c->key == -1 ? -1 : 0;
-}
+/* --- the processes --- */
 
 int
-certificates_channel(const struct certificates *c)
+certificates_channel(const struct certificates *c, unsigned signatures)
 {
 	struct ipc_message message;
 	int pair[2];
@@ -83,7 +51,8 @@ certificates_channel(const struct certificates *c)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
 		return -1;
 	ipc_begin(&message, IPC_KEY_CHANNEL);
-	if (ipc_send(c->control, &message, pair[1]) == -1) {
+	ipc_put_u8(&message, (uint8_t)signatures);
+	if (ipc_post(c->control, &message, &pair[1], 1) == -1) {
 		close(pair[0]);
 		pair[0] = -1;
 	}
@@ -92,24 +61,40 @@ certificates_channel(const struct certificates *c)
 }
 
 static void
-start_test(struct master *m, struct certificates *c)
+fail(struct certificates *c, const char *event, const char *error)
 {
-	struct selftest_channels channels = {.len = 0};
-	size_t i;
+	log_event(LOG_ERROR, "master", event, "error", error);
+	c->state = CERTIFICATES_FAILED;
+}
+
+/* After both processes have loaded their files the self-test begins. */
+static void
+settle_loading(struct master *m, struct certificates *c)
+{
+	struct ipc_message message;
 	int fd;
 
-	for (i = 0; i < 2 * tls_server_count(c->tls); i++)
-		if ((fd = certificates_channel(c)) != -1)
-			channels.list[channels.len++] = fd;
-	c->test = selftest_start(m->conf, &m->service_users, c->tls, &channels);
-	c->state = c->test == -1 ? CERTIFICATES_FAILED : CERTIFICATES_TESTING;
+	if (!c->key_said || !c->workers_ready)
+		return;
+	if (c->key_wrong[0] != '\0') {
+		fail(c, "key-wrong", c->key_wrong);
+		return;
+	}
+	/* Two handshakes with each certificate: TLS 1.2 and 1.3. */
+	fd = certificates_channel(c, 2 * (unsigned)m->conf->certificates_len);
+	ipc_begin(&message, IPC_SPAWN_SELFTEST);
+	if (fd == -1 || spawner_post(m, c->workers, &message, &fd, 1) == -1)
+		fail(c, "self-test-failed", "a process does not take its message");
+	else
+		c->state = CERTIFICATES_TESTING;
+	if (fd != -1)
+		close(fd);
 }
 
 /* The key process has answered, or ended: its first and only message on control. */
 void
 certificates_on_control(struct master *m)
 {
-	char wrong[512] = "the key process ended without a word";
 	struct certificates *c = m->coming;
 	struct ipc_message message;
 
@@ -118,53 +103,89 @@ certificates_on_control(struct master *m)
 	events_unwatch(m, c->control);
 	if (c->state != CERTIFICATES_LOADING)
 		return;
-	if (ipc_recv(c->control, &message, 0, NULL) == 0 && ipc_open(&message) == IPC_KEY_READY) {
-		ipc_get_string(&message, wrong, sizeof(wrong));
-		if (ipc_done(&message) && wrong[0] == '\0') {
-			start_test(m, c);
-			return;
-		}
-	}
-	log_event(LOG_ERROR, "master", "key-wrong", "error", wrong);
-	c->state = CERTIFICATES_FAILED;
+	snprintf(c->key_wrong, sizeof(c->key_wrong), "the key process ended without a word");
+	if (ipc_recv(c->control, &message, 0, NULL) == 0 && ipc_open(&message) == IPC_READY)
+		ipc_get_string(&message, c->key_wrong, sizeof(c->key_wrong));
+	c->key_said = true;
+	settle_loading(m, c);
 }
 
-/* Returns whether pid was a process of c; its state then tells what the end meant. */
-static bool
-ended(struct certificates *c, pid_t pid, int status)
+void
+certificates_on_ready(struct master *m, int spawner, const char *wrong)
 {
-	if (c == NULL || (pid != c->key && pid != c->test))
-		return false;
-	if (pid == c->key) {
-		c->key = -1;
-		/* The last message of one that was loading is still in control. */
-		if (c->state != CERTIFICATES_LOADING)
-			c->state = CERTIFICATES_FAILED;
-		return true;
+	struct certificates *c = m->coming;
+
+	if (c == NULL || c->workers != spawner || c->state != CERTIFICATES_LOADING)
+		return;
+	if (wrong[0] != '\0') {
+		fail(c, "certificate-wrong", wrong);
+		return;
 	}
-	c->test = -1;
-	if (c->state != CERTIFICATES_TESTING)
-		return true;
-	c->state = WIFEXITED(status) && WEXITSTATUS(status) == 0 ? CERTIFICATES_READY
-								 : CERTIFICATES_FAILED;
-	if (c->state == CERTIFICATES_FAILED)
-		log_event(LOG_ERROR, "master", "self-test-failed", "error",
-		    "signatures do not come from the key process");
-	return true;
+	c->workers_ready = true;
+	settle_loading(m, c);
+}
+
+void
+certificates_on_test(struct master *m, int spawner, uint32_t status)
+{
+	struct certificates *c = m->coming;
+
+	if (c == NULL || c->workers != spawner || c->state != CERTIFICATES_TESTING)
+		return;
+	if (status == 0)
+		c->state = CERTIFICATES_READY;
+	else
+		fail(c, "self-test-failed", "signatures do not come from the key process");
+}
+
+/* Puts the reason into the log and gives up certificates one of whose processes has ended. */
+static void
+lose(struct master *m, struct certificates *c, const char *event)
+{
+	if (c == m->coming) {
+		if (c->state != CERTIFICATES_FAILED)
+			fail(c, event, "it ended without a word");
+		return;
+	}
+	c->state = CERTIFICATES_FAILED;
+	if (m->stopping)
+		return;
+	log_event(LOG_ERROR, "master", event, "next", "started again");
+	m->retry_at = m->coming == NULL ? clock_now() : CLOCK_NEVER;
 }
 
 bool
-certificates_on_exit(struct master *m, pid_t pid, int status)
+certificates_on_exit(struct master *m, pid_t pid)
 {
-	if (ended(m->coming, pid, status))
+	struct certificates *const both[] = {m->coming, m->serving};
+
+	for (size_t i = 0; i < 2; i++) {
+		struct certificates *c = both[i];
+
+		if (c == NULL || c->key != pid)
+			continue;
+		c->key = -1;
+		/* The last message of a process that was loading is still in control. */
+		if (c->state != CERTIFICATES_LOADING)
+			lose(m, c, "key-process-died");
 		return true;
-	if (!ended(m->serving, pid, status))
-		return false;
-	if (m->serving->state == CERTIFICATES_FAILED && !m->stopping) {
-		log_event(LOG_ERROR, "master", "key-process-died", "next", "started again");
-		m->retry_at = m->coming == NULL ? clock_now() : CLOCK_NEVER;
 	}
-	return true;
+	return false;
+}
+
+bool
+certificates_on_spawner_exit(struct master *m, int spawner)
+{
+	struct certificates *const both[] = {m->coming, m->serving};
+
+	for (size_t i = 0; i < 2; i++) {
+		if (both[i] == NULL || both[i]->workers != spawner)
+			continue;
+		both[i]->workers = -1;
+		lose(m, both[i], "spawner-died");
+		return true;
+	}
+	return false;
 }
 
 /* --- come, serve, go --- */
@@ -177,24 +198,9 @@ drop(struct master *m, struct certificates **certificates)
 	if (c == NULL)
 		return;
 	events_close(m, &c->control);
-	if (c->test != -1)
-		(void)kill(c->test, SIGKILL);
-	tls_server_free(&c->tls);
+	spawner_retire(m, &c->workers);
 	free(c);
 	*certificates = NULL;
-}
-
-static void
-start(struct master *m, struct certificates *c)
-{
-	m->coming = c;
-	c->test = -1;
-	c->fingerprint = fingerprint(m->conf);
-	/* The key process is forked first, so that it inherits as little as can be. */
-	if (fork_key(m, c) == -1 || load(c, m->conf) == -1)
-		c->state = CERTIFICATES_FAILED;
-	else
-		events_watch(m, c->control, SOURCE_CONTROL, 0, 0);
 }
 
 void
@@ -206,24 +212,29 @@ certificates_begin(struct master *m)
 	drop(m, &m->coming);
 	if (c == NULL)
 		fatal("master", "memory");
-	else
-		start(m, c);
+	m->coming = c;
+	c->fingerprint = fingerprint(m->conf);
+	c->workers = -1;
+	c->key = spawners_exec(m, "key", &c->control);
+	if (c->key != -1) {
+		events_watch(m, c->control, SOURCE_CONTROL, 0, 0);
+		c->workers = spawner_start(m, SPAWNER_OUTER);
+	}
+	if (c->workers == -1)
+		c->state = CERTIFICATES_FAILED;
 }
 
-/* Once at the start and then daily, so that it is seen in time if the log is read rarely. */
+/* Has the spawner log the problems of certificates.  Once at the start and then daily, so that they are seen in time if
+ * the log is read rarely. */
 static void
-warn(struct master *m, int64_t now)
+report(struct master *m, bool first, int64_t now)
 {
-	struct tls_findings findings;
-	size_t i, k;
+	struct ipc_message message;
 
 	m->warn_at = now + MASTER_WARN;
-	for (i = 0; i < tls_server_count(m->serving->tls); i++) {
-		tls_server_findings(m->serving->tls, i, time(NULL), &findings);
-		for (k = 0; k < findings.len; k++)
-			log_event(findings.list[k].wrong ? LOG_ERROR : LOG_WARN, "master",
-			    "certificate-problem", "what", findings.list[k].text);
-	}
+	ipc_begin(&message, IPC_SPAWN_REPORT);
+	ipc_put_u8(&message, first);
+	(void)spawner_post(m, m->serving->workers, &message, NULL, 0);
 }
 
 static void
@@ -241,16 +252,10 @@ log_ready(void)
 static void
 serve_coming(struct master *m)
 {
-	char text[LOG_VALUE_MAX];
-	size_t i;
-
 	drop(m, &m->serving);
 	m->serving = m->coming;
 	m->coming = NULL;
-	for (i = 0; i < tls_server_count(m->serving->tls); i++)
-		if (tls_server_describe(m->serving->tls, i, text, sizeof(text)) == 0)
-			log_event(LOG_NOTE, "master", "certificate", "is", text);
-	warn(m, clock_now());
+	report(m, true, clock_now());
 	if (!m->started)
 		log_ready();
 	m->started = true;
@@ -282,8 +287,8 @@ certificates_settle(struct master *m)
 void
 certificates_tick(struct master *m, int64_t now)
 {
-	if (m->serving != NULL && now >= m->warn_at)
-		warn(m, now);
+	if (m->serving != NULL && m->serving->workers != -1 && now >= m->warn_at)
+		report(m, false, now);
 	if (m->coming != NULL)
 		return;
 	if (m->retry_at != CLOCK_NEVER && now >= m->retry_at) {
@@ -304,7 +309,9 @@ certificates_end(struct master *m)
 
 	drop(m, &m->coming);
 	drop(m, &m->serving);
-	/* No connection is left, so the key process ends as soon as its control is closed. */
-	if (key != -1)
+	/* No connection is left.  The process may be stopped, and then would not end by itself. */
+	if (key != -1) {
+		(void)kill(key, SIGKILL);
 		(void)waitpid(key, NULL, 0);
+	}
 }

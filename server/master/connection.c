@@ -2,11 +2,9 @@
  * connection.c: master's table of connections.
  * Runs as: root (master).
  */
-#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 
-#include "server/clock.h"
 #include "server/master/connection.h"
 
 int
@@ -47,14 +45,14 @@ connections_take(struct connections *connections)
 }
 
 struct connection *
-connections_by_pid(struct connections *connections, pid_t pid)
+connections_by_id(struct connections *connections, uint32_t id)
 {
 	size_t i;
 
 	for (i = 0; i < connections->high; i++) {
 		struct connection *c = &connections->slot[i];
 
-		if (c->state != CONNECTION_FREE && (c->worker == pid || c->reader == pid))
+		if (c->state != CONNECTION_FREE && c->id == id)
 			return c;
 	}
 	return NULL;
@@ -75,21 +73,4 @@ connections_before_login(struct connections *connections, struct connection **ol
 			*oldest_r = c;
 	}
 	return n;
-}
-
-void
-connection_signal(const struct connection *c, int signal)
-{
-	if (c->worker != -1)
-		(void)kill(c->worker, signal);
-	if (c->reader != -1)
-		(void)kill(c->reader, signal);
-}
-
-void
-connection_leave(struct connection *c, int64_t patience)
-{
-	c->state = CONNECTION_LEAVING;
-	c->kill_at = clock_in(patience);
-	connection_signal(c, SIGTERM);
 }

@@ -7,7 +7,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 struct tally;
 
@@ -21,8 +20,8 @@ enum connection_state {
 
 struct connection {
 	enum connection_state state;
-	uint32_t id;	      /* in the log */
-	pid_t worker, reader; /* -1: none */
+	uint32_t id;	    /* in the log */
+	int worker, reader; /* the spawners that have these children, -1: none */
 	int peer; /* master's end of the worker's socketpair until a login succeeds, or -1 */
 	int ask;  /* to the reader, until it asked IPC_LOGIN, or -1 */
 	const struct protocol *protocol;
@@ -49,15 +48,10 @@ int connections_init(struct connections *connections, size_t max);
 /* Returns a free row, zeroed except for descriptors and pids, which are -1; NULL if none is left. */
 struct connection *connections_take(struct connections *connections);
 
-/* Returns the connection that has this child, or NULL. */
-struct connection *connections_by_pid(struct connections *connections, pid_t pid);
+/* Returns the connection with that id, or NULL. */
+struct connection *connections_by_id(struct connections *connections, uint32_t id);
 
 /* Returns how many are not logged in; *oldest_r is the CONNECTION_STRANGER that came first, or NULL. */
 size_t connections_before_login(struct connections *connections, struct connection **oldest_r);
-
-/* Sends a signal to both children. */
-void connection_signal(const struct connection *connection, int signal);
-/* Asks both children to end, and expects that in patience ms. */
-void connection_leave(struct connection *connection, int64_t patience);
 
 #endif

@@ -18,9 +18,9 @@
 #include "server/log.h"
 #include "server/master/limits.h"
 #include "server/master/master_state.h"
-#include "server/process.h"
 #include "server/protocol.h"
 #include "server/reader/reader.h"
+#include "server/spawner/spawner.h"
 
 /* No process will answer the worker: it notices that at once, since its socketpair ends. */
 static void
@@ -34,28 +34,26 @@ give_up(struct master *m, struct connection *c, int64_t patience)
 static void
 start_reader(struct master *m, struct connection *c)
 {
-	struct reader_start start = {
-	    .conf = m->conf,
-	    .protocol = c->protocol,
-	    .worker_fd = c->peer,
-	};
-	pid_t reader;
+	struct ipc_message message;
+	int pair[2] = {-1, -1}, r = -1;
+	int64_t answer_at;
 
 	c->tried_at = clock_now();
-	start.answer_at = limits_answer_at(c->by_address, c->tried_at, m->conf->failure_delay);
-	log_set_connection(c->id, c->address, c->port);
-	/* The child has no c any more: see connection.h. */
-	reader = process_fork(SOCK_SEQPACKET, &start.master_fd);
-	if (reader == 0)
-		reader_main(&start);
-	log_set_connection(0, "", 0);
-	c->reader = reader;
-	c->ask = start.master_fd;
-	if (reader == -1) {
-		admit_pause(m, "fork");
+	answer_at = limits_answer_at(c->by_address, c->tried_at, m->conf->failure_delay);
+	if (m->readers != -1 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0) {
+		spawner_begin_child(&message, IPC_SPAWN_READER, c);
+		ipc_put_u32(&message, (uint32_t)clock_left(answer_at));
+		r = spawner_post(m, m->readers, &message, (const int[]){c->peer, pair[1]}, 2);
+		close(pair[1]);
+	}
+	c->ask = pair[0];
+	if (r == -1) {
+		admit_pause(m, "reader");
 		give_up(m, c, MASTER_PATIENCE);
 		return;
 	}
+	c->reader = m->readers;
+	m->spawner[c->reader].children++;
 	c->state = CONNECTION_ASKING;
 	events_watch_connection(m, c->ask, SOURCE_ASK, c);
 }
@@ -119,15 +117,26 @@ login_on_question(struct master *m, struct connection *c)
 		c->state = CONNECTION_USER;
 }
 
+/* Whether a child died of a fault, and not by our own signals. */
+static bool
+is_fault(uint32_t status)
+{
+	int signal = WTERMSIG((int)status);
+
+	return status != SPAWN_FAILED && WIFSIGNALED((int)status) && signal != SIGKILL &&
+	       signal != SIGTERM;
+}
+
 static void
-log_death(const struct connection *c, const char *what, int status)
+log_death(const struct connection *c, const char *what, uint32_t status)
 {
 	char text[64];
 
-	if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL && WTERMSIG(status) != SIGTERM)
-		snprintf(text, sizeof(text), "killed by signal %d%s", WTERMSIG(status),
-		    WTERMSIG(status) == SIGSYS ? " (a forbidden system call)" : "");
-	else if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_FAILURE)
+	if (is_fault(status))
+		snprintf(text, sizeof(text), "killed by signal %d%s", WTERMSIG((int)status),
+		    WTERMSIG((int)status) == SIGSYS ? " (a forbidden system call)" : "");
+	else if (status != SPAWN_FAILED && WIFEXITED((int)status) &&
+		 WEXITSTATUS((int)status) == EXIT_FAILURE)
 		snprintf(text, sizeof(text), "failed");
 	else
 		return;
@@ -141,9 +150,10 @@ log_death(const struct connection *c, const char *what, int status)
  * login_failures times: a hostile worker must not make master fork without end.
  */
 static void
-reader_ended(struct master *m, struct connection *c, int status)
+reader_ended(struct master *m, struct connection *c, uint32_t status)
 {
-	int result = WIFEXITED(status) ? WEXITSTATUS(status) : READER_MALFORMED;
+	int result = status != SPAWN_FAILED && WIFEXITED((int)status) ? WEXITSTATUS((int)status)
+								      : READER_MALFORMED;
 	bool answered = result == READER_DENIED || result == READER_REFUSED;
 
 	c->reader = -1;
@@ -171,10 +181,16 @@ reader_ended(struct master *m, struct connection *c, int status)
 }
 
 void
-login_on_exit(struct master *m, struct connection *c, pid_t pid, int status)
+login_on_exit(struct master *m, struct connection *c, bool worker, uint32_t status)
 {
-	log_death(c, c->worker == pid ? "worker" : "reader", status);
-	if (c->worker == pid)
+	log_death(c, worker ? "worker" : "reader", status);
+	if (is_fault(status))
+		admit_on_death(m, c);
+	if (status == SPAWN_FAILED) {
+		errno = EAGAIN;
+		admit_pause(m, "fork");
+	}
+	if (worker)
 		c->worker = -1;
 	else
 		reader_ended(m, c, status);

@@ -1,13 +1,12 @@
 /*
- * master.c: the loop: accepts, forks, reaps, and counts; master_state.h lists the files of its parts.
+ * master.c: the loop: accepts, starts, reaps, and counts; master_state.h lists the files of its parts.
  * Runs as: root, or the user of a demo.  It never reads an octet that the network wrote, and waits
- * for no process.  Other code that runs as root: admit.c, login.c, certificates.c, users.c, events.c, listen.c, connection.c
- * and limits.c, which are master's too; key.c until its keys are loaded; selftest.c and worker.c until they
- * are confined; reader.c and auth_answer.c until become_user.
+ * for no process.  Other code that runs as root: the files of this folder; spawner.c as the inner spawner; key.c until its
+ * keys are loaded; users_file.c; reader.c and auth_answer.c until become_user.
  *
- * A connection is only a row of numbers here: see connection.h.  admit.c starts a worker for it.  When the
- * worker's socketpair becomes readable the client wants to log in, and login.c starts a reader, which reads
- * the request.  The reader asks once whether its user may have a session.  When both children have ended the
+ * A connection is only a row of numbers here: see connection.h.  admit.c asks the outer spawner for a worker.  When the
+ * worker's socketpair becomes readable the client wants to log in, and login.c asks the inner spawner for a
+ * reader, which reads the request.  The reader asks once whether its user may have a session.  When both children have ended the
  * row is free again.
  */
 #include <errno.h>
@@ -54,17 +53,11 @@ block_signals(struct master *m)
 static void
 reap(struct master *m)
 {
-	struct connection *c;
-	int status;
 	pid_t pid;
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		if (certificates_on_exit(m, pid, status))
-			continue;
-		c = connections_by_pid(&m->connections, pid);
-		if (c != NULL) /* else an old key process */
-			login_on_exit(m, c, pid, status);
-	}
+	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+		if (!spawners_on_exit(m, pid))
+			(void)certificates_on_exit(m, pid); /* else an old key process */
 }
 
 /* --- settings --- */
@@ -126,7 +119,6 @@ reload(struct master *m)
 {
 	struct conf_complaints complaints;
 	struct conf *conf = conf_load(m->path, &complaints);
-	bool was_accepting = m->accepting;
 	char line[16];
 	size_t i;
 
@@ -143,10 +135,12 @@ reload(struct master *m)
 	admit_set(m, false);
 	use_conf(m, conf);
 	listeners_set(&m->listeners, conf);
-	admit_set(m, was_accepting);
 	log_event(LOG_NOTE, "master", "configuration", "file", m->path);
 	m->users_print = 0;
-	m->users_look_at = clock_now();
+	m->users_look_at = m->readers_at = clock_now();
+	spawner_retire(m, &m->readers);
+	/* A connection that comes now is for the new workers. */
+	m->hold_until = clock_in(MASTER_STUCK);
 	certificates_begin(m);
 }
 
@@ -166,7 +160,7 @@ stop(struct master *m)
 	log_event(LOG_NOTE, "master", "stopping");
 	for (i = 0; i < m->connections.high; i++)
 		if (m->connections.slot[i].state != CONNECTION_FREE)
-			connection_leave(&m->connections.slot[i], m->conf->shutdown_wait);
+			connection_leave(m, &m->connections.slot[i], m->conf->shutdown_wait);
 }
 
 /* Kills children that are over their deadline; when the whole shutdown is over its own, all of them. */
@@ -184,7 +178,7 @@ kill_late(struct master *m, int64_t now)
 		if ((before_login && now > c->deadline + MASTER_PATIENCE) ||
 		    (c->state == CONNECTION_LEAVING && now > c->kill_at) ||
 		    (c->state != CONNECTION_FREE && all))
-			connection_signal(c, SIGKILL);
+			connection_signal(m, c, SIGKILL);
 	}
 }
 
@@ -198,6 +192,7 @@ tick(struct master *m)
 		m->resume_at = CLOCK_NEVER;
 		admit_settle(m);
 	}
+	spawners_tick(m, now);
 	if (!m->stopping) {
 		certificates_tick(m, now);
 		users_tick(m, now);
@@ -241,6 +236,9 @@ on_event(struct master *m, const struct epoll_event *event)
 	case SOURCE_CONTROL:
 		certificates_on_control(m);
 		break;
+	case SOURCE_SPAWNER:
+		spawners_on_message(m, index);
+		break;
 	case SOURCE_PEER:
 		login_on_peer(m, c, event->events);
 		break;
@@ -256,7 +254,8 @@ loop(struct master *m)
 	struct epoll_event events[MASTER_EVENTS];
 	int n, i;
 
-	while (!m->stopping || m->connections.used > 0) {
+	while (
+	    !m->stopping || (m->connections.used > 0 && clock_now() < m->stop_at + MASTER_STUCK)) {
 		n = epoll_wait(m->epoll, events, MASTER_EVENTS, MASTER_TICK);
 		if (n == -1 && errno != EINTR)
 			fatal("master", "epoll_wait");
@@ -300,6 +299,7 @@ begin(struct master *m)
 	    connections_init(&m->connections, CONF_CONNECTIONS_MAX + MASTER_REFUSERS) == -1)
 		fatal("master", "start");
 	block_signals(m);
+	m->readers = -1;
 	m->resume_at = m->retry_at = CLOCK_NEVER;
 	m->look_at = clock_in(MASTER_LOOK);
 }
@@ -316,11 +316,13 @@ master_run(const char *path, struct conf *conf, bool to_stderr)
 	if (find_users(&m.service_users, conf) == -1)
 		return EXIT_FAILURE;
 	begin(&m);
-	certificates_begin(&m); /* forks the key process before anything is open */
+	certificates_begin(&m);
+	m.readers = spawner_start(&m, SPAWNER_INNER);
 	if (listeners_set(&m.listeners, conf) > 0)
 		return EXIT_FAILURE;
 	loop(&m);
 	certificates_end(&m);
+	spawners_end(&m);
 	listeners_close(&m.listeners);
 	if (!m.started)
 		return EXIT_FAILURE;

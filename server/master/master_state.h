@@ -4,7 +4,8 @@
  *   master.c        the loop, signals, settings, time
  *   admit.c         a connection comes: limits, a worker; whether to accept at all
  *   login.c         a client wants to log in: a reader; and how workers and readers end
- *   certificates.c  certificates and key processes come and go
+ *   spawners.c      the processes that fork workers and readers
+ *   certificates.c  certificates, key processes and outer spawners come and go
  *   users.c         wrong lines of the users file, into the log
  *   events.c        what epoll watches
  */
@@ -15,13 +16,14 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "server/ipc.h"
 #include "server/master/connection.h"
 #include "server/master/listen.h"
 #include "server/privdrop.h"
 
 struct conf;
 struct limits;
-struct tls_server;
+struct ipc_message;
 
 enum {
 	/* Connections above max_connections that get only the answer that the server is full. */
@@ -29,9 +31,17 @@ enum {
 	MASTER_TICK = 1000,	 /* ms between looks at deadlines */
 	MASTER_LOOK = 30 * 1000, /* ms between looks at the certificates and the users file */
 	MASTER_PAUSE = 1000, /* ms without accept after it or fork failed for want of something */
+	MASTER_STUCK =
+	    5 * 1000, /* ms for a process to take its messages, before another is started */
 	MASTER_PATIENCE = 2 * 1000, /* ms from SIGTERM to SIGKILL, and beyond the login deadline */
 	/* ms for a connection that is only refused: a handshake and a line */
 	MASTER_REFUSAL = 12 * 1000,
+	/* Processes that may die of a fault without more than a line, until a minute is quiet.  Each further death is perhaps
+	 * a guess of somebody at a canary: the pause without accept doubles up to the last. */
+	MASTER_DEATHS = 5,
+	MASTER_DEATHS_QUIET = 60 * 1000, /* ms */
+	MASTER_DEATH_PAUSE = 250,	 /* ms */
+	MASTER_DEATH_PAUSE_MAX = 8 * 1000,
 	MASTER_WARN = 24 * 60 * 60 * 1000, /* ms between warnings about certificates */
 	MASTER_RETRY = 5 * 1000,	   /* ms until certificates that failed are loaded again */
 	MASTER_LOG_EVERY = 60 * 1000,	   /* ms between lines about one address's refusals */
@@ -40,11 +50,18 @@ enum {
 };
 
 /* The subject of an epoll event, in epoll's 64 bits: its kind, an index, and a connection's id. */
-enum event_source { SOURCE_SIGNAL, SOURCE_LISTENER, SOURCE_CONTROL, SOURCE_PEER, SOURCE_ASK };
+enum event_source {
+	SOURCE_SIGNAL,
+	SOURCE_LISTENER,
+	SOURCE_CONTROL,
+	SOURCE_SPAWNER,
+	SOURCE_PEER,
+	SOURCE_ASK,
+};
 enum { EVENT_INDEX_BITS = 24, EVENT_SOURCE_SHIFT = 56 };
 
 enum certificates_state {
-	CERTIFICATES_LOADING, /* the key process reads the keys */
+	CERTIFICATES_LOADING, /* the processes read their files */
 	CERTIFICATES_TESTING,
 	CERTIFICATES_READY,
 	CERTIFICATES_FAILED, /* the reason is logged */
@@ -53,10 +70,27 @@ enum certificates_state {
 /* All certificates of the configuration, and the process that holds their keys. */
 struct certificates {
 	enum certificates_state state;
-	struct tls_server *tls;
-	int control;	      /* to the key process; readable once: IPC_KEY_READY */
-	pid_t key, test;      /* the key process and the self-test, or -1 */
+	int control; /* to the key process; readable once: IPC_READY */
+	pid_t key;   /* -1: it has ended */
+	int workers; /* the outer spawner, or -1 */
+	/* A wrong chain is wrong for both processes; so the key process's word waits for the spawner's. */
+	bool key_said, workers_ready;
+	char key_wrong[512];  /* "": the key process has its keys */
 	uint64_t fingerprint; /* of the files before they were read: see files.h */
+};
+
+enum spawner_kind { SPAWNER_OUTER, SPAWNER_INNER };
+
+/* Those in use, one that is coming, and old ones that have sessions yet. */
+enum { SPAWNERS_MAX = 64 };
+
+struct spawner {
+	enum spawner_kind kind;
+	pid_t pid;	  /* 0: the place is free */
+	int control;	  /* or -1: it is about to end */
+	bool leaving;	  /* gets no new child, and ends after the last */
+	size_t children;  /* of connections */
+	int64_t stuck_at; /* it has not taken a message since; or CLOCK_NEVER */
 };
 
 struct master {
@@ -65,17 +99,24 @@ struct master {
 	struct conf *conf;
 	struct listeners listeners;
 	struct certificates *serving, *coming; /* in use; loading or in its self-test */
+	struct spawner spawner[SPAWNERS_MAX];
+	int readers;	    /* the inner spawner, or -1 */
+	int64_t readers_at; /* when to start another */
 	struct connections connections;
 	struct limits *addresses, *users;
 	struct service_users service_users;
 	int epoll, signals;
 	bool accepting, stopping;
-	bool started;	       /* the first certificates were ready */
-	int64_t resume_at;     /* when to accept again, or CLOCK_NEVER */
-	int64_t look_at;       /* at the certificate files */
-	int64_t warn_at;       /* about certificates that clients refuse, or will refuse soon */
-	int64_t retry_at;      /* when to load certificates again, or CLOCK_NEVER */
-	int64_t stop_at;       /* SIGKILL for all */
+	bool started;	   /* the first certificates were ready */
+	int64_t resume_at; /* when to accept again, or CLOCK_NEVER */
+	int64_t
+	    hold_until;	  /* no accept before, unless the new configuration's processes are there */
+	int64_t died_at;  /* when a child last died of a fault */
+	unsigned deaths;  /* of faults, since a minute was quiet */
+	int64_t look_at;  /* at the certificate files */
+	int64_t warn_at;  /* about certificates that clients refuse, or will refuse soon */
+	int64_t retry_at; /* when to load certificates again, or CLOCK_NEVER */
+	int64_t stop_at;  /* SIGKILL for all */
 	int64_t users_look_at; /* at the users file */
 	uint64_t users_print;  /* of the file that was read last, see files.h; 0: none */
 };
@@ -99,6 +140,8 @@ void admit_release(struct master *m, struct connection *c);
 /* Starts or stops accepting, as the state says; or as accepting says, for the moment. */
 void admit_settle(struct master *m);
 void admit_set(struct master *m, bool accepting);
+/* A child of this connection died of a fault: a penalty for its address, and perhaps a pause for all. */
+void admit_on_death(struct master *m, const struct connection *c);
 /* Something (what; errno) ran out: no accept for MASTER_PAUSE. */
 void admit_pause(struct master *m, const char *what);
 
@@ -108,8 +151,36 @@ void admit_pause(struct master *m, const char *what);
 void login_on_peer(struct master *m, struct connection *c, uint32_t events);
 /* The reader sent IPC_LOGIN: its credentials were right. */
 void login_on_question(struct master *m, struct connection *c);
-/* A worker or reader ended. */
-void login_on_exit(struct master *m, struct connection *c, pid_t pid, int status);
+/* The worker, or else the reader, ended; status is as of wait(2), or SPAWN_FAILED. */
+void login_on_exit(struct master *m, struct connection *c, bool worker, uint32_t status);
+
+/* --- spawners.c --- */
+
+/* Starts a process in a role, with the configuration.  Returns its pid, or -1. */
+pid_t spawners_exec(struct master *m, const char *role, int *control_r);
+/* Starts a spawner.  Returns its index, or -1. */
+int spawner_start(struct master *m, enum spawner_kind kind);
+/* Sends a message without waiting.  -1: it did not take it. */
+int spawner_post(
+    struct master *m, int index, const struct ipc_message *message, const int fds[], size_t n);
+/* Begins a message that asks for a child of a connection. */
+void spawner_begin_child(
+    struct ipc_message *message, enum ipc_type type, const struct connection *c);
+/* A child that was counted in children is gone. */
+void spawner_forget_child(struct master *m, int index);
+/* Lets a spawner end after its last child, and leaves -1. */
+void spawner_retire(struct master *m, int *index);
+/* Signals both children of a connection. */
+void connection_signal(struct master *m, const struct connection *c, int signal);
+/* Asks both children to end, and expects that in patience ms. */
+void connection_leave(struct master *m, struct connection *c, int64_t patience);
+/* A spawner has written, or ended. */
+void spawners_on_message(struct master *m, size_t index);
+/* A child of master ended: returns whether it was a spawner. */
+bool spawners_on_exit(struct master *m, pid_t pid);
+/* Replaces a spawner that takes no messages, and starts a missing one. */
+void spawners_tick(struct master *m, int64_t now);
+void spawners_end(struct master *m);
 
 /* --- certificates.c --- */
 
@@ -117,20 +188,26 @@ void login_on_exit(struct master *m, struct connection *c, pid_t pid, int status
 void certificates_begin(struct master *m);
 /* The key process has sent its only message on control, or ended. */
 void certificates_on_control(struct master *m);
-/* A child ended: returns whether it was a key process or self-test. */
-bool certificates_on_exit(struct master *m, pid_t pid, int status);
+/* An outer spawner has loaded the certificates, or says what is wrong. */
+void certificates_on_ready(struct master *m, int spawner, const char *wrong);
+/* Its self-test ended. */
+void certificates_on_test(struct master *m, int spawner, uint32_t status);
+/* A child of master ended: returns whether it was a key process in use. */
+bool certificates_on_exit(struct master *m, pid_t pid);
+/* A spawner ended: returns whether it was of certificates in use, and then that is logged. */
+bool certificates_on_spawner_exit(struct master *m, int spawner);
 /* Puts certificates that are ready in use, and gives up those that failed.  Call it after every event. */
 void certificates_settle(struct master *m);
 /* Loads changed files, retries after a failure, and warns daily. */
 void certificates_tick(struct master *m, int64_t now);
-/* Returns a channel to the key process for a new worker, or -1. */
-int certificates_channel(const struct certificates *certificates);
+/* Returns a channel to the key process for that many signatures, or -1. */
+int certificates_channel(const struct certificates *certificates, unsigned signatures);
 /* At the end: lets the key process go. */
 void certificates_end(struct master *m);
 
 /* --- users.c --- */
 
-/* Has a child look at a users file that has changed since the last look, or was not looked at yet. */
+/* Has a process look at a users file that has changed since the last look, or was not looked at yet. */
 void users_tick(struct master *m, int64_t now);
 
 #endif

@@ -1,79 +1,24 @@
 /*
- * users.c: the users file is looked at when it is new or has changed, and its wrong lines are logged.
- * Runs as: root (master; and a child of it, which ends after it).
- *
- * Each login reads the file itself and passes over wrong lines in silence.  The file holds hashes, so
- * that master does not read it either.
+ * users.c: the users file is looked at when it is new or has changed.
+ * Runs as: root (master).  A child of the inner spawner reads the file.
  */
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-
-#include "auth/account.h"
-#include "auth/usersfile.h"
 #include "server/conf.h"
-#include "server/confine.h"
-#include "server/log.h"
+#include "server/ipc.h"
 #include "server/master/files.h"
 #include "server/master/master_state.h"
-#include "server/process.h"
-
-enum { LINES_LOGGED = 20 }; /* of one file; `sallyport check` prints all */
-
-static void
-log_line(void *ctx, unsigned number, const char *reason)
-{
-	unsigned *logged = ctx;
-	struct log_line line;
-
-	if (++*logged > LINES_LOGGED)
-		return;
-	log_begin(&line, LOG_WARN, "master", "users-file-wrong");
-	log_number(&line, "line", number);
-	log_text(&line, "what", reason);
-	log_end(&line);
-}
-
-_Noreturn static void
-look_main(const struct conf *conf)
-{
-	const struct auth_source source = {
-	    .allow_plain = conf->allow_plain_passwords, .min_uid = (uid_t)conf->min_uid};
-	const char *reason = "it cannot be read: no memory";
-	unsigned logged = 0;
-	FILE *file = NULL;
-	int fd;
-
-	process_enter("users file", NULL, 0);
-	confine_undumpable();
-	fd = usersfile_open(conf->users_file, &reason);
-	if (fd != -1)
-		file = fdopen(fd, "r");
-	if (file == NULL) {
-		log_event(LOG_WARN, "master", "users-file-wrong", "what", reason);
-		_exit(EXIT_FAILURE);
-	}
-	(void)usersfile_check(file, &source, log_line, &logged);
-	if (logged > LINES_LOGGED)
-		log_event(LOG_WARN, "master", "users-file-wrong", "what",
-		    "more lines: `sallyport check` prints them");
-	_exit(EXIT_SUCCESS);
-}
 
 void
 users_tick(struct master *m, int64_t now)
 {
+	struct ipc_message message;
 	uint64_t print;
-	pid_t pid;
 
-	if (now < m->users_look_at || m->conf->accounts != CONF_ACCOUNTS_FILE)
+	if (now < m->users_look_at || m->conf->accounts != CONF_ACCOUNTS_FILE || m->readers == -1)
 		return;
 	m->users_look_at = now + MASTER_LOOK;
 	print = files_print(FILES_PRINT, m->conf->users_file);
 	if (print == m->users_print)
 		return;
-	pid = fork();
-	if (pid == 0)
-		look_main(m->conf);
-	m->users_print = pid != -1 ? print : 0;
+	ipc_begin(&message, IPC_SPAWN_USERS);
+	m->users_print = spawner_post(m, m->readers, &message, NULL, 0) == 0 ? print : 0;
 }

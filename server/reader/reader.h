@@ -15,7 +15,7 @@
 struct conf;
 struct maildir;
 
-/* The login of a new reader, from master; the reader owns the descriptors. */
+/* The login of a new reader, from its spawner; the reader owns the descriptors. */
 struct reader_start {
 	const struct conf *conf;
 	const struct protocol *protocol;

@@ -1,8 +1,7 @@
 /*
  * worker.c: the outer door.  There is a process for each connection: TLS, the dialogue before login, and then a relay
  * between the client and the reader.
- * Runs as: root until lock_in has confined it (it reads no octet of the network before), then worker_user in
- * an empty root directory.
+ * Runs as: worker_user in an empty root directory, as its spawner.
  */
 #include <errno.h>
 #include <malloc.h>
@@ -14,7 +13,6 @@
 #include "server/conf.h"
 #include "server/confine.h"
 #include "server/log.h"
-#include "server/privdrop.h"
 #include "server/process.h"
 #include "server/worker/auth_ask.h"
 #include "server/worker/key_ask.h"
@@ -202,9 +200,6 @@ lock_in(const struct worker_start *start)
 	const int keep[] = {start->client_fd, start->reader_fd, start->key_fd};
 
 	process_enter("worker", keep, 3);
-	privdrop_chroot(start->conf->empty_dir);
-	privdrop_become(start->uid, start->gid);
-	process_follow_parent();
 	channel_on_sigterm();
 	confine_worker(start->conf->memory);
 }

@@ -14,7 +14,7 @@
 
 struct conf;
 
-/* The connection of a new worker, from master; the worker owns the descriptors. */
+/* The connection of a new worker, from its spawner; the worker owns the descriptors. */
 struct worker_start {
 	const struct conf *conf;
 	const struct protocol *protocol;
@@ -25,8 +25,6 @@ struct worker_start {
 	int client_fd;	      /* the connection */
 	int reader_fd;	      /* logins are asked there; after one it is the reader's stream */
 	int key_fd;	      /* a channel to the key process */
-	uid_t uid;
-	gid_t gid;
 	struct tls_server *tls_server;
 };
 

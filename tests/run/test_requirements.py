@@ -21,7 +21,7 @@ import time
 
 import pytest
 
-from conftest import ASAN, ROOT, WORKER_USER, until
+from conftest import ASAN, ROOT, STANDING, WORKER_USER, until
 from test_broken_messages import leave_room, small_disk  # noqa: F401 (a fixture)
 from test_processes import assert_locked_in, by_title, one, status, uid_of
 from test_tls import HAS_13, s_client
@@ -963,5 +963,5 @@ def test_req40_no_zombies(serve):
         elif i % 4 == 1:
             assert talk.cmd("LOGIN anna wrong").no
         talk.close()
-    until(lambda: len(server.children()) <= 1, 10, "only the key process")
+    until(lambda: len(server.children()) <= STANDING, 10, "only the standing processes")
     assert len(os.listdir(f"/proc/{server.pid}/fd")) == descriptors

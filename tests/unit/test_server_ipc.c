@@ -18,12 +18,20 @@ static const struct shape {
     {IPC_AUTH_CHECKED, "1ss44s"},
     {IPC_LOGIN, "s"},
     {IPC_LOGIN_RESULT, "1"},
-    {IPC_KEY_READY, "s"},
-    {IPC_KEY_CHANNEL, ""},
+    {IPC_READY, "s"},
+    {IPC_KEY_CHANNEL, "1"},
     {IPC_KEY_SIGN, "111b"},
     {IPC_KEY_SEAL, "b"},
     {IPC_KEY_OPEN, "b"},
     {IPC_KEY_RESULT, "b"},
+    {IPC_START, "14444"},
+    {IPC_SPAWN_WORKER, "4s2s1114"},
+    {IPC_SPAWN_READER, "4s2s4"},
+    {IPC_SPAWN_SELFTEST, ""},
+    {IPC_SPAWN_USERS, ""},
+    {IPC_SPAWN_SIGNAL, "41"},
+    {IPC_SPAWN_REPORT, "1"},
+    {IPC_SPAWN_ENDED, "44"},
 };
 
 enum { FIELD_ROOM = 64 };

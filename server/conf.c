@@ -7,22 +7,17 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "maildir/base/number.h"
 #include "server/conf.h"
 #include "server/protocol.h"
-
-enum { CONF_FILE_MAX = 1 << 20 }; /* octets; so that a wrong path costs little */
 
 /* The parser's position. */
 struct place {
@@ -512,89 +507,6 @@ conf_parse(char *text, size_t len, struct conf_complaints *complaints_r)
 	if (complaints_r->len > 0)
 		conf_free(&place.conf);
 	return place.conf;
-}
-
-/* Returns the whole file with room for a NUL after it, which the caller frees; NULL with errno if it fails. */
-static char *
-read_file(int fd, size_t *len_r)
-{
-	struct stat st;
-	char *text = NULL;
-	ssize_t n = 0;
-
-	*len_r = 0;
-	if (fd == -1)
-		return NULL;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= CONF_FILE_MAX)
-		text = malloc((size_t)st.st_size + 1);
-	else
-		errno = EINVAL;
-	while (text != NULL &&
-	       (n = pread(fd, text + *len_r, (size_t)st.st_size - *len_r, (off_t)*len_r)) > 0)
-		*len_r += (size_t)n;
-	if (n == -1) {
-		free(text);
-		text = NULL;
-	}
-	return text;
-}
-
-/* A memory file with that text, which nobody can change; or -1. */
-static int
-share_text(const char *text, size_t len)
-{
-	int fd = memfd_create("sallyport.conf", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-
-	if (fd == -1)
-		return -1;
-	if (write(fd, text, len) == (ssize_t)len &&
-	    fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) == 0)
-		return fd;
-	close(fd);
-	return -1;
-}
-
-static struct conf *
-load(int fd, bool share, struct conf_complaints *complaints_r)
-{
-	struct place place = {.complaints = complaints_r};
-	struct conf *conf;
-	size_t len;
-	char *text = read_file(fd, &len);
-	int text_fd = -1;
-
-	complaints_r->len = 0;
-	if (text != NULL && share)
-		text_fd = share_text(text, len);
-	if (text == NULL || (share && text_fd == -1)) {
-		complain(&place, "cannot read it: %s", strerror(errno));
-		free(text);
-		return NULL;
-	}
-	conf = conf_parse(text, len, complaints_r);
-	free(text);
-	if (conf != NULL)
-		conf->text_fd = text_fd;
-	else if (text_fd != -1)
-		close(text_fd);
-	return conf;
-}
-
-struct conf *
-conf_load(const char *path, struct conf_complaints *complaints_r)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	struct conf *conf = load(fd, true, complaints_r);
-
-	if (fd != -1)
-		close(fd);
-	return conf;
-}
-
-struct conf *
-conf_load_text(int text_fd, struct conf_complaints *complaints_r)
-{
-	return load(text_fd, false, complaints_r);
 }
 
 void

@@ -116,18 +116,33 @@ process_exec(const char *role, int *control_r)
 	return pid;
 }
 
+#if defined(__x86_64__) && !defined(__ILP32__)
+static uint64_t
+random_word(void)
+{
+	uint64_t word;
+
+	if (getrandom(&word, sizeof(word), 0) != sizeof(word))
+		fatal("process", "getrandom");
+	return word;
+}
+#endif
+
+__attribute__((no_stack_protector)) void
+process_renew_canary(void)
+{
+#if defined(__x86_64__) && !defined(__ILP32__)
+	/* The lowest octet is 0, as glibc makes it, so that no string runs over it. */
+	__asm__ volatile("movq %0, %%fs:0x28" : : "r"(random_word() & ~UINT64_C(0xff)));
+#endif
+}
+
 __attribute__((no_stack_protector)) void
 process_renew_guards(void)
 {
+	process_renew_canary();
 #if defined(__x86_64__) && !defined(__ILP32__)
-	uint64_t fresh[2];
-
-	if (getrandom(fresh, sizeof(fresh), 0) != sizeof(fresh))
-		fatal("process", "getrandom");
-	/* The lowest octet is 0, as glibc makes it, so that no string runs over it. */
-	__asm__ volatile("movq %0, %%fs:0x28" : : "r"(fresh[0] & ~UINT64_C(0xff)));
-	__asm__ volatile("movq %0, %%fs:0x30" : : "r"(fresh[1]));
-	explicit_bzero(fresh, sizeof(fresh));
+	__asm__ volatile("movq %0, %%fs:0x30" : : "r"(random_word()));
 #endif
 }
 

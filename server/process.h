@@ -29,10 +29,12 @@ enum { PROCESS_CONTROL = 3 };
 pid_t process_exec(const char *role, int *control_r);
 
 /*
- * Gives a process that was just forked a stack canary and a pointer guard of its own, so that a guess at them in one
- * process says nothing about another.  The caller must never return.  Where the canary is not in the thread's own
- * memory (it is on x86-64), this does nothing.
+ * Give a process that was just forked a stack canary, or a canary and a pointer guard, of its own, so that a guess at
+ * them in one process says nothing about another.  The caller must never return.  glibc keeps pointers of what it has
+ * loaded (iconv's converters, NSS) under the old guard: a process that uses these must keep it.  Where the two are not in
+ * the thread's own memory (they are on x86-64), these functions do nothing.
  */
+void process_renew_canary(void);
 void process_renew_guards(void);
 
 /*

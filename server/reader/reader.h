@@ -14,10 +14,13 @@
 
 struct conf;
 struct maildir;
+struct service_users;
 
 /* The login of a new reader, from its spawner; the reader owns the descriptors. */
 struct reader_start {
 	const struct conf *conf;
+	const struct service_users
+	    *users; /* worker_user: who need not be root any more becomes it */
 	const struct protocol *protocol;
 	int worker_fd;	   /* the login comes over it; after that it is the session's stream */
 	int master_fd;	   /* for one question: may this user have another session? */

@@ -40,6 +40,7 @@ struct child {
 
 struct spawner {
 	const struct conf *conf;
+	const struct service_users *users;
 	int control, signals;
 	struct tls_server *tls; /* outer spawner: the certificates */
 	struct child *child;
@@ -60,7 +61,7 @@ report_end(const struct spawner *s, uint32_t id, uint32_t status)
 		_exit(EXIT_SUCCESS); /* master has gone */
 }
 
-/* Forks a child for that connection; 0 in the child, which must call process_renew_guards first and never return. */
+/* Forks a child for that connection; 0 in the child, which must renew its canary first and never return. */
 static pid_t
 fork_child(struct spawner *s, uint32_t id)
 {
@@ -135,11 +136,10 @@ get_client(struct ipc_message *message, struct client *client_r)
 			client_r->protocol = protocols[i];
 }
 
-/* The first steps of a child. */
+/* The first step of a child after its canary is renewed. */
 static void
-become_child(const struct client *client)
+name_client(const struct client *client)
 {
-	process_renew_guards();
 	log_set_connection(client->id, client->address, client->port);
 }
 
@@ -163,7 +163,8 @@ spawn_worker(struct spawner *s, struct ipc_message *message, const int fds[])
 		return;
 	}
 	if (fork_child(s, client.id) == 0) {
-		become_child(&client);
+		process_renew_guards();
+		name_client(&client);
 		worker_main(&start);
 	}
 }
@@ -171,7 +172,7 @@ spawn_worker(struct spawner *s, struct ipc_message *message, const int fds[])
 static void
 spawn_reader(struct spawner *s, struct ipc_message *message, const int fds[])
 {
-	struct reader_start start = {.conf = s->conf};
+	struct reader_start start = {.conf = s->conf, .users = s->users};
 	struct client client;
 
 	get_client(message, &client);
@@ -184,7 +185,8 @@ spawn_reader(struct spawner *s, struct ipc_message *message, const int fds[])
 		return;
 	}
 	if (fork_child(s, client.id) == 0) {
-		become_child(&client);
+		process_renew_canary(); /* its pointer guard is that of the converters of charsets */
+		name_client(&client);
 		reader_main(&start);
 	}
 }
@@ -322,8 +324,7 @@ spawner_inner_main(const struct conf *conf, const struct service_users *users, i
 {
 	static struct spawner spawner;
 
-	(void)users;
-	spawner = (struct spawner){.conf = conf, .control = control};
+	spawner = (struct spawner){.conf = conf, .users = users, .control = control};
 	process_enter("inner spawner", &control, 1);
 	confine_undumpable();
 	charset_load(); /* for the readers, which cannot load anything */

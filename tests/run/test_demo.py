@@ -151,7 +151,7 @@ def test_demo_shows_imap_as_printed(demo):
 def test_demo_does_not_run_as_root_what_need_not(demo):
     s = demo.users()
     if IS_ROOT and not demo.drop:
-        assert len(s) == 2, "root for master, and the key process has another user"
+        assert len(s) == 3, "root for master; key process and outer spawner have users of their own"
     else:
         assert s == {ORDINARY if demo.drop else os.geteuid()}
         assert "not-root" in demo.read()

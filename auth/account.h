@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "auth/scheme.h"
+
 enum {
 	AUTH_NAME_MAX = 255, /* octets of a user name with its domain */
 	AUTH_PASSWORD_MAX =
@@ -46,9 +48,13 @@ enum auth_verdict {
 	AUTH_BROKEN,
 };
 
+/* Computes and compares one hash, as scheme_verify does; perhaps in a process that can do nothing else. */
+typedef enum scheme_result auth_verify(
+    void *ctx, const char *hash, const char *password, bool allow_plain, const char *fallback);
+
 /*
- * Looks the user up and checks the password: C strings of at most AUTH_*_MAX octets, and the caller
- * wipes the password.  An unknown user costs the work of a wrong password: a hash of the same
+ * Looks the user up and checks the password by one call of verify: C strings of at most AUTH_*_MAX octets, and the
+ * caller wipes the password.  An unknown user costs the work of a wrong password: a hash of the same
  * method and cost.
  *
  * *reason_r gets a constant text for the administrator's log, without name or password, never for the
@@ -56,7 +62,8 @@ enum auth_verdict {
  * only if the user is known ("" if not).
  */
 enum auth_verdict auth_check(const struct auth_source *source, const char *name,
-    const char *password, struct auth_account *account_r, const char **reason_r);
+    const char *password, auth_verify *verify, void *ctx, struct auth_account *account_r,
+    const char **reason_r);
 
 /*
  * Whether a user name may be looked up at all: 1 to AUTH_NAME_MAX octets of letters, digits and

@@ -17,11 +17,11 @@ static const char hash_failed[] =
 
 static enum auth_verdict
 decide(const struct auth_source *source, const struct auth_lookup *lookup, const char *password,
-    const char **reason_r)
+    auth_verify *verify, void *ctx, const char **reason_r)
 {
 	bool plain = source->kind == AUTH_FILE && source->allow_plain;
 	const char *hash = lookup->found ? lookup->hash : "!";
-	enum scheme_result result = scheme_verify(hash, password, plain, lookup->fallback);
+	enum scheme_result result = verify(ctx, hash, password, plain, lookup->fallback);
 
 	if (result == SCHEME_FAILED) {
 		*reason_r = hash_failed;
@@ -50,7 +50,7 @@ decide(const struct auth_source *source, const struct auth_lookup *lookup, const
 
 enum auth_verdict
 auth_check(const struct auth_source *source, const char *name, const char *password,
-    struct auth_account *account_r, const char **reason_r)
+    auth_verify *verify, void *ctx, struct auth_account *account_r, const char **reason_r)
 {
 	struct auth_lookup lookup;
 	enum auth_verdict verdict = AUTH_BROKEN;
@@ -67,7 +67,7 @@ auth_check(const struct auth_source *source, const char *name, const char *passw
 	else
 		result = lookup_usersfile(source, name, &lookup, reason_r);
 	if (result == 0)
-		verdict = decide(source, &lookup, password, reason_r);
+		verdict = decide(source, &lookup, password, verify, ctx, reason_r);
 	if (verdict == AUTH_OK)
 		*account_r = lookup.account;
 	else if (lookup.found)

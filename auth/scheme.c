@@ -1,6 +1,6 @@
 /*
  * scheme.c: {SCHEME}hash, by crypt(3).
- * Runs as: root, in the short-lived child that checks one login; and `sallyport passwd`.
+ * Runs as: worker_user, in a process that does nothing else, for one login; and `sallyport passwd`.
  *
  * Every check computes exactly one hash whose cost does not depend on whether the user exists, and
  * what crypt(3) worked on is wiped.

@@ -383,6 +383,8 @@ confine_seccomp(enum confine_role role)
 	case CONFINE_KEY:
 		obey(&program, ALL_OF(key_rules));
 		break;
+	case CONFINE_HASH: /* it computes, and answers */
+		break;
 	case CONFINE_SPAWNER:
 		obey(&program, ALL_OF(spawner_rules));
 		break;
@@ -433,7 +435,7 @@ confine(enum confine_role role, const char *maildir, int64_t memory)
 	limit(RLIMIT_NPROC, CONFINE_PROCESSES);
 	limit(RLIMIT_NOFILE, role == CONFINE_KEY ? CONFINE_KEY_FILES : CONFINE_FILES);
 	/* A sanitizer's shadow memory is terabytes of address space. */
-	if (!CONFINE_SANITIZED)
+	if (!CONFINE_SANITIZED && memory >= 0)
 		limit(RLIMIT_DATA, (rlim_t)memory);
 	if (!no_files)
 		(void)confine_landlock(maildir); /* master has logged it if it is missing */
@@ -450,6 +452,12 @@ void
 confine_key(int64_t memory)
 {
 	confine(CONFINE_KEY, NULL, memory);
+}
+
+void
+confine_hash(void)
+{
+	confine(CONFINE_HASH, NULL, -1);
 }
 
 void

@@ -9,7 +9,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum confine_role { CONFINE_WORKER, CONFINE_KEY, CONFINE_READER, CONFINE_SPAWNER };
+enum confine_role {
+	CONFINE_WORKER,
+	CONFINE_KEY,
+	CONFINE_READER,
+	CONFINE_SPAWNER,
+	CONFINE_HASH,
+};
 
 /* For the outer spawner: the steps that it can take for all workers, and the calls that it and they need. */
 void confine_spawner(int64_t memory);
@@ -17,6 +23,8 @@ void confine_spawner(int64_t memory);
 /* Take all steps, and end the process if one fails.  memory: octets of private memory. */
 void confine_worker(int64_t memory);
 void confine_key(int64_t memory);
+/* Without a limit of memory: the hash, which the administrator has chosen, says how much it takes. */
+void confine_hash(void);
 /* maildir: the only path below which the reader may do anything. */
 void confine_reader(const char *maildir, int64_t memory);
 

@@ -75,6 +75,10 @@ enum ipc_type {
 	IPC_SPAWN_SIGNAL,
 	/* master -> spawner of workers, packet: u8 first, log what the certificates are and their problems.  No answer. */
 	IPC_SPAWN_REPORT,
+	/* checking -> hashing, packet; once: string hash, string password, u8 plain allowed, string fallback. */
+	IPC_AUTH_HASH,
+	/* hashing -> checking, packet; u8 enum scheme_result. */
+	IPC_AUTH_HASHED,
 	/* spawner -> master, packet: u32 id, u32 status as of wait(2); SPAWN_FAILED if it could not be forked. */
 	IPC_SPAWN_ENDED,
 };

@@ -1,6 +1,7 @@
 /*
  * auth_answer.c: the privileged end of a login: reads the request, and has it checked by a child process.
- * Runs as: root (the reader before it becomes the mail user, and the child).
+ * Runs as: root (the reader before it becomes the mail user, and the child that looks up), worker_user (the child that
+ * computes the hash).
  *
  * Everything in the request is hostile.  The child's answer is bounded like everything that crosses a process,
  * although the child is ours.
@@ -16,10 +17,14 @@
 #include "server/conf.h"
 #include "server/confine.h"
 #include "server/log.h"
+#include "server/privdrop.h"
 #include "server/process.h"
 #include "server/reader/auth_answer.h"
 
-enum { CHECK_TIMEOUT = 60 * 1000 }; /* ms; a slow directory service, at the login's deadline */
+enum {
+	CHECK_TIMEOUT = 60 * 1000, /* ms; a slow directory service, at the login's deadline */
+	HASH_SENT_MAX = 1024, /* octets; a hash of crypt(3) has at most 384, a plain password 511 */
+};
 
 bool
 auth_answer_parse(struct ipc_message *message, struct auth_request *request_r)
@@ -53,9 +58,73 @@ put_checked(struct ipc_message *message, enum auth_verdict verdict, const char *
 	ipc_put_string(message, account->home);
 }
 
+/* --- the hash --- */
+
+/*
+ * The process that works on a stranger's password and a hash.  It was forked before its parent read a password file, and
+ * lives for one answer.
+ */
+_Noreturn static void
+hash_main(const struct conf *conf, const struct service_users *users, int question)
+{
+	char hash[IPC_MAX], password[AUTH_PASSWORD_MAX + 1], fallback[IPC_MAX];
+	struct ipc_message message;
+	enum scheme_result result;
+	bool plain;
+
+	process_renew_guards();
+	process_enter("hashing", &question, 1);
+	privdrop_chroot(conf->empty_dir);
+	privdrop_become(users->worker_uid, users->worker_gid);
+	process_follow_parent();
+	confine_hash();
+	if (ipc_recv(question, &message, CHECK_TIMEOUT, NULL) == -1 ||
+	    ipc_open(&message) != IPC_AUTH_HASH)
+		_exit(EXIT_FAILURE);
+	ipc_get_string(&message, hash, sizeof(hash));
+	ipc_get_string(&message, password, sizeof(password));
+	plain = ipc_get_u8(&message) != 0;
+	ipc_get_string(&message, fallback, sizeof(fallback));
+	if (!ipc_done(&message))
+		_exit(EXIT_FAILURE);
+	result = scheme_verify(hash, password, plain, fallback);
+	ipc_begin(&message, IPC_AUTH_HASHED);
+	ipc_put_u8(&message, (uint8_t)result);
+	(void)ipc_send(question, &message, -1);
+	_exit(EXIT_SUCCESS); /* and what it knew goes with its memory */
+}
+
+/* An auth_verify that asks the process above; ctx is the descriptor. */
+static enum scheme_result
+ask_hash(void *ctx, const char *hash, const char *password, bool allow_plain, const char *fallback)
+{
+	const int *question = ctx;
+	enum scheme_result result = SCHEME_FAILED;
+	struct ipc_message message;
+
+	ipc_begin(&message, IPC_AUTH_HASH);
+	/* No hash that crypt(3) can compute is as long as that. */
+	ipc_put_string(&message, strlen(hash) < HASH_SENT_MAX ? hash : "!");
+	ipc_put_string(&message, password);
+	ipc_put_u8(&message, allow_plain);
+	ipc_put_string(&message, strlen(fallback) < HASH_SENT_MAX ? fallback : "");
+	if (ipc_send(*question, &message, -1) == 0 &&
+	    ipc_recv(*question, &message, CHECK_TIMEOUT, NULL) == 0 &&
+	    ipc_open(&message) == IPC_AUTH_HASHED) {
+		result = ipc_get_u8(&message);
+		if (!ipc_done(&message) || result > SCHEME_FAILED)
+			result = SCHEME_FAILED;
+	}
+	ipc_wipe(&message);
+	return result;
+}
+
+/* --- the look-up --- */
+
 /* The child, the only process that reads password files.  It lives for one answer. */
 _Noreturn static void
-check_main(const struct conf *conf, struct auth_request *request, int answer)
+check_main(const struct conf *conf, const struct service_users *users, struct auth_request *request,
+    int answer)
 {
 	struct auth_source source = {
 	    .kind = conf->accounts == CONF_ACCOUNTS_FILE ? AUTH_FILE : AUTH_SYSTEM,
@@ -67,10 +136,19 @@ check_main(const struct conf *conf, struct auth_request *request, int answer)
 	const char *reason = "";
 	struct ipc_message message;
 	enum auth_verdict verdict;
+	int question;
+	pid_t hasher;
 
+	process_renew_guards();
 	process_enter("checking", &answer, 1);
 	confine_undumpable();
-	verdict = auth_check(&source, request->name, request->password, &account, &reason);
+	hasher = process_fork(SOCK_SEQPACKET, &question);
+	if (hasher == 0)
+		hash_main(conf, users, question);
+	if (hasher == -1)
+		_exit(EXIT_FAILURE);
+	verdict = auth_check(
+	    &source, request->name, request->password, ask_hash, &question, &account, &reason);
 	explicit_bzero(request, sizeof(*request));
 	put_checked(&message, verdict, reason == NULL ? "" : reason, &account);
 	_exit(ipc_send(answer, &message, -1) == -1 ? EXIT_FAILURE : EXIT_SUCCESS);
@@ -113,8 +191,8 @@ wait_for_child(pid_t pid, int answer, struct auth_account *account_r, const char
 }
 
 enum auth_verdict
-auth_answer_password(const struct conf *conf, struct auth_request *request,
-    struct auth_account *account_r, const char **reason_r)
+auth_answer_password(const struct conf *conf, const struct service_users *users,
+    struct auth_request *request, struct auth_account *account_r, const char **reason_r)
 {
 	enum auth_verdict verdict = AUTH_BROKEN;
 	pid_t pid;
@@ -127,7 +205,7 @@ auth_answer_password(const struct conf *conf, struct auth_request *request,
 		    sizeof(request->name)); /* nobody is ""; the check costs the same */
 	pid = process_fork(SOCK_SEQPACKET, &end);
 	if (pid == 0)
-		check_main(conf, request, end);
+		check_main(conf, users, request, end);
 	explicit_bzero(request->password, sizeof(request->password));
 	if (pid != -1)
 		verdict = wait_for_child(pid, end, account_r, reason_r);

@@ -10,6 +10,7 @@
 #include "server/ipc.h"
 
 struct conf;
+struct service_users;
 
 /* IPC_AUTH_PASSWORD as a worker sent it: nothing but its bounds and terminators is checked. */
 struct auth_request {
@@ -25,10 +26,11 @@ bool auth_answer_parse(struct ipc_message *message, struct auth_request *request
 
 /*
  * Has the credentials checked by a child process, so that this process never sees a password file, and wipes the
- * password.  If the verdict is not AUTH_OK, *reason_r says why, for the log only.
+ * password.  That child looks the user up as root; a child of it, which is a worker_user with nothing else, computes
+ * the hash.  If the verdict is not AUTH_OK, *reason_r says why, for the log only.
  */
-enum auth_verdict auth_answer_password(const struct conf *conf, struct auth_request *request,
-    struct auth_account *account_r, const char **reason_r);
+enum auth_verdict auth_answer_password(const struct conf *conf, const struct service_users *users,
+    struct auth_request *request, struct auth_account *account_r, const char **reason_r);
 
 /* Sends the worker its answer.  Returns 0 or -1. */
 int auth_answer_result(int worker, enum ipc_verdict verdict);

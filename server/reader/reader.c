@@ -52,6 +52,12 @@ refuse(const struct reader *reader, enum ipc_verdict verdict, enum reader_exit s
 {
 	int left;
 
+	/* A process that only waits to say no must not be root. */
+	if (privdrop_possible()) {
+		privdrop_chroot(reader->start.conf->empty_dir);
+		privdrop_become(reader->start.users->worker_uid, reader->start.users->worker_gid);
+		process_follow_parent();
+	}
 	while (verdict == IPC_DENIED && (left = clock_left(reader->start.answer_at)) > 0)
 		usleep((useconds_t)(left > 500 ? 500 : left) * 1000);
 	(void)auth_answer_result(reader->start.worker_fd, verdict);
@@ -106,7 +112,8 @@ let_in(struct reader *reader, struct auth_request *request)
 	if (ipc_recv_record(reader->start.worker_fd, &message, RECORD_TIMEOUT, NULL) == -1 ||
 	    !auth_answer_parse(&message, request))
 		_exit(READER_MALFORMED);
-	switch (auth_answer_password(reader->start.conf, request, &reader->account, &reason)) {
+	switch (auth_answer_password(
+	    reader->start.conf, reader->start.users, request, &reader->account, &reason)) {
 	case AUTH_OK:
 		break;
 	case AUTH_DENIED:

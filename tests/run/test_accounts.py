@@ -11,8 +11,8 @@ import subprocess
 
 import pytest
 
-from conftest import ASAN, IS_ROOT, PROGRAM, STANDING, until
-from test_processes import limit_processes, one, served, unprivileged
+from conftest import ASAN, IS_ROOT, PROGRAM, STANDING, WORKER_USER, until
+from test_processes import limit_processes, one, served, status, uid_of, unprivileged
 
 PREFIX = "spt-"
 
@@ -392,3 +392,31 @@ def test_mend26_no_process_for_a_login(serve, processes, log, again):
     assert not again or talk.cmd("LOGIN anna sesame").ok
     until(lambda: served(server), 15, "the next login works")
     assert "denied" not in server.log()
+
+
+@pytest.mark.root
+def test_hash_is_computed_without_privilege(serve):
+    """What works on a stranger's password has no file, no network and no root; only the look-up is root's."""
+    server = with_users(serve, "slow:$6$rounds=30000000$saltsalt$" + "a" * 86 + ":UID::HOME::")
+    talk = server.imap_talk(None)
+    talk.send(b"a LOGIN slow guess\r\n")
+    pid = until(lambda: [pid for pid, (_, title) in server.children().items() if "hashing" in title], 5)[0]
+    state = until(lambda: (s := status(pid))["Seccomp"] == "2" and s, 5, "it is confined")
+    assert state["Uid"].split() == [str(uid_of(WORKER_USER))] * 4 and int(state["CapPrm"], 16) == 0
+    assert os.listdir(f"/proc/{pid}/root") == []
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        where = os.readlink(f"/proc/{pid}/fd/{fd}")
+        assert where.startswith("socket:") or where in ("/dev/null", str(server.log_path)), where
+    assert status(one(server, "checking"))["Uid"].split() == ["0"] * 4, "the control"
+    talk.close()
+
+
+@pytest.mark.root
+def test_waiting_to_say_no_takes_no_root(serve):
+    server = serve({"failure_delay": "5s"})
+    talk = server.imap_talk(None)
+    talk.send(b"a LOGIN anna wrong\r\n")
+    server.wait_log("imap denied user=anna")
+    worker = str(uid_of(WORKER_USER))
+    until(lambda: status(one(server, "login"))["Uid"].split() == [worker] * 4, 3, "login is root no more")
+    assert talk.finish(b"a").no

@@ -249,12 +249,19 @@ names(void **state)
 	assert_true(auth_name_valid("anna@", 4));
 }
 
+static enum scheme_result
+verify(void *ctx, const char *hash, const char *password, bool allow_plain, const char *fallback)
+{
+	(void)ctx;
+	return scheme_verify(hash, password, allow_plain, fallback);
+}
+
 static enum auth_verdict
 check(const struct auth_source *source, const char *name, const char *password,
     struct auth_account *account_r)
 {
 	const char *reason = NULL;
-	enum auth_verdict verdict = auth_check(source, name, password, account_r, &reason);
+	enum auth_verdict verdict = auth_check(source, name, password, verify, NULL, account_r, &reason);
 
 	assert_non_null(reason);
 	assert_int_equal(reason[0] == '\0', verdict == AUTH_OK);

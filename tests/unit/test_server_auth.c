@@ -7,6 +7,7 @@
 
 #include "auth/scheme.h"
 #include "server/conf.h"
+#include "server/privdrop.h"
 #include "server/reader/auth_answer.h"
 #include "server/reader/reader.h"
 #include "server/worker/auth_ask.h"
@@ -241,11 +242,14 @@ static struct conf *
 file_conf(const char *users)
 {
 	struct conf_complaints complaints;
-	char text[512];
+	char text[512], empty[128];
 	struct conf *conf;
 
+	snprintf(empty, sizeof(empty), "%s", fixture_path("empty"));
+	assert_true(mkdir(empty, 0555) == 0 || errno == EEXIST);
 	snprintf(text, sizeof(text),
-	    "certificate = /c /k\naccounts = file\nmin_uid = 1\nusers_file = %s\n", users);
+	    "certificate = /c /k\naccounts = file\nmin_uid = 1\nusers_file = %s\nempty_dir = %s\n",
+	    users, empty);
 	conf = conf_parse(text, strlen(text), &complaints);
 	assert_non_null(conf);
 	return conf;
@@ -255,13 +259,14 @@ static enum auth_verdict
 check(const struct conf *conf, const char *name, const char *password, struct auth_account *account)
 {
 	static const char zero[AUTH_PASSWORD_MAX + 1];
+	const struct service_users users = {.worker_uid = 65534, .worker_gid = 65534};
 	struct auth_request request = {.bits = 0};
 	enum auth_verdict verdict;
 	const char *reason = NULL;
 
 	snprintf(request.name, sizeof(request.name), "%s", name);
 	snprintf(request.password, sizeof(request.password), "%s", password);
-	verdict = auth_answer_password(conf, &request, account, &reason);
+	verdict = auth_answer_password(conf, &users, &request, account, &reason);
 	assert_memory_equal(request.password, zero, sizeof(zero));
 	assert_non_null(reason);
 	assert_null(strstr(reason, password));

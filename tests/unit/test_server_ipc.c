@@ -31,6 +31,8 @@ static const struct shape {
     {IPC_SPAWN_USERS, ""},
     {IPC_SPAWN_SIGNAL, "41"},
     {IPC_SPAWN_REPORT, "1"},
+    {IPC_AUTH_HASH, "ss1s"},
+    {IPC_AUTH_HASHED, "1"},
     {IPC_SPAWN_ENDED, "44"},
 };
 

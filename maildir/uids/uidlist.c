@@ -207,7 +207,7 @@ uidlist_add(struct uidlist *list, size_t *room, struct span text)
 int
 uidlist_parse(struct uidlist *list, char *text, size_t size)
 {
-	struct span rest = {text, size}, line;
+	struct span rest = {text, size}, line = {NULL, 0};
 	size_t room = 0;
 
 	memset(list, 0, sizeof(*list));

@@ -40,11 +40,12 @@ enum {
 	FILL_REST = 200, /* ms of rest between: work takes a fiftieth of a processor */
 };
 
-/* When each is due; or CLOCK_NEVER. */
+/* When each step is due; or CLOCK_NEVER.  These are moments, so that events without a change put no step off. */
 struct plan {
-	int64_t fill; /* the next step of learning ahead */
-	int64_t look; /* one more look after an event */
-	int64_t say;  /* "Still here" */
+	int64_t fill;  /* the next step of learning ahead */
+	int64_t look;  /* one more look after an event */
+	int64_t again; /* a look that needs no event */
+	int64_t say;   /* "Still here" */
 };
 
 /* The time ms from now, or up to part ms less at random, so that sessions that began together do not act together. */
@@ -100,19 +101,17 @@ say_later(const struct session *session, struct plan *plan)
 	plan->say = spread(session->conf->imap_still_here, session->conf->imap_still_here / 10);
 }
 
-/* How long to wait, in ms; -1: for ever. */
-static int
-wait_ms(const struct session *session, bool watched, const struct plan *plan)
+/* After a look: plans the next one, should no event come before. */
+static void
+look_later(const struct session *session, bool watched, struct plan *plan)
 {
-	int left = clock_left(clock_earlier(clock_earlier(plan->fill, plan->look), plan->say));
-	int look = watched ? IDLE_LOOK_ANYWAY : IDLE_LOOK, again;
+	int most = watched ? IDLE_LOOK_ANYWAY : IDLE_LOOK, again;
 
+	plan->again = CLOCK_NEVER;
 	if (session->box == NULL)
-		return left;
+		return;
 	again = maildir_look_again(session->box->folder);
-	if (again >= 0 && again < look)
-		look = again;
-	return left >= 0 && left < look ? left : look;
+	plan->again = clock_in(again >= 0 && again < most ? again : most);
 }
 
 /* Tells the client what changes, until it says something. */
@@ -127,9 +126,12 @@ watch(struct session *session, struct maildir_watch *watch)
 
 	say_later(session, &plan);
 	fill_later(session, &plan);
+	look_later(session, watch != NULL, &plan);
 	for (;;) {
-		event = channel_wait_either(
-		    session->channel, fd, wait_ms(session, watch != NULL, &plan), since);
+		int64_t look = clock_earlier(plan.look, plan.again);
+		int64_t due = clock_earlier(look, clock_earlier(plan.fill, plan.say));
+
+		event = channel_wait_either(session->channel, fd, clock_left(due), since);
 		if (event == CHANNEL_INPUT || event == CHANNEL_OVER)
 			return event;
 		if (clock_left(plan.say) == 0) {
@@ -139,20 +141,21 @@ watch(struct session *session, struct maildir_watch *watch)
 		if (event == CHANNEL_OTHER) {
 			(void)nanosleep(&settle, NULL);
 			fill_later(session, &plan);
-		} else if (clock_left(plan.look) == 0) {
-			plan.look = CLOCK_NEVER;
-		} else if (clock_left(plan.fill) == 0) {
+		} else if (clock_left(look) != 0 && clock_left(plan.fill) == 0) {
 			fill_step(session, &plan);
 		}
+		if (clock_left(plan.look) == 0)
+			plan.look = CLOCK_NEVER;
 		/* The look below sees what these events tell; those of our own writes tell nothing. */
 		if (watch != NULL && maildir_watch_take(watch))
 			plan.look = clock_in(IDLE_LOOK_AFTER);
-		else if (event == CHANNEL_OTHER)
+		else if (event == CHANNEL_OTHER && clock_left(look) != 0)
 			continue;
 		if (session->box != NULL)
 			mailbox_news(session, true);
 		if (session->leaving != NULL)
 			return CHANNEL_OVER;
+		look_later(session, watch != NULL, &plan);
 	}
 }
 

@@ -4,6 +4,8 @@ import os
 import poplib
 import random
 import subprocess
+import threading
+import time
 
 import pytest
 
@@ -343,3 +345,41 @@ def test_mend04_comes_and_goes(tree, seed):
     again = tree.server.imap_talk()
     assert again.cmd("SELECT INBOX").find(rb"UIDVALIDITY (\d+)")[0][1] in validity and len(validity) == 1
     assert look(again) == there
+
+
+def test_idle_looks_in_time_while_events_pour_in(server):
+    """A message that waits for a UID is shown within seconds, though inotify tells of a file that means nothing."""
+    anna = server.accounts["anna"]
+    anna.deliver(MAIL.format("first"), "1000.a")
+    noise = anna.maildir / "noise"
+    noise.touch()
+    talk = server.imap_talk()
+    assert exists(talk.cmd("SELECT INBOX")) == 1
+    talk.cmd("NOOP")
+    (anna.maildir).chmod(0o500)
+    anna.deliver(MAIL.format("waits"), "1001.b")
+    tag = talk.start("IDLE")
+    while not talk.line().startswith(b"+"):
+        pass
+    stop = threading.Event()
+
+    def pour():
+        for _ in range(200):
+            noise.write_text("x")
+            if stop.wait(0.05):
+                return
+
+    pouring = threading.Thread(target=pour)
+    pouring.start()
+    time.sleep(1.5)
+    begun = time.monotonic()
+    anna.maildir.chmod(0o700)  # a watch does not hear of this
+    try:
+        while b"2 EXISTS" not in talk.line():
+            pass
+        assert time.monotonic() - begun < 4
+    finally:
+        stop.set()
+        pouring.join()
+    talk.send("DONE\r\n")
+    assert talk.finish(tag).ok

@@ -30,8 +30,8 @@ struct storing {
 		bool done; /* it was changed as the client asks */
 	} told[BATCH];	   /* messages of a batch that are to be told */
 	size_t tell;
-	bool failed; /* a message could not be changed */
-	bool gone;   /* a message is expunged */
+	int error; /* errno of the last message that could not be changed, or 0 */
+	bool gone; /* a message is expunged */
 };
 
 /* "(UNCHANGEDSINCE 12121230045) " */
@@ -118,7 +118,7 @@ store_one(struct session *session, size_t place, struct storing *storing)
 	} else if (maildir_flags(box->folder, now.uid, &change) == -1) {
 		storing->gone = storing->gone || errno == ENOENT;
 		if (errno != ENOENT) {
-			storing->failed = true;
+			storing->error = errno;
 			trouble_log(&session->reader->trouble, "store", errno);
 		}
 		return;
@@ -167,7 +167,7 @@ store_batch(struct session *session, struct picked *picked, struct storing *stor
 	/* The last batch is put on disk before the OK: see settle in serve.c. */
 	if (maildir_change_end(box->folder) == -1 ||
 	    (*more_r && maildir_change_settle(box->folder) == -1)) {
-		storing->failed = true;
+		storing->error = errno;
 		trouble_log(&session->reader->trouble, "store", errno);
 	}
 	tell_batch(session, storing);
@@ -190,11 +190,14 @@ static enum command_result
 conclude(struct session *session, const struct storing *storing)
 {
 	bool gone = storing->gone && !imap_by_uid(session);
+	bool forbidden =
+	    storing->error == EACCES || storing->error == EPERM || storing->error == EROFS;
 	/* RFC 2180 section 4.2: the other messages are changed.  NO where the client expects an answer for each. */
 	enum command_result result = gone && !storing->silent ? COMMAND_NO : COMMAND_OK;
 
-	if (storing->failed || storing->modified.failed)
-		return imap_say(session, COMMAND_NO, "[UNAVAILABLE] Some could not be changed");
+	if (storing->error != 0 || storing->modified.failed)
+		return imap_say(session, COMMAND_NO, "[%s] Some could not be changed",
+		    forbidden ? "NOPERM" : "UNAVAILABLE");
 	if (storing->modified.count > 0)
 		return say_modified(session, result, &storing->modified);
 	return gone ? imap_say_expunged(session, result) : COMMAND_OK;

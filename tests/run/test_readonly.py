@@ -347,6 +347,18 @@ def test_mend04_comes_and_goes(tree, seed):
     assert look(again) == there
 
 
+def test_store_on_a_message_that_stays_in_new(server):
+    """Without rights to new/ a message cannot move to cur/, nor get flags: RFC 5530 calls that NOPERM."""
+    anna = server.accounts["anna"]
+    anna.deliver(MAIL.format("stays"), "1000.a")
+    (anna.maildir / "new").chmod(0o500)
+    talk = server.imap_talk()
+    assert exists(talk.cmd("SELECT INBOX")) == 1
+    assert talk.cmd("STORE 1 +FLAGS (\\Seen)").no and talk.last.text.startswith("[NOPERM]"), talk.last
+    (anna.maildir / "new").chmod(0o700)
+    assert talk.cmd("STORE 1 +FLAGS (\\Seen)").ok
+
+
 def test_idle_looks_in_time_while_events_pour_in(server):
     """A message that waits for a UID is shown within seconds, though inotify tells of a file that means nothing."""
     anna = server.accounts["anna"]

@@ -501,6 +501,8 @@ maildir_sync(struct maildir_folder *folder)
 	if (mddir_in_batch(&folder->home))
 		return 0;
 
+	if (folder->watch != NULL)
+		watch_look_begins(folder->watch);
 	for (;;) {
 		if (times_look(folder) == 0)
 			return 0;

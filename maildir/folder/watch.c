@@ -347,6 +347,12 @@ watch_name(const struct maildir_watch *watch, size_t n, bool *there_r)
 	return watch->name[n].name;
 }
 
+void
+watch_look_begins(struct maildir_watch *watch)
+{
+	watch->more = false;
+}
+
 bool
 watch_has_more(const struct maildir_watch *watch)
 {

@@ -38,7 +38,9 @@ void watch_verified(struct maildir_watch *watch, const struct file_stamp *cur);
 bool watch_knows(struct maildir_watch *watch, const struct file_stamp *cur);
 /* Those names, n from 0; *there_r: it is in cur/ now.  NULL: there are no more. */
 const char *watch_name(const struct maildir_watch *watch, size_t n, bool *there_r);
-/* Whether a sync has taken an event that may be of a change after its look. */
+/* A look begins: it will see the changes of all events that earlier looks have taken. */
+void watch_look_begins(struct maildir_watch *watch);
+/* Returns whether the last look has taken an event of a change that it may not have seen. */
 bool watch_has_more(const struct maildir_watch *watch);
 
 #endif

@@ -454,6 +454,30 @@ draw(unsigned *state, unsigned below)
 	return (*state >> 16) % below;
 }
 
+/* A sync that takes an event asks for one more look.  The next look has seen what the event tells, and asks for none. */
+static void
+a_look_forgets_older_events(void **state)
+{
+	struct fixture *f = *state;
+	struct maildir_watch *w;
+
+	fill(f, 3);
+	settle(f->inbox, NULL);
+	w = watch(f->inbox);
+	settle(f->inbox, w);
+	mdclock_sleep_ms(30); /* beyond the clock's tick */
+	put(f, "new/200000.n.h", "n\n");
+	unlinkat(f->fd, "new/200000.n.h", 0);
+	rename_file(f, "cur/100001.m.h:2,", "cur/100001.m.h:2,S");
+	assert_int_equal(maildir_sync(f->inbox), 0);
+	assert_true(watch_has_more(w));
+	assert_int_equal(maildir_look_again(f->inbox), 1);
+	mdclock_sleep_ms(30);
+	assert_int_equal(maildir_sync(f->inbox), 0);
+	assert_false(watch_has_more(w));
+	maildir_watch_close(&w);
+}
+
 /* Anything at any time, by other programs and by another session; in the end the list is what lies there. */
 static void
 names_at_random(void **state)
@@ -524,6 +548,7 @@ main(void)
 	    WITH(rename_beside_ours),
 	    WITH(another_cur),
 	    WITH(mounted_over_cur),
+	    WITH(a_look_forgets_older_events),
 	    WITH(names_at_random),
 	};
 

@@ -15,18 +15,18 @@
 
 struct maildir_delivery {
 	struct maildir_folder *folder;
-	struct maildir_folder *from; /* of the messages that commit links, or NULL */
+	struct maildir_folder *from; /* the folder from which commit links messages, or NULL */
 	struct delivery_set set;
 	size_t room;
 	uint32_t *uids;
 	int tmp;	/* the directory tmp/ */
-	int fd;		/* of the set's last message while it is written, or -1 */
+	int fd;		/* file of the set's last message while it is written, or -1 */
 	time_t date;	/* of that message */
 	bool date_lost; /* see maildir_delivery_dates_kept */
 	bool held;	/* a CR came last, and is not written yet */
 	bool doubled;	/* another CR came before it */
 	bool after_cr;	/* the last octet that was written is CR */
-	int error;	/* errno of what has failed: nothing can be committed; or 0 */
+	int error;	/* errno of the first failure, after which nothing can be committed; or 0 */
 };
 
 /* Notes errno as the reason why the set cannot be committed.  Returns -1. */
@@ -38,7 +38,8 @@ int delivery_finish(struct maildir_delivery *d);
 void delivered_base(const struct delivered *message, char base_r[NAME_SIZE]);
 void delivered_clear(struct delivered *message);
 
-/* Whether an error of linkat(2) means that a copy must do: no links here, or no more of this file. */
+/* Returns whether an error of linkat(2) means that the file must be copied: the file system has no links, or the file no
+ * room for another. */
 bool link_impossible(int error);
 
 #endif

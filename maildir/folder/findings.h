@@ -1,5 +1,5 @@
 /*
- * findings.h: what this session found out about messages by reading them, until it is in the index.
+ * findings.h: keeps what this session found out about messages by reading them, until it is saved in the index.
  *
  * A finding (struct index_finding) is of one message: its size, its date, its texts, or that it cannot be read.
  */
@@ -14,19 +14,19 @@
 struct maildir_folder;
 struct findings;
 
-/* Adds a finding to what was found of that message before.  It is lost if memory is short. */
+/* Adds a finding to earlier findings of that message.  It is lost if memory is short. */
 void findings_add(struct maildir_folder *folder, const struct index_finding *finding);
-/* Adds that a notice said that the message cannot be read. */
+/* Notes that a notice has reported the message as unreadable. */
 void findings_add_unreadable(struct maildir_folder *folder, uint32_t uid);
-/* Gives all that was found of a message and is not in the index yet.  false: nothing. */
+/* Gives all findings of a message that are not in the index yet.  Returns false if there are none. */
 bool findings_of(
     const struct maildir_folder *folder, uint32_t uid, struct index_finding *finding_r);
 /* Adds a finding with the texts of its message; len: as summaries_put. */
 void findings_add_texts(struct maildir_folder *folder, struct index_finding *finding,
     const char *const text[MAILDIR_TEXTS], const uint32_t len[MAILDIR_TEXTS]);
-/* Whether they are so many that they should be saved now. */
+/* Returns whether there are so many findings that they should be saved now. */
 bool findings_are_many(const struct maildir_folder *folder);
-/* As maildir_save_findings. */
+/* Saves the findings as maildir_save_findings promises. */
 bool findings_save(struct maildir_folder *folder);
 
 void findings_free(struct findings **findings);

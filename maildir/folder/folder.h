@@ -22,7 +22,7 @@
 #include "maildir/maildir.h"
 #include "maildir/uids/uidlist.h"
 
-/* As maildir_open, if usable says so of the directory; else errno is as usable left it. */
+/* Opens a Maildir as maildir_open does, if usable(fd) accepts its directory.  -1: also errno as usable has set it. */
 int maildir_open_if(
     const char *path, const char *host, bool (*usable)(int fd), struct maildir **md_r);
 /* The nearest time in the years 0 to 9999. */
@@ -38,56 +38,56 @@ struct maildir_folder {
 	struct mddir home;
 	int dir[ENTRY_DIRS];	      /* cur, new; -1 until first needed, see folder_dir */
 	int session_fd;		      /* holds the session's lock, or -1 */
-	struct index *index;	      /* what is known of it */
+	struct index *index;	      /* what is known of its messages */
 	struct folder_texts *texts;   /* texts of the message that was read last, or NULL */
-	struct findings *findings;    /* what is not in the index yet, or NULL */
+	struct findings *findings;    /* what was read and is not in the index yet, or NULL */
 	struct maildir_watch *watch;  /* of this folder, or NULL */
 	struct file_stamp cur_before; /* of cur/, before a batch changed it */
-	bool odd_told;		      /* a notice said what lies in it and is no message */
-	bool waits_told;	      /* a notice said that messages wait for a UID */
-	bool hold;		      /* ends of batches wait for maildir_change_settle */
-	int held_error;		      /* errno of one that mdlock_take has ended, or 0 */
-	bool changed_cur;	      /* by the batch: to be fsynced */
-	bool changed_new;
+	bool odd_told;		      /* a notice has reported files that are no messages */
+	bool waits_told;	      /* a notice has reported that messages wait for a UID */
+	bool hold;		      /* the end of a batch waits for maildir_change_settle */
+	int held_error;		      /* errno of a held batch that mdlock_take has ended, or 0 */
+	bool changed_cur;	      /* the batch has changed cur/, which is to be fsynced */
+	bool changed_new;	      /* the same of new/ */
 	struct keywords *keywords;
-	struct numbered_message *more_change; /* of the batch, not written yet */
+	struct numbered_message *more_change; /* keywords that the batch has still to write */
 	size_t more_changes, more_room;
 	struct mdarena more_bases;
-	bool synced; /* the batch began with all of the folder known */
-	/* A message that was opened to find its size, for who will read it; or NULL. */
+	bool synced; /* the sync at the start of the batch has succeeded */
+	/* maildir_exact_size has opened this message for the maildir_reader_open that follows; or NULL. */
 	struct maildir_reader *ahead;
 	uint32_t ahead_uid, ahead_validity;
 	void (*change)(void *ctx, enum maildir_change change, uint32_t uid);
 	void *change_ctx;
 };
 
-/* Writes keywords down as numbered_store, with what the index says of the file. */
+/* Writes keywords to sallyport.keywords as numbered_store does, and notes in the index that the file is known. */
 struct numbered_message;
 int folder_store_keywords(
     struct maildir_folder *folder, const struct numbered_message *message, size_t count);
-/* As maildir_keyword_make, under the folder's lock; locked: with dovecot-uidlist.lock, too. */
+/* Does what maildir_keyword_make does, under the folder's lock.  locked: the caller holds dovecot-uidlist.lock, too. */
 int folder_add_keyword(struct maildir_folder *folder, const char *name, bool locked);
 
-/* The message of that UID, with its file's name; -1: ENOENT, or EIO when the index is damaged, and cannot say. */
+/* Gives the message of that UID, with its file's name.  -1: ENOENT, or EIO if the index is damaged and cannot tell. */
 struct index_message;
 int message_find(struct maildir_folder *folder, uint32_t uid, struct index_message *message_r);
 /*
- * Its file is not where it was: looks where it is now.  ENOENT: it is gone; ESTALE: all UIDs are other ones.
- * The list may be another after.
+ * Looks for a message whose file is not where the index has it, and gives the message as it is now.  ENOENT: the message
+ * is gone; ESTALE: all messages have new UIDs.  This is a sync, so places in the list may change.
  */
 int message_locate(struct maildir_folder *folder, uint32_t uid, struct index_message *message_r);
-/* It has another name in cur/ now, and the flags that it says: into the index, in a batch. */
+/* Writes to the index, in a batch, that the message's file has this name in cur/ now, with the flags of the name. */
 int message_renamed(
     struct maildir_folder *folder, const struct index_message *message, const char *name);
-/* The lines of sallyport.special-use follow a folder and those below it to its new name; to NULL: it is deleted. */
+/* Renames a folder, and the folders below it, in sallyport.special-use.  to NULL: the folder was deleted. */
 int special_use_follow(struct maildir *md, const char *from, const char *to);
 
-/* Opens cur, new or tmp, and makes a missing one.  ENOENT: the folder is not in its place any more. */
+/* Opens cur, new or tmp, and makes it if it is missing.  ENOENT: the folder was renamed or deleted. */
 int folder_open_part(struct maildir_folder *folder, const char *part);
-/* Opens cur and new again, as they are called now.  A descriptor is -1 if its directory is missing and cannot be
- * made. */
+/* Opens cur and new again by their names, since another directory may have the name now.  A descriptor stays -1 if its
+ * directory is missing and cannot be made. */
 int folder_open_dirs(struct maildir_folder *folder);
-/* A directory of enum entry_dir, opened if it is not yet.  The descriptor is the folder's. */
+/* Returns the descriptor of cur or new (enum entry_dir), and opens it if need be.  The folder keeps it. */
 int folder_dir(struct maildir_folder *folder, unsigned dir);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * reader.h: the octets of a message, read from its file, wherever the file is now.
+ * reader.h: reads the octets of a message from its file, wherever the file is now.
  */
 #ifndef MAILDIR_FOLDER_READER_H
 #define MAILDIR_FOLDER_READER_H
@@ -18,31 +18,31 @@ struct maildir_reader;
 struct stat;
 
 /*
- * Whether to give up reading messages (maildir_on_stop), after so many octets more were read or looked at.  errno is
+ * Counts octets that were read or looked at, and returns whether to give up reading messages (maildir_on_stop).  errno is
  * ECANCELED then.
  */
 bool maildir_stopped(struct maildir *md, size_t octets);
 
 /*
- * Opens a message's file, wherever it is now, and returns its descriptor.  message becomes what it is now.  -1:
- * errno as maildir_size, after a notice.
+ * Opens a message's file, wherever it is now, and returns its descriptor.  *message is brought up to date.  -1: errno as
+ * maildir_size has it; a notice has reported the message.
  */
 int message_open(struct maildir_folder *folder, struct index_message *message, struct stat *st_r);
 /*
- * Reads the next octets of the file, of which left, more than 0, are left: READ_SIZE at most.  -1: errno; ECANCELED
- * after maildir_stopped, EIO if another program has shortened the file.
+ * Reads the next octets of the file, READ_SIZE at most.  left: how many the file still has, more than 0.  -1: ECANCELED
+ * after maildir_stopped; EIO if another program has shortened the file.
  */
 ssize_t message_read(struct maildir *md, int fd, char *buf, uint64_t left);
-/* Gives a notice, once for each message, that it cannot be read because of errno, which stays as it is. */
+/* Reports once for each message that it cannot be read, and why: errno, which stays as it is. */
 void message_notice(struct maildir_folder *folder, const struct index_message *message);
 
-/* Counts the LFs in data without a CR before them.  *after_cr carries over to the next piece of the message. */
+/* Returns how many LFs in data have no CR before them.  *after_cr carries over to the next piece of the message. */
 uint64_t wire_added(const char *data, size_t len, bool *after_cr);
 
-/* As maildir_reader_open, for a message that was looked up already. */
+/* Does what maildir_reader_open does, for a message that was looked up already. */
 int reader_new(
     struct maildir_folder *folder, struct index_message *message, struct maildir_reader **reader_r);
-/* Octets of the file, when it was opened. */
+/* Returns how many octets the file had when it was opened. */
 uint64_t reader_file_size(const struct maildir_reader *reader);
 
 /* A message as message/ reads one. */

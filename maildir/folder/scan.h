@@ -15,9 +15,9 @@
 
 struct scan_file {
 	const char *name; /* in the scan's arena */
-	size_t message;	  /* the caller's: which of its messages it is, or SCAN_NONE */
-	uint32_t rank;	  /* the caller's: which of a delivery's set it is, from 1; or 0 */
-	unsigned pass;	  /* the last that saw it */
+	size_t message;	  /* for the caller: the place of its message, or SCAN_NONE */
+	uint32_t rank;	  /* for the caller: its place in a delivery's set, from 1; or 0 */
+	unsigned pass;	  /* number of the last pass that saw it */
 	uint16_t base_len;
 	uint8_t dir; /* enum entry_dir */
 	bool twin;   /* the same file has another name with the same base */
@@ -59,59 +59,59 @@ struct scan {
 
 /*
  * Begins a scan of the directories that the folder has open.  A directory that is not open counts as empty.  If tell
- * is not NULL, it hears of odd names.  The first pass alone reports what is passed over and twins, since they will be
- * there in the next pass too.
+ * is not NULL, the scan calls it for odd names.  Only the first pass reports names that are passed over, and twins: the
+ * next pass sees the same.
  */
 void scan_init(struct scan *scan, struct maildir_folder *folder, scan_tell *tell, void *ctx);
 void scan_clear(struct scan *scan);
 
-/* Adds a name that is known to be in a directory (enum entry_dir), as if a pass had seen it. */
+/* Adds a file that the caller knows to be in a directory (enum entry_dir), as if a pass had seen it. */
 int scan_add(struct scan *scan, int dir, const char *name);
 
 /*
- * Reads both directories and adds what is new to the files known from earlier passes.  A file that
- * an earlier pass saw and this one does not stays: this one may have missed it.
+ * Reads both directories and adds new files to those that are known from earlier passes.  A file stays if an
+ * earlier pass saw it and this pass does not, since this pass may have missed it.
  */
 int scan_pass(struct scan *scan);
 
-/* The same with new/ alone. */
+/* Does the same with new/ alone. */
 int scan_pass_new(struct scan *scan);
 
-/* The same with new/ and those names of cur/ that the function adds by scan_name. */
+/* Does the same with new/, and of cur/ with the names that the function adds by scan_name. */
 int scan_pass_names(struct scan *scan, int (*cur)(struct scan *scan, void *ctx), void *ctx);
-/* Adds a name if it is a message's and there. */
+/* Adds a name if it can be a message's and the file is there. */
 int scan_name(struct scan *scan, int dir, const char *name);
 
-/* Whether a change from now on must show in a directory's times: it was last changed before the present
- * tick of the kernel's clock. */
+/* Returns whether each later change of a directory will change its times.  That is so if the directory was last changed
+ * before the present tick of the kernel's clock. */
 bool stamp_is_settled(const struct file_stamp *stamp);
 
 /*
- * Passes until complete(ctx) says that nothing is missing, or until a second or later pass over
- * directories that stood still: *sure_r, then what is missing is gone.  Not sure after a bounded
- * number of passes.
+ * Makes passes until complete(ctx) returns true, which means that no file is missing, or until a second or later pass
+ * during which the directories stood still.  *sure_r is true then: a file that was not found is gone.  Gives up after a
+ * bounded number of passes, and *sure_r is false.
  */
 int scan_collect(struct scan *scan, bool (*complete)(void *ctx), void *ctx, bool *sure_r);
 
-/* Whether the last pass saw all files: no file is known from an earlier pass alone. */
+/* Returns whether the last pass saw all files.  If not, some are known from earlier passes alone. */
 bool scan_saw_all(const struct scan *scan);
 
-/* The index of the file with that base name, or SCAN_NONE. */
+/* Returns the place in scan->file of the file with that base name, or SCAN_NONE. */
 size_t scan_find(const struct scan *scan, const char *base, size_t base_len);
 
 /*
- * Gives the later one of each two messages that share a base name a new base name, and adds it to
- * the files.  Under the folder's lock; rename false: without it, and then only leaves the later one out.
+ * If two messages share a base name, renames the later one to a new base name and adds it to the files.  The caller holds
+ * the folder's lock.  Without the lock rename is false, and the later message is left out.
  */
 int scan_separate(struct scan *scan, bool rename);
 
 /*
- * Moves what is in new/ to cur/; what cannot be moved stays, and is served from there.  *unsettled_r
- * becomes true when there was anything: then the next sync must look again.
+ * Moves the files in new/ to cur/.  A file that cannot be moved stays in new/ and is served from there.  *unsettled_r
+ * becomes true if new/ had any file: then the next sync must look again.
  */
 int scan_move_new(struct scan *scan, bool *unsettled_r);
 
-/* Gives the file of that name in cur/ a new base name, when it must make room for another. */
+/* Renames the file of that name in cur/ to a new base name, since another message needs the name. */
 int scan_evict(struct maildir_folder *folder, const char *name);
 
 #endif

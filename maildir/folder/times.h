@@ -14,27 +14,27 @@
 struct index_state;
 struct maildir_folder;
 
-/* Parts of a folder that may not be as the index has them. */
+/* Parts of a folder that may have changed since the index was written. */
 enum {
 	LOOK_CUR = 1 << 0,
 	LOOK_NEW = 1 << 1,
 	LOOK_LINES = 1 << 2, /* dovecot-uidlist */
-	LOOK_ALL = 1 << 3,   /* there is no index */
+	LOOK_ALL = 1 << 3,   /* no index can be used */
 	LOOK_MORE = 1 << 4,  /* sallyport.keywords */
 	LOOK_WAITS = 1 << 5, /* nothing has changed, but dovecot-uidlist waits to be written */
 	LOOK_EACH = 1 << 6,  /* a file was not where the index has it */
 };
 
-/* Takes in what other sessions wrote, then compares the times. */
+/* Reads what other sessions wrote to the index, then compares the times.  Returns LOOK_* bits; 0: no change. */
 unsigned times_look(struct maildir_folder *folder);
 /* The same for an index that is up to date. */
 unsigned times_compare(struct maildir_folder *folder);
 
 /* Notes cur/'s times before a change; under the folder's lock. */
 int times_change_begin(struct maildir_folder *folder);
-/* Something else has changed cur/ since: its times after are not to be believed. */
+/* Another program has changed cur/ during the change, so its times after the change must not be believed. */
 void times_change_spoil(struct maildir_folder *folder);
-/* Sets in state, a copy of the index's or a new one, how cur/ is after the change. */
+/* Notes in state, which the caller then writes to the index, the times of cur/ after the change. */
 void times_change_end(struct maildir_folder *folder, struct index_state *state);
 
 #endif

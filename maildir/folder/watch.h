@@ -1,5 +1,5 @@
 /*
- * watch.h: hearing of changes to a folder, by inotify(7).
+ * watch.h: reports changes of a folder, as inotify(7) tells them.
  */
 #ifndef MAILDIR_FOLDER_WATCH_H
 #define MAILDIR_FOLDER_WATCH_H
@@ -16,27 +16,27 @@ struct maildir_watch;
  */
 int maildir_watch_open(struct maildir_folder *folder, struct maildir_watch **watch);
 
-/* Watches nothing more, and keeps the instance for the next folder: to close it takes the kernel 16 ms. */
+/* Stops watching.  The instance stays for the next folder, since the kernel takes 16 ms to close one. */
 void maildir_watch_pause(struct maildir_watch *watch);
 void maildir_watch_close(struct maildir_watch **watch);
 
-/* To be polled for POLLIN. */
+/* Returns the descriptor to poll for POLLIN. */
 int maildir_watch_fd(const struct maildir_watch *watch);
 
-/* Takes what is there to read, without waiting.  Whether something may have changed. */
+/* Takes the events that wait.  Returns whether the folder may have changed. */
 bool maildir_watch_take(struct maildir_watch *watch);
 
 /* --- what it knows of cur/, for a sync --- */
 
-/* The files of cur/ with these times are those of the index: names that were heard of before are forgotten. */
+/* cur/ with these times is as the index has it.  Forgets all names, and remembers those that come or go from now on. */
 void watch_verified(struct maildir_watch *watch, const struct file_stamp *cur);
 
 /*
  * Reads the queue to its end.  Returns true if the watch knows all names that came to cur/ or left it between
- * watch_verified and this call.  Returns false also if cur, the times just read, are those of another directory.
+ * watch_verified and this call.  cur: the times of cur/, just read.  Returns false if they are another directory's.
  */
 bool watch_knows(struct maildir_watch *watch, const struct file_stamp *cur);
-/* Those names, n from 0; *there_r: it is in cur/ now.  NULL: there are no more. */
+/* Gives the name at place n, from 0.  *there_r: it is in cur/ now.  NULL: there are no more names. */
 const char *watch_name(const struct maildir_watch *watch, size_t n, bool *there_r);
 /* A look begins: it will see the changes of all events that earlier looks have taken. */
 void watch_look_begins(struct maildir_watch *watch);

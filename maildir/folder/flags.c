@@ -240,7 +240,7 @@ change_tell(struct maildir_folder *folder)
 int
 maildir_change_end(struct maildir_folder *folder)
 {
-	int r = 0, saved = 0;
+	int error = 0;
 
 	if (!folder->home.changing) {
 		errno = EINVAL;
@@ -252,19 +252,15 @@ maildir_change_end(struct maildir_folder *folder)
 		return 0;
 	}
 	if ((folder->changed_cur && fsync(folder->dir[ENTRY_CUR]) < 0) ||
-	    (folder->changed_new && fsync(folder->dir[ENTRY_NEW]) < 0)) {
-		saved = errno;
-		r = -1;
-	}
-	if (more_write(folder) < 0) {
-		saved = errno;
-		r = -1;
-	}
+	    (folder->changed_new && fsync(folder->dir[ENTRY_NEW]) < 0))
+		error = errno;
+	if (more_write(folder) < 0)
+		error = errno;
 	change_tell(folder);
 	folder->changed_cur = folder->changed_new = folder->home.changing = false;
 	mdlock_folder_drop(&folder->home);
-	errno = saved;
-	return r;
+	errno = error;
+	return error == 0 ? 0 : -1;
 }
 
 void

@@ -63,14 +63,12 @@ int
 message_locate(struct maildir_folder *folder, uint32_t uid, struct index_message *message_r)
 {
 	uint32_t validity = maildir_uidvalidity(folder);
-	int r, saved;
+	int r;
 
 	if (mdlock_enter(&folder->home, true) < 0)
 		return -1;
 	r = sync_again(folder);
-	saved = errno;
 	mdlock_folder_drop(&folder->home);
-	errno = saved;
 	if (r < 0)
 		return -1;
 	/* Under another UIDVALIDITY this UID may be another message's. */

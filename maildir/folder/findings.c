@@ -131,14 +131,6 @@ findings_add(struct maildir_folder *folder, const struct index_finding *finding)
 	entry->known |= finding->known;
 }
 
-void
-findings_add_unreadable(struct maildir_folder *folder, uint32_t uid)
-{
-	const struct index_finding finding = {.uid = uid, .known = INDEX_UNREADABLE};
-
-	findings_add(folder, &finding);
-}
-
 bool
 findings_of(const struct maildir_folder *folder, uint32_t uid, struct index_finding *finding_r)
 {

@@ -16,8 +16,6 @@ struct findings;
 
 /* Adds a finding to earlier findings of that message.  It is lost if memory is short. */
 void findings_add(struct maildir_folder *folder, const struct index_finding *finding);
-/* Notes that a notice has reported the message as unreadable. */
-void findings_add_unreadable(struct maildir_folder *folder, uint32_t uid);
 /* Gives all findings of a message that are not in the index yet.  Returns false if there are none. */
 bool findings_of(
     const struct maildir_folder *folder, uint32_t uid, struct index_finding *finding_r);

@@ -79,8 +79,9 @@ message_notice(struct maildir_folder *folder, const struct index_message *messag
 		    folder->home.name, uid, index_name(message), strerror(error), file.owner,
 		    file.mode, file.path);
 		/* An error that passes says nothing about the message. */
+		finding = (struct index_finding){.uid = uid, .known = INDEX_UNREADABLE};
 		if (error != EMFILE && error != ENFILE && error != ENOMEM)
-			findings_add_unreadable(folder, uid);
+			findings_add(folder, &finding);
 	}
 	errno = error;
 }

@@ -293,9 +293,8 @@ stamp_is_settled(const struct file_stamp *stamp)
 	       (stamp->mtime.tv_sec == now.tv_sec && stamp->mtime.tv_nsec < now.tv_nsec);
 }
 
-/* A pass over new/ and then, if there is a function for it, over cur/. */
-static int
-scan_directories(struct scan *scan, int (*cur)(struct scan *scan, void *ctx), void *ctx)
+int
+scan_pass_with(struct scan *scan, int (*cur)(struct scan *scan, void *ctx), void *ctx)
 {
 	struct file_stamp after[ENTRY_DIRS];
 	bool settled;
@@ -325,19 +324,7 @@ scan_cur(struct scan *scan, void *ctx)
 int
 scan_pass(struct scan *scan)
 {
-	return scan_directories(scan, scan_cur, NULL);
-}
-
-int
-scan_pass_new(struct scan *scan)
-{
-	return scan_directories(scan, NULL, NULL);
-}
-
-int
-scan_pass_names(struct scan *scan, int (*cur)(struct scan *scan, void *ctx), void *ctx)
-{
-	return scan_directories(scan, cur, ctx);
+	return scan_pass_with(scan, scan_cur, NULL);
 }
 
 int

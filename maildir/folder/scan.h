@@ -74,11 +74,8 @@ int scan_add(struct scan *scan, int dir, const char *name);
  */
 int scan_pass(struct scan *scan);
 
-/* Does the same with new/ alone. */
-int scan_pass_new(struct scan *scan);
-
-/* Does the same with new/, and of cur/ with the names that the function adds by scan_name. */
-int scan_pass_names(struct scan *scan, int (*cur)(struct scan *scan, void *ctx), void *ctx);
+/* Does the same with new/, and of cur/ with the names that the function adds by scan_name.  NULL: with new/ alone. */
+int scan_pass_with(struct scan *scan, int (*cur)(struct scan *scan, void *ctx), void *ctx);
 /* Adds a name if it can be a message's and the file is there. */
 int scan_name(struct scan *scan, int dir, const char *name);
 

@@ -217,7 +217,7 @@ scan_names(struct scan *scan, void *ctx)
 static int
 look_at_names(struct sync *sync)
 {
-	if (scan_pass_names(&sync->scan, scan_names, sync) < 0)
+	if (scan_pass_with(&sync->scan, scan_names, sync) < 0)
 		return -1;
 	if (sync->by_names && sync_messages_of_names(sync))
 		return 1;
@@ -236,7 +236,7 @@ look_at_files(struct sync *sync)
 	if (sync->whole)
 		r = scan_collect(scan, sync_complete, sync, &sync->sure);
 	else
-		r = sync->set != NULL ? scan_set(sync) : scan_pass_new(scan);
+		r = sync->set != NULL ? scan_set(sync) : scan_pass_with(scan, NULL, NULL);
 	if (r < 0)
 		return -1;
 	sync->folder->odd_told |= scan->passes > 0;

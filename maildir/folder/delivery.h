@@ -38,8 +38,7 @@ int delivery_finish(struct maildir_delivery *d);
 void delivered_base(const struct delivered *message, char base_r[NAME_SIZE]);
 void delivered_clear(struct delivered *message);
 
-/* Returns whether an error of linkat(2) means that the file must be copied: the file system has no links, or the file no
- * room for another. */
+/* Returns whether an error of linkat(2) means that the file must be copied: the file cannot have (more) links here. */
 bool link_impossible(int error);
 
 #endif

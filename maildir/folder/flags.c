@@ -1,9 +1,9 @@
 /*
- * flags.c: changes to a message's file: flags, which are its name, and its removal.
+ * flags.c: changes a message's flags, which are part of its file's name, and removes messages.
  * Runs as: mail user.
  *
- * The folder's lock is held, but other programs take no lock.  The name that we know may be old, or become
- * old between any two calls.  Each attempt begins from the present name, and no rename replaces a file.
+ * The session holds the folder's lock, but other programs take no lock.  They may rename the file between any two
+ * calls.  So each attempt begins from the present name, and no rename replaces a file.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,9 +26,9 @@
 #define RENAME_TRIES 16
 
 /*
- * The name that a message is to get exists already.  The same file: it has both names, as somebody
- * who links and unlinks leaves it, and is called what we wanted.  Another file: a second message of
- * this base name, which must give it up.  0: try again.  1: done.
+ * Looks at the file that already has the name which a message is to get.  If it is the same file, another program has
+ * linked it and not unlinked it yet: the message has the name.  If it is another file, a second message has this base
+ * name, and gets a new one.  Returns 0: try again, or 1: done.
  */
 static int
 name_taken(struct maildir_folder *folder, const struct index_message *message, const char *name)
@@ -43,13 +43,13 @@ name_taken(struct maildir_folder *folder, const struct index_message *message, c
 	if (ours.st_ino == other.st_ino && ours.st_dev == other.st_dev)
 		return 1;
 	r = scan_evict(folder, name);
-	/* Another was here while we held the lock: own changes are not all that there is. */
+	/* Another program has changed cur/ during the batch: its times do not stand for our changes alone. */
 	times_change_spoil(folder);
 	return r < 0 && errno != ENOENT ? -1 : 0;
 }
 
-/* Tries once.  1: done, and name is its name in cur/; 2: it has that name already; 0: the name was
- * old, and message is as it is now. */
+/* Tries once.  Returns 1: done, and name is the file's name in cur/; 2: the file has that name already; 0: the name was
+ * old, and *message is brought up to date. */
 static int
 flags_try(struct maildir_folder *folder, struct index_message *message,
     const struct mdname_change *change, char name[NAME_SIZE])
@@ -116,8 +116,8 @@ message_flags(struct maildir_folder *folder, struct index_message *message,
 }
 
 /*
- * Removes the other names of a file that is removed: under one of them it would come back.  Only
- * names of the same inode: another file of that base name is another message.
+ * Removes the other names of a file that was removed, since the message would come back under them.  Removes only names
+ * of the same inode: another file of that base name is another message.
  */
 static int
 remove_twins(struct maildir_folder *folder, struct index_message *message, const struct stat *gone)
@@ -180,7 +180,7 @@ maildir_change_begin(struct maildir_folder *folder)
 	}
 	if ((errno = maildir_read_only(folder)) != 0 || mdlock_enter(&folder->home, true) < 0)
 		return -1;
-	/* A sync that fails must not keep anybody from deleting. */
+	/* Messages can be deleted even if this sync fails. */
 	folder->synced = sync_now(folder) == 0;
 	if (folder_open_dirs(folder) < 0 || keywords_refresh(folder->keywords) < 0 ||
 	    times_change_begin(folder) < 0) {
@@ -222,7 +222,7 @@ more_write(struct maildir_folder *folder)
 	return 0;
 }
 
-/* Tells all sessions, in the log.  That it cannot be is no error: they will look. */
+/* Tells the changes to all sessions, in the log.  A failure is no error, since they find the changes when they look. */
 static void
 change_tell(struct maildir_folder *folder)
 {
@@ -288,7 +288,8 @@ maildir_change_settle(struct maildir_folder *folder)
 	return -1;
 }
 
-/* A batch of one: whether it was begun for it.  -1: UIDs do not mean any more what they did. */
+/* Begins a batch for a single change, unless there is one.  Returns 1: begun; 0: there is one; -1: also ESTALE, all
+ * messages have new UIDs. */
 static int
 begin_alone(struct maildir_folder *folder)
 {
@@ -336,7 +337,7 @@ more_note(struct maildir_folder *folder, const struct index_message *message, ui
 	return 0;
 }
 
-/* The index has them at once. */
+/* Gives a message these keywords without a letter: in the index now, in sallyport.keywords at the end of the batch. */
 static int
 message_more(struct maildir_folder *folder, uint32_t uid, uint64_t more)
 {
@@ -396,7 +397,7 @@ maildir_remove(struct maildir_folder *folder, uint32_t uid)
 		if (r == 0 && index_is_open(folder->index))
 			r = index_put_gone(folder->index, uid, index_modseq(folder->index));
 	} else if (errno != ENOENT || !folder->synced) {
-		errno = EIO; /* it may well be there */
+		errno = EIO; /* the message may still be there */
 		r = -1;
 	}
 	return end_alone(folder, alone, r);

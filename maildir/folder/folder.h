@@ -72,8 +72,8 @@ int folder_add_keyword(struct maildir_folder *folder, const char *name, bool loc
 struct index_message;
 int message_find(struct maildir_folder *folder, uint32_t uid, struct index_message *message_r);
 /*
- * Looks for a message whose file is not where the index has it, and gives the message as it is now.  ENOENT: the message
- * is gone; ESTALE: all messages have new UIDs.  This is a sync, so places in the list may change.
+ * Looks for a message whose file is not where the index has it, and gives the message as it is now.  ENOENT: the
+ * message is gone; ESTALE: all messages have new UIDs.  This is a sync, so places in the list may change.
  */
 int message_locate(struct maildir_folder *folder, uint32_t uid, struct index_message *message_r);
 /* Writes to the index, in a batch, that the message's file has this name in cur/ now, with the flags of the name. */

@@ -94,7 +94,7 @@ compare_name(const void *key, const void *member)
 	return strcmp(key, ((const struct folder_entry *)member)->name);
 }
 
-/* Opens the directory of a name that is spelled otherwise, by the list of them that was read last. */
+/* Opens a folder whose directory is spelled otherwise than its name, by the list of such folders that was read last. */
 static int
 alias_open(struct maildir *md, struct place *place)
 {
@@ -294,7 +294,7 @@ folder_make_parts(int fd)
 	return made;
 }
 
-/* Makes what a folder's directory has. */
+/* Makes the files and directories of a new folder. */
 static int
 folder_fill(int fd)
 {

@@ -18,14 +18,14 @@ struct maildir_reader;
 struct stat;
 
 /*
- * Counts octets that were read or looked at, and returns whether to give up reading messages (maildir_on_stop).  errno is
- * ECANCELED then.
+ * Counts octets that were read or looked at, and returns whether to give up reading messages (maildir_on_stop).  errno
+ * is ECANCELED then.
  */
 bool maildir_stopped(struct maildir *md, size_t octets);
 
 /*
- * Opens a message's file, wherever it is now, and returns its descriptor.  *message is brought up to date.  -1: errno as
- * maildir_size has it; a notice has reported the message.
+ * Opens a message's file, wherever it is now, and returns its descriptor.  *message is brought up to date.  -1: errno
+ * as maildir_size has it; a notice has reported the message.
  */
 int message_open(struct maildir_folder *folder, struct index_message *message, struct stat *st_r);
 /*

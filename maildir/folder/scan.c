@@ -15,13 +15,13 @@
 #include "maildir/folder/folder.h"
 #include "maildir/folder/scan.h"
 
-/* A folder in which something is renamed all the time is given up on after so many passes. */
+/* After so many passes a scan gives up on a folder in which files are renamed all the time. */
 #define SCAN_PASSES 6
 
 /*
- * A file system stamps with the time of the kernel's last tick, 10 ms apart at worst: after two, a
- * directory that was just changed can be seen to stand still.  A clock that counts in seconds is not
- * waited for; the next sync will do.
+ * A file system stamps changes with the time of the kernel's last tick; ticks are 10 ms apart at worst.  After two
+ * ticks a directory that was just changed can be seen to stand still.  A file system that counts in seconds is not
+ * worth the wait: the next sync looks again.
  */
 #define SCAN_PAUSE_MS 20
 #define SCAN_STEP_MS  2
@@ -162,7 +162,7 @@ tell_at_first(const struct scan *scan, enum scan_odd odd, int dir, const char *n
 		tell_odd(scan, odd, dir, name);
 }
 
-/* Whether a name may be a message's; type: of a directory's entry, or DT_UNKNOWN. */
+/* Returns whether a name may be a message's.  type: of the directory's entry, or DT_UNKNOWN. */
 static bool
 scan_wanted(const struct scan *scan, int dir, const char *name, unsigned char type)
 {
@@ -173,7 +173,7 @@ scan_wanted(const struct scan *scan, int dir, const char *name, unsigned char ty
 		return false;
 	}
 	if (type == DT_UNKNOWN) {
-		/* It is gone meanwhile: this pass or the next finds its new name. */
+		/* The file is gone.  If it was renamed, this pass or the next finds its new name. */
 		if (fstatat(scan->folder->dir[dir], name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			return false;
 		type = S_ISREG(st.st_mode) ? DT_REG : DT_DIR;
@@ -208,8 +208,8 @@ scan_dir(struct scan *scan, int which)
 }
 
 /*
- * A name that another name of the same base was seen beside: one file that was renamed during the
- * scan, one file with two names, or two messages.
+ * Finds what two names with the same base are: one file that was renamed during the scan, one file with two names, or
+ * two messages.  Returns 1 if they are two messages, else 0.
  */
 static int
 scan_resolve(struct scan *scan, const struct scan_pair *pair)
@@ -228,7 +228,7 @@ scan_resolve(struct scan *scan, const struct scan_pair *pair)
 	} else if (a.st_ino != b.st_ino || a.st_dev != b.st_dev) {
 		return 1;
 	} else {
-		/* The name in cur/ counts: the other is being moved, or was to be. */
+		/* Keep the name in cur/: another program is moving the file there, or has died while it did. */
 		file->twin = true;
 		if (file->dir == ENTRY_CUR) {
 			tell_at_first(scan, SCAN_ODD_TWIN, pair->dir, pair->name);
@@ -241,7 +241,7 @@ scan_resolve(struct scan *scan, const struct scan_pair *pair)
 	return 0;
 }
 
-/* Keeps the pairs that are two messages. */
+/* Resolves the new pairs, and keeps those that are two messages. */
 static int
 scan_resolve_all(struct scan *scan)
 {
@@ -277,7 +277,7 @@ scan_stamps(const struct scan *scan, struct file_stamp stamp_r[ENTRY_DIRS])
 	return 0;
 }
 
-/* A time in the future, of another machine's clock or a wrong one, must do as it is. */
+/* A time in the future comes from another machine or a wrong clock: waiting would not help, so it counts as settled. */
 bool
 stamp_is_settled(const struct file_stamp *stamp)
 {
@@ -286,7 +286,7 @@ stamp_is_settled(const struct file_stamp *stamp)
 	clock_gettime(CLOCK_REALTIME_COARSE, &now);
 	if (stamp->mtime.tv_sec > now.tv_sec + 1)
 		return true;
-	/* File systems that count in seconds show no others. */
+	/* Without a fraction the file system may count in seconds. */
 	if (stamp->mtime.tv_nsec == 0)
 		return stamp->mtime.tv_sec < now.tv_sec;
 	return stamp->mtime.tv_sec < now.tv_sec ||
@@ -304,7 +304,7 @@ scan_pass_with(struct scan *scan, int (*cur)(struct scan *scan, void *ctx), void
 	settled = stamp_is_settled(&scan->stamp[ENTRY_NEW]) &&
 		  (cur == NULL || stamp_is_settled(&scan->stamp[ENTRY_CUR]));
 	scan->passes++;
-	/* new/ first: what is moved to cur/ meanwhile is then seen at least there. */
+	/* Read new/ first: a file that is moved to cur/ during the pass is then seen there. */
 	if (scan_dir(scan, ENTRY_NEW) < 0 || (cur != NULL && cur(scan, ctx) < 0))
 		return -1;
 	if (scan_stamps(scan, after) < 0)
@@ -333,7 +333,7 @@ scan_name(struct scan *scan, int dir, const char *name)
 	return scan_wanted(scan, dir, name, DT_UNKNOWN) ? scan_add(scan, dir, name) : 0;
 }
 
-/* Waits until a pass can be seen to be undisturbed. */
+/* Waits until the next pass can prove that the directories stood still. */
 static int
 scan_pause(struct scan *scan)
 {
@@ -382,13 +382,13 @@ time_before(const struct timespec *a, const struct timespec *b)
 	return a->tv_sec < b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec < b->tv_nsec);
 }
 
-/* Gives a file a name that nobody has; the name it has then is in name_r, its place cur/. */
+/* Moves a file to cur/ under a new, unique name, which is name_r then. */
 static int
 file_new_base(struct maildir_folder *folder, int dir, const char *name, char name_r[NAME_SIZE])
 {
 	struct maildir *md = folder->home.md;
 
-	/* The name is new; should it exist all the same, the next is. */
+	/* The name is unique; if it exists all the same, take the next. */
 	for (int tries = 0; tries < 10; tries++) {
 		if (mdname_unique(md->host, ++md->unique, name, name_r) < 0 &&
 		    mdname_unique(md->host, md->unique, "", name_r) < 0)
@@ -402,8 +402,8 @@ file_new_base(struct maildir_folder *folder, int dir, const char *name, char nam
 }
 
 /*
- * Which of two messages keeps the base name, and so the UID: the one in cur/, else the one whose
- * inode changed first.  The other has come later: a restored backup, a delivery that reused a name.
+ * Decides which of two messages keeps the base name, and so the UID: the message in cur/, else the message whose inode
+ * changed first.  The other came later, from a restored backup or a delivery that reused a name, and is renamed.
  */
 static int
 pair_separate(struct scan *scan, const struct scan_pair *pair, bool rename)
@@ -415,7 +415,7 @@ pair_separate(struct scan *scan, const struct scan_pair *pair, bool rename)
 	struct stat a, b;
 	bool swap;
 
-	/* Looked at again: other pairs were resolved since, and another program may have renamed. */
+	/* Look again: other pairs were separated since, and another program may have renamed files. */
 	if (fstatat(folder->dir[pair->dir], pair->name, &b, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : -1;
 	if (fstatat(folder->dir[file->dir], file->name, &a, AT_SYMLINK_NOFOLLOW) < 0)
@@ -474,7 +474,7 @@ scan_move_new(struct scan *scan, bool *unsettled_r)
 		if (file->dir != ENTRY_NEW)
 			continue;
 		*unsettled_r = true;
-		/* No base name of new/ is in cur/ here; if one came since, the next sync separates. */
+		/* The scan has no base name in both directories.  If a file came since, the next sync separates them. */
 		if (mdname_with_info(file->name, name) < 0 ||
 		    file_move(folder->dir[ENTRY_NEW], file->name, folder->dir[ENTRY_CUR], name) < 0)
 			continue;

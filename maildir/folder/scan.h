@@ -97,8 +97,8 @@ bool scan_saw_all(const struct scan *scan);
 size_t scan_find(const struct scan *scan, const char *base, size_t base_len);
 
 /*
- * If two messages share a base name, renames the later one to a new base name and adds it to the files.  The caller holds
- * the folder's lock.  Without the lock rename is false, and the later message is left out.
+ * If two messages share a base name, renames the later one to a new base name and adds it to the files.  The caller
+ * holds the folder's lock.  Without the lock rename is false, and the later message is left out.
  */
 int scan_separate(struct scan *scan, bool rename);
 

@@ -101,8 +101,8 @@ int sync_all(struct maildir_folder *folder);
 
 /*
  * Gives the messages of the set UIDs, which rise in the order of the set, and brings the rest of the list up to date as
- * sync_now does.  The files of the set are in cur/.  The caller holds the folder's lock and dovecot-uidlist.lock, and keeps
- * both.  ENOENT: a file of the set is gone.
+ * sync_now does.  The files of the set are in cur/.  The caller holds the folder's lock and dovecot-uidlist.lock, and
+ * keeps both.  ENOENT: a file of the set is gone.
  */
 int sync_delivered(struct maildir_folder *folder, struct delivery_set *set);
 
@@ -133,7 +133,10 @@ uint32_t sync_recent(const struct sync *sync);
 /* Make all messages of the index, or all lines of dovecot-uidlist, the messages of the sync.  None has a file yet. */
 int sync_messages_of_index(struct sync *sync);
 int sync_messages_of_lines(struct sync *sync);
-/* Looks in the scan for the files of messages that have none yet; ctx is a sync.  Returns whether every message has one. */
+/*
+ * Looks in the scan for the files of messages that have none yet; ctx is a sync.  Returns whether every message has
+ * one.
+ */
 bool sync_complete(void *ctx);
 /* Notes in the scan's files which message each belongs to, and finds the fresh files. */
 int sync_match(struct sync *sync);

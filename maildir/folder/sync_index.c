@@ -20,10 +20,10 @@ struct telling {
 	struct sync *sync;
 	struct index *index;
 	uint64_t modseq; /* of what changes now */
-	bool known;	 /* the index is of these UIDs: what it knows of messages holds */
-	bool log;	 /* a log can say it */
-	bool tells_dead; /* it is to remember lines without a file */
-	uint32_t next;	 /* UID of which the index has not heard yet */
+	bool known;	 /* the index has this UIDVALIDITY, so its facts of messages hold */
+	bool log;	 /* the log can express the difference */
+	bool tells_dead; /* the index is to remember lines without a file */
+	uint32_t next;	 /* the index knows no UID from this on */
 	size_t changes;	 /* messages that are new, have changed or are gone */
 	struct index_vanished *gone; /* UIDs and hashes of those that are gone */
 	size_t gone_count, gone_room;
@@ -75,7 +75,7 @@ record_sizes(struct index_record *record, const struct uidlist_sizes *sizes, uns
 	record->known |= (uint8_t)(INDEX_SIZES | known | (sizes->line_end ? INDEX_LINE_END : 0));
 }
 
-/* Takes what the line says of the message.  Sizes that the index has are better. */
+/* Takes the facts of the message's line.  Sizes that the index has are better than the line's. */
 static bool
 message_of_line(struct index_message *message, const char *name, const struct uidlist_line *line)
 {
@@ -95,7 +95,7 @@ message_of_line(struct index_message *message, const char *name, const struct ui
 	return index_set_strings(message, name, uidl, guid);
 }
 
-/* Takes what its delivery knows of a message. */
+/* Takes the facts that a message's delivery knows. */
 static bool
 message_of_delivery(struct index_message *message, const struct delivered *delivered)
 {
@@ -108,7 +108,7 @@ static uint64_t
 file_keywords(const struct sync *sync, const struct scan_file *file, uint32_t letters,
     const struct index_message *was)
 {
-	/* Names of keywords are not read for a delivery; it has saved what is no letter. */
+	/* Names of keywords are not read for a delivery, which has saved the keywords that have no letter. */
 	if (sync->set != NULL && !sync->with_lines)
 		return letters | (sync->set->message[file->rank - 1].keywords & NUMBERED_BITS);
 	if (was == NULL || sync->all_keywords)
@@ -116,7 +116,7 @@ file_keywords(const struct sync *sync, const struct scan_file *file, uint32_t le
 	return (was->record.keywords & ~LETTERS_MASK) | letters;
 }
 
-/* The message as it is now, with all that was known of it; was NULL: nothing. */
+/* Makes the message as it is now, with the facts that the index had.  was: as the index had it, or NULL. */
 static bool
 message_make(const struct telling *telling, const struct sync_message *message,
     const struct index_message *was, struct index_message *now_r)
@@ -145,7 +145,7 @@ message_make(const struct telling *telling, const struct sync_message *message,
 			   : index_set_strings(now_r, file->name, NULL, NULL);
 }
 
-/* Whether the index has it so already, but for facts. */
+/* Returns whether two states of a message are the same, apart from findings. */
 static bool
 message_same(const struct index_message *a, const struct index_message *b)
 {
@@ -180,7 +180,7 @@ gone_add(struct telling *telling, const struct index_record *record)
 	return 0;
 }
 
-/* Whether the look has found the file under the name that the index has. */
+/* Returns whether the look has found the file under the name that the index has. */
 static bool
 is_as_known(const struct sync *sync, const struct sync_message *message)
 {
@@ -263,7 +263,7 @@ compare(struct telling *telling)
 	if (telling->known && sync->with_lines && known < index_count(telling->index) &&
 	    compare_lost(telling) < 0)
 		return -1;
-	/* Without lines nothing but the index says what there is. */
+	/* If no lines were read, only the index tells what messages there are: fail, and read the lines. */
 	if (!sync->with_lines && (!telling->log || index_is_broken(telling->index))) {
 		errno = EIO;
 		return -1;
@@ -272,8 +272,8 @@ compare(struct telling *telling)
 }
 
 /*
- * Whether a line without a file is to be remembered, which the index has not heard of: should a file of that name come,
- * it gets the line's UID.
+ * Returns whether the index is to remember a line without a file that it does not know yet.  If a file of that name
+ * comes, it gets the line's UID.
  */
 static bool
 is_dead_line(const struct telling *telling, const struct sync_message *message)
@@ -291,7 +291,7 @@ put_gone(struct index *index, const struct index_vanished *gone)
 
 	if (index_put_gone(index, gone->uid, index_modseq(index)) < 0)
 		return -1;
-	/* It was there, and now a search does not find it. */
+	/* The index listed the message before, and now a search does not find it: the index is damaged. */
 	if (index_count(index) == count)
 		index_break(index);
 	return !index_is_broken(index) ? 0 : -1;
@@ -304,7 +304,7 @@ tell_by_log(struct telling *telling, struct index_state state)
 	struct index *index = telling->index;
 	struct index_message was, now;
 
-	state.modseq = 0; /* what is put says */
+	state.modseq = 0; /* the records that follow raise it */
 	state.doubt |= index_state(index)->doubt & INDEX_LINES;
 	for (size_t i = 0; i < sync->count; i++) {
 		const struct sync_message *message = &sync->message[i];
@@ -321,7 +321,7 @@ tell_by_log(struct telling *telling, struct index_state state)
 		if (message->fate != FATE_PUT)
 			continue;
 		known = known_message(telling, message->uid, &was);
-		/* Each its own: a session that reads the log while it is written must not miss the rest. */
+		/* Each message gets its own: a session may read the log while it is written, and must not miss the rest. */
 		telling->modseq = index_modseq(index);
 		if (!message_make(telling, message, known ? &was : NULL, &now) ||
 		    index_put(index, &now) < 0)
@@ -421,7 +421,7 @@ tell_by_snapshot(const struct telling *telling, const struct index_state *state)
 
 /* --- the whole --- */
 
-/* Whether a log can go on from the index as it is. */
+/* Returns whether the log can continue from the index as it is. */
 static bool
 has_log(const struct telling *telling)
 {
@@ -441,7 +441,7 @@ tell(struct telling *telling, struct index_state *state)
 
 	telling->log = has_log(telling);
 	telling->next = index_state(telling->index)->next;
-	/* A file that was just replaced has no lines without a message. */
+	/* A file that this sync has replaced has no lines without a message. */
 	telling->tells_dead =
 	    sync->with_lines && !sync->renumber && sync->lines >= sync->uids.list.count;
 	if (telling->tells_dead && sync->dead > SNAPSHOT_VANISHED_MAX / 2) {

@@ -1,5 +1,5 @@
 /*
- * sync_match.c: which file is which message's, and which files have no UID yet.
+ * sync_match.c: finds which file belongs to which message, and which files have no UID yet.
  * Runs as: mail user, holding the folder's lock.
  */
 #include <errno.h>
@@ -10,7 +10,7 @@
 #include "maildir/folder/watch.h"
 #include "maildir/index/index.h"
 
-/* Room for so many messages, none of which has a file yet. */
+/* Makes room for count messages, none of which has a file yet. */
 static int
 messages_begin(struct sync *sync, size_t count)
 {
@@ -66,7 +66,7 @@ message_compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Whether the watch has heard that a name is in cur/, or is not. */
+/* Returns whether the watch remembers that a name is in cur/ (there), or that it is not. */
 static bool
 heard_of(const struct maildir_watch *watch, const char *name, bool there)
 {
@@ -80,8 +80,8 @@ heard_of(const struct maildir_watch *watch, const char *name, bool there)
 }
 
 /*
- * The message of a name that came or went.  false: more than its name in cur/ is to be looked at: another file has its
- * base name, too, or it is gone.
+ * Makes the message whose name came or went a message of the sync.  Returns false if that takes a look at all files:
+ * the message is gone, or another file has the base name, too.
  */
 static bool
 message_of_name(struct sync *sync, const char *name)
@@ -93,12 +93,12 @@ message_of_name(struct sync *sync, const char *name)
 	const struct scan_file *found;
 
 	if (uid == 0)
-		return true; /* a fresh file, or one that came and went */
+		return true; /* a fresh file, or a file that came and went */
 	if (file == SCAN_NONE || !index_message(index, uid, &known))
 		return false;
 	found = &sync->scan.file[file];
 	if (found->message != SCAN_NONE)
-		return true; /* by another name already */
+		return true; /* another name of the watch has led to this message */
 	if (found->dir != ENTRY_CUR || (known.record.known & INDEX_TWIN) != 0)
 		return false;
 	if (strcmp(found->name, index_name(&known)) != 0 && known.record.dir == ENTRY_CUR &&
@@ -129,7 +129,7 @@ sync_messages_of_names(struct sync *sync)
 	return true;
 }
 
-/* Looks for a message's file; notes whether it is as the index has it. */
+/* Looks in the scan for a message's file, and notes whether the file is as the index has it. */
 static void
 find_file(const struct sync *sync, struct sync_message *message)
 {

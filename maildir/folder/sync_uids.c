@@ -1,5 +1,5 @@
 /*
- * sync_uids.c: dovecot-uidlist in a sync: read, doubted, appended to, replaced.
+ * sync_uids.c: reads dovecot-uidlist in a sync, decides whether to trust it, and appends to it or replaces it.
  * Runs as: mail user, holding the folder's lock.
  */
 #include <errno.h>
@@ -15,15 +15,15 @@
 #include "maildir/index/index.h"
 #include "maildir/uids/validity.h"
 
-/* Lines of vanished messages: below this many the file is not rewritten to be rid of them. */
+/* So many lines of vanished messages may stay in the file: fewer are not worth a rewrite. */
 #define DEAD_MIN 100
-/* Above this many it always is: the index remembers no more vanished messages. */
+/* More than these are always removed, since the index remembers no more vanished messages. */
 #define DEAD_MAX (SNAPSHOT_VANISHED_MAX / 2)
 
-/* Longer than another's write of dovecot-uidlist takes, where its lock file cannot be made. */
+/* Where dovecot-uidlist cannot be locked: longer than another process takes to write it. */
 #define LOAD_AGAIN_MS 50
 
-/* Whether a write failed for want of room or rights: then the sync goes on without writing. */
+/* After an error of writing: returns whether room or rights are missing.  Then the sync goes on without writing. */
 static bool
 freeze(struct sync *sync)
 {
@@ -60,11 +60,11 @@ sync_read_record(struct sync *sync)
 
 	if (uid_record_read(&sync->folder->home, record) < 0)
 		return -1;
-	/* An old index was put back, or a power failure has cut it. */
+	/* The index is older than the record: an old copy was put back, or a power failure has cut it. */
 	if (index_is_open(index) && record->modseq > index_state(index)->modseq)
 		index_distrust(index);
 	if (validity > record->validity || (validity == record->validity && next > record->next)) {
-		/* The record was lost; clients were told of all that this session knew then. */
+		/* The record was lost.  Count all messages that this session knows as told to clients. */
 		if (validity > record->validity)
 			record->recent = next;
 		record->validity = validity;
@@ -82,7 +82,7 @@ sync_recent(const struct sync *sync)
 		return 1;
 	if (record->validity == sync->validity)
 		return record->recent;
-	/* A folder that only Dovecot had open: it told of its UIDs.  Or it has just renumbered. */
+	/* Without a record only Dovecot had the folder open, and has told its UIDs.  Else all UIDs are new. */
 	return record->validity == 0 ? sync->uids.list.next : 1;
 }
 
@@ -94,7 +94,7 @@ sync_head_from_index(struct sync *sync)
 	const struct index *index = sync->folder->index;
 	struct uidlist *list = &sync->uids.list;
 
-	/* Another session knows of more than this index. */
+	/* The file must be read if another session knows more than this index. */
 	if (index_is_private(index) || index_is_stale(index) ||
 	    index_folder_guid(index)[0] == '\0' || sync->record.validity != index_validity(index) ||
 	    sync->record.next != index_state(index)->next)
@@ -107,7 +107,7 @@ sync_head_from_index(struct sync *sync)
 	return true;
 }
 
-/* Whether a fresh file's base name is that of a message, or may be that of a message that vanished. */
+/* Returns whether a fresh file's base name belongs to a message, or may belong to a message that vanished. */
 static bool
 fresh_are_known(const struct sync *sync, uint32_t *hashes)
 {
@@ -123,7 +123,7 @@ fresh_are_known(const struct sync *sync, uint32_t *hashes)
 	return index_knew_any(index, hashes, sync->fresh_count);
 }
 
-/* Whether all fresh files can simply be numbered.  Names of a delivery are ours, and new. */
+/* Returns whether all fresh files can get new UIDs.  A delivery's names always can: they are ours, and new. */
 static bool
 fresh_are_plain(const struct sync *sync)
 {
@@ -145,7 +145,7 @@ fresh_are_plain(const struct sync *sync)
 	return !known && !index_is_broken(sync->folder->index);
 }
 
-/* Whether so many lines without a file are to be dropped, of so many in all. */
+/* Returns whether dead lines without a file, of lines in all, are too many to stay in dovecot-uidlist. */
 static bool
 too_many_dead(size_t dead, size_t lines)
 {
@@ -173,7 +173,10 @@ sync_join(struct sync *sync)
 
 /* --- reading --- */
 
-/* A folder that nobody but another server, from which one may import, has opened so far. */
+/*
+ * Returns whether no session of ours and no Dovecot has opened the folder yet.  Then another server's UIDs may be
+ * imported.
+ */
 static bool
 uids_none(const struct sync *sync)
 {
@@ -197,7 +200,7 @@ put_known_line(struct mdbuf *text, const struct index_message *message)
 	uidlist_put_line(text, &line, record->uid, NULL);
 }
 
-/* The lines of a dovecot-uidlist that lies there and cannot be read, as far as the index has them. */
+/* Makes the lines from the index, since dovecot-uidlist exists and cannot be read. */
 static int
 uids_of_index(struct sync *sync)
 {
@@ -224,12 +227,15 @@ uids_of_index(struct sync *sync)
 	uidlist_clear(&sync->uids.list);
 	if (uidlist_parse(&sync->uids.list, text.data, text.len) < 0)
 		return -1;
-	/* To be written whole. */
+	/* The file has to be written whole. */
 	sync->uids.list.state = UIDLIST_TORN;
 	return 0;
 }
 
-/* Whether no program has written to the list that did not know what the index knows: that would be its last line. */
+/*
+ * Returns whether the list's last line is as the index has it.  Then no program that knew less has written to the
+ * list.
+ */
 static bool
 ends_as_known(struct maildir_folder *folder, const struct uidlist *list)
 {
@@ -255,7 +261,7 @@ sync_doubt(struct maildir_folder *folder, struct uidlist *list, const struct uid
 	return doubt;
 }
 
-/* After that dovecot-uidlist has what the other server kept. */
+/* Imports another server's UIDs into dovecot-uidlist, and reads the file again. */
 static int
 import_list(struct sync *sync)
 {
@@ -268,7 +274,7 @@ import_list(struct sync *sync)
 	return uidfile_load(&sync->folder->home, &sync->uids);
 }
 
-/* *doubt_r: why the list cannot be trusted, or NULL. */
+/* Reads the list.  *doubt_r: why it cannot be trusted, or NULL. */
 static int
 read_list(struct sync *sync, const char **doubt_r)
 {
@@ -283,7 +289,7 @@ read_list(struct sync *sync, const char **doubt_r)
 	return 0;
 }
 
-/* Dovecot may be writing just now: what looks wrong is read again under its lock, or a moment later. */
+/* Reads a list that looks wrong again under Dovecot's lock, or a moment later: Dovecot may have been writing it. */
 static int
 read_list_again(struct sync *sync)
 {
@@ -301,7 +307,7 @@ read_list_again(struct sync *sync)
 	sync->renumber = doubt != NULL;
 	if (sync->frozen != 0)
 		return 0;
-	/* A folder that nobody has opened before has lost nothing. */
+	/* A folder that no program has opened before has lost nothing. */
 	if (doubt != NULL ? !uids_none(sync) : list->state != UIDLIST_GOOD)
 		root_notice(folder->home.md, "%s: " UIDLIST_NAME ": %s; %s messages get new UIDs",
 		    folder->home.name, doubt != NULL ? doubt : list->what,
@@ -321,7 +327,7 @@ sync_load(struct sync *sync)
 	return sync_messages_of_lines(sync);
 }
 
-/* Whether lines can be appended to it as it is. */
+/* Returns whether lines can be appended to the file as it is. */
 static bool
 list_can_grow(const struct uidlist *list)
 {
@@ -350,7 +356,7 @@ sync_reload(struct sync *sync)
 		return -1;
 	if (file_stamp_same(&now, &sync->uids.stamp))
 		return 0;
-	/* Its new lines may be of files that we have not seen yet. */
+	/* The new lines may belong to files that the scan has not seen. */
 	sync->sure = false;
 	if (sync_load(sync) < 0)
 		return -1;
@@ -360,7 +366,7 @@ sync_reload(struct sync *sync)
 
 /* --- writing --- */
 
-/* UIDs for the fresh files, from next on; they are messages then. */
+/* Gives the fresh files UIDs, from next on, and makes them messages of the sync. */
 static int
 number(struct sync *sync)
 {
@@ -390,7 +396,7 @@ number(struct sync *sync)
 	return 0;
 }
 
-/* A message of a delivery: its sizes are known from the start. */
+/* Adds the line of a delivery's message, whose sizes are known from the start. */
 static void
 put_delivered(struct mdbuf *text, uint32_t uid, const struct delivered *delivered)
 {
@@ -404,7 +410,7 @@ put_delivered(struct mdbuf *text, uint32_t uid, const struct delivered *delivere
 	uidlist_put_line(text, &line, uid, delivered->sizes.known ? &delivered->sizes : NULL);
 }
 
-/* Lines of the messages from one on; those without a file only if they may still have one. */
+/* Adds the lines of all messages from that place on.  A message that is certainly gone gets no line. */
 static void
 put_lines(const struct sync *sync, size_t from, struct mdbuf *text)
 {
@@ -465,7 +471,7 @@ write_lines(struct sync *sync, bool rewrite)
 	return r;
 }
 
-/* Whether another program wrote lines that we have not seen to be on disk. */
+/* Returns whether another program has written lines, which may not be on the disk yet. */
 static bool
 is_foreign(const struct sync *sync)
 {
@@ -474,7 +480,7 @@ is_foreign(const struct sync *sync)
 	return list->validity != sync->record.validity || list->next != sync->record.next;
 }
 
-/* How many lines the file has so far. */
+/* Returns how many lines the file has before this sync writes. */
 static size_t
 lines_before(const struct sync *sync)
 {
@@ -482,8 +488,8 @@ lines_before(const struct sync *sync)
 }
 
 /*
- * Nothing can be written: the list is what the disk has of it, and files without a UID wait.  If no UID is
- * left an empty list would be a lie, on which a client forgets what it has of the messages.
+ * Nothing can be written: the list has the messages whose UIDs are on the disk, and the other files wait.  If all UIDs
+ * are lost this fails: on an empty list a client would forget what it has of the messages.
  */
 static int
 keep_list(struct sync *sync)

@@ -1,5 +1,5 @@
 /*
- * times.c: what the times of a folder's files say of changes, and which of those are our own.
+ * times.c: tells from the times of a folder's files what has changed, and which changes are our own.
  * Runs as: mail user.
  */
 #include <dirent.h>
@@ -15,13 +15,13 @@
 #include "maildir/uids/keywords.h"
 
 /*
- * So long the times of our own changes are believed.  A rename by another program in the same moment is noticed so
- * late at most.  A larger folder costs more to read: some 2 us a message.  So each message adds twenty times that, and
- * at most a twentieth of a processor goes into reading directories.
+ * The times of our own changes are believed for TRUST_MS and a part for each message.  A rename by another program in
+ * the moment of our change is noticed after that time at the latest.  To read a directory costs some 2 us a message.
+ * Each message adds twenty times that, so that reading takes at most a twentieth of a processor.
  */
 enum { TRUST_MS = 1000, TRUST_MOST_MS = 30 * 1000, TRUST_MESSAGES = 25 /* per ms */ };
 
-/* A change may have escaped the times of a directory: it is looked through again after this. */
+/* ms after which a directory is looked through again, if its times may have missed a change. */
 #define LOOK_AGAIN_MS 1000
 
 /* --- has anything changed? --- */
@@ -33,7 +33,7 @@ is_file(void *ctx, const struct dirent *entry)
 	return entry->d_name[0] != '.';
 }
 
-/* Whether there is no file in new/; read without a lock. */
+/* Returns whether new/ has no file.  Takes no lock. */
 static bool
 new_is_empty(const struct maildir_folder *folder)
 {
@@ -51,7 +51,7 @@ new_changed(const struct maildir_folder *folder, const struct file_stamp *now)
 	return (state->doubt & INDEX_NEW) != 0 && (stamp_is_settled(now) || !new_is_empty(folder));
 }
 
-/* A number's keyword may have got a letter since: then the letter is what messages have. */
+/* Returns whether keywords without a letter may have changed, or whether such a keyword may have got a letter. */
 static bool
 more_changed(struct maildir_folder *folder)
 {
@@ -74,7 +74,7 @@ now_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* How long the times of our own change will still be believed, in ms; 0: no longer. */
+/* Returns for how many ms the times of our own change will still be believed; 0: no longer. */
 static uint64_t
 trust_left(const struct index *index)
 {
@@ -83,7 +83,7 @@ trust_left(const struct index *index)
 
 	if (trust > TRUST_MOST_MS)
 		trust = TRUST_MOST_MS;
-	/* The clock was set back: nothing can be said of how long it is. */
+	/* The clock was set back, so the age of the change is unknown. */
 	if (now < since)
 		return 0;
 	return now - since < trust ? since + trust - now : 0;

@@ -2,8 +2,8 @@
  * special_use.c: the file sallyport.special-use, which says what clients use folders for.  RFC 6154.
  * Runs as: mail user.
  *
- * A line is "\Sent Sub/Folder"; a folder may have several, and a use several folders.  Lines that
- * cannot be read are passed over, and the next change removes them: no other program writes the file.
+ * A line is "\Sent Sub/Folder".  A folder may have several uses, and a use several folders.  Lines that cannot be read
+ * are passed over, and the next change removes them, since no other program writes the file.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -18,10 +18,10 @@
 #define SPECIAL_USE	"sallyport.special-use"
 #define SPECIAL_USE_TMP "sallyport.special-use.tmp"
 
-/* A few lines; a client that adds hundreds must not fill the disk. */
+/* Users need a few lines.  A client that adds hundreds must not fill the disk. */
 #define SPECIAL_USE_MAX (64 * 1024)
 
-/* A backslash and a word; the longest that is registered has nine letters. */
+/* A use is a backslash and a word; the longest registered word has nine letters. */
 #define USE_MAX 32
 
 struct use {

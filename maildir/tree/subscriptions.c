@@ -6,18 +6,18 @@
  *
  *	Sub.Folder
  *
- * is the old format, a name a line, with the separator that names of directories have.  The other begins
- * with a line that tells its version and an empty one, and has a tab between the parts of a name:
+ * is the old format: each line is a name, with the separator that names of directories have.  The new format begins
+ * with a line that tells its version and an empty line, and has a tab between the parts of a name:
  *
  *	V<tab>2
  *
  *	Sub<tab>Folder
  *
- * Both are read, and each is written as it was found; a new file is of version 2, as Dovecot makes it.
- * No part of a name of ours has a dot in it, so a dot and a slash are both a separator wherever they
- * stand.  Lines that are no folder of a Maildir++ stay as they are.  Dovecot holds subscriptions.lock
- * from before it reads until it has replaced the file, and so do we.  If there is no such file, another
- * server's is imported (courier/), and written at once for Dovecot to see.
+ * We read both formats and keep the format of the file; a new file is of version 2, as Dovecot makes it.  No part of a
+ * folder's name has a dot, so a dot and a slash both separate parts, wherever they stand.  Lines that can be no
+ * folder's name stay as they are.  Dovecot holds subscriptions.lock from before it reads the file until it has
+ * replaced it, and so do we.  If the file is missing, we import another server's (courier/) and write it at once, so
+ * that Dovecot sees it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -49,7 +49,7 @@ struct subscriptions {
 	size_t size;
 	struct span rest; /* of the text: the next lines */
 	bool version2;	  /* else a name a line */
-	bool imported;	  /* and not written yet */
+	bool imported;	  /* the text comes from another server's file and is not written yet */
 };
 
 /*
@@ -151,7 +151,7 @@ put_without(struct subscriptions *subs, const char *name, struct mdbuf *out)
 	bool was = false;
 
 	mdbuf_add(out, subs->text, subs->size - subs->rest.len);
-	/* A line without an end was cut off, or written by hand. */
+	/* The last line may lack its end, if it was cut off or written by hand. */
 	while (span_line_or_rest(&subs->rest, &line)) {
 		if (line_name(subs, line, found) && strcmp(found, name) == 0) {
 			was = true;
@@ -163,7 +163,7 @@ put_without(struct subscriptions *subs, const char *name, struct mdbuf *out)
 	return was;
 }
 
-/* Under the lock file.  place: NULL when only what was imported is to be written. */
+/* Changes the file under its lock file.  place NULL: only writes names that were imported. */
 static int
 subscribe_locked(
     struct maildir *md, const struct place *place, bool yes, const struct dotlock *lock)
@@ -222,7 +222,7 @@ maildir_subscribe(struct maildir *md, const char *name, bool yes)
 	struct place place;
 	int fd = place_find(md, name, &place);
 
-	/* It need not exist, nor be readable. */
+	/* The folder need not exist, nor be readable. */
 	if (fd >= 0)
 		close(fd);
 	else if (errno == EINVAL)

@@ -1,11 +1,11 @@
 /*
- * tree.c: folders deleted and renamed.
+ * tree.c: deletes and renames folders.
  * Runs as: mail user.
  *
- * A folder is one directory, so it comes and goes by one rename: a deleted folder first gets a name that
- * is no folder's, and is emptied then.  After a death in between the next delete empties it.  Folders
- * below a folder lie beside it, and are renamed one by one; if one rename fails the others are taken
- * back.  All of it is done under a lock of the tree, so that no two renames interleave.
+ * A folder is one directory, so one rename makes it or removes it.  A delete first renames the directory to a name that
+ * no folder can have, and then empties it.  If the process is killed in between, the next delete empties it.  The
+ * directories of folders below a folder lie beside it and are renamed one by one; if a rename fails, those before it
+ * are taken back.  The process holds a lock of the tree, so that no two renames interleave.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -26,16 +26,19 @@
 #include "maildir/uids/keywords.h"
 #include "maildir/uids/validity.h"
 
-/* No folder's name, since it does not begin with a dot. */
+/* No folder can have this name, since it does not begin with a dot. */
 #define DELETED "sallyport.deleted."
 
 /*
- * Directories in directories that a delete empties: cur, new and tmp are one; what other servers keep
- * in a folder is hardly deeper.  Each costs a descriptor.
+ * A delete goes down so many levels of directories; each costs a descriptor.  cur, new and tmp are one level, and other
+ * servers hardly keep deeper directories in a folder.
  */
 #define REMOVE_DEPTH 6
 
-/* Some file systems pass over names while others are removed; what stays is left to the next delete. */
+/*
+ * Some file systems skip names while others are removed, so a directory is read so often.  The next delete removes the
+ * rest.
+ */
 #define REMOVE_TRIES 3
 
 bool
@@ -126,9 +129,9 @@ maildir_clear_deleted(struct maildir *md)
 }
 
 /*
- * A folder that is made again must have a higher UIDVALIDITY, also where another server gave this one's.
- * On a full disk it may stay unwritten: deleting must work all the same, and values of our own are
- * recorded already.
+ * Records the folder's UIDVALIDITY, since a folder that is made later with this name must have a higher one.  Values
+ * that we gave are recorded already, so this is for values of other servers.  Ignores a full disk: deleting must work
+ * there.
  */
 static void
 validity_outlives(struct maildir_folder *folder)
@@ -147,7 +150,10 @@ validity_outlives(struct maildir_folder *folder)
 		(void)validity_next(folder->home.md, above, &unused);
 }
 
-/* A folder that was set aside must not look like one to sessions and deliveries that have it open either. */
+/*
+ * Renames the parts of a folder that was set aside, so that sessions and deliveries that have it open see no folder
+ * either.
+ */
 static void
 take_apart(struct maildir *md, const char *aside)
 {
@@ -161,7 +167,7 @@ take_apart(struct maildir *md, const char *aside)
 	}
 }
 
-/* The one step: from here on there is no such folder. */
+/* Renames the folder's directory: after this single step the folder is gone. */
 static int
 set_aside(struct maildir *md, const char *path)
 {
@@ -220,7 +226,7 @@ maildir_folder_delete(struct maildir *md, const char *name)
 
 /* --- renaming --- */
 
-/* The directories to be renamed: the folder, if there is one, and all below it. */
+/* The directories to be renamed: of the folder, if it exists, and of all folders below it. */
 struct moves {
 	struct maildir *md;
 	const char *from, *to;
@@ -254,7 +260,7 @@ moves_add(struct moves *moves, const char *from, const char *to)
 	return move->from != NULL && move->to != NULL ? 0 : -1;
 }
 
-/* Whether name is the folder or below it; *rest_r is what follows then. */
+/* Returns whether name is the folder or lies below it.  *rest_r is the rest of the name then. */
 static bool
 is_within(const char *name, const char *folder, const char **rest_r)
 {
@@ -264,7 +270,7 @@ is_within(const char *name, const char *folder, const char **rest_r)
 	return strncmp(name, folder, len) == 0 && (**rest_r == '\0' || **rest_r == '/');
 }
 
-/* Plans for one directory of the list, if it has to move. */
+/* Plans the rename of a directory of the list, if it is to be renamed. */
 static int
 moves_plan(struct moves *moves, const struct folder_list *list, const struct folder_entry *entry)
 {

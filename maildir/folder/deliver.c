@@ -1,11 +1,11 @@
 /*
- * deliver.c: a set of new messages comes into a folder: all of them or none.
+ * deliver.c: puts a set of new messages into a folder: all of them or none.
  * Runs as: mail user.
  *
- * A message is complete and on the disk (fsync) in tmp/ before it gets a name in cur/.  So others see it whole or not
- * at all, wherever this process dies; what it leaves in tmp/ then is nobody's mail.  The set gets its names in cur/
- * under the folder's lock and Dovecot's lock file, and we hold both until the UIDs are on the disk: no other session
- * gives UIDs to a part of the set.  If the commit fails every file of the set is removed.
+ * A message is complete and on the disk (fsync) in tmp/ before it gets a name in cur/.  So other programs see it whole
+ * or not at all, wherever this process dies; files that stay in tmp/ then are no mail.  The set gets its names in cur/
+ * under the folder's lock and Dovecot's lock file.  The session holds both until the UIDs are on the disk, so that no
+ * other session gives UIDs to a part of the set.  If the commit fails every file of the set is removed.
  *
  * A link to the file of another message is complete as soon as it is made, and is on the disk when the directory is.
  * It needs no tmp/, so commit makes links straight in cur/, by one call each.
@@ -45,7 +45,7 @@ maildir_delivery_begin(struct maildir_folder *folder, struct maildir_delivery **
 
 /* --- undoing --- */
 
-/* Removes a message that another program has renamed already. */
+/* Removes a message of the set that another program has renamed. */
 static void
 remove_by_base(struct maildir_folder *folder, const struct delivered *message)
 {
@@ -61,7 +61,7 @@ remove_by_base(struct maildir_folder *folder, const struct delivered *message)
 	scan_clear(&scan);
 }
 
-/* Removes what is in the folder of the set.  errno stays as it was. */
+/* Removes the messages of the set from the folder.  errno stays as it was. */
 static void
 set_remove(struct maildir_delivery *d)
 {
@@ -81,7 +81,8 @@ set_remove(struct maildir_delivery *d)
 
 /* --- committing --- */
 
-/* ESTALE if a copy may do: maildir_delivery_copy looks for the original, for which there is no time under the locks. */
+/* Links a message into cur/.  ESTALE: maildir_delivery_copy may succeed, which searches for the original.  That takes
+ * too long under the locks. */
 static int
 delivered_link(struct maildir_delivery *d, const struct delivered *message)
 {
@@ -115,7 +116,7 @@ set_move(struct maildir_delivery *d)
 	return fsync(cur);
 }
 
-/* Writes the keywords that are no letters of file names: to the disk before the messages have UIDs. */
+/* Writes the keywords without a letter to the disk, before the messages get UIDs. */
 static int
 set_keywords(struct maildir_delivery *d)
 {

@@ -1,5 +1,5 @@
 /*
- * deliver_fill.c: the messages of a delivery: written by a client, copied or linked from a folder.
+ * deliver_fill.c: fills a delivery with messages that a client sends, or that are copied or linked from a folder.
  * Runs as: mail user.
  *
  * A file holds LF where the client sent CRLF.  A CR before CRLF stays, and that CRLF as well: then reader.c gives back
@@ -20,7 +20,7 @@
 #include "maildir/folder/reader.h"
 #include "maildir/index/index.h"
 
-/* Names are unique; if one exists all the same we take the next. */
+/* Names are unique.  If a name exists all the same, the next is tried, so often. */
 #define NAME_TRIES 10
 
 /* How often another program may rename a message between our look and our link. */
@@ -93,7 +93,7 @@ delivery_forget_last(struct maildir_delivery *d)
 	errno = saved;
 }
 
-/* The same, and removes its file from tmp/. */
+/* Does the same, and removes the file from tmp/. */
 static void
 delivery_drop_last(struct maildir_delivery *d)
 {
@@ -253,7 +253,7 @@ maildir_delivery_write(struct maildir_delivery *d, const void *octets, size_t le
 
 /* --- copying --- */
 
-/* Takes over what the index has of a message's size; known says whether that is true of the file. */
+/* Takes the sizes of a message from the index.  known: they are true of the file. */
 static void
 delivered_sizes(struct delivered *message, const struct index_record *record, bool known)
 {
@@ -263,7 +263,7 @@ delivered_sizes(struct delivered *message, const struct index_record *record, bo
 	message->sizes.line_end = (record->known & INDEX_LINE_END) != 0;
 }
 
-/* Gives the last message the id of its original, since it is a copy. */
+/* Gives the last message, a copy, the id of its original. */
 static int
 copy_guid(struct maildir_delivery *d, const struct index_message *original)
 {
@@ -316,7 +316,7 @@ copy_file(struct maildir_delivery *d, int dir, const char *name, uint32_t flags,
 	return r;
 }
 
-/* Whether the file that was linked is a regular one; its size is known if it is the one in the index. */
+/* Checks that the linked file is a regular one.  If its size is the one in the index, all its sizes are known. */
 static int
 link_check(struct maildir_delivery *d, const struct index_record *record)
 {
@@ -341,7 +341,7 @@ link_impossible(int error)
 	       error == ENOSYS;
 }
 
-/* Tries once, with the name that we know. */
+/* Tries once to link or copy the original, under the name that the session knows. */
 static int
 copy_try(struct maildir_delivery *d, struct maildir_folder *from,
     const struct index_message *original, uint64_t keywords)

@@ -1,5 +1,5 @@
 /*
- * findings.c: what was found out about messages by reading them: sizes, dates, texts.
+ * findings.c: keeps facts that were found by reading messages (sizes, dates, texts) and saves them in the index.
  * Runs as: mail user.
  *
  * A session collects its findings in memory while a command runs, and puts them into the index at its end, by one
@@ -24,7 +24,7 @@ enum {
 	TEXTS_KEEP = 16 * 1024,	  /* octets of memory for texts that a session keeps */
 };
 
-/* A finding's text has this bit while its place is one in findings->texts, and not in the file. */
+/* A finding's text has this bit while its place is in findings->texts, and not in the file. */
 #define TEXT_PENDING (UINT64_C(1) << 63)
 
 struct findings {
@@ -77,7 +77,7 @@ is_below(const void *ctx, size_t place)
 	return wanted->list[place].uid < wanted->uid;
 }
 
-/* The place of that UID in the list, or where it belongs; most UIDs belong at the end. */
+/* Returns the place of that UID in the list, or the place to insert it.  Most UIDs belong at the end. */
 static size_t
 findings_place(const struct findings *f, uint32_t uid)
 {
@@ -88,7 +88,7 @@ findings_place(const struct findings *f, uint32_t uid)
 	return bisect(f->count, is_below, &wanted);
 }
 
-/* The finding of that UID, which is made if there is none.  NULL: ENOMEM. */
+/* Returns the finding of that UID, and makes it if there is none.  NULL: ENOMEM. */
 static struct index_finding *
 findings_entry(struct findings *f, uint32_t uid)
 {

@@ -1,5 +1,5 @@
 /*
- * keyword.c: the keywords of an open folder.
+ * keyword.c: finds, adds and stores keywords of an open folder.
  * Runs as: mail user.
  */
 #include <errno.h>
@@ -10,7 +10,7 @@
 #include "maildir/index/index.h"
 #include "maildir/uids/keywords.h"
 
-/* How often we look for letters in use in a folder in which files are being renamed. */
+/* Most passes in search of letters in use, while other programs rename files. */
 #define LETTER_PASSES 3
 
 int
@@ -34,7 +34,7 @@ folder_store_keywords(
 	return r;
 }
 
-/* Gives the letters that files of the folder have now, also files that no sync has seen yet. */
+/* Gives the letters in the names of all files of the folder, also of files that no sync has seen. */
 static int
 letters_in_use(struct maildir_folder *folder, uint32_t *letters_r)
 {
@@ -74,7 +74,7 @@ folder_add_keyword(struct maildir_folder *folder, const char *name, bool locked)
 	return keywords_add(k, name, used, locked);
 }
 
-/* If the files cannot be read now, the names that were read before hold. */
+/* Reads the names if they have changed.  If the files cannot be read, the names that were read before hold. */
 static bool
 names_are_known(struct keywords *k)
 {

@@ -14,8 +14,8 @@
 #include "maildir/folder/folder.h"
 
 /*
- * Whether the directory is a Maildir: cur or new is a directory, and none of the parts is something else.  errno
- * stays as it was, or says why not.
+ * Returns whether the directory is a Maildir: cur or new is a directory, and cur, new and tmp are missing or
+ * directories. true: errno stays as it was; false: errno tells why.
  */
 static bool
 is_maildir(int fd)
@@ -76,7 +76,7 @@ maildir_open_if(const char *path, const char *host, bool (*usable)(int fd), stru
 	md->aliases = calloc(1, sizeof(*md->aliases));
 	if (md->host == NULL || md->path == NULL || md->buffer == NULL || md->aliases == NULL)
 		goto fail;
-	/* While the kernel has no random numbers yet the time will do: only local programs choose base names. */
+	/* Use the time if the kernel has no random numbers yet: only local programs choose the base names that are hashed. */
 	if (getrandom(&md->seed, sizeof(md->seed), GRND_NONBLOCK) != sizeof(md->seed))
 		md->seed = (uint64_t)time(NULL);
 	*md_r = md;

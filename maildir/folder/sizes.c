@@ -1,5 +1,5 @@
 /*
- * sizes.c: how many octets a message has on the wire, and its dates.
+ * sizes.c: finds how many octets a message has on the wire, and its dates.
  * Runs as: mail user.
  *
  * The index remembers both.  A size that another program has found (INDEX_HEARSAY) is compared with the file first.
@@ -53,8 +53,8 @@ message_measure(
 }
 
 /*
- * Whether the file has that size and ends in LF: 0, or 1 if not.  Dovecot says nothing about the last line, so another
- * end means that the message has to be read.
+ * Returns 0 if the file has that size and ends in LF, else 1: the message has to be read.  Dovecot does not note how
+ * the last line ends.
  */
 static int
 message_ends_in_line(struct maildir_folder *folder, struct index_message *message, uint64_t size)
@@ -83,7 +83,7 @@ record_sizes(const struct index_record *record, struct index_finding *finding_r)
 	return (record->known & (INDEX_SIZES | INDEX_HEARSAY | INDEX_UNREADABLE)) == INDEX_SIZES;
 }
 
-/* The size of a message that the index does not know for sure. */
+/* Finds the size of a message of which the index has none, or one that another program has found. */
 static int
 message_find_size(
     struct maildir_folder *folder, struct index_message *message, struct index_finding *finding)
@@ -104,7 +104,7 @@ message_find_size(
 	return 0;
 }
 
-/* The size as this session has found it and not put into the index yet. */
+/* Gives the size that this session has found and not saved in the index yet.  Returns false if there is none. */
 static bool
 recall_sizes(const struct maildir_folder *folder, uint32_t uid, struct index_finding *finding_r)
 {
@@ -135,7 +135,7 @@ maildir_size(struct maildir_folder *folder, uint32_t uid, uint64_t *octets_r, bo
 	return 0;
 }
 
-/* The file is not the one whose size is remembered. */
+/* Measures a file that has replaced the file whose size is remembered. */
 static int
 measure_other_file(
     struct maildir_folder *folder, struct index_message *message, struct index_finding *finding)

@@ -19,7 +19,7 @@
  * 5. The result is compared with the index, once.  The difference goes into the log, or all of it into a new snapshot
  *    (sync_index.c).  Each session hears of it by reading the log.
  *
- * A delivery of our own (deliver.c) knows its files, and needs no look at a directory.
+ * A delivery of ours (deliver.c) knows its files, so its sync looks at no directory.
  *
  * Freedoms of other programs
  *
@@ -40,13 +40,13 @@
  * readdir(3) promises nothing about a name that is renamed while it runs: it may show the old name,
  * the new one, both or neither.  So:
  *
- * - Neither: a file that a pass misses is looked for in another pass.  The file is gone only if a second or
+ * - Neither: the scan looks for a file that a pass misses in another pass.  The file is gone only if a second or
  *   later pass misses it as well, and the directories stood still during that pass.  They stood still if their
  *   times are the same before and after, and older than the clock's tick: a rename within the tick would not
  *   change the times.  A file that any pass has seen counts as there; if it is not, opening it will show that.
  *   In a folder that never stands still (SCAN_PASSES) no message counts as gone: the list keeps it, and the
  *   next sync looks again.
- * - Both: two names of one base are looked at with fstatat(2).  A name that does not exist any more was
+ * - Both: the scan looks at two names of one base with fstatat(2).  A name that does not exist any more was
  *   renamed.  If both names are of the same inode, another program is between link and unlink, or died there:
  *   they are one message.  The second name is not removed: if the other program goes on to unlink the first,
  *   nothing would be left.  But maildir_remove removes all of them.  If the inodes are two, they are two
@@ -79,8 +79,8 @@
  *   look at all files.  So does a queue that overflowed, more names than are kept (WATCH_NAMES), and a cur/ that is
  *   no longer the directory that the session watches.
  * - inotify tells of renames that go through this kernel.  A second server on another machine, or a file system in
- *   user space, can rename behind it.  So the names are used on local file systems only (local_systems in watch.c);
- *   on all others, and without a watch, the directory is read.
+ *   user space, can rename without its knowledge.  So the names are used on local file systems only (local_systems
+ *   in watch.c).  On all others, and without a watch, the sync reads the directory.
  *
  * UIDs and UIDVALIDITY
  *
@@ -134,7 +134,7 @@ enum { NOTICES_MOST = 3 };
 
 /* --- what is there --- */
 
-/* Gives a notice of an odd name.  A file that is no message is reported once a session. */
+/* Gives a notice of an odd name.  A session reports files that are no messages once. */
 static void
 notice_odd(void *ctx, enum scan_odd odd, int dir, const char *name)
 {
@@ -161,7 +161,7 @@ notice_odd(void *ctx, enum scan_odd odd, int dir, const char *name)
 	    notices[odd].text, sync->notices == NOTICES_MOST ? " (and maybe more like it)" : "");
 }
 
-/* Forgets what was seen so far. */
+/* Begins the scan again, without the files that it has seen. */
 static void
 scan_restart(struct sync *sync)
 {
@@ -169,7 +169,7 @@ scan_restart(struct sync *sync)
 	scan_init(&sync->scan, sync->folder, notice_odd, sync);
 }
 
-/* The files of the set are where their delivery has just put them. */
+/* Adds the files of the set, which their delivery has just put into cur/. */
 static int
 scan_set(struct sync *sync)
 {
@@ -179,7 +179,7 @@ scan_set(struct sync *sync)
 	return 0;
 }
 
-/* Says in the scan's files which are of the set. */
+/* Notes in the scan's files which of them belong to the set. */
 static int
 rank_set(struct sync *sync)
 {
@@ -213,7 +213,7 @@ scan_names(struct scan *scan, void *ctx)
 	return 0;
 }
 
-/* Looks at those files that the watch has heard of, in place of all.  1: they are all that has changed. */
+/* Looks only at the files that the watch remembers.  Returns 1 if nothing else has changed, or 0: look at all files. */
 static int
 look_at_names(struct sync *sync)
 {
@@ -226,7 +226,7 @@ look_at_names(struct sync *sync)
 	return 0;
 }
 
-/* The directories, as far as they may have changed. */
+/* Looks at the directories, as far as they may have changed. */
 static int
 look_at_files(struct sync *sync)
 {
@@ -248,7 +248,7 @@ look_at_files(struct sync *sync)
 	return rank_set(sync);
 }
 
-/* Looks at no more than may have changed; what is known comes from the index, or from dovecot-uidlist. */
+/* Looks at the files that may have changed.  Facts of all others come from the index, or from dovecot-uidlist. */
 static int
 look(struct sync *sync)
 {
@@ -268,7 +268,7 @@ look(struct sync *sync)
 	return r < 0 || look_at_files(sync) < 0 ? -1 : sync_match(sync);
 }
 
-/* The index is not enough: from now on with all lines of dovecot-uidlist, and all files. */
+/* The index is not enough: the next look reads all lines of dovecot-uidlist, and all files. */
 static void
 turn_to_lines(struct sync *sync)
 {
@@ -280,7 +280,7 @@ turn_to_lines(struct sync *sync)
 
 /* --- what becomes of it --- */
 
-/* How the folder looks now that all of it is known. */
+/* Gives the state for the index: the times of the files as this sync has seen them, and its doubts. */
 static void
 state_after(struct sync *sync, struct index_state *state)
 {
@@ -319,7 +319,7 @@ state_after(struct sync *sync, struct index_state *state)
 		state->doubt |= INDEX_NEW;
 }
 
-/* Gives one notice until no message waits any more. */
+/* Gives one notice if messages wait for a UID, until no message waits any more. */
 static void
 notice_waits(const struct sync *sync)
 {
@@ -332,7 +332,7 @@ notice_waits(const struct sync *sync)
 	folder->waits_told = sync->waits > 0;
 }
 
-/* UIDs on disk, then the index. */
+/* Writes the UIDs to the disk, and then the index. */
 static int
 write_all(struct sync *sync)
 {
@@ -362,7 +362,10 @@ write_all(struct sync *sync)
 
 /* --- the stages --- */
 
-/* Looks, with no more than is enough; then dovecot-uidlist is locked if it is to be written. */
+/*
+ * Looks without the lines of dovecot-uidlist if that is enough.  Then dovecot-uidlist is locked if it is to be
+ * written.
+ */
 static int
 look_enough(struct sync *sync)
 {
@@ -406,7 +409,7 @@ run_stages(struct sync *sync)
 	return write_all(sync);
 }
 
-/* Under the folder's lock. */
+/* Runs a sync under the folder's lock.  look: LOOK_* bits of times.h. */
 static int
 sync_folder(struct maildir_folder *folder, unsigned look, struct delivery_set *set)
 {
@@ -442,7 +445,7 @@ sync_folder(struct maildir_folder *folder, unsigned look, struct delivery_set *s
 	return r;
 }
 
-/* Whether a UID might be written now. */
+/* Returns whether a UID can perhaps be written now. */
 static bool
 can_number(struct maildir_folder *folder)
 {
@@ -487,7 +490,7 @@ sync_delivered(struct maildir_folder *folder, struct delivery_set *set)
 	return sync_folder(folder, index_is_current(folder->index) ? 0 : LOOK_ALL, set);
 }
 
-/* While another session looks at the folder we need not: when it is done we see what it saw. */
+/* While another session has the lock, wait: after its look this session reads the result from the index. */
 enum { WAIT_FIRST_MS = 2, WAIT_MOST_MS = 20, WAIT_ALL_MS = 30 * 1000 };
 
 int

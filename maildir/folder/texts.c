@@ -1,6 +1,6 @@
 /*
- * texts.c: the texts of messages, of the index or read from the messages, now or ahead of a client's wish.
- * Runs as: mail user.
+ * texts.c: gives texts of messages from the index or from the message itself, and reads messages ahead of a client's
+ * wish. Runs as: mail user.
  *
  * The facts from reading a message are added to the findings, so that the next session need not read it again.
  */
@@ -15,7 +15,7 @@
 #include "maildir/index/index.h"
 #include "maildir/message/message.h"
 
-/* Messages that a step of reading ahead looks at, within a ms. */
+/* Most messages that a step of reading ahead looks at, which takes a ms. */
 #define AHEAD_LOOK 1000
 
 struct folder_texts {
@@ -83,7 +83,7 @@ maildir_save_findings(struct maildir_folder *folder)
 
 /* --- reading messages --- */
 
-/* The length of a text as its record has it. */
+/* Returns the length of a text as its record in the index gives it. */
 static uint32_t
 text_len(const struct summary *message, int i)
 {
@@ -99,7 +99,7 @@ text_len(const struct summary *message, int i)
 	return message->text[i].len <= TEXT_MAX ? (uint32_t)message->text[i].len : TEXT_LONG;
 }
 
-/* The sizes of the message that was read last; all of it was read. */
+/* Gives the sizes of the message that was read last.  The whole message was read. */
 static struct index_finding
 last_sizes(const struct folder_texts *s)
 {
@@ -111,7 +111,7 @@ last_sizes(const struct folder_texts *s)
 	};
 }
 
-/* Adds what the message that was read last tells to the findings. */
+/* Adds the texts, and the sizes if they are known, of the message that was read last to the findings. */
 static void
 add_last(struct maildir_folder *folder, const struct folder_texts *s)
 {
@@ -128,7 +128,7 @@ add_last(struct maildir_folder *folder, const struct folder_texts *s)
 	findings_add_texts(folder, &finding, text, len);
 }
 
-/* Reads a message, or its header alone, into s->last; adds what it tells to the findings, if add. */
+/* Reads a message, or its header alone, into s->last.  add: also adds its texts to the findings. */
 static int
 read_message(
     struct maildir_folder *folder, struct folder_texts *s, uint32_t uid, bool head_only, bool add)
@@ -171,7 +171,7 @@ is_structure(enum maildir_text text)
 	return text == MAILDIR_BODYSTRUCTURE || text == MAILDIR_BODYSTRUCTURE_UTF8;
 }
 
-/* The state of a text in the index; all but the first two mean that the message has to be read. */
+/* Results of a search for a text in the index.  After the last three the message has to be read. */
 enum recalled { RECALL_GONE, RECALL_DONE, RECALL_NONE, RECALL_DAMAGED, RECALL_LONG };
 
 /* Appends a text to out if the index has it. */
@@ -228,7 +228,7 @@ maildir_text(struct maildir_folder *folder, uint32_t uid, enum maildir_text text
 	return 0;
 }
 
-/* Whether reading the message would tell something new. */
+/* Returns whether reading the message would add facts to the index. */
 static bool
 is_unread(struct maildir_folder *folder, const struct index_record *record)
 {

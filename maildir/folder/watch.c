@@ -1,10 +1,10 @@
 /*
- * watch.c: hears of changes to a folder, by inotify.
+ * watch.c: learns of changes to a folder from inotify.
  * Runs as: mail user.
  *
  * Three directories are watched: cur and new for messages that come, go and change their flags, and
- * the folder's own for dovecot-uidlist and names of keywords.  inotify knows directories by path only;
- * a path that has come to mean another directory meanwhile is found out and refused.
+ * the folder's own for dovecot-uidlist and names of keywords.  inotify takes only paths, so watch_add checks
+ * that the path still names the directory that the folder has open.
  *
  * The watch remembers the names that came to cur/ or left it since cur/ was last known to be as the index says.  A sync
  * then looks at those names alone (sync.c tells why that is enough).  The kernel queues an event before it gives up its
@@ -36,13 +36,13 @@
 
 #define WATCH_DIRECTORY (IN_ONLYDIR | IN_DONT_FOLLOW)
 
-/* Reads at most, before the sync looks: while mail pours in there may always be more. */
+/* Most reads before the sync looks: while mail pours in there may always be more events. */
 #define WATCH_READS 64
 
-/* Names of cur/ that are remembered; when there are more, to read the directory is as cheap. */
+/* Most names of cur/ that are remembered.  With more of them, reading the directory is as cheap. */
 #define WATCH_NAMES 128
 
-/* File systems on which all renames go through this kernel, so that inotify hears of each. */
+/* File systems on which all renames go through this kernel, so that inotify reports each. */
 static const unsigned long local_systems[] = {EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC,
     F2FS_SUPER_MAGIC, TMPFS_MAGIC, 0x2fc12fc1 /* ZFS, which is not in Linux */};
 
@@ -188,7 +188,7 @@ maildir_watch_fd(const struct maildir_watch *watch)
 	return watch->fd;
 }
 
-/* Whether an event is one of a change; our lock files come and go without meaning anything. */
+/* Returns whether an event tells of a change.  Our lock files, index and temporary files are no change. */
 static bool
 event_counts(const struct maildir_watch *watch, const struct inotify_event *event)
 {
@@ -236,7 +236,7 @@ event_remember(struct maildir_watch *watch, const struct inotify_event *event)
 		    names_set(watch, event->name, (event->mask & (IN_CREATE | IN_MOVED_TO)) != 0);
 }
 
-/* Takes what is there to read.  *other_r: something besides cur/ may have changed. */
+/* Reads the events that wait, and returns whether they tell of a change.  *other_r: of one outside cur/. */
 static bool
 watch_read(struct maildir_watch *watch, bool *other_r)
 {
@@ -262,7 +262,7 @@ watch_read(struct maildir_watch *watch, bool *other_r)
 			at += sizeof(*event) + event->len;
 		}
 	}
-	/* While events pour in, nothing is sure of the names. */
+	/* If events still wait, the names are not complete. */
 	watch->knows &= all;
 	if (!watch->knows)
 		names_clear(watch);
@@ -278,7 +278,7 @@ maildir_watch_take(struct maildir_watch *watch)
 	return watch_read(watch, &other) || more;
 }
 
-/* Whether cur/ is the directory that is watched.  A file system that is mounted over it gives no event. */
+/* Returns whether cur/ is still the directory that is watched.  inotify does not report a mount over it. */
 static bool
 is_watched(const struct maildir_watch *watch, const struct file_stamp *cur)
 {
@@ -292,7 +292,7 @@ watch_verified(struct maildir_watch *watch, const struct file_stamp *cur)
 	watch->knows = is_watched(watch, cur);
 }
 
-/* Whether inotify hears of every change of cur/. */
+/* Returns whether inotify reports every change of cur/. */
 static bool
 is_local(struct maildir_watch *watch)
 {
@@ -310,8 +310,9 @@ is_local(struct maildir_watch *watch)
 }
 
 /*
- * A rename that has changed the directory's times already holds the lock of the directory until its event is queued.
- * To look up a name that nobody has asked for yet waits for that lock.
+ * Waits until the events of all renames are queued that have changed the times of cur/ already.  Such a rename holds
+ * the kernel's lock of the directory until its event is queued, and the lookup of an uncached name waits for that
+ * lock.
  */
 static bool
 wait_for_renames(const struct maildir_watch *watch)

@@ -136,9 +136,9 @@ bool maildir_message(
 /* The same by UID. */
 bool maildir_lookup(struct maildir_folder *folder, uint32_t uid, struct maildir_message *message_r);
 /*
- * Whether what is known of the folder was found damaged, or was cut, since the last sync: answers may lack, and
- * places may be wrong, so a session whose client counts on them must end.  Mail, flags and UIDs are not concerned:
- * the next sync rebuilds it, and says MAILDIR_REPLACED.
+ * Returns whether the index of the folder was found damaged or cut since the last sync.  Then answers may be missing
+ * and places may be wrong, so a session whose client counts on places must end.  Mail, flags and UIDs are safe: the
+ * next sync rebuilds the index and reports MAILDIR_REPLACED.
  */
 bool maildir_broken(const struct maildir_folder *folder);
 /* Gives the place of the first message whose UID is not below uid, or maildir_count. */
@@ -186,8 +186,8 @@ bool maildir_vanished(struct maildir_folder *folder, uint64_t since,
     void (*each)(void *ctx, uint32_t uid), void *ctx);
 
 /*
- * \Recent: gives the UID from which on no IMAP session was told of messages.  maildir_claim_recent also notes that this
- * session is told of all messages in its list, so that no other session is.
+ * \Recent: gives the first UID that no IMAP session has told its client.  maildir_claim_recent also notes that this
+ * session tells its client all messages in its list, so that they are \Recent in no other session.
  */
 int maildir_recent(struct maildir_folder *folder, uint32_t *from_r);
 int maildir_claim_recent(struct maildir_folder *folder, uint32_t *from_r);
@@ -199,7 +199,7 @@ int maildir_claim_recent(struct maildir_folder *folder, uint32_t *from_r);
  * outside becomes the nearest inside.
  */
 int maildir_date(struct maildir_folder *folder, uint32_t uid, time_t *date_r);
-/* When the message was put into this folder (RFC 8514). */
+/* Gives the time at which the message was put into this folder (RFC 8514). */
 int maildir_save_date(struct maildir_folder *folder, uint32_t uid, time_t *date_r);
 
 /*
@@ -228,7 +228,7 @@ bool maildir_name_uidl(
  * read.  -1: it cannot be read: EACCES, EINVAL (not a regular file), EIO...; a notice says so.
  */
 int maildir_size(struct maildir_folder *folder, uint32_t uid, uint64_t *octets_r, bool *newline_r);
-/* The same of the file as it is now, for a caller that is going to send all of it. */
+/* Does the same for the file as it is now, for a caller that is going to send all of it. */
 int maildir_exact_size(
     struct maildir_folder *folder, uint32_t uid, uint64_t *octets_r, bool *newline_r);
 
@@ -247,11 +247,11 @@ int maildir_text(
  * false: another session has the folder's lock, and the next call saves.
  */
 bool maildir_save_findings(struct maildir_folder *folder);
-/* Whether there is something to save.  That takes time, so a caller may answer its client first. */
+/* Returns whether there is something to save.  Saving takes time, so a caller may answer its client first. */
 bool maildir_has_findings(const struct maildir_folder *folder);
 /*
- * Reads ahead: up to count messages of which something is not known yet; it looks at some more.  Returns how many
- * messages it has not looked at, or -1 (EROFS: nothing can be saved here).
+ * Reads ahead up to count messages of which some fact is not known yet, and passes over messages that need no reading.
+ * Returns how many messages of the list it has not looked at, or -1 (EROFS: nothing can be saved here).
  */
 ssize_t maildir_read_ahead(struct maildir_folder *folder, size_t count);
 
@@ -306,10 +306,10 @@ int maildir_change_begin(struct maildir_folder *folder);
 int maildir_change_end(struct maildir_folder *folder);
 
 /*
- * For a burst of batches: after hold their ends wait for settle, which ends them all as one.  We hold the lock
- * meanwhile; other functions of the folder work as within a batch.  A function that takes the lock of another open
- * folder settles first.  settle returns -1 as maildir_change_end, for any of the batches, also those that such a
- * function has settled.
+ * Make one batch of a burst of batches: after hold, the end of each batch waits for settle, which ends all of them.  The
+ * session holds the lock until then, and other functions of the folder work as within a batch.  A function that takes
+ * the lock of another open folder settles first.  settle returns -1 if the end of any of these batches failed, also of
+ * batches that such a function has settled.
  */
 void maildir_change_hold(struct maildir_folder *folder);
 int maildir_change_settle(struct maildir_folder *folder);

@@ -57,8 +57,8 @@ int maildir_delivery_commit(
     struct maildir_delivery *delivery, uint32_t *uidvalidity_r, const uint32_t **uids_r);
 
 /*
- * Whether all files that were written have the date of their label.  false: a date is outside the years of INTERNALDATE
- * (see maildir_date), or the file system cannot store it, and has a nearer one.
+ * Returns whether all files that were written have the date of their label.  false: a date is outside the years of
+ * INTERNALDATE (see maildir_date), or the file system cannot store it.  Then the file has a nearer date.
  */
 bool maildir_delivery_dates_kept(const struct maildir_delivery *delivery);
 

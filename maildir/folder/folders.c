@@ -53,7 +53,7 @@ place_of(const char *text, struct place *place_r)
 	return 0;
 }
 
-/* Whether a directory is a folder, and not somebody's .cache: it has a part of a folder, or the file maildirfolder. */
+/* Returns whether a directory is a folder: it has cur, new or tmp, or the file maildirfolder.  A .cache has none. */
 static bool
 is_folder(int fd, const char *path)
 {

@@ -44,7 +44,7 @@ describe(const struct maildir *md, const char *path, struct maildir_obstacle *fi
 	return st.st_mode & S_IFMT;
 }
 
-/* Whether one of the names in a folder's directory is an obstacle. */
+/* Returns whether one of the names in a folder's directory is an obstacle. */
 static bool
 is_one_of(const struct search *search, const char *folder, const char *const names[])
 {

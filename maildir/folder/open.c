@@ -18,7 +18,7 @@
 #include "maildir/index/index.h"
 #include "maildir/uids/keywords.h"
 
-/* Whether the path still names this directory; the folder may have been renamed or deleted. */
+/* Returns whether the path still names this directory.  Another process may have renamed or deleted the folder. */
 static bool
 is_in_place(const struct maildir_folder *folder)
 {

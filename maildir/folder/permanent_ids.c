@@ -29,7 +29,7 @@ hash_digits(const char *text, char *digits_r)
 	    (unsigned long long)fnv64(FNV_OTHER, text, strlen(text)));
 }
 
-/* Whether the text can be a field of a line: it has octets, and no space or control character. */
+/* Returns whether the text can be a field of a line: it is not empty, and has no space or control character. */
 static bool
 is_word(const char *text)
 {

@@ -20,7 +20,7 @@
 /* More than these are always removed, since the index remembers no more vanished messages. */
 #define DEAD_MAX (SNAPSHOT_VANISHED_MAX / 2)
 
-/* Where dovecot-uidlist cannot be locked: longer than another process takes to write it. */
+/* ms to wait before dovecot-uidlist is read again without a lock: longer than another process takes to write it. */
 #define LOAD_AGAIN_MS 50
 
 /* After an error of writing: returns whether room or rights are missing.  Then the sync goes on without writing. */

@@ -414,7 +414,8 @@ confine_no_passing(void)
 
 /* --- the whole --- */
 
-static bool no_files; /* by confine_spawner in this process's parent */
+/* Set if the parent took that step for its children, as far as the kernel can: its filter allows no second try. */
+static bool landlocked;
 
 void
 confine_spawner(int64_t memory)
@@ -423,7 +424,8 @@ confine_spawner(int64_t memory)
 	limit(RLIMIT_CORE, 0);
 	if (!CONFINE_SANITIZED)
 		limit(RLIMIT_DATA, (rlim_t)memory);
-	no_files = confine_landlock(NULL);
+	(void)confine_landlock(NULL); /* master has logged it if it is missing */
+	landlocked = true;
 	confine_seccomp(CONFINE_SPAWNER);
 }
 
@@ -437,8 +439,8 @@ confine(enum confine_role role, const char *maildir, int64_t memory)
 	/* A sanitizer's shadow memory is terabytes of address space. */
 	if (!CONFINE_SANITIZED && memory >= 0)
 		limit(RLIMIT_DATA, (rlim_t)memory);
-	if (!no_files)
-		(void)confine_landlock(maildir); /* master has logged it if it is missing */
+	if (!landlocked)
+		(void)confine_landlock(maildir);
 	confine_seccomp(role);
 }
 

@@ -116,6 +116,14 @@ $(FAULT)/sallyport: $(SERVER) $(BUILD)/tests/fault/arm.o $(BUILD)/tests/fault/la
     $(FAULT)/libmaildir.a $(BUILD)/libauth.a $(BUILD)/libtls.a
 	$(UNIT_LD) $(LIBS_tls) $(LIBS_auth)
 
+# Captured: the program with a hole, through which a test runs an attack in a worker or reader.
+CAPTURED = $(BUILD)/captured
+captured: $(CAPTURED)/sallyport
+$(CAPTURED)/sallyport: LDFLAGS += -Wl,--wrap=channel_line
+$(CAPTURED)/sallyport: $(SERVER) $(call objects,tests/captured) $(ARCHIVES)
+	@mkdir -p $(@D)
+	$(UNIT_LD) $(LIBS_tls) $(LIBS_auth)
+
 # --- the two commands of the README, and the others ---
 
 demo:
@@ -125,13 +133,13 @@ demo:
 
 check:
 	@etc/need.sh build test
-	@$(MAKE) --no-print-directory all unit fault
+	@$(MAKE) --no-print-directory all unit fault captured
 	@CPATH=$(BUILD) tests/check.sh $(BUILD)
 
 SANITIZERS = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 check-asan:
 	@etc/need.sh build test
-	@$(MAKE) --no-print-directory BUILD=build-asan OPT='-O1 -g' SANITIZE='$(SANITIZERS)' all unit fault
+	@$(MAKE) --no-print-directory BUILD=build-asan OPT='-O1 -g' SANITIZE='$(SANITIZERS)' all unit fault captured
 	@tests/check.sh build-asan
 
 # CPATH tells clang-tidy where the tables are.
@@ -193,5 +201,5 @@ clean:
 	rm -rf build build-*
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-.PHONY: all unit fault tables demo check check-asan lint fuzzers fuzz torture bench install clean
+.PHONY: all unit fault captured tables demo check check-asan lint fuzzers fuzz torture bench install clean
 .SECONDARY:

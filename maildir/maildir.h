@@ -44,6 +44,11 @@ int maildir_create(const char *path);
  * process to other programs, in dovecot-uidlist.lock ("pid:host") and in names of new files.
  */
 int maildir_open(const char *path, const char *host, struct maildir **md_r);
+/*
+ * Sets the path by which the administrator knows the Maildir, for notices; it is the path of maildir_open unless this
+ * process has another root directory.  Returns 0; -1: no memory.
+ */
+int maildir_known_as(struct maildir *md, const char *path);
 /* Closes the Maildir, after all its folders. */
 void maildir_close(struct maildir **md);
 

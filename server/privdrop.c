@@ -5,10 +5,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "server/conf.h"
@@ -95,6 +98,39 @@ privdrop_chroot(const char *dir)
 		fatal("privdrop", "chroot");
 }
 
+/* --- capabilities, without libcap --- */
+
+/* Capabilities 0 to 31 and 32 to 63: the kernel wants both. */
+struct capabilities {
+	struct __user_cap_data_struct half[2];
+};
+
+static void
+set_capabilities(uint32_t effective, uint32_t permitted)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct capabilities wanted = {{{effective, permitted, 0}}};
+
+	if (syscall(SYS_capset, &header, wanted.half) == -1)
+		fatal("privdrop", "capset");
+}
+
+/* Ends the process if it has other capabilities than permitted. */
+static void
+prove_capabilities(uint32_t permitted)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct capabilities are;
+
+	if (syscall(SYS_capget, &header, are.half) == -1)
+		fatal("privdrop", "capget");
+	if (are.half[0].effective != 0 || are.half[0].permitted != permitted ||
+	    are.half[1].effective != 0 || are.half[1].permitted != 0)
+		fatalx("privdrop", "capabilities are left");
+}
+
+/* --- identities --- */
+
 static void
 prove(uid_t uid, gid_t gid)
 {
@@ -113,15 +149,61 @@ prove(uid_t uid, gid_t gid)
 		fatalx("privdrop", "root could be had back");
 }
 
-void
-privdrop_become(uid_t uid, gid_t gid)
+static void
+change(uid_t uid, gid_t gid)
 {
-	if (!privdrop_possible())
-		return;
 	if (uid == 0 || gid == 0)
 		fatalx("privdrop", "refusing to serve as root");
 	if (setgroups(1, &gid) == -1 || setresgid(gid, gid, gid) == -1 ||
 	    setresuid(uid, uid, uid) == -1)
 		fatal("privdrop", "change of identity");
+}
+
+void
+privdrop_become(uid_t uid, gid_t gid)
+{
+	if (!privdrop_possible())
+		return;
+	change(uid, gid);
 	prove(uid, gid);
+	prove_capabilities(0);
+}
+
+static bool may_enter; /* between privdrop_become_user and privdrop_enter */
+
+void
+privdrop_become_user(uid_t uid, gid_t gid)
+{
+	if (!privdrop_possible())
+		return;
+	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == -1)
+		fatal("privdrop", "prctl");
+	change(uid, gid);
+	set_capabilities(0, CAP_TO_MASK(CAP_SYS_CHROOT));
+	if (prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) == -1)
+		fatal("privdrop", "prctl");
+	prove(uid, gid);
+	prove_capabilities(CAP_TO_MASK(CAP_SYS_CHROOT));
+	may_enter = true;
+}
+
+const char *
+privdrop_enter(const char *dir)
+{
+	int entered, error;
+
+	if (!may_enter)
+		return dir;
+	may_enter = false;
+	/* A change of the directory needs no capability; from "." nothing can be exchanged any more. */
+	entered = chdir(dir);
+	if (entered == 0) {
+		set_capabilities(CAP_TO_MASK(CAP_SYS_CHROOT), CAP_TO_MASK(CAP_SYS_CHROOT));
+		entered = chroot(".");
+	}
+	error = errno;
+	set_capabilities(0, 0);
+	prove_capabilities(0);
+	errno = error;
+	return entered == 0 ? "/" : NULL;
 }

@@ -33,9 +33,20 @@ bool privdrop_possible(void);
 void privdrop_chroot(const char *dir);
 
 /*
- * Takes on uid and gid with no other groups, for good; then tries to get root back, and ends the
+ * Takes on uid and gid with no other groups and no capability, for good; then tries to get root back, and ends the
  * process if that works.  Refuses uid 0 and gid 0.  Without root it does nothing.
  */
 void privdrop_become(uid_t uid, gid_t gid);
+
+/*
+ * The same in two steps, for a root directory that belongs to the user.  privdrop_become_user keeps one capability,
+ * CAP_SYS_CHROOT, for privdrop_enter, which makes dir the root directory and gives that capability up.  So no path that
+ * the user controls is followed with the rights of root.
+ *
+ * privdrop_enter returns the path of dir as this process sees it from then on: "/", and without root dir itself.
+ * NULL: errno; the user cannot enter dir.  The capability is gone then, too.
+ */
+void privdrop_become_user(uid_t uid, gid_t gid);
+const char *privdrop_enter(const char *dir);
 
 #endif

@@ -34,6 +34,7 @@ struct maildir_import {
 struct maildir {
 	int fd;
 	char *path;	 /* as the caller gave it; inotify takes no descriptors of directories */
+	char *known_as;	 /* see maildir_known_as; or NULL */
 	char *host;	 /* with the pid it names this process to other programs */
 	uint64_t unique; /* how many unique names this process has made */
 	uint64_t seed;	 /* of hash tables */

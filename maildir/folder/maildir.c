@@ -94,6 +94,14 @@ maildir_open(const char *path, const char *host, struct maildir **md_r)
 	return maildir_open_if(path, host, is_maildir, md_r);
 }
 
+int
+maildir_known_as(struct maildir *md, const char *path)
+{
+	free(md->known_as);
+	md->known_as = strdup(path);
+	return md->known_as == NULL ? -1 : 0;
+}
+
 void
 maildir_close(struct maildir **mdp)
 {
@@ -108,6 +116,7 @@ maildir_close(struct maildir **mdp)
 	free(md->aliases);
 	free(md->host);
 	free(md->path);
+	free(md->known_as);
 	free(md->buffer);
 	free(md);
 }

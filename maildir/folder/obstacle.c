@@ -36,8 +36,8 @@ describe(const struct maildir *md, const char *path, struct maildir_obstacle *fi
 
 	if (fstatat(md->fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
-	snprintf(
-	    file_r->path, sizeof(file_r->path), "%s%s%s", md->path, *rest == '.' ? "/" : "", rest);
+	snprintf(file_r->path, sizeof(file_r->path), "%s%s%s",
+	    md->known_as != NULL ? md->known_as : md->path, *rest == '.' ? "/" : "", rest);
 	file_r->owner = st.st_uid;
 	file_r->mode = st.st_mode & 07777;
 	file_r->foreign = st.st_uid != geteuid();

@@ -12,7 +12,8 @@ struct maildir;
 struct maildir_folder;
 
 struct maildir_obstacle {
-	char path[4096]; /* begins with the path that maildir_open was given */
+	char path
+	    [4096]; /* begins with the path that maildir_known_as was given, or else maildir_open */
 	uid_t owner;
 	mode_t mode;  /* the permission bits */
 	bool foreign; /* another user than that of this process owns it */

@@ -195,16 +195,18 @@ reader_stops_when_gone(struct reader *reader)
 	maildir_on_stop(reader->maildir, is_gone, &reader->channel);
 }
 
-/* Takes on the account's identity for good; nothing after it needs root. */
+/* Takes on the account's identity for good, with the Maildir as the root directory; nothing after it needs root. */
 static void
 become_user(struct reader *reader)
 {
 	const struct conf *conf = reader->start.conf;
 	char host[HOST_MAX] = "localhost";
+	const char *inside;
 
 	reader->trouble = (struct trouble){.protocol = reader->start.protocol->name,
 	    .account = &reader->account,
-	    .path = reader->maildir_path};
+	    .path = reader->maildir_path,
+	    .inside = reader->maildir_path};
 	(void)gethostname(host, sizeof(host) - 1);
 	if (!privdrop_possible() && reader->account.uid != geteuid()) {
 		log_event(LOG_ERROR, "reader", "not-root", "user", reader->account.name, "reason",
@@ -214,15 +216,20 @@ become_user(struct reader *reader)
 	if (reader_maildir_path(conf->maildir, &reader->account, reader->maildir_path,
 		sizeof(reader->maildir_path)) == -1)
 		no_mail(reader, "maildir setting", EINVAL);
-	privdrop_become(reader->account.uid, reader->account.gid);
+	privdrop_become_user(reader->account.uid, reader->account.gid);
 	process_follow_parent();
 	umask(077);
 	if (maildir_create(reader->maildir_path) == -1)
 		no_mail(reader, "create", errno);
+	inside = privdrop_enter(reader->maildir_path);
+	if (inside == NULL)
+		no_mail(reader, "enter", errno);
+	reader->trouble.inside = inside;
 	process_title("reader");
 	channel_on_sigterm();
-	confine_reader(reader->maildir_path, conf->memory);
-	if (maildir_open(reader->maildir_path, host, &reader->maildir) == -1)
+	confine_reader(inside, conf->memory);
+	if (maildir_open(inside, host, &reader->maildir) == -1 ||
+	    maildir_known_as(reader->maildir, reader->maildir_path) == -1)
 		no_mail(reader, "open", errno);
 	courier_import(reader->maildir);
 	reader->trouble.maildir = reader->maildir;

@@ -139,19 +139,22 @@ trouble_messages(struct trouble *trouble, const char *what, int error,
 	errno = saved;
 }
 
-/* Finds the path, or the longest part of it that exists. */
+/* Finds the Maildir, or the longest part of its path that exists. */
 static void
-look_up(const char *path, char found_r[PATH_MAX], struct maildir_obstacle *obstacle_r)
+look_up(const struct trouble *trouble, char found_r[PATH_MAX], struct maildir_obstacle *obstacle_r)
 {
 	struct stat st;
 	char *slash;
+	int r;
 
-	snprintf(found_r, PATH_MAX, "%s", path);
-	while (
-	    stat(found_r, &st) == -1 && (slash = strrchr(found_r, '/')) != NULL && slash != found_r)
+	snprintf(found_r, PATH_MAX, "%s", trouble->path);
+	r = stat(trouble->inside, &st);
+	while (r == -1 && (slash = strrchr(found_r, '/')) != NULL && slash != found_r) {
 		*slash = '\0';
+		r = stat(found_r, &st);
+	}
 	memset(obstacle_r, 0, sizeof(*obstacle_r));
-	if (stat(found_r, &st) == -1)
+	if (r == -1)
 		return;
 	obstacle_r->owner = st.st_uid;
 	obstacle_r->mode = st.st_mode & 07777;
@@ -165,7 +168,7 @@ trouble_maildir(const struct trouble *trouble, const char *what, int error)
 	struct log_line line;
 	bool there;
 
-	look_up(trouble->path, found, &obstacle);
+	look_up(trouble, found, &obstacle);
 	there = strcmp(found, trouble->path) == 0;
 	obstacle.foreign = obstacle.owner != trouble->account->uid;
 	log_begin(&line, LOG_ERROR, "maildir", "cannot-open");

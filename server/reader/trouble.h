@@ -16,6 +16,7 @@ struct trouble {
 	const char *protocol; /* its name; borrowed, as all here */
 	const struct auth_account *account;
 	const char *path;	 /* of the Maildir, by the configuration */
+	const char *inside;	 /* the same, as this process sees it */
 	struct maildir *maildir; /* NULL: it is not open yet */
 	struct {
 		const char *what; /* a literal */

@@ -1,20 +1,14 @@
-"""An attacker who has taken over a worker or a reader reaches no other process and no other user's files.
+"""An attacker who has taken over a worker or a reader reaches no other process and no file of another user.
 
 The server is build/captured/sallyport, whose workers and readers run the attacks of tests/captured on request."""
 
+import os
 import signal
 
 import pytest
 
 from conftest import ASAN, until
-from test_processes import by_title
-
-
-def pid_of_one_more(server, title, connect):
-    """Connects, and returns the connection and the new process of that title."""
-    before = set(by_title(server, title))
-    connection = connect()
-    return connection, until(lambda: set(by_title(server, title)) - before, 5, f"a {title}").pop()
+from test_processes import by_title, one
 
 SIGNALS = ["kill", pytest.param("own", marks=pytest.mark.skipif(ASAN, reason="a sanitizer needs fcntl"))]
 
@@ -62,3 +56,42 @@ def test_an_abort_is_not_a_forbidden_call(serve, name):
     assert captured.run("abort") == [] and captured.dead
     server.wait_log(rf"{'reader' if name else 'worker'} died .*how=.killed by signal {int(signal.SIGABRT)}.\s")
     assert "forbidden" not in server.log()
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("landlock", [True, False])
+def test_a_captured_reader_sees_nothing_outside_its_maildir(serve, landlock):
+    """Not even of a virtual user who has the same uid: no file, no size, no time; and it hears and changes nothing."""
+    server = serve(start=False, captured=True, landlock=landlock)
+    anna, ben = server.accounts["anna"], server.accounts["ben"]
+    ben.uid = anna.uid
+    for path in [ben.home, *ben.home.rglob("*")]:
+        os.chown(path, ben.uid, ben.uid)
+    server.write_users()
+    server.start()
+    theirs = ben.maildir / "new" / ben.deliver(b"Subject: secret\n\nx\n")
+    mine = anna.maildir / "tmp"
+    before = theirs.stat()
+    reader = server.capture("anna", tls=True)
+    pid = one(server, "reader")
+    for path in (theirs, ben.maildir, ben.maildir / "new", mine, "/etc/passwd", "/proc/self/status", "/home",
+                 f"..{theirs}", f"../../ben/Maildir/new/{theirs.name}", f"/cur/../../../ben/Maildir/new/{theirs.name}"):
+        for attack, call in (("open", "open"), ("stat", "stat"), ("watch", "inotify_add_watch"), ("touch", "utimensat")):
+            assert reader.run(f"{attack} {path}") == [f"{call}: ENOENT"], f"{attack} {path}"
+    assert (theirs.stat().st_atime_ns, theirs.stat().st_mtime_ns) == (before.st_atime_ns, before.st_mtime_ns)
+    # The control: the same attacks work on a directory of the Maildir.
+    for attack, call in (("open", "open"), ("stat", "stat"), ("watch", "inotify_add_watch"), ("touch", "utimensat")):
+        assert reader.run(f"{attack} /cur/../tmp") == [f"{call}: done"]
+    assert mine.stat().st_mtime == 1
+    assert os.readlink(f"/proc/{pid}/root") == str(anna.maildir)
+    reader.close()
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("landlock", [True, False])
+def test_a_captured_worker_sees_no_file(serve, landlock):
+    server = serve(captured=True, landlock=landlock)
+    for attack, call in (("open", "open"), ("stat", "stat"), ("watch", "inotify_add_watch"), ("touch", "utimensat")):
+        worker = server.capture()
+        said = worker.run(f"{attack} /")
+        assert worker.dead and said == [] or ASAN and said == [f"{call}: EPERM"]

@@ -107,7 +107,8 @@ def test_mend10_message_of_root(server):
         p.quit()
         command = told(server, "read", anna.maildir / "cur" / "1001.a:2,", 0, n)
         assert " messages=2 " in failures(server, "read")[-1]
-    server.wait_log(r"notice user=anna .*cannot be read: Permission denied; owner 0, mode 0600, path /")
+    server.wait_log(r"notice user=anna .*cannot be read: Permission denied; owner 0, mode 0600, "
+                    rf"path {anna.maildir}/cur/1000\.a")
     talk = server.imap_talk()
     assert talk.cmd("SELECT INBOX").ok and talk.cmd("FETCH 1:3 BODY.PEEK[]").no and talk.cmd("FETCH 1 BODY.PEEK[]").no
     assert told(server, "fetch", anna.maildir / "cur" / "1000.a:2,", 0) == command

@@ -9,12 +9,14 @@
 
 #include <arpa/inet.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <linux/landlock.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -41,6 +43,7 @@ enum {
 enum layer {
 	NOTHING,
 	IDENTITY, /* privdrop_become alone */
+	ENTERED,  /* privdrop_become_user and privdrop_enter of a Maildir */
 	LANDLOCK_NONE,
 	LANDLOCK_PATH,
 	SECCOMP_WORKER,
@@ -53,14 +56,17 @@ enum layer {
 };
 
 #define BIT(layer) (1u << (layer))
-#define LANDLOCKS  (BIT(LANDLOCK_NONE) | BIT(LANDLOCK_PATH))
-#define OUTER	   (BIT(SECCOMP_WORKER) | BIT(SECCOMP_KEY))
-#define SECCOMPS   (OUTER | BIT(SECCOMP_READER))
-#define WHOLES	   (BIT(WHOLE_WORKER) | BIT(WHOLE_KEY) | BIT(WHOLE_READER))
+/* What holds all that names a file outside. */
+#define OUTSIDE	  (BIT(ENTERED) | LANDLOCKS | OUTER | WHOLES)
+#define LANDLOCKS (BIT(LANDLOCK_NONE) | BIT(LANDLOCK_PATH))
+#define OUTER	  (BIT(SECCOMP_WORKER) | BIT(SECCOMP_KEY))
+#define SECCOMPS  (OUTER | BIT(SECCOMP_READER))
+#define WHOLES	  (BIT(WHOLE_WORKER) | BIT(WHOLE_KEY) | BIT(WHOLE_READER))
 
-static const char *const layer_names[LAYERS] = {"nothing", "identity", "Landlock without paths",
-    "Landlock of a Maildir", "seccomp of a worker", "seccomp of the key process",
-    "seccomp of a reader", "all of a worker", "all of the key process", "all of a reader"};
+static const char *const layer_names[LAYERS] = {"nothing", "identity", "a Maildir as root",
+    "Landlock without paths", "Landlock of a Maildir", "seccomp of a worker",
+    "seccomp of the key process", "seccomp of a reader", "all of a worker",
+    "all of the key process", "all of a reader"};
 
 enum flags {
 	NEEDS_ROOT = 1, /* the attempt is root's to make */
@@ -228,6 +234,32 @@ list_the_root(int prepared)
 {
 	(void)prepared;
 	return open_once("/", O_RDONLY | O_DIRECTORY);
+}
+
+static int
+stat_others_mail(int prepared)
+{
+	struct stat st;
+
+	(void)prepared;
+	return stat(fixture_path("ben/cur/message"), &st);
+}
+
+/* A filter that refuses, as with a sanitizer, may stop the instance or the watch. */
+static int
+watch_others_mail(int prepared)
+{
+	int fd = inotify_init1(IN_CLOEXEC);
+
+	(void)prepared;
+	return fd == -1 ? -1 : inotify_add_watch(fd, fixture_path("ben/cur"), IN_ALL_EVENTS);
+}
+
+static int
+touch_others_mail(int prepared)
+{
+	(void)prepared;
+	return utimensat(AT_FDCWD, fixture_path("ben/tmp/theirs"), NULL, 0);
 }
 
 static int
@@ -863,27 +895,32 @@ take_a_descriptor(int prepared)
 }
 
 static const struct attempt attempts[] = {
-    {"read_absolute", NULL, read_absolute, LANDLOCKS | OUTER | WHOLES, SAME_UID},
-    {"write_absolute", clean, write_absolute, LANDLOCKS | OUTER | WHOLES, SAME_UID},
-    {"read_relative", go_home, read_relative, LANDLOCKS | OUTER | WHOLES, SAME_UID},
-    {"read_above", go_to_maildir, read_above, LANDLOCKS | OUTER | WHOLES, SAME_UID},
-    {"read_through_dotdot", NULL, read_through_dotdot, LANDLOCKS | OUTER | WHOLES, SAME_UID},
-    {"read_through_symlink", NULL, read_through_symlink, LANDLOCKS | OUTER | WHOLES, SAME_UID},
-    {"write_through_symlink", NULL, write_through_symlink, LANDLOCKS | OUTER | WHOLES, SAME_UID},
-    {"read_from_a_descriptor", open_maildir_fd, read_from_a_descriptor, LANDLOCKS | OUTER | WHOLES,
+    {"read_absolute", NULL, read_absolute, OUTSIDE, SAME_UID},
+    {"write_absolute", clean, write_absolute, OUTSIDE, SAME_UID},
+    {"read_relative", go_home, read_relative, OUTSIDE, SAME_UID},
+    {"read_above", go_to_maildir, read_above, OUTSIDE, SAME_UID},
+    {"read_through_dotdot", NULL, read_through_dotdot, OUTSIDE, SAME_UID},
+    {"read_through_symlink", NULL, read_through_symlink, OUTSIDE, SAME_UID},
+    {"write_through_symlink", NULL, write_through_symlink, OUTSIDE, SAME_UID},
+    {"read_from_a_descriptor", open_maildir_fd, read_from_a_descriptor, OUTSIDE, SAME_UID},
+    {"read_passwd", NULL, read_passwd, OUTSIDE, SAME_UID},
+    {"read_others_mail", NULL, read_others_mail, OUTSIDE, SAME_UID},
+    {"list_others_mail", NULL, list_others_mail, OUTSIDE, SAME_UID},
+    /* The root directory of a reader is its Maildir. */
+    {"list_the_root", NULL, list_the_root, LANDLOCKS | OUTER | BIT(WHOLE_WORKER) | BIT(WHOLE_KEY),
 	SAME_UID},
-    {"read_passwd", NULL, read_passwd, LANDLOCKS | OUTER | WHOLES, SAME_UID},
-    {"read_others_mail", NULL, read_others_mail, LANDLOCKS | OUTER | WHOLES, SAME_UID},
-    {"list_others_mail", NULL, list_others_mail, LANDLOCKS | OUTER | WHOLES, SAME_UID},
-    {"list_the_root", NULL, list_the_root, LANDLOCKS | OUTER | WHOLES, SAME_UID},
-    {"link_others_mail", clean, link_others_mail, LANDLOCKS | OUTER | WHOLES, SAME_UID},
-    {"move_to_others", put_mine, move_to_others, LANDLOCKS | OUTER | WHOLES, SAME_UID},
-    {"remove_others_mail", put_theirs, remove_others_mail, LANDLOCKS | OUTER | WHOLES, SAME_UID},
+    /* Landlock knows nothing of these three. */
+    {"stat_others_mail", NULL, stat_others_mail, BIT(ENTERED) | OUTER | WHOLES, SAME_UID},
+    {"watch_others_mail", NULL, watch_others_mail, BIT(ENTERED) | OUTER | WHOLES, SAME_UID},
+    {"touch_others_mail", put_theirs, touch_others_mail, BIT(ENTERED) | OUTER | WHOLES, SAME_UID},
+    {"link_others_mail", clean, link_others_mail, OUTSIDE, SAME_UID},
+    {"move_to_others", put_mine, move_to_others, OUTSIDE, SAME_UID},
+    {"remove_others_mail", put_theirs, remove_others_mail, OUTSIDE, SAME_UID},
     {"truncate_others_mail", put_theirs, truncate_others_mail, SECCOMPS | WHOLES, SAME_UID},
     {"chmod_others_mail", put_theirs, chmod_others_mail, SECCOMPS | WHOLES, SAME_UID},
     {"make_symlink", clean, make_symlink, LANDLOCKS | SECCOMPS | WHOLES, SAME_UID},
     {"make_fifo", clean, make_fifo, LANDLOCKS | SECCOMPS | WHOLES, SAME_UID},
-    {"read_memory_file", NULL, read_memory_file, LANDLOCKS | OUTER | WHOLES, SAME_UID | MAY_LACK},
+    {"read_memory_file", NULL, read_memory_file, OUTSIDE, SAME_UID | MAY_LACK},
 
     {"run_true", NULL, run_true, LANDLOCKS | SECCOMPS | WHOLES, SAME_UID},
     {"run_planted", NULL, run_planted, LANDLOCKS | SECCOMPS | WHOLES, SAME_UID},
@@ -961,7 +998,16 @@ no_new_privileges(void)
 static void
 confine(enum layer layer)
 {
-	if (layer == IDENTITY || layer >= WHOLE_WORKER) {
+	const char *inside = maildir;
+
+	if (layer == ENTERED || layer == WHOLE_READER) {
+		privdrop_become_user(TEST_UID, TEST_UID);
+		inside = privdrop_enter(maildir);
+		if (inside == NULL)
+			_exit(1);
+		if (inside != maildir) /* for what runs in this child */
+			(void)snprintf(maildir, sizeof(maildir), "%s", inside);
+	} else if (layer == IDENTITY || layer >= WHOLE_WORKER) {
 		if (layer == WHOLE_WORKER || layer == WHOLE_KEY)
 			privdrop_chroot(empty);
 		privdrop_become(TEST_UID, TEST_UID);
@@ -990,7 +1036,7 @@ confine(enum layer layer)
 		confine_key(MEMORY);
 		break;
 	case WHOLE_READER:
-		confine_reader(maildir, MEMORY);
+		confine_reader(inside, MEMORY);
 		break;
 	default:
 		break;
@@ -1103,6 +1149,8 @@ stopped_by(const struct outcome *o, enum layer layer)
 	switch (layer) {
 	case IDENTITY:
 		return denied;
+	case ENTERED:
+		return denied || (o->reported && o->error == ENOENT);
 	case LANDLOCK_NONE:
 	case LANDLOCK_PATH:
 		return denied || (o->reported && o->error == EXDEV);
@@ -1113,7 +1161,8 @@ stopped_by(const struct outcome *o, enum layer layer)
 	default:
 		return killed || denied ||
 		       (o->reported &&
-			   (o->error == EXDEV || o->error == ENOMEM || o->error == EMFILE));
+			   (o->error == EXDEV || o->error == ENOMEM || o->error == EMFILE ||
+			       (layer == WHOLE_READER && o->error == ENOENT)));
 	}
 }
 
@@ -1135,11 +1184,10 @@ layer_exists(const struct attempt *a, enum layer layer)
 
 	if (layer == LANDLOCK_NONE || layer == LANDLOCK_PATH)
 		return landlock_abi() >= least;
-	/* Without Landlock a reader is held by its uid and its system calls only. */
-	if (layer == WHOLE_READER && (a->stopped & BIT(SECCOMP_READER)) == 0 &&
-	    (a->stopped & LANDLOCKS) != 0)
-		return landlock_abi() >= least;
-	return layer != IDENTITY || is_root();
+	/* Without Landlock and root a reader is held by its uid and its system calls only. */
+	if (layer == WHOLE_READER && (a->stopped & BIT(SECCOMP_READER)) == 0)
+		return is_root() || ((a->stopped & LANDLOCKS) != 0 && landlock_abi() >= least);
+	return (layer != IDENTITY && layer != ENTERED) || is_root();
 }
 
 static void
@@ -1190,7 +1238,7 @@ works(enum layer layer, int (*work)(void))
 
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		if (layer != WHOLE_WORKER && layer != WHOLE_KEY)
+		if (layer != ENTERED && layer < WHOLE_WORKER)
 			privdrop_become(TEST_UID, TEST_UID);
 		confine(layer);
 		_exit(work());
@@ -1330,7 +1378,8 @@ reader_work(void)
 static void
 readers_can_work(void **state)
 {
-	const enum layer layers[] = {IDENTITY, LANDLOCK_PATH, SECCOMP_READER, WHOLE_READER};
+	const enum layer layers[] = {
+	    IDENTITY, ENTERED, LANDLOCK_PATH, SECCOMP_READER, WHOLE_READER};
 	const char *message;
 	size_t i;
 
@@ -1616,6 +1665,61 @@ an_identity_is_for_good(void **state)
 	}
 }
 
+static uint32_t
+permitted_capabilities(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct are[2];
+
+	if (syscall(SYS_capget, &header, are) == -1 || are[0].effective != 0 ||
+	    are[1].permitted != 0 || are[1].effective != 0)
+		_exit(EXIT_FAILURE);
+	return are[0].permitted;
+}
+
+/* Between its two steps the process is the user already, with one capability that it does not use. */
+static void
+become_and_enter(void)
+{
+	struct stat here, root;
+
+	if (stat(chroot_dir, &here) == -1)
+		_exit(EXIT_FAILURE);
+	privdrop_become_user(to_uid, to_gid);
+	if (permitted_capabilities() != CAP_TO_MASK(CAP_SYS_CHROOT) || chroot("/") == 0 ||
+	    setuid(0) == 0 || access("/etc/shadow", R_OK) == 0)
+		_exit(EXIT_FAILURE);
+	if (privdrop_enter(chroot_dir) == NULL) {
+		/* It is the user where it was, and has nothing else left. */
+		if (errno != EACCES || permitted_capabilities() != 0 || access("/etc", F_OK) == -1)
+			abort();
+		_exit(EXIT_FAILURE);
+	}
+	if (permitted_capabilities() != 0 || stat("/", &root) == -1 || root.st_ino != here.st_ino ||
+	    root.st_dev != here.st_dev || stat("..", &root) == -1 || root.st_ino != here.st_ino ||
+	    chroot(".") == 0 || setuid(0) == 0)
+		_exit(EXIT_FAILURE);
+}
+
+static void
+a_user_enters_where_the_user_may(void **state)
+{
+	(void)state;
+	if (!is_root()) {
+		print_message("a_user_enters_where_the_user_may: needs root\n");
+		skip();
+	}
+	to_uid = to_gid = TEST_UID;
+	chroot_dir = maildir;
+	assert_true(returns(become_and_enter));
+	chroot_dir = fixture_path("closed");
+	assert_int_equal(mkdir(chroot_dir, 0700), 0);
+	assert_false(returns(become_and_enter));
+	chroot_dir = maildir;
+	to_uid = 0;
+	assert_false(returns(become_and_enter));
+}
+
 static void
 users_are_found(void **state)
 {
@@ -1710,6 +1814,7 @@ main(void)
 	    cmocka_unit_test(what_is_missing_is_said),
 	    cmocka_unit_test(a_chroot_must_be_empty_and_roots),
 	    cmocka_unit_test(an_identity_is_for_good),
+	    cmocka_unit_test(a_user_enters_where_the_user_may),
 	    cmocka_unit_test(users_are_found),
 	};
 	static struct CMUnitTest tests[COUNT(attempts) + COUNT(others)];

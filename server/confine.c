@@ -20,6 +20,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -56,6 +57,8 @@ enum {
 	CONFINE_FILES = 32,
 	CONFINE_KEY_FILES = 8192, /* one channel for every connection before its handshake */
 	CONFINE_PROCESSES = 0,	  /* no role makes one */
+	CONFINE_STACK =
+	    8 << 20, /* octets, as everywhere by default: the limit of memory does not count it */
 };
 
 static void
@@ -180,15 +183,19 @@ confine_missing(void)
 
 /*
  * Every role: memory, time, open descriptors, the end of the process.  These calls do nothing to other processes or
- * files whatever their arguments are: they work on memory, on descriptors that are open, or only tell something.  Calls
- * whose arguments matter are in the tables of struct rule below.
+ * files whatever their arguments are.  Calls whose arguments matter are in the tables of struct rule below.
  */
 // clang-format off
 static const short common_calls[] = {
+    /* Work on what is open; each process has few descriptors, and no role can open a socket. */
     SYS_read, SYS_write, SYS_readv, SYS_writev, SYS_close, SYS_recvfrom, SYS_shutdown, SYS_ppoll,
-    SYS_brk, SYS_munmap, SYS_mremap, /* RLIMIT_DATA bounds them */
-    SYS_getrandom, SYS_getpid, SYS_gettid, SYS_clock_gettime, SYS_clock_nanosleep, SYS_nanosleep, SYS_gettimeofday,
-    SYS_rt_sigreturn, SYS_rt_sigprocmask, SYS_rt_sigpending, SYS_restart_syscall, SYS_exit, SYS_exit_group,
+    /* Work on the process's own memory, which RLIMIT_DATA bounds. */
+    SYS_brk, SYS_munmap, SYS_mremap,
+    /* Only tell something, and no secret. */
+    SYS_getrandom, SYS_getpid, SYS_gettid, SYS_clock_gettime, SYS_gettimeofday,
+    /* Concern the process itself: it waits, blocks its own signals, or ends. */
+    SYS_clock_nanosleep, SYS_nanosleep, SYS_rt_sigreturn, SYS_rt_sigprocmask, SYS_rt_sigpending, SYS_restart_syscall,
+    SYS_exit, SYS_exit_group,
 #ifdef SYS_poll
     SYS_poll,
 #endif
@@ -201,22 +208,31 @@ static const short common_calls[] = {
 #endif
 };
 
-/* The mail user: files of the Maildir, which Landlock bounds; the rest works on open descriptors or only tells something. */
+/* The mail user.  A path leads to the Maildir or nowhere, since that is the root directory. */
 static const short reader_calls[] = {
-    SYS_openat, SYS_newfstatat, SYS_fstat, SYS_statx, SYS_getdents64, SYS_lseek, SYS_pread64,
-    SYS_pwrite64, SYS_renameat2, SYS_renameat, SYS_linkat, SYS_unlinkat, SYS_mkdirat, SYS_fsync,
-    SYS_fdatasync, SYS_ftruncate, SYS_fadvise64, SYS_umask, SYS_geteuid, SYS_getuid, SYS_uname,
-    SYS_utimensat, SYS_getegid, SYS_getgid, SYS_fchmod, SYS_fchown, SYS_faccessat, SYS_dup,
-    SYS_inotify_init1, SYS_inotify_add_watch, SYS_inotify_rm_watch,
-    SYS_fstatfs, /* whether inotify hears of all renames there are */
-    SYS_flock, /* of a directory, before a lock file that cannot be used is set aside */
-    SYS_sysinfo, /* glibc's qsort calls it */
-#ifdef SYS_rename
-    SYS_rename,
-#endif
+    SYS_newfstatat, SYS_statx, SYS_faccessat, SYS_utimensat, SYS_inotify_add_watch,
+    /* The same, and Landlock allows no other kind of file than regular files and directories. */
+    SYS_renameat2, SYS_linkat, SYS_unlinkat,
+    SYS_mkdirat, /* the kernel takes no bits from the mode but the permissions */
 #ifdef SYS_faccessat2
     SYS_faccessat2,
 #endif
+#ifdef SYS_renameat
+    SYS_renameat,
+#endif
+#ifdef SYS_rename
+    SYS_rename,
+#endif
+    /* Work on what is open. */
+    SYS_fstat, SYS_getdents64, SYS_lseek, SYS_pread64, SYS_pwrite64, SYS_fsync, SYS_fdatasync, SYS_ftruncate,
+    SYS_fadvise64, SYS_dup, SYS_inotify_init1, SYS_inotify_rm_watch,
+    SYS_fchown, /* without root to a group of one's own, and that is one group */
+    SYS_fstatfs, /* whether inotify hears of all renames there are */
+    SYS_flock, /* of a directory, before a lock file that cannot be used is set aside */
+    /* Only tell something. */
+    SYS_geteuid, SYS_getuid, SYS_getegid, SYS_getgid, SYS_uname,
+    SYS_sysinfo, /* glibc's qsort calls it */
+    SYS_umask, /* of the process itself */
 };
 // clang-format on
 
@@ -239,8 +255,9 @@ static const struct rule common_rules[] = {
     /* No memory that can be executed. */
     {SYS_mmap, 2, PROT_EXEC, 0, false},
     {SYS_mprotect, 2, PROT_EXEC, 0, false},
-    /* The advice that free(3) gives; other advice can share pages with other processes, and time them. */
+    /* What malloc(3) and free(3) advise; other advice can share pages with other processes, and time them. */
     {SYS_madvise, 2, WHOLE, MADV_DONTNEED, false},
+    {SYS_madvise, 2, WHOLE, MADV_HUGEPAGE, false}, /* if GLIBC_TUNABLES asks for it */
     /* A lock of the C library.  The other operations have been holes in the kernel more than once. */
     {SYS_futex, 1, FUTEX_COMMAND, FUTEX_WAIT, false},
     {SYS_futex, 1, FUTEX_COMMAND, FUTEX_WAKE, false},
@@ -272,20 +289,28 @@ static const struct rule key_rules[] = {
     {SYS_recvmsg, 0, 0, 0, false}, /* a channel from master */
 };
 
+/*
+ * With a bit above the permissions a file could run as the mail user whoever starts it.  A sanitizer's own openat has
+ * three arguments, and the fourth is whatever is in the register.
+ */
+#define SPECIAL_BITS (S_ISUID | S_ISGID | S_ISVTX)
+
 static const struct rule reader_rules[] = {
+    {SYS_openat, 3, CONFINE_SANITIZED ? 0 : SPECIAL_BITS, 0, false},
+    {SYS_fchmod, 1, SPECIAL_BITS, 0, false},
     {SYS_recvmsg, 0, 0, 0, false}, /* the client's socket: see confine_no_passing */
     {SYS_prctl, 0, WHOLE, PR_SET_SECCOMP, false},
     {SYS_fcntl, 1, WHOLE, F_GETFL, false},     /* fdopendir(3) */
     {SYS_fcntl, 1, WHOLE, F_SETFD, false},     /* the same */
     {SYS_fcntl, 1, WHOLE, F_OFD_SETLK, false}, /* the folder's lock */
-    /* Signal 0 and no other: it tells whether the holder of a lock file lives. */
+    /* Signal 0 and no other: it tells whether the holder of a lock file lives, and so whether any pid is in use. */
     {SYS_kill, 1, WHOLE, 0, false},
     /* A mapped file that is cut short: maildir/base/mapping.c. */
     {SYS_rt_sigaction, 0, WHOLE, SIGBUS, false},
 };
 
 /* Instructions: two for each call of the lists, and six for each rule. */
-enum { CONFINE_PROGRAM_MAX = 320 };
+enum { CONFINE_PROGRAM_MAX = 400 };
 
 struct program {
 	unsigned short len;
@@ -435,6 +460,7 @@ confine(enum confine_role role, const char *maildir, int64_t memory)
 	confine_undumpable();
 	limit(RLIMIT_CORE, 0);
 	limit(RLIMIT_NPROC, CONFINE_PROCESSES);
+	limit(RLIMIT_STACK, CONFINE_STACK);
 	limit(RLIMIT_NOFILE, role == CONFINE_KEY ? CONFINE_KEY_FILES : CONFINE_FILES);
 	/* A sanitizer's shadow memory is terabytes of address space. */
 	if (!CONFINE_SANITIZED && memory >= 0)

@@ -75,6 +75,7 @@ enum flags {
 	PLAIN_ONLY = 8, /* sanitizers need what is tried */
 	NET = 16,	/* Landlock knows of it from ABI 4 on */
 	SCOPES = 32,	/* from ABI 6 on */
+	FAULTS = 64,	/* it is stopped by SIGSEGV */
 };
 
 /*
@@ -124,7 +125,7 @@ static int
 clean(void)
 {
 	static const char *const made[] = {
-	    "planted", "anna/cur/stolen", "anna/tmp/new-link", "anna/tmp/fifo"};
+	    "planted", "anna/cur/stolen", "anna/tmp/new-link", "anna/tmp/fifo", "anna/tmp/setuid"};
 	size_t i;
 
 	for (i = 0; i < COUNT(made); i++)
@@ -327,6 +328,33 @@ make_symlink(int prepared)
 {
 	(void)prepared;
 	return symlink("/etc/passwd", fixture_path("anna/tmp/new-link"));
+}
+
+static int
+clean_and_open_maildir(void)
+{
+	return clean() == -1 ? -1 : open_maildir_fd();
+}
+
+/* A program that runs as its owner whoever starts it. */
+static int
+make_setuid(int prepared)
+{
+	int fd = openat(prepared, "tmp/setuid", O_WRONLY | O_CREAT | O_CLOEXEC, 04755);
+
+	return fd == -1 ? -1 : close(fd);
+}
+
+static int
+open_my_file(void)
+{
+	return open(fixture_path("anna/program"), O_RDONLY | O_CLOEXEC);
+}
+
+static int
+turn_setuid(int prepared)
+{
+	return fchmod(prepared, 04755);
 }
 
 static int
@@ -782,6 +810,30 @@ map_a_stack(int prepared)
 	return map(4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN, -1);
 }
 
+static int
+allow_any_stack(void)
+{
+	struct rlimit limit;
+
+	/* cmocka has a handler. */
+	if (signal(SIGSEGV, SIG_DFL) == SIG_ERR || getrlimit(RLIMIT_STACK, &limit) == -1)
+		return -1;
+	limit.rlim_cur = limit.rlim_max;
+	return setrlimit(RLIMIT_STACK, &limit);
+}
+
+/* The stack grows to where it is touched, and RLIMIT_DATA does not count it. */
+static int
+grow_the_stack(int prepared)
+{
+	char here;
+	volatile char *below = (volatile char *)((uintptr_t)&here - MEMORY / 2);
+
+	(void)prepared;
+	*below = 1;
+	return 0;
+}
+
 /* Pages that are merged with those of others tell by the time of a write what others have. */
 static int
 merge_pages(int prepared)
@@ -919,6 +971,8 @@ static const struct attempt attempts[] = {
     {"truncate_others_mail", put_theirs, truncate_others_mail, SECCOMPS | WHOLES, SAME_UID},
     {"chmod_others_mail", put_theirs, chmod_others_mail, SECCOMPS | WHOLES, SAME_UID},
     {"make_symlink", clean, make_symlink, LANDLOCKS | SECCOMPS | WHOLES, SAME_UID},
+    {"make_setuid", clean_and_open_maildir, make_setuid, SECCOMPS | WHOLES, SAME_UID | PLAIN_ONLY},
+    {"turn_setuid", open_my_file, turn_setuid, SECCOMPS | WHOLES, SAME_UID},
     {"make_fifo", clean, make_fifo, LANDLOCKS | SECCOMPS | WHOLES, SAME_UID},
     {"read_memory_file", NULL, read_memory_file, OUTSIDE, SAME_UID | MAY_LACK},
 
@@ -973,6 +1027,7 @@ static const struct attempt attempts[] = {
     {"allocate_too_much", NULL, allocate_too_much, WHOLES, SAME_UID | PLAIN_ONLY},
     {"duplicate_many", NULL, duplicate_many, BIT(WHOLE_WORKER) | BIT(WHOLE_READER), SAME_UID},
     {"map_a_stack", NULL, map_a_stack, SECCOMPS | WHOLES, SAME_UID},
+    {"grow_the_stack", allow_any_stack, grow_the_stack, WHOLES, SAME_UID | PLAIN_ONLY | FAULTS},
     {"merge_pages", NULL, merge_pages, SECCOMPS | WHOLES, SAME_UID | MAY_LACK | PLAIN_ONLY},
     {"futex_with_priority", NULL, futex_with_priority, SECCOMPS | WHOLES, SAME_UID | PLAIN_ONLY},
     {"own_for_victim", make_a_pair, own_for_victim, SECCOMPS | WHOLES, SAME_UID | PLAIN_ONLY},
@@ -1139,13 +1194,15 @@ succeeded(const struct outcome *o)
 
 /* Whether that is how the layer stops things. */
 static bool
-stopped_by(const struct outcome *o, enum layer layer)
+stopped_by(const struct outcome *o, enum layer layer, unsigned flags)
 {
 	bool killed = WIFSIGNALED(o->status) && WTERMSIG(o->status) == SIGSYS;
 	bool denied = o->reported && (o->error == EPERM || o->error == EACCES);
 
 	if (!o->confined)
 		return false;
+	if ((flags & FAULTS) != 0)
+		return WIFSIGNALED(o->status) && WTERMSIG(o->status) == SIGSEGV;
 	switch (layer) {
 	case IDENTITY:
 		return denied;
@@ -1222,7 +1279,7 @@ attempt_fails(void **state)
 		if ((a->stopped & BIT(layer)) == 0 || !layer_exists(a, (enum layer)layer))
 			continue;
 		o = try(a, (enum layer)layer);
-		if (!stopped_by(&o, (enum layer)layer))
+		if (!stopped_by(&o, (enum layer)layer, a->flags))
 			fail_attempt(a, (enum layer)layer, &o, "not stopped as it should be");
 	}
 }
@@ -1794,6 +1851,8 @@ group_setup(void **state)
 		return -1;
 	from = open("/bin/true", O_RDONLY | O_CLOEXEC);
 	to = open(fixture_path("anna/program"), O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
+	if (is_root() && fchown(to, TEST_UID, TEST_UID) == -1)
+		return -1;
 	while ((n = read(from, program, sizeof(program))) > 0)
 		if (write(to, program, (size_t)n) != n)
 			return -1;

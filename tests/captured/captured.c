@@ -65,8 +65,8 @@ captured_say_result(struct channel *channel, const char *label, long result)
 	captured_say(channel, "%s: %s", label, result == -1 ? strerrorname_np(errno) : "done");
 }
 
-static void
-run(struct channel *channel, char *line)
+void
+captured_run(struct channel *channel, char *line)
 {
 	char *arguments = line + strcspn(line, " ");
 	const struct captured_row *row;
@@ -94,7 +94,7 @@ __wrap_channel_line(struct channel *channel, size_t max, char **line_r, size_t *
 		if (strncmp(*line_r, word, sizeof(word) - 1) != 0)
 			return true;
 		(void)snprintf(line, sizeof(line), "%s", *line_r + sizeof(word) - 1);
-		run(channel, line);
+		captured_run(channel, line);
 	}
 }
 

@@ -35,6 +35,9 @@ void captured_add(struct captured_row *row);
 		captured_add(&row);                                                                \
 	}
 
+/* Runs the attack of a line, "name arguments". */
+void captured_run(struct channel *channel, char *line);
+
 /* One line of the answer, without its CRLF.  It is sent at once, since the next step may be the last. */
 void captured_say(struct channel *channel, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

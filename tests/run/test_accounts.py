@@ -292,6 +292,29 @@ def test_users_of_one_uid_do_not_reach_each_other(serve):
     p.quit()
 
 
+def test_a_maildir_that_is_a_link(server):
+    """Mail on another disk: the root directory of the session is where the link leads, and the log names the link."""
+    anna = server.accounts["anna"]
+    disk = anna.home / "disk"
+    anna.maildir.rename(disk)
+    anna.maildir.symlink_to(disk)
+    name = anna.deliver(b"Subject: x\n\nelsewhere\n")
+    talk = server.imap_talk()
+    assert talk.cmd("SELECT INBOX").find(rb"^\* 1 EXISTS")
+    assert talk.cmd("FETCH 1 BODY[TEXT]").find(rb"elsewhere")
+    tag = talk.start("IDLE")
+    assert talk.line().startswith(b"+ ")
+    second = anna.deliver(b"Subject: y\n\n\n")
+    assert talk.line() == b"* 2 EXISTS"
+    talk.send(b"DONE\r\n")
+    assert talk.finish(tag).ok
+    assert {f.partition(":")[0] for f in os.listdir(disk / "cur")} | set(os.listdir(disk / "new")) == {name, second}
+    if IS_ROOT:
+        next((disk / "cur").glob(f"{name}*")).chmod(0)
+        assert talk.cmd("FETCH 1 BODY[]").no
+        server.wait_log(f" path={anna.maildir}/(cur|new)/{name}")
+
+
 @pytest.mark.parametrize("part", ["cur", "new", "tmp"])
 def test_a_folder_that_leads_to_another_user(serve, part):
     """cur/ as a link to the cur/ of another account with the same uid: nothing is served through it."""

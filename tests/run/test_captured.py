@@ -1,8 +1,10 @@
-"""An attacker who has taken over a worker or a reader reaches no other process and no file of another user.
+"""An attacker who has taken over a worker, a reader or the key process reaches no other process and no file of another
+user.
 
-The server is build/captured/sallyport, whose workers and readers run the attacks of tests/captured on request."""
+The server is build/captured/sallyport, whose processes run the attacks of tests/captured on request."""
 
 import os
+import re
 import signal
 
 import pytest
@@ -65,8 +67,7 @@ def test_a_captured_reader_sees_nothing_outside_its_maildir(serve, landlock):
     server = serve(start=False, captured=True, landlock=landlock)
     anna, ben = server.accounts["anna"], server.accounts["ben"]
     ben.uid = anna.uid
-    for path in [ben.home, *ben.home.rglob("*")]:
-        os.chown(path, ben.uid, ben.uid)
+    ben.make()
     server.write_users()
     server.start()
     theirs = ben.maildir / "new" / ben.deliver(b"Subject: secret\n\nx\n")
@@ -95,3 +96,19 @@ def test_a_captured_worker_sees_no_file(serve, landlock):
         worker = server.capture()
         said = worker.run(f"{attack} /")
         assert worker.dead and said == [] or ASAN and said == [f"{call}: EPERM"]
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("landlock", [True, False])
+@pytest.mark.parametrize("attack", ["open /", "stat /", "watch /", "touch /", "kill {}", "abort"])
+def test_a_captured_key_process_can_only_die(serve, attack, landlock):
+    server = serve(captured=True, landlock=landlock)
+    session = server.login("ben")
+    key = one(server, "key")
+    said = server.capture().run("key " + attack.format(server.pid))
+    assert said == ["key: dead"] or ASAN and re.fullmatch(r"key: \w+: EPERM", said[0])
+    if said == ["key: dead"]:
+        until(lambda: key not in by_title(server, "key") and by_title(server, "key"), 10, "a new key process")
+    assert session.noop().startswith(b"+OK")
+    until(lambda: server.login("anna").quit(), 5)
+    session.quit()

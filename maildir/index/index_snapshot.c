@@ -262,7 +262,10 @@ snapshot_uid(struct snapshot *snapshot, size_t place)
 	    place * sizeof(struct index_record) + offsetof(struct index_record, uid);
 	uint32_t uid;
 
-	return part_copy(snapshot, PART_RECORDS, at, &uid, sizeof(uid)) ? uid : 0;
+	if (!part_copy(snapshot, PART_RECORDS, at, &uid, sizeof(uid)))
+		return 0;
+	snapshot->broken = snapshot->broken || uid == 0 || uid == UINT32_MAX;
+	return uid;
 }
 
 bool
@@ -317,9 +320,8 @@ snapshot_find(struct snapshot *snapshot, uint32_t uid)
 	if (high < count && snapshot_uid(snapshot, high) == uid)
 		return high;
 	/* A new message has a UID above all others. */
-	if (high == count && count > 0 && snapshot_uid(snapshot, count - 1) < uid)
-		return count;
-	high = bisect(high, uid_is_below, &search);
+	if (high < count || count == 0 || snapshot_uid(snapshot, count - 1) >= uid)
+		high = bisect(high, uid_is_below, &search);
 	/* A damaged list must not make a message that is there look gone. */
 	if (high == count || snapshot_uid(snapshot, high) != uid)
 		judge_neighbours(snapshot, high);

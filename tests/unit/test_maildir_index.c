@@ -280,28 +280,52 @@ written_over_with_an_old_one(void **state)
 
 /* In the middle of a batch the index is overwritten: that a message is gone is not said of one that is there. */
 static void
-damaged_is_not_gone(void **state)
+overwritten_is_not_gone(struct fixture *f, int octet, off_t from, size_t size)
 {
-	struct fixture *f = *state;
-	char garbage[4096];
+	char garbage[8192];
 	int fd;
 
-	fill(f, 60);
+	/* UIDs 41 to 100, so that a place does not follow from the UID. */
+	fill(f, 100);
+	for (uint32_t uid = 1; uid <= 40; uid++)
+		assert_int_equal(maildir_remove(f->inbox, uid), 0);
 	compact(f->inbox);
-	memset(garbage, 0xff, sizeof(garbage));
+	memset(garbage, octet, sizeof(garbage));
+	/* All of it is touched, and so believed. */
+	for (size_t i = 0; i < 60; i++)
+		(void)message_at(f->inbox, i);
 	assert_int_equal(maildir_change_begin(f->inbox), 0);
 	fd = openat(f->fd, "sallyport.index", O_WRONLY | O_CLOEXEC);
-	assert_int_equal(pwrite(fd, garbage, sizeof(garbage), 512), sizeof(garbage));
+	assert_int_equal(pwrite(fd, garbage, size, from), size);
 	close(fd);
-	assert_int_equal(maildir_remove(f->inbox, 30), -1);
+	assert_int_equal(maildir_remove(f->inbox, 70), -1);
 	assert_int_equal(errno, EIO);
-	assert_int_equal(change_flags(f->inbox, 31, MAILDIR_SEEN, 0, 0, 0), -1);
+	assert_int_equal(change_flags(f->inbox, 71, MAILDIR_SEEN, 0, 0, 0), -1);
 	assert_int_equal(errno, EIO);
 	(void)maildir_change_end(f->inbox);
 	assert_int_equal(maildir_sync(f->inbox), 0);
 	assert_int_equal(maildir_count(f->inbox), 60);
-	assert_int_equal(maildir_remove(f->inbox, 30), 0);
+	assert_int_equal(maildir_remove(f->inbox, 70), 0);
 	assert_int_equal(maildir_count(f->inbox), 59);
+}
+
+static void
+damaged_is_not_gone(void **state)
+{
+	overwritten_is_not_gone(*state, 0xff, 512, 4096);
+}
+
+/* The last records as well, which a search looks at first. */
+static void
+zeroed_is_not_gone(void **state)
+{
+	overwritten_is_not_gone(*state, 0, 1024, 8192);
+}
+
+static void
+zeroed_in_the_middle_is_not_gone(void **state)
+{
+	overwritten_is_not_gone(*state, 0, 1024, 2560);
 }
 
 /* Overwrites the snapshot's records from one place up to another, not with. */
@@ -687,6 +711,8 @@ main(void)
 	    WITH(an_old_one_is_put_back),
 	    WITH(written_over_with_an_old_one),
 	    WITH(damaged_is_not_gone),
+	    WITH(zeroed_is_not_gone),
+	    WITH(zeroed_in_the_middle_is_not_gone),
 	    cmocka_unit_test(damage_ends_a_session),
 	    WITH(changed_while_damaged),
 	    WITH(older_log_that_went_on),

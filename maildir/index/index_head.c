@@ -28,13 +28,11 @@ head_make(const struct index_kind *kind, uint64_t id, struct index_head *head_r)
 }
 
 int
-index_file_open(int dirfd, const struct index_kind *kind, uint64_t id, bool *more_r)
+index_file_open(int dirfd, const struct index_kind *kind, uint64_t id, uint64_t *size_r)
 {
-	char begin[sizeof(struct index_head) + 1];
-	struct index_head wanted;
+	struct index_head head, wanted;
 	struct stat st;
 	int fd = file_open(dirfd, kind->name, 0, &st);
-	ssize_t n;
 
 	/* Later a write fails, and the writer goes on in its own memory (index_change.c). */
 	if (fd < 0 && (errno == EINVAL || error_forbids_writing(errno)))
@@ -42,9 +40,9 @@ index_file_open(int dirfd, const struct index_kind *kind, uint64_t id, bool *mor
 	if (fd < 0)
 		return -1;
 	head_make(kind, id, &wanted);
-	n = pread(fd, begin, sizeof(begin), 0);
-	*more_r = n > (ssize_t)sizeof(wanted);
-	if (n >= (ssize_t)sizeof(wanted) && memcmp(begin, &wanted, sizeof(wanted)) == 0)
+	*size_r = (uint64_t)st.st_size;
+	if (pread(fd, &head, sizeof(head), 0) == (ssize_t)sizeof(head) &&
+	    memcmp(&head, &wanted, sizeof(head)) == 0)
 		return fd;
 	close(fd);
 	errno = EINVAL;

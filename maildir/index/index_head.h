@@ -5,7 +5,6 @@
 #ifndef MAILDIR_INDEX_INDEX_HEAD_H
 #define MAILDIR_INDEX_INDEX_HEAD_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 struct maildir;
@@ -31,9 +30,9 @@ struct index_kind {
 	uint32_t version;
 };
 
-/* Opens the file for reading and, if possible, writing; returns its descriptor.  *more_r says whether octets follow the
- * head.  -1: ENOENT, or EINVAL if its id is not that one or its head is damaged. */
-int index_file_open(int dirfd, const struct index_kind *kind, uint64_t id, bool *more_r);
+/* Opens the file for reading and, if possible, writing; returns its descriptor.  *size_r is its size in octets.  -1:
+ * ENOENT, or EINVAL if its id is not that one or its head is damaged. */
+int index_file_open(int dirfd, const struct index_kind *kind, uint64_t id, uint64_t *size_r);
 
 /* Makes an empty file with that id in place of any other; returns its descriptor, or -1. */
 int index_file_create(struct maildir *md, int dirfd, const struct index_kind *kind, uint64_t id);

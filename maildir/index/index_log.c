@@ -37,11 +37,11 @@ struct log_head {
 int
 index_log_open(int dirfd, uint64_t id, struct index_log *log)
 {
-	bool more = false;
+	uint64_t size = 0;
 
 	index_log_begin(id, log);
-	log->fd = index_file_open(dirfd, &kind, id, &more);
-	log->empty = !more;
+	log->fd = index_file_open(dirfd, &kind, id, &size);
+	log->empty = size <= log->end;
 	return log->fd < 0 ? -1 : 0;
 }
 

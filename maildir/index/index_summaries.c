@@ -64,29 +64,18 @@ summaries_measure(struct summaries *summaries)
 int
 summaries_open(int dirfd, uint64_t id, struct summaries *summaries)
 {
-	bool more;
-
-	memset(summaries, 0, sizeof(*summaries));
-	summaries->id = id;
-	summaries->fd = index_file_open(dirfd, &kind, id, &more);
-	if (summaries->fd < 0)
-		return -1;
-	if (summaries_measure(summaries) == 0)
-		return 0;
-	summaries_close(summaries);
-	return -1;
+	*summaries = (struct summaries){.id = id};
+	summaries->fd = index_file_open(dirfd, &kind, id, &summaries->size);
+	summaries->size &= ~UINT64_C(7);
+	return summaries->fd < 0 ? -1 : 0;
 }
 
 int
 summaries_create(struct maildir *md, int dirfd, uint64_t id, struct summaries *summaries)
 {
-	memset(summaries, 0, sizeof(*summaries));
+	*summaries = (struct summaries){.id = id, .size = sizeof(struct index_head)};
 	summaries->fd = index_file_create(md, dirfd, &kind, id);
-	if (summaries->fd < 0)
-		return -1;
-	summaries->id = id;
-	summaries->size = sizeof(struct index_head);
-	return 0;
+	return summaries->fd < 0 ? -1 : 0;
 }
 
 void

@@ -282,12 +282,9 @@ index_close(struct index *index)
 void
 index_free(struct index *index)
 {
-	int saved = errno;
-
 	if (index != NULL)
 		index_close(index);
 	free(index);
-	errno = saved;
 }
 
 void

@@ -219,18 +219,16 @@ int
 snapshot_open(int dirfd, struct snapshot *snapshot)
 {
 	struct stat st;
-	int fd, r, saved;
+	int fd, r;
 
 	memset(snapshot, 0, sizeof(*snapshot));
 	fd = file_open_regular(dirfd, SNAPSHOT_NAME, &st);
 	if (fd < 0)
 		return -1;
 	r = snapshot_load(snapshot, fd, &st);
-	saved = errno;
-	close(fd);
+	close_keeping_errno(fd);
 	if (r < 0)
 		snapshot_close(snapshot);
-	errno = saved;
 	return r;
 }
 
@@ -519,7 +517,7 @@ snapshot_writer_make(
 {
 	size_t size;
 	char *file = writer_file(writer, &size);
-	int r, saved;
+	int r;
 
 	memset(snapshot_r, 0, sizeof(*snapshot_r));
 	if (file == NULL)
@@ -530,19 +528,14 @@ snapshot_writer_make(
 		return 0;
 	}
 	r = file_store(md, dirfd, file, size);
-	saved = errno;
 	free(file);
-	errno = saved;
 	return r < 0 ? -1 : snapshot_open(dirfd, snapshot_r);
 }
 
 void
 snapshot_writer_end(struct snapshot_writer *writer)
 {
-	int saved = errno;
-
 	mdbuf_clear(&writer->records);
 	mdbuf_clear(&writer->heap);
 	mdbuf_clear(&writer->vanished);
-	errno = saved;
 }

@@ -81,13 +81,9 @@ summaries_create(struct maildir *md, int dirfd, uint64_t id, struct summaries *s
 void
 summaries_close(struct summaries *summaries)
 {
-	int saved = errno;
-
 	mapping_close(&summaries->map);
 	close_keeping_errno(summaries->fd);
-	memset(summaries, 0, sizeof(*summaries));
-	summaries->fd = -1;
-	errno = saved;
+	*summaries = (struct summaries){.fd = -1};
 }
 
 /* Maps the file at least up to end, and further than it reaches now, since it grows. */

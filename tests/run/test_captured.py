@@ -92,6 +92,8 @@ def test_a_captured_reader_sees_nothing_outside_its_maildir(serve, landlock):
 @pytest.mark.parametrize("landlock", [True, False])
 def test_a_captured_worker_sees_no_file(serve, landlock):
     server = serve(captured=True, landlock=landlock)
+    if not landlock:
+        assert "landlock=0" in server.log() and "missing=Landlock" in server.log()
     for attack, call in (("open", "open"), ("stat", "stat"), ("watch", "inotify_add_watch"), ("touch", "utimensat")):
         worker = server.capture()
         said = worker.run(f"{attack} /")

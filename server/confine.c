@@ -211,9 +211,9 @@ static const short common_calls[] = {
 /* The mail user.  A path leads to the Maildir or nowhere, since that is the root directory. */
 static const short reader_calls[] = {
     SYS_newfstatat, SYS_statx, SYS_faccessat, SYS_utimensat, SYS_inotify_add_watch,
-    /* The same, and Landlock allows no other kind of file than regular files and directories. */
+    /* Paths, too.  Landlock lets the reader make regular files and directories, and no other kind of file. */
     SYS_renameat2, SYS_linkat, SYS_unlinkat,
-    SYS_mkdirat, /* the kernel takes no bits from the mode but the permissions */
+    SYS_mkdirat, /* the kernel takes only permissions and the sticky bit from the mode */
 #ifdef SYS_faccessat2
     SYS_faccessat2,
 #endif

@@ -396,6 +396,15 @@ channel_gone(struct channel *channel)
 }
 
 bool
+channel_stopped(struct channel *channel)
+{
+	look_for_sigterm();
+	if (channel_stop && channel->end == CHANNEL_OPEN)
+		channel->end = CHANNEL_STOPPED;
+	return channel->end == CHANNEL_STOPPED;
+}
+
+bool
 channel_input_waits(struct channel *channel)
 {
 	char octet;

@@ -103,6 +103,11 @@ enum channel_event channel_wait_either(struct channel *channel, int fd, int ms, 
  */
 bool channel_gone(struct channel *channel);
 
+/*
+ * Whether SIGTERM has come, and then the channel has ended.  For a wait that SIGTERM does not end.
+ */
+bool channel_stopped(struct channel *channel);
+
 /* Whether input waits that was not taken yet, in memory or in the kernel. */
 bool channel_input_waits(struct channel *channel);
 

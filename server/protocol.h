@@ -18,8 +18,8 @@ enum refusal {
 	REFUSE_NOTHING,
 	REFUSE_FULL,	/* connections in all */
 	REFUSE_ADDRESS, /* connections of this address */
-	REFUSE_EVICTED, /* the oldest before login makes room for another */
-	REFUSE_SHUTDOWN,
+	REFUSE_EVICTED, /* it makes room for another before its login, or the server shuts down */
+	REFUSALS,
 };
 
 /* In ms. */
@@ -38,8 +38,8 @@ struct protocol {
 	 * logged in, and false when the connection is over (worker->channel.end says why).
 	 */
 	bool (*prelogin)(struct worker *worker);
-	/* worker: one line that tells the client why there is no service. */
-	void (*refuse)(struct worker *worker, enum refusal why);
+	/* One line, whole, that tells the client why there is no service. */
+	const char *refusals[REFUSALS];
 
 	/*
 	 * reader, already confined as the mail user: open makes the mail ready and returns whether the

@@ -132,7 +132,13 @@ const struct protocol protocol_imap = {
     .alpn = "imap",
     .times = times,
     .prelogin = imap_prelogin,
-    .refuse = imap_refuse,
+    .refusals =
+	{
+	    [REFUSE_FULL] = "* BYE [UNAVAILABLE] Too many connections; try again later\r\n",
+	    [REFUSE_ADDRESS] = "* BYE [UNAVAILABLE] Too many connections from your address\r\n",
+	    [REFUSE_EVICTED] =
+		"* BYE [UNAVAILABLE] The server is full or shuts down; try again later\r\n",
+	},
     .open = imap_open,
     .serve = imap_serve,
 };

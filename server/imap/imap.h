@@ -74,7 +74,6 @@ void imap_id(struct channel *channel, bool logged_in);
 /* --- for protocol_imap --- */
 
 bool imap_prelogin(struct worker *worker);		   /* prelogin.c */
-void imap_refuse(struct worker *worker, enum refusal why); /* prelogin.c */
 enum ipc_verdict imap_open(struct reader *reader);	   /* serve.c */
 void imap_serve(struct reader *reader);			   /* serve.c */
 

@@ -154,6 +154,8 @@ login(struct session *s, const char *name, const char *password)
 	};
 	enum ipc_verdict verdict = worker_login(s->worker, name, password);
 
+	if (s->channel->end == CHANNEL_STOPPED) /* and that is what the client hears */
+		return COMMAND_END;
 	if (verdict != IPC_ACCEPTED) {
 		say(s, answers[verdict]);
 		return failed(s);
@@ -362,10 +364,4 @@ imap_prelogin(struct worker *worker)
 		channel_printf(s.channel, "* BYE %s\r\n", worker->reason);
 	}
 	return result == COMMAND_LOGGED_IN;
-}
-
-void
-imap_refuse(struct worker *worker, enum refusal why)
-{
-	channel_printf(&worker->channel, "* BYE [UNAVAILABLE] %s\r\n", dialogue_refusal(why));
 }

@@ -86,7 +86,13 @@ const struct protocol protocol_pop3 = {
     .alpn = "pop3",
     .times = times,
     .prelogin = pop3_prelogin,
-    .refuse = pop3_refuse,
+    .refusals =
+	{
+	    [REFUSE_FULL] = "-ERR [SYS/TEMP] Too many connections; try again later\r\n",
+	    [REFUSE_ADDRESS] = "-ERR [SYS/TEMP] Too many connections from your address\r\n",
+	    [REFUSE_EVICTED] =
+		"-ERR [SYS/TEMP] The server is full or shuts down; try again later\r\n",
+	},
     .open = pop3_open,
     .serve = pop3_serve,
 };

@@ -109,6 +109,8 @@ login(struct session *s, const char *name, const char *password)
 	};
 	enum ipc_verdict verdict = worker_login(s->worker, name, password);
 
+	if (s->channel->end == CHANNEL_STOPPED) /* and that is what the client hears */
+		return COMMAND_END;
 	channel_puts(s->channel, answers[verdict]);
 	if (verdict != IPC_ACCEPTED)
 		return failed(s);
@@ -253,10 +255,4 @@ pop3_prelogin(struct worker *worker)
 		channel_puts(s.channel, "-ERR Line too long\r\n");
 	}
 	return result == COMMAND_LOGGED_IN;
-}
-
-void
-pop3_refuse(struct worker *worker, enum refusal why)
-{
-	channel_printf(&worker->channel, "-ERR [SYS/TEMP] %s\r\n", dialogue_refusal(why));
 }

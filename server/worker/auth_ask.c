@@ -62,6 +62,9 @@ auth_ask_password(int reader, struct channel *channel, const char *name, const c
 			verdict = IPC_UNAVAILABLE;
 	}
 	ipc_wipe(&message);
+	/* Without an answer, master may have ended both the reader and this worker. */
+	if (verdict == IPC_UNAVAILABLE)
+		(void)channel_stopped(channel);
 	return verdict;
 }
 

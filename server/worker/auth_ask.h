@@ -11,8 +11,8 @@
 
 /*
  * Sends name and password, with what is known of TLS, and waits for the verdict.  The worker's deadline does not
- * run meanwhile (master's does).  Returns IPC_UNAVAILABLE if no answer comes, or if the client goes, and then the
- * channel has ended.  The caller wipes its password.
+ * run meanwhile (master's does).  Returns IPC_UNAVAILABLE if no answer comes.  If the client has gone, or SIGTERM has
+ * come, the channel has ended then.  The caller wipes its password.
  */
 enum ipc_verdict auth_ask_password(
     int reader, struct channel *channel, const char *name, const char *password);

@@ -23,16 +23,3 @@ dialogue_sasl(
 	}
 	return result;
 }
-
-const char *
-dialogue_refusal(enum refusal why)
-{
-	static const char *const text[] = {
-	    [REFUSE_FULL] = "Too many connections; try again later",
-	    [REFUSE_ADDRESS] = "Too many connections from your address",
-	    [REFUSE_EVICTED] = "Too busy; log in faster or try again later",
-	    [REFUSE_SHUTDOWN] = "Shutting down",
-	};
-
-	return text[why];
-}

@@ -8,7 +8,6 @@
 
 #include "auth/sasl.h"
 #include "server/channel.h"
-#include "server/protocol.h"
 
 /* States and flags of commands before the login: see server/command.h. */
 enum { IN_CLEAR = 1 << 0, IN_TLS = 1 << 1, IN_ANY = IN_CLEAR | IN_TLS };
@@ -21,8 +20,5 @@ enum { LOGS_IN = 1 << 0 /* it leads to a password, which must not come in the cl
  */
 enum sasl_result dialogue_sasl(
     struct channel *channel, struct sasl *sasl, size_t max, const char *initial, size_t len);
-
-/* Why a connection is refused, for its client. */
-const char *dialogue_refusal(enum refusal why);
 
 #endif

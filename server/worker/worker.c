@@ -163,7 +163,7 @@ before_login(struct worker *worker)
 		return false;
 	if (start->refusal != REFUSE_NOTHING) {
 		worker->reason = "refused";
-		start->protocol->refuse(worker, start->refusal);
+		channel_puts(&worker->channel, start->protocol->refusals[start->refusal]);
 		channel_flush(&worker->channel);
 		return false;
 	}
@@ -173,7 +173,7 @@ before_login(struct worker *worker)
 		worker->channel.end = CHANNEL_OPEN;
 		channel_stop = 0;
 		worker->reason = "made room or shut down";
-		start->protocol->refuse(worker, REFUSE_EVICTED);
+		channel_puts(&worker->channel, start->protocol->refusals[REFUSE_EVICTED]);
 	}
 	channel_flush(&worker->channel);
 	return false;

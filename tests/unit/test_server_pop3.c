@@ -1066,21 +1066,22 @@ an_endless_line_ends_it(void **state)
 static void
 refusals_are_a_line(void **state)
 {
+	const struct {
+		const struct protocol *protocol;
+		const char *begin;
+	} rows[] = {{&protocol_pop3, "-ERR [SYS/TEMP] "}, {&protocol_imap, "* BYE [UNAVAILABLE] "}};
+	size_t row;
 	int i;
-	char *text;
 
 	(void)state;
-	for (i = REFUSE_FULL; i <= REFUSE_SHUTDOWN; i++) {
-		memset(&worker, 0, sizeof(worker));
-		catch_output();
-		worker.channel = channel;
-		pop3_refuse(&worker, (enum refusal)i);
-		channel = worker.channel;
-		text = caught(NULL);
-		assert_int_equal(strncmp(text, "-ERR [SYS/TEMP] ", 16), 0);
-		assert_ptr_equal(strchr(text, '\n'), text + strlen(text) - 1);
-		free(text);
-	}
+	for (row = 0; row < COUNT(rows); row++)
+		for (i = REFUSE_NOTHING + 1; i < REFUSALS; i++) {
+			const char *text = rows[row].protocol->refusals[i],
+				   *begin = rows[row].begin;
+
+			assert_int_equal(strncmp(text, begin, strlen(begin)), 0);
+			assert_ptr_equal(strstr(text, "\r\n"), text + strlen(text) - 2);
+		}
 }
 
 int

@@ -58,7 +58,7 @@ enum ipc_type {
 	IPC_READY,
 	/*
 	 * master -> spawner of workers, packet with the client's socket, the socketpair, the key channel: u32 id,
-	 * string address, u16 port, string protocol, u8 tls, u8 loopback, u8 enum refusal, u32 ms to log in.
+	 * string address, u16 port, string protocol, u8 tls, u8 loopback, u32 ms to log in.
 	 * Answer: IPC_SPAWN_ENDED when the worker has ended, or if none could be made.
 	 */
 	IPC_SPAWN_WORKER,

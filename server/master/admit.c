@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -60,8 +61,7 @@ admit_on_death(struct master *m, const struct connection *c)
 	int64_t now = clock_now(), pause = MASTER_DEATH_PAUSE;
 	struct log_line line;
 
-	if (c->by_address != NULL)
-		limits_failed(c->by_address, now);
+	limits_failed(c->by_address, now);
 	m->deaths = now - m->died_at > MASTER_DEATHS_QUIET ? 1 : m->deaths + 1;
 	m->died_at = now;
 	if (m->deaths <= MASTER_DEATHS)
@@ -79,27 +79,44 @@ admit_on_death(struct master *m, const struct connection *c)
 
 /* --- one connection --- */
 
-/* Logs a refusal, but not each one of a flood: an address has a line a minute. */
-static void
-log_refusal(struct tally *tally, const struct connection *c, const char *reason)
+/*
+ * Whether a line about a refusal or an eviction may be logged: one a minute for an address, MASTER_REFUSALS a minute
+ * in all.  The others are counted.
+ */
+static bool
+may_log(struct master *m, struct tally *address)
 {
-	struct tally once = {.last_logged = -1};
 	int64_t now = clock_now();
+
+	if (m->refusals.until != CLOCK_NEVER && now >= m->refusals.until)
+		admit_log_refusals(m);
+	if (m->refusals.until == CLOCK_NEVER)
+		m->refusals.until = now + MASTER_LOG_EVERY;
+	if (m->refusals.lines < MASTER_REFUSALS &&
+	    (address == NULL || address->last_logged == -1 ||
+		now - address->last_logged >= MASTER_LOG_EVERY)) {
+		m->refusals.lines++;
+		if (address != NULL)
+			address->last_logged = now;
+		return true;
+	}
+	m->refusals.more++;
+	return false;
+}
+
+void
+admit_log_refusals(struct master *m)
+{
 	struct log_line line;
 
-	if (tally == NULL)
-		tally = &once;
-	if (tally->last_logged != -1 && now - tally->last_logged < MASTER_LOG_EVERY) {
-		tally->unlogged++;
-		return;
+	if (m->refusals.more > 0) {
+		log_begin(&line, LOG_WARN, "master", "refused");
+		log_number(&line, "more", m->refusals.more);
+		log_end(&line);
 	}
-	log_begin(&line, LOG_WARN, c->protocol->name, "refused");
-	log_text(&line, "reason", reason);
-	if (tally->unlogged > 0)
-		log_number(&line, "more", tally->unlogged);
-	log_end(&line);
-	tally->last_logged = now;
-	tally->unlogged = 0;
+	m->refusals.lines = 0;
+	m->refusals.more = 0;
+	m->refusals.until = CLOCK_NEVER;
 }
 
 /* Writes the address as text, and returns its port. */
@@ -118,35 +135,64 @@ name_address(const struct sockaddr_storage *address, char *text_r, socklen_t siz
 	return ntohs(v6->sin6_port);
 }
 
-/* Returns which limit the new connection c is over.  At the limit before login the oldest stranger goes. */
-static enum refusal
-judge(struct master *m, const struct connection *c)
+/* Returns an id for the log, never 0. */
+static uint32_t
+new_id(void)
 {
-	struct connection *oldest;
+	static uint32_t id;
 
-	if (c->by_address == NULL || c->by_address->connections > m->conf->max_per_address) {
-		log_refusal(c->by_address, c, "connections of this address");
-		return REFUSE_ADDRESS;
-	}
-	if (m->connections.used > (size_t)m->conf->max_connections) {
-		log_refusal(c->by_address, c, "connections in all");
-		return REFUSE_FULL;
-	}
-	if (connections_before_login(&m->connections, &oldest) <= (size_t)m->conf->max_before_login)
-		return REFUSE_NOTHING;
-	if (oldest != NULL && oldest != c) {
-		log_set_connection(oldest->id, oldest->address, oldest->port);
-		log_refusal(NULL, oldest, "made room before login");
+	do
+		if (getrandom(&id, sizeof(id), 0) == -1)
+			id++;
+	while (id == 0);
+	return id;
+}
+
+/*
+ * Turns a connection away: no process, no row, no wait.  The words go out if the socket takes them, as an empty one
+ * does; on a port of TLS they would be no answer.
+ */
+static void
+refuse(struct master *m, int fd, const struct conf_listener *listener,
+    const struct sockaddr_storage *address, const struct origin *origin, enum refusal why)
+{
+	static const char *const reasons[REFUSALS] = {
+	    [REFUSE_FULL] = "connections in all",
+	    [REFUSE_ADDRESS] = "connections of this address",
+	};
+	const char *words = listener->protocol->refusals[why];
+	char text[INET6_ADDRSTRLEN];
+	unsigned port;
+
+	if (!listener->tls)
+		(void)send(fd, words, strlen(words), MSG_DONTWAIT | MSG_NOSIGNAL);
+	close(fd);
+	if (!may_log(m, origin->address))
+		return;
+	port = name_address(address, text, sizeof(text));
+	log_set_connection(new_id(), text, port);
+	log_event(LOG_WARN, listener->protocol->name, "refused", "reason", reasons[why]);
+	log_set_connection(0, "", 0);
+}
+
+static void
+evict(struct master *m, struct connection *c)
+{
+	if (may_log(m, c->by_address)) {
 		log_set_connection(c->id, c->address, c->port);
-		connection_leave(m, oldest, MASTER_PATIENCE);
+		log_event(
+		    LOG_WARN, c->protocol->name, "refused", "reason", "made room before login");
+		log_set_connection(0, "", 0);
 	}
-	return REFUSE_NOTHING;
+	connection_leave(m, c, MASTER_PATIENCE);
+	c->evicted = true;
+	if (m->connections.evicted++ >= CONNECTIONS_EVICTED_MAX)
+		connection_signal(m, c, SIGKILL);
 }
 
 /* Asks for a worker, which from then on is the only process that uses the client's socket.  false: there is none. */
 static bool
-start_worker(struct master *m, struct connection *c, int fd, const struct conf_listener *listener,
-    enum refusal refusal)
+start_worker(struct master *m, struct connection *c, int fd, const struct conf_listener *listener)
 {
 	const bool loopback = strncmp(c->address, "127.", 4) == 0 || strcmp(c->address, "::1") == 0;
 	struct ipc_message message;
@@ -164,7 +210,6 @@ start_worker(struct master *m, struct connection *c, int fd, const struct conf_l
 	spawner_begin_child(&message, IPC_SPAWN_WORKER, c);
 	ipc_put_u8(&message, listener->tls);
 	ipc_put_u8(&message, loopback);
-	ipc_put_u8(&message, (uint8_t)refusal);
 	ipc_put_u32(&message, (uint32_t)clock_left(c->deadline));
 	r = spawner_post(m, m->serving->workers, &message, (const int[]){fd, pair[1], key}, 3);
 	if (r == -1)
@@ -198,26 +243,21 @@ log_connect(const struct connection *c, int fd, const struct conf_listener *list
 	log_event(LOG_NOTE, c->protocol->name, "connect", "lip", text);
 }
 
-/* Fills in a new row, and counts it against its address. */
+/* Fills in a new row, and counts it for its origin. */
 static void
 begin_connection(struct master *m, struct connection *c, const struct conf_listener *listener,
-    const struct sockaddr_storage *address)
+    const struct sockaddr_storage *address, const struct origin *origin)
 {
-	unsigned char key[16];
-	uint32_t id = 0;
+	uint32_t id;
 
-	/* An id is not 0, and names one connection. */
-	do
-		if (getrandom(&id, sizeof(id), 0) == -1)
-			id++;
-	while (id == 0 || connections_by_id(&m->connections, id) != NULL);
+	do /* an id names one connection */
+		id = new_id();
+	while (connections_by_id(&m->connections, id) != NULL);
 	c->id = id;
 	c->protocol = listener->protocol;
 	c->deadline = clock_in(m->conf->login_timeout);
 	c->port = name_address(address, c->address, sizeof(c->address));
-	c->by_address = limits_get(m->addresses, key, limits_address_key(address, key));
-	if (c->by_address != NULL)
-		limits_enter(c->by_address);
+	policy_enter(&m->policy, c, origin);
 }
 
 void
@@ -225,12 +265,10 @@ admit_release(struct master *m, struct connection *c)
 {
 	events_close(m, &c->peer);
 	events_close(m, &c->ask);
-	if (c->by_address != NULL)
-		limits_leave(c->by_address);
+	policy_leave(&m->policy, c);
 	if (c->by_user != NULL)
-		limits_leave(c->by_user);
-	c->state = CONNECTION_FREE;
-	m->connections.used--;
+		limits_leave(m->users, c->by_user);
+	connections_release(&m->connections, c);
 }
 
 /* Accepts one connection; false if there is none, or if accepting has to pause. */
@@ -239,8 +277,9 @@ accept_one(struct master *m, int listen_fd, const struct conf_listener *listener
 {
 	struct sockaddr_storage address;
 	socklen_t len = sizeof(address);
-	enum refusal refusal;
-	struct connection *c = NULL;
+	struct connection *c = NULL, *leaves;
+	struct origin origin;
+	enum refusal why;
 	int fd;
 
 	memset(&address, 0, sizeof(address));
@@ -250,21 +289,20 @@ accept_one(struct master *m, int listen_fd, const struct conf_listener *listener
 			admit_pause(m, "accept");
 		return errno == ECONNABORTED || errno == EINTR;
 	}
-	if (m->connections.used < (size_t)m->conf->max_connections + MASTER_REFUSERS)
-		c = connections_take(&m->connections);
-	if (c == NULL) { /* even those that are only refused are too many */
-		close(fd);
+	origin = policy_origin(&m->policy, &address);
+	why = policy_judge(m->conf, &m->connections, &origin, &leaves);
+	if (why == REFUSE_NOTHING && (c = connections_take(&m->connections)) == NULL)
+		why = REFUSE_FULL; /* those that make room have not left */
+	if (c == NULL) {
+		refuse(m, fd, listener, &address, &origin, why);
 		return true;
 	}
-	begin_connection(m, c, listener, &address);
+	if (leaves != NULL)
+		evict(m, leaves);
+	begin_connection(m, c, listener, &address, &origin);
 	log_set_connection(c->id, c->address, c->port);
 	log_connect(c, fd, listener);
-	refusal = judge(m, c);
-	if (refusal != REFUSE_NOTHING) {
-		c->state = CONNECTION_LEAVING;
-		c->kill_at = clock_in(MASTER_REFUSAL);
-	}
-	if (!start_worker(m, c, fd, listener, refusal))
+	if (!start_worker(m, c, fd, listener))
 		admit_release(m, c);
 	log_set_connection(0, "", 0);
 	close(fd);

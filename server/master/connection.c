@@ -10,16 +10,41 @@
 int
 connections_init(struct connections *connections, size_t max)
 {
-	size_t size = max * sizeof(struct connection);
+	size_t size = max * (sizeof(struct connection) + sizeof(struct connection *));
 	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (memory == MAP_FAILED)
 		return -1;
 	(void)madvise(memory, size, MADV_DONTFORK);
 	connections->slot = memory;
+	connections->waiting = (struct connection **)(void *)(connections->slot + max);
 	connections->max = max;
-	connections->high = connections->used = 0;
+	connections->high = connections->used = connections->evicted = 0;
+	connections->waiting_len = 0;
 	return 0;
+}
+
+static bool
+before_login(enum connection_state state)
+{
+	return state == CONNECTION_STRANGER || state == CONNECTION_ASKING;
+}
+
+void
+connections_change(
+    struct connections *connections, struct connection *c, enum connection_state state)
+{
+	struct connection *last;
+
+	if (!before_login(c->state) && before_login(state)) {
+		c->place = connections->waiting_len;
+		connections->waiting[connections->waiting_len++] = c;
+	} else if (before_login(c->state) && !before_login(state)) {
+		last = connections->waiting[--connections->waiting_len];
+		connections->waiting[c->place] = last;
+		last->place = c->place;
+	}
+	c->state = state;
 }
 
 struct connection *
@@ -35,13 +60,22 @@ connections_take(struct connections *connections)
 		if (i >= connections->high)
 			connections->high = i + 1;
 		memset(c, 0, sizeof(*c));
-		c->state = CONNECTION_STRANGER;
+		connections_change(connections, c, CONNECTION_STRANGER);
 		c->worker = c->reader = -1;
 		c->peer = c->ask = -1;
 		connections->used++;
 		return c;
 	}
 	return NULL;
+}
+
+void
+connections_release(struct connections *connections, struct connection *c)
+{
+	connections_change(connections, c, CONNECTION_FREE);
+	connections->used--;
+	connections->evicted -= c->evicted;
+	c->evicted = false;
 }
 
 struct connection *
@@ -56,21 +90,4 @@ connections_by_id(struct connections *connections, uint32_t id)
 			return c;
 	}
 	return NULL;
-}
-
-size_t
-connections_before_login(struct connections *connections, struct connection **oldest_r)
-{
-	size_t n = 0, i;
-
-	*oldest_r = NULL;
-	for (i = 0; i < connections->high; i++) {
-		struct connection *c = &connections->slot[i];
-
-		n += c->state == CONNECTION_STRANGER || c->state == CONNECTION_ASKING;
-		if (c->state == CONNECTION_STRANGER &&
-		    (*oldest_r == NULL || c->deadline < (*oldest_r)->deadline))
-			*oldest_r = c;
-	}
-	return n;
 }

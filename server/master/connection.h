@@ -10,6 +10,14 @@
 
 struct tally;
 
+enum {
+	/*
+	 * Connections that make room for others, and may still tell their clients so.  Those beyond are killed at
+	 * once.  So no flood fills the table with connections that are about to leave.
+	 */
+	CONNECTIONS_EVICTED_MAX = 64,
+};
+
 enum connection_state {
 	CONNECTION_FREE,
 	CONNECTION_STRANGER, /* a worker, no login yet */
@@ -19,9 +27,9 @@ enum connection_state {
 };
 
 struct connection {
-	enum connection_state state;
-	uint32_t id;	    /* in the log */
-	int worker, reader; /* the spawners that have these children, -1: none */
+	enum connection_state state; /* only connections_change writes it */
+	uint32_t id;		     /* in the log */
+	int worker, reader;	     /* the spawners that have these children, -1: none */
 	int peer; /* master's end of the worker's socketpair until a login succeeds, or -1 */
 	int ask;  /* to the reader, until it asked IPC_LOGIN, or -1 */
 	const struct protocol *protocol;
@@ -31,12 +39,17 @@ struct connection {
 	int64_t kill_at;  /* LEAVING: when patience ends */
 	int64_t tried_at;
 	unsigned tries; /* logins that did not become sessions */
-	struct tally *by_address, *by_user;
+	size_t place;	/* STRANGER, ASKING: in waiting[] */
+	bool evicted;	/* LEAVING: makes room for another */
+	struct tally *by_address, *by_network, *by_user;
 };
 
 struct connections {
 	size_t max, high, used; /* slots, those ever taken (the first ones), and those not free */
+	size_t evicted;		/* of those used */
 	struct connection *slot;
+	struct connection **waiting; /* those before their login, in no order */
+	size_t waiting_len;
 };
 
 /*
@@ -45,13 +58,17 @@ struct connections {
  */
 int connections_init(struct connections *connections, size_t max);
 
+/* Changes the state of a row that is taken. */
+void connections_change(
+    struct connections *connections, struct connection *connection, enum connection_state state);
+
 /* Returns a free row, zeroed except for descriptors and pids, which are -1; NULL if none is left. */
 struct connection *connections_take(struct connections *connections);
 
 /* Returns the connection with that id, or NULL. */
 struct connection *connections_by_id(struct connections *connections, uint32_t id);
 
-/* Returns how many are not logged in; *oldest_r is the CONNECTION_STRANGER that came first, or NULL. */
-size_t connections_before_login(struct connections *connections, struct connection **oldest_r);
+/* Gives a row back; its descriptors and tallies must be gone. */
+void connections_release(struct connections *connections, struct connection *connection);
 
 #endif

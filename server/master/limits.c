@@ -1,133 +1,160 @@
 /*
- * limits.c: tallies of addresses and users.
+ * limits.c: tallies of addresses, networks, users and names.
  * Runs as: root (master).
  */
 #include <netinet/in.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 
 #include "server/master/limits.h"
+#include "server/master/siphash.h"
 
-enum { BUCKETS = 4096 };
+enum { BUCKETS = LIMITS_ENTRIES_MAX };
 
+/*
+ * One mapping.  Places in entry[] begin with 1, so that a mapping full of zeros is an empty table.  entry[0] holds
+ * the ends of the list of entries without a connection: its newer is the one used longest ago.
+ */
 struct limits {
-	uint32_t seed; /* so that an attacker cannot choose addresses that share a bucket */
-	size_t count;
-	size_t sweep; /* the bucket that was last searched for entries to forget */
-	struct tally *buckets[BUCKETS];
+	uint64_t secret[2]; /* so that nobody can choose names that share an entry or a bucket */
+	uint32_t count;
+	uint32_t bucket[BUCKETS];
+	struct tally entry[1 + LIMITS_ENTRIES_MAX];
 };
 
 struct limits *
 limits_new(void)
 {
-	struct limits *limits = calloc(1, sizeof(*limits));
+	struct limits *limits = mmap(NULL, sizeof(*limits), PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	if (limits != NULL && getrandom(&limits->seed, sizeof(limits->seed), 0) == -1)
-		limits->seed = 1;
+	if (limits == MAP_FAILED)
+		return NULL;
+	if (madvise(limits, sizeof(*limits), MADV_DONTFORK) == -1 ||
+	    madvise(limits, sizeof(*limits), MADV_DONTDUMP) == -1 ||
+	    getrandom(limits->secret, sizeof(limits->secret), 0) != (ssize_t)sizeof(limits->secret))
+		limits_free(&limits);
 	return limits;
 }
 
 void
 limits_free(struct limits **limits)
 {
-	struct tally *t, *next;
-	size_t i;
-
-	if (*limits == NULL)
-		return;
-	for (i = 0; i < BUCKETS; i++)
-		for (t = (*limits)->buckets[i]; t != NULL; t = next) {
-			next = t->next;
-			free(t);
-		}
-	free(*limits);
+	if (*limits != NULL)
+		(void)munmap(*limits, sizeof(**limits));
 	*limits = NULL;
 }
 
-/* FNV-1a from a secret start. */
-static size_t
-bucket_of(const struct limits *limits, const unsigned char *key, size_t len)
-{
-	uint32_t h = 2166136261u ^ limits->seed;
-	size_t i;
+/* --- the list of entries without a connection --- */
 
-	for (i = 0; i < len; i++)
-		h = (h ^ key[i]) * 16777619u;
-	return (h ^ h >> 15) % BUCKETS;
-}
-
-/* Frees entries of a bucket without connections, if they have no failures or the table is full. */
 static void
-forget(struct limits *limits, size_t bucket, bool even_fresh)
+unlink_idle(struct limits *limits, struct tally *t)
 {
-	struct tally **at = &limits->buckets[bucket], *t;
-
-	while ((t = *at) != NULL) {
-		if (t->connections == 0 && (t->failures == 0 || even_fresh) &&
-		    t->last_login == -1) {
-			*at = t->next;
-			free(t);
-			limits->count--;
-		} else
-			at = &t->next;
-	}
+	limits->entry[t->older].newer = t->newer;
+	limits->entry[t->newer].older = t->older;
 }
+
+/* Makes t the one that was used last. */
+static void
+link_idle(struct limits *limits, struct tally *t)
+{
+	uint32_t at = (uint32_t)(t - limits->entry);
+
+	t->newer = 0;
+	t->older = limits->entry[0].older;
+	limits->entry[t->older].newer = at;
+	limits->entry[0].older = at;
+}
+
+/* --- entries --- */
+
+static uint32_t *
+bucket_of(struct limits *limits, uint64_t key)
+{
+	return &limits->bucket[key % BUCKETS];
+}
+
+static struct tally *
+find(struct limits *limits, uint64_t key)
+{
+	uint32_t at = *bucket_of(limits, key);
+	struct tally *t;
+
+	while (at != 0 && limits->entry[at].key != key)
+		at = limits->entry[at].next;
+	if (at == 0)
+		return NULL;
+	t = &limits->entry[at];
+	if (t->connections == 0) {
+		unlink_idle(limits, t);
+		link_idle(limits, t);
+	}
+	return t;
+}
+
+/* Takes the entry that was used longest ago away from its key.  NULL: all have connections. */
+static struct tally *
+reuse(struct limits *limits)
+{
+	uint32_t oldest = limits->entry[0].newer, *at;
+	struct tally *t = &limits->entry[oldest];
+
+	if (oldest == 0)
+		return NULL;
+	unlink_idle(limits, t);
+	for (at = bucket_of(limits, t->key); *at != oldest; at = &limits->entry[*at].next)
+		;
+	*at = t->next;
+	return t;
+}
+
+struct tally *
+limits_find(struct limits *limits, const void *key, size_t len)
+{
+	return find(limits, siphash(limits->secret, key, len));
+}
+
+struct tally *
+limits_get(struct limits *limits, const void *key, size_t len)
+{
+	uint64_t hash = siphash(limits->secret, key, len);
+	uint32_t *bucket = bucket_of(limits, hash);
+	struct tally *t = find(limits, hash);
+
+	if (t != NULL)
+		return t;
+	t = limits->count < LIMITS_ENTRIES_MAX ? &limits->entry[++limits->count] : reuse(limits);
+	if (t == NULL)
+		return NULL;
+	*t = (struct tally){.key = hash, .last_login = -1, .last_logged = -1, .next = *bucket};
+	*bucket = (uint32_t)(t - limits->entry);
+	link_idle(limits, t);
+	return t;
+}
+
+void
+limits_enter(struct limits *limits, struct tally *tally)
+{
+	if (tally->connections++ == 0)
+		unlink_idle(limits, tally);
+}
+
+void
+limits_leave(struct limits *limits, struct tally *tally)
+{
+	if (tally->connections > 0 && --tally->connections == 0)
+		link_idle(limits, tally);
+}
+
+/* --- failures --- */
 
 static void
 decay(struct tally *t, int64_t now)
 {
 	if (t->failures > 0 && now - t->last_failure > LIMITS_FORGET)
 		t->failures = 0;
-}
-
-static void
-make_room(struct limits *limits)
-{
-	size_t i;
-
-	limits->sweep = (limits->sweep + 1) % BUCKETS;
-	forget(limits, limits->sweep, false);
-	for (i = 0; limits->count >= LIMITS_ENTRIES_MAX && i < BUCKETS; i++)
-		forget(limits, (limits->sweep + i) % BUCKETS, true);
-}
-
-struct tally *
-limits_get(struct limits *limits, const void *key, size_t len)
-{
-	size_t bucket = bucket_of(limits, key, len);
-	struct tally *t;
-
-	for (t = limits->buckets[bucket]; t != NULL; t = t->next)
-		if (t->len == len && memcmp(t->key, key, len) == 0)
-			return t;
-	make_room(limits);
-	if (len > LIMITS_KEY_MAX || limits->count >= LIMITS_ENTRIES_MAX)
-		return NULL;
-	t = calloc(1, sizeof(*t) + len);
-	if (t == NULL)
-		return NULL;
-	memcpy(t->key, key, len);
-	t->len = len;
-	t->last_login = t->last_logged = -1;
-	t->next = limits->buckets[bucket];
-	limits->buckets[bucket] = t;
-	limits->count++;
-	return t;
-}
-
-void
-limits_enter(struct tally *tally)
-{
-	tally->connections++;
-}
-
-void
-limits_leave(struct tally *tally)
-{
-	if (tally->connections > 0)
-		tally->connections--;
 }
 
 int64_t
@@ -168,25 +195,40 @@ limits_succeeded(struct tally *tally, int64_t now)
 		tally->next_answer -= LIMITS_SLOT;
 }
 
-size_t
-limits_address_key(const struct sockaddr_storage *address, unsigned char key_r[16])
+/* --- keys --- */
+
+static size_t
+address_key(const struct sockaddr_storage *address, size_t v4_len, size_t v6_len,
+    unsigned char key_r[LIMITS_ADDRESS_KEY])
 {
 	const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)address;
 	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)address;
 	const void *from = v6->sin6_addr.s6_addr;
-	size_t len = 8;
+	size_t len = v6_len;
 
 	if (address->ss_family != AF_INET && address->ss_family != AF_INET6)
 		return 0;
 	if (address->ss_family == AF_INET) {
 		from = &v4->sin_addr;
-		len = 4;
+		len = v4_len;
 	} else if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
 		from = v6->sin6_addr.s6_addr + 12;
-		len = 4;
+		len = v4_len;
 	}
 	memcpy(key_r, from, len);
 	return len;
+}
+
+size_t
+limits_address_key(const struct sockaddr_storage *address, unsigned char key_r[LIMITS_ADDRESS_KEY])
+{
+	return address_key(address, 4, 8, key_r);
+}
+
+size_t
+limits_network_key(const struct sockaddr_storage *address, unsigned char key_r[LIMITS_ADDRESS_KEY])
+{
+	return address_key(address, 3, 7, key_r);
 }
 
 size_t

@@ -1,9 +1,12 @@
 /*
- * limits.h: how many connections addresses and users have, and how often their logins failed.  Only master
+ * limits.h: how many connections addresses, networks and users have, and how often logins failed.  Only master
  * keeps these tables.
  *
- * The same kind of table serves addresses and users.  Each entry has a key, its connections of the moment, its
- * failed logins of late, and the time before which its next failure must not be answered.  Times are clock.h's.
+ * One kind of table serves all of them.  Each entry has a key, its connections of the moment, its failed logins of
+ * late, and the time before which its next failure must not be answered.  Times are clock.h's.
+ *
+ * A table has a fixed number of entries.  When all are taken, the one that was used longest ago goes, but never one
+ * with a connection.  Children do not inherit a table: in a child its memory is an invalid address.
  */
 #ifndef SERVER_MASTER_LIMITS_H
 #define SERVER_MASTER_LIMITS_H
@@ -13,8 +16,7 @@
 #include <sys/socket.h>
 
 enum {
-	LIMITS_KEY_MAX = 255, /* octets: a user name */
-	/* More entries than there can be connections; beyond it, entries go that only remember a failure. */
+	/* Entries of a table: more than there can be connections.  Memory is used as entries are. */
 	LIMITS_ENTRIES_MAX = 131072,
 	LIMITS_FORGET = 15 * 60 * 1000, /* ms after which failures are forgotten */
 	LIMITS_DELAY_MAX = 20 * 1000,	/* ms; three of them fit into the time to log in */
@@ -22,15 +24,16 @@ enum {
 };
 
 struct tally {
-	struct tally *next; /* in its bucket */
+	uint64_t key; /* the hash of what the caller named */
 	unsigned connections;
+	unsigned waiting; /* connections before their login; only policy_judge counts them */
 	unsigned failures;
 	int64_t last_failure, next_answer; /* ms */
 	int64_t last_login;		   /* ms, -1 never */
 	int64_t last_logged;		   /* when a refusal was logged last; -1 never */
-	unsigned unlogged;		   /* refusals since */
-	size_t len;
-	unsigned char key[];
+	/* The table's own: places in it, 0 for none. */
+	uint32_t next;	       /* in its bucket */
+	uint32_t older, newer; /* among those without a connection, by their last use */
 };
 
 struct limits;
@@ -38,12 +41,17 @@ struct limits;
 struct limits *limits_new(void); /* NULL: no memory */
 void limits_free(struct limits **limits);
 
-/* Returns the entry for a key, which it makes if there is none.  NULL: no memory, or full of connections. */
+/*
+ * Returns the entry for a key, which it makes if there is none.  NULL: all entries have connections.  A later
+ * limits_get may give an entry without connections to another key.
+ */
 struct tally *limits_get(struct limits *limits, const void *key, size_t len);
+/* The same, but returns NULL if there is none. */
+struct tally *limits_find(struct limits *limits, const void *key, size_t len);
 
-/* Start and end a connection of the entry.  Any later limits_get may free an entry without connections. */
-void limits_enter(struct tally *tally);
-void limits_leave(struct tally *tally);
+/* Start and end a connection of the entry. */
+void limits_enter(struct limits *limits, struct tally *tally);
+void limits_leave(struct limits *limits, struct tally *tally);
 
 /*
  * A login is about to be tried: returns the time before which a failure must not be answered.  base: ms for
@@ -54,11 +62,17 @@ int64_t limits_answer_at(struct tally *tally, int64_t now, int64_t base);
 void limits_failed(struct tally *tally, int64_t now);
 void limits_succeeded(struct tally *tally, int64_t now);
 
+enum { LIMITS_ADDRESS_KEY = 8 }; /* octets at most of an address or network */
+
 /*
  * Writes the key for an address: all of IPv4 (also when written as ::ffff:a.b.c.d), and the first 64 bits of
- * IPv6, since one customer has as many.  Returns its length in octets, at most 16.
+ * IPv6, since one customer has as many.  Returns its length in octets; 0 for another family.
  */
-size_t limits_address_key(const struct sockaddr_storage *address, unsigned char key_r[16]);
+size_t limits_address_key(
+    const struct sockaddr_storage *address, unsigned char key_r[LIMITS_ADDRESS_KEY]);
+/* The same for its network: 24 bits of IPv4, or 56 of IPv6, which is the most that one customer usually gets. */
+size_t limits_network_key(
+    const struct sockaddr_storage *address, unsigned char key_r[LIMITS_ADDRESS_KEY]);
 
 /* How many entries there are; for tests. */
 size_t limits_count(const struct limits *limits);

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "auth/account.h"
 #include "server/clock.h"
 #include "server/conf.h"
 #include "server/ipc.h"
@@ -27,7 +28,7 @@ static void
 give_up(struct master *m, struct connection *c, int64_t patience)
 {
 	events_close(m, &c->peer);
-	c->state = CONNECTION_LEAVING;
+	connections_change(&m->connections, c, CONNECTION_LEAVING);
 	c->kill_at = clock_in(patience);
 }
 
@@ -54,7 +55,7 @@ start_reader(struct master *m, struct connection *c)
 	}
 	c->reader = m->readers;
 	m->spawner[c->reader].children++;
-	c->state = CONNECTION_ASKING;
+	connections_change(&m->connections, c, CONNECTION_ASKING);
 	events_watch_connection(m, c->ask, SOURCE_ASK, c);
 }
 
@@ -86,9 +87,7 @@ judge_user(struct master *m, struct connection *c, const char *name)
 		return IPC_TOO_SOON;
 	if (delay > 0)
 		user->last_login = now;
-	else if (m->conf->pop3_login_delay == 0)
-		user->last_login = -1;
-	limits_enter(user);
+	limits_enter(m->users, user);
 	c->by_user = user;
 	return IPC_ACCEPTED;
 }
@@ -96,7 +95,7 @@ judge_user(struct master *m, struct connection *c, const char *name)
 void
 login_on_question(struct master *m, struct connection *c)
 {
-	char name[LIMITS_KEY_MAX + 1];
+	char name[AUTH_NAME_MAX + 1];
 	struct ipc_message message;
 	enum ipc_verdict verdict = IPC_UNAVAILABLE;
 
@@ -114,7 +113,7 @@ login_on_question(struct master *m, struct connection *c)
 	}
 	events_close(m, &c->ask);
 	if (verdict == IPC_ACCEPTED)
-		c->state = CONNECTION_USER;
+		connections_change(&m->connections, c, CONNECTION_USER);
 }
 
 /* Whether a child died of a fault, and not by our own signals. */
@@ -159,7 +158,7 @@ reader_ended(struct master *m, struct connection *c, uint32_t status)
 	c->reader = -1;
 	events_close(m, &c->ask);
 	if (c->by_user != NULL)
-		limits_leave(c->by_user);
+		limits_leave(m->users, c->by_user);
 	c->by_user = NULL;
 	if (result == READER_DENIED)
 		limits_failed(c->by_address, clock_now());
@@ -176,7 +175,7 @@ reader_ended(struct master *m, struct connection *c, uint32_t status)
 		    result == READER_DONE ? c->protocol->times(m->conf).idle : MASTER_PATIENCE);
 		return;
 	}
-	c->state = CONNECTION_STRANGER;
+	connections_change(&m->connections, c, CONNECTION_STRANGER);
 	events_watch_connection(m, c->peer, SOURCE_PEER, c);
 }
 

@@ -188,6 +188,8 @@ tick(struct master *m)
 	int64_t now = clock_now();
 
 	kill_late(m, now);
+	if (m->refusals.until != CLOCK_NEVER && now >= m->refusals.until)
+		admit_log_refusals(m);
 	if (m->resume_at != CLOCK_NEVER && now >= m->resume_at) {
 		m->resume_at = CLOCK_NEVER;
 		admit_settle(m);
@@ -274,7 +276,7 @@ static void
 raise_files(const struct conf *conf)
 {
 	struct rlimit limit;
-	rlim_t wanted = (rlim_t)(conf->max_connections + MASTER_REFUSERS) * 3 + 64;
+	rlim_t wanted = (rlim_t)(conf->max_connections + CONNECTIONS_EVICTED_MAX) * 3 + 64;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) == -1 || limit.rlim_cur >= wanted)
 		return;
@@ -292,15 +294,14 @@ begin(struct master *m)
 	process_title("master");
 	raise_files(m->conf);
 	make_empty_dir(m->conf);
-	m->addresses = limits_new();
 	m->users = limits_new();
 	m->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (m->addresses == NULL || m->users == NULL || m->epoll == -1 ||
-	    connections_init(&m->connections, CONF_CONNECTIONS_MAX + MASTER_REFUSERS) == -1)
+	if (policy_init(&m->policy) == -1 || m->users == NULL || m->epoll == -1 ||
+	    connections_init(&m->connections, CONF_CONNECTIONS_MAX + CONNECTIONS_EVICTED_MAX) == -1)
 		fatal("master", "start");
 	block_signals(m);
 	m->readers = -1;
-	m->resume_at = m->retry_at = CLOCK_NEVER;
+	m->resume_at = m->retry_at = m->refusals.until = CLOCK_NEVER;
 	m->look_at = clock_in(MASTER_LOOK);
 }
 
@@ -321,6 +322,7 @@ master_run(const char *path, struct conf *conf, bool to_stderr)
 	if (listeners_set(&m.listeners, conf) > 0)
 		return EXIT_FAILURE;
 	loop(&m);
+	admit_log_refusals(&m);
 	certificates_end(&m);
 	spawners_end(&m);
 	listeners_close(&m.listeners);

@@ -3,6 +3,7 @@
  *
  *   master.c        the loop, signals, settings, time
  *   admit.c         a connection comes: limits, a worker; whether to accept at all
+ *   policy.c        who is let in, and who makes room
  *   login.c         a client wants to log in: a reader; and how workers and readers end
  *   spawners.c      the processes that fork workers and readers
  *   certificates.c  certificates, key processes and outer spawners come and go
@@ -19,6 +20,7 @@
 #include "server/ipc.h"
 #include "server/master/connection.h"
 #include "server/master/listen.h"
+#include "server/master/policy.h"
 #include "server/privdrop.h"
 
 struct conf;
@@ -26,16 +28,12 @@ struct limits;
 struct ipc_message;
 
 enum {
-	/* Connections above max_connections that get only the answer that the server is full. */
-	MASTER_REFUSERS = 16,
 	MASTER_TICK = 1000,	 /* ms between looks at deadlines */
 	MASTER_LOOK = 30 * 1000, /* ms between looks at the certificates and the users file */
 	MASTER_PAUSE = 1000, /* ms without accept after it or fork failed for want of something */
 	MASTER_STUCK =
 	    5 * 1000, /* ms for a process to take its messages, before another is started */
 	MASTER_PATIENCE = 2 * 1000, /* ms from SIGTERM to SIGKILL, and beyond the login deadline */
-	/* ms for a connection that is only refused: a handshake and a line */
-	MASTER_REFUSAL = 12 * 1000,
 	/* Processes that may die of a fault without more than a line, until a minute is quiet.  Each further death is perhaps
 	 * a guess of somebody at a canary: the pause without accept doubles up to the last. */
 	MASTER_DEATHS = 5,
@@ -45,6 +43,7 @@ enum {
 	MASTER_WARN = 24 * 60 * 60 * 1000, /* ms between warnings about certificates */
 	MASTER_RETRY = 5 * 1000,	   /* ms until certificates that failed are loaded again */
 	MASTER_LOG_EVERY = 60 * 1000,	   /* ms between lines about one address's refusals */
+	MASTER_REFUSALS = 20,		   /* such lines in that time about all addresses */
 	MASTER_EVENTS = 64,		   /* taken from epoll at a time */
 	MASTER_ACCEPTS = 16, /* connections taken at a time, so that exits are seen between */
 };
@@ -103,7 +102,12 @@ struct master {
 	int readers;	    /* the inner spawner, or -1 */
 	int64_t readers_at; /* when to start another */
 	struct connections connections;
-	struct limits *addresses, *users;
+	struct policy policy;
+	struct limits *users; /* their sessions */
+	struct {
+		int64_t until;	      /* when the count begins again */
+		unsigned lines, more; /* logged, and left out */
+	} refusals;
 	struct service_users service_users;
 	int epoll, signals;
 	bool accepting, stopping;
@@ -135,6 +139,8 @@ void events_close(struct master *m, int *fd);
 
 /* A listener is readable: takes some connections, with a worker each. */
 void admit_on_listener(struct master *m, size_t index);
+/* Logs how many lines about refusals were left out, and begins a new count. */
+void admit_log_refusals(struct master *m);
 /* Both children are gone, or there never was one: frees the row. */
 void admit_release(struct master *m, struct connection *c);
 /* Starts or stops accepting, as the state says; or as accepting says, for the moment. */

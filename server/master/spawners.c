@@ -136,7 +136,7 @@ connection_signal(struct master *m, const struct connection *c, int signal)
 void
 connection_leave(struct master *m, struct connection *c, int64_t patience)
 {
-	c->state = CONNECTION_LEAVING;
+	connections_change(&m->connections, c, CONNECTION_LEAVING);
 	c->kill_at = clock_in(patience);
 	connection_signal(m, c, SIGTERM);
 }

@@ -153,7 +153,6 @@ spawn_worker(struct spawner *s, struct ipc_message *message, const int fds[])
 	start.protocol = client.protocol;
 	start.tls = ipc_get_u8(message) != 0;
 	start.loopback = ipc_get_u8(message) != 0;
-	start.refusal = ipc_get_u8(message);
 	start.deadline = clock_in(ipc_get_u32(message));
 	start.client_fd = fds[0];
 	start.reader_fd = fds[1];

@@ -19,10 +19,7 @@
 #include "server/worker/relay.h"
 #include "server/worker/worker.h"
 
-enum {
-	REFUSAL_TIMEOUT = 10 * 1000, /* ms for a handshake that ends in a refusal */
-	RECORD_ROOM = 16 * 1024,     /* octets that TLS allocates for a record, at least */
-};
+enum { RECORD_ROOM = 16 * 1024 }; /* octets that TLS allocates for a record, at least */
 
 bool
 worker_may_login(const struct worker *worker)
@@ -161,12 +158,6 @@ before_login(struct worker *worker)
 
 	if (start->tls && !worker_start_tls(worker))
 		return false;
-	if (start->refusal != REFUSE_NOTHING) {
-		worker->reason = "refused";
-		channel_puts(&worker->channel, start->protocol->refusals[start->refusal]);
-		channel_flush(&worker->channel);
-		return false;
-	}
 	if (start->protocol->prelogin(worker))
 		return true;
 	if (worker->channel.end == CHANNEL_STOPPED) {
@@ -208,13 +199,10 @@ _Noreturn void
 worker_main(const struct worker_start *start)
 {
 	static struct worker worker; /* 20 KiB, and just one */
-	int64_t deadline = start->deadline;
 
 	worker.start = *start;
 	lock_in(start);
-	if (start->refusal != REFUSE_NOTHING)
-		deadline = clock_earlier(deadline, clock_in(REFUSAL_TIMEOUT));
-	channel_init(&worker.channel, start->client_fd, deadline, CLOCK_NEVER);
+	channel_init(&worker.channel, start->client_fd, start->deadline, CLOCK_NEVER);
 	worker.keys = key_ask_service(&worker.start.key_fd);
 	if (tls_process_init() == -1)
 		fatalx("worker", "TLS library");

@@ -18,13 +18,12 @@ struct conf;
 struct worker_start {
 	const struct conf *conf;
 	const struct protocol *protocol;
-	bool tls;	      /* implicit TLS */
-	bool loopback;	      /* the client is on this machine */
-	enum refusal refusal; /* nothing but this answer is wanted; or REFUSE_NOTHING */
-	int64_t deadline;     /* the moment by which the client must log in */
-	int client_fd;	      /* the connection */
-	int reader_fd;	      /* logins are asked there; after one it is the reader's stream */
-	int key_fd;	      /* a channel to the key process */
+	bool tls;	  /* implicit TLS */
+	bool loopback;	  /* the client is on this machine */
+	int64_t deadline; /* the moment by which the client must log in */
+	int client_fd;	  /* the connection */
+	int reader_fd;	  /* logins are asked there; after one it is the reader's stream */
+	int key_fd;	  /* a channel to the key process */
 	struct tls_server *tls_server;
 };
 

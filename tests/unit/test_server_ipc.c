@@ -25,7 +25,7 @@ static const struct shape {
     {IPC_KEY_OPEN, "b"},
     {IPC_KEY_RESULT, "b"},
     {IPC_START, "14444"},
-    {IPC_SPAWN_WORKER, "4s2s1114"},
+    {IPC_SPAWN_WORKER, "4s2s114"},
     {IPC_SPAWN_READER, "4s2s4"},
     {IPC_SPAWN_SELFTEST, ""},
     {IPC_SPAWN_USERS, ""},

@@ -1,12 +1,14 @@
 /*
- * test_server_limits.c: tallies of addresses and users, by a clock of the test's own.
+ * test_server_limits.c: tallies of addresses, networks, users and names, by a clock of the test's own.
  */
 #include "server_fixture.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <signal.h>
 
 #include "server/master/limits.h"
+#include "server/master/siphash.h"
 
 enum { SECOND = 1000, BASE = 2 * SECOND, START = 1000000 };
 
@@ -34,22 +36,46 @@ get(const char *key)
 	struct tally *t = limits_get(limits, key, strlen(key));
 
 	assert_non_null(t);
+	assert_ptr_equal(limits_find(limits, key, strlen(key)), t);
 	return t;
 }
 
-static size_t
-address_key(const char *text, unsigned char key_r[16])
+static struct sockaddr_storage
+address_of(const char *text)
 {
 	struct sockaddr_storage address = {.ss_family = AF_INET};
 	struct sockaddr_in *v4 = (struct sockaddr_in *)&address;
 	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&address;
 
-	memset(key_r, 0xaa, 16);
 	if (inet_pton(AF_INET, text, &v4->sin_addr) != 1) {
 		address.ss_family = AF_INET6;
 		assert_int_equal(inet_pton(AF_INET6, text, &v6->sin6_addr), 1);
 	}
-	return limits_address_key(&address, key_r);
+	return address;
+}
+
+/* The vectors of the reference implementation: octets 0, 1, 2 ... under the key 0, 1 ... 15. */
+static void
+siphash_is_siphash(void **state)
+{
+	static const struct {
+		size_t len;
+		uint64_t hash;
+	} rows[] = {{0, UINT64_C(0x726fdb47dd0e0e31)}, {1, UINT64_C(0x74f839c593dc67fd)},
+	    {7, UINT64_C(0xab0200f58b01d137)}, {8, UINT64_C(0x93f5f5799a932462)},
+	    {15, UINT64_C(0xa129ca6149be45e5)}};
+	unsigned char octets[16];
+	uint64_t key[2];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(octets); i++)
+		octets[i] = (unsigned char)i;
+	memcpy(key, octets, sizeof(key));
+	key[0] = le64toh(key[0]);
+	key[1] = le64toh(key[1]);
+	for (i = 0; i < COUNT(rows); i++)
+		assert_true(siphash(key, octets, rows[i].len) == rows[i].hash);
 }
 
 static void
@@ -57,27 +83,39 @@ addresses_share_an_entry(void **state)
 {
 	static const struct {
 		const char *a, *b;
-		bool same;
+		bool address, network; /* one address; one network */
 	} rows[] = {
-	    {"192.0.2.1", "192.0.2.1", true}, {"192.0.2.1", "192.0.2.2", false},
-	    {"192.0.2.1", "::ffff:192.0.2.1", true}, /* v4-mapped */
-	    {"::ffff:192.0.2.1", "::ffff:192.0.2.2", false},
-	    {"2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff", true}, /* one /64 */
-	    {"2001:db8:1:2::1", "2001:db8:1:3::1", false}, {"2001:db8::1", "2001:db9::1", false},
-	    {"::1", "::2", true},
-	    {"::1", "0.0.0.0", false},		 /* a v6 key of zeros is no v4 key of zeros */
-	    {"::192.0.2.1", "192.0.2.1", false}, /* v4-compatible is v6 */
+	    {"192.0.2.1", "192.0.2.1", true, true}, {"192.0.2.1", "192.0.2.2", false, true},
+	    {"192.0.2.1", "192.0.3.1", false, false},
+	    {"192.0.2.1", "::ffff:192.0.2.1", true, true}, /* v4-mapped */
+	    {"::ffff:192.0.2.1", "::ffff:192.0.2.2", false, true},
+	    {"2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff", true, true}, /* one /64 */
+	    {"2001:db8:1:2::1", "2001:db8:1:3::1", false, true},		 /* one /56 */
+	    {"2001:db8:1:2::1", "2001:db8:1:ff::1", false, true},
+	    {"2001:db8:1:2::1", "2001:db8:1:102::1", false, false},
+	    {"2001:db8::1", "2001:db9::1", false, false}, {"::1", "::2", true, true},
+	    /* a v6 key of zeros is no v4 key of zeros */
+	    {"::1", "0.0.0.0", false, false},
+	    {"::192.0.2.1", "192.0.2.1", false, false}, /* v4-compatible is v6 */
 	};
-	unsigned char a[16], b[16];
+	unsigned char a[LIMITS_ADDRESS_KEY], b[LIMITS_ADDRESS_KEY];
+	struct sockaddr_storage from, to;
 	size_t a_len, b_len, i;
 
 	(void)state;
 	for (i = 0; i < COUNT(rows); i++) {
-		a_len = address_key(rows[i].a, a);
-		b_len = address_key(rows[i].b, b);
-		assert_true(a_len > 0 && a_len <= 16 && b_len > 0 && b_len <= 16);
+		from = address_of(rows[i].a);
+		to = address_of(rows[i].b);
+		a_len = limits_address_key(&from, a);
+		b_len = limits_address_key(&to, b);
+		assert_true(a_len > 0 && a_len <= sizeof(a) && b_len > 0 && b_len <= sizeof(b));
 		assert_int_equal(
-		    limits_get(limits, a, a_len) == limits_get(limits, b, b_len), rows[i].same);
+		    limits_get(limits, a, a_len) == limits_get(limits, b, b_len), rows[i].address);
+		a_len = limits_network_key(&from, a);
+		b_len = limits_network_key(&to, b);
+		assert_true(a_len > 0 && a_len <= sizeof(a) && b_len > 0 && b_len <= sizeof(b));
+		assert_int_equal(
+		    limits_get(limits, a, a_len) == limits_get(limits, b, b_len), rows[i].network);
 	}
 }
 
@@ -85,10 +123,11 @@ static void
 an_unknown_family_has_no_key(void **state)
 {
 	const struct sockaddr_storage address = {.ss_family = AF_UNIX};
-	unsigned char key[16];
+	unsigned char key[LIMITS_ADDRESS_KEY];
 
 	(void)state;
 	assert_int_equal(limits_address_key(&address, key), 0);
+	assert_int_equal(limits_network_key(&address, key), 0);
 }
 
 static void
@@ -100,12 +139,12 @@ connections_are_counted(void **state)
 	(void)state;
 	assert_ptr_not_equal(anna, ben);
 	for (i = 0; i < 5; i++)
-		limits_enter(anna);
-	limits_enter(ben);
+		limits_enter(limits, anna);
+	limits_enter(limits, ben);
 	assert_int_equal(get("anna")->connections, 5);
 	assert_int_equal(get("ben")->connections, 1);
 	for (i = 0; i < 7; i++)
-		limits_leave(anna);
+		limits_leave(limits, anna);
 	assert_int_equal(anna->connections, 0); /* never below */
 	assert_int_equal(ben->connections, 1);
 }
@@ -113,12 +152,9 @@ connections_are_counted(void **state)
 static void
 keys_are_octets(void **state)
 {
-	char longest[LIMITS_KEY_MAX + 1];
-
 	(void)state;
-	memset(longest, 'x', sizeof(longest));
-	assert_non_null(limits_get(limits, longest, LIMITS_KEY_MAX));
-	assert_null(limits_get(limits, longest, LIMITS_KEY_MAX + 1));
+	assert_null(limits_find(limits, "a", 1));
+	assert_int_equal(limits_count(limits), 0); /* find makes none */
 	assert_non_null(limits_get(limits, "", 0));
 	assert_ptr_not_equal(limits_get(limits, "a\0b", 3), limits_get(limits, "a\0c", 3));
 	assert_ptr_not_equal(limits_get(limits, "a\0", 2), limits_get(limits, "a", 1));
@@ -221,6 +257,8 @@ failures_are_forgotten(void **state)
 	assert_int_equal(t->failures, 1);
 }
 
+/* --- a full table --- */
+
 static struct tally *
 numbered(uint32_t n)
 {
@@ -228,14 +266,30 @@ numbered(uint32_t n)
 }
 
 static void
-idle_entries_go(void **state)
+those_used_longest_ago_go(void **state)
 {
+	struct tally *kept = get("in use"), *t;
 	uint32_t i;
 
 	(void)state;
-	for (i = 0; i < 4 * LIMITS_ENTRIES_MAX; i++)
-		assert_non_null(numbered(i));
-	assert_true(limits_count(limits) <= LIMITS_ENTRIES_MAX);
+	limits_enter(limits, kept);
+	limits_failed(get("used now and then"), START);
+	for (i = 0; i < 2 * LIMITS_ENTRIES_MAX; i++) {
+		t = numbered(i);
+		assert_non_null(t);
+		assert_int_equal(
+		    t->connections + t->failures, 0); /* nothing of the key before it */
+		limits_failed(t, START);
+		if (i % 1000 == 0)
+			assert_int_equal(get("used now and then")->failures, 1);
+	}
+	assert_int_equal(limits_count(limits), LIMITS_ENTRIES_MAX);
+	assert_ptr_equal(get("in use"), kept);
+	assert_int_equal(kept->connections, 1);
+	i = 0;
+	assert_null(limits_find(limits, &i, sizeof(i)));
+	i = 2 * LIMITS_ENTRIES_MAX - 1;
+	assert_non_null(limits_find(limits, &i, sizeof(i)));
 }
 
 static void
@@ -248,36 +302,40 @@ entries_in_use_stay_when_all_is_full(void **state)
 	for (i = 0; i < LIMITS_ENTRIES_MAX; i++) {
 		t = numbered(i);
 		assert_non_null(t);
-		limits_enter(t);
+		limits_enter(limits, t);
 	}
-	assert_int_equal(limits_count(limits), LIMITS_ENTRIES_MAX);
 	assert_null(numbered(LIMITS_ENTRIES_MAX));
 	first = numbered(0);
 	assert_non_null(first);
 	assert_int_equal(first->connections, 1);
-	limits_leave(first);
+	limits_leave(limits, first);
 	limits_failed(first, START);
 	/* The one that only remembers a failure makes room. */
 	assert_non_null(numbered(LIMITS_ENTRIES_MAX));
 	assert_int_equal(limits_count(limits), LIMITS_ENTRIES_MAX);
+	i = 0;
+	assert_null(limits_find(limits, &i, sizeof(i)));
 }
 
+/* A child has no addresses and users of others, even if it looks for them. */
 static void
-failures_fill_no_memory(void **state)
+children_cannot_read_it(void **state)
 {
-	struct tally *kept = get("a user with a connection"), *t;
-	uint32_t i;
+	struct tally *t = get("anna");
+	int status;
+	pid_t pid;
 
 	(void)state;
-	limits_enter(kept);
-	for (i = 0; i < 2 * LIMITS_ENTRIES_MAX; i++) {
-		t = numbered(i);
-		assert_non_null(t);
-		limits_failed(t, START);
+	t->failures = 7;
+	pid = fork();
+	assert_int_not_equal(pid, -1);
+	if (pid == 0) {
+		(void)signal(SIGSEGV, SIG_DFL);
+		_exit((int)*(volatile unsigned *)&t->failures);
 	}
-	assert_true(limits_count(limits) <= LIMITS_ENTRIES_MAX);
-	assert_ptr_equal(get("a user with a connection"), kept);
-	assert_int_equal(kept->connections, 1);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	/* A sanitizer turns the signal into an exit of its own. */
+	assert_false(WIFEXITED(status) && (WEXITSTATUS(status) == 7 || WEXITSTATUS(status) == 0));
 }
 
 #define LIMITS_TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
@@ -286,6 +344,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(siphash_is_siphash),
 	    LIMITS_TEST(addresses_share_an_entry),
 	    LIMITS_TEST(an_unknown_family_has_no_key),
 	    LIMITS_TEST(connections_are_counted),
@@ -295,9 +354,9 @@ main(void)
 	    LIMITS_TEST(a_success_gives_its_slot_back),
 	    LIMITS_TEST(without_a_delay_nothing_waits),
 	    LIMITS_TEST(failures_are_forgotten),
-	    LIMITS_TEST(idle_entries_go),
+	    LIMITS_TEST(those_used_longest_ago_go),
 	    LIMITS_TEST(entries_in_use_stay_when_all_is_full),
-	    LIMITS_TEST(failures_fill_no_memory),
+	    LIMITS_TEST(children_cannot_read_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -64,7 +64,7 @@ enum ipc_type {
 	IPC_SPAWN_WORKER,
 	/*
 	 * master -> spawner of readers, packet with the worker's socketpair and that for IPC_LOGIN: u32 id, string
-	 * address, u16 port, string protocol, u32 ms before which no failure is answered.  Answer: IPC_SPAWN_ENDED.
+	 * address, u16 port, string protocol, u8 suspect, u32 ms to answer the login.  Answer: IPC_SPAWN_ENDED.
 	 */
 	IPC_SPAWN_READER,
 	/* master -> spawner of workers, packet with a key channel.  Answer: IPC_SPAWN_ENDED with id 0. */
@@ -81,6 +81,15 @@ enum ipc_type {
 	IPC_AUTH_HASHED,
 	/* spawner -> master, packet: u32 id, u32 status as of wait(2); SPAWN_FAILED if it could not be forked. */
 	IPC_SPAWN_ENDED,
+	/*
+	 * reader (still root) -> master, packet; before the check, if reader_start.suspect says so: string user
+	 * name, as the client gave it.  Answer: IPC_LOGIN_WAIT.
+	 */
+	IPC_LOGIN_TRY,
+	/* reader (still root) -> master, packet; once, after a wrong login: string user name.  Answer: IPC_LOGIN_WAIT. */
+	IPC_LOGIN_FAILED,
+	/* master -> reader, packet; u32 ms: to the check, or until a failure may be answered. */
+	IPC_LOGIN_WAIT,
 };
 
 /* How a login ends; the worker words it in its protocol. */

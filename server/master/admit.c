@@ -61,7 +61,7 @@ admit_on_death(struct master *m, const struct connection *c)
 	int64_t now = clock_now(), pause = MASTER_DEATH_PAUSE;
 	struct log_line line;
 
-	limits_failed(c->by_address, now);
+	(void)limits_failed(c->by_network, now, m->conf->failure_delay);
 	m->deaths = now - m->died_at > MASTER_DEATHS_QUIET ? 1 : m->deaths + 1;
 	m->died_at = now;
 	if (m->deaths <= MASTER_DEATHS)

@@ -16,6 +16,8 @@ enum {
 	 * once.  So no flood fills the table with connections that are about to leave.
 	 */
 	CONNECTIONS_EVICTED_MAX = 64,
+	/* ms before its deadline in which a login has been answered: at the deadline the worker ends. */
+	CONNECTION_MARGIN = 1000,
 };
 
 enum connection_state {
@@ -37,10 +39,10 @@ struct connection {
 	unsigned port;
 	int64_t deadline; /* to be logged in by */
 	int64_t kill_at;  /* LEAVING: when patience ends */
-	int64_t tried_at;
-	unsigned tries; /* logins that did not become sessions */
-	size_t place;	/* STRANGER, ASKING: in waiting[] */
-	bool evicted;	/* LEAVING: makes room for another */
+	unsigned tries;	  /* logins that did not become sessions */
+	size_t place;	  /* STRANGER, ASKING: in waiting[] */
+	bool evicted;	  /* LEAVING: makes room for another */
+	bool exempt;	  /* ASKING: did not have to wait, see policy_wait */
 	struct tally *by_address, *by_network, *by_user;
 };
 

@@ -150,21 +150,21 @@ limits_leave(struct limits *limits, struct tally *tally)
 
 /* --- failures --- */
 
-static void
-decay(struct tally *t, int64_t now)
+unsigned
+limits_failures(struct tally *tally, int64_t now)
 {
-	if (t->failures > 0 && now - t->last_failure > LIMITS_FORGET)
-		t->failures = 0;
+	if (now - tally->last_failure > LIMITS_FORGET)
+		tally->failures = 0;
+	return tally->failures;
 }
 
 int64_t
-limits_answer_at(struct tally *tally, int64_t now, int64_t base)
+limits_failed(struct tally *tally, int64_t now, int64_t base)
 {
+	unsigned failures = limits_failures(tally, now), i;
 	int64_t delay = base, at;
-	unsigned i;
 
-	decay(tally, now);
-	for (i = 0; i < tally->failures && delay < LIMITS_DELAY_MAX; i++)
+	for (i = 0; i < failures && delay < LIMITS_DELAY_MAX; i++)
 		delay *= 2;
 	if (delay > LIMITS_DELAY_MAX)
 		delay = LIMITS_DELAY_MAX;
@@ -173,26 +173,10 @@ limits_answer_at(struct tally *tally, int64_t now, int64_t base)
 	if (base > 0 && at < tally->next_answer)
 		at = tally->next_answer;
 	tally->next_answer = at + LIMITS_SLOT;
-	return at;
-}
-
-void
-limits_failed(struct tally *tally, int64_t now)
-{
-	decay(tally, now);
-	tally->failures++;
 	tally->last_failure = now;
-}
-
-void
-limits_succeeded(struct tally *tally, int64_t now)
-{
-	/*
-	 * The failures stay: one good account must not reset the price of guessing at others.  But this
-	 * attempt gives back the slot that it had reserved.
-	 */
-	if (tally->next_answer > now)
-		tally->next_answer -= LIMITS_SLOT;
+	if (failures < UINT32_MAX)
+		tally->failures++;
+	return at;
 }
 
 /* --- keys --- */

@@ -20,7 +20,7 @@ enum {
 	LIMITS_ENTRIES_MAX = 131072,
 	LIMITS_FORGET = 15 * 60 * 1000, /* ms after which failures are forgotten */
 	LIMITS_DELAY_MAX = 20 * 1000,	/* ms; three of them fit into the time to log in */
-	LIMITS_SLOT = 1000,		/* ms between the answers to two failures of an address */
+	LIMITS_SLOT = 1000,		/* ms between the answers to two failures of an entry */
 };
 
 struct tally {
@@ -53,14 +53,15 @@ struct tally *limits_find(struct limits *limits, const void *key, size_t len);
 void limits_enter(struct limits *limits, struct tally *tally);
 void limits_leave(struct limits *limits, struct tally *tally);
 
+/* Returns the failures that are not forgotten. */
+unsigned limits_failures(struct tally *tally, int64_t now);
+
 /*
- * A login is about to be tried: returns the time before which a failure must not be answered.  base: ms for
- * a first failure.  Each failure that is remembered doubles it, up to LIMITS_DELAY_MAX.  The time is also
- * LIMITS_SLOT after the one returned before, so that many connections at once gain nothing.
+ * A login failed: counts it, and returns the time before which that must not be answered.  base: ms for a first
+ * failure.  Each failure that is remembered doubles it, up to LIMITS_DELAY_MAX.  The time is also LIMITS_SLOT
+ * after the one returned before, so that many connections at once gain nothing.
  */
-int64_t limits_answer_at(struct tally *tally, int64_t now, int64_t base);
-void limits_failed(struct tally *tally, int64_t now);
-void limits_succeeded(struct tally *tally, int64_t now);
+int64_t limits_failed(struct tally *tally, int64_t now, int64_t base);
 
 enum { LIMITS_ADDRESS_KEY = 8 }; /* octets at most of an address or network */
 

@@ -37,13 +37,11 @@ start_reader(struct master *m, struct connection *c)
 {
 	struct ipc_message message;
 	int pair[2] = {-1, -1}, r = -1;
-	int64_t answer_at;
 
-	c->tried_at = clock_now();
-	answer_at = limits_answer_at(c->by_address, c->tried_at, m->conf->failure_delay);
 	if (m->readers != -1 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0) {
 		spawner_begin_child(&message, IPC_SPAWN_READER, c);
-		ipc_put_u32(&message, (uint32_t)clock_left(answer_at));
+		ipc_put_u8(&message, policy_suspects(&m->policy, m->conf, clock_now()));
+		ipc_put_u32(&message, (uint32_t)clock_left(c->deadline - CONNECTION_MARGIN));
 		r = spawner_post(m, m->readers, &message, (const int[]){c->peer, pair[1]}, 2);
 		close(pair[1]);
 	}
@@ -92,28 +90,56 @@ judge_user(struct master *m, struct connection *c, const char *name)
 	return IPC_ACCEPTED;
 }
 
+static void
+answer_wait(const struct connection *c, int64_t ms)
+{
+	struct ipc_message message;
+
+	ipc_begin(&message, IPC_LOGIN_WAIT);
+	ipc_put_u32(&message, ms > 0 ? (uint32_t)ms : 0);
+	(void)ipc_send(c->ask, &message, -1);
+}
+
+/* The credentials were right. */
+static void
+answer_login(struct master *m, struct connection *c, const char *name)
+{
+	enum ipc_verdict verdict = judge_user(m, c, name);
+	struct ipc_message message;
+
+	policy_succeeded(&m->policy, c, name, clock_now());
+	ipc_begin(&message, IPC_LOGIN_RESULT);
+	ipc_put_u8(&message, (uint8_t)verdict);
+	(void)ipc_send(c->ask, &message, -1);
+	if (verdict == IPC_ACCEPTED)
+		connections_change(&m->connections, c, CONNECTION_USER);
+}
+
 void
 login_on_question(struct master *m, struct connection *c)
 {
+	int64_t now = clock_now();
 	char name[AUTH_NAME_MAX + 1];
 	struct ipc_message message;
-	enum ipc_verdict verdict = IPC_UNAVAILABLE;
+	unsigned type = 0;
 
 	if (c->ask == -1)
 		return;
-	if (ipc_recv(c->ask, &message, 0, NULL) == 0 && ipc_open(&message) == IPC_LOGIN) {
+	if (ipc_recv(c->ask, &message, 0, NULL) == 0) {
+		type = ipc_open(&message);
 		ipc_get_string(&message, name, sizeof(name));
-		if (ipc_done(&message) && c->state == CONNECTION_ASKING)
-			verdict = judge_user(m, c, name);
-		ipc_begin(&message, IPC_LOGIN_RESULT);
-		ipc_put_u8(&message, (uint8_t)verdict);
-		(void)ipc_send(c->ask, &message, -1);
-		/* The credentials were right: a reader whose login fails ends without a question. */
-		limits_succeeded(c->by_address, c->tried_at);
+		if (!ipc_done(&message) || c->state != CONNECTION_ASKING)
+			type = 0;
 	}
+	if (type == IPC_LOGIN_TRY) {
+		answer_wait(c, policy_wait(&m->policy, m->conf, c, name, now));
+		return; /* a second question follows */
+	}
+	if (type == IPC_LOGIN_FAILED)
+		answer_wait(c, policy_failed(&m->policy, m->conf, c, name, now) - now);
+	else if (type == IPC_LOGIN)
+		answer_login(m, c, name);
 	events_close(m, &c->ask);
-	if (verdict == IPC_ACCEPTED)
-		connections_change(&m->connections, c, CONNECTION_USER);
 }
 
 /* Whether a child died of a fault, and not by our own signals. */
@@ -160,8 +186,6 @@ reader_ended(struct master *m, struct connection *c, uint32_t status)
 	if (c->by_user != NULL)
 		limits_leave(m->users, c->by_user);
 	c->by_user = NULL;
-	if (result == READER_DENIED)
-		limits_failed(c->by_address, clock_now());
 	if (c->state == CONNECTION_LEAVING) {
 		/* A worker that waits for an answer must not wait any longer. */
 		events_close(m, &c->peer);

@@ -3,7 +3,7 @@
  *
  *   master.c        the loop, signals, settings, time
  *   admit.c         a connection comes: limits, a worker; whether to accept at all
- *   policy.c        who is let in, and who makes room
+ *   policy.c        who is let in, who makes room, how long failed logins wait
  *   login.c         a client wants to log in: a reader; and how workers and readers end
  *   spawners.c      the processes that fork workers and readers
  *   certificates.c  certificates, key processes and outer spawners come and go
@@ -146,7 +146,7 @@ void admit_release(struct master *m, struct connection *c);
 /* Starts or stops accepting, as the state says; or as accepting says, for the moment. */
 void admit_settle(struct master *m);
 void admit_set(struct master *m, bool accepting);
-/* A child of this connection died of a fault: a penalty for its address, and perhaps a pause for all. */
+/* A child of this connection died of a fault: a penalty for its network, and perhaps a pause for all. */
 void admit_on_death(struct master *m, const struct connection *c);
 /* Something (what; errno) ran out: no accept for MASTER_PAUSE. */
 void admit_pause(struct master *m, const char *what);

@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "server/clock.h"
 #include "server/conf.h"
 #include "server/confine.h"
 #include "server/log.h"
@@ -22,7 +23,7 @@
 #include "server/reader/auth_answer.h"
 
 enum {
-	CHECK_TIMEOUT = 60 * 1000, /* ms; a slow directory service, at the login's deadline */
+	CHECK_TIMEOUT = 60 * 1000, /* ms; the parent ends before, at the login's deadline */
 	HASH_SENT_MAX = 1024, /* octets; a hash of crypt(3) has at most 384, a plain password 511 */
 };
 
@@ -174,16 +175,18 @@ take_checked(struct ipc_message *message, struct auth_account *account_r, const 
 
 /* The child's verdict.  A child that gives none was killed, by a limit for instance, or hangs. */
 static enum auth_verdict
-wait_for_child(pid_t pid, int answer, struct auth_account *account_r, const char **reason_r)
+wait_for_child(
+    pid_t pid, int answer, int64_t until, struct auth_account *account_r, const char **reason_r)
 {
 	enum auth_verdict verdict = AUTH_BROKEN;
 	struct ipc_message message;
 
 	*reason_r = "the check ended without an answer: was it killed for want of memory?";
-	if (ipc_recv(answer, &message, CHECK_TIMEOUT, NULL) == 0)
+	if (ipc_recv(answer, &message, clock_left(until), NULL) == 0)
 		verdict = take_checked(&message, account_r, reason_r);
 	else if (errno == ETIMEDOUT)
-		*reason_r = "the check gave no answer in a minute: does a directory service hang?";
+		*reason_r =
+		    "the check gave no answer within login_timeout: does a directory service hang?";
 	(void)kill(
 	    pid, SIGKILL); /* waitpid must not wait for a child that hangs in a directory service */
 	(void)waitpid(pid, NULL, 0);
@@ -191,7 +194,7 @@ wait_for_child(pid_t pid, int answer, struct auth_account *account_r, const char
 }
 
 enum auth_verdict
-auth_answer_password(const struct conf *conf, const struct service_users *users,
+auth_answer_password(const struct conf *conf, const struct service_users *users, int64_t until,
     struct auth_request *request, struct auth_account *account_r, const char **reason_r)
 {
 	enum auth_verdict verdict = AUTH_BROKEN;
@@ -208,7 +211,7 @@ auth_answer_password(const struct conf *conf, const struct service_users *users,
 		check_main(conf, users, request, end);
 	explicit_bzero(request->password, sizeof(request->password));
 	if (pid != -1)
-		verdict = wait_for_child(pid, end, account_r, reason_r);
+		verdict = wait_for_child(pid, end, until, account_r, reason_r);
 	close(end);
 	return verdict;
 }

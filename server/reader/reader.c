@@ -46,39 +46,73 @@ log_denied(const struct reader *reader, const char *event, const char *reason)
 	log_end(&line);
 }
 
-/* Ends without a session: tells the worker, a failure no earlier than at answer_at. */
+/* A process that only waits to say no must not be root. */
+static void
+drop_root(const struct reader *reader)
+{
+	if (!privdrop_possible())
+		return;
+	privdrop_chroot(reader->start.conf->empty_dir);
+	privdrop_become(reader->start.users->worker_uid, reader->start.users->worker_gid);
+	process_follow_parent();
+}
+
+/* Ends without a session, and tells the worker why. */
 _Noreturn static void
 refuse(const struct reader *reader, enum ipc_verdict verdict, enum reader_exit status)
 {
-	int left;
-
-	/* A process that only waits to say no must not be root. */
-	if (privdrop_possible()) {
-		privdrop_chroot(reader->start.conf->empty_dir);
-		privdrop_become(reader->start.users->worker_uid, reader->start.users->worker_gid);
-		process_follow_parent();
-	}
-	while (verdict == IPC_DENIED && (left = clock_left(reader->start.answer_at)) > 0)
-		usleep((useconds_t)(left > 500 ? 500 : left) * 1000);
+	drop_root(reader);
 	(void)auth_answer_result(reader->start.worker_fd, verdict);
 	_exit(status);
 }
 
+/* Asks master a question about a name, whose answer must be of this type.  Returns whether it is. */
+static bool
+ask_master(const struct reader *reader, enum ipc_type question, const char *name,
+    enum ipc_type answer, struct ipc_message *message_r)
+{
+	ipc_begin(message_r, question);
+	ipc_put_string(message_r, name);
+	return ipc_send(reader->start.master_fd, message_r, -1) == 0 &&
+	       ipc_recv(reader->start.master_fd, message_r, MASTER_TIMEOUT, NULL) == 0 &&
+	       ipc_open(message_r) == answer;
+}
+
 /* Asks master, which counts sessions, whether this user may have another one. */
 static enum ipc_verdict
-ask_master(const struct reader *reader)
+may_have_session(const struct reader *reader)
 {
 	struct ipc_message message;
 	enum ipc_verdict verdict;
 
-	ipc_begin(&message, IPC_LOGIN);
-	ipc_put_string(&message, reader->account.name);
-	if (ipc_send(reader->start.master_fd, &message, -1) == -1 ||
-	    ipc_recv(reader->start.master_fd, &message, MASTER_TIMEOUT, NULL) == -1 ||
-	    ipc_open(&message) != IPC_LOGIN_RESULT)
+	if (!ask_master(reader, IPC_LOGIN, reader->account.name, IPC_LOGIN_RESULT, &message))
 		return IPC_UNAVAILABLE;
 	verdict = ipc_get_u8(&message);
 	return ipc_done(&message) ? verdict : IPC_UNAVAILABLE;
+}
+
+/*
+ * Waits for as long as master says: before a check, or until a failure may be answered.  If the worker goes during a
+ * wait for the check, there is none.  But a failure keeps its place to the end, so that an attacker who leaves
+ * early gains nothing.  Returns false if master did not answer.
+ */
+static bool
+wait_as_told(const struct reader *reader, enum ipc_type question, const char *name)
+{
+	struct pollfd worker = {.fd = reader->start.worker_fd, .events = POLLRDHUP};
+	struct ipc_message message;
+	int64_t until;
+	int left;
+
+	if (!ask_master(reader, question, name, IPC_LOGIN_WAIT, &message))
+		return false;
+	until = clock_in(ipc_get_u32(&message));
+	if (!ipc_done(&message))
+		return false;
+	while ((left = clock_left(until)) > 0)
+		if (poll(&worker, question == IPC_LOGIN_TRY, left) > 0)
+			_exit(READER_REFUSED);
+	return true;
 }
 
 static void
@@ -112,19 +146,26 @@ let_in(struct reader *reader, struct auth_request *request)
 	if (ipc_recv_record(reader->start.worker_fd, &message, RECORD_TIMEOUT, NULL) == -1 ||
 	    !auth_answer_parse(&message, request))
 		_exit(READER_MALFORMED);
-	switch (auth_answer_password(
-	    reader->start.conf, reader->start.users, request, &reader->account, &reason)) {
+	if (reader->start.suspect && !wait_as_told(reader, IPC_LOGIN_TRY, request->name)) {
+		log_denied(reader, "refused", "master did not answer");
+		refuse(reader, IPC_UNAVAILABLE, READER_REFUSED);
+	}
+	switch (auth_answer_password(reader->start.conf, reader->start.users,
+	    reader->start.answer_by, request, &reader->account, &reason)) {
 	case AUTH_OK:
 		break;
 	case AUTH_DENIED:
 		log_denied(reader, "denied", reason);
-		refuse(reader, IPC_DENIED, READER_DENIED);
+		drop_root(reader);
+		verdict = wait_as_told(reader, IPC_LOGIN_FAILED, request->name) ? IPC_DENIED
+										: IPC_UNAVAILABLE;
+		refuse(reader, verdict, READER_DENIED);
 	case AUTH_BROKEN:
 	default:
 		log_denied(reader, "accounts-broken", reason);
 		refuse(reader, IPC_UNAVAILABLE, READER_REFUSED);
 	}
-	verdict = ask_master(reader);
+	verdict = may_have_session(reader);
 	if (verdict != IPC_ACCEPTED) {
 		log_denied(reader, "refused",
 		    verdict == IPC_TOO_SOON   ? "login delay"

@@ -22,9 +22,10 @@ struct reader_start {
 	const struct service_users
 	    *users; /* worker_user: who need not be root any more becomes it */
 	const struct protocol *protocol;
-	int worker_fd;	   /* the login comes over it; after that it is the session's stream */
-	int master_fd;	   /* for one question: may this user have another session? */
-	int64_t answer_at; /* the moment before which no failure is answered */
+	int worker_fd; /* the login comes over it; after that it is the session's stream */
+	int master_fd; /* for questions about the login: see IPC_LOGIN */
+	bool suspect; /* ask master before the check, with IPC_LOGIN_TRY, how long that must wait */
+	int64_t answer_by; /* the moment by which a login must be answered */
 };
 
 /* How a reader without a session ends, for master. */

@@ -176,7 +176,8 @@ spawn_reader(struct spawner *s, struct ipc_message *message, const int fds[])
 
 	get_client(message, &client);
 	start.protocol = client.protocol;
-	start.answer_at = clock_in(ipc_get_u32(message));
+	start.suspect = ipc_get_u8(message) != 0;
+	start.answer_by = clock_in(ipc_get_u32(message));
 	start.worker_fd = fds[0];
 	start.master_fd = fds[1];
 	if (!ipc_done(message) || client.protocol == NULL || fds[1] == -1) {

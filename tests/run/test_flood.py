@@ -204,13 +204,16 @@ def test_good_logins_come_in_between_wrong_ones(serve):
     wrong = [Holder(server.pop3, f"127.7{i}.0.1", many, b"USER anna\r\nPASS wrong\r\n")
              for i, many in enumerate((38, 37, 37))]
     silent = Holder(server.pop3, "127.79.0.1", 1000, pause=0.1)
+    answer, _ = login(server, "127.90.0.1", "anna")
+    assert answer.startswith(b"+OK"), "anna's network is known from now on"
     with holding(*wrong, silent):
         until(lambda: sum(len(h.held) for h in wrong) > 100, 20)
         for i in range(1, 21):
-            name = "anna" if i % 2 else "ben"
-            answer, took = login(server, f"127.9{i % 10}.1.1", name, timeout=20 * SLOW)
+            known = i % 4 == 0
+            name = "anna" if known or i % 4 == 2 else "ben"
+            answer, took = login(server, "127.90.0.1" if known else f"127.9{i % 10}.1.1", name, timeout=20 * SLOW)
             assert answer.startswith(b"+OK"), (i, name, answer)
-            assert took < 3 * SLOW, (i, name, took)
+            assert took < (9 if name == "anna" and not known else 3) * SLOW, (i, name, took)
 
 
 def test_full_of_strangers(serve):
@@ -248,6 +251,69 @@ def test_evicted_in_the_middle_of_a_login(serve, imap):
             o.close()
 
 
+# --- penalties ---
+
+
+def timed(server, source, name="anna", password="wrong"):
+    answer, took = login(server, source, name, password)
+    assert answer.startswith(b"-ERR [AUTH]" if password == "wrong" else b"+OK"), answer
+    return took
+
+
+def test_penalties_are_by_network_and_by_name(serve):
+    server = serve({"failure_delay": "1s", **CLEAR})
+    assert 0.9 < timed(server, "127.1.0.1") < 1.9
+    assert 1.9 < timed(server, "127.1.0.2", "ben") < 3.5, "another address of the network"
+    assert 1.9 < timed(server, "127.2.0.1", "ANNA") < 3.5, "another network, but the name"
+    assert 0.9 < timed(server, "127.3.0.1", "nobody-here") < 1.9, "neither"
+    assert timed(server, "127.1.0.1", "anna", "sesame") < 0.9, "a right password does not wait"
+
+
+def test_failures_count_before_their_answers(serve):
+    """Ten at once have no more guesses than ten one after the other; and each is answered in its time to log in."""
+    server = serve({"failure_delay": "1s", "login_timeout": "10s", **CLEAR})
+    took = []
+
+    def one():
+        took.append(timed(server, "127.1.0.1"))
+
+    threads = [threading.Thread(target=one) for _ in range(14)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert len(took) == 14, "answers, not ends of connections"
+    took.sort()
+    assert took[1] > 1.9 and took[2] > 3.9 and took[3] > 7.9 and took[-1] < 12, took
+
+
+def test_a_name_under_attack_waits_but_not_where_it_is_known(serve):
+    server = serve({"failure_delay": "1s", "login_timeout": "60s", **CLEAR})
+    assert timed(server, "127.1.0.1", "anna", "sesame") < 0.9
+    guessers = [threading.Thread(target=login, args=(server, f"127.{50 + i}.0.1", "anna", "wrong", 0, 60))
+                for i in range(20)]
+    for t in guessers:
+        t.start()
+    until(lambda: server.log().count("denied") == 20, 20)
+    assert timed(server, "127.1.0.9", "anna", "sesame") < 0.9, "the network where anna logged in"
+    assert timed(server, "127.60.0.1", "ben", "tortoise") < 0.9, "another name"
+    assert 4.9 < timed(server, "127.2.0.1", "anna", "sesame") < 8 * SLOW
+    assert timed(server, "127.2.0.1", "anna", "sesame") < 0.9, "known from now on"
+
+    def guess_and_leave():
+        with connect(server.pop3, "127.3.0.1") as s:
+            s.recv(4096)
+            s.sendall(b"USER anna\r\nPASS wrong\r\n")
+            time.sleep(1)
+
+    denied = server.log().count("denied")
+    guess_and_leave()
+    time.sleep(5)
+    assert server.log().count("denied") == denied, "a guesser who leaves has guessed nothing"
+    for t in guessers:
+        t.join()
+
+
 # --- readers that end ---
 
 
@@ -267,3 +333,17 @@ def test_a_reader_that_dies_is_answered_for_at_once(serve, sig, tls):
     assert f.readline().startswith(b"-ERR [SYS/TEMP] ")
     assert time.monotonic() - start < 1 * SLOW
     s.close(), f.close()
+
+
+@pytest.mark.root
+def test_a_check_that_hangs_is_answered_in_time(serve):
+    """As with a directory service that does not answer: the client hears of it, and is not cut off."""
+    server = serve({"login_timeout": "5s", **CLEAR})
+    users = server.dir / "users"
+    users.write_text(re.sub(r"\$6\$", "$6$rounds=999999999$", users.read_text()))
+    with connect(server.pop3, "127.1.0.1") as s:
+        s.recv(4096)
+        start = time.monotonic()
+        answer = say(s, b"USER anna", b"PASS sesame")[-1]
+        assert answer.startswith(b"-ERR [SYS/TEMP] Logins do not work at the moment"), answer
+        assert time.monotonic() - start < 6.5

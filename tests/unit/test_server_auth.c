@@ -6,6 +6,7 @@
 #include <signal.h>
 
 #include "auth/scheme.h"
+#include "server/clock.h"
 #include "server/conf.h"
 #include "server/privdrop.h"
 #include "server/reader/auth_answer.h"
@@ -266,7 +267,8 @@ check(const struct conf *conf, const char *name, const char *password, struct au
 
 	snprintf(request.name, sizeof(request.name), "%s", name);
 	snprintf(request.password, sizeof(request.password), "%s", password);
-	verdict = auth_answer_password(conf, &users, &request, account, &reason);
+	verdict =
+	    auth_answer_password(conf, &users, clock_in(60 * 1000), &request, account, &reason);
 	assert_memory_equal(request.password, zero, sizeof(zero));
 	assert_non_null(reason);
 	assert_null(strstr(reason, password));

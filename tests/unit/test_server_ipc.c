@@ -26,7 +26,7 @@ static const struct shape {
     {IPC_KEY_RESULT, "b"},
     {IPC_START, "14444"},
     {IPC_SPAWN_WORKER, "4s2s114"},
-    {IPC_SPAWN_READER, "4s2s4"},
+    {IPC_SPAWN_READER, "4s2s14"},
     {IPC_SPAWN_SELFTEST, ""},
     {IPC_SPAWN_USERS, ""},
     {IPC_SPAWN_SIGNAL, "41"},
@@ -34,6 +34,9 @@ static const struct shape {
     {IPC_AUTH_HASH, "ss1s"},
     {IPC_AUTH_HASHED, "1"},
     {IPC_SPAWN_ENDED, "44"},
+    {IPC_LOGIN_TRY, "s"},
+    {IPC_LOGIN_FAILED, "s"},
+    {IPC_LOGIN_WAIT, "4"},
 };
 
 enum { FIELD_ROOM = 64 };

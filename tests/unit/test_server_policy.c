@@ -1,11 +1,12 @@
 /*
- * test_server_policy.c: which connection makes room.
+ * test_server_policy.c: which connection makes room, and how long logins wait, by a clock of the test's own.
  */
 #include "server_fixture.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
+#include "auth/account.h"
 #include "server/conf.h"
 #include "server/master/connection.h"
 #include "server/master/limits.h"
@@ -27,6 +28,7 @@ begin(void **state)
 	conf.max_connections = 100;
 	conf.max_before_login = 10;
 	conf.max_per_address = 5;
+	conf.failure_delay = 2 * SECOND;
 	conf.login_timeout = 60 * SECOND;
 	if (connections.slot == NULL && connections_init(&connections, ROWS) == -1)
 		return -1;
@@ -40,7 +42,7 @@ end(void **state)
 {
 	(void)state;
 	policy_clear(&policy);
-	return policy.addresses == NULL ? 0 : -1;
+	return policy.addresses == NULL && policy.pairs == NULL ? 0 : -1;
 }
 
 static struct origin
@@ -206,6 +208,155 @@ strangers_make_room_in_all(void **state)
 	assert_null(come("10.2.0.1", &left));
 }
 
+/* --- logins --- */
+
+static int64_t
+fail_once(struct connection *c, const char *name)
+{
+	c->deadline = now + conf.login_timeout;
+	return policy_failed(&policy, &conf, c, name, now) - now;
+}
+
+static void
+networks_and_names_have_penalties(void **state)
+{
+	struct connection *a = let_in("10.0.0.1"), *b = let_in("10.0.0.2"), *c = let_in("10.1.0.1");
+
+	(void)state;
+	assert_int_equal(fail_once(a, "anna"), 2 * SECOND);
+	assert_int_equal(fail_once(b, "ben"), 4 * SECOND);  /* the network's second */
+	assert_int_equal(fail_once(c, "ANNA"), 4 * SECOND); /* the name's second */
+	assert_int_equal(fail_once(a, "anna"), 8 * SECOND);
+	now += LIMITS_FORGET + 1;
+	assert_int_equal(fail_once(a, "anna"), 2 * SECOND);
+	conf.failure_delay = 0;
+	assert_int_equal(fail_once(a, "anna"), 0);
+}
+
+static void
+answers_come_before_the_deadline(void **state)
+{
+	struct connection *c = let_in("10.0.0.1");
+	int i;
+
+	(void)state;
+	for (i = 0; i < 200; i++)
+		assert_true(fail_once(c, "anna") <= conf.login_timeout - CONNECTION_MARGIN);
+	assert_int_equal(fail_once(c, "anna"), conf.login_timeout - CONNECTION_MARGIN);
+}
+
+static int64_t
+wait_of(struct connection *c, const char *name)
+{
+	return policy_wait(&policy, &conf, c, name, now);
+}
+
+static void
+suspects_wait(void **state)
+{
+	struct connection *a = let_in("10.0.0.1"), *b = let_in("10.0.0.2"), *c = let_in("10.1.0.1"),
+			  *d = let_in("10.2.0.1");
+	int i;
+
+	(void)state;
+	policy_succeeded(&policy, a, "known", now);
+	assert_false(policy_suspects(&policy, &conf, now));
+	for (i = 0; i < POLICY_SUSPECT; i++) {
+		assert_int_equal(wait_of(a, "anna"), 0);
+		(void)fail_once(a, "anna");
+	}
+	assert_true(policy_suspects(&policy, &conf, now));
+	assert_int_equal(wait_of(a, "anna"), POLICY_WAIT);
+	assert_int_equal(wait_of(b, "ben"), POLICY_WAIT);  /* the network */
+	assert_int_equal(wait_of(c, "Anna"), POLICY_WAIT); /* the name */
+	assert_int_equal(wait_of(d, "ben"), 0);
+	/* A pair that logged in lately is exempt, in its network only, and for a while. */
+	assert_int_equal(wait_of(b, "Known"), 0);
+	policy_succeeded(&policy, d, "anna", now);
+	assert_int_equal(wait_of(d, "anna"), 0);
+	assert_int_equal(wait_of(c, "anna"), POLICY_WAIT);
+	now += LIMITS_FORGET + 1;
+	assert_false(policy_suspects(&policy, &conf, now));
+	assert_int_equal(wait_of(a, "anna"), 0);
+	/* Without a delay there are no penalties at all. */
+	for (i = 0; i < POLICY_SUSPECT; i++)
+		(void)fail_once(a, "anna");
+	assert_true(policy_suspects(&policy, &conf, now));
+	conf.failure_delay = 0;
+	assert_false(policy_suspects(&policy, &conf, now));
+	assert_int_equal(wait_of(a, "anna"), 0);
+}
+
+static void
+known_pairs_are_forgotten(void **state)
+{
+	struct connection *a = let_in("10.0.0.1");
+	int i;
+
+	(void)state;
+	policy_succeeded(&policy, a, "anna", now);
+	now += POLICY_KNOWN;
+	for (i = 0; i < POLICY_SUSPECT; i++)
+		(void)fail_once(a, "ben");
+	assert_int_equal(wait_of(a, "anna"), 0);
+	now += 1;
+	assert_int_equal(wait_of(a, "anna"), POLICY_WAIT);
+}
+
+/* An attacker in the network of a known pair has few guesses, and does not hear that it is one. */
+static void
+an_exemption_is_no_licence_and_no_secret_told(void **state)
+{
+	struct connection *a = let_in("10.0.0.1"), *b = let_in("10.0.0.2");
+	int64_t exempt, other;
+	int i;
+
+	(void)state;
+	policy_succeeded(&policy, a, "anna", now);
+	for (i = 0; i < POLICY_SUSPECT; i++)
+		(void)fail_once(b, "ben");
+	now += 60 * SECOND;
+	/* Each in the same state: the pacing of the network is over, and both names are new. */
+	assert_int_equal(wait_of(b, "anna"), 0);
+	exempt = fail_once(b, "anna");
+	now += 60 * SECOND;
+	other = wait_of(b, "unknown");
+	assert_int_equal(other, POLICY_WAIT);
+	now += other;
+	other += fail_once(b, "unknown");
+	assert_int_equal(exempt, other);
+	for (i = 1; i < POLICY_SUSPECT; i++) {
+		assert_int_equal(wait_of(b, "anna"), 0);
+		(void)fail_once(b, "anna");
+	}
+	assert_int_equal(wait_of(b, "anna"), POLICY_WAIT);
+	assert_int_equal(wait_of(a, "anna"), POLICY_WAIT);
+	/* Until the user has logged in once more. */
+	policy_succeeded(&policy, a, "anna", now);
+	assert_int_equal(wait_of(a, "anna"), 0);
+}
+
+static void
+the_longest_names_are_names(void **state)
+{
+	struct connection *a = let_in("10.0.0.1");
+	char name[AUTH_NAME_MAX + 1], other[AUTH_NAME_MAX + 1];
+
+	(void)state;
+	memset(name, 'x', AUTH_NAME_MAX);
+	name[AUTH_NAME_MAX] = '\0';
+	memcpy(other, name, sizeof(name));
+	other[AUTH_NAME_MAX - 1] = 'y';
+	assert_int_equal(fail_once(a, name), 2 * SECOND);
+	policy_succeeded(&policy, a, name, now);
+	now += LIMITS_FORGET;
+	assert_int_equal(limits_count(policy.names), 1);
+	(void)fail_once(a, other);
+	policy_succeeded(&policy, a, other, now);
+	assert_int_equal(limits_count(policy.names), 2);
+	assert_int_equal(limits_count(policy.pairs), 2);
+}
+
 #define POLICY_TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
 int
@@ -215,6 +366,12 @@ main(void)
 	    POLICY_TEST(an_address_has_its_share),
 	    POLICY_TEST(those_that_hold_most_leave),
 	    POLICY_TEST(strangers_make_room_in_all),
+	    POLICY_TEST(networks_and_names_have_penalties),
+	    POLICY_TEST(answers_come_before_the_deadline),
+	    POLICY_TEST(suspects_wait),
+	    POLICY_TEST(known_pairs_are_forgotten),
+	    POLICY_TEST(an_exemption_is_no_licence_and_no_secret_told),
+	    POLICY_TEST(the_longest_names_are_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

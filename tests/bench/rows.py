@@ -8,6 +8,7 @@ several times.
 import dataclasses
 import os
 import pathlib
+import socket
 import statistics
 import time
 
@@ -27,6 +28,7 @@ class Size:
     appends: int = 100
     folders: int = 200
     logins: int = 20
+    refusals: int = 2000
     resumed: int = 50
     crowd: int = 500
     deliveries: int = 5
@@ -113,6 +115,20 @@ def pop3_logins(server, size, _):
 def poll(server, size, _):
     server.fill("big", size.big)
     yield figure(*measured(server, server.client("pop3", "plain", "big"), "poll", size.big))
+
+
+def refusals(server, size, _):
+    if server.name != "sallyport":
+        raise Lacks("not compared")
+    server.client("pop3", "plain", "small")
+    with server.one_connection() as port:
+        before = time.monotonic_ns()
+        with Watch(server) as w:
+            for _ in range(size.refusals):
+                with socket.create_connection(("127.0.0.1", port), 5) as s:
+                    expect(server, s.recv(4096).startswith(b"-ERR"), "a connection over the limit is not refused")
+            ns = time.monotonic_ns() - before
+    yield figure(w, {"ns": ns}, size.refusals)
 
 
 # --- idling clients ---
@@ -402,6 +418,7 @@ def groups(s):
         Group(imap_logins("full"), [Row("IMAP login, full TLS handshake", 0.18)]),
         Group(imap_logins("resumed"), [Row("IMAP login, resumed TLS", 0.12)]),
         Group(pop3_logins, [Row("POP3 login and STAT, plain", 0.12)], "pop3"),
+        Group(refusals, [Row("a refused connection (0.05 ms)", 0.05, "cpu ms")], "pop3"),
         Group(crowd("plain"), [Row(f"each of {s.crowd} idling clients, plain", 0.10, "memory"),
                                Row(f"delivery to EXISTS in all of {s.crowd}", 0.03, "wall")], before=0, rounds=1),
         Group(crowd("full"), [Row(f"each of {s.crowd} idling clients, TLS", 0.08, "memory")], before=0, rounds=1),

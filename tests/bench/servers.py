@@ -5,9 +5,11 @@ started and ended meanwhile.  The Maildirs of all servers are hard links to one 
 a message, and the page cache treats all servers alike.
 """
 
+import contextlib
 import hashlib
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -334,6 +336,29 @@ max_per_address = 4000
 max_before_login = 1000
 max_per_user = 4000
 """)
+
+    @contextlib.contextmanager
+    def one_connection(self):
+        """An address may have one connection, and 127.0.0.1 has it, to the port that this gives."""
+        before = self.conf.read_text()
+        self.reload(re.sub("max_per_address = .*", "max_per_address = 1", before))
+        try:
+            with socket.create_connection(("127.0.0.1", self.port["pop3"]), 5) as s:
+                s.recv(4096)
+                yield self.port["pop3"]
+        finally:
+            self.reload(before)
+
+    def reload(self, conf):
+        self.conf.write_text(conf)
+        count = self.log.read_text().count("master configuration ")
+        self.process.send_signal(signal.SIGHUP)
+        end = time.monotonic() + 10
+        while self.log.read_text().count("master configuration ") == count:
+            if time.monotonic() > end:
+                raise Misbehaved(f"sallyport does not load its configuration\n{self.last_words()}")
+            time.sleep(0.05)
+        self.settle()
 
     def environment(self):
         return {}

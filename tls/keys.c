@@ -71,8 +71,7 @@ request_valid(const struct tls_keys *keys, const struct tls_sign_request *reques
 
 	if (request->key >= keys->len || request->pss > 1)
 		return false;
-	if (md != MBEDTLS_MD_SHA224 && md != MBEDTLS_MD_SHA256 && md != MBEDTLS_MD_SHA384 &&
-	    md != MBEDTLS_MD_SHA512)
+	if (md != MBEDTLS_MD_SHA256 && md != MBEDTLS_MD_SHA384 && md != MBEDTLS_MD_SHA512)
 		return false;
 	if ((info = mbedtls_md_info_from_type(md)) == NULL ||
 	    request->hash_len != mbedtls_md_get_size(info))

@@ -7,16 +7,18 @@
  *	octets 0..7    name of the key, random
  *	octets 8..19   nonce, random
  *	then           AES-256-GCM of: 8 octets time of issue, the session
- *	last 16        tag, over all of it (the name is the additional data)
+ *	last 16        tag, over all of it; additional data are the name and the client's network
  *
  * A TLS 1.2 session that is resumed has no key exchange of its own: a thief of the ticket key can read
- * it.  So keys are in memory only, and are wiped when no ticket of theirs is valid any more.
+ * it.  So keys are in memory only, and are wiped when no ticket of theirs is valid any more.  And a worker that was
+ * taken over must not have a recorded ticket of another client opened: hence the network.
  */
 #include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <mbedtls/gcm.h>
+#include <mbedtls/md.h>
 
 #include "tls/library.h"
 #include "tls/tls.h"
@@ -58,6 +60,27 @@ key_make(struct ticket_key *key, int64_t now)
 	return 0;
 }
 
+/* Turns a key into the one after it, in a way that leads nowhere back. */
+static int
+key_step(struct ticket_key *key, int64_t made)
+{
+	static const char steps[2][8] = {"name", "key"};
+	const mbedtls_md_info_t *sha256 = mbedtls_md_info_from_type(MBEDTLS_MD_SHA256);
+	unsigned char mac[2][TLS_SHA256_LEN];
+	int ret = 0;
+
+	for (size_t i = 0; i < 2 && ret == 0; i++)
+		ret = mbedtls_md_hmac(sha256, key->key, sizeof key->key,
+		    (const unsigned char *)steps[i], sizeof steps[i], mac[i]);
+	if (ret == 0) {
+		memcpy(key->name, mac[0], sizeof key->name);
+		memcpy(key->key, mac[1], sizeof key->key);
+		key->made = made;
+	}
+	explicit_bzero(mac, sizeof mac);
+	return ret == 0 ? 0 : -1;
+}
+
 /* Its last ticket was sealed half a lifetime after it was made. */
 static bool
 key_outlived(const struct tls_tickets *tickets, const struct ticket_key *key, int64_t now)
@@ -65,19 +88,20 @@ key_outlived(const struct tls_tickets *tickets, const struct ticket_key *key, in
 	return now - key->made > (int64_t)tickets->lifetime + tickets->lifetime / 2;
 }
 
-/* Makes a new key when it is time to, and wipes one that has outlived its tickets. */
+/* Goes on to the key of this time, and wipes one that has outlived its tickets.  All processes step at the same times. */
 static int
 rotate(struct tls_tickets *tickets, int64_t now)
 {
+	const int64_t half = tickets->lifetime / 2 > 0 ? tickets->lifetime / 2 : 1;
+
+	while (now - tickets->now.made > half) {
+		tickets->before = tickets->now;
+		if (key_step(&tickets->now, tickets->now.made + half) == -1)
+			return -1;
+	}
 	if (tickets->before.used && key_outlived(tickets, &tickets->before, now))
 		explicit_bzero(&tickets->before, sizeof tickets->before);
-	if (now - tickets->now.made < (int64_t)(tickets->lifetime / 2))
-		return 0;
-	if (key_outlived(tickets, &tickets->now, now))
-		explicit_bzero(&tickets->before, sizeof tickets->before);
-	else
-		tickets->before = tickets->now;
-	return key_make(&tickets->now, now);
+	return 0;
 }
 
 struct tls_tickets *
@@ -111,14 +135,30 @@ gcm_begin(mbedtls_gcm_context *gcm, const struct ticket_key *key)
 	return mbedtls_gcm_setkey(gcm, MBEDTLS_CIPHER_ID_AES, key->key, 8 * KEY_LEN);
 }
 
+/* The additional data of a ticket, which is not in it but for the name. */
+struct ticket_bound {
+	unsigned char name[NAME_LEN], network[sizeof(uint64_t)];
+};
+
+static struct ticket_bound
+bound_to(const unsigned char *name, uint64_t network)
+{
+	struct ticket_bound bound;
+
+	memcpy(bound.name, name, sizeof bound.name);
+	memcpy(bound.network, &network, sizeof bound.network);
+	return bound;
+}
+
 ssize_t
-tls_tickets_seal(struct tls_tickets *tickets, int64_t now, const unsigned char *plain, size_t len,
-    unsigned char *out, size_t size)
+tls_tickets_seal(struct tls_tickets *tickets, int64_t now, uint64_t network,
+    const unsigned char *plain, size_t len, unsigned char *out, size_t size)
 {
 	unsigned char body[TIME_LEN + TLS_TICKET_MAX];
 	unsigned char *nonce = out + NAME_LEN, *inner = out + HEAD_LEN;
 	size_t inner_len = TIME_LEN + len;
 	uint64_t issued = htobe64((uint64_t)now);
+	struct ticket_bound bound;
 	mbedtls_gcm_context gcm;
 	int ret;
 
@@ -129,10 +169,12 @@ tls_tickets_seal(struct tls_tickets *tickets, int64_t now, const unsigned char *
 		return -1;
 	memcpy(body, &issued, TIME_LEN);
 	memcpy(body + TIME_LEN, plain, len);
+	bound = bound_to(tickets->now.name, network);
 	ret = gcm_begin(&gcm, &tickets->now);
 	if (ret == 0)
 		ret = mbedtls_gcm_crypt_and_tag(&gcm, MBEDTLS_GCM_ENCRYPT, inner_len, nonce,
-		    NONCE_LEN, out, NAME_LEN, body, inner, TAG_LEN, inner + inner_len);
+		    NONCE_LEN, (const unsigned char *)&bound, sizeof bound, body, inner, TAG_LEN,
+		    inner + inner_len);
 	mbedtls_gcm_free(&gcm);
 	explicit_bzero(body, sizeof body);
 	return ret == 0 ? (ssize_t)(len + OVERHEAD) : -1;
@@ -161,12 +203,13 @@ still_valid(const struct tls_tickets *tickets, const unsigned char *body, int64_
 }
 
 ssize_t
-tls_tickets_open(struct tls_tickets *tickets, int64_t now, const unsigned char *sealed, size_t len,
-    unsigned char *out, size_t size)
+tls_tickets_open(struct tls_tickets *tickets, int64_t now, uint64_t network,
+    const unsigned char *sealed, size_t len, unsigned char *out, size_t size)
 {
 	unsigned char body[TIME_LEN + TLS_TICKET_MAX];
 	const unsigned char *nonce = sealed + NAME_LEN, *inner = sealed + HEAD_LEN;
 	const struct ticket_key *key;
+	struct ticket_bound bound;
 	mbedtls_gcm_context gcm;
 	ssize_t result = -1;
 	size_t plain_len, inner_len;
@@ -177,9 +220,11 @@ tls_tickets_open(struct tls_tickets *tickets, int64_t now, const unsigned char *
 	inner_len = TIME_LEN + plain_len;
 	if (plain_len > size || (key = find_key(tickets, sealed)) == NULL)
 		return -1;
+	bound = bound_to(key->name, network);
 	if (gcm_begin(&gcm, key) == 0 &&
-	    mbedtls_gcm_auth_decrypt(&gcm, inner_len, nonce, NONCE_LEN, sealed, NAME_LEN,
-		inner + inner_len, TAG_LEN, inner, body) == 0 &&
+	    mbedtls_gcm_auth_decrypt(&gcm, inner_len, nonce, NONCE_LEN,
+		(const unsigned char *)&bound, sizeof bound, inner + inner_len, TAG_LEN, inner,
+		body) == 0 &&
 	    still_valid(tickets, body, now)) {
 		memcpy(out, body + TIME_LEN, plain_len);
 		result = (ssize_t)plain_len;

@@ -203,17 +203,19 @@ ssize_t tls_keys_sign(
 
 /*
  * Session tickets: AES-256-GCM, two keys, the older one only opens; rotated every lifetime / 2; the
- * time of issue is inside.  lifetime and now are in seconds; now is a monotonic clock.  Sealing and
- * opening return the octets written, or -1.
+ * time of issue is inside.  lifetime and now are in seconds; now is a monotonic clock.  A ticket opens only for
+ * the network for which it was sealed.  Processes that are forked after tls_tickets_new have the same keys for ever:
+ * each key is derived from the one before, which cannot be had back.  Sealing and opening return the octets written,
+ * or -1.
  */
 struct tls_tickets;
 
 struct tls_tickets *tls_tickets_new(unsigned lifetime, int64_t now);
 void tls_tickets_free(struct tls_tickets **tickets);
-ssize_t tls_tickets_seal(struct tls_tickets *tickets, int64_t now, const unsigned char *plain,
-    size_t len, unsigned char *out, size_t size);
-ssize_t tls_tickets_open(struct tls_tickets *tickets, int64_t now, const unsigned char *sealed,
-    size_t len, unsigned char *out, size_t size);
+ssize_t tls_tickets_seal(struct tls_tickets *tickets, int64_t now, uint64_t network,
+    const unsigned char *plain, size_t len, unsigned char *out, size_t size);
+ssize_t tls_tickets_open(struct tls_tickets *tickets, int64_t now, uint64_t network,
+    const unsigned char *sealed, size_t len, unsigned char *out, size_t size);
 
 /* --- the library --- */
 

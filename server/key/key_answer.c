@@ -46,11 +46,13 @@ key_answer(struct tls_keys *keys, struct tls_tickets *tickets, int64_t now, stru
 	} else if (type == IPC_KEY_SEAL && spend(&quota->seals)) {
 		len = ipc_get_bytes(message, in, TLS_TICKET_MAX);
 		if ((well = ipc_done(message)))
-			n = tls_tickets_seal(tickets, now, in, len, out, sizeof(out));
+			n = tls_tickets_seal(
+			    tickets, now, quota->network, in, len, out, sizeof(out));
 	} else if (type == IPC_KEY_OPEN && spend(&quota->opens)) {
 		len = ipc_get_bytes(message, in, sizeof(in));
 		if ((well = ipc_done(message)))
-			n = tls_tickets_open(tickets, now, in, len, out, sizeof(out));
+			n = tls_tickets_open(
+			    tickets, now, quota->network, in, len, out, sizeof(out));
 	}
 	ipc_begin(message, IPC_KEY_RESULT);
 	ipc_put_bytes(message, out, n > 0 ? (size_t)n : 0);

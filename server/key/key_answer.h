@@ -14,10 +14,11 @@
 /* The requests that are left to a channel; it starts with KEY_QUOTA. */
 struct key_quota {
 	uint8_t signatures, seals, opens;
+	uint64_t network; /* the client's, as master knows it: tickets are bound to it */
 };
 #define KEY_QUOTA                                                                                  \
 	{                                                                                          \
-		TLS_SIGNATURES, TLS_SEALS, TLS_OPENS                                               \
+		TLS_SIGNATURES, TLS_SEALS, TLS_OPENS, 0                                            \
 	}
 
 /*

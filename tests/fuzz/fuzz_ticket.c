@@ -14,7 +14,7 @@
 #include "tls/cert.h"
 #include "tls/tls.h"
 
-enum { PLAIN_LEN = 100 };
+enum { PLAIN_LEN = 100, NETWORK = 7 };
 
 static struct tls_keys *keys;
 static struct tls_tickets *tickets;
@@ -65,16 +65,16 @@ fuzz_open(const uint8_t *data, size_t size)
 	bool changed = false;
 	ssize_t len, n;
 
-	if (tls_tickets_open(tickets, 0, data, size, out, sizeof out) >= 0)
+	if (tls_tickets_open(tickets, 0, NETWORK, data, size, out, sizeof out) >= 0)
 		abort();
-	len = tls_tickets_seal(tickets, 0, plain, sizeof plain, sealed, sizeof sealed);
+	len = tls_tickets_seal(tickets, 0, NETWORK, plain, sizeof plain, sealed, sizeof sealed);
 	if (len < 0)
 		abort();
 	for (size_t i = 0; i < size && i < (size_t)len; i++) {
 		sealed[i] ^= data[i];
 		changed = changed || data[i] != 0;
 	}
-	n = tls_tickets_open(tickets, 0, sealed, (size_t)len, out, sizeof out);
+	n = tls_tickets_open(tickets, 0, NETWORK, sealed, (size_t)len, out, sizeof out);
 	if (n != (changed ? -1 : PLAIN_LEN) || (n > 0 && memcmp(out, plain, PLAIN_LEN) != 0))
 		abort();
 }

@@ -1,6 +1,9 @@
 /* Session tickets: what is sealed opens, and nothing else does. */
 #include "tests/unit/tls_fixture.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 enum { LIFETIME = 100, PLAIN_LEN = 300, SEALED_MAX = TLS_TICKET_MAX + TLS_SEAL_OVERHEAD };
 
 struct ticket {
@@ -16,14 +19,14 @@ seal(struct tls_tickets *tickets, int64_t now, struct ticket *ticket, size_t len
 	for (size_t i = 0; i < len; i++)
 		ticket->plain[i] = (unsigned char)(i * 7);
 	ticket->len = tls_tickets_seal(
-	    tickets, now, ticket->plain, len, ticket->sealed, sizeof ticket->sealed);
+	    tickets, now, NETWORK, ticket->plain, len, ticket->sealed, sizeof ticket->sealed);
 }
 
 static ssize_t
 try_open(struct tls_tickets *tickets, int64_t now, struct ticket *ticket)
 {
-	return tls_tickets_open(tickets, now, ticket->sealed, (size_t)ticket->len, ticket->opened,
-	    sizeof ticket->opened);
+	return tls_tickets_open(tickets, now, NETWORK, ticket->sealed, (size_t)ticket->len,
+	    ticket->opened, sizeof ticket->opened);
 }
 
 static void
@@ -52,11 +55,13 @@ test_too_large(void **state)
 	struct ticket ticket;
 
 	(void)state;
-	assert_int_equal(tls_tickets_seal(tickets, 0, plain, sizeof plain, out, sizeof out), -1);
-	assert_int_equal(tls_tickets_seal(tickets, 0, plain, 10, out, 10 + 20), -1);
-	assert_int_equal(tls_tickets_open(tickets, 0, out, sizeof out, plain, sizeof plain), -1);
+	assert_int_equal(
+	    tls_tickets_seal(tickets, 0, NETWORK, plain, sizeof plain, out, sizeof out), -1);
+	assert_int_equal(tls_tickets_seal(tickets, 0, NETWORK, plain, 10, out, 10 + 20), -1);
+	assert_int_equal(
+	    tls_tickets_open(tickets, 0, NETWORK, out, sizeof out, plain, sizeof plain), -1);
 	seal(tickets, 0, &ticket, PLAIN_LEN);
-	assert_int_equal(tls_tickets_open(tickets, 0, ticket.sealed, (size_t)ticket.len,
+	assert_int_equal(tls_tickets_open(tickets, 0, NETWORK, ticket.sealed, (size_t)ticket.len,
 			     ticket.opened, PLAIN_LEN - 1),
 	    -1);
 	tls_tickets_free(&tickets);
@@ -93,8 +98,8 @@ test_truncation(void **state)
 
 		assert_non_null(cut);
 		memcpy(cut, ticket.sealed, (size_t)len);
-		assert_int_equal(tls_tickets_open(tickets, 0, cut, (size_t)len, ticket.opened,
-				     sizeof ticket.opened),
+		assert_int_equal(tls_tickets_open(tickets, 0, NETWORK, cut, (size_t)len,
+				     ticket.opened, sizeof ticket.opened),
 		    -1);
 		free(cut);
 	}
@@ -180,12 +185,44 @@ test_strangers(void **state)
 	tls_tickets_free(&theirs);
 }
 
+/* A ticket of another network does not open, and a forked process has the same keys at any time. */
+static void
+test_bound(void **state)
+{
+	struct tls_tickets *tickets = tls_tickets_new(LIFETIME, 0);
+	struct ticket ticket;
+	int ends[2], status;
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	seal(tickets, 1, &ticket, PLAIN_LEN);
+	assert_int_equal(tls_tickets_open(tickets, 1, NETWORK + 1, ticket.sealed,
+			     (size_t)ticket.len, ticket.opened, sizeof ticket.opened),
+	    -1);
+	assert_int_equal(try_open(tickets, 1, &ticket), PLAIN_LEN);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		/* The child has not been asked since its start, and the parent a moment ago. */
+		seal(tickets, 10 * LIFETIME + 7, &ticket, PLAIN_LEN);
+		_exit(write(ends[1], ticket.sealed, (size_t)ticket.len) == ticket.len ? 0 : 1);
+	}
+	for (int64_t now = 2; now < 10 * LIFETIME; now += LIFETIME / 5)
+		seal(tickets, now, &ticket, PLAIN_LEN);
+	ticket.len = read(ends[0], ticket.sealed, sizeof ticket.sealed);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(try_open(tickets, 10 * LIFETIME + 9, &ticket), PLAIN_LEN);
+	tls_tickets_free(&tickets);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_all_sizes),
 	    cmocka_unit_test(test_too_large),
+	    cmocka_unit_test(test_bound),
 	    cmocka_unit_test(test_tampering),
 	    cmocka_unit_test(test_truncation),
 	    cmocka_unit_test(test_expiry),

@@ -31,6 +31,8 @@
 #include "tls/library.h"
 #include "tls/tls.h"
 
+enum { NETWORK = 7 }; /* of all clients */
+
 /* --- scratch directory --- */
 
 static char fixture_dir[64];
@@ -146,14 +148,15 @@ fixture_seal(void *ctx, const unsigned char *plain, size_t len, unsigned char *o
 	service->seals++;
 	if (service->refuse_seal)
 		return -1;
-	return tls_tickets_seal(service->tickets, service->now, plain, len, out, size);
+	return tls_tickets_seal(service->tickets, service->now, NETWORK, plain, len, out, size);
 }
 
 static inline ssize_t
 fixture_open(void *ctx, const unsigned char *sealed, size_t len, unsigned char *out, size_t size)
 {
 	struct fixture_service *service = ctx;
-	ssize_t n = tls_tickets_open(service->tickets, service->now, sealed, len, out, size);
+	ssize_t n =
+	    tls_tickets_open(service->tickets, service->now, NETWORK, sealed, len, out, size);
 
 	service->opens++;
 	service->opened += n >= 0;

@@ -39,7 +39,10 @@ enum ipc_type {
 	IPC_LOGIN,
 	/* master -> reader, packet; u8 enum ipc_verdict. */
 	IPC_LOGIN_RESULT,
-	/* master -> key, packet with one descriptor, a connection's channel: u8 signatures that it may ask.  No answer. */
+	/*
+	 * master -> key, packet with one descriptor, a connection's channel: u8 signatures that it may ask, u32 and u32
+	 * the client's network (high half first).  No answer.
+	 */
 	IPC_KEY_CHANNEL,
 	/* worker -> key, packet on its channel, once: u8 key, pss, md, bytes hash. */
 	IPC_KEY_SIGN,

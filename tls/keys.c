@@ -59,6 +59,15 @@ tls_keys_add(
 	return result;
 }
 
+bool
+tls_keys_have_rsa(const struct tls_keys *keys)
+{
+	for (size_t i = 0; i < keys->len; i++)
+		if (mbedtls_pk_can_do(&keys->keys[i], MBEDTLS_PK_RSA))
+			return true;
+	return false;
+}
+
 /*
  * A TLS handshake can ask for this and nothing else.  The asker may be a worker that was taken
  * over: that it gets a hash of its choice signed cannot be helped, only counted (TLS_SIGNATURES).

@@ -197,6 +197,9 @@ void tls_keys_free(struct tls_keys **keys);
 int tls_keys_add(
     struct tls_keys *keys, const char *chain_path, const char *key_path, struct tls_error *error);
 
+/* Whether one of them is an RSA key, which signs slowly. */
+bool tls_keys_have_rsa(const struct tls_keys *keys);
+
 /* Signs once: octets written, or -1.  All fields of the request are checked. */
 ssize_t tls_keys_sign(
     struct tls_keys *keys, const struct tls_sign_request *request, unsigned char *out, size_t size);

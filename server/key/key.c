@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "server/clock.h"
@@ -26,6 +27,19 @@
 enum {
 	KEY_CHANNELS_MAX = 8000, /* see CONFINE_KEY_FILES */
 	KEY_MEMORY = 64 << 20,	 /* octets; keys and 8000 channels need far less */
+	KEY_PROCESSES_MAX =
+	    4, /* that sign by RSA: more would take the processors from those who serve */
+	/* Questions of a network that may wait: an RSA-4096 signature takes some 10 ms, so the last has its answer within
+	 * a second.  The channels of all others of that network are closed. */
+	KEY_WAITING_MAX = 64,
+	KEY_NETWORKS = 4096,  /* places for what networks have had; two in one place share it */
+	KEY_HALVED = 1 << 10, /* ms in which what a network has had counts half */
+};
+
+/* The time in microseconds that a network has had of late. */
+struct key_share {
+	int64_t at; /* ms, when it was last halved */
+	uint64_t used;
 };
 
 struct key {
@@ -34,7 +48,21 @@ struct key {
 	size_t len; /* channels; poll[0] is control, channel i is poll[i + 1] */
 	struct pollfd poll[KEY_CHANNELS_MAX + 1];
 	struct key_quota quota[KEY_CHANNELS_MAX];
+	struct key_share share[KEY_NETWORKS];
+	unsigned waiting[KEY_NETWORKS]; /* channels that wait, in one round */
 };
+
+static bool is_helper; /* not the process that master has started */
+
+static int64_t
+microseconds(void)
+{
+	struct timespec ts;
+
+	return clock_gettime(CLOCK_MONOTONIC, &ts) == 0
+		   ? ts.tv_sec * INT64_C(1000000) + ts.tv_nsec / 1000
+		   : 0;
+}
 
 /* Reads all keys.  Returns what is wrong, or "". */
 static const char *
@@ -68,6 +96,7 @@ static void
 serve_control(struct key *key)
 {
 	struct ipc_message message;
+	uint64_t network;
 	uint8_t signatures;
 	unsigned type;
 	int fd;
@@ -81,12 +110,15 @@ serve_control(struct key *key)
 		return;
 	type = ipc_open(&message);
 	signatures = ipc_get_u8(&message);
+	network = (uint64_t)ipc_get_u32(&message) << 32;
+	network |= ipc_get_u32(&message);
 	if (type != IPC_KEY_CHANNEL || !ipc_done(&message) || key->len == KEY_CHANNELS_MAX) {
 		close(fd);
 		return;
 	}
 	key->quota[key->len] = (struct key_quota)KEY_QUOTA;
 	key->quota[key->len].signatures = signatures;
+	key->quota[key->len].network = network;
 	key->poll[key->len + 1] = (struct pollfd){.fd = fd, .events = POLLIN};
 	key->len++;
 }
@@ -96,7 +128,6 @@ serve_channel(struct key *key, size_t i)
 {
 	struct ipc_message message;
 	int fd = key->poll[i + 1].fd;
-
 	bool well;
 
 	if (ipc_recv(fd, &message, 0, NULL) == -1) {
@@ -111,24 +142,100 @@ serve_channel(struct key *key, size_t i)
 	ipc_wipe(&message);
 }
 
+/* --- whose turn it is --- */
+
+static size_t
+place_of(const struct key *key, size_t i)
+{
+	return key->quota[i].network % KEY_NETWORKS;
+}
+
+static struct key_share *
+share_of(struct key *key, size_t i, int64_t now)
+{
+	struct key_share *share = &key->share[place_of(key, i)];
+
+	for (; share->used > 0 && now - share->at >= KEY_HALVED; share->at += KEY_HALVED)
+		share->used /= 2;
+	if (share->used == 0)
+		share->at = now;
+	return share;
+}
+
+/* The first round over the channels: those whose worker has gone, and those that are too many of one network, go. */
+static void
+drop_those_in_vain(struct key *key)
+{
+	memset(key->waiting, 0, sizeof(key->waiting));
+	/* Backwards, since drop() moves the last channel into the gap. */
+	for (size_t i = key->len; i-- > 0;) {
+		short events = key->poll[i + 1].revents;
+
+		if ((events & (POLLHUP | POLLERR)) != 0 ||
+		    ((events & POLLIN) != 0 && key->waiting[place_of(key, i)]++ >= KEY_WAITING_MAX))
+			drop(key, i);
+	}
+}
+
+/* Answers one question, of the network that has had least of late.  Returns false if none waits. */
+static bool
+serve_next(struct key *key)
+{
+	int64_t now = clock_now(), began;
+	uint64_t least = UINT64_MAX;
+	size_t next = key->len;
+	struct key_share *share;
+
+	for (size_t i = 0; i < key->len; i++)
+		if ((key->poll[i + 1].revents & POLLIN) != 0 &&
+		    share_of(key, i, now)->used < least) {
+			least = share_of(key, i, now)->used;
+			next = i;
+		}
+	if (next == key->len)
+		return false;
+	share = share_of(key, next, now);
+	began = microseconds();
+	serve_channel(key, next);
+	share->used += (uint64_t)(microseconds() - began) + 1;
+	return true;
+}
+
 _Noreturn static void
 loop(struct key *key)
 {
-	size_t i;
-
 	while (key->poll[0].fd != -1 || key->len > 0) {
 		if (poll(key->poll, key->len + 1, -1) == -1 && errno != EINTR)
 			fatal("key", "poll");
-		/* Backwards, since drop() moves the last channel into the gap. */
-		for (i = key->len; i-- > 0;)
-			if (key->poll[i + 1].revents != 0)
-				serve_channel(key, i);
+		drop_those_in_vain(key);
+		/* One signature, and another look: meanwhile workers may have gone, or others have come. */
+		(void)serve_next(key);
 		if (key->poll[0].fd != -1 && key->poll[0].revents != 0)
 			serve_control(key);
 	}
 	tls_keys_free(&key->keys);
 	tls_tickets_free(&key->tickets);
 	_exit(EXIT_SUCCESS);
+}
+
+/*
+ * An RSA signature takes a processor for milliseconds: then there is a process for each, up to a few.  They share the
+ * control socket, so that an idle one takes the next channel, and have the same keys at any time.  Forked before the
+ * first signature, since a key that has signed carries numbers that must not be used twice.
+ */
+static void
+fork_helpers(const struct key *key)
+{
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (!tls_keys_have_rsa(key->keys))
+		return;
+	for (long i = 1; i < processors && i < KEY_PROCESSES_MAX; i++)
+		if (fork() == 0) {
+			process_renew_guards();
+			is_helper = true;
+			return;
+		}
 }
 
 _Noreturn void
@@ -141,14 +248,18 @@ key_main(const struct conf *conf, const struct service_users *users, int control
 	process_enter("key", &control, 1);
 	confine_undumpable();
 	wrong = load(&key, conf);
+	if (*wrong == '\0')
+		fork_helpers(&key);
 	privdrop_chroot(conf->empty_dir);
 	privdrop_become(users->key_uid, users->key_gid);
 	process_follow_parent();
 	confine_key(KEY_MEMORY);
-	ipc_begin(&message, IPC_READY);
-	ipc_put_string(&message, wrong);
-	if (ipc_send(control, &message, -1) == -1 || *wrong != '\0')
-		_exit(EXIT_FAILURE);
+	if (!is_helper) {
+		ipc_begin(&message, IPC_READY);
+		ipc_put_string(&message, wrong);
+		if (ipc_send(control, &message, -1) == -1 || *wrong != '\0')
+			_exit(EXIT_FAILURE);
+	}
 	key.poll[0] = (struct pollfd){.fd = control, .events = POLLIN};
 	loop(&key);
 }

@@ -196,7 +196,7 @@ start_worker(struct master *m, struct connection *c, int fd, const struct conf_l
 {
 	const bool loopback = strncmp(c->address, "127.", 4) == 0 || strcmp(c->address, "::1") == 0;
 	struct ipc_message message;
-	int key = certificates_channel(m->serving, TLS_SIGNATURES), pair[2], r;
+	int key = certificates_channel(m->serving, TLS_SIGNATURES, c->by_network->key), pair[2], r;
 
 	if (key == -1) {
 		admit_pause(m, "channel to the key process");

@@ -43,7 +43,7 @@ fingerprint(const struct conf *conf)
 /* --- the processes --- */
 
 int
-certificates_channel(const struct certificates *c, unsigned signatures)
+certificates_channel(struct certificates *c, unsigned signatures, uint64_t network)
 {
 	struct ipc_message message;
 	int pair[2];
@@ -52,7 +52,13 @@ certificates_channel(const struct certificates *c, unsigned signatures)
 		return -1;
 	ipc_begin(&message, IPC_KEY_CHANNEL);
 	ipc_put_u8(&message, (uint8_t)signatures);
-	if (ipc_post(c->control, &message, &pair[1], 1) == -1) {
+	ipc_put_u32(&message, (uint32_t)(network >> 32));
+	ipc_put_u32(&message, (uint32_t)network);
+	if (ipc_post(c->control, &message, &pair[1], 1) == 0) {
+		c->stuck_at = CLOCK_NEVER;
+	} else {
+		if (c->stuck_at == CLOCK_NEVER)
+			c->stuck_at = clock_now();
 		close(pair[0]);
 		pair[0] = -1;
 	}
@@ -81,7 +87,7 @@ settle_loading(struct master *m, struct certificates *c)
 		return;
 	}
 	/* Two handshakes with each certificate: TLS 1.2 and 1.3. */
-	fd = certificates_channel(c, 2 * (unsigned)m->conf->certificates_len);
+	fd = certificates_channel(c, 2 * (unsigned)m->conf->certificates_len, 0);
 	ipc_begin(&message, IPC_SPAWN_SELFTEST);
 	if (fd == -1 || spawner_post(m, c->workers, &message, &fd, 1) == -1)
 		fail(c, "self-test-failed", "a process does not take its message");
@@ -215,6 +221,7 @@ certificates_begin(struct master *m)
 	m->coming = c;
 	c->fingerprint = fingerprint(m->conf);
 	c->workers = -1;
+	c->stuck_at = CLOCK_NEVER;
 	c->key = spawners_exec(m, "key", &c->control);
 	if (c->key != -1) {
 		events_watch(m, c->control, SOURCE_CONTROL, 0, 0);
@@ -291,7 +298,12 @@ certificates_tick(struct master *m, int64_t now)
 		report(m, false, now);
 	if (m->coming != NULL)
 		return;
-	if (m->retry_at != CLOCK_NEVER && now >= m->retry_at) {
+	if (m->serving != NULL && m->serving->stuck_at != CLOCK_NEVER &&
+	    now - m->serving->stuck_at > MASTER_STUCK) {
+		log_event(LOG_ERROR, "master", "key-process-stuck", "next", "another is started");
+		m->serving->stuck_at = CLOCK_NEVER;
+		certificates_begin(m);
+	} else if (m->retry_at != CLOCK_NEVER && now >= m->retry_at) {
 		certificates_begin(m);
 	} else if (now >= m->look_at) {
 		m->look_at = now + MASTER_LOOK;

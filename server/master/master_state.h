@@ -69,9 +69,10 @@ enum certificates_state {
 /* All certificates of the configuration, and the process that holds their keys. */
 struct certificates {
 	enum certificates_state state;
-	int control; /* to the key process; readable once: IPC_READY */
-	pid_t key;   /* -1: it has ended */
-	int workers; /* the outer spawner, or -1 */
+	int control;	  /* to the key process; readable once: IPC_READY */
+	pid_t key;	  /* -1: it has ended */
+	int64_t stuck_at; /* the key process has not taken a channel since; or CLOCK_NEVER */
+	int workers;	  /* the outer spawner, or -1 */
 	/* A wrong chain is wrong for both processes; so the key process's word waits for the spawner's. */
 	bool key_said, workers_ready;
 	char key_wrong[512];  /* "": the key process has its keys */
@@ -206,8 +207,8 @@ bool certificates_on_spawner_exit(struct master *m, int spawner);
 void certificates_settle(struct master *m);
 /* Loads changed files, retries after a failure, and warns daily. */
 void certificates_tick(struct master *m, int64_t now);
-/* Returns a channel to the key process for that many signatures, or -1. */
-int certificates_channel(const struct certificates *certificates, unsigned signatures);
+/* Returns a channel to the key process for that many signatures of a client in that network, or -1. */
+int certificates_channel(struct certificates *certificates, unsigned signatures, uint64_t network);
 /* At the end: lets the key process go. */
 void certificates_end(struct master *m);
 

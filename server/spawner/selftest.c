@@ -23,7 +23,8 @@ no_ticket(void *ctx, const unsigned char *in, size_t len, unsigned char *out, si
 _Noreturn void
 selftest_main(struct tls_server *tls, int key_fd, int64_t memory)
 {
-	struct tls_key_service service = key_ask_service(&key_fd);
+	const struct key_link link = {.channel = key_fd, .client = -1};
+	struct tls_key_service service = key_ask_service(&link);
 	struct tls_error error;
 
 	service.seal = service.open = no_ticket;

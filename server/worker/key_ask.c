@@ -2,6 +2,7 @@
  * key_ask.c: asks the key process for a signature, and to seal and open tickets.
  * Runs as: worker, self-test.
  */
+#include <poll.h>
 #include <stdint.h>
 
 #include "server/ipc.h"
@@ -12,12 +13,14 @@ enum { KEY_ASK_TIMEOUT = 20 * 1000 }; /* ms; far beyond a queue of RSA signature
 static ssize_t
 ask(void *ctx, struct ipc_message *message, unsigned char *out, size_t size)
 {
-	const int *channel = ctx;
+	const struct key_link *link = ctx;
+	struct pollfd wait[2] = {
+	    {.fd = link->channel, .events = POLLIN}, {.fd = link->client, .events = POLLRDHUP}};
 	size_t len;
 
-	if (*channel == -1 || ipc_send(*channel, message, -1) == -1 ||
-	    ipc_recv(*channel, message, KEY_ASK_TIMEOUT, NULL) == -1 ||
-	    ipc_open(message) != IPC_KEY_RESULT)
+	if (link->channel == -1 || ipc_send(link->channel, message, -1) == -1 ||
+	    poll(wait, 2, KEY_ASK_TIMEOUT) <= 0 || wait[0].revents == 0 ||
+	    ipc_recv(link->channel, message, 0, NULL) == -1 || ipc_open(message) != IPC_KEY_RESULT)
 		return -1;
 	len = ipc_get_bytes(message, out, size);
 	return !ipc_done(message) || len == 0 ? -1 : (ssize_t)len;
@@ -63,7 +66,7 @@ ask_open(void *ctx, const unsigned char *in, size_t len, unsigned char *out, siz
 }
 
 struct tls_key_service
-key_ask_service(const int *channel)
+key_ask_service(const struct key_link *link)
 {
-	return (struct tls_key_service){(void *)(uintptr_t)channel, ask_sign, ask_seal, ask_open};
+	return (struct tls_key_service){(void *)(uintptr_t)link, ask_sign, ask_seal, ask_open};
 }

@@ -6,7 +6,12 @@
 
 #include "tls/tls.h"
 
-/* The service that tls_stream_new needs.  channel is borrowed and must outlive it. */
-struct tls_key_service key_ask_service(const int *channel);
+/* A worker's channel to the key process, and its client: if that goes, nobody needs an answer any more.  -1: none. */
+struct key_link {
+	int channel, client;
+};
+
+/* The service that tls_stream_new needs.  link is borrowed and must outlive it. */
+struct tls_key_service key_ask_service(const struct key_link *link);
 
 #endif

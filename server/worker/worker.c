@@ -108,9 +108,9 @@ worker_start_tls(struct worker *worker)
 		tls_stream_free(&tls);
 	}
 	/* This connection needs the key process for one handshake only. */
-	if (worker->start.key_fd != -1)
-		close(worker->start.key_fd);
-	worker->start.key_fd = -1;
+	if (worker->link.channel != -1)
+		close(worker->link.channel);
+	worker->link.channel = -1;
 	return result == TLS_OK;
 }
 
@@ -203,7 +203,8 @@ worker_main(const struct worker_start *start)
 	worker.start = *start;
 	lock_in(start);
 	channel_init(&worker.channel, start->client_fd, start->deadline, CLOCK_NEVER);
-	worker.keys = key_ask_service(&worker.start.key_fd);
+	worker.link = (struct key_link){.channel = start->key_fd, .client = start->client_fd};
+	worker.keys = key_ask_service(&worker.link);
 	if (tls_process_init() == -1)
 		fatalx("worker", "TLS library");
 	if (before_login(&worker))

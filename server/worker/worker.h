@@ -10,6 +10,7 @@
 #include "server/channel.h"
 #include "server/ipc.h"
 #include "server/protocol.h"
+#include "server/worker/key_ask.h"
 #include "tls/tls.h"
 
 struct conf;
@@ -32,9 +33,10 @@ struct worker {
 	struct worker_start start;
 	struct channel channel;
 	struct tls_key_service keys;
-	unsigned failures;  /* of logins */
-	const char *reason; /* why no login came, for the log; NULL: see the channel's end */
-	bool in_clear;	    /* a login without TLS was refused, and that was logged */
+	struct key_link link; /* for them */
+	unsigned failures;    /* of logins */
+	const char *reason;   /* why no login came, for the log; NULL: see the channel's end */
+	bool in_clear;	      /* a login without TLS was refused, and that was logged */
 };
 
 _Noreturn void worker_main(const struct worker_start *start);

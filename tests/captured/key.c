@@ -39,7 +39,7 @@ __wrap_ipc_recv(int fd, struct ipc_message *message_r, int timeout_ms, int *fd_r
 static void
 pass_on(struct channel *channel, char *attack)
 {
-	int fd = captured_worker(channel)->start.key_fd;
+	int fd = captured_worker(channel)->link.channel;
 	struct ipc_message message;
 	char line[CHANNEL_IN];
 	ssize_t n;

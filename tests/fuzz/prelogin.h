@@ -265,7 +265,8 @@ run(const struct protocol *protocol, const uint8_t *data, int reader)
 	    .reader_fd = reader,
 	    .key_fd = -1,
 	    .tls_server = server};
-	worker.keys = key_ask_service(&worker.start.key_fd);
+	worker.link = (struct key_link){-1, -1};
+	worker.keys = key_ask_service(&worker.link);
 	channel_init(&worker.channel, client.fd, CLOCK_NEVER, CLOCK_NEVER);
 	in = protocol->prelogin(&worker);
 	if (in && (worker.channel.end != CHANNEL_OPEN ||

@@ -283,7 +283,7 @@ class Server:
         until(lambda: " master ready" in self.log() or self.process.poll() is not None, 20, "server start")
         assert self.process.poll() is None, self.log()
         until(lambda: self.reachable(), 10, "listening")
-        until(lambda: len(self.children()) <= STANDING, 10, "the probe's worker is gone")
+        until(lambda: not self.passing(), 10, "the probe's worker is gone")
         return self
 
     def reachable(self):
@@ -323,6 +323,11 @@ class Server:
             return self.process.pid
         return int(subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True,
                                   text=True).stdout.split()[0])
+
+    def passing(self):
+        """The titles of processes that come with connections and go with them."""
+        stay = ("key", "outer spawner", "inner spawner", "log")
+        return [title for _, title in self.children().values() if title.removeprefix("sallyport: ") not in stay]
 
     def children(self):
         """pid -> (uid, title) of all descendants of master."""

@@ -98,7 +98,8 @@ static void
 mend28_warns_daily(void **state)
 {
 	static struct master m;
-	struct certificates now = {.state = CERTIFICATES_READY, .control = -1, .workers = 0};
+	struct certificates now = {
+	    .state = CERTIFICATES_READY, .control = -1, .stuck_at = CLOCK_NEVER};
 	const int64_t day = MASTER_WARN;
 	int pair[2];
 

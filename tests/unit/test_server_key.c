@@ -293,6 +293,7 @@ asked_over_a_channel(void **state)
 	struct tls_sign_request request = {.md = MBEDTLS_MD_SHA256, .hash_len = HASH};
 	unsigned char signature[TLS_SIGNATURE_MAX], sealed[2200], out[2200];
 	struct tls_key_service service;
+	struct key_link link = {-1, -1};
 	int pair[2];
 	ssize_t len;
 	pid_t pid;
@@ -300,7 +301,8 @@ asked_over_a_channel(void **state)
 	(void)state;
 	fixture_pair(SOCK_SEQPACKET, pair);
 	pid = serve(pair, NULL);
-	service = key_ask_service(&pair[0]);
+	link.channel = pair[0];
+	service = key_ask_service(&link);
 	assert_true(service.sign(service.ctx, &request, signature, sizeof(signature)) > 0);
 	len =
 	    service.seal(service.ctx, (const unsigned char *)"session", 7, sealed, sizeof(sealed));
@@ -314,7 +316,7 @@ asked_over_a_channel(void **state)
 	assert_int_equal(service.sign(service.ctx, &request, signature, sizeof(signature)), -1);
 	close(pair[0]);
 	fixture_ended_well(pid);
-	pair[0] = -1; /* no channel: refused without a system call */
+	link.channel = -1; /* no channel: refused without a system call */
 	assert_int_equal(service.sign(service.ctx, &request, signature, sizeof(signature)), -1);
 }
 
@@ -325,6 +327,7 @@ answers_that_lie(void **state)
 	unsigned char out[TLS_SIGNATURE_MAX];
 	struct ipc_message lies[5];
 	struct tls_key_service service;
+	struct key_link link = {-1, -1};
 	int pair[2];
 	size_t i;
 	pid_t pid;
@@ -341,7 +344,8 @@ answers_that_lie(void **state)
 	for (i = 0; i < COUNT(lies); i++) {
 		fixture_pair(SOCK_SEQPACKET, pair);
 		pid = serve(pair, &lies[i]);
-		service = key_ask_service(&pair[0]);
+		link.channel = pair[0];
+		service = key_ask_service(&link);
 		assert_int_equal(service.sign(service.ctx, &request, out, sizeof(out)), -1);
 		close(pair[0]);
 		fixture_ended_well(pid);

@@ -48,9 +48,11 @@ enum layer {
 	LANDLOCK_PATH,
 	SECCOMP_WORKER,
 	SECCOMP_KEY,
+	SECCOMP_HASH,
 	SECCOMP_READER,
 	WHOLE_WORKER, /* as the processes do it */
 	WHOLE_KEY,
+	WHOLE_HASH,
 	WHOLE_READER,
 	LAYERS,
 };
@@ -59,14 +61,16 @@ enum layer {
 /* What holds all that names a file outside. */
 #define OUTSIDE	  (BIT(ENTERED) | LANDLOCKS | OUTER | WHOLES)
 #define LANDLOCKS (BIT(LANDLOCK_NONE) | BIT(LANDLOCK_PATH))
-#define OUTER	  (BIT(SECCOMP_WORKER) | BIT(SECCOMP_KEY))
+#define OUTER	  (BIT(SECCOMP_WORKER) | BIT(SECCOMP_KEY) | BIT(SECCOMP_HASH))
 #define SECCOMPS  (OUTER | BIT(SECCOMP_READER))
-#define WHOLES	  (BIT(WHOLE_WORKER) | BIT(WHOLE_KEY) | BIT(WHOLE_READER))
+/* A hash may take as much memory as the administrator wants. */
+#define BOUNDED (BIT(WHOLE_WORKER) | BIT(WHOLE_KEY) | BIT(WHOLE_READER))
+#define WHOLES	(BOUNDED | BIT(WHOLE_HASH))
 
 static const char *const layer_names[LAYERS] = {"nothing", "identity", "a Maildir as root",
     "Landlock without paths", "Landlock of a Maildir", "seccomp of a worker",
-    "seccomp of the key process", "seccomp of a reader", "all of a worker",
-    "all of the key process", "all of a reader"};
+    "seccomp of the key process", "seccomp of a hash", "seccomp of a reader", "all of a worker",
+    "all of the key process", "all of a hash", "all of a reader"};
 
 enum flags {
 	NEEDS_ROOT = 1, /* the attempt is root's to make */
@@ -959,7 +963,7 @@ static const struct attempt attempts[] = {
     {"read_others_mail", NULL, read_others_mail, OUTSIDE, SAME_UID},
     {"list_others_mail", NULL, list_others_mail, OUTSIDE, SAME_UID},
     /* The root directory of a reader is its Maildir. */
-    {"list_the_root", NULL, list_the_root, LANDLOCKS | OUTER | BIT(WHOLE_WORKER) | BIT(WHOLE_KEY),
+    {"list_the_root", NULL, list_the_root, LANDLOCKS | OUTER | (WHOLES & ~BIT(WHOLE_READER)),
 	SAME_UID},
     /* Landlock knows nothing of these three. */
     {"stat_others_mail", NULL, stat_others_mail, BIT(ENTERED) | OUTER | WHOLES, SAME_UID},
@@ -1022,9 +1026,9 @@ static const struct attempt attempts[] = {
     {"map_code_file", open_true, map_code_file, SECCOMPS | WHOLES, SAME_UID},
     {"make_code", NULL, make_code, SECCOMPS | WHOLES, SAME_UID},
     {"make_code_by_key", NULL, make_code_by_key, SECCOMPS | WHOLES, MAY_LACK},
-    {"map_too_much", NULL, map_too_much, WHOLES, SAME_UID | PLAIN_ONLY},
+    {"map_too_much", NULL, map_too_much, BOUNDED, SAME_UID | PLAIN_ONLY},
     {"map_too_much_shared", NULL, map_too_much_shared, SECCOMPS | WHOLES, SAME_UID},
-    {"allocate_too_much", NULL, allocate_too_much, WHOLES, SAME_UID | PLAIN_ONLY},
+    {"allocate_too_much", NULL, allocate_too_much, BOUNDED, SAME_UID | PLAIN_ONLY},
     {"duplicate_many", NULL, duplicate_many, BIT(WHOLE_WORKER) | BIT(WHOLE_READER), SAME_UID},
     {"map_a_stack", NULL, map_a_stack, SECCOMPS | WHOLES, SAME_UID},
     {"grow_the_stack", allow_any_stack, grow_the_stack, WHOLES, SAME_UID | PLAIN_ONLY | FAULTS},
@@ -1036,9 +1040,9 @@ static const struct attempt attempts[] = {
     {"duplicate", make_a_pair, duplicate, SECCOMPS | WHOLES, SAME_UID | PLAIN_ONLY},
     {"send_to_an_address", bind_named, send_to_an_address, SECCOMPS | WHOLES, SAME_UID},
     {"pass_a_descriptor", make_a_pair, pass_a_descriptor,
-	BIT(SECCOMP_KEY) | BIT(SECCOMP_READER) | BIT(WHOLE_KEY) | BIT(WHOLE_READER), SAME_UID},
-    {"take_a_descriptor", make_a_pair, take_a_descriptor, BIT(SECCOMP_WORKER) | BIT(WHOLE_WORKER),
-	SAME_UID},
+	(SECCOMPS | WHOLES) & ~(BIT(SECCOMP_WORKER) | BIT(WHOLE_WORKER)), SAME_UID},
+    {"take_a_descriptor", make_a_pair, take_a_descriptor,
+	BIT(SECCOMP_WORKER) | BIT(SECCOMP_HASH) | BIT(WHOLE_WORKER) | BIT(WHOLE_HASH), SAME_UID},
 };
 
 /* --- running an attempt --- */
@@ -1063,7 +1067,7 @@ confine(enum layer layer)
 		if (inside != maildir) /* for what runs in this child */
 			(void)snprintf(maildir, sizeof(maildir), "%s", inside);
 	} else if (layer == IDENTITY || layer >= WHOLE_WORKER) {
-		if (layer == WHOLE_WORKER || layer == WHOLE_KEY)
+		if (layer >= WHOLE_WORKER && layer < WHOLE_READER)
 			privdrop_chroot(empty);
 		privdrop_become(TEST_UID, TEST_UID);
 		/* As another program of that user would be: the change made us undumpable. */
@@ -1078,10 +1082,12 @@ confine(enum layer layer)
 		break;
 	case SECCOMP_WORKER:
 	case SECCOMP_KEY:
+	case SECCOMP_HASH:
 	case SECCOMP_READER:
 		no_new_privileges();
 		confine_seccomp(layer == SECCOMP_WORKER ? CONFINE_WORKER
 				: layer == SECCOMP_KEY	? CONFINE_KEY
+				: layer == SECCOMP_HASH ? CONFINE_HASH
 							: CONFINE_READER);
 		break;
 	case WHOLE_WORKER:
@@ -1089,6 +1095,9 @@ confine(enum layer layer)
 		break;
 	case WHOLE_KEY:
 		confine_key(MEMORY);
+		break;
+	case WHOLE_HASH:
+		confine_hash();
 		break;
 	case WHOLE_READER:
 		confine_reader(inside, MEMORY);
@@ -1213,6 +1222,7 @@ stopped_by(const struct outcome *o, enum layer layer, unsigned flags)
 		return denied || (o->reported && o->error == EXDEV);
 	case SECCOMP_WORKER:
 	case SECCOMP_KEY:
+	case SECCOMP_HASH:
 	case SECCOMP_READER:
 		return killed || (FIXTURE_SANITIZED && denied);
 	default:
@@ -1330,7 +1340,8 @@ outer_work(void)
 static void
 workers_and_keys_can_work(void **state)
 {
-	const enum layer layers[] = {SECCOMP_WORKER, SECCOMP_KEY, WHOLE_WORKER, WHOLE_KEY};
+	const enum layer layers[] = {
+	    SECCOMP_WORKER, SECCOMP_KEY, SECCOMP_HASH, WHOLE_WORKER, WHOLE_KEY, WHOLE_HASH};
 	size_t i;
 
 	(void)state;
@@ -1342,7 +1353,7 @@ workers_and_keys_can_work(void **state)
 static void
 abort_is_told_apart(void **state)
 {
-	const enum layer layers[] = {WHOLE_WORKER, WHOLE_KEY, WHOLE_READER};
+	const enum layer layers[] = {WHOLE_WORKER, WHOLE_KEY, WHOLE_HASH, WHOLE_READER};
 	int status;
 	pid_t pid;
 
@@ -1487,7 +1498,7 @@ nobody_looks_in(void **state)
 {
 	static const struct attempt looks[] = {
 	    {"trace", NULL, trace, 0, 0}, {"read_memory_file", NULL, read_memory_file, 0, 0}};
-	const enum layer layers[] = {WHOLE_WORKER, WHOLE_KEY, WHOLE_READER};
+	const enum layer layers[] = {WHOLE_WORKER, WHOLE_KEY, WHOLE_HASH, WHOLE_READER};
 	int report[2], value;
 	size_t i, k;
 	pid_t pid;
@@ -1522,7 +1533,7 @@ nobody_looks_in(void **state)
 static void
 no_core_is_left(void **state)
 {
-	const enum layer layers[] = {WHOLE_WORKER, WHOLE_KEY, WHOLE_READER};
+	const enum layer layers[] = {WHOLE_WORKER, WHOLE_KEY, WHOLE_HASH, WHOLE_READER};
 	char path[64], line[256];
 	unsigned found;
 	FILE *file;

@@ -13,8 +13,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "auth/account.h"
-
 enum scheme_kind { SCHEME_CRYPT, SCHEME_PLAIN, SCHEME_UNKNOWN };
 
 enum {

@@ -109,6 +109,30 @@ one_signature_and_no_more(void **state)
 	}
 }
 
+/* A worker that was taken over cannot have the ticket of another client's network opened. */
+static void
+tickets_are_of_a_network(void **state)
+{
+	static const char session[] = "a session";
+	unsigned char sealed[IPC_MAX], out[IPC_MAX];
+	struct ipc_message m;
+	size_t len;
+
+	(void)state;
+	quota.network = 0xc000020000;
+	put_ticket(&m, IPC_KEY_SEAL, session, sizeof(session));
+	assert_true(answer(&m));
+	len = result(&m, sealed);
+	quota.network = 0xc633640000;
+	put_ticket(&m, IPC_KEY_OPEN, sealed, len);
+	assert_true(answer(&m));
+	assert_int_equal(result(&m, out), 0);
+	quota.network = 0xc000020000;
+	put_ticket(&m, IPC_KEY_OPEN, sealed, len);
+	assert_true(answer(&m));
+	assert_int_equal(result(&m, out), sizeof(session));
+}
+
 static void
 tickets_are_sealed_and_opened(void **state)
 {
@@ -359,6 +383,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    KEY_TEST(one_signature_and_no_more),
+	    KEY_TEST(tickets_are_of_a_network),
 	    KEY_TEST(tickets_are_sealed_and_opened),
 	    KEY_TEST(foreign_tickets_are_not_opened),
 	    KEY_TEST(sessions_have_a_bound),

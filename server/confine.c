@@ -20,6 +20,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -37,17 +38,6 @@
 #define CONFINE_ARCH AUDIT_ARCH_PPC64LE
 #else
 #error "confine.c needs this machine's AUDIT_ARCH_ constant"
-#endif
-
-#if defined(__SANITIZE_ADDRESS__)
-#define CONFINE_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define CONFINE_SANITIZED 1
-#endif
-#endif
-#ifndef CONFINE_SANITIZED
-#define CONFINE_SANITIZED 0
 #endif
 
 /* --- resource limits --- */
@@ -289,6 +279,17 @@ static const struct rule key_rules[] = {
     {SYS_recvmsg, 0, 0, 0, false}, /* a channel from master */
 };
 
+/* The log process: takes channels and their lines, and connects to a syslog daemon again. */
+static const struct rule log_rules[] = {
+    {SYS_recvmsg, 0, 0, 0, false},	    /* a channel from master */
+    {SYS_socket, 0, WHOLE, AF_UNIX, false}, /* no network */
+    {SYS_connect, 0, 0, 0, false},	    /* to /dev/log; no other kind of socket is there */
+    {SYS_epoll_ctl, 0, 0, 0, false},	    /* of its own descriptors */
+    {SYS_epoll_pwait, 0, 0, 0, false},
+#ifdef SYS_epoll_wait
+    {SYS_epoll_wait, 0, 0, 0, false},
+#endif
+};
 /*
  * With a bit above the permissions a file could run as the mail user whoever starts it.  A sanitizer's own openat has
  * three arguments, and the fourth is whatever is in the register.
@@ -413,6 +414,9 @@ confine_seccomp(enum confine_role role)
 	case CONFINE_SPAWNER:
 		obey(&program, ALL_OF(spawner_rules));
 		break;
+	case CONFINE_LOG:
+		obey(&program, ALL_OF(log_rules));
+		break;
 	case CONFINE_READER:
 		allow(&program, ALL_OF(reader_calls));
 		obey(&program, ALL_OF(reader_rules));
@@ -461,7 +465,9 @@ confine(enum confine_role role, const char *maildir, int64_t memory)
 	limit(RLIMIT_CORE, 0);
 	limit(RLIMIT_NPROC, CONFINE_PROCESSES);
 	limit(RLIMIT_STACK, CONFINE_STACK);
-	limit(RLIMIT_NOFILE, role == CONFINE_KEY ? CONFINE_KEY_FILES : CONFINE_FILES);
+	/* The log process has two channels for each connection, and master's limit for them. */
+	if (role != CONFINE_LOG)
+		limit(RLIMIT_NOFILE, role == CONFINE_KEY ? CONFINE_KEY_FILES : CONFINE_FILES);
 	/* A sanitizer's shadow memory is terabytes of address space. */
 	if (!CONFINE_SANITIZED && memory >= 0)
 		limit(RLIMIT_DATA, (rlim_t)memory);
@@ -486,6 +492,12 @@ void
 confine_hash(void)
 {
 	confine(CONFINE_HASH, NULL, -1);
+}
+
+void
+confine_log(int64_t memory)
+{
+	confine(CONFINE_LOG, NULL, memory);
 }
 
 void

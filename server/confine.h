@@ -9,12 +9,25 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Whether this is a build with a sanitizer, which needs more than our own code does. */
+#if defined(__SANITIZE_ADDRESS__)
+#define CONFINE_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define CONFINE_SANITIZED 1
+#endif
+#endif
+#ifndef CONFINE_SANITIZED
+#define CONFINE_SANITIZED 0
+#endif
+
 enum confine_role {
 	CONFINE_WORKER,
 	CONFINE_KEY,
 	CONFINE_READER,
 	CONFINE_SPAWNER,
 	CONFINE_HASH,
+	CONFINE_LOG,
 };
 
 /* For the outer spawner: the steps that it can take for all workers, and the calls that it and they need. */
@@ -23,6 +36,7 @@ void confine_spawner(int64_t memory);
 /* Take all steps, and end the process if one fails.  memory: octets of private memory. */
 void confine_worker(int64_t memory);
 void confine_key(int64_t memory);
+void confine_log(int64_t memory);
 /* Without a limit of memory: the hash, which the administrator has chosen, says how much it takes. */
 void confine_hash(void);
 /* maildir: the only path below which the reader may do anything. */

@@ -53,21 +53,24 @@ enum ipc_type {
 	/* key -> worker, packet; bytes, empty when refused. */
 	IPC_KEY_RESULT,
 	/*
-	 * master -> key and spawners, packet with one descriptor, the configuration's text; first and once:
-	 * u8 log to standard error, u32 uid and gid of workers, of the key process.  Answer: IPC_READY.
+	 * master -> log, key and spawners, packet with one descriptor, the configuration's text; first and once:
+	 * u32 uid and gid of workers, of the key process.  With a second descriptor, the log channel.
+	 * Answer: IPC_READY.
 	 */
 	IPC_START,
 	/* key and spawner -> master, packet; once: string, empty when all is loaded, else what is wrong. */
 	IPC_READY,
 	/*
-	 * master -> spawner of workers, packet with the client's socket, the socketpair, the key channel: u32 id,
-	 * string address, u16 port, string protocol, u8 tls, u8 loopback, u32 ms to log in.
+	 * master -> spawner of workers, packet with the client's socket, the socketpair, the key channel, the log
+	 * channel if there is one: u32 id, string protocol, u8 tls, u8 loopback, u32 ms to
+	 * log in.
 	 * Answer: IPC_SPAWN_ENDED when the worker has ended, or if none could be made.
 	 */
 	IPC_SPAWN_WORKER,
 	/*
-	 * master -> spawner of readers, packet with the worker's socketpair and that for IPC_LOGIN: u32 id, string
-	 * address, u16 port, string protocol, u8 suspect, u32 ms to answer the login.  Answer: IPC_SPAWN_ENDED.
+	 * master -> spawner of readers, packet with the worker's socketpair, that for IPC_LOGIN, the log channel if
+	 * there is one: u32 id, string protocol, u8 suspect, u32 ms to answer the login.
+	 * Answer: IPC_SPAWN_ENDED.
 	 */
 	IPC_SPAWN_READER,
 	/* master -> spawner of workers, packet with a key channel.  Answer: IPC_SPAWN_ENDED with id 0. */
@@ -93,6 +96,21 @@ enum ipc_type {
 	IPC_LOGIN_FAILED,
 	/* master -> reader, packet; u32 ms: to the check, or until a failure may be answered. */
 	IPC_LOGIN_WAIT,
+	/*
+	 * every process -> log, packet on its channel, and from master on control: u8 level, u32 id, string address,
+	 * u16 port (these three count from master only), string module, string event, then pairs of strings, key
+	 * and value, to the end.  No answer.
+	 */
+	IPC_LOG_LINE,
+	/*
+	 * master -> log, packet with one descriptor, the channel of a process: u32 id of its connection or 0,
+	 * string role, string address, u16 port.  No answer.
+	 */
+	IPC_LOG_CHANNEL,
+	/* master -> log, packet: u32 id, string user: the reader of that connection may have a session.  No answer. */
+	IPC_LOG_USER,
+	/* master -> log, packet: u8 whether lines go to syslog, else to standard error.  No answer. */
+	IPC_LOG_TARGET,
 };
 
 /* How a login ends; the worker words it in its protocol. */
@@ -107,7 +125,7 @@ enum ipc_verdict {
 };
 
 enum {
-	IPC_FDS_MAX = 3,   /* descriptors of a message */
+	IPC_FDS_MAX = 4,   /* descriptors of a message */
 	IPC_RECORD = 2048, /* octets: name, password, SNI and cipher at their longest, and room */
 	IPC_MAX = 4352,	   /* octets of any message: a home path, a ticket, an error text */
 };

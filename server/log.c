@@ -1,167 +1,89 @@
 /*
- * log.c: makes every log line, and sends it to syslog, to the journal or to standard error.
+ * log.c: makes log lines, sends them to the log process, and turns them into text there.
  * Runs as: every process.
  */
 #include <errno.h>
-#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "server/log.h"
 
-enum {
-	SYSLOG_MAIL = 2 << 3, /* the facility, RFC 5424 section 6.2.1 */
-	LOG_PATIENCE = 200,   /* ms to wait for a full journal, once while it stays full */
-};
+enum { DOTS = 3 }; /* octets of "..." */
 
-static enum log_target target = LOG_TO_STDERR;
-static bool journal; /* standard error is the journal's */
-static int descriptor = STDERR_FILENO;
+static bool direct = true; /* lines go to standard error */
+static int channel = -1;
+static uint32_t lost; /* lines that found no room; the log process does not know of them */
 static uint32_t connection;
-static char client[96]; /* " rip=... rport=..." */
-
-static int
-syslog_connect(void)
-{
-	const struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "/dev/log"};
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	if (fd == -1)
-		return -1;
-	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) == -1) {
-		close(fd);
-		return -1;
-	}
-	return fd;
-}
-
-/* JOURNAL_STREAM is "device:inode" of the stream that systemd made our standard error. */
-static bool
-stderr_is_journal(void)
-{
-	const char *stream = getenv("JOURNAL_STREAM");
-	char ours[64];
-	struct stat st;
-
-	if (stream == NULL || fstat(STDERR_FILENO, &st) == -1 || !S_ISSOCK(st.st_mode))
-		return false;
-	snprintf(ours, sizeof(ours), "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
-	return strcmp(stream, ours) == 0;
-}
+static char client[LOG_ADDRESS_MAX];
+static unsigned client_port;
 
 void
-log_open(enum log_target to)
+log_use_channel(int fd)
 {
-	int fd;
-
-	journal = stderr_is_journal();
-	fd = to == LOG_TO_SYSLOG && !journal ? syslog_connect() : -1;
-	if (target == LOG_TO_SYSLOG && descriptor != STDERR_FILENO)
-		close(descriptor);
-	/* Without a syslog daemon the lines go where somebody may see them. */
-	target = fd == -1 ? LOG_TO_STDERR : LOG_TO_SYSLOG;
-	descriptor = fd == -1 ? STDERR_FILENO : fd;
-	tzset(); /* for localtime_r in an empty chroot */
+	/* What a parent lost is its own to tell; without a channel before, it is this process's. */
+	if (channel != -1)
+		lost = 0;
+	direct = false;
+	channel = fd;
 }
 
 int
 log_fd(void)
 {
-	return descriptor;
+	return channel;
+}
+
+void
+log_count_lost(void)
+{
+	lost++;
 }
 
 void
 log_set_connection(uint32_t id, const char *address, unsigned port)
 {
 	connection = id;
-	client[0] = '\0';
-	if (id != 0)
-		snprintf(client, sizeof(client), " rip=%s rport=%u", address, port);
+	client_port = port;
+	(void)snprintf(client, sizeof(client), "%s", id != 0 ? address : "");
 }
 
-static void
-put(struct log_line *line, const char *text)
-{
-	size_t len = strlen(text);
-
-	if (len > sizeof(line->text) - 1 - line->len)
-		len = sizeof(line->text) - 1 - line->len;
-	memcpy(line->text + line->len, text, len);
-	line->len += len;
-	line->text[line->len] = '\0';
-}
-
-static void
-put_octet(struct log_line *line, unsigned char c)
-{
-	char text[8];
-
-	if (c == '"' || c == '\\')
-		snprintf(text, sizeof(text), "\\%c", c);
-	else if (c < 0x20 || c > 0x7e)
-		snprintf(text, sizeof(text), "\\x%02x", c);
-	else
-		snprintf(text, sizeof(text), "%c", c);
-	put(line, text);
-}
-
-static void
-put_value(struct log_line *line, const char *value, size_t max)
-{
-	size_t len = strnlen(value, max + 1);
-	bool quoted = len == 0 || value[strcspn(value, " \"\\=")] != '\0';
-
-	if (quoted)
-		put(line, "\"");
-	for (size_t i = 0; i < len && i < max; i++)
-		put_octet(line, (unsigned char)value[i]);
-	if (len > max)
-		put(line, "...");
-	if (quoted)
-		put(line, "\"");
-}
+/* --- a line --- */
 
 void
 log_begin(struct log_line *line, enum log_level level, const char *module, const char *event)
 {
-	char id[16] = "-";
+	struct ipc_message *m = &line->message;
 
-	line->level = level;
-	line->addressed = false;
-	line->len = 0;
-	if (connection != 0)
-		snprintf(id, sizeof(id), "%08x", (unsigned)connection);
-	put(line, id);
-	put(line, " ");
-	put(line, module);
-	put(line, " ");
-	put(line, event);
-}
-
-static void
-put_client(struct log_line *line)
-{
-	if (!line->addressed)
-		put(line, client);
-	line->addressed = true;
+	ipc_begin(m, IPC_LOG_LINE);
+	ipc_put_u8(m, (uint8_t)level);
+	ipc_put_u32(m, connection);
+	ipc_put_string(m, client);
+	ipc_put_u16(m, (uint16_t)client_port);
+	ipc_put_string(m, module);
+	ipc_put_string(m, event);
 }
 
 static void
 put_pair(struct log_line *line, const char *key, const char *value, size_t max)
 {
-	if (strcmp(key, "user") != 0)
-		put_client(line);
-	put(line, " ");
-	put(line, key);
-	put(line, "=");
-	put_value(line, value, max);
+	char cut[LOG_VALUE_MAX + DOTS];
+	size_t len = strnlen(value, max + 1), room = IPC_MAX - line->message.len;
+
+	if (len > max) {
+		memcpy(cut, value, max);
+		memcpy(cut + max, "...", DOTS);
+		value = cut;
+		len = max + DOTS;
+	}
+	/* Each has two octets for its length.  The text of so long a line would be cut before this pair. */
+	if (strlen(key) + len + 4 > room)
+		return;
+	ipc_put_string(&line->message, key);
+	ipc_put_bytes(&line->message, value, len);
 }
 
 void
@@ -185,41 +107,30 @@ log_number(struct log_line *line, const char *key, long long value)
 	put_pair(line, key, text, sizeof(text));
 }
 
-static const int severity[] = {[LOG_ERROR] = 3, [LOG_WARN] = 4, [LOG_NOTE] = 6};
-
-/* A line with its priority before it, see sd-daemon(3). */
+/* For commands that a person types, and for master before the log process runs. */
 static void
-send_journal(const struct log_line *line)
+write_directly(struct log_line *line)
 {
-	static bool stuck;
-	struct pollfd wait = {.fd = STDERR_FILENO, .events = POLLOUT};
-	char text[LOG_LINE_MAX + 8];
-	int len = snprintf(text, sizeof(text), "<%d>%s\n", severity[line->level], line->text);
-	ssize_t n;
+	const struct log_writer writer = {.role = NULL};
+	struct log_text text;
 
-	n = send(STDERR_FILENO, text, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL);
-	if (n == -1 && errno == EAGAIN && !stuck && poll(&wait, 1, LOG_PATIENCE) == 1)
-		n = send(STDERR_FILENO, text, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL);
-	stuck = n == -1;
+	if (!log_format(line, &writer, &text))
+		return;
+	text.text[text.len++] = '\n'; /* in place of the NUL */
+	(void)!write(STDERR_FILENO, text.text, text.len);
 }
 
-/* RFC 3164, as the daemons that read /dev/log expect it from local programs. */
-static void
-send_syslog(const struct log_line *line)
+void
+log_tell_lost(void)
 {
-	char text[LOG_LINE_MAX + 64], stamp[32] = "";
-	time_t now = time(NULL);
-	struct tm tm;
-	int len;
+	struct log_line line;
 
-	if (localtime_r(&now, &tm) != NULL)
-		strftime(stamp, sizeof(stamp), "%b %e %H:%M:%S", &tm);
-	len = snprintf(text, sizeof(text), "<%d>%s sallyport[%d]: %s",
-	    SYSLOG_MAIL | severity[line->level], stamp, (int)getpid(), line->text);
-	if (len > (int)sizeof(text) - 1)
-		len = sizeof(text) - 1;
-	/* A stuck log must not stop the mail: the line is dropped. */
-	(void)!send(descriptor, text, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (lost == 0 || channel == -1)
+		return;
+	log_begin(&line, LOG_WARN, "log", "lost");
+	log_number(&line, "lines", lost);
+	if (ipc_post(channel, &line.message, NULL, 0) == 0)
+		lost = 0;
 }
 
 void
@@ -227,15 +138,11 @@ log_end(struct log_line *line)
 {
 	int saved = errno;
 
-	put_client(line);
-	if (journal) {
-		send_journal(line);
-	} else if (target == LOG_TO_SYSLOG) {
-		send_syslog(line);
-	} else {
-		line->text[line->len] = '\n'; /* there is room: put() keeps one octet */
-		(void)!write(descriptor, line->text, line->len + 1);
-	}
+	log_tell_lost();
+	if (direct)
+		write_directly(line);
+	else if (channel == -1 || ipc_post(channel, &line->message, NULL, 0) == -1)
+		lost++;
 	errno = saved;
 }
 
@@ -252,6 +159,156 @@ log_pairs(enum log_level level, const char *module, const char *event, ...)
 		log_text(&line, key, va_arg(ap, const char *));
 	va_end(ap);
 	log_end(&line);
+}
+
+/* --- its text --- */
+
+static void
+put(struct log_text *line, const char *text)
+{
+	size_t len = strlen(text);
+
+	if (len > sizeof(line->text) - 1 - line->len)
+		len = sizeof(line->text) - 1 - line->len;
+	memcpy(line->text + line->len, text, len);
+	line->len += len;
+	line->text[line->len] = '\0';
+}
+
+static void
+put_octet(struct log_text *line, unsigned char c)
+{
+	char text[8];
+
+	if (c == '"' || c == '\\')
+		snprintf(text, sizeof(text), "\\%c", c);
+	else if (c < 0x20 || c > 0x7e)
+		snprintf(text, sizeof(text), "\\x%02x", c);
+	else
+		snprintf(text, sizeof(text), "%c", c);
+	put(line, text);
+}
+
+static void
+put_value(struct log_text *line, const char *key, const char *value)
+{
+	bool quoted = value[0] == '\0' || value[strcspn(value, " \"\\=")] != '\0';
+
+	put(line, " ");
+	put(line, key);
+	put(line, quoted ? "=\"" : "=");
+	for (; *value != '\0'; value++)
+		put_octet(line, (unsigned char)*value);
+	if (quoted)
+		put(line, "\"");
+}
+
+/* A module, an event or a key. */
+static bool
+get_word(struct ipc_message *message, char word_r[LOG_WORD_MAX + 1])
+{
+	ipc_get_string(message, word_r, LOG_WORD_MAX + 1);
+	return word_r[0] != '\0' &&
+	       word_r[strspn(word_r, "abcdefghijklmnopqrstuvwxyz0123456789-")] == '\0';
+}
+
+/* Whose line it is: the connection as master names it, in its own lines or for a channel. */
+static void
+put_writer(struct log_text *text, uint32_t id, const char *role)
+{
+	char word[16] = "-";
+
+	if (id != 0)
+		(void)snprintf(word, sizeof(word), "%08x", (unsigned)id);
+	put(text, word);
+	if (role != NULL) {
+		put(text, "/");
+		put(text, role);
+	}
+}
+
+static void
+put_address(struct log_text *text, const char *address, unsigned port)
+{
+	char number[16];
+
+	if (address == NULL || address[0] == '\0')
+		return;
+	put_value(text, "rip", address);
+	(void)snprintf(number, sizeof(number), "%u", port);
+	put_value(text, "rport", number);
+}
+
+/* Returns whether a process may write that key.  Addresses come from master only. */
+static bool
+allowed(const struct log_writer *writer, const char *key, bool is_user)
+{
+	if (writer->role == NULL)
+		return true;
+	if (is_user)
+		return writer->names_user;
+	return strcmp(key, "rip") != 0 && strcmp(key, "rport") != 0 && strcmp(key, "lip") != 0;
+}
+
+/* The pairs of a line, with the address after the user or else first. */
+static bool
+put_pairs(struct ipc_message *m, const struct log_writer *writer, const char *address,
+    unsigned port, struct log_text *text)
+{
+	char key[LOG_WORD_MAX + 1], value[LOG_VALUE_MAX + DOTS + 1];
+	bool addressed = false;
+
+	if (writer->user != NULL)
+		put_value(text, "user", writer->user);
+	while (m->at < m->len) {
+		bool is_user;
+
+		if (!get_word(m, key))
+			return false;
+		ipc_get_string(m, value, sizeof(value));
+		is_user = strcmp(key, "user") == 0;
+		if (m->bad || !allowed(writer, key, is_user))
+			return false;
+		if (is_user && writer->user != NULL)
+			continue;
+		if (!is_user && !addressed) {
+			put_address(text, address, port);
+			addressed = true;
+		}
+		put_value(text, key, value);
+	}
+	if (!addressed)
+		put_address(text, address, port);
+	return !m->bad;
+}
+
+bool
+log_format(struct log_line *line, const struct log_writer *writer, struct log_text *text_r)
+{
+	struct ipc_message *m = &line->message;
+	char address[LOG_ADDRESS_MAX], module[LOG_WORD_MAX + 1], event[LOG_WORD_MAX + 1];
+	bool master = writer->role == NULL;
+	unsigned level, port;
+	uint32_t id;
+
+	text_r->len = 0;
+	text_r->text[0] = '\0';
+	if (ipc_open(m) != IPC_LOG_LINE)
+		return false;
+	level = ipc_get_u8(m);
+	id = ipc_get_u32(m);
+	ipc_get_string(m, address, sizeof(address));
+	port = ipc_get_u16(m);
+	if (level > LOG_NOTE || !get_word(m, module) || !get_word(m, event))
+		return false;
+	text_r->level = level;
+	put_writer(text_r, master ? id : writer->id, writer->role);
+	put(text_r, " ");
+	put(text_r, module);
+	put(text_r, " ");
+	put(text_r, event);
+	return put_pairs(
+	    m, writer, master ? address : writer->address, master ? port : writer->port, text_r);
 }
 
 _Noreturn void

@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "server/confine.h"
 #include "server/log.h"
 #include "server/process.h"
 
@@ -80,6 +81,9 @@ exec_main(const char *role, int image, int control)
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	if (null == -1 || dup2(null, STDIN_FILENO) == -1 || dup2(null, STDOUT_FILENO) == -1)
+		_exit(EXIT_FAILURE);
+	/* Only the log process writes there, and a process that reports what its sanitizer found. */
+	if (!CONFINE_SANITIZED && strcmp(role, "log") != 0 && dup2(null, STDERR_FILENO) == -1)
 		_exit(EXIT_FAILURE);
 	/* dup2 of a descriptor to itself would leave it to be closed. */
 	if (control == PROCESS_CONTROL ? fcntl(control, F_SETFD, 0) == -1
@@ -155,13 +159,13 @@ by_number(const void *a, const void *b)
 static void
 close_others(const int keep[], size_t keep_len)
 {
-	int kept[PROCESS_KEEP_MAX + 2], from = 0;
+	int kept[PROCESS_KEEP_MAX + 1], from = STDERR_FILENO + 1;
 	size_t n = 0, i;
 
 	if (keep_len > PROCESS_KEEP_MAX)
 		bug("too many descriptors to keep");
-	kept[n++] = STDERR_FILENO;
-	kept[n++] = log_fd();
+	if (log_fd() != -1)
+		kept[n++] = log_fd();
 	for (i = 0; i < keep_len; i++)
 		if (keep[i] != -1)
 			kept[n++] = keep[i];

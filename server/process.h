@@ -22,7 +22,8 @@ pid_t process_fork(int type, int *end_r);
 /*
  * Starts this program again, as the image that is running, in a role of its own: `sallyport --role ROLE`.  So the new process
  * has a memory layout and a stack canary that it shares with no other role.  *control_r is this process's end of a
- * SOCK_SEQPACKET pair; the other end is PROCESS_CONTROL there.  Standard error stays, and 0 and 1 are /dev/null.
+ * SOCK_SEQPACKET pair; the other end is PROCESS_CONTROL there.  0, 1 and 2 are /dev/null, but standard error stays for the
+ * role "log", and in a build with a sanitizer, which reports there.
  * Returns the pid, or -1.
  */
 enum { PROCESS_CONTROL = 3 };
@@ -38,8 +39,8 @@ void process_renew_canary(void);
 void process_renew_guards(void);
 
 /*
- * A new process drops what it inherited from master: it closes all descriptors except those of keep, standard
- * error and the log; its signals are as a program finds them; and it gets SIGTERM if its parent dies.  -1 in
+ * A new process drops what it inherited: it closes all descriptors except those of keep, standard
+ * input, output and error, and the log channel; its signals are as a program finds them; and it gets SIGTERM if its parent dies.  -1 in
  * keep is ignored.
  */
 void process_enter(const char *role, const int keep[], size_t keep_len);

@@ -94,12 +94,13 @@ part imap worker reader
 part pop3 worker reader
 part spawner worker reader
 part master spawner reader
-part cmd master key spawner
+part logger
+part cmd master key spawner logger
 grep -noE '#include "server/[a-z0-9]+/[a-z_0-9]+\.h' server/*.[ch] |
 	grep -vE '^server/sallyport\.c:.*"server/cmd/' && say "server/ itself includes a part"
 
 grep -nE '#include <syslog\.h>|#include <linux/(landlock|seccomp)' -r server auth maildir tls --include='*.[ch]' |
-	grep -vE '^server/(log|confine)\.c' && say "syslog belongs to server/log.c, Landlock and seccomp to server/confine.c"
+	grep -vE '^server/(logger/sink|confine)\.c' && say "syslog belongs to server/logger/sink.c, Landlock and seccomp to server/confine.c"
 grep -nE '\b(setuid|setgid|setresuid|setresgid|setgroups|chroot)\(' -r server auth maildir tls --include='*.c' |
 	grep -v '^server/privdrop\.c' && say "identities change in server/privdrop.c only"
 grep -nE '\b(strcpy|strcat|sprintf|gets|strtok|system|popen)\(' -r server auth maildir tls --include='*.c' &&

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "server/cmd/cmd.h"
@@ -17,6 +18,7 @@
 #include "server/ipc.h"
 #include "server/key/key.h"
 #include "server/log.h"
+#include "server/logger/logger.h"
 #include "server/privdrop.h"
 #include "server/process.h"
 #include "server/spawner/spawner.h"
@@ -27,6 +29,7 @@ static const struct {
 	const char *name;
 	void (*run)(const struct conf *conf, const struct service_users *users, int control);
 } roles[] = {
+    {"log", logger_main},
     {"key", key_main},
     {"outer", spawner_outer_main},
     {"inner", spawner_inner_main},
@@ -34,28 +37,28 @@ static const struct {
 
 /* Receives IPC_START.  Returns the configuration, or ends the process. */
 static struct conf *
-receive_start(struct service_users *users_r)
+receive_start(struct service_users *users_r, bool is_log)
 {
 	struct conf_complaints complaints;
 	struct ipc_message message;
 	struct conf *conf;
-	bool to_stderr;
-	int text_fd;
+	int fds[2]; /* the configuration's text, the log channel */
 
-	if (ipc_recv(PROCESS_CONTROL, &message, START_TIMEOUT, &text_fd) == -1 ||
+	if (ipc_recv_fds(PROCESS_CONTROL, &message, START_TIMEOUT, fds, 2) == -1 ||
 	    ipc_open(&message) != IPC_START)
 		_exit(EXIT_FAILURE);
-	to_stderr = ipc_get_u8(&message) != 0;
 	users_r->worker_uid = ipc_get_u32(&message);
 	users_r->worker_gid = ipc_get_u32(&message);
 	users_r->key_uid = ipc_get_u32(&message);
 	users_r->key_gid = ipc_get_u32(&message);
-	if (!ipc_done(&message) || text_fd == -1)
+	if (!ipc_done(&message) || fds[0] == -1)
 		_exit(EXIT_FAILURE);
-	conf = conf_load_text(text_fd, &complaints);
+	/* The log process writes what it has to say itself. */
+	if (!is_log)
+		log_use_channel(fds[1]);
+	conf = conf_load_text(fds[0], &complaints);
 	if (conf == NULL)
 		fatalx("role", complaints.list[0].text);
-	log_open(to_stderr ? LOG_TO_STDERR : (enum log_target)conf->log);
 	return conf;
 }
 
@@ -70,8 +73,10 @@ cmd_role(int argc, char **argv)
 		fprintf(stderr, "sallyport: only `sallyport run` starts a role\n");
 		return CMD_USAGE;
 	}
+	tzset(); /* for localtime_r in an empty root directory */
 	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
 		if (strcmp(roles[i].name, argv[1]) == 0)
-			roles[i].run(receive_start(&users), &users, PROCESS_CONTROL);
+			roles[i].run(receive_start(&users, roles[i].run == logger_main), &users,
+			    PROCESS_CONTROL);
 	return CMD_USAGE;
 }

@@ -196,7 +196,8 @@ start_worker(struct master *m, struct connection *c, int fd, const struct conf_l
 {
 	const bool loopback = strncmp(c->address, "127.", 4) == 0 || strcmp(c->address, "::1") == 0;
 	struct ipc_message message;
-	int key = certificates_channel(m->serving, TLS_SIGNATURES, c->by_network->key), pair[2], r;
+	int key = certificates_channel(m->serving, TLS_SIGNATURES, c->by_network->key), pair[2],
+	    log, r;
 
 	if (key == -1) {
 		admit_pause(m, "channel to the key process");
@@ -211,11 +212,15 @@ start_worker(struct master *m, struct connection *c, int fd, const struct conf_l
 	ipc_put_u8(&message, listener->tls);
 	ipc_put_u8(&message, loopback);
 	ipc_put_u32(&message, (uint32_t)clock_left(c->deadline));
-	r = spawner_post(m, m->serving->workers, &message, (const int[]){fd, pair[1], key}, 3);
+	log = logs_channel(m, c, "worker");
+	r = spawner_post(m, m->serving->workers, &message, (const int[]){fd, pair[1], key, log},
+	    log != -1 ? 4 : 3);
 	if (r == -1)
 		admit_pause(m, "worker");
 	close(pair[1]);
 	close(key);
+	if (log != -1)
+		close(log);
 	c->peer = pair[0];
 	if (r == -1)
 		return false;

@@ -36,14 +36,18 @@ static void
 start_reader(struct master *m, struct connection *c)
 {
 	struct ipc_message message;
-	int pair[2] = {-1, -1}, r = -1;
+	int pair[2] = {-1, -1}, log, r = -1;
 
 	if (m->readers != -1 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0) {
 		spawner_begin_child(&message, IPC_SPAWN_READER, c);
 		ipc_put_u8(&message, policy_suspects(&m->policy, m->conf, clock_now()));
 		ipc_put_u32(&message, (uint32_t)clock_left(c->deadline - CONNECTION_MARGIN));
-		r = spawner_post(m, m->readers, &message, (const int[]){c->peer, pair[1]}, 2);
+		log = logs_channel(m, c, "reader");
+		r = spawner_post(m, m->readers, &message, (const int[]){c->peer, pair[1], log},
+		    log != -1 ? 3 : 2);
 		close(pair[1]);
+		if (log != -1)
+			close(log);
 	}
 	c->ask = pair[0];
 	if (r == -1) {
@@ -108,6 +112,8 @@ answer_login(struct master *m, struct connection *c, const char *name)
 	struct ipc_message message;
 
 	policy_succeeded(&m->policy, c, name, clock_now());
+	if (verdict == IPC_ACCEPTED)
+		logs_user(m, c, name);
 	ipc_begin(&message, IPC_LOGIN_RESULT);
 	ipc_put_u8(&message, (uint8_t)verdict);
 	(void)ipc_send(c->ask, &message, -1);

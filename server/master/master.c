@@ -56,7 +56,7 @@ reap(struct master *m)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
-		if (!spawners_on_exit(m, pid))
+		if (!logs_on_exit(m, pid) && !spawners_on_exit(m, pid))
 			(void)certificates_on_exit(m, pid); /* else an old key process */
 }
 
@@ -111,7 +111,6 @@ use_conf(struct master *m, struct conf *conf)
 {
 	conf_free(&m->conf);
 	m->conf = conf;
-	log_open(m->to_stderr ? LOG_TO_STDERR : (enum log_target)conf->log);
 }
 
 static void
@@ -134,6 +133,7 @@ reload(struct master *m)
 	}
 	admit_set(m, false);
 	use_conf(m, conf);
+	logs_target(m);
 	listeners_set(&m->listeners, conf);
 	log_event(LOG_NOTE, "master", "configuration", "file", m->path);
 	m->users_print = 0;
@@ -194,6 +194,7 @@ tick(struct master *m)
 		m->resume_at = CLOCK_NEVER;
 		admit_settle(m);
 	}
+	logs_tick(m, now);
 	spawners_tick(m, now);
 	if (!m->stopping) {
 		certificates_tick(m, now);
@@ -313,21 +314,21 @@ master_run(const char *path, struct conf *conf, bool to_stderr)
 	m.path = path;
 	m.to_stderr = to_stderr;
 	use_conf(&m, conf);
-	log_missing();
 	if (find_users(&m.service_users, conf) == -1)
 		return EXIT_FAILURE;
 	begin(&m);
+	logs_start(&m);
+	log_missing();
 	certificates_begin(&m);
 	m.readers = spawner_start(&m, SPAWNER_INNER);
-	if (listeners_set(&m.listeners, conf) > 0)
-		return EXIT_FAILURE;
-	loop(&m);
+	if (listeners_set(&m.listeners, conf) == 0)
+		loop(&m);
 	admit_log_refusals(&m);
 	certificates_end(&m);
 	spawners_end(&m);
 	listeners_close(&m.listeners);
-	if (!m.started)
-		return EXIT_FAILURE;
-	log_event(LOG_NOTE, "master", "stopped");
-	return EXIT_SUCCESS;
+	if (m.started)
+		log_event(LOG_NOTE, "master", "stopped");
+	logs_end(&m);
+	return m.started ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -6,6 +6,7 @@
  *   policy.c        who is let in, who makes room, how long failed logins wait
  *   login.c         a client wants to log in: a reader; and how workers and readers end
  *   spawners.c      the processes that fork workers and readers
+ *   logs.c          the log process, and the channels of all others to it
  *   certificates.c  certificates, key processes and outer spawners come and go
  *   users.c         wrong lines of the users file, into the log
  *   events.c        what epoll watches
@@ -44,7 +45,11 @@ enum {
 	MASTER_RETRY = 5 * 1000,	   /* ms until certificates that failed are loaded again */
 	MASTER_LOG_EVERY = 60 * 1000,	   /* ms between lines about one address's refusals */
 	MASTER_REFUSALS = 20,		   /* such lines in that time about all addresses */
-	MASTER_EVENTS = 64,		   /* taken from epoll at a time */
+	/* ms that the log process has at the end to write what is left; LOGGER_FAREWELL is part of it */
+	LOGS_PATIENCE = 3 * 1000,
+	LOGS_STANDING =
+	    2 * 64 + 4,	     /* places for processes of no connection that have a log channel */
+	MASTER_EVENTS = 64,  /* taken from epoll at a time */
 	MASTER_ACCEPTS = 16, /* connections taken at a time, so that exits are seen between */
 };
 
@@ -93,6 +98,13 @@ struct spawner {
 	int64_t stuck_at; /* it has not taken a message since; or CLOCK_NEVER */
 };
 
+/* A standing process's channel to the log: its end for the log process, for another one that is started. */
+struct logs_standing {
+	pid_t pid; /* 0: the place is free */
+	int log;
+	const char *role;
+};
+
 struct master {
 	const char *path; /* of the configuration */
 	bool to_stderr;	  /* whatever the configuration says */
@@ -100,6 +112,10 @@ struct master {
 	struct listeners listeners;
 	struct certificates *serving, *coming; /* in use; loading or in its self-test */
 	struct spawner spawner[SPAWNERS_MAX];
+	pid_t log;	 /* the log process, or -1 */
+	int log_control; /* to it, or -1 */
+	int64_t logs_at; /* when it was started; while there is none: when to start another */
+	struct logs_standing standing[LOGS_STANDING];
 	int readers;	    /* the inner spawner, or -1 */
 	int64_t readers_at; /* when to start another */
 	struct connections connections;
@@ -188,6 +204,25 @@ bool spawners_on_exit(struct master *m, pid_t pid);
 /* Replaces a spawner that takes no messages, and starts a missing one. */
 void spawners_tick(struct master *m, int64_t now);
 void spawners_end(struct master *m);
+
+/* --- logs.c --- */
+
+/* Starts the log process; from then on this process's lines go there. */
+void logs_start(struct master *m);
+/* Tells it where lines go, as the configuration says. */
+void logs_target(struct master *m);
+/* Returns the log channel of a new child of that connection ("worker" or "reader"), or -1: the child has none. */
+int logs_channel(struct master *m, const struct connection *c, const char *role);
+/* The same for a process of no connection.  *place_r: set its pid after it has been started, if not NULL. */
+int logs_standing_channel(struct master *m, const char *role, struct logs_standing **place_r);
+/* From now on the log process puts this user into the lines of the connection's reader. */
+void logs_user(struct master *m, const struct connection *c, const char *user);
+/* A child of master ended: returns whether it was the log process. */
+bool logs_on_exit(struct master *m, pid_t pid);
+/* Starts a missing log process, and tells it of lines that were lost. */
+void logs_tick(struct master *m, int64_t now);
+/* At the end: lets the log process write what is left, for a while. */
+void logs_end(struct master *m);
 
 /* --- certificates.c --- */
 

@@ -25,21 +25,29 @@ pid_t
 spawners_exec(struct master *m, const char *role, int *control_r)
 {
 	pid_t pid = process_exec(role, control_r);
+	struct logs_standing *place = NULL;
 	struct ipc_message message;
+	int fds[2] = {m->conf->text_fd, -1};
 
 	if (pid == -1) {
 		log_event(
 		    LOG_ERROR, "master", "no-process", "role", role, "error", strerror(errno));
 		return -1;
 	}
+	if (strcmp(role, "log") != 0)
+		fds[1] =
+		    logs_standing_channel(m, strcmp(role, "key") == 0 ? "key" : "spawner", &place);
+	if (place != NULL)
+		place->pid = pid;
 	ipc_begin(&message, IPC_START);
-	ipc_put_u8(&message, m->to_stderr);
 	ipc_put_u32(&message, m->service_users.worker_uid);
 	ipc_put_u32(&message, m->service_users.worker_gid);
 	ipc_put_u32(&message, m->service_users.key_uid);
 	ipc_put_u32(&message, m->service_users.key_gid);
 	/* If this fails the process ends by itself, and is reaped. */
-	(void)ipc_post(*control_r, &message, &m->conf->text_fd, 1);
+	(void)ipc_post(*control_r, &message, fds, fds[1] != -1 ? 2 : 1);
+	if (fds[1] != -1)
+		close(fds[1]);
 	return pid;
 }
 
@@ -84,8 +92,6 @@ spawner_begin_child(struct ipc_message *message, enum ipc_type type, const struc
 {
 	ipc_begin(message, type);
 	ipc_put_u32(message, c->id);
-	ipc_put_string(message, c->address);
-	ipc_put_u16(message, (uint16_t)c->port);
 	ipc_put_string(message, c->protocol->name);
 }
 

@@ -79,6 +79,10 @@ hash_main(const struct conf *conf, const struct service_users *users, int questi
 	privdrop_become(users->worker_uid, users->worker_gid);
 	process_follow_parent();
 	confine_hash();
+	/* It has nothing to say, and in the wrong hands could name any user in the lines of its login. */
+	if (log_fd() != -1)
+		close(log_fd());
+	log_use_channel(-1);
 	if (ipc_recv(question, &message, CHECK_TIMEOUT, NULL) == -1 ||
 	    ipc_open(&message) != IPC_AUTH_HASH)
 		_exit(EXIT_FAILURE);

@@ -31,8 +31,6 @@
 #include "server/worker/worker.h"
 #include "tls/tls.h"
 
-enum { SPAWNER_ADDRESS_MAX = 48 }; /* octets of a client's address as text */
-
 struct child {
 	pid_t pid;
 	uint32_t id; /* of the connection; 0: of none */
@@ -115,8 +113,6 @@ signal_child(const struct spawner *s, struct ipc_message *message)
 /* The beginning of a request: whose connection it is. */
 struct client {
 	uint32_t id;
-	char address[SPAWNER_ADDRESS_MAX];
-	unsigned port;
 	const struct protocol *protocol;
 };
 
@@ -127,20 +123,11 @@ get_client(struct ipc_message *message, struct client *client_r)
 	char name[16];
 
 	client_r->id = ipc_get_u32(message);
-	ipc_get_string(message, client_r->address, sizeof(client_r->address));
-	client_r->port = ipc_get_u16(message);
 	ipc_get_string(message, name, sizeof(name));
 	client_r->protocol = NULL;
 	for (size_t i = 0; i < sizeof(protocols) / sizeof(protocols[0]); i++)
 		if (strcmp(protocols[i]->name, name) == 0)
 			client_r->protocol = protocols[i];
-}
-
-/* The first step of a child after its canary is renewed. */
-static void
-name_client(const struct client *client)
-{
-	log_set_connection(client->id, client->address, client->port);
 }
 
 static void
@@ -163,7 +150,7 @@ spawn_worker(struct spawner *s, struct ipc_message *message, const int fds[])
 	}
 	if (fork_child(s, client.id) == 0) {
 		process_renew_guards();
-		name_client(&client);
+		log_use_channel(fds[3]); /* its own channel, or -1 */
 		worker_main(&start);
 	}
 }
@@ -186,7 +173,7 @@ spawn_reader(struct spawner *s, struct ipc_message *message, const int fds[])
 	}
 	if (fork_child(s, client.id) == 0) {
 		process_renew_canary(); /* its pointer guard is that of the converters of charsets */
-		name_client(&client);
+		log_use_channel(fds[2]);
 		reader_main(&start);
 	}
 }

@@ -30,7 +30,7 @@ IS_ROOT = os.geteuid() == 0
 HAS_NAMESPACES = IS_ROOT and subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode == 0
 ASAN = "asan" in BUILD.name
 WORKER_USER, KEY_USER = "nobody", "daemon"
-STANDING = 3  # processes below master without a client: key process, outer and inner spawner
+STANDING = 4  # processes below master without a client: log process, key process, outer and inner spawner
 sys.path.insert(0, str(ROOT / "tests" / "messages"))
 
 
@@ -307,7 +307,22 @@ class Server:
         self.process = None
         return status
 
+    def settle_log(self):
+        """Waits until the log process sleeps: then it has written all lines that were sent before this call."""
+        if self.process is None or self.process.poll() is not None:
+            return
+        try:
+            for pid in pathlib.Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split():
+                if pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"sallyport: log\0"):
+                    for _ in range(200):
+                        if pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "R":
+                            return
+                        time.sleep(0.01)
+        except (OSError, IndexError, ValueError):
+            return  # a process ended meanwhile
+
     def log(self):
+        self.settle_log()
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
     def wait_log(self, pattern, seconds=10):

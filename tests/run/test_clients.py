@@ -110,10 +110,10 @@ def on_disk(account):
 
 def logins(server):
     """Those that the log tells of, once all have ended."""
-    begun = re.findall(r"^([0-9a-f]{8}) pop3 login .*$", server.log(), re.M)
+    begun = re.findall(r"^([0-9a-f]{8})/reader pop3 login .*$", server.log(), re.M)
     for one in begun:
-        server.wait_log(rf"{one} pop3 end user=anna")
-    return re.findall(r"^[0-9a-f]{8} pop3 login .*$", server.log(), re.M)
+        server.wait_log(rf"{one}/reader pop3 end user=anna")
+    return re.findall(r"^[0-9a-f]{8}/reader pop3 login .*$", server.log(), re.M)
 
 
 def lf(content):

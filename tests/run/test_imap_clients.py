@@ -28,9 +28,9 @@ def port(server, door):
 
 def ended(server, name="anna"):
     """The log lines of the ends of this user's IMAP sessions, once all have ended."""
-    for one in re.findall(rf"^([0-9a-f]{{8}}) imap login user={name} ", server.log(), re.M):
-        server.wait_log(rf"{one} imap end user={name}")
-    return re.findall(rf"^[0-9a-f]{{8}} imap end user={name} .*$", server.log(), re.M)
+    for one in re.findall(rf"^([0-9a-f]{{8}})/reader imap login user={name} ", server.log(), re.M):
+        server.wait_log(rf"{one}/reader imap end user={name}")
+    return re.findall(rf"^[0-9a-f]{{8}}/reader imap end user={name} .*$", server.log(), re.M)
 
 
 def octets_in(server):

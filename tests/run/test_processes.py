@@ -67,14 +67,34 @@ def test_req09_req13_who_runs_as_whom(server):
 
 
 def test_req09_no_descriptor_too_many(server):
+    """Only the log process has the log's file, only a reader has files of a Maildir, and no socket leads elsewhere."""
     p = server.login()
-    for pid, kinds in [(one(server, "worker"), {"socket"}), (one(server, "reader"), {"socket", "file"})]:
-        for fd in os.listdir(f"/proc/{pid}/fd"):
-            where = os.readlink(f"/proc/{pid}/fd/{fd}")
-            inside = where.startswith(str(server.accounts["anna"].maildir))
-            assert where.startswith("socket:") or where == str(server.log_path) or (
-                "file" in kinds and inside), where
+    titles = ("worker", "reader", "key", "outer spawner", "inner spawner")
+    fds = {pid: {fd: os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
+           for pid in [server.pid, *server.children()]}
+    inside = set().union(*(held.values() for held in fds.values()))
+    peers = unix_peers()
+    for title in titles:
+        for fd, where in fds[one(server, title)].items():
+            mail = where.startswith(str(server.accounts["anna"].maildir))
+            assert where.startswith(("socket:", "/memfd:sallyport.conf", "anon_inode:[signalfd]")) or (
+                where == "/dev/null" and fd in "012") or (ASAN and where == str(server.log_path)) or (
+                title == "reader" and mail) or (where == "anon_inode:inotify" and title == "reader"), (title, where)
+            # Both ends are ours, or it is the client's connection, which the worker has.
+            if where.startswith("socket:") and peers and where in peers:
+                assert peers[where] in inside, (title, where)
+            elif where.startswith("socket:") and peers:
+                assert title == "worker", (title, where)
+    assert str(server.log_path) in fds[one(server, "log")].values()
     p.quit()
+
+
+def unix_peers():
+    """The inode of each connected Unix socket -> that of its other end, as ss(8) of iproute2 reports them."""
+    if shutil.which("ss") is None:
+        return {}
+    rows = subprocess.run(["ss", "-x", "-a", "-H"], capture_output=True, text=True).stdout.splitlines()
+    return {f"socket:[{row.split()[5]}]": f"socket:[{row.split()[7]}]" for row in rows if len(row.split()) >= 8}
 
 
 @pytest.mark.root
@@ -407,10 +427,10 @@ def test_log_tells_login_and_end(server):
     p.retr(1)
     p.quit()
     server.wait_log("pop3 end user=anna")
-    login = re.search(r"^([0-9a-f]{8}) pop3 login (.*)$", server.log(), re.M)
+    login = re.search(r"^([0-9a-f]{8})/reader pop3 login (.*)$", server.log(), re.M)
     assert re.search(r"user=anna rip=127\.0\.0\.1 rport=\d+ tls=1\.[23] cipher=TLS\S+ bits=\d+ resumed=no sni=localhost",
                      login.group(2))
-    end = re.search(r"^%s pop3 end (.*)$" % login.group(1), server.log(), re.M).group(1)
+    end = re.search(r"^%s/reader pop3 end (.*)$" % login.group(1), server.log(), re.M).group(1)
     assert re.search(r"user=anna rip=\S+ rport=\d+ reason=quit messages=1 removed=0 in=\d+ out=\d+", end)
 
 
@@ -456,7 +476,7 @@ def test_log_to_syslog(serve):
         f.close()
         while "client closed" not in lines[-1]:
             lines.append(daemon.recv(2000).decode())
-        pattern = r"<(19|20|22)>\w{3} [ \d]\d \d\d:\d\d:\d\d sallyport\[\d+\]: ([0-9a-f]{8}|-) \w+ [a-z-]+"
+        pattern = r"<(19|20|22)>\w{3} [ \d]\d \d\d:\d\d:\d\d sallyport\[\d+\]: ([0-9a-f]{8}|-)(/[a-z]+)? \w+ [a-z-]+"
         assert all(re.match(pattern, line) for line in lines), lines
     finally:
         daemon.close()

@@ -4,22 +4,36 @@
 #include "server_fixture.h"
 
 #include <sys/socket.h>
-#include <sys/stat.h>
 
 #include "server/log.h"
 
-/* The line for one pair, as text behind "- test event ". */
+/* The line's text, as the log process makes it of a line of master; it may be asked for at any time. */
+static const char *
+text_of(const struct log_line *line)
+{
+	static const struct log_writer master = {.role = NULL};
+	static struct log_text text;
+	struct log_line copy = *line;
+
+	assert_true(log_format(&copy, &master, &text));
+	assert_true(text.len < sizeof(text.text));
+	assert_int_equal(strlen(text.text), text.len);
+	return text.text;
+}
+
+/* The line for one pair, as text after "- test event ". */
 static const char *
 pair(void (*put)(struct log_line *, const char *, const char *), const char *value)
 {
 	static const char before[] = "- test event ";
-	static struct log_line line;
+	struct log_line line;
+	const char *text;
 
 	log_begin(&line, LOG_NOTE, "test", "event");
 	put(&line, "k", value);
-	assert_int_equal(strlen(line.text), line.len);
-	assert_memory_equal(line.text, before, sizeof(before) - 1);
-	return line.text + sizeof(before) - 1;
+	text = text_of(&line);
+	assert_memory_equal(text, before, sizeof(before) - 1);
+	return text + sizeof(before) - 1;
 }
 
 static void
@@ -116,7 +130,7 @@ a_client_cannot_push_out_the_rest(void **state)
 	log_client(&line, "cipher", value);
 	log_client(&line, "sni", value);
 	log_text(&line, "rip", "192.0.2.7");
-	assert_non_null(strstr(line.text, " rip=192.0.2.7"));
+	assert_non_null(strstr(text_of(&line), " rip=192.0.2.7"));
 }
 
 static void
@@ -133,9 +147,7 @@ a_line_never_overflows(void **state)
 	for (i = 0; i < 20; i++) {
 		log_text(&line, "key", value);
 		log_number(&line, "n", i);
-		assert_true(line.len < sizeof(line.text));
-		assert_int_equal(line.text[line.len], '\0');
-		assert_int_equal(strlen(line.text), line.len);
+		(void)text_of(&line);
 	}
 }
 
@@ -151,10 +163,10 @@ numbers_and_ids(void **state)
 	log_number(&line, "low", INT64_MIN);
 	log_number(&line, "high", INT64_MAX);
 	log_set_connection(0, "", 0);
-	assert_string_equal(line.text, "7f3a9c01 pop3 end rip=192.0.2.7 rport=50123 in=0 "
-				       "low=-9223372036854775808 high=9223372036854775807");
+	assert_string_equal(text_of(&line), "7f3a9c01 pop3 end rip=192.0.2.7 rport=50123 in=0 "
+					    "low=-9223372036854775808 high=9223372036854775807");
 	log_begin(&line, LOG_NOTE, "pop3", "end");
-	assert_string_equal(line.text, "- pop3 end");
+	assert_string_equal(text_of(&line), "- pop3 end");
 }
 
 /* The client's address stands in every line of its connection, once, behind the user or first. */
@@ -169,10 +181,11 @@ mend27_every_line_has_the_address(void **state)
 	log_text(&line, "user", "anna");
 	log_text(&line, "tls", "no");
 	assert_string_equal(
-	    line.text, "00000001 imap login user=anna rip=2001:db8::1 rport=7 tls=no");
+	    text_of(&line), "00000001 imap login user=anna rip=2001:db8::1 rport=7 tls=no");
 	log_begin(&line, LOG_NOTE, "imap", "denied");
 	log_text(&line, "reason", "x");
-	assert_string_equal(line.text, "00000001 imap denied rip=2001:db8::1 rport=7 reason=x");
+	assert_string_equal(
+	    text_of(&line), "00000001 imap denied rip=2001:db8::1 rport=7 reason=x");
 	log_set_connection(0, "", 0);
 }
 
@@ -185,7 +198,6 @@ written(char *out_r, size_t size, void (*write_it)(void))
 
 	assert_true(saved >= 0);
 	fixture_pair(SOCK_SEQPACKET, pair_fds); /* so that one write is one read */
-	log_open(LOG_TO_STDERR);
 	assert_int_equal(dup2(pair_fds[1], STDERR_FILENO), STDERR_FILENO);
 	errno = EXDEV;
 	write_it();
@@ -237,42 +249,163 @@ a_line_is_one_write(void **state)
 	assert_null(memchr(out, '\n', (size_t)n - 1));
 }
 
-/* JOURNAL_STREAM must name standard error itself; lines have a priority; a stuck journal holds nobody. */
-static void
-mend27_journal(void **state)
+/* --- between processes --- */
+
+/* Receives a line and returns its text, by a writer. */
+static const char *
+received(int fd, const struct log_writer *writer, struct log_text *text_r)
 {
-	static const char line[] = "<4>- maildir notice user=anna text=a\\x0ab\n";
-	char out[sizeof(line)], name[64];
-	int fds[2], saved = dup(STDERR_FILENO), i;
-	struct stat st;
+	struct log_line line;
+
+	assert_int_equal(ipc_recv(fd, &line.message, 1000, NULL), 0);
+	assert_true(log_format(&line, writer, text_r));
+	return text_r->text;
+}
+
+/* A full channel holds nobody: lines are counted, and the count goes before the next line. */
+static void
+a_full_channel_counts(void **state)
+{
+	const struct log_writer writer = {
+	    .role = "worker", .id = 7, .address = "192.0.2.7", .port = 8};
+	struct log_text text;
+	char expected[100];
+	uint32_t sent = 0;
+	int fds[2];
+	pid_t pid;
 
 	(void)state;
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
-	assert_int_equal(fstat(fds[1], &st), 0);
-	assert_int_equal(dup2(fds[1], STDERR_FILENO), STDERR_FILENO);
-	snprintf(name, sizeof(name), "%llu:%llu", (unsigned long long)st.st_dev,
-	    (unsigned long long)st.st_ino + 1);
-	setenv("JOURNAL_STREAM", name, 1);
-	log_open(LOG_TO_STDERR);
-	write_event();
-	assert_int_equal(read(fds[0], out, sizeof(line) - 4), sizeof(line) - 4);
-	assert_memory_equal(out, line + 3, sizeof(line) - 4);
-	snprintf(name, sizeof(name), "%llu:%llu", (unsigned long long)st.st_dev,
-	    (unsigned long long)st.st_ino);
-	setenv("JOURNAL_STREAM", name, 1);
-	log_open(LOG_TO_SYSLOG);
-	assert_int_equal(log_fd(), STDERR_FILENO);
-	write_event();
-	assert_int_equal(read(fds[0], out, sizeof(line) - 1), sizeof(line) - 1);
-	assert_memory_equal(out, line, sizeof(line) - 1);
-	for (i = 0; i < 5000; i++) /* far more than a socket holds, and nobody reads */
-		write_event();
-	unsetenv("JOURNAL_STREAM");
-	assert_int_equal(dup2(saved, STDERR_FILENO), STDERR_FILENO);
-	log_open(LOG_TO_STDERR);
-	close(saved);
-	close(fds[0]);
+	fixture_pair(SOCK_SEQPACKET, fds);
+	pid = fork(); /* log_use_channel is for good */
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		log_use_channel(fds[1]);
+		assert_int_equal(log_fd(), fds[1]);
+		log_set_connection(99, "203.0.113.9", 9); /* only master's are heeded */
+		for (int i = 0; i < 5000; i++)
+			log_event(LOG_NOTE, "test", "event", "k", "v");
+		(void)ipc_recv(fds[1], &(struct ipc_message){.len = 0}, 10000, NULL);
+		log_event(LOG_WARN, "test", "after");
+		log_use_channel(-1);
+		log_event(LOG_WARN, "test", "nowhere");
+		log_event(LOG_WARN, "test", "nowhere");
+		log_use_channel(fds[1]);
+		log_event(LOG_ERROR, "test", "again");
+		_exit(0);
+	}
 	close(fds[1]);
+	assert_int_equal(usleep(300000), 0);
+	for (;;) {
+		struct log_line line;
+
+		if (ipc_recv(fds[0], &line.message, 0, NULL) == -1)
+			break;
+		assert_true(log_format(&line, &writer, &text));
+		assert_string_equal(
+		    text.text, "00000007/worker test event rip=192.0.2.7 rport=8 k=v");
+		sent++;
+	}
+	assert_in_range(sent, 10, 4999);
+	{
+		struct ipc_message go;
+
+		ipc_begin(&go, IPC_READY);
+		assert_int_equal(ipc_send(fds[0], &go, -1), 0);
+	}
+	snprintf(expected, sizeof(expected),
+	    "00000007/worker log lost rip=192.0.2.7 rport=8 lines=%u", 5000 - sent);
+	assert_string_equal(received(fds[0], &writer, &text), expected);
+	assert_string_equal(
+	    received(fds[0], &writer, &text), "00000007/worker test after rip=192.0.2.7 rport=8");
+	assert_int_equal(text.level, LOG_WARN);
+	assert_string_equal(received(fds[0], &writer, &text),
+	    "00000007/worker log lost rip=192.0.2.7 rport=8 lines=2");
+	assert_string_equal(
+	    received(fds[0], &writer, &text), "00000007/worker test again rip=192.0.2.7 rport=8");
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	close(fds[0]);
+}
+
+/* Which keys a process may write, and whose user counts. */
+static void
+the_writer_is_not_a_matter_of_the_line(void **state)
+{
+	static const struct {
+		struct log_writer writer;
+		const char *key, *text; /* NULL: refused */
+	} rows[] = {
+	    {{.role = NULL}, "rip", "- pop3 denied rip=192.0.2.1"},
+	    {{.role = NULL}, "user", "- pop3 denied user=192.0.2.1"},
+	    {{"worker", false, 1, NULL, "198.51.100.9", 5}, "rip", NULL},
+	    {{"worker", false, 1, NULL, "198.51.100.9", 5}, "rport", NULL},
+	    {{"worker", false, 1, NULL, "198.51.100.9", 5}, "lip", NULL},
+	    {{"worker", false, 1, NULL, "198.51.100.9", 5}, "user", NULL},
+	    {{"worker", false, 1, NULL, "198.51.100.9", 5}, "why",
+		"00000001/worker pop3 denied rip=198.51.100.9 rport=5 why=192.0.2.1"},
+	    {{"reader", true, 1, NULL, "198.51.100.9", 5}, "user",
+		"00000001/reader pop3 denied user=192.0.2.1 rip=198.51.100.9 rport=5"},
+	    {{"reader", true, 1, "anna", "198.51.100.9", 5}, "user",
+		"00000001/reader pop3 denied user=anna rip=198.51.100.9 rport=5"},
+	    {{"reader", true, 1, "anna", "198.51.100.9", 5}, "rip", NULL},
+	    {{"key", false, 0, NULL, "", 0}, "why", "-/key pop3 denied why=192.0.2.1"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct log_line line;
+		struct log_text text;
+
+		log_begin(&line, LOG_NOTE, "pop3", "denied");
+		log_text(&line, rows[i].key, "192.0.2.1");
+		assert_int_equal(log_format(&line, &rows[i].writer, &text), rows[i].text != NULL);
+		if (rows[i].text != NULL)
+			assert_string_equal(text.text, rows[i].text);
+	}
+}
+
+/* What a hostile process may send: each is refused, whatever its length. */
+static void
+malformed_lines_are_refused(void **state)
+{
+	static const char *const words[] = {
+	    "", "a b", "a\n", "A", "a=b", "a\"", "\xff", "012345678901234567890123456789012"};
+	const struct log_writer writer = {.role = "worker", .address = "192.0.2.7"};
+	struct log_line whole, line;
+	struct log_text text;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(words); i++)
+		for (int which = 0; which < 3; which++) {
+			log_begin(&line, LOG_NOTE, which == 0 ? words[i] : "m",
+			    which == 1 ? words[i] : "e");
+			log_text(&line, which == 2 ? words[i] : "k", "v");
+			assert_false(log_format(&line, &writer, &text));
+		}
+	log_begin(&line, (enum log_level)3, "m", "e");
+	assert_false(log_format(&line, &writer, &text));
+	log_begin(&line, LOG_NOTE, "m", "e");
+	ipc_put_string(&line.message, "key");
+	ipc_put_bytes(&line.message, "a\0b", 3);
+	assert_false(log_format(&line, &writer, &text));
+	log_begin(&line, LOG_NOTE, "m", "e");
+	ipc_put_string(&line.message, "key");
+	{
+		char value[LOG_VALUE_MAX + 4];
+
+		memset(value, 'x', sizeof(value));
+		ipc_put_bytes(&line.message, value, sizeof(value));
+	}
+	assert_false(log_format(&line, &writer, &text));
+	/* Cut short anywhere: a line of fewer pairs, or none. */
+	log_begin(&whole, LOG_NOTE, "pop3", "end");
+	log_text(&whole, "reason", "quit");
+	log_number(&whole, "in", 7);
+	for (size_t len = 0; len < whole.message.len; len++) {
+		line = whole;
+		line.message.len = len;
+		if (log_format(&line, &writer, &text))
+			assert_true(memcmp(text.text, "-/worker pop3 end rip=192.0.2.7", 31) == 0);
+	}
 }
 
 static void
@@ -338,7 +471,9 @@ main(void)
 	    cmocka_unit_test(numbers_and_ids),
 	    cmocka_unit_test(mend27_every_line_has_the_address),
 	    cmocka_unit_test(a_line_is_one_write),
-	    cmocka_unit_test(mend27_journal),
+	    cmocka_unit_test(a_full_channel_counts),
+	    cmocka_unit_test(the_writer_is_not_a_matter_of_the_line),
+	    cmocka_unit_test(malformed_lines_are_refused),
 	    cmocka_unit_test(the_world_failed_or_we_did),
 	};
 

@@ -3,18 +3,19 @@
  * Runs as: every process.
  */
 #include <limits.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include "server/clock.h"
-#include "server/log.h"
 
 int64_t
 clock_now(void)
 {
 	struct timespec ts;
 
+	/* The kernel has this clock since 2.6.39; and the log needs this file. */
 	if (clock_gettime(CLOCK_BOOTTIME, &ts) == -1)
-		fatal("clock", "clock_gettime");
+		abort();
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 

@@ -200,7 +200,7 @@ static const short common_calls[] = {
 
 /* The mail user.  A path leads to the Maildir or nowhere, since that is the root directory. */
 static const short reader_calls[] = {
-    SYS_newfstatat, SYS_statx, SYS_faccessat, SYS_utimensat, SYS_inotify_add_watch,
+    SYS_newfstatat, SYS_statx, SYS_faccessat, SYS_utimensat, SYS_inotify_add_watch, SYS_readlinkat,
     /* Paths, too.  Landlock lets the reader make regular files and directories, and no other kind of file. */
     SYS_renameat2, SYS_linkat, SYS_unlinkat,
     SYS_mkdirat, /* the kernel takes only permissions and the sticky bit from the mode */
@@ -306,8 +306,8 @@ static const struct rule reader_rules[] = {
     {SYS_fcntl, 1, WHOLE, F_OFD_SETLK, false}, /* the folder's lock */
     /* Signal 0 and no other: it tells whether the holder of a lock file lives, and so whether any pid is in use. */
     {SYS_kill, 1, WHOLE, 0, false},
-    /* A mapped file that is cut short: maildir/base/mapping.c. */
-    {SYS_rt_sigaction, 0, WHOLE, SIGBUS, false},
+    /* The process's own signals: a mapped file that is cut short (maildir/base/mapping.c), an index that is interrupted. */
+    {SYS_rt_sigaction, 0, 0, 0, false},
 };
 
 /* Instructions: two for each call of the lists, and six for each rule. */

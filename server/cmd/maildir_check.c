@@ -342,7 +342,7 @@ maildir_check_run(const char *path, bool repair)
 	    .path = path, .to = stdout, .passwd = fopen("/etc/passwd", "re")};
 	int status;
 
-	checking.md = owner_open(path);
+	checking.md = owner_open(path, false);
 	if (checking.md == NULL)
 		return CMD_USAGE;
 	print_name(stdout, path);

@@ -166,11 +166,11 @@ maildir_index_run(const char *path)
 	int64_t begun = clock_now();
 
 	charset_load(); /* what is not in memory cannot be read from within the Maildir */
-	indexing.md = owner_open(path);
+	catch_signals(on_signal);
+	indexing.md = owner_open(path, true);
 	if (indexing.md == NULL)
 		return CMD_USAGE;
 	maildir_on_notice(indexing.md, owner_notice, NULL);
-	catch_signals(on_signal);
 	if (maildir_folders(indexing.md, index_folder, &indexing) < 0) {
 		indexing.failed = true;
 		(void)print_failure(path, strerror(errno));

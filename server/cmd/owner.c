@@ -3,6 +3,7 @@
  * Runs as: whoever types; root becomes the owner before it looks at anything in the Maildir.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,16 +12,34 @@
 
 #include "maildir/check/check.h"
 #include "maildir/courier/courier.h"
+#include "server/cmd/cmd.h"
 #include "server/cmd/owner.h"
 #include "server/cmd/print.h"
+#include "server/conf.h"
 #include "server/confine.h"
 #include "server/privdrop.h"
 
 enum { HOST_MAX = 256 };
 
+/* The smallest uid whose mail is served: as the server's configuration says, or the default if there is none. */
+static uid_t
+smallest_uid(void)
+{
+	char none[] = "certificate = / /\nlisten_pop3s = *\n";
+	struct conf_complaints complaints;
+	struct conf *conf = conf_load(CMD_CONF_PATH, &complaints);
+	uid_t smallest;
+
+	if (conf == NULL)
+		conf = conf_parse(none, sizeof(none) - 1, &complaints);
+	smallest = conf != NULL ? (uid_t)conf->min_uid : 1;
+	conf_free(&conf);
+	return smallest;
+}
+
 /* Root becomes the owner; another user must be the owner.  0, or -1 after a message. */
 static int
-become_owner(const char *path)
+become_owner(const char *path, bool enter)
 {
 	const struct passwd *owner;
 	struct stat st;
@@ -37,13 +56,34 @@ become_owner(const char *path)
 	if (st.st_uid == 0)
 		return print_failure(
 		    path, "it belongs to root, and mail is never read as root: chown it first");
+	if (st.st_uid < smallest_uid())
+		return print_failure(path,
+		    "it belongs to a uid below min_uid, whose mail is not served: "
+		    "see sallyport.conf(5)");
 	owner = st.st_gid == 0 ? getpwuid(st.st_uid) : NULL;
 	if (owner != NULL)
 		st.st_gid = owner->pw_gid;
 	if (st.st_gid == 0)
 		return print_failure(path, "its group is root's, and mail is never read as root");
-	privdrop_become(st.st_uid, st.st_gid);
+	if (enter)
+		privdrop_become_user(st.st_uid, st.st_gid);
+	else
+		privdrop_become(st.st_uid, st.st_gid);
 	return 0;
+}
+
+/* Nothing may ask for the terminal later: that takes a system call which the process does not have then. */
+static void
+settle_descriptors(void)
+{
+	static char room[BUFSIZ];
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null != -1)
+		(void)dup2(null, STDIN_FILENO);
+	if (null > STDERR_FILENO)
+		close(null);
+	(void)setvbuf(stdout, room, isatty(STDOUT_FILENO) == 1 ? _IOLBF : _IOFBF, sizeof(room));
 }
 
 void
@@ -56,20 +96,26 @@ owner_notice(void *ctx, const char *text)
 }
 
 struct maildir *
-owner_open(const char *path)
+owner_open(const char *path, bool enter)
 {
 	char host[HOST_MAX] = "localhost", why[128];
+	const char *inside;
 	struct maildir *md;
 
-	if (become_owner(path) < 0)
+	settle_descriptors();
+	if (become_owner(path, enter) < 0)
 		return NULL;
 	(void)umask(077);
 	(void)gethostname(host, sizeof(host) - 1);
-	if (maildir_check_open(path, host, &md) == 0) {
-		courier_import(md);
-		confine_undumpable();
-		(void)confine_landlock(path);
-		return md;
+	inside = enter ? privdrop_enter(path) : access(path, X_OK) == 0 ? path : NULL;
+	if (inside != NULL) {
+		/* Without a limit of memory: an index of many messages is made at once. */
+		confine_reader(inside, -1);
+		confine_no_passing();
+		if (maildir_check_open(inside, host, &md) == 0 && maildir_known_as(md, path) == 0) {
+			courier_import(md);
+			return md;
+		}
 	}
 	snprintf(why, sizeof(why), "%s; it belongs to uid %lu", strerror(errno),
 	    (unsigned long)geteuid());

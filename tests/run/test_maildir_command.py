@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-from conftest import IS_ROOT, PROGRAM, Account
+from conftest import IS_ROOT, PROGRAM, Account, until
 
 MESSAGE = b"From: a@example.org\nTo: b@example.org\nSubject: number %d\n\nbody\n"
 UID = 61001 if IS_ROOT else os.geteuid()
@@ -215,6 +215,36 @@ def test_mend10_owners_are_named(anna):
     assert done.returncode == 2 and re.search(r"Permission denied; it belongs to uid \d+$", done.stderr, re.M), done
     anna.home.chmod(0o755)
     assert re.search(r"^/\S+: belongs to uid \d+, nobody$", maildir("check", anna.maildir).stdout, re.M)
+
+
+@pytest.mark.root
+def test_owner_below_min_uid_is_refused(anna):
+    """The default of min_uid, since this machine has no configuration: a system's user has no mail."""
+    for path in [anna.maildir, *anna.maildir.rglob("*")]:
+        os.chown(path, 33, 33)
+    anna.home.chmod(0o755)
+    for command in ("check", "index"):
+        done = maildir(command, anna.maildir)
+        assert done.returncode == 2 and "below min_uid" in done.stderr and done.stdout == ""
+
+
+@pytest.mark.root
+def test_index_is_confined(serve):
+    """Typed by root it runs as the owner, in the Maildir as its root directory, with a reader's filter and no input."""
+    server = serve()
+    anna = server.accounts["anna"]
+    many(anna)
+    p = subprocess.Popen([PROGRAM, "maildir", "index", anna.maildir], stdout=subprocess.DEVNULL)
+    try:
+        status = pathlib.Path(f"/proc/{p.pid}/status")
+        until(lambda: "Seccomp:\t2" in status.read_text(), 5, "it is confined")
+        text = status.read_text()
+        assert f"Uid:\t{anna.uid}\t{anna.uid}\t{anna.uid}\t{anna.uid}" in text and "CapPrm:\t0000000000000000" in text
+        assert os.readlink(f"/proc/{p.pid}/root") == str(anna.maildir)
+        assert os.readlink(f"/proc/{p.pid}/fd/0") == "/dev/null"
+    finally:
+        p.terminate()
+        p.wait(20)
 
 
 def test_mend32_a_line_feed_in_a_name(serve):

@@ -934,7 +934,8 @@ def test_req40_per_address(serve):
     server = serve({"max_per_address": "2"})
     talks = [server.imap_talk(None, tls=False) for _ in range(2)]
     assert server.imap_talk(None, tls=False).greeting.startswith(b"* BYE [UNAVAILABLE]")
-    assert server.imap_talk(None).greeting.startswith(b"* BYE [UNAVAILABLE]"), "in TLS too"
+    with pytest.raises(OSError):
+        server.imap_talk(None)  # no handshake for a connection that is refused: see test_flood.py
     talks[0].close()
     until(lambda: server.imap_talk(None, tls=False).greeting.startswith(b"* OK"), 5)
 

@@ -16,6 +16,8 @@ enum {
 	 * once.  So no flood fills the table with connections that are about to leave.
 	 */
 	CONNECTIONS_EVICTED_MAX = 64,
+	/* All that make room and have not ended.  A machine that cannot end more of them takes no new connection. */
+	CONNECTIONS_GOING_MAX = 2 * CONNECTIONS_EVICTED_MAX,
 	/* ms before its deadline in which a login has been answered: at the deadline the worker ends. */
 	CONNECTION_MARGIN = 1000,
 };

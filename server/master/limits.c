@@ -14,7 +14,7 @@
 enum { BUCKETS = LIMITS_ENTRIES_MAX };
 
 /*
- * One mapping.  Places in entry[] begin with 1, so that a mapping full of zeros is an empty table.  entry[0] holds
+ * The whole table is one mapping.  Places in entry[] begin with 1, so that a mapping full of zeros is an empty table.  entry[0] holds
  * the ends of the list of entries without a connection: its newer is the one used longest ago.
  */
 struct limits {

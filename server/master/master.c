@@ -277,7 +277,7 @@ static void
 raise_files(const struct conf *conf)
 {
 	struct rlimit limit;
-	rlim_t wanted = (rlim_t)(conf->max_connections + CONNECTIONS_EVICTED_MAX) * 3 + 64;
+	rlim_t wanted = (rlim_t)(conf->max_connections + CONNECTIONS_GOING_MAX) * 3 + 64;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) == -1 || limit.rlim_cur >= wanted)
 		return;
@@ -298,7 +298,7 @@ begin(struct master *m)
 	m->users = limits_new();
 	m->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (policy_init(&m->policy) == -1 || m->users == NULL || m->epoll == -1 ||
-	    connections_init(&m->connections, CONF_CONNECTIONS_MAX + CONNECTIONS_EVICTED_MAX) == -1)
+	    connections_init(&m->connections, CONF_CONNECTIONS_MAX + CONNECTIONS_GOING_MAX) == -1)
 		fatal("master", "start");
 	block_signals(m);
 	m->readers = -1;

@@ -107,6 +107,8 @@ policy_judge(const struct conf *conf, const struct connections *connections,
 	if (origin->address == NULL || origin->network == NULL ||
 	    origin->address->connections >= conf->max_per_address)
 		return REFUSE_ADDRESS;
+	if (connections->evicted >= CONNECTIONS_GOING_MAX)
+		return REFUSE_FULL;
 	if (connections->used - connections->evicted >= (size_t)conf->max_connections) {
 		*leaves_r = who_leaves(connections, origin);
 		if (*leaves_r == NULL)

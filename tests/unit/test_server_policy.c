@@ -200,6 +200,10 @@ strangers_make_room_in_all(void **state)
 	assert_int_equal(connections.evicted, 1);
 	end_of(left);
 	assert_int_equal(connections.evicted, 0);
+	/* Those that have left for others do not fill the table. */
+	connections.evicted = CONNECTIONS_GOING_MAX;
+	assert_null(come("10.2.0.1", &left));
+	connections.evicted = 0;
 	/* Now each holds one, and then all are logged in. */
 	assert_null(come("10.2.0.1", &left));
 	for (i = 0; i < 10; i++)

@@ -233,9 +233,13 @@ index_take(void *ctx, enum log_type type, const void *payload, size_t size, uint
 			index->broken = true;
 	} else if (type == LOG_GONE && size >= sizeof(vanished)) {
 		memcpy(&vanished, payload, sizeof(vanished));
-		take_gone(index, &vanished);
+		if (vanished.modseq <= INDEX_MODSEQ_MAX)
+			take_gone(index, &vanished);
+		else
+			index->broken = true;
 	} else if (type == LOG_STATE && size >= sizeof(index->state)) {
 		memcpy(&index->state, payload, sizeof(index->state));
+		index->broken = index->broken || index->state.modseq > INDEX_MODSEQ_MAX;
 	} else {
 		index->broken = true;
 	}

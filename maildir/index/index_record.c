@@ -43,9 +43,9 @@ bool
 index_record_is_sane(const struct index_record *record)
 {
 	return record->uid != 0 && record->uid != UINT32_MAX && record->dir < INDEX_DIRS &&
-	       record->zero == 0 && record->name_len < NAME_SIZE &&
-	       record->base_len <= record->name_len && record->uidl_len < MAILDIR_UIDL_SIZE &&
-	       record->guid_len < MAILDIR_ID_SIZE;
+	       record->zero == 0 && record->modseq <= INDEX_MODSEQ_MAX &&
+	       record->name_len < NAME_SIZE && record->base_len <= record->name_len &&
+	       record->uidl_len < MAILDIR_UIDL_SIZE && record->guid_len < MAILDIR_ID_SIZE;
 }
 
 bool

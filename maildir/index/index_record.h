@@ -19,6 +19,9 @@
 /* The directories that a message's file may be in: enum entry_dir. */
 #define INDEX_DIRS 2
 
+/* The highest modification sequence that a client can be told (RFC 7162, section 7: mod-sequence-value, 63 bits). */
+#define INDEX_MODSEQ_MAX ((uint64_t)INT64_MAX)
+
 enum index_known {
 	INDEX_SIZES = 1 << 0,	   /* size and wire are known */
 	INDEX_LINE_END = 1 << 1,   /* and the message ends in a line end */

@@ -152,6 +152,7 @@ parts_are_good(const struct snapshot_head *head, uint64_t size)
 			return false;
 	}
 	return head->count <= SNAPSHOT_COUNT_MAX && head->first_unseen <= head->count &&
+	       head->state.modseq <= INDEX_MODSEQ_MAX &&
 	       head->part[PART_RECORDS].size == head->count * sizeof(struct index_record) &&
 	       slots > 0 && (slots & (slots - 1)) == 0 &&
 	       head->vanished <= size / sizeof(struct index_vanished) &&

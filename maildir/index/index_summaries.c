@@ -111,7 +111,7 @@ summaries_at(
 		return false;
 	memcpy(record_r, summaries->map.at + at, sizeof(*record_r));
 	return record_r->uid == uid && record_r->size >= sizeof(*record_r) &&
-	       record_r->size <= SUMMARIES_RECORD_MAX &&
+	       record_r->size % 8 == 0 && record_r->size <= SUMMARIES_RECORD_MAX &&
 	       summaries_reach(summaries, at + record_r->size);
 }
 

@@ -700,6 +700,29 @@ learned_for_ever(void **state)
 	mdbuf_clear(&text);
 }
 
+/* Whoever can write into the Maildir can write a record with a right checksum. */
+static void
+records_are_judged(void **state)
+{
+	const struct index_record good = {.uid = 7, .name_len = 20, .base_len = 10};
+	struct index_record bad[8];
+
+	(void)state;
+	assert_true(index_record_is_sane(&good));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		bad[i] = good;
+	bad[0].uid = 0;
+	bad[1].uid = UINT32_MAX;
+	bad[2].dir = INDEX_DIRS;
+	bad[3].modseq = UINT64_C(1) << 63;
+	bad[4].name_len = NAME_SIZE;
+	bad[5].base_len = 21;
+	bad[6].uidl_len = MAILDIR_UIDL_SIZE;
+	bad[7].guid_len = MAILDIR_ID_SIZE;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_false(index_record_is_sane(&bad[i]));
+}
+
 int
 main(void)
 {
@@ -711,6 +734,7 @@ main(void)
 	    WITH(an_old_one_is_put_back),
 	    WITH(written_over_with_an_old_one),
 	    WITH(damaged_is_not_gone),
+	    cmocka_unit_test(records_are_judged),
 	    WITH(zeroed_is_not_gone),
 	    WITH(zeroed_in_the_middle_is_not_gone),
 	    cmocka_unit_test(damage_ends_a_session),

@@ -77,7 +77,7 @@ enum ipc_type {
 	IPC_SPAWN_SELFTEST,
 	/* master -> spawner of readers, packet: log the wrong lines of the users file.  No answer. */
 	IPC_SPAWN_USERS,
-	/* master -> spawner, packet: u32 id of a child, u8 signal.  No answer. */
+	/* master -> spawner, packet: u32 id of a connection, 0: all of them, u8 signal for the child.  No answer. */
 	IPC_SPAWN_SIGNAL,
 	/* master -> spawner of workers, packet: u8 first, log what the certificates are and their problems.  No answer. */
 	IPC_SPAWN_REPORT,

@@ -160,24 +160,27 @@ stop(struct master *m)
 	log_event(LOG_NOTE, "master", "stopping");
 	for (i = 0; i < m->connections.high; i++)
 		if (m->connections.slot[i].state != CONNECTION_FREE)
-			connection_leave(m, &m->connections.slot[i], m->conf->shutdown_wait);
+			connection_expect_end(m, &m->connections.slot[i], m->conf->shutdown_wait);
+	spawners_signal_all(m, SIGTERM);
 }
 
 /* Kills children that are over their deadline; when the whole shutdown is over its own, all of them. */
 static void
 kill_late(struct master *m, int64_t now)
 {
-	bool all = m->stopping && now >= m->stop_at;
 	size_t i;
 
+	if (m->stopping && now >= m->stop_at) {
+		spawners_signal_all(m, SIGKILL);
+		return;
+	}
 	for (i = 0; i < m->connections.high; i++) {
 		struct connection *c = &m->connections.slot[i];
 		bool before_login =
 		    c->state == CONNECTION_STRANGER || c->state == CONNECTION_ASKING;
 
 		if ((before_login && now > c->deadline + MASTER_PATIENCE) ||
-		    (c->state == CONNECTION_LEAVING && now > c->kill_at) ||
-		    (c->state != CONNECTION_FREE && all))
+		    (c->state == CONNECTION_LEAVING && now > c->kill_at))
 			connection_signal(m, c, SIGKILL);
 	}
 }

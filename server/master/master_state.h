@@ -96,6 +96,7 @@ struct spawner {
 	bool leaving;	  /* gets no new child, and ends after the last */
 	size_t children;  /* of connections */
 	int64_t stuck_at; /* it has not taken a message since; or CLOCK_NEVER */
+	int signal;	  /* that all children get as soon as it takes the message; 0: none */
 };
 
 /* A standing process's channel to the log: its end for the log process, for another one that is started. */
@@ -193,10 +194,14 @@ void spawner_begin_child(
 void spawner_forget_child(struct master *m, int index);
 /* Lets a spawner end after its last child, and leaves -1. */
 void spawner_retire(struct master *m, int *index);
+/* Has every spawner signal all its children: one message, since a socket does not hold one for each of a thousand. */
+void spawners_signal_all(struct master *m, int signal);
 /* Signals both children of a connection. */
 void connection_signal(struct master *m, const struct connection *c, int signal);
 /* Asks both children to end, and expects that in patience ms. */
 void connection_leave(struct master *m, struct connection *c, int64_t patience);
+/* The same, after the children were asked. */
+void connection_expect_end(struct master *m, struct connection *c, int64_t patience);
 /* A spawner has written, or ended. */
 void spawners_on_message(struct master *m, size_t index);
 /* A child of master ended: returns whether it was a spawner. */

@@ -139,11 +139,40 @@ connection_signal(struct master *m, const struct connection *c, int signal)
 	}
 }
 
+/* Sends what spawners_signal_all has left, if the spawner takes it. */
+static void
+signal_all(struct master *m, int index)
+{
+	struct ipc_message message;
+
+	ipc_begin(&message, IPC_SPAWN_SIGNAL);
+	ipc_put_u32(&message, 0);
+	ipc_put_u8(&message, (uint8_t)m->spawner[index].signal);
+	if (spawner_post(m, index, &message, NULL, 0) == 0)
+		m->spawner[index].signal = 0;
+}
+
 void
-connection_leave(struct master *m, struct connection *c, int64_t patience)
+spawners_signal_all(struct master *m, int signal)
+{
+	for (int i = 0; i < SPAWNERS_MAX; i++)
+		if (m->spawner[i].pid != 0) {
+			m->spawner[i].signal = signal;
+			signal_all(m, i);
+		}
+}
+
+void
+connection_expect_end(struct master *m, struct connection *c, int64_t patience)
 {
 	connections_change(&m->connections, c, CONNECTION_LEAVING);
 	c->kill_at = clock_in(patience);
+}
+
+void
+connection_leave(struct master *m, struct connection *c, int64_t patience)
+{
+	connection_expect_end(m, c, patience);
 	connection_signal(m, c, SIGTERM);
 }
 
@@ -252,10 +281,16 @@ replace(struct master *m, int index)
 void
 spawners_tick(struct master *m, int64_t now)
 {
-	for (int i = 0; i < SPAWNERS_MAX; i++)
-		if (m->spawner[i].pid != 0 && m->spawner[i].stuck_at != CLOCK_NEVER &&
-		    now - m->spawner[i].stuck_at > MASTER_STUCK)
+	for (int i = 0; i < SPAWNERS_MAX; i++) {
+		struct spawner *s = &m->spawner[i];
+
+		if (s->pid == 0)
+			continue;
+		if (s->signal != 0)
+			signal_all(m, i);
+		if (s->stuck_at != CLOCK_NEVER && now - s->stuck_at > MASTER_STUCK)
 			replace(m, i);
+	}
 	if (m->readers == -1 && !m->stopping && now >= m->readers_at) {
 		m->readers = spawner_start(m, SPAWNER_INNER);
 		m->readers_at = now + MASTER_PAUSE;

@@ -104,7 +104,7 @@ signal_child(const struct spawner *s, struct ipc_message *message)
 	int number = ipc_get_u8(message);
 
 	for (size_t i = 0; ipc_done(message) && i < s->len; i++)
-		if (s->child[i].id == id)
+		if (id == 0 ? s->child[i].id != 0 : s->child[i].id == id)
 			(void)kill(s->child[i].pid, number);
 }
 

@@ -150,3 +150,17 @@ def test_reloads_leave_no_spawner(server):
     p.quit()
     until(lambda: len(server.children()) == STANDING, 10, "only the standing processes")
     assert status(server.pid)["State"][0] in "SR"
+
+
+def test_every_client_hears_the_end(serve):
+    """More signals than a spawner's socket holds: no client may lose its goodbye."""
+    server = serve({"max_before_login": "1000", "max_per_address": "2000", "max_connections": "2000",
+                    "login_timeout": "120s", "shutdown_wait": "20s"})
+    held = [server.raw() for _ in range(700)]
+    start = time.monotonic()
+    assert server.stop(seconds=60) == 0
+    assert time.monotonic() - start < 15, "not when patience ends"
+    assert all(f.readline().startswith(b"-ERR [SYS/TEMP]") for _, f in held)
+    for s, f in held:
+        f.close()
+        s.close()

@@ -232,7 +232,6 @@ fork_helpers(const struct key *key)
 		return;
 	for (long i = 1; i < processors && i < KEY_PROCESSES_MAX; i++)
 		if (fork() == 0) {
-			process_renew_guards();
 			is_helper = true;
 			return;
 		}
@@ -250,6 +249,8 @@ key_main(const struct conf *conf, const struct service_users *users, int control
 	wrong = load(&key, conf);
 	if (*wrong == '\0')
 		fork_helpers(&key);
+	if (is_helper)
+		process_renew_guards(); /* here, since this function never returns */
 	privdrop_chroot(conf->empty_dir);
 	privdrop_become(users->key_uid, users->key_gid);
 	process_follow_parent();

@@ -279,9 +279,12 @@ begin(struct spawner *s, const char *wrong)
 	sigemptyset(&mask);
 	sigaddset(&mask, SIGCHLD);
 	s->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
-	/* systemd signals all processes at once; a spawner ends after its children, when master ends. */
-	if (s->signals == -1 || sigprocmask(SIG_BLOCK, &mask, NULL) == -1 ||
-	    signal(SIGTERM, SIG_IGN) == SIG_ERR)
+	/*
+	 * systemd signals all processes at once; a spawner ends after its children, when master ends.  Blocked, not ignored:
+	 * a child that is signalled before it has taken its first steps must not miss that.
+	 */
+	sigaddset(&mask, SIGTERM);
+	if (s->signals == -1 || sigprocmask(SIG_BLOCK, &mask, NULL) == -1)
 		fatal("spawner", "signals");
 	ipc_begin(&message, IPC_READY);
 	ipc_put_string(&message, wrong);

@@ -144,6 +144,18 @@ certificates_on_test(struct master *m, int spawner, uint32_t status)
 		fail(c, "self-test-failed", "signatures do not come from the key process");
 }
 
+/* Gives up certificates that are not ready in time: a process was stopped, or waits for a file system. */
+static void
+give_up_late(struct master *m, struct certificates *c)
+{
+	fail(c, "certificates-late", "they were not loaded and tested in time");
+	/* Neither would end by itself. */
+	if (c->key != -1)
+		(void)kill(c->key, SIGKILL);
+	if (c->workers != -1)
+		(void)kill(m->spawner[c->workers].pid, SIGKILL);
+}
+
 /* Puts the reason into the log and gives up certificates one of whose processes has ended. */
 static void
 lose(struct master *m, struct certificates *c, const char *event)
@@ -222,6 +234,7 @@ certificates_begin(struct master *m)
 	c->fingerprint = fingerprint(m->conf);
 	c->workers = -1;
 	c->stuck_at = CLOCK_NEVER;
+	c->begun_at = clock_now();
 	c->key = spawners_exec(m, "key", &c->control);
 	if (c->key != -1) {
 		events_watch(m, c->control, SOURCE_CONTROL, 0, 0);
@@ -296,8 +309,12 @@ certificates_tick(struct master *m, int64_t now)
 {
 	if (m->serving != NULL && m->serving->workers != -1 && now >= m->warn_at)
 		report(m, false, now);
-	if (m->coming != NULL)
+	if (m->coming != NULL) {
+		if (now - m->coming->begun_at > MASTER_LOADING &&
+		    m->coming->state < CERTIFICATES_READY)
+			give_up_late(m, m->coming);
 		return;
+	}
 	if (m->serving != NULL && m->serving->stuck_at != CLOCK_NEVER &&
 	    now - m->serving->stuck_at > MASTER_STUCK) {
 		log_event(LOG_ERROR, "master", "key-process-stuck", "next", "another is started");

@@ -34,6 +34,7 @@ enum {
 	MASTER_PAUSE = 1000, /* ms without accept after it or fork failed for want of something */
 	MASTER_STUCK =
 	    5 * 1000, /* ms for a process to take its messages, before another is started */
+	MASTER_LOADING = 30 * 1000, /* ms for new certificates to be loaded and tested */
 	MASTER_PATIENCE = 2 * 1000, /* ms from SIGTERM to SIGKILL, and beyond the login deadline */
 	/* Processes that may die of a fault without more than a line, until a minute is quiet.  Each further death is perhaps
 	 * a guess of somebody at a canary: the pause without accept doubles up to the last. */
@@ -74,8 +75,9 @@ enum certificates_state {
 /* All certificates of the configuration, and the process that holds their keys. */
 struct certificates {
 	enum certificates_state state;
-	int control;	  /* to the key process; readable once: IPC_READY */
-	pid_t key;	  /* -1: it has ended */
+	int control; /* to the key process; readable once: IPC_READY */
+	pid_t key;   /* -1: it has ended */
+	int64_t begun_at;
 	int64_t stuck_at; /* the key process has not taken a channel since; or CLOCK_NEVER */
 	int workers;	  /* the outer spawner, or -1 */
 	/* A wrong chain is wrong for both processes; so the key process's word waits for the spawner's. */
@@ -91,9 +93,11 @@ enum { SPAWNERS_MAX = 64 };
 
 struct spawner {
 	enum spawner_kind kind;
-	pid_t pid;	  /* 0: the place is free */
-	int control;	  /* or -1: it is about to end */
-	bool leaving;	  /* gets no new child, and ends after the last */
+	pid_t pid;    /* 0: the place is free */
+	int control;  /* or -1: it is about to end */
+	bool leaving; /* gets no new child, and ends after the last */
+	bool ending;  /* leaving, and its children were asked to end */
+	int64_t begun_at;
 	size_t children;  /* of connections */
 	int64_t stuck_at; /* it has not taken a message since; or CLOCK_NEVER */
 	int signal;	  /* that all children get as soon as it takes the message; 0: none */

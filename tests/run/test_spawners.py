@@ -11,7 +11,7 @@ import time
 import pytest
 
 from conftest import STANDING, until
-from test_processes import by_title, one, served, status
+from test_processes import by_title, fingerprint, one, replace_certificate, served, status
 
 PTRACE_GETREGS, PTRACE_ATTACH, PTRACE_DETACH = 12, 16, 17
 FS_BASE = 21  # number of the field in struct user_regs_struct
@@ -164,3 +164,32 @@ def test_every_client_hears_the_end(serve):
     for s, f in held:
         f.close()
         s.close()
+
+
+def stop_coming_spawner(server):
+    """Asks for a reload and stops its outer spawner before that is ready; returns its pid, or None if it was too fast."""
+    children = pathlib.Path(f"/proc/{server.pid}/task/{server.pid}/children")
+    before, end = set(children.read_text().split()), time.monotonic() + 5
+    server.process.send_signal(signal.SIGHUP)
+    while time.monotonic() < end:
+        for pid in set(children.read_text().split()) - before:
+            if b"outer" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes():
+                os.kill(int(pid), signal.SIGSTOP)
+                time.sleep(1)
+                alone = len(by_title(server, "key")) == 2  # the old one is not replaced yet
+                os.kill(int(pid), 0 if alone else signal.SIGCONT)
+                return int(pid) if alone else None
+    return None
+
+
+def test_certificates_that_never_come(server):
+    """They are given up after a while, and those in use stay.  Later ones come."""
+    pid = until(lambda: stop_coming_spawner(server), 30, "a spawner that is not ready")
+    server.wait_log("master certificates-late", 45)
+    server.wait_log("keeping what=.the certificates in use")
+    until(lambda: not pathlib.Path(f"/proc/{pid}").exists(), 5, "it is gone")
+    server.login().quit()
+    until(lambda: len(server.children()) == STANDING, 10, "only the standing processes")
+    before = fingerprint(server)
+    replace_certificate(server)
+    until(lambda: fingerprint(server) != before, 60, "the new certificate")

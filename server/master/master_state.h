@@ -89,7 +89,10 @@ struct certificates {
 enum spawner_kind { SPAWNER_OUTER, SPAWNER_INNER };
 
 /* Those in use, one that is coming, and old ones that have sessions yet. */
-enum { SPAWNERS_MAX = 64 };
+enum {
+	SPAWNERS_MAX = 64,
+	SPAWNERS_SPARE = 6, /* free places below which the oldest of those must end */
+};
 
 struct spawner {
 	enum spawner_kind kind;

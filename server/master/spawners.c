@@ -51,12 +51,43 @@ spawners_exec(struct master *m, const char *role, int *control_r)
 	return pid;
 }
 
+/*
+ * Each reload leaves spawners with long sessions.  When their places run short, the sessions of the oldest one end: their
+ * clients connect again, but a server without a place would let nobody log in.
+ */
+static void
+make_room(struct master *m)
+{
+	int oldest = -1, left = 0;
+
+	for (int i = 0; i < SPAWNERS_MAX; i++) {
+		const struct spawner *s = &m->spawner[i];
+
+		left += s->pid == 0 || s->ending;
+		if (s->pid != 0 && s->leaving && !s->ending &&
+		    (oldest == -1 || s->begun_at < m->spawner[oldest].begun_at))
+			oldest = i;
+	}
+	if (left >= SPAWNERS_SPARE || oldest == -1)
+		return;
+	m->spawner[oldest].ending = true;
+	log_event(LOG_WARN, "master", "too-many-reloads", "what",
+	    "sessions from before the oldest of them end");
+	for (size_t i = 0; i < m->connections.high; i++) {
+		struct connection *c = &m->connections.slot[i];
+
+		if (c->state != CONNECTION_FREE && (c->worker == oldest || c->reader == oldest))
+			connection_leave(m, c, m->conf->shutdown_wait);
+	}
+}
+
 int
 spawner_start(struct master *m, enum spawner_kind kind)
 {
 	static const char *const roles[] = {[SPAWNER_OUTER] = "outer", [SPAWNER_INNER] = "inner"};
 	int i = 0;
 
+	make_room(m);
 	while (i < SPAWNERS_MAX && m->spawner[i].pid != 0)
 		i++;
 	if (i == SPAWNERS_MAX) {
@@ -64,7 +95,8 @@ spawner_start(struct master *m, enum spawner_kind kind)
 		    "old sessions keep all places: restart, or let them end");
 		return -1;
 	}
-	m->spawner[i] = (struct spawner){.kind = kind, .stuck_at = CLOCK_NEVER};
+	m->spawner[i] =
+	    (struct spawner){.kind = kind, .stuck_at = CLOCK_NEVER, .begun_at = clock_now()};
 	m->spawner[i].pid = spawners_exec(m, roles[kind], &m->spawner[i].control);
 	if (m->spawner[i].pid == -1) {
 		m->spawner[i].pid = 0;

@@ -193,3 +193,18 @@ def test_certificates_that_never_come(server):
     before = fingerprint(server)
     replace_certificate(server)
     until(lambda: fingerprint(server) != before, 60, "the new certificate")
+
+
+def test_reloads_without_end(serve):
+    """Each reload leaves a session with its own spawners: when places run short the oldest sessions end, not the logins."""
+    server = serve({"max_per_user": "1000", "max_per_address": "1000"})
+    held = []
+    for i in range(40):
+        held.append(server.imap_login())
+        lines = server.log().count("master configuration")
+        server.process.send_signal(signal.SIGHUP)
+        until(lambda: server.log().count("master configuration") > lines, 5)
+        until(lambda: served(server, "ben"), 10, "logins go on")
+    assert "too-many-spawners" not in server.log()
+    server.wait_log("master too-many-reloads")
+    assert held[-1].noop()[0] == "OK", "the last sessions go on"

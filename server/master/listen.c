@@ -3,8 +3,10 @@
  * Runs as: root (master).
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -20,19 +22,29 @@ enum {
 	KEEPALIVE_AFTER = 120,
 };
 
+/* Accepted sockets inherit these options.  Without NODELAY a handshake waits for late ACKs. */
+static int
+set_options(int fd)
+{
+	int yes = 1, after = KEEPALIVE_AFTER;
+
+	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes)) == -1 ||
+	    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &yes, sizeof(yes)) == -1 ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &after, sizeof(after)) == -1)
+		return -1;
+	return 0;
+}
+
 static int
 open_listener(const struct conf_listener *l)
 {
-	int fd, yes = 1, after = KEEPALIVE_AFTER;
+	int fd, yes = 1;
 
 	fd = socket(l->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd == -1)
 		return -1;
-	/* Accepted sockets inherit these options.  Without NODELAY a handshake waits for late ACKs. */
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) == -1 ||
-	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes)) == -1 ||
-	    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &yes, sizeof(yes)) == -1 ||
-	    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &after, sizeof(after)) == -1 ||
+	if (set_options(fd) == -1 ||
+	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) == -1 ||
 	    (l->address.ss_family == AF_INET6 &&
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &yes, sizeof(yes)) == -1) ||
 	    bind(fd, (const struct sockaddr *)&l->address, l->address_len) == -1 ||
@@ -58,6 +70,34 @@ obtain(struct listeners *old, const struct conf_listener *l)
 			return fd;
 		}
 	return open_listener(l);
+}
+
+void
+listeners_inherit(struct listeners *listeners)
+{
+	const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
+	long n = 0;
+
+	/* The manager counts them from descriptor 3 on, for the process with that number only. */
+	if (pid != NULL && fds != NULL && strtol(pid, NULL, 10) == (long)getpid())
+		n = strtol(fds, NULL, 10);
+	for (int fd = 3; fd - 3 < n && listeners->len < CONF_LISTENERS_MAX; fd++) {
+		struct conf_listener what = {.text = ""};
+		socklen_t len = sizeof(what.address);
+
+		if (getsockname(fd, (struct sockaddr *)&what.address, &len) == -1 ||
+		    fcntl(fd, F_SETFD, FD_CLOEXEC) == -1 || fcntl(fd, F_SETFL, O_NONBLOCK) == -1 ||
+		    set_options(fd) == -1) {
+			log_event(LOG_ERROR, "master", "cannot-listen", "what",
+			    "a socket of the service manager", "error", strerror(errno));
+			continue;
+		}
+		what.address_len = len;
+		listeners->list[listeners->len].what = what;
+		listeners->list[listeners->len++].fd = fd;
+	}
+	(void)unsetenv("LISTEN_PID");
+	(void)unsetenv("LISTEN_FDS");
 }
 
 size_t

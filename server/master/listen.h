@@ -15,6 +15,12 @@ struct listeners {
 };
 
 /*
+ * Takes the listening sockets that a service manager has opened for this process (LISTEN_FDS, see sd_listen_fds(3)), so
+ * that listeners_set finds them open.  master then needs no right to open any.
+ */
+void listeners_inherit(struct listeners *listeners);
+
+/*
  * Opens the sockets that conf names, and closes the others.  A socket that is open already stays, with its
  * backlog.  Returns how many could not be opened (each is logged).
  */

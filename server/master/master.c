@@ -324,6 +324,7 @@ master_run(const char *path, struct conf *conf, bool to_stderr)
 	log_missing();
 	certificates_begin(&m);
 	m.readers = spawner_start(&m, SPAWNER_INNER);
+	listeners_inherit(&m.listeners);
 	if (listeners_set(&m.listeners, conf) == 0)
 		loop(&m);
 	admit_log_refusals(&m);

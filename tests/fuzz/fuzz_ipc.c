@@ -1,6 +1,6 @@
 /*
  * fuzz_ipc.c: messages between processes, as the privileged sides parse them: the login record of a worker,
- * questions to the key process, and each kind of field.
+ * questions to the key process, log lines, and each kind of field.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -9,6 +9,7 @@
 #include "auth/account.h"
 #include "server/ipc.h"
 #include "server/key/key_answer.h"
+#include "server/log.h"
 #include "server/reader/auth_answer.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -57,6 +58,34 @@ get_fields(const uint8_t *data, size_t size)
 	}
 }
 
+/* Whatever a hostile process sends, its line begins with what master knows of it, and is printable. */
+static void
+format_lines(const uint8_t *data, size_t size)
+{
+	static const struct log_writer writers[] = {
+	    {.role = "worker", .id = 1, .address = "192.0.2.7", .port = 5},
+	    {.role = "reader", .names_user = true, .id = 1, .user = "anna", .address = "192.0.2.7"},
+	};
+
+	for (size_t i = 0; i < sizeof(writers) / sizeof(writers[0]); i++) {
+		static const char *const before[] = {"00000001/worker ", "00000001/reader "};
+		struct log_line line;
+		struct log_text text;
+
+		take(&line.message, data, size);
+		if (!log_format(&line, &writers[i], &text))
+			continue;
+		if (text.len != strlen(text.text) || text.len >= sizeof(text.text) ||
+		    strncmp(text.text, before[i], strlen(before[i])) != 0)
+			abort();
+		for (size_t k = 0; k < text.len; k++)
+			if (text.text[k] < 0x20 || text.text[k] > 0x7e)
+				abort();
+		if (i == 1 && strstr(text.text, " user=anna rip=192.0.2.7 rport=0") == NULL)
+			abort();
+	}
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -71,6 +100,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		tickets = tls_tickets_new(TLS_TICKET_LIFETIME, 0);
 	}
 	get_fields(data, size);
+	format_lines(data, size);
 	take(&message, data, size);
 	if (auth_answer_parse(&message, &request) &&
 	    (strnlen(request.name, sizeof(request.name)) == sizeof(request.name) ||

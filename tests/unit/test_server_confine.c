@@ -49,10 +49,12 @@ enum layer {
 	SECCOMP_WORKER,
 	SECCOMP_KEY,
 	SECCOMP_HASH,
+	SECCOMP_LOG,
 	SECCOMP_READER,
 	WHOLE_WORKER, /* as the processes do it */
 	WHOLE_KEY,
 	WHOLE_HASH,
+	WHOLE_LOG,
 	WHOLE_READER,
 	LAYERS,
 };
@@ -61,16 +63,19 @@ enum layer {
 /* What holds all that names a file outside. */
 #define OUTSIDE	  (BIT(ENTERED) | LANDLOCKS | OUTER | WHOLES)
 #define LANDLOCKS (BIT(LANDLOCK_NONE) | BIT(LANDLOCK_PATH))
-#define OUTER	  (BIT(SECCOMP_WORKER) | BIT(SECCOMP_KEY) | BIT(SECCOMP_HASH))
+#define OUTER	  (BIT(SECCOMP_WORKER) | BIT(SECCOMP_KEY) | BIT(SECCOMP_HASH) | BIT(SECCOMP_LOG))
 #define SECCOMPS  (OUTER | BIT(SECCOMP_READER))
 /* A hash may take as much memory as the administrator wants. */
-#define BOUNDED (BIT(WHOLE_WORKER) | BIT(WHOLE_KEY) | BIT(WHOLE_READER))
+#define BOUNDED (BIT(WHOLE_WORKER) | BIT(WHOLE_KEY) | BIT(WHOLE_LOG) | BIT(WHOLE_READER))
 #define WHOLES	(BOUNDED | BIT(WHOLE_HASH))
+/* The log process may connect to a syslog daemon. */
+#define NO_LOG ~(BIT(SECCOMP_LOG) | BIT(WHOLE_LOG))
 
 static const char *const layer_names[LAYERS] = {"nothing", "identity", "a Maildir as root",
     "Landlock without paths", "Landlock of a Maildir", "seccomp of a worker",
-    "seccomp of the key process", "seccomp of a hash", "seccomp of a reader", "all of a worker",
-    "all of the key process", "all of a hash", "all of a reader"};
+    "seccomp of the key process", "seccomp of a hash", "seccomp of the log process",
+    "seccomp of a reader", "all of a worker", "all of the key process", "all of a hash",
+    "all of the log process", "all of a reader"};
 
 enum flags {
 	NEEDS_ROOT = 1, /* the attempt is root's to make */
@@ -994,14 +999,15 @@ static const struct attempt attempts[] = {
 
     {"make_inet", NULL, make_inet, SECCOMPS | WHOLES, SAME_UID},
     {"make_inet6", NULL, make_inet6, SECCOMPS | WHOLES, SAME_UID | MAY_LACK},
-    {"make_unix", NULL, make_unix, SECCOMPS | WHOLES, SAME_UID},
+    {"make_unix", NULL, make_unix, (SECCOMPS | WHOLES) & NO_LOG, SAME_UID},
     {"make_netlink", NULL, make_netlink, SECCOMPS | WHOLES, SAME_UID},
     {"make_pair", NULL, make_pair, SECCOMPS | WHOLES, SAME_UID},
-    {"connect_tcp", listen_on_loopback, connect_tcp, LANDLOCKS | SECCOMPS | WHOLES, SAME_UID | NET},
+    {"connect_tcp", listen_on_loopback, connect_tcp,
+	LANDLOCKS | (SECCOMPS & ~BIT(SECCOMP_LOG)) | WHOLES, SAME_UID | NET},
     {"bind_tcp", listen_on_loopback, bind_tcp, LANDLOCKS | SECCOMPS | WHOLES, SAME_UID | NET},
     {"accept_from", listen_on_loopback, accept_from, SECCOMPS | WHOLES, SAME_UID},
-    {"connect_abstract", listen_abstract, connect_abstract, LANDLOCKS | SECCOMPS | WHOLES,
-	SAME_UID | SCOPES},
+    {"connect_abstract", listen_abstract, connect_abstract,
+	LANDLOCKS | (SECCOMPS & ~BIT(SECCOMP_LOG)) | WHOLES, SAME_UID | SCOPES},
 
     {"regain_uid", NULL, regain_uid, BIT(IDENTITY) | SECCOMPS | WHOLES, NEEDS_ROOT},
     {"regain_uids", NULL, regain_uids, BIT(IDENTITY) | SECCOMPS | WHOLES, NEEDS_ROOT},
@@ -1067,7 +1073,7 @@ confine(enum layer layer)
 		if (inside != maildir) /* for what runs in this child */
 			(void)snprintf(maildir, sizeof(maildir), "%s", inside);
 	} else if (layer == IDENTITY || layer >= WHOLE_WORKER) {
-		if (layer >= WHOLE_WORKER && layer < WHOLE_READER)
+		if (layer >= WHOLE_WORKER && layer < WHOLE_LOG)
 			privdrop_chroot(empty);
 		privdrop_become(TEST_UID, TEST_UID);
 		/* As another program of that user would be: the change made us undumpable. */
@@ -1083,11 +1089,13 @@ confine(enum layer layer)
 	case SECCOMP_WORKER:
 	case SECCOMP_KEY:
 	case SECCOMP_HASH:
+	case SECCOMP_LOG:
 	case SECCOMP_READER:
 		no_new_privileges();
 		confine_seccomp(layer == SECCOMP_WORKER ? CONFINE_WORKER
 				: layer == SECCOMP_KEY	? CONFINE_KEY
 				: layer == SECCOMP_HASH ? CONFINE_HASH
+				: layer == SECCOMP_LOG	? CONFINE_LOG
 							: CONFINE_READER);
 		break;
 	case WHOLE_WORKER:
@@ -1098,6 +1106,9 @@ confine(enum layer layer)
 		break;
 	case WHOLE_HASH:
 		confine_hash();
+		break;
+	case WHOLE_LOG:
+		confine_log(MEMORY);
 		break;
 	case WHOLE_READER:
 		confine_reader(inside, MEMORY);
@@ -1223,6 +1234,7 @@ stopped_by(const struct outcome *o, enum layer layer, unsigned flags)
 	case SECCOMP_WORKER:
 	case SECCOMP_KEY:
 	case SECCOMP_HASH:
+	case SECCOMP_LOG:
 	case SECCOMP_READER:
 		return killed || (FIXTURE_SANITIZED && denied);
 	default:
@@ -1250,6 +1262,9 @@ layer_exists(const struct attempt *a, enum layer layer)
 	long least = (a->flags & SCOPES) != 0 ? 6 : (a->flags & NET) != 0 ? 4 : 2;
 
 	if (layer == LANDLOCK_NONE || layer == LANDLOCK_PATH)
+		return landlock_abi() >= least;
+	/* The log process has no socket of the network, and can make none: see make_inet. */
+	if (layer == WHOLE_LOG && (a->stopped & BIT(SECCOMP_LOG)) == 0)
 		return landlock_abi() >= least;
 	/* Without Landlock and root a reader is held by its uid and its system calls only. */
 	if (layer == WHOLE_READER && (a->stopped & BIT(SECCOMP_READER)) == 0)
@@ -1340,8 +1355,8 @@ outer_work(void)
 static void
 workers_and_keys_can_work(void **state)
 {
-	const enum layer layers[] = {
-	    SECCOMP_WORKER, SECCOMP_KEY, SECCOMP_HASH, WHOLE_WORKER, WHOLE_KEY, WHOLE_HASH};
+	const enum layer layers[] = {SECCOMP_WORKER, SECCOMP_KEY, SECCOMP_HASH, SECCOMP_LOG,
+	    WHOLE_WORKER, WHOLE_KEY, WHOLE_HASH, WHOLE_LOG};
 	size_t i;
 
 	(void)state;
@@ -1353,7 +1368,7 @@ workers_and_keys_can_work(void **state)
 static void
 abort_is_told_apart(void **state)
 {
-	const enum layer layers[] = {WHOLE_WORKER, WHOLE_KEY, WHOLE_HASH, WHOLE_READER};
+	const enum layer layers[] = {WHOLE_WORKER, WHOLE_KEY, WHOLE_HASH, WHOLE_LOG, WHOLE_READER};
 	int status;
 	pid_t pid;
 
@@ -1498,7 +1513,7 @@ nobody_looks_in(void **state)
 {
 	static const struct attempt looks[] = {
 	    {"trace", NULL, trace, 0, 0}, {"read_memory_file", NULL, read_memory_file, 0, 0}};
-	const enum layer layers[] = {WHOLE_WORKER, WHOLE_KEY, WHOLE_HASH, WHOLE_READER};
+	const enum layer layers[] = {WHOLE_WORKER, WHOLE_KEY, WHOLE_HASH, WHOLE_LOG, WHOLE_READER};
 	int report[2], value;
 	size_t i, k;
 	pid_t pid;
@@ -1533,7 +1548,7 @@ nobody_looks_in(void **state)
 static void
 no_core_is_left(void **state)
 {
-	const enum layer layers[] = {WHOLE_WORKER, WHOLE_KEY, WHOLE_HASH, WHOLE_READER};
+	const enum layer layers[] = {WHOLE_WORKER, WHOLE_KEY, WHOLE_HASH, WHOLE_LOG, WHOLE_READER};
 	char path[64], line[256];
 	unsigned found;
 	FILE *file;

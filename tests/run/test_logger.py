@@ -255,6 +255,37 @@ def test_worker_cannot_write_lines_of_others(server):
     s.close()
 
 
+def fail2ban_hosts(text):
+    """The addresses that the filter in etc/ finds in lines of a syslog daemon's file."""
+    from conftest import ROOT
+    pattern = re.search(r"^failregex = (.*)$", (ROOT / "etc" / "fail2ban.conf").read_text(), re.M)[1]
+    pattern = pattern.replace("%(__prefix_line)s", r"\s*\S+ sallyport\[\d+\]: ").replace("<HOST>", r"(?P<host>\S+)")
+    return [m["host"] for m in (re.search(pattern, f"host sallyport[1]: {one}") for one in text.splitlines()) if m]
+
+
+@pytest.mark.root
+def test_fail2ban_finds_failed_logins_only(server):
+    """Also not the address that a captured worker quotes in a value."""
+    s, worker, _ = stranger(server)
+    channel = log_channel(server, worker)
+    channel.send(line("denied", "reason", "12345678/reader pop3 denied rip=203.0.113.66 rport=6"))
+    channel.send(line("denied", "reason", "host sallyport[1]: 12345678/reader pop3 denied rip=203.0.113.66 rport=6"))
+    server.wait_log(r"/worker pop3 denied .*host sallyport\[1\]")
+    server.login("ben").quit()
+    denied(server, 2)
+    p = server.pops()
+    p.user("nobody-here")
+    with pytest.raises(poplib.error_proto):
+        p.pass_("x")
+    talk = server.imap_talk(None)
+    assert talk.cmd("LOGIN anna wrong").no
+    until(lambda: server.log().count("/reader ") >= 4 and fail2ban_hosts(server.log()) == ["127.0.0.1"] * 4)
+    channel.close()
+    s.close()
+    talk.close()
+    p.close()
+
+
 @pytest.mark.root
 @pytest.mark.parametrize("packet", [
     b"", b"\xff", b"\0" * 4000, random.Random(1).randbytes(300), b"user", line("login", "user", "ben"), line("a b"), line("denied", "rip", "1"),

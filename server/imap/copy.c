@@ -132,6 +132,7 @@ commit(struct copying *c)
 	}
 	put_code(c, validity, uids, &code);
 	if (!c->move) {
+		session->stands = true;
 		session->reply.len = 0;
 		mdbuf_add(&session->reply, code.data, code.len);
 		mdbuf_addf(&session->reply, "Copied");

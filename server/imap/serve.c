@@ -97,11 +97,13 @@ run_command(struct session *session, const struct command *command, struct args 
 	if (session->leaving != NULL)
 		return imap_leave(session);
 	session->command_flags = command->flags;
+	session->stands = command->states != IN_SELECTED;
 	result = imap_arguments(command, args) ? command->run(session, args) : COMMAND_BAD;
 	if (result == COMMAND_ANSWERED)
 		return result;
+	/* If the command needed the mailbox, it was not done whole.  An APPEND or COPY that is done must not be done again. */
 	if (session->box != NULL && mailbox_is_lost(session->box) && !mailbox_holds(session))
-		return imap_leave(session); /* the command was not done whole */
+		return session->stands ? result : imap_leave(session);
 	news_after(session, command);
 	return result;
 }

@@ -156,3 +156,27 @@ def test_a_message_that_comes_back_within_a_command(server):
         (server.dir / "away").rename(maildir / "cur" / name(3))
     tag, lines = in_the_middle(server, "FETCH 1:* BODY.PEEK[TEXT]", before, within, "ENABLE QRESYNC")
     assert lines[-2].startswith(tag + b" OK") and re.match(rb"\* BYE .*came back", lines[-1]), lines[-3:]
+
+
+@pytest.mark.parametrize("verb", ["APPEND", "COPY"])
+def test_what_is_done_is_not_refused(server, verb):
+    """An APPEND or COPY that is on the disk has its OK, though the selected mailbox breaks meanwhile: the client would do
+    it again."""
+    maildir = fill(server)
+    talk = server.imap_talk()
+    assert talk.cmd("CREATE Work").ok and talk.cmd("SELECT INBOX").ok
+    assert talk.cmd("FETCH 1:* (FLAGS ENVELOPE)").ok
+    if verb == "APPEND":
+        text = message(61).replace(b"\n", b"\r\n")
+        talk.send(b"a APPEND Work {%d}\r\n" % len(text))
+        assert talk.line().startswith(b"+ ")
+        garble(maildir)
+        talk.send(text + b"\r\n")
+    else:
+        talk.send(b"a COPY 1:60 Work\r\n")
+        garble(maildir)
+    lines = rest(talk) if verb == "COPY" else [talk.line()]
+    done = [line for line in lines if line.startswith(b"a ")]
+    folder = maildir / ".Work"
+    there = len(list((folder / "cur").iterdir())) + len(list((folder / "new").iterdir()))
+    assert (there > 0) == done[0].startswith(b"a OK"), (there, lines)

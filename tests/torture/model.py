@@ -35,6 +35,7 @@ class Model:
         self.places = {}      # (folder, name) -> [least, most]
         self.removals = set() # names of messages that an actor has begun to remove from some folder
         self.astray = set()   # names of messages whose files were away for a while, or got other flags meanwhile
+        self.why = {}         # (folder, name) -> why no file may be there
         self.names = {}       # (folder, UID) -> name
         self.uids = {}        # (folder, name) -> UID
         self.uidls = {}       # POP3's UIDL -> name
@@ -61,9 +62,10 @@ class Model:
         if uid is not None:
             self.saw(folder, uid, name)
 
-    def refused(self, folder, name):
+    def refused(self, folder, name, why=""):
         with self.lock:
             self.places[folder, name] = [0, 0]
+            self.why[folder, name] = f"refused: {why}"
 
     def leaving(self, folder, name, moved=False):
         with self.lock:
@@ -71,11 +73,12 @@ class Model:
             if not moved:
                 self.removals.add(name)
 
-    def left(self, folder, name):
+    def left(self, folder, name, why=""):
         """The message is gone for good, unless a program holds the file and puts it back."""
         with self.lock:
             if name not in self.astray:
                 self.places[folder, name] = [0, 0]
+                self.why[folder, name] = f"left: {why}"
 
     # --- what was seen ---
 
@@ -123,7 +126,8 @@ class Model:
                 self.places[where, name] = [0, 1]  # the file was away when its message was expunged, and is back
                 continue
             if where == folder and not least <= n <= most:
-                raise Broken(f"{folder}: {name} is there {n} times, not {least} to {most}")
+                raise Broken(f"{folder}: {name} is there {n} times, not {least} to {most}; "
+                             f"{self.why.get((folder, name), '')}")
         unknown = [n for n in found if (folder, n) not in self.places]
         if unknown:
             raise Broken(f"{folder}: nobody put these there: {unknown}")

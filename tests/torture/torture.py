@@ -723,7 +723,7 @@ class Client(Session):
             self.model.saw_validity(folder, int(m[1]))
             self.model.arrived(folder, name, int(m[2]))
         else:
-            self.model.refused(folder, name)
+            self.model.refused(folder, name, f"APPEND: {answer}")
 
     def transfer(self, verb):
         uids, target = self.pick(4), self.rng.choice([f for f in FOLDERS if f != self.view.folder])
@@ -743,9 +743,9 @@ class Client(Session):
             if uid in went:
                 self.model.arrived(target, name, went[uid])
                 if ok and verb == "MOVE":
-                    self.model.left(self.view.folder, name)
+                    self.model.left(self.view.folder, name, f"{verb} {uid}: {answer}")
             else:
-                self.model.refused(target, name)
+                self.model.refused(target, name, f"{verb} {uid}: {answer}")
 
     def copy(self):
         self.transfer("COPY")
@@ -757,7 +757,7 @@ class Client(Session):
         for uid, name in self.pick(1).items():
             self.model.leaving(self.view.folder, name)
             if self.cmd(rf"UID STORE {uid} +FLAGS (\Deleted)") and self.cmd(f"UID EXPUNGE {uid}"):
-                self.model.left(self.view.folder, name)
+                self.model.left(self.view.folder, name, f"EXPUNGE {uid}: {self.talk.last}")
                 # While a directory never stands still the server may report the EXPUNGE later.
                 self.torture.done["EXPUNGE told late"] += uid in self.view.uids
 

@@ -73,8 +73,8 @@ void imap_id(struct channel *channel, bool logged_in);
 
 /* --- for protocol_imap --- */
 
-bool imap_prelogin(struct worker *worker);		   /* prelogin.c */
-enum ipc_verdict imap_open(struct reader *reader);	   /* serve.c */
-void imap_serve(struct reader *reader);			   /* serve.c */
+bool imap_prelogin(struct worker *worker);	   /* prelogin.c */
+enum ipc_verdict imap_open(struct reader *reader); /* serve.c */
+void imap_serve(struct reader *reader);		   /* serve.c */
 
 #endif

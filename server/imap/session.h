@@ -33,7 +33,7 @@ struct session {
 	bool condstore;		/* RFC 7162: the client knows of mod-sequences */
 	bool qresync;		/* ENABLE QRESYNC */
 	unsigned command_flags; /* of the present command's row */
-	bool stands; /* its OK is true whatever becomes of the selected mailbox */
+	bool stands;		/* its OK is true whatever becomes of the selected mailbox */
 	bool by_number;		/* the present command is a search by number: as BY_NUMBER */
 	bool say_modseq;	/* the present command's OK tells HIGHESTMODSEQ */
 	struct mailbox *box;	/* the selected mailbox, or NULL */

@@ -221,15 +221,9 @@ drop(struct master *m, struct certificates **certificates)
 	*certificates = NULL;
 }
 
-void
-certificates_begin(struct master *m)
+static void
+start(struct master *m, struct certificates *c)
 {
-	struct certificates *c = calloc(1, sizeof(*c));
-
-	m->retry_at = CLOCK_NEVER;
-	drop(m, &m->coming);
-	if (c == NULL)
-		fatal("master", "memory");
 	m->coming = c;
 	c->fingerprint = fingerprint(m->conf);
 	c->workers = -1;
@@ -242,6 +236,19 @@ certificates_begin(struct master *m)
 	}
 	if (c->workers == -1)
 		c->state = CERTIFICATES_FAILED;
+}
+
+void
+certificates_begin(struct master *m)
+{
+	struct certificates *c = calloc(1, sizeof(*c));
+
+	m->retry_at = CLOCK_NEVER;
+	drop(m, &m->coming);
+	if (c == NULL)
+		fatal("master", "memory");
+	else
+		start(m, c);
 }
 
 /* Has the spawner log the problems of certificates.  Once at the start and then daily, so that they are seen in time if

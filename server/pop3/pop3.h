@@ -53,8 +53,8 @@ void pop3_lang(struct channel *channel, const char *range);
 
 /* --- for protocol_pop3 --- */
 
-bool pop3_prelogin(struct worker *worker);		   /* prelogin.c */
-enum ipc_verdict pop3_open(struct reader *reader);	   /* commands.c */
-void pop3_serve(struct reader *reader);			   /* commands.c */
+bool pop3_prelogin(struct worker *worker);	   /* prelogin.c */
+enum ipc_verdict pop3_open(struct reader *reader); /* commands.c */
+void pop3_serve(struct reader *reader);		   /* commands.c */
 
 #endif

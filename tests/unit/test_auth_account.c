@@ -261,7 +261,8 @@ check(const struct auth_source *source, const char *name, const char *password,
     struct auth_account *account_r)
 {
 	const char *reason = NULL;
-	enum auth_verdict verdict = auth_check(source, name, password, verify, NULL, account_r, &reason);
+	enum auth_verdict verdict =
+	    auth_check(source, name, password, verify, NULL, account_r, &reason);
 
 	assert_non_null(reason);
 	assert_int_equal(reason[0] == '\0', verdict == AUTH_OK);

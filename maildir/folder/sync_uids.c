@@ -155,15 +155,16 @@ too_many_dead(size_t dead, size_t lines)
 int
 sync_join(struct sync *sync)
 {
-	const struct index *index = sync->folder->index;
+	struct index *index = sync->folder->index;
 	size_t lines = index_state(index)->lines, alive = sync->count - sync->dead;
 
 	if (index_is_broken(index) ||
 	    (sync->dead > 0 && sync->sure && lines > alive && too_many_dead(lines - alive, lines)))
 		return 0;
 	if (sync->fresh_count == 0)
-		return 1;
-	if (!fresh_are_plain(sync))
+		return sync->dead == 0 || index_is_untouched(index);
+	/* A file that the index does not know gets a UID: it must not be unknown because somebody overwrote the index. */
+	if (!fresh_are_plain(sync) || !index_is_untouched(index))
 		return 0;
 	if (lock_list(sync) < 0 || uidfile_join(&sync->folder->home, &sync->uids) < 0)
 		return error_forbids_writing(errno) ? 0 : -1;

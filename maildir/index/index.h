@@ -37,6 +37,10 @@ bool index_refresh(struct index *index);
 /* Returns whether the open files are those on the disk, read to their end.  Call it under the folder's lock. */
 bool index_is_current(struct index *index);
 
+/* Returns whether nobody has written into the snapshot since it was opened; if somebody has, the index is broken.  Call it
+ * under the folder's lock, after a decision that lookups were the ground for, and before that is written. */
+bool index_is_untouched(struct index *index);
+
 /* --- its state --- */
 
 /* Returns whether there is a list. */

@@ -484,18 +484,10 @@ is_untouched(const struct file_stamp *opened, const struct file_stamp *now)
 }
 
 bool
-index_is_current(struct index *index)
+index_is_untouched(struct index *index)
 {
 	struct file_stamp disk;
 
-	if (!index_refresh(index))
-		return false;
-	/* The missing log may be in its place by now; and a session that has the lock again continues the common
-	 * files. */
-	if (index_is_private(index) &&
-	    (index->stale || (index->disk == DISK_UNLOCKED && index->dir->unlocked == 0)) &&
-	    !reload(index))
-		return false;
 	if (index_is_private(index))
 		return true;
 	if (file_stamp_at(index->dir->fd, SNAPSHOT_NAME, &disk) < 0 ||
@@ -505,4 +497,18 @@ index_is_current(struct index *index)
 		return true;
 	snapshot_doubt(&index->snap);
 	return false;
+}
+
+bool
+index_is_current(struct index *index)
+{
+	if (!index_refresh(index))
+		return false;
+	/* The missing log may be in its place by now; and a session that has the lock again continues the common
+	 * files. */
+	if (index_is_private(index) &&
+	    (index->stale || (index->disk == DISK_UNLOCKED && index->dir->unlocked == 0)) &&
+	    !reload(index))
+		return false;
+	return index_is_untouched(index);
 }

@@ -78,7 +78,7 @@ listeners_inherit(struct listeners *listeners)
 	const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
 	long n = 0;
 
-	/* The manager counts them from descriptor 3 on, for the process with that number only. */
+	/* The manager counts them from descriptor 3 on, for the process with that number, and so not for its children. */
 	if (pid != NULL && fds != NULL && strtol(pid, NULL, 10) == (long)getpid())
 		n = strtol(fds, NULL, 10);
 	for (int fd = 3; fd - 3 < n && listeners->len < CONF_LISTENERS_MAX; fd++) {
@@ -96,8 +96,6 @@ listeners_inherit(struct listeners *listeners)
 		listeners->list[listeners->len].what = what;
 		listeners->list[listeners->len++].fd = fd;
 	}
-	(void)unsetenv("LISTEN_PID");
-	(void)unsetenv("LISTEN_FDS");
 }
 
 size_t

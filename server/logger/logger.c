@@ -38,6 +38,7 @@ enum {
 struct logger {
 	int control, epoll;		/* control: -1 after master has ended */
 	size_t open, max;		/* channels */
+	size_t high;			/* descriptors of channels were below it */
 	struct logger_channel *channel; /* by descriptor */
 	uint32_t *
 	    reader; /* the ids of those that are readers', or 0: a login must find its own quickly */
@@ -172,6 +173,8 @@ open_channel(struct logger *logger, struct ipc_message *message, int fd)
 		return false;
 	logger_channel_begin(&channel, clock_now());
 	logger->channel[fd] = channel;
+	if ((size_t)fd >= logger->high)
+		logger->high = (size_t)fd + 1;
 	logger->reader[fd] = strcmp(channel.role, "reader") == 0 ? channel.id : 0;
 	logger->open++;
 	watch(logger, fd);
@@ -186,7 +189,7 @@ name_user(struct logger *logger, struct ipc_message *message)
 	uint32_t id = ipc_get_u32(message);
 
 	ipc_get_string(message, user, sizeof(user));
-	for (size_t i = 0; ipc_done(message) && id != 0 && i < logger->max; i++)
+	for (size_t i = 0; ipc_done(message) && id != 0 && i < logger->high; i++)
 		if (logger->reader[i] == id) {
 			free(logger->channel[i].user);
 			logger->channel[i].user = strdup(user);

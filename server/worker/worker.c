@@ -83,7 +83,8 @@ worker_start_tls(struct worker *worker)
 	struct tls_stream *tls;
 	enum tls_result result;
 
-	confine_no_passing(); /* only a connection in the clear is handed over */
+	if (worker->confined)
+		confine_no_passing(); /* only a connection in the clear is handed over */
 	spare_memory();
 	tls = tls_stream_new(
 	    worker->start.tls_server, channel->fd, worker->start.protocol->alpn, &worker->keys);
@@ -202,6 +203,7 @@ worker_main(const struct worker_start *start)
 
 	worker.start = *start;
 	lock_in(start);
+	worker.confined = true;
 	channel_init(&worker.channel, start->client_fd, start->deadline, CLOCK_NEVER);
 	worker.link = (struct key_link){.channel = start->key_fd, .client = start->client_fd};
 	worker.keys = key_ask_service(&worker.link);

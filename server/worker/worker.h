@@ -36,6 +36,7 @@ struct worker {
 	struct key_link link; /* for them */
 	unsigned failures;    /* of logins */
 	const char *reason;   /* why no login came, for the log; NULL: see the channel's end */
+	bool confined;	      /* by lock_in; a fuzzer has many workers in one process */
 	bool in_clear;	      /* a login without TLS was refused, and that was logged */
 };
 

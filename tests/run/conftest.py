@@ -10,6 +10,7 @@ import imaplib
 import os
 import pathlib
 import poplib
+import random
 import re
 import shutil
 import signal
@@ -48,9 +49,18 @@ def pytest_configure(config):
 
 
 def free_ports(n):
-    sockets = [socket.socket() for _ in range(n)]
-    for s in sockets:
-        s.bind(("127.0.0.1", 0))
+    """Below the range from which the kernel takes the ports of clients, of which some tests have thousands."""
+    sockets = []
+    for _ in range(1000):
+        s = socket.socket()
+        try:
+            s.bind(("127.0.0.1", random.randrange(10240, 32000)))
+            sockets.append(s)
+        except OSError:
+            s.close()
+        if len(sockets) == n:
+            break
+    assert len(sockets) == n, "no ports are free"
     ports = [s.getsockname()[1] for s in sockets]
     for s in sockets:
         s.close()

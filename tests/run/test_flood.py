@@ -198,6 +198,7 @@ def test_those_who_hold_most_make_room(serve, attackers):
             assert answer.startswith(b"+OK"), answer
 
 
+@pytest.mark.skipif(ASAN, reason="it waits half a minute, and runs no code that others do not")
 def test_good_logins_come_in_between_wrong_ones(serve):
     """112 wrong passwords that wait for their answers, and ten silent connections a second."""
     server = serve({"failure_delay": "2s", **CLEAR})
@@ -287,6 +288,7 @@ def test_failures_count_before_their_answers(serve):
     assert took[1] > 1.9 and took[2] > 3.9 and took[3] > 7.9 and took[-1] < 12, took
 
 
+@pytest.mark.skipif(ASAN, reason="it waits half a minute, and runs no code that others do not")
 def test_a_name_under_attack_waits_but_not_where_it_is_known(serve):
     server = serve({"failure_delay": "1s", "login_timeout": "60s", **CLEAR})
     assert timed(server, "127.1.0.1", "anna", "sesame") < 0.9

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from conftest import STANDING, until
+from conftest import ASAN, STANDING, until
 from test_processes import by_title, fingerprint, one, replace_certificate, served, status
 
 PTRACE_GETREGS, PTRACE_ATTACH, PTRACE_DETACH = 12, 16, 17
@@ -87,6 +87,7 @@ def test_death_of_a_spawner(server, which):
     until(lambda: len(server.children()) == STANDING, 10, "only the standing processes")
 
 
+@pytest.mark.skipif(ASAN, reason="it waits most of a minute, and runs no code that others do not")
 @pytest.mark.parametrize("which", ["inner", "outer"])
 def test_stopped_spawner(serve, which):
     """A spawner that takes no messages is replaced; master goes on meanwhile."""
@@ -182,6 +183,7 @@ def stop_coming_spawner(server):
     return None
 
 
+@pytest.mark.skipif(ASAN, reason="it waits most of a minute, and runs no code that others do not")
 def test_certificates_that_never_come(server):
     """They are given up after a while, and those in use stay.  Later ones come."""
     pid = until(lambda: stop_coming_spawner(server), 30, "a spawner that is not ready")

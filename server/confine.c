@@ -390,7 +390,7 @@ install(struct program *program, uint32_t otherwise)
 void
 confine_seccomp(enum confine_role role)
 {
-	/* abort(3) signals its own process, and so is told from a forbidden call. */
+	/* abort(3) signals its own process, so that such an end looks different from that by a forbidden call. */
 	const struct rule myself = {SYS_tgkill, 0, role == CONFINE_SPAWNER ? 0 : WHOLE,
 	    role == CONFINE_SPAWNER ? 0 : (uint32_t)getpid(), false};
 	struct program program = {.len = 0};

@@ -3,7 +3,7 @@
  *
  *   master.c        the loop, signals, settings, time
  *   admit.c         a connection comes: limits, a worker; whether to accept at all
- *   policy.c        who is let in, who makes room, how long failed logins wait
+ *   policy.c        admission, eviction, and the delays of failed logins
  *   login.c         a client wants to log in: a reader; and how workers and readers end
  *   spawners.c      the processes that fork workers and readers
  *   logs.c          the log process, and the channels of all others to it
@@ -88,7 +88,7 @@ struct certificates {
 
 enum spawner_kind { SPAWNER_OUTER, SPAWNER_INNER };
 
-/* Those in use, one that is coming, and old ones that have sessions yet. */
+/* Places: for the two spawners in use, for those that are starting, and for old ones that still have sessions. */
 enum {
 	SPAWNERS_MAX = 64,
 	SPAWNERS_SPARE = 6, /* free places below which the oldest of those must end */
@@ -106,7 +106,8 @@ struct spawner {
 	int signal;	  /* that all children get as soon as it takes the message; 0: none */
 };
 
-/* A standing process's channel to the log: its end for the log process, for another one that is started. */
+/* The channel of a standing process to the log.  Master keeps the log process's end, for a log process that is started
+ * later. */
 struct logs_standing {
 	pid_t pid; /* 0: the place is free */
 	int log;

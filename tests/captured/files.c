@@ -31,7 +31,7 @@ stat_file(struct channel *channel, char *path)
 }
 CAPTURED_ATTACK("stat", stat_file)
 
-/* watch PATH: who comes and goes there.  The watch lasts as long as the process. */
+/* watch PATH: files that come and go there.  The watch lasts as long as the process. */
 static void
 watch(struct channel *channel, char *path)
 {

@@ -706,26 +706,20 @@ def test_wrong_command_line(folder, arguments):
 
 
 def run_fails(server):
-    """Its log; it ends by itself, with 1, and leaves no process."""
-    before = processes()
-    done = subprocess.run([PROGRAM, "run", "-c", server.conf], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                          timeout=20)
-    assert done.returncode == 1, done.stderr
-    until(lambda: not processes() - before, 5, "the end of its processes")
-    assert "master ready" not in done.stderr
-    return done.stdout + done.stderr
+    """Its log; it ends by itself, with 1, and leaves no process.  A session of its own tells its processes from those of
+    other tests."""
+    p = subprocess.Popen([PROGRAM, "run", "-c", server.conf], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                         stderr=subprocess.STDOUT, text=True, start_new_session=True)
+    said = p.communicate(timeout=20)[0]
+    assert p.returncode == 1, said
+    until(lambda: not processes(p.pid), 5, "the end of its processes")
+    assert "master ready" not in said
+    return said
 
 
-def processes():
-    """Processes of this program, whatever their titles."""
-    found = set()
-    for p in pathlib.Path("/proc").iterdir():
-        try:
-            if p.name.isdigit() and os.path.samefile(p / "exe", PROGRAM):
-                found.add(p.name)
-        except OSError:
-            pass
-    return found
+def processes(session):
+    """The processes of a session, whatever their titles."""
+    return subprocess.run(["ps", "-o", "pid=", "--sid", str(session)], capture_output=True, text=True).stdout.split()
 
 
 def test_run_wrong_configuration(serve):

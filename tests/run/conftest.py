@@ -6,6 +6,7 @@ uid of its own and workers are chrooted.  Otherwise all processes run as the cur
 skipped.  tests/README.md says how to run and add tests.
 """
 
+import collections
 import imaplib
 import os
 import pathlib
@@ -48,23 +49,29 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "namespaces: needs a mount namespace of its own")
 
 
+RESERVED = collections.deque(maxlen=100)  # sockets of the ports that free_ports returned last
+
+
 def free_ports(n):
-    """Below the range from which the kernel takes the ports of clients, of which some tests have thousands."""
-    sockets = []
+    """Returns n ports that no other test takes, below the range from which the kernel takes the ports of clients.
+
+    Each port stays bound, so that tests that run at the same time do not choose it before its server listens.  The
+    socket never listens, and SO_REUSEADDR, set afterwards, lets a server with the same option bind the port, too.
+    """
+    ports = []
     for _ in range(1000):
-        s = socket.socket()
+        s, port = socket.socket(), random.randrange(10240, 32000)
         try:
-            s.bind(("127.0.0.1", random.randrange(10240, 32000)))
-            sockets.append(s)
+            s.bind(("127.0.0.1", port))
         except OSError:
             s.close()
-        if len(sockets) == n:
-            break
-    assert len(sockets) == n, "no ports are free"
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
+            continue
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        RESERVED.append(s)
+        ports.append(port)
+        if len(ports) == n:
+            return ports
+    raise AssertionError("no ports are free")
 
 
 def until(condition, seconds=10.0, what="condition"):

@@ -44,7 +44,7 @@ enum ipc_type {
 	 * the client's network (high half first).  No answer.
 	 */
 	IPC_KEY_CHANNEL,
-	/* worker -> key, packet on its channel, once: u8 key, pss, md, bytes hash. */
+	/* worker -> key, packet on its channel, once: u8 key, md, bytes content (struct tls_sign_request). */
 	IPC_KEY_SIGN,
 	/* worker -> key, packet, once: bytes session. */
 	IPC_KEY_SEAL,

@@ -68,37 +68,59 @@ tls_keys_have_rsa(const struct tls_keys *keys)
 	return false;
 }
 
-/*
- * A TLS handshake can ask for this and nothing else.  The asker may be a worker that was taken
- * over: that it gets a hash of its choice signed cannot be helped, only counted (TLS_SIGNATURES).
- */
+/* TLS 1.2: the client's random, the server's, and ServerECDHParams of a curve that we offer.  RFC 8422 section 5.4. */
 static bool
-request_valid(const struct tls_keys *keys, const struct tls_sign_request *request)
+is_key_exchange(const unsigned char *content, size_t len)
 {
-	mbedtls_md_type_t md = (mbedtls_md_type_t)request->md;
-	const mbedtls_md_info_t *info;
+	enum { RANDOMS = 64, HEAD = RANDOMS + 4, NAMED_CURVE = 3, UNCOMPRESSED = 4 };
+	static const struct {
+		uint8_t curve, point_len;
+	} curves[] = {
+	    {29, 32}, {23, 65}, {24, 97}}; /* X25519, P-256, P-384; RFC 8422 section 5.1.1 */
 
-	if (request->key >= keys->len || request->pss > 1)
+	if (len <= HEAD || content[RANDOMS] != NAMED_CURVE || content[RANDOMS + 1] != 0 ||
+	    content[RANDOMS + 3] != len - HEAD)
 		return false;
-	if (md != MBEDTLS_MD_SHA256 && md != MBEDTLS_MD_SHA384 && md != MBEDTLS_MD_SHA512)
-		return false;
-	if ((info = mbedtls_md_info_from_type(md)) == NULL ||
-	    request->hash_len != mbedtls_md_get_size(info))
-		return false;
-	return request->pss == 0 || mbedtls_pk_can_do(&keys->keys[request->key], MBEDTLS_PK_RSA);
+	for (size_t i = 0; i < sizeof curves / sizeof curves[0]; i++)
+		if (content[RANDOMS + 2] == curves[i].curve && len - HEAD == curves[i].point_len)
+			return i == 0 || content[HEAD] == UNCOMPRESSED;
+	return false;
+}
+
+/* TLS 1.3: the context of a server, with its octet 0, and a hash of the transcript.  RFC 8446 section 4.4.3. */
+static bool
+is_certificate_verify(const unsigned char *content, size_t len)
+{
+	static const char context[] =
+	    "                                                                "
+	    "TLS 1.3, server CertificateVerify";
+
+	return (len == sizeof context + 32 || len == sizeof context + 48) &&
+	       memcmp(content, context, sizeof context) == 0;
 }
 
 ssize_t
 tls_keys_sign(
     struct tls_keys *keys, const struct tls_sign_request *request, unsigned char *out, size_t size)
 {
-	unsigned char signature[TLS_SIGNATURE_MAX];
+	unsigned char signature[TLS_SIGNATURE_MAX], hash[MBEDTLS_MD_MAX_SIZE];
+	mbedtls_md_type_t md = (mbedtls_md_type_t)request->md;
+	const mbedtls_md_info_t *info = mbedtls_md_info_from_type(md);
+	mbedtls_pk_context *key;
+	bool tls13;
 	ssize_t n;
 
-	if (!request_valid(keys, request))
+	if (request->key >= keys->len || request->len > TLS_SIGNED_MAX || info == NULL ||
+	    (md != MBEDTLS_MD_SHA256 && md != MBEDTLS_MD_SHA384 && md != MBEDTLS_MD_SHA512))
 		return -1;
-	n = tls_signer_local(&keys->keys[request->key], request->pss == 1,
-	    (mbedtls_md_type_t)request->md, request->hash, request->hash_len, signature);
+	tls13 = is_certificate_verify(request->content, request->len);
+	if (!tls13 && !is_key_exchange(request->content, request->len))
+		return -1;
+	if (mbedtls_md(info, request->content, request->len, hash) != 0)
+		return -1;
+	key = &keys->keys[request->key];
+	n = tls_signer_local(key, tls13 && mbedtls_pk_can_do(key, MBEDTLS_PK_RSA), md, hash,
+	    mbedtls_md_get_size(info), signature);
 	if (n <= 0 || (size_t)n > size)
 		return -1;
 	memcpy(out, signature, (size_t)n);

@@ -10,7 +10,8 @@
  *
  * A worker asks the other side through struct tls_key_service, whose functions the program
  * provides. mbedtls_pk_sign and mbedtls_pk_sign_ext are defined in signer.c, so that libmbedtls
- * itself calls ours; without a service a handshake fails (it never falls back).
+ * itself calls ours; without a service a handshake fails (it never falls back).  So are the functions that
+ * hash what is to be signed, since the key process hashes that itself.
  *
  * Random numbers come from getrandom(2) alone: nothing is seeded, nothing survives fork.  All
  * lengths are in octets.  x_free takes the pointer's address, and leaves NULL; it takes NULL too.
@@ -32,7 +33,7 @@ struct tls_error {
 /* --- the questions that a worker asks the key process --- */
 
 enum {
-	TLS_HASH_MAX = 64,	  /* octets: SHA-512 */
+	TLS_SIGNED_MAX = 165,	  /* octets that a signature covers: TLS 1.2 with P-384 */
 	TLS_SIGNATURE_MAX = 1024, /* octets: RSA-8192 */
 	TLS_TICKET_MAX = 2048,	/* octets of a sealed or plain session; larger ones get no ticket */
 	TLS_SEAL_OVERHEAD = 64, /* octets that sealing adds at most */
@@ -44,10 +45,14 @@ enum {
 
 struct tls_sign_request {
 	uint8_t key; /* number of the certificate, as tls_server_add returned it */
-	uint8_t pss; /* 1: RSASSA-PSS (TLS 1.3), 0: ECDSA or PKCS #1 v1.5 */
 	uint8_t md;  /* mbedtls_md_type_t */
-	uint8_t hash_len;
-	unsigned char hash[TLS_HASH_MAX];
+	uint8_t len;
+	/*
+	 * What the signature covers, in full.  TLS 1.2: both randoms and the parameters of the key exchange (RFC 8422
+	 * section 5.4).  TLS 1.3: 64 blanks, "TLS 1.3, server CertificateVerify", an octet 0 and the hash of the
+	 * transcript (RFC 8446 section 4.4.3).
+	 */
+	unsigned char content[TLS_SIGNED_MAX];
 };
 
 /* Each function returns the number of octets written to out (at most size), or -1. */
@@ -200,7 +205,10 @@ int tls_keys_add(
 /* Whether one of them is an RSA key, which signs slowly. */
 bool tls_keys_have_rsa(const struct tls_keys *keys);
 
-/* Signs once: octets written, or -1.  All fields of the request are checked. */
+/*
+ * Signs once: octets written, or -1.  All fields of the request are checked, and nothing is signed but what a server
+ * signs in a handshake: no certificate, no text of another protocol, no digest.
+ */
 ssize_t tls_keys_sign(
     struct tls_keys *keys, const struct tls_sign_request *request, unsigned char *out, size_t size);
 

@@ -13,9 +13,8 @@ answer_sign(struct tls_keys *keys, struct ipc_message *message, unsigned char *o
 
 	memset(&request, 0, sizeof(request));
 	request.key = ipc_get_u8(message);
-	request.pss = ipc_get_u8(message);
 	request.md = ipc_get_u8(message);
-	request.hash_len = (uint8_t)ipc_get_bytes(message, request.hash, sizeof(request.hash));
+	request.len = (uint8_t)ipc_get_bytes(message, request.content, sizeof(request.content));
 	return ipc_done(message) ? tls_keys_sign(keys, &request, out, size) : -1;
 }
 

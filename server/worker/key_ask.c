@@ -33,9 +33,8 @@ ask_sign(void *ctx, const struct tls_sign_request *request, unsigned char *out, 
 
 	ipc_begin(&message, IPC_KEY_SIGN);
 	ipc_put_u8(&message, request->key);
-	ipc_put_u8(&message, request->pss);
 	ipc_put_u8(&message, request->md);
-	ipc_put_bytes(&message, request->hash, request->hash_len);
+	ipc_put_bytes(&message, request->content, request->len);
 	return ask(ctx, &message, out, size);
 }
 

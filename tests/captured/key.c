@@ -4,14 +4,18 @@
  *
  * The linker has each caller of ipc_recv call __wrap_ipc_recv.  A message of the type CAPTURED is an attack; its answer
  * is a packet for each line.  The key process closes the channel after it, so a connection has one such attack.
+ *
+ * Another attack asks for a signature, as the worker's own code does.
  */
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "server/ipc.h"
+#include "server/worker/key_ask.h"
 #include "server/worker/worker.h"
 #include "tests/captured/captured.h"
+#include "tests/unit/signed.h"
 
 enum { CAPTURED = 0xca }; /* far above the types of ipc.h */
 
@@ -59,3 +63,20 @@ pass_on(struct channel *channel, char *attack)
 		captured_say(channel, "key: dead");
 }
 CAPTURED_ATTACK("key", pass_on)
+
+/* sign handshake: what a handshake asks for.  sign digest: a digest of something else, for SHA-256. */
+static void
+sign(struct channel *channel, char *what)
+{
+	struct tls_key_service service = key_ask_service(&captured_worker(channel)->link);
+	struct tls_sign_request request =
+	    signed_key_exchange(0, MBEDTLS_MD_SHA256, SIGNED_P256, 65);
+	unsigned char signature[TLS_SIGNATURE_MAX];
+
+	if (strcmp(what, "digest") == 0)
+		request.len = 32;
+	captured_say(channel, "sign: %s",
+	    service.sign(service.ctx, &request, signature, sizeof(signature)) > 0 ? "done"
+										  : "refused");
+}
+CAPTURED_ATTACK("sign", sign)

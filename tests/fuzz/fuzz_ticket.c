@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tests/unit/signed.h"
 #include "tls/cert.h"
 #include "tls/tls.h"
 
@@ -79,16 +80,19 @@ fuzz_open(const uint8_t *data, size_t size)
 		abort();
 }
 
+/* A sound request with changes. */
 static void
 fuzz_sign(const uint8_t *data, size_t size)
 {
-	struct tls_sign_request request = {0};
+	struct tls_sign_request request =
+	    size % 2 == 0 ? signed_certificate_verify(1, MBEDTLS_MD_SHA256, 32)
+			  : signed_key_exchange(0, MBEDTLS_MD_SHA256, SIGNED_P256, 65);
 	unsigned char out[TLS_SIGNATURE_MAX];
 
-	memcpy(&request, data, size < sizeof request ? size : sizeof request);
+	for (size_t i = 0; i < size && i < sizeof request; i++)
+		((unsigned char *)&request)[i] ^= data[i];
 	if (tls_keys_sign(keys, &request, out, sizeof out) >= 0 &&
-	    (request.key > 1 || request.pss > request.key || request.hash_len > TLS_HASH_MAX ||
-		request.hash_len < 28))
+	    (request.key > 1 || request.len > TLS_SIGNED_MAX || request.len < 64 + 4 + 32))
 		abort();
 }
 

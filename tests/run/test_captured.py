@@ -114,3 +114,11 @@ def test_a_captured_key_process_can_only_die(serve, attack, landlock):
     assert session.noop().startswith(b"+OK")
     until(lambda: server.login("anna").quit(), 5)
     session.quit()
+
+
+def test_a_captured_worker_has_no_digest_signed(serve):
+    """The key process signs what a server signs in a handshake and hashes that itself, so the signature is good for
+    nothing else: no certificate, no login elsewhere."""
+    server = serve(captured=True)
+    assert server.capture().run("sign digest") == ["sign: refused"]
+    assert server.capture().run("sign handshake") == ["sign: done"]

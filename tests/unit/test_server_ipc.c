@@ -20,7 +20,7 @@ static const struct shape {
     {IPC_LOGIN_RESULT, "1"},
     {IPC_READY, "s"},
     {IPC_KEY_CHANNEL, "144"},
-    {IPC_KEY_SIGN, "111b"},
+    {IPC_KEY_SIGN, "11b"},
     {IPC_KEY_SEAL, "b"},
     {IPC_KEY_OPEN, "b"},
     {IPC_KEY_RESULT, "b"},

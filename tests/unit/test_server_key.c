@@ -8,9 +8,12 @@
 
 #include "server/key/key_answer.h"
 #include "server/worker/key_ask.h"
+#include "tests/unit/signed.h"
 #include "tls/cert.h"
 
-enum { NOW = 1000, HASH = 32 };
+enum { NOW = 1000 };
+
+#define SOUND signed_key_exchange(0, MBEDTLS_MD_SHA256, SIGNED_P256, 65)
 
 static struct tls_keys *keys;
 static struct tls_tickets *tickets;
@@ -73,15 +76,24 @@ result(struct ipc_message *message, unsigned char out_r[IPC_MAX])
 }
 
 static void
-put_sign(struct ipc_message *m, unsigned key, unsigned pss, unsigned md, size_t len)
+put_sign(struct ipc_message *m, const struct tls_sign_request *request, size_t len)
 {
-	static const unsigned char hash[TLS_HASH_MAX + 1] = {1, 2, 3};
+	unsigned char content[TLS_SIGNED_MAX + 1] = {0};
 
+	memcpy(content, request->content, sizeof(request->content));
 	ipc_begin(m, IPC_KEY_SIGN);
-	ipc_put_u8(m, (uint8_t)key);
-	ipc_put_u8(m, (uint8_t)pss);
-	ipc_put_u8(m, (uint8_t)md);
-	ipc_put_bytes(m, hash, len);
+	ipc_put_u8(m, request->key);
+	ipc_put_u8(m, request->md);
+	ipc_put_bytes(m, content, len);
+}
+
+/* A question that is answered. */
+static void
+put_sound(struct ipc_message *m)
+{
+	struct tls_sign_request request = SOUND;
+
+	put_sign(m, &request, request.len);
 }
 
 static void
@@ -99,11 +111,11 @@ one_signature_and_no_more(void **state)
 	int i;
 
 	(void)state;
-	put_sign(&m, 0, 0, MBEDTLS_MD_SHA256, HASH);
+	put_sound(&m);
 	assert_true(answer(&m));
 	assert_in_range(result(&m, out), 64, TLS_SIGNATURE_MAX);
 	for (i = 0; i < 3; i++) {
-		put_sign(&m, 0, 0, MBEDTLS_MD_SHA256, HASH);
+		put_sound(&m);
 		assert_false(answer(&m));
 		assert_int_equal(result(&m, out), 0);
 	}
@@ -204,21 +216,20 @@ sessions_have_a_bound(void **state)
 static void
 signatures_that_are_refused(void **state)
 {
-	static const struct {
-		unsigned key, pss, md;
-		size_t len;
+	const struct {
+		struct tls_sign_request request;
+		size_t len; /* 0: the request's */
 		bool well;
 	} rows[] = {
-	    {1, 0, MBEDTLS_MD_SHA256, HASH, true}, /* there is no such key */
-	    {255, 0, MBEDTLS_MD_SHA256, HASH, true},
-	    {0, 1, MBEDTLS_MD_SHA256, HASH, true}, /* PSS with an EC key */
-	    {0, 2, MBEDTLS_MD_SHA256, HASH, true},
-	    {0, 0, 0, HASH, true},
-	    {0, 0, 255, HASH, true},
-	    {0, 0, MBEDTLS_MD_SHA256, HASH - 1, true},
-	    {0, 0, MBEDTLS_MD_SHA256, 0, true},
-	    {0, 0, MBEDTLS_MD_SHA256, TLS_HASH_MAX, true},
-	    {0, 0, MBEDTLS_MD_SHA256, TLS_HASH_MAX + 1, false},
+	    {signed_key_exchange(1, MBEDTLS_MD_SHA256, SIGNED_P256, 65), 0,
+		true}, /* there is no such key */
+	    {signed_key_exchange(255, MBEDTLS_MD_SHA256, SIGNED_P256, 65), 0, true},
+	    {signed_key_exchange(0, MBEDTLS_MD_NONE, SIGNED_P256, 65), 0, true},
+	    {signed_key_exchange(0, 255, SIGNED_P256, 65), 0, true},
+	    {signed_key_exchange(0, MBEDTLS_MD_SHA256, SIGNED_P256, 64), 0, true},
+	    {SOUND, 32, true}, /* as long as a digest */
+	    {SOUND, TLS_SIGNED_MAX, true},
+	    {SOUND, TLS_SIGNED_MAX + 1, false},
 	};
 	unsigned char out[IPC_MAX];
 	struct ipc_message m;
@@ -227,11 +238,12 @@ signatures_that_are_refused(void **state)
 	(void)state;
 	for (i = 0; i < COUNT(rows); i++) {
 		(void)begin(NULL);
-		put_sign(&m, rows[i].key, rows[i].pss, rows[i].md, rows[i].len);
+		put_sign(
+		    &m, &rows[i].request, rows[i].len != 0 ? rows[i].len : rows[i].request.len);
 		assert_int_equal(answer(&m), rows[i].well);
 		assert_int_equal(result(&m, out), 0);
 		/* It was the one try. */
-		put_sign(&m, 0, 0, MBEDTLS_MD_SHA256, HASH);
+		put_sound(&m);
 		assert_false(answer(&m));
 	}
 }
@@ -248,7 +260,7 @@ questions_cut_anywhere(void **state)
 	(void)state;
 	for (which = 0; which < 3; which++) {
 		if (which == 0)
-			put_sign(&whole, 0, 0, MBEDTLS_MD_SHA256, HASH);
+			put_sound(&whole);
 		else
 			put_ticket(&whole, which == 1 ? IPC_KEY_SEAL : IPC_KEY_OPEN, session,
 			    sizeof(session));
@@ -314,7 +326,7 @@ serve(const int pair[2], const struct ipc_message *lie)
 static void
 asked_over_a_channel(void **state)
 {
-	struct tls_sign_request request = {.md = MBEDTLS_MD_SHA256, .hash_len = HASH};
+	struct tls_sign_request request = SOUND;
 	unsigned char signature[TLS_SIGNATURE_MAX], sealed[2200], out[2200];
 	struct tls_key_service service;
 	struct key_link link = {-1, -1};
@@ -347,7 +359,7 @@ asked_over_a_channel(void **state)
 static void
 answers_that_lie(void **state)
 {
-	struct tls_sign_request request = {.md = MBEDTLS_MD_SHA256, .hash_len = HASH};
+	struct tls_sign_request request = SOUND;
 	unsigned char out[TLS_SIGNATURE_MAX];
 	struct ipc_message lies[5];
 	struct tls_key_service service;

@@ -1,4 +1,5 @@
 /* The key process's side: which key files are taken, and which requests are signed. */
+#include "tests/unit/signed.h"
 #include "tests/unit/tls_fixture.h"
 
 #include <mbedtls/md.h>
@@ -214,22 +215,25 @@ two_keys(void)
 }
 
 static void
-check_signature(const char *base, const struct tls_sign_request *request,
+check_signature(const char *base, const struct tls_sign_request *request, bool pss,
     const unsigned char *signature, size_t len)
 {
 	mbedtls_md_type_t md = (mbedtls_md_type_t)request->md;
-	mbedtls_pk_rsassa_pss_options pss = {md, request->hash_len};
+	const mbedtls_md_info_t *info = mbedtls_md_info_from_type(md);
+	mbedtls_pk_rsassa_pss_options options = {md, mbedtls_md_get_size(info)};
+	unsigned char hash[MBEDTLS_MD_MAX_SIZE];
+	size_t hash_len = mbedtls_md_get_size(info);
 	mbedtls_x509_crt crt;
 	int ret;
 
+	assert_int_equal(mbedtls_md(info, request->content, request->len, hash), 0);
 	mbedtls_x509_crt_init(&crt);
 	assert_int_equal(mbedtls_x509_crt_parse_file(&crt, fixture_path(base)), 0);
-	if (request->pss)
-		ret = mbedtls_pk_verify_ext(MBEDTLS_PK_RSASSA_PSS, &pss, &crt.pk, md, request->hash,
-		    request->hash_len, signature, len);
+	if (pss)
+		ret = mbedtls_pk_verify_ext(
+		    MBEDTLS_PK_RSASSA_PSS, &options, &crt.pk, md, hash, hash_len, signature, len);
 	else
-		ret = mbedtls_pk_verify(
-		    &crt.pk, md, request->hash, request->hash_len, signature, len);
+		ret = mbedtls_pk_verify(&crt.pk, md, hash, hash_len, signature, len);
 	assert_int_equal(ret, 0);
 	mbedtls_x509_crt_free(&crt);
 }
@@ -237,29 +241,35 @@ check_signature(const char *base, const struct tls_sign_request *request,
 static void
 test_signatures(void **state)
 {
-	static const struct tls_sign_request cases[] = {
-	    {0, 0, MBEDTLS_MD_SHA256, 32, {1}},
-	    {0, 0, MBEDTLS_MD_SHA384, 48, {2}},
-	    {0, 0, MBEDTLS_MD_SHA512, 64, {3}},
-	    {1, 0, MBEDTLS_MD_SHA256, 32, {4}},
-	    {1, 1, MBEDTLS_MD_SHA256, 32, {5}},
-	    {1, 1, MBEDTLS_MD_SHA384, 48, {6}},
-	    {1, 1, MBEDTLS_MD_SHA512, 64, {7}},
-	    {1, 0, MBEDTLS_MD_SHA512, 64, {8}},
+	const struct {
+		struct tls_sign_request request;
+		bool pss;
+	} cases[] = {
+	    {signed_key_exchange(0, MBEDTLS_MD_SHA256, SIGNED_X25519, 32), false},
+	    {signed_key_exchange(0, MBEDTLS_MD_SHA384, SIGNED_P256, 65), false},
+	    {signed_key_exchange(0, MBEDTLS_MD_SHA512, SIGNED_P384, 97), false},
+	    {signed_certificate_verify(0, MBEDTLS_MD_SHA256, 32), false},
+	    {signed_certificate_verify(0, MBEDTLS_MD_SHA384, 48), false},
+	    {signed_key_exchange(1, MBEDTLS_MD_SHA256, SIGNED_X25519, 32), false},
+	    {signed_key_exchange(1, MBEDTLS_MD_SHA512, SIGNED_P384, 97), false},
+	    {signed_certificate_verify(1, MBEDTLS_MD_SHA256, 32), true},
+	    {signed_certificate_verify(1, MBEDTLS_MD_SHA384, 48), true},
+	    {signed_certificate_verify(1, MBEDTLS_MD_SHA512, 48), true},
 	};
 	unsigned char out[TLS_SIGNATURE_MAX];
 	struct tls_keys *keys = two_keys();
 
 	(void)state;
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-		ssize_t n = tls_keys_sign(keys, &cases[i], out, sizeof out);
+		const struct tls_sign_request *request = &cases[i].request;
+		ssize_t n = tls_keys_sign(keys, request, out, sizeof out);
 
 		if (n <= 0)
 			fail_msg("case %zu", i);
-		check_signature(
-		    cases[i].key == 0 ? "ec.crt" : "rsa.crt", &cases[i], out, (size_t)n);
+		check_signature(request->key == 0 ? "ec.crt" : "rsa.crt", request, cases[i].pss,
+		    out, (size_t)n);
 		/* Too small a place gets nothing. */
-		assert_int_equal(tls_keys_sign(keys, &cases[i], out, 16), -1);
+		assert_int_equal(tls_keys_sign(keys, request, out, 16), -1);
 	}
 	tls_keys_free(&keys);
 }
@@ -267,27 +277,55 @@ test_signatures(void **state)
 static void
 test_hostile_requests(void **state)
 {
-	static const struct tls_sign_request cases[] = {
-	    {2, 0, MBEDTLS_MD_SHA256, 32, {0}},	  /* no such key */
-	    {255, 0, MBEDTLS_MD_SHA256, 32, {0}}, /* nor this */
-	    {0, 1, MBEDTLS_MD_SHA256, 32, {0}},	  /* PSS with ECDSA */
-	    {1, 2, MBEDTLS_MD_SHA256, 32, {0}},	  /* a flag that is none */
-	    {0, 0, MBEDTLS_MD_SHA256, 31, {0}},	  /* hashes of other sizes */
-	    {0, 0, MBEDTLS_MD_SHA256, 0, {0}},
-	    {1, 0, MBEDTLS_MD_SHA256, 64, {0}},
-	    {1, 0, MBEDTLS_MD_SHA512, 65, {0}},
-	    {1, 0, MBEDTLS_MD_SHA512, 255, {0}},
-	    {1, 0, MBEDTLS_MD_NONE, 32, {0}}, /* would be raw PKCS #1 */
-	    {1, 0, MBEDTLS_MD_MD5, 16, {0}},
-	    {1, 0, MBEDTLS_MD_SHA1, 20, {0}},
-	    {0, 0, 200, 32, {0}},
+	const struct tls_sign_request cases[] = {
+	    signed_key_exchange(2, MBEDTLS_MD_SHA256, SIGNED_P256, 65),	  /* no such key */
+	    signed_key_exchange(255, MBEDTLS_MD_SHA256, SIGNED_P256, 65), /* nor this */
+	    signed_key_exchange(1, MBEDTLS_MD_NONE, SIGNED_P256, 65),	  /* would be raw PKCS #1 */
+	    signed_key_exchange(1, MBEDTLS_MD_MD5, SIGNED_P256, 65),
+	    signed_key_exchange(1, MBEDTLS_MD_SHA1, SIGNED_P256, 65),
+	    signed_key_exchange(1, MBEDTLS_MD_SHA224, SIGNED_P256, 65),
+	    signed_key_exchange(0, 200, SIGNED_P256, 65),
+	    signed_key_exchange(0, MBEDTLS_MD_SHA256, SIGNED_P256, 32), /* points of other curves */
+	    signed_key_exchange(0, MBEDTLS_MD_SHA256, SIGNED_P384, 65),
+	    signed_key_exchange(0, MBEDTLS_MD_SHA256, SIGNED_X25519, 65),
+	    signed_key_exchange(0, MBEDTLS_MD_SHA256, SIGNED_X25519, 0),
+	    signed_key_exchange(0, MBEDTLS_MD_SHA256, 25, 65),	/* a curve that we do not offer */
+	    signed_certificate_verify(1, MBEDTLS_MD_SHA256, 0), /* hashes of other sizes */
+	    signed_certificate_verify(1, MBEDTLS_MD_SHA256, 31),
+	    signed_certificate_verify(1, MBEDTLS_MD_SHA256, 33),
+	    signed_certificate_verify(1, MBEDTLS_MD_SHA256, 64),
+	};
+	struct tls_sign_request sound[] = {
+	    signed_key_exchange(0, MBEDTLS_MD_SHA256, SIGNED_P256, 65),
+	    signed_certificate_verify(0, MBEDTLS_MD_SHA256, 32),
 	};
 	unsigned char out[TLS_SIGNATURE_MAX];
 	struct tls_keys *keys = two_keys();
+	size_t len;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-		assert_int_equal(tls_keys_sign(keys, &cases[i], out, sizeof out), -1);
+		if (tls_keys_sign(keys, &cases[i], out, sizeof out) != -1)
+			fail_msg("case %zu", i);
+	/* Content that is cut or longer: among them all that is as long as a digest. */
+	for (size_t i = 0; i < sizeof sound / sizeof sound[0]; i++)
+		for (len = sound[i].len, sound[i].len = 0; sound[i].len < 255; sound[i].len++)
+			if ((tls_keys_sign(keys, &sound[i], out, sizeof out) > 0) !=
+			    (sound[i].len == len || (i == 1 && sound[i].len == len + 16)))
+				fail_msg("case %zu with %u octets", i, sound[i].len);
+	/* Any octet with a meaning of its own. */
+	for (size_t i = 0; i < 98; i++) {
+		struct tls_sign_request verify =
+					    signed_certificate_verify(0, MBEDTLS_MD_SHA256, 32),
+					exchange = signed_key_exchange(
+					    0, MBEDTLS_MD_SHA256, SIGNED_P256, 65);
+
+		verify.content[i] ^= 1;
+		assert_int_equal(tls_keys_sign(keys, &verify, out, sizeof out), -1);
+		exchange.content[i] ^= 1;
+		assert_int_equal(
+		    tls_keys_sign(keys, &exchange, out, sizeof out) == -1, i >= 64 && i <= 68);
+	}
 	tls_keys_free(&keys);
 }
 

@@ -163,8 +163,11 @@ sync_join(struct sync *sync)
 		return 0;
 	if (sync->fresh_count == 0)
 		return sync->dead == 0 || index_is_untouched(index);
-	/* A file that the index does not know gets a UID: it must not be unknown because somebody overwrote the index. */
-	if (!fresh_are_plain(sync) || !index_is_untouched(index))
+	/*
+	 * A file that the index does not know gets a UID: it must not be unknown because somebody overwrote the index.  A
+	 * delivery's files were not looked up.
+	 */
+	if (!fresh_are_plain(sync) || (sync->set == NULL && !index_is_untouched(index)))
 		return 0;
 	if (lock_list(sync) < 0 || uidfile_join(&sync->folder->home, &sync->uids) < 0)
 		return error_forbids_writing(errno) ? 0 : -1;

@@ -37,8 +37,9 @@ bool index_refresh(struct index *index);
 /* Returns whether the open files are those on the disk, read to their end.  Call it under the folder's lock. */
 bool index_is_current(struct index *index);
 
-/* Returns whether nobody has written into the snapshot since it was opened; if somebody has, the index is broken.  Call it
- * under the folder's lock, after a decision that lookups were the ground for, and before that is written. */
+/* Returns whether nobody has written into the snapshot since it was opened, nor over records of the log since they were
+ * read; if somebody has, the index is broken.  Call it under the folder's lock, after a decision that lookups were the
+ * ground for, and before that is written.  It reads the whole log. */
 bool index_is_untouched(struct index *index);
 
 /* --- its state --- */

@@ -221,6 +221,21 @@ record_at(const struct index_log *log, uint64_t at, struct log_head *head_r)
 }
 
 bool
+index_log_verify(const struct index_log *log)
+{
+	struct log_head head;
+	const char *payload;
+
+	for (uint64_t at = sizeof(struct index_head); at < log->end; at += head.size) {
+		payload = record_at(log, at, &head);
+		if (payload == NULL ||
+		    head.check != record_check(log, at, payload - sizeof(head), head.size))
+			return false;
+	}
+	return !mapping_broken(&log->map);
+}
+
+bool
 index_log_payload(const struct index_log *log, uint64_t at, enum log_type type, void *payload,
     size_t room, size_t *size_r)
 {

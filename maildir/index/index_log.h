@@ -90,6 +90,9 @@ int index_log_read_on(struct index_log *log, index_log_take *take, void *ctx);
 int index_log_next(
     const struct index_log *log, uint64_t *at, enum log_type type, void *payload, size_t size);
 
+/* Returns whether all records that were taken in still have their checksums. */
+bool index_log_verify(const struct index_log *log);
+
 /* Copies the payload of a record that was taken in, at most room octets; *size_r is how many.  Returns false if
  * the record is broken or not of that type. */
 bool index_log_payload(const struct index_log *log, uint64_t at, enum log_type type, void *payload,

@@ -21,7 +21,8 @@
  * damage from before is found.  After that only lengths and places are checked, on a copy.  If damage is found, or if
  * a file is cut under the session, the index is broken: functions report an error, the next sync rebuilds the index,
  * and a session that has numbered messages for its client ends.  Octets that somebody overwrites in place may be
- * believed until the next change: before it, the holder of the lock compares the file's times (index_is_current).
+ * believed until the next change: before it, the holder of the lock compares the snapshot's times (index_is_current).
+ * Before a file gets a UID, or a message counts as gone, it also verifies the log again (index_is_untouched).
  *
  * Writing
  *
@@ -483,8 +484,9 @@ is_untouched(const struct file_stamp *opened, const struct file_stamp *now)
 	       opened->mtime.tv_nsec == now->mtime.tv_nsec;
 }
 
-bool
-index_is_untouched(struct index *index)
+/* Returns whether nobody has written into the snapshot since it was opened. */
+static bool
+snapshot_is_untouched(struct index *index)
 {
 	struct file_stamp disk;
 
@@ -500,6 +502,13 @@ index_is_untouched(struct index *index)
 }
 
 bool
+index_is_untouched(struct index *index)
+{
+	index->broken = index->broken || !index_log_verify(&index->log);
+	return !index_is_broken(index) && snapshot_is_untouched(index);
+}
+
+bool
 index_is_current(struct index *index)
 {
 	if (!index_refresh(index))
@@ -510,5 +519,5 @@ index_is_current(struct index *index)
 	    (index->stale || (index->disk == DISK_UNLOCKED && index->dir->unlocked == 0)) &&
 	    !reload(index))
 		return false;
-	return index_is_untouched(index);
+	return snapshot_is_untouched(index);
 }

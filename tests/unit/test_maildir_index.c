@@ -435,6 +435,54 @@ changed_while_damaged(void **state)
 	maildir_folder_close(&other);
 }
 
+/*
+ * An octet of the log is overwritten after the session has read it, and then another program delivers and renames.  No
+ * file gets a second UID: a fresh session finds all messages under those that they had.
+ */
+static void
+overwritten_in_the_log_is_not_new(void **state)
+{
+	off_t size = 1;
+
+	for (off_t place = 0; place < size; place++) {
+		struct index_message message;
+		struct maildir_folder *fresh;
+		struct fixture *f;
+		struct stat st;
+		char octet;
+		int fd;
+
+		assert_int_equal(fixture_setup(state), 0);
+		f = *state;
+		fill(f, 2);
+		compact(f->inbox);
+		put(f, "cur/200000.m.h:2,", "a\n");
+		assert_int_equal(maildir_sync(f->inbox), 0);
+		fd = openat(f->fd, "sallyport.log", O_RDWR | O_CLOEXEC);
+		assert_int_equal(fstat(fd, &st), 0);
+		size = st.st_size;
+		assert_int_equal(pread(fd, &octet, 1, place), 1);
+		octet ^= (char)0xa5;
+		assert_int_equal(pwrite(fd, &octet, 1, place), 1);
+		close(fd);
+		put(f, "new/200001.m.h", "b\n");
+		if (place % 2 == 0)
+			assert_int_equal(
+			    renameat(f->fd, "cur/200000.m.h:2,", f->fd, "cur/200000.m.h:2,S"), 0);
+		assert_int_equal(maildir_sync(f->inbox), 0);
+		assert_int_equal(maildir_folder_open(f->md, "INBOX", &fresh), 0);
+		assert_int_equal(maildir_sync(fresh), 0);
+		assert_int_equal(maildir_count(fresh), 4);
+		for (uint32_t uid = 3; uid <= 4; uid++) {
+			assert_true(index_message(fresh->index, uid, &message));
+			assert_memory_equal(
+			    index_name(&message), uid == 3 ? "200000" : "200001", 6);
+		}
+		maildir_folder_close(&fresh);
+		assert_int_equal(fixture_teardown(state), 0);
+	}
+}
+
 /* An older log is put back, and another session goes on with it: it has another message's record in its place. */
 static void
 older_log_that_went_on(void **state)
@@ -739,6 +787,7 @@ main(void)
 	    WITH(zeroed_in_the_middle_is_not_gone),
 	    cmocka_unit_test(damage_ends_a_session),
 	    WITH(changed_while_damaged),
+	    cmocka_unit_test(overwritten_in_the_log_is_not_new),
 	    WITH(older_log_that_went_on),
 	    WITH(damaged_while_it_goes),
 	    WITH(left_whole),

@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +54,7 @@ struct key {
 };
 
 static bool is_helper; /* not the process that master has started */
+static volatile sig_atomic_t helper_ended;
 
 static int64_t
 microseconds(void)
@@ -128,16 +130,16 @@ serve_channel(struct key *key, size_t i)
 {
 	struct ipc_message message;
 	int fd = key->poll[i + 1].fd;
-	bool well;
+	const char *wrong;
 
 	if (ipc_recv(fd, &message, 0, NULL) == -1) {
 		drop(key, i);
 		return;
 	}
-	well = key_answer(key->keys, key->tickets, clock_now() / 1000, &key->quota[i], &message);
-	if (!well)
-		log_event(LOG_WARN, "key", "refused", "reason", "a worker asked beyond its quota");
-	if (!well || ipc_send(fd, &message, -1) == -1)
+	wrong = key_answer(key->keys, key->tickets, clock_now() / 1000, &key->quota[i], &message);
+	if (wrong != NULL)
+		log_event(LOG_WARN, "key", "refused", "reason", wrong);
+	if (wrong != NULL || ipc_send(fd, &message, -1) == -1)
 		drop(key, i);
 	ipc_wipe(&message);
 }
@@ -201,12 +203,36 @@ serve_next(struct key *key)
 	return true;
 }
 
+static void
+on_child(int number)
+{
+	(void)number;
+	helper_ended = 1;
+}
+
+/* If a helper has died, this process ends, too, and master starts all of them again.  Helpers may end after master. */
+static void
+miss_helper(struct key *key)
+{
+	helper_ended = 0;
+	if (key->poll[0].fd == -1 || poll(key->poll, 1, 0) == -1 ||
+	    (key->poll[0].revents & POLLHUP) != 0)
+		return;
+	log_event(LOG_ERROR, "key", "helper-died", "next", "all key processes are started again");
+	_exit(EXIT_FAILURE);
+}
+
 _Noreturn static void
 loop(struct key *key)
 {
 	while (key->poll[0].fd != -1 || key->len > 0) {
-		if (poll(key->poll, key->len + 1, -1) == -1 && errno != EINTR)
-			fatal("key", "poll");
+		if (poll(key->poll, key->len + 1, -1) == -1) {
+			if (errno != EINTR)
+				fatal("key", "poll");
+			if (helper_ended)
+				miss_helper(key);
+			continue;
+		}
 		drop_those_in_vain(key);
 		/* One signature, and another look: meanwhile workers may have gone, or others have come. */
 		(void)serve_next(key);
@@ -230,6 +256,7 @@ fork_helpers(const struct key *key)
 
 	if (!tls_keys_have_rsa(key->keys))
 		return;
+	(void)sigaction(SIGCHLD, &(struct sigaction){.sa_handler = on_child}, NULL);
 	for (long i = 1; i < processors && i < KEY_PROCESSES_MAX; i++)
 		if (fork() == 0) {
 			is_helper = true;

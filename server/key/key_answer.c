@@ -6,6 +6,8 @@
 
 #include "server/key/key_answer.h"
 
+#define MALFORMED "a worker sent a malformed question"
+
 static ssize_t
 answer_sign(struct tls_keys *keys, struct ipc_message *message, unsigned char *out, size_t size)
 {
@@ -27,7 +29,7 @@ spend(uint8_t *left)
 	return true;
 }
 
-bool
+const char *
 key_answer(struct tls_keys *keys, struct tls_tickets *tickets, int64_t now, struct key_quota *quota,
     struct ipc_message *message)
 {
@@ -36,20 +38,22 @@ key_answer(struct tls_keys *keys, struct tls_tickets *tickets, int64_t now, stru
 	unsigned type = ipc_open(message);
 	size_t len = 0;
 	ssize_t n = -1;
-	bool well = false;
+	const char *wrong = "a worker asked beyond its quota";
 
 	_Static_assert(sizeof(out) >= TLS_SIGNATURE_MAX, "a signature needs room");
 	if (type == IPC_KEY_SIGN && spend(&quota->signatures)) {
 		n = answer_sign(keys, message, out, sizeof(out));
-		well = ipc_done(message);
+		wrong = n > 0 ? NULL : "a worker asked for a signature that is not a handshake's";
 	} else if (type == IPC_KEY_SEAL && spend(&quota->seals)) {
 		len = ipc_get_bytes(message, in, TLS_TICKET_MAX);
-		if ((well = ipc_done(message)))
+		wrong = ipc_done(message) ? NULL : MALFORMED;
+		if (wrong == NULL)
 			n = tls_tickets_seal(
 			    tickets, now, quota->network, in, len, out, sizeof(out));
 	} else if (type == IPC_KEY_OPEN && spend(&quota->opens)) {
 		len = ipc_get_bytes(message, in, sizeof(in));
-		if ((well = ipc_done(message)))
+		wrong = ipc_done(message) ? NULL : MALFORMED;
+		if (wrong == NULL)
 			n = tls_tickets_open(
 			    tickets, now, quota->network, in, len, out, sizeof(out));
 	}
@@ -57,5 +61,5 @@ key_answer(struct tls_keys *keys, struct tls_tickets *tickets, int64_t now, stru
 	ipc_put_bytes(message, out, n > 0 ? (size_t)n : 0);
 	explicit_bzero(in, sizeof(in));
 	explicit_bzero(out, sizeof(out));
-	return well;
+	return wrong;
 }

@@ -5,7 +5,6 @@
 #ifndef SERVER_KEY_KEY_ANSWER_H
 #define SERVER_KEY_KEY_ANSWER_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "server/ipc.h"
@@ -22,10 +21,10 @@ struct key_quota {
 	}
 
 /*
- * Turns a question into its answer, in place.  now: monotonic seconds.  Returns false if the question was
- * malformed or beyond the quota: then close the channel.
+ * Turns a question into its answer, in place.  now: monotonic seconds.  Returns NULL, or what is wrong with the question,
+ * as a constant for the log: no worker of ours asks that, so close the channel.
  */
-bool key_answer(struct tls_keys *keys, struct tls_tickets *tickets, int64_t now,
+const char *key_answer(struct tls_keys *keys, struct tls_tickets *tickets, int64_t now,
     struct key_quota *quota, struct ipc_message *message);
 
 #endif

@@ -121,4 +121,5 @@ def test_a_captured_worker_has_no_digest_signed(serve):
     nothing else: no certificate, no login elsewhere."""
     server = serve(captured=True)
     assert server.capture().run("sign digest") == ["sign: refused"]
+    server.wait_log("key refused .*not a handshake's")
     assert server.capture().run("sign handshake") == ["sign: done"]

@@ -1,6 +1,7 @@
 """Strangers at the key process: floods of handshakes, workers that are gone, a process that stands still."""
 
 import os
+import pathlib
 import signal
 import socket
 import ssl
@@ -150,3 +151,19 @@ def test_worker_without_a_client_asks_for_nothing(serve):
         until(lambda: not by_title(server, "worker"), 5, "it has ended")
     finally:
         os.kill(pid, signal.SIGCONT)
+
+
+@pytest.mark.skipif(os.cpu_count() < 2, reason="with one processor there is one key process")
+def test_a_key_process_that_dies_is_replaced(serve):
+    """With an RSA key there is one for each processor; those that master did not start are seen by the first."""
+    server = serve(start=False)
+    rsa_4096(server)
+    server.start()
+    before = set(by_title(server, "key"))
+    helper = [p for p in before if int(pathlib.Path(f"/proc/{p}/stat").read_text().split()[3]) in before][0]
+    os.kill(helper, signal.SIGKILL)
+    server.wait_log("key helper-died", 10)
+    until(lambda: len(by_title(server, "key")) == len(before) and not before & set(by_title(server, "key")), 20,
+          "others are there")
+    until(lambda: served(server), 10)
+    assert server.stop() == 0

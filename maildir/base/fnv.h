@@ -1,5 +1,5 @@
 /*
- * fnv.h: a checksum that is the same on every machine and for ever, for what is kept in files: FNV-1a.
+ * fnv.h: FNV-1a, a checksum for text files of ours: it is the same on every machine.
  */
 #ifndef MAILDIR_BASE_FNV_H
 #define MAILDIR_BASE_FNV_H

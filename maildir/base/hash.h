@@ -1,8 +1,8 @@
 /*
- * hash.h: 64 bits of a string of octets, for hash tables and for telling whether a record is whole.
+ * hash.h: a hash of octets, for tables and as a checksum of records.
  *
- * Not for secrets.  A table's seed is random, so that nobody who chooses names chooses collisions; a
- * checksum's seed is what the record belongs to, so that a whole record in a wrong place is none.
+ * It is not for secrets.  The seed of a table is random, so that a person who chooses names cannot choose collisions.
+ * The seed of a checksum is the place that the record belongs to, so that a record in another place is wrong.
  */
 #ifndef MAILDIR_BASE_HASH_H
 #define MAILDIR_BASE_HASH_H
@@ -13,7 +13,7 @@
 
 #define HASH_FACTOR UINT64_C(0x9e3779b97f4a7c15)
 
-/* A number more. */
+/* Adds a number to a hash. */
 static inline uint64_t
 hash_join(uint64_t hash, uint64_t word)
 {
@@ -21,7 +21,7 @@ hash_join(uint64_t hash, uint64_t word)
 	return hash ^ hash >> 32;
 }
 
-/* The octets at p, fewer than eight with zeros behind them. */
+/* Adds up to eight octets to a hash, as a number in the machine's byte order; missing octets count as zeros. */
 static inline uint64_t
 hash_step(uint64_t hash, const unsigned char *p, size_t len)
 {
@@ -31,7 +31,7 @@ hash_step(uint64_t hash, const unsigned char *p, size_t len)
 	return hash_join(hash, word);
 }
 
-/* Long ones in four lanes, as one step waits for the one before. */
+/* Four hashes go through a long string side by side, since each step of a hash waits for the step before. */
 static inline uint64_t
 hash64(uint64_t seed, const void *data, size_t len)
 {

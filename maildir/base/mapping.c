@@ -1,5 +1,5 @@
 /*
- * mapping.c: a file in memory that may be shortened underneath.
+ * mapping.c: maps a file that other programs may shorten at any time.
  * Runs as: mail user.
  *
  * The first mapping installs the process's handler of SIGBUS.  The handler looks the address up in a table of all
@@ -17,7 +17,7 @@
 #include "maildir/base/mapping.h"
 
 /* A folder has three, and a session two or three folders open at once.  With no slot free a file is not mapped
- * (EMFILE), and the session goes without it. */
+ * (EMFILE), and the session does without the mapping. */
 #define MAPPINGS_MAX 64
 
 static struct {

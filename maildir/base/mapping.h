@@ -1,8 +1,8 @@
 /*
- * mapping.h: a file of ours in memory, read-only, which anybody may shorten underneath.
+ * mapping.h: maps a file for reading that other programs may shorten at any time.
  *
- * A page that is not there any more would be SIGBUS, and the end of the process.  Here it becomes a page
- * of zeros, and the mapping is marked as broken.  So a reader copies what it wants, and asks mapping_broken before
+ * If a page of the file is gone, the kernel sends SIGBUS, which would end the process.  Here the page becomes zeros,
+ * and the mapping is marked as broken.  So a reader copies the octets that it wants, and asks mapping_broken before
  * it believes the copy.
  */
 #ifndef MAILDIR_BASE_MAPPING_H
@@ -19,7 +19,7 @@ struct mapping {
 
 /* Maps size octets of the file, which may be longer than it is now.  -1: errno. */
 int mapping_open(struct mapping *mapping, int fd, size_t size);
-/* Stands for a file with these octets, malloc'd, which mapping_close frees. */
+/* Makes a mapping of malloc'd memory, which mapping_close frees. */
 void mapping_hold(struct mapping *mapping, char *memory, size_t size);
 void mapping_close(struct mapping *mapping);
 bool mapping_broken(const struct mapping *mapping);

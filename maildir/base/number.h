@@ -17,9 +17,9 @@ number_is_digit(char c)
 }
 
 /*
- * Reads the digits at the start of the octets into *number_r and gives how many they are.  0: there is none, or
- * the number is above max; *number_r is 0 then.  The octets that may follow the digits, and how many digits are
- * too many, is for the caller to say.
+ * Reads the number at the start of the octets into *number_r, and returns how many digits it has.  0: there are no
+ * digits, or the number is above max; *number_r is 0 then.  The caller decides which octets may follow, and how many
+ * digits are too many.
  */
 static inline size_t
 number_read(const char *octets, size_t len, uint64_t max, uint64_t *number_r)
@@ -39,7 +39,8 @@ number_read(const char *octets, size_t len, uint64_t max, uint64_t *number_r)
 	return digits;
 }
 
-/* Writes the digits of a number before end, where NUMBER_DIGITS octets are free.  Returns the first. */
+/* Writes the digits of a number before end, where NUMBER_DIGITS octets are free.  Returns the place of the first
+ * digit. */
 static inline char *
 number_write(char *end, uint64_t number)
 {
@@ -50,7 +51,7 @@ number_write(char *end, uint64_t number)
 	return end;
 }
 
-/* The value of a hexadecimal digit in either case, or -1. */
+/* Returns the value of a hexadecimal digit in either case, or -1. */
 static inline int
 number_hex(char digit)
 {
@@ -61,8 +62,7 @@ number_hex(char digit)
 }
 
 /*
- * Reads the hexadecimal digits at the start of the octets into *number_r and gives how many they are.  0: there is
- * none, or they are more than 16; *number_r is 0 then.
+ * The same for hexadecimal digits, of which 16 are the most.
  */
 static inline size_t
 number_read_hex(const char *octets, size_t len, uint64_t *number_r)
@@ -80,7 +80,7 @@ number_read_hex(const char *octets, size_t len, uint64_t *number_r)
 	return digits;
 }
 
-/* The octet that two such digits are, or -1.  The second is not read where the first is none. */
+/* Returns the octet that two hexadecimal digits stand for, or -1.  If the first is no digit, the second is not read. */
 static inline int
 number_hex_pair(const char *digits)
 {

@@ -1,5 +1,5 @@
 /*
- * table.h: a hash table of places in somebody's array, with open addressing.
+ * table.h: a hash table, with open addressing, of places in an array of the caller.
  */
 #ifndef MAILDIR_BASE_TABLE_H
 #define MAILDIR_BASE_TABLE_H
@@ -10,13 +10,13 @@
 
 #define TABLE_NONE SIZE_MAX
 
-/* All zero is an empty one. */
+/* A table of zeros is empty. */
 struct mdtable {
 	struct mdtable_slot *slot;
 	size_t mask, count;
 };
 
-/* The place of that hash for which is(ctx, place) returns true, or TABLE_NONE. */
+/* Returns the place with that hash for which is(ctx, place) returns true, or TABLE_NONE. */
 size_t mdtable_find(const struct mdtable *table, uint32_t hash,
     bool (*is)(const void *ctx, size_t place), const void *ctx);
 

@@ -36,6 +36,9 @@ limits_new(void)
 	    madvise(limits, sizeof(*limits), MADV_DONTDUMP) == -1 ||
 	    getrandom(limits->secret, sizeof(limits->secret), 0) != (ssize_t)sizeof(limits->secret))
 		limits_free(&limits);
+	/* A huge page would hold two megabytes for the first entry.  The call fails on a kernel without huge pages. */
+	if (limits != NULL)
+		(void)madvise(limits, sizeof(*limits), MADV_NOHUGEPAGE);
 	return limits;
 }
 

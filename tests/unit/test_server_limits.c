@@ -318,6 +318,36 @@ children_cannot_read_it(void **state)
 	assert_false(WIFEXITED(status) && (WEXITSTATUS(status) == 7 || WEXITSTATUS(status) == 0));
 }
 
+/* Whether the kernel reports the flag, " nh" for example, for the mapping that begins at the address: see proc(5), smaps. */
+static bool
+mapping_has(const void *where, const char *flag)
+{
+	char line[512];
+	bool here = false, found = false;
+	FILE *f = fopen("/proc/self/smaps", "r");
+
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f) != NULL) {
+		if (line[strspn(line, "0123456789abcdef")] == '-') /* START-END PROTECTION... */
+			here = strtoull(line, NULL, 16) == (uintptr_t)where;
+		else if (here && strncmp(line, "VmFlags:", 8) == 0)
+			found = strstr(line, flag) != NULL;
+	}
+	(void)fclose(f);
+	return found;
+}
+
+/* Otherwise the first entry costs two megabytes where the kernel gives huge pages to everybody, as Debian's does. */
+static void
+it_takes_no_huge_pages(void **state)
+{
+	(void)state;
+	if (access("/sys/kernel/mm/transparent_hugepage", F_OK) == -1)
+		skip();
+	assert_true(mapping_has(limits, " nh"));
+	assert_false(mapping_has(limits, " hg"));
+}
+
 #define LIMITS_TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
 int
@@ -336,6 +366,7 @@ main(void)
 	    LIMITS_TEST(those_used_longest_ago_go),
 	    LIMITS_TEST(entries_in_use_stay_when_all_is_full),
 	    LIMITS_TEST(children_cannot_read_it),
+	    LIMITS_TEST(it_takes_no_huge_pages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,6 +31,7 @@ IS_ROOT = os.geteuid() == 0
 # False for root, too, in a chroot that is not a mount.
 HAS_NAMESPACES = IS_ROOT and subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode == 0
 ASAN = "asan" in BUILD.name
+SLOW = int(os.environ.get("SALLYPORT_SLOW", 4 if ASAN else 1))  # how many times longer than usual a test waits
 WORKER_USER, KEY_USER = "nobody", "daemon"
 STANDING = 4  # processes below master without a client: log process, key process, outer and inner spawner
 sys.path.insert(0, str(ROOT / "tests" / "messages"))
@@ -75,14 +76,14 @@ def free_ports(n):
 
 
 def until(condition, seconds=10.0, what="condition"):
-    """Waits until condition() is true and returns its value; fails after so many seconds."""
-    end = time.monotonic() + seconds
+    """Waits until condition() is true and returns its value; fails after so many seconds, SLOW times as many."""
+    end = time.monotonic() + seconds * SLOW
     while time.monotonic() < end:
         value = condition()
         if value:
             return value
         time.sleep(0.02)
-    raise AssertionError(f"{what}: not within {seconds} s")
+    raise AssertionError(f"{what}: not within {seconds * SLOW} s")
 
 
 class Account:

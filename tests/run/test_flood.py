@@ -15,9 +15,7 @@ import time
 
 import pytest
 
-from conftest import ASAN, until
-
-SLOW = 4 if ASAN else 1
+from conftest import ASAN, SLOW, until
 
 
 @pytest.fixture(autouse=True)

@@ -11,11 +11,9 @@ import time
 
 import pytest
 
-from conftest import ASAN, until
+from conftest import SLOW, until
 from test_flood import connect, descriptors  # noqa: F401
 from test_processes import by_title, one, served
-
-SLOW = 4 if ASAN else 1
 
 
 def rsa_4096(server):

@@ -1,5 +1,6 @@
 """The processes: the user of each, what each may do, and what happens when one dies."""
 
+import ctypes
 import os
 import pathlib
 import poplib
@@ -95,6 +96,12 @@ def unix_peers():
         return {}
     rows = subprocess.run(["ss", "-x", "-a", "-H"], capture_output=True, text=True).stdout.splitlines()
     return {f"socket:[{row.split()[5]}]": f"socket:[{row.split()[7]}]" for row in rows if len(row.split()) >= 8}
+
+
+def test_log_says_which_landlock_the_kernel_has(server):
+    """landlock_create_ruleset(NULL, 0, LANDLOCK_CREATE_RULESET_VERSION): 2 on Debian 12, 6 on Debian 13, -1 without it."""
+    version = ctypes.CDLL(None).syscall(444, None, ctypes.c_size_t(0), 1)
+    server.wait_log(rf"master ready .*landlock={max(version, 0)}\b")
 
 
 @pytest.mark.root

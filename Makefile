@@ -1,14 +1,15 @@
 # sallyport: a POP3 and IMAP server for Maildirs.
 #
-#   make              build/sallyport
-#   make demo         install what is missing, build, run with a sample mailbox
-#   make check        install what the tests need, build, lint, run all tests
-#   make check-asan   the same tests with AddressSanitizer and UBSan
-#   make lint         check what no compiler sees: includes, layout, manuals; run clang-tidy and cppcheck
-#   make fuzz         run every fuzzer for FUZZ_SECONDS
-#   make torture      run every fault at every call; then many clients at once, with kills, for SECONDS
-#   make bench        measure time, CPU and memory beside Dovecot, Courier and solid-pop3d
-#   make install      DESTDIR, PREFIX
+#   make                build/sallyport
+#   make demo           install what is missing, build, run with a sample mailbox
+#   make check          install what the tests need, build, lint, run all tests
+#   make check-asan     the same tests with AddressSanitizer and UBSan
+#   make check-kernels  the tests that depend on the kernel, under those of Debian 12 and 13 in qemu
+#   make lint           check what no compiler sees: includes, layout, manuals; run clang-tidy and cppcheck
+#   make fuzz           run every fuzzer for FUZZ_SECONDS
+#   make torture        run every fault at every call; then many clients at once, with kills, for SECONDS
+#   make bench          measure time, CPU and memory beside Dovecot, Courier and solid-pop3d
+#   make install        DESTDIR, PREFIX
 #
 # BUILD names the build folder, so that builds with different flags can exist side by side.
 
@@ -142,6 +143,11 @@ check-asan:
 	@$(MAKE) --no-print-directory BUILD=build-asan OPT='-O1 -g' SANITIZE='$(SANITIZERS)' all unit fault captured
 	@tests/check.sh build-asan
 
+# KERNELS: the releases of Debian.  The other settings are in tests/kernels.sh.
+check-kernels:
+	@etc/need.sh kernels
+	@tests/kernels.sh
+
 # CPATH tells clang-tidy where the tables are.
 lint:
 	@etc/need.sh build test
@@ -201,5 +207,5 @@ clean:
 	rm -rf build build-*
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-.PHONY: all unit fault captured tables demo check check-asan lint fuzzers fuzz torture bench install clean
+.PHONY: all unit fault captured tables demo check check-asan check-kernels lint fuzzers fuzz torture bench install clean
 .SECONDARY:

@@ -4,6 +4,7 @@
 #   test     for the tests, in addition
 #   desktop  large mail programs; their tests are skipped if the programs are missing.  Also Evolution's mail library:
 #            two of its packages are only unpacked, below /var/cache/sallyport-test, since they depend on ninety others
+#   kernels  for the tests under other kernels, in addition
 #   bench    for the benchmark, in addition; its peers are installed in chroots of their own
 #   X.deb    that file, by its path
 # It first says how many packages it installs and how large they are, and then reports its progress.  It needs no
@@ -24,6 +25,7 @@ packages() {
 		dpkg-query -W -f '${Version}' clang 2>/dev/null | sed -n 's/^[0-9]*:\([0-9]*\)\..*/libclang-rt-\1-dev/p'
 		;;
 	desktop) echo thunderbird libcamel1.2-dev libical-dev pkg-config ;;
+	kernels) echo qemu-system-x86 debootstrap e2fsprogs util-linux ;;
 	bench) echo python3 libssl-dev debootstrap util-linux ;;
 	*.deb) echo "$1" ;;
 	*) echo "need.sh: there is no kind $1" >&2; exit 2 ;;

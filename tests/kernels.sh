@@ -1,12 +1,13 @@
 #!/bin/sh
 # kernels.sh: runs the tests that depend on the kernel under those of Debian 12 (6.1) and Debian 13 (6.12), in a machine
-# that qemu emulates.  Each release has its own compiler, C library, mbedTLS and Python, too.
+# that qemu emulates.  Each release has its own compiler, C library, mbedTLS, Python and systemd, too.  A second machine
+# boots by systemd, with the program installed and etc/sallyport.service enabled, and runs booted.py.
 #
 # It needs root, but neither KVM nor a network in the machine.  A kernel takes a while: an emulated processor is ten to
 # twenty times slower.
 #
 # KERNELS        the releases
-# KERNEL_TESTS   what pytest gets instead of the files below
+# KERNEL_TESTS   what pytest gets instead of the files below; none: only systemd is booted
 # KERNEL_ROOTS   the folder that keeps a root for each release between runs: about 1 GB each
 # KERNEL_SECONDS how long a machine may run before it is given up
 set -eu
@@ -69,6 +70,33 @@ newest() {
 	printf '%s\n' "$@" | sort -V | tail -n 1
 }
 
+# The program as the README has it installed, and an account to log in.
+install_program() {
+	printf '127.0.0.1 localhost\n::1 localhost\n' >"$root/etc/hosts"
+	cat >"$root/etc/systemd/system/booted.service" <<-EOF
+		[Service]
+		ExecStart=/usr/bin/python3 /root/sallyport/tests/booted.py
+		[Install]
+		WantedBy=multi-user.target
+	EOF
+	chroot "$root" sh -e <<-'EOF'
+		cd /root/sallyport
+		make install
+		install -m 644 etc/sallyport.service etc/sallyport.socket /etc/systemd/system/
+		for u in sallyport sallyport-key; do id $u || useradd -r -M -d /nonexistent -s /usr/sbin/nologin $u; done
+		id anna || useradd -m -u 1000 anna
+		echo anna:sesame | chpasswd
+		cd /etc/sallyport
+		rm -f *.crt *.key
+		sallyport cert ca
+		sallyport cert server localhost 127.0.0.1 ::1
+		mv localhost.crt mail.crt
+		mv localhost.key mail.key
+		systemctl enable sallyport.socket sallyport.service booted.service
+	EOF
+}
+
+# boot INIT: boots a machine whose first process is INIT, and takes down whether a test failed.
 boot() {
 	rm -f "$root.img"
 	truncate -s 4G "$root.img"
@@ -77,8 +105,10 @@ boot() {
 	timeout --foreground "$KERNEL_SECONDS" qemu-system-x86_64 -accel tcg,thread=multi -cpu max,la57=off -smp 2 -m 2048 -nodefaults \
 		-display none -serial stdio -no-reboot -drive file="$root.img",format=raw,if=virtio,cache=unsafe \
 		-kernel "$(newest "$root"/boot/vmlinuz-*)" -initrd "$(newest "$root"/boot/initrd.img-*)" \
-		-append "root=/dev/vda rw fsck.mode=skip init=/init.sh console=ttyS0 quiet panic=-1 mitigations=off" \
+		-append "root=/dev/vda rw fsck.mode=skip init=$1 console=ttyS0 quiet panic=-1 mitigations=off" \
 		</dev/null 2>&1 | sed -u 's/\r$//' | tee "$root.log"
+	rm -f "$root.img"
+	grep -q '^kernels.sh: failed=0' "$root.log" || { echo "kernels.sh: $release, $1 failed"; status=1; }
 }
 
 status=0
@@ -90,8 +120,8 @@ for release in $KERNELS; do
 		{ tail -n 40 "$root.log"; exit 1; }
 	debian_leave "$root"
 	write_init
-	boot || :
-	rm -f "$root.img"
-	grep -q '^kernels.sh: failed=0' "$root.log" || { echo "kernels.sh: $release failed"; status=1; }
+	install_program >"$root.log" 2>&1 || { tail -n 40 "$root.log"; exit 1; }
+	boot /lib/systemd/systemd
+	[ "$KERNEL_TESTS" = none ] || boot /init.sh
 done
 exit $status

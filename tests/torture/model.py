@@ -17,6 +17,10 @@ class Broken(AssertionError):
     """A rule of the model does not hold."""
 
 
+class WrongNumber(Broken):
+    """The server's message numbers are not those of the client."""
+
+
 def content(name):
     """A message's text, with LF."""
     rng = random.Random(name)
@@ -189,7 +193,7 @@ class View:
 
     def must(self, condition, line, what):
         if not condition:
-            raise Broken(f"{self.folder}: {what}: {line[:300]!r}; {len(self.uids)} messages")
+            raise WrongNumber(f"{self.folder}: {what}: {line[:300]!r}; {len(self.uids)} messages")
 
     def take(self, line, command=""):
         m = re.match(rb"\* (\d+) (EXISTS|EXPUNGE|FETCH)", line)

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -141,11 +142,14 @@ logger_channel_end(struct logger_channel *channel, void (*write)(const struct lo
 
 /* --- channels --- */
 
+/* Master has the same end of the channel, so that close(2) alone would neither end the channel nor the watch. */
 static void
 drop(struct logger *logger, int fd)
 {
 	logger_channel_end(&logger->channel[fd], sink_write);
 	logger->reader[fd] = 0;
+	(void)epoll_ctl(logger->epoll, EPOLL_CTL_DEL, fd, NULL);
+	(void)shutdown(fd, SHUT_RDWR);
 	close(fd);
 	logger->open--;
 }

@@ -212,7 +212,7 @@ start_worker(struct master *m, struct connection *c, int fd, const struct conf_l
 	ipc_put_u8(&message, listener->tls);
 	ipc_put_u8(&message, loopback);
 	ipc_put_u32(&message, (uint32_t)clock_left(c->deadline));
-	log = logs_channel(m, c, "worker");
+	log = logs_channel(m, c, false);
 	r = spawner_post(m, m->serving->workers, &message, (const int[]){fd, pair[1], key, log},
 	    log != -1 ? 4 : 3);
 	if (r == -1)
@@ -270,6 +270,7 @@ admit_release(struct master *m, struct connection *c)
 {
 	events_close(m, &c->peer);
 	events_close(m, &c->ask);
+	logs_forget(c);
 	policy_leave(&m->policy, c);
 	if (c->by_user != NULL)
 		limits_leave(m->users, c->by_user);

@@ -62,7 +62,7 @@ connections_take(struct connections *connections)
 		memset(c, 0, sizeof(*c));
 		connections_change(connections, c, CONNECTION_STRANGER);
 		c->worker = c->reader = -1;
-		c->peer = c->ask = -1;
+		c->peer = c->ask = c->worker_log = c->reader_log = -1;
 		connections->used++;
 		return c;
 	}

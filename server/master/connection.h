@@ -36,6 +36,8 @@ struct connection {
 	int worker, reader;	     /* the spawners that have these children, -1: none */
 	int peer; /* master's end of the worker's socketpair until a login succeeds, or -1 */
 	int ask;  /* to the reader, until it asked IPC_LOGIN, or -1 */
+	int worker_log, reader_log; /* their channels to the log, see logs.c; or -1 */
+	char *user;		    /* of the reader's lines, or NULL */
 	const struct protocol *protocol;
 	char address[48];
 	unsigned port;

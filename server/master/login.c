@@ -42,7 +42,7 @@ start_reader(struct master *m, struct connection *c)
 		spawner_begin_child(&message, IPC_SPAWN_READER, c);
 		ipc_put_u8(&message, policy_suspects(&m->policy, m->conf, clock_now()));
 		ipc_put_u32(&message, (uint32_t)clock_left(c->deadline - CONNECTION_MARGIN));
-		log = logs_channel(m, c, "reader");
+		log = logs_channel(m, c, true);
 		r = spawner_post(m, m->readers, &message, (const int[]){c->peer, pair[1], log},
 		    log != -1 ? 3 : 2);
 		close(pair[1]);
@@ -189,6 +189,7 @@ reader_ended(struct master *m, struct connection *c, uint32_t status)
 
 	c->reader = -1;
 	events_close(m, &c->ask);
+	logs_forget_reader(c);
 	if (c->by_user != NULL)
 		limits_leave(m->users, c->by_user);
 	c->by_user = NULL;

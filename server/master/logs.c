@@ -3,7 +3,8 @@
  * Runs as: root (master).
  *
  * Nothing here waits but the end.  The log process may be stopped, or wait for a reader of standard error: then lines are
- * counted, and a process may begin without a channel.
+ * counted, and a process may begin without a channel.  Master keeps the log process's end of each channel, and gives it to
+ * a log process that is started later, with the lines that wait there.
  */
 #include <errno.h>
 #include <poll.h>
@@ -40,6 +41,32 @@ name_channel(const struct master *m, int fd, uint32_t id, const char *role, cons
 	return ipc_post(m->log_control, &message, &fd, 1);
 }
 
+static void
+name_user(const struct master *m, uint32_t id, const char *user)
+{
+	struct ipc_message message;
+
+	ipc_begin(&message, IPC_LOG_USER);
+	ipc_put_u32(&message, id);
+	ipc_put_string(&message, user);
+	if (m->log_control != -1)
+		(void)ipc_post(m->log_control, &message, NULL, 0);
+}
+
+/* Tells a new log process of the channels of a connection. */
+static void
+name_connection(const struct master *m, const struct connection *c)
+{
+	if (c->state == CONNECTION_FREE)
+		return;
+	if (c->worker_log != -1)
+		(void)name_channel(m, c->worker_log, c->id, "worker", c->address, c->port);
+	if (c->reader_log != -1)
+		(void)name_channel(m, c->reader_log, c->id, "reader", c->address, c->port);
+	if (c->user != NULL)
+		name_user(m, c->id, c->user);
+}
+
 void
 logs_target(struct master *m)
 {
@@ -66,7 +93,11 @@ logs_start(struct master *m)
 	for (size_t i = 0; i < LOGS_STANDING; i++)
 		if (m->standing[i].pid != 0)
 			(void)name_channel(m, m->standing[i].log, 0, m->standing[i].role, "", 0);
+	for (size_t i = 0; i < m->connections.high; i++)
+		name_connection(m, &m->connections.slot[i]);
 }
+
+/* --- channels --- */
 
 /* A new channel: *ours_r is the end of the process that will write. */
 static int
@@ -81,20 +112,45 @@ make_channel(int *ours_r)
 	return pair[1];
 }
 
-int
-logs_channel(struct master *m, const struct connection *c, const char *role)
+static void
+forget(int *fd)
 {
-	int ours, theirs = make_channel(&ours);
+	if (*fd != -1)
+		close(*fd);
+	*fd = -1;
+}
 
-	if (theirs == -1 || name_channel(m, theirs, c->id, role, c->address, c->port) == -1) {
-		log_count_lost();
-		if (ours != -1)
-			close(ours);
-		ours = -1;
+int
+logs_channel(struct master *m, struct connection *c, bool reader)
+{
+	int *theirs = reader ? &c->reader_log : &c->worker_log, ours;
+
+	forget(theirs);
+	*theirs = make_channel(&ours);
+	if (m->log_control != -1 && *theirs != -1 &&
+	    name_channel(m, *theirs, c->id, reader ? "reader" : "worker", c->address, c->port) ==
+		-1) {
+		forget(theirs);
+		forget(&ours);
 	}
-	if (theirs != -1)
-		close(theirs);
+	if (ours == -1)
+		log_count_lost();
 	return ours;
+}
+
+void
+logs_forget_reader(struct connection *c)
+{
+	forget(&c->reader_log);
+	free(c->user);
+	c->user = NULL;
+}
+
+void
+logs_forget(struct connection *c)
+{
+	forget(&c->worker_log);
+	logs_forget_reader(c);
 }
 
 int
@@ -120,15 +176,11 @@ logs_standing_channel(struct master *m, const char *role, struct logs_standing *
 }
 
 void
-logs_user(struct master *m, const struct connection *c, const char *user)
+logs_user(struct master *m, struct connection *c, const char *user)
 {
-	struct ipc_message message;
-
-	ipc_begin(&message, IPC_LOG_USER);
-	ipc_put_u32(&message, c->id);
-	ipc_put_string(&message, user);
-	if (m->log_control != -1)
-		(void)ipc_post(m->log_control, &message, NULL, 0);
+	free(c->user);
+	c->user = strdup(user);
+	name_user(m, c->id, user);
 }
 
 bool

@@ -280,7 +280,7 @@ static void
 raise_files(const struct conf *conf)
 {
 	struct rlimit limit;
-	rlim_t wanted = (rlim_t)(conf->max_connections + CONNECTIONS_GOING_MAX) * 3 + 64;
+	rlim_t wanted = (rlim_t)(conf->max_connections + CONNECTIONS_GOING_MAX) * 5 + 64;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) == -1 || limit.rlim_cur >= wanted)
 		return;

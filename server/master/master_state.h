@@ -224,12 +224,15 @@ void spawners_end(struct master *m);
 void logs_start(struct master *m);
 /* Tells it where lines go, as the configuration says. */
 void logs_target(struct master *m);
-/* Returns the log channel of a new child of that connection ("worker" or "reader"), or -1: the child has none. */
-int logs_channel(struct master *m, const struct connection *c, const char *role);
+/* Returns the log channel of a new child of that connection, its reader or its worker; -1: the child has none. */
+int logs_channel(struct master *m, struct connection *c, bool reader);
+/* The reader of the connection has ended; both of its children have. */
+void logs_forget_reader(struct connection *c);
+void logs_forget(struct connection *c);
 /* The same for a process of no connection.  *place_r: set its pid after it has been started, if not NULL. */
 int logs_standing_channel(struct master *m, const char *role, struct logs_standing **place_r);
 /* From now on the log process puts this user into the lines of the connection's reader. */
-void logs_user(struct master *m, const struct connection *c, const char *user);
+void logs_user(struct master *m, struct connection *c, const char *user);
 /* A child of master ended: returns whether it was the log process. */
 bool logs_on_exit(struct master *m, pid_t pid);
 /* Starts a missing log process, and tells it of lines that were lost. */

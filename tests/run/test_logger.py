@@ -144,6 +144,8 @@ def test_log_process_dies(server):
     until(lambda: by_title(server, "log") not in ([], [log]), 10, "another log process")
     server.wait_log("- master log-died next=")
     assert p.noop().startswith(b"+OK"), "sessions go on"
+    p.quit()
+    server.wait_log(r"/reader pop3 end user=anna rip=127\.0\.0\.1 .*reason=quit")
     denied(server, 3)
     until(lambda: server.log().count(" denied user=anna rip=127.0.0.1") == 3)
     # Standing processes have a channel to the new one, too.
@@ -152,7 +154,6 @@ def test_log_process_dies(server):
     until(lambda: served(server, "ben"), 10)
     server.process.send_signal(signal.SIGHUP)
     until(lambda: server.log().count("/spawner master certificate is=") >= 2, 10)
-    p.quit()
 
 
 def test_log_process_dies_again_and_again(serve):

@@ -49,9 +49,6 @@ cmd_maildir(int argc, char **argv)
 	bool repair = false, check;
 	int c;
 
-	/* What the caller left open is not for a process that reads the files of others. */
-	if (close_range(STDERR_FILENO + 1, ~0U, 0) == -1)
-		return usage("descriptors of the caller", strerror(errno));
 	opterr = 0;
 	optind = 1;
 	while ((c = getopt_long(argc, argv, "", long_options, NULL)) != -1) {

@@ -21,23 +21,20 @@
 
 enum { HOST_MAX = 256 };
 
-/* The smallest uid whose mail is served: as the server's configuration says, or the default if there is none.  0, or -1
- * after a message. */
-static int
-smallest_uid(uid_t *smallest_r)
+/* The smallest uid whose mail is served: as the server's configuration says, or the default if there is none. */
+static uid_t
+smallest_uid(void)
 {
 	char none[] = "certificate = / /\nlisten_pop3s = *\n";
-	struct conf_complaints complaints = {.len = 0};
-	struct conf *conf = access(CMD_CONF_PATH, F_OK) == -1 && errno == ENOENT
-				? conf_parse(none, sizeof(none) - 1, &complaints)
-				: conf_load(CMD_CONF_PATH, &complaints);
+	struct conf_complaints complaints;
+	struct conf *conf = conf_load(CMD_CONF_PATH, &complaints);
+	uid_t smallest;
 
 	if (conf == NULL)
-		return print_failure(
-		    CMD_CONF_PATH, complaints.len > 0 ? complaints.list[0].text : strerror(errno));
-	*smallest_r = (uid_t)conf->min_uid;
+		conf = conf_parse(none, sizeof(none) - 1, &complaints);
+	smallest = conf != NULL ? (uid_t)conf->min_uid : 1;
 	conf_free(&conf);
-	return 0;
+	return smallest;
 }
 
 /* Root becomes the owner; another user must be the owner.  0, or -1 after a message. */
@@ -45,7 +42,6 @@ static int
 become_owner(const char *path, bool enter)
 {
 	const struct passwd *owner;
-	uid_t smallest;
 	struct stat st;
 
 	if (stat(path, &st) < 0)
@@ -60,9 +56,7 @@ become_owner(const char *path, bool enter)
 	if (st.st_uid == 0)
 		return print_failure(
 		    path, "it belongs to root, and mail is never read as root: chown it first");
-	if (smallest_uid(&smallest) < 0)
-		return -1;
-	if (st.st_uid < smallest)
+	if (st.st_uid < smallest_uid())
 		return print_failure(path,
 		    "it belongs to a uid below min_uid, whose mail is not served: "
 		    "see sallyport.conf(5)");
@@ -78,41 +72,18 @@ become_owner(const char *path, bool enter)
 	return 0;
 }
 
-static int
-replace_by(int fd, const char *path, int how)
-{
-	int other = open(path, how | O_NOCTTY | O_CLOEXEC);
-	int r = other == -1 ? -1 : dup2(other, fd);
-
-	if (other > STDERR_FILENO)
-		close(other);
-	return r;
-}
-
-/*
- * Terminals are opened for reading and writing; this process keeps one for writing only, so that whoever controls it
- * later reads nothing that is typed there.  The owner may lack the right to open the terminal again (su), and has nothing
- * to gain.  0, or -1 after a message.
- */
-static int
+/* Nothing may ask for the terminal later: that takes a system call which the process does not have then. */
+static void
 settle_descriptors(void)
 {
 	static char room[BUFSIZ];
-	char path[sizeof("/proc/self/fd/1")];
-	int r = replace_by(STDIN_FILENO, "/dev/null", O_RDWR);
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++) {
-		if (isatty(fd) != 1)
-			continue;
-		(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-		if (replace_by(fd, path, O_WRONLY) == -1 && privdrop_possible())
-			r = -1;
-	}
-	if (r == -1)
-		return print_failure("the terminal", strerror(errno));
-	/* Now, since stdio asks whether this is a terminal by a system call which the process does not have later. */
+	if (null != -1)
+		(void)dup2(null, STDIN_FILENO);
+	if (null > STDERR_FILENO)
+		close(null);
 	(void)setvbuf(stdout, room, isatty(STDOUT_FILENO) == 1 ? _IOLBF : _IOFBF, sizeof(room));
-	return 0;
 }
 
 void
@@ -131,7 +102,8 @@ owner_open(const char *path, bool enter)
 	const char *inside;
 	struct maildir *md;
 
-	if (settle_descriptors() < 0 || become_owner(path, enter) < 0)
+	settle_descriptors();
+	if (become_owner(path, enter) < 0)
 		return NULL;
 	(void)umask(077);
 	(void)gethostname(host, sizeof(host) - 1);

@@ -11,7 +11,7 @@ struct maildir;
 /*
  * Opens the Maildir at path after this process became its owner for good, and confines the process as a reader is.
  * enter: for root the Maildir becomes the root directory as well; without it the process can see, but not open, what
- * links lead to.  Standard input becomes /dev/null, and a terminal is open for writing only.
+ * links lead to.  Standard input becomes /dev/null, so that nothing can be typed into the terminal of whoever called.
  * An owner whose mail is not served (uid 0, below min_uid) is refused.  Call it before the first output.  NULL: after a
  * message to standard error.
  */

@@ -120,7 +120,7 @@ $(FAULT)/sallyport: $(SERVER) $(BUILD)/tests/fault/arm.o $(BUILD)/tests/fault/la
 # Captured: the program with a hole, through which a test runs an attack in a worker or reader.
 CAPTURED = $(BUILD)/captured
 captured: $(CAPTURED)/sallyport
-$(CAPTURED)/sallyport: LDFLAGS += -Wl,--wrap=channel_line,--wrap=ipc_recv
+$(CAPTURED)/sallyport: LDFLAGS += -Wl,--wrap=channel_line,--wrap=ipc_recv,--wrap=courier_import
 $(CAPTURED)/sallyport: $(SERVER) $(call objects,tests/captured) $(ARCHIVES)
 	@mkdir -p $(@D)
 	$(UNIT_LD) $(LIBS_tls) $(LIBS_auth)

@@ -441,6 +441,25 @@ confine_no_passing(void)
 	install(&program, SECCOMP_RET_ALLOW);
 }
 
+void
+confine_no_reading_back(void)
+{
+	/* A duplicate of the descriptor would have a number that no rule names. */
+	static const int calls[] = {SYS_read, SYS_readv, SYS_recvfrom, SYS_dup};
+	struct program program = {.len = 0};
+
+	emit(&program, load(offsetof(struct seccomp_data, nr)));
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		const struct rule refused[] = {
+		    {calls[i], 0, WHOLE, STDOUT_FILENO, true},
+		    {calls[i], 0, WHOLE, STDERR_FILENO, true},
+		};
+
+		obey(&program, ALL_OF(refused));
+	}
+	install(&program, SECCOMP_RET_ALLOW);
+}
+
 /* --- the whole --- */
 
 /* Set if the parent took that step for its children, as far as the kernel can: its filter allows no second try. */

@@ -57,6 +57,12 @@ void confine_seccomp(enum confine_role role);
 /* Forbids sendmsg and recvmsg as well, and with them all passing of descriptors: call it after their last use. */
 void confine_no_passing(void);
 
+/*
+ * Forbids a reader to read standard output and standard error: a terminal is open for both directions, and would tell
+ * what is typed there.  Call it before confine_no_passing, which allows no further filter.
+ */
+void confine_no_reading_back(void);
+
 /* Returns the version of Landlock that the kernel has, 0 if none. */
 int confine_landlock_version(void);
 

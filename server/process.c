@@ -73,6 +73,19 @@ process_fork(int type, int *end_r)
 	return pid;
 }
 
+int
+process_fill_standard(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd == -1 || dup2(fd, STDIN_FILENO) == -1)
+		return -1;
+	return close(fd);
+}
+
 /* The rest of process_exec in the new process, which has all descriptors of its parent. */
 _Noreturn static void
 exec_main(const char *role, int image, int control)
@@ -156,8 +169,8 @@ by_number(const void *a, const void *b)
 	return *(const int *)a - *(const int *)b;
 }
 
-static void
-close_others(const int keep[], size_t keep_len)
+void
+process_close_others(const int keep[], size_t keep_len)
 {
 	int kept[PROCESS_KEEP_MAX + 1], from = STDERR_FILENO + 1;
 	size_t n = 0, i;
@@ -191,7 +204,7 @@ process_enter(const char *role, const int keep[], size_t keep_len)
 	sigset_t none;
 	size_t i;
 
-	close_others(keep, keep_len);
+	process_close_others(keep, keep_len);
 	process_title(role);
 	for (i = 0; i < sizeof(standard) / sizeof(standard[0]); i++)
 		(void)signal(standard[i], SIG_DFL);

@@ -39,6 +39,16 @@ void process_renew_canary(void);
 void process_renew_guards(void);
 
 /*
+ * Makes standard input /dev/null, and opens standard output and error if they are closed, so that nothing else gets
+ * their numbers.  Returns 0, or -1 with errno.
+ */
+int process_fill_standard(void);
+
+/* Closes all descriptors except those of keep, standard input, output and error, and the log channel.  -1 in keep is
+ * ignored. */
+void process_close_others(const int keep[], size_t keep_len);
+
+/*
  * A new process drops what it inherited: it closes all descriptors except those of keep, standard
  * input, output and error, and the log channel; its signals are as a program finds them; and it gets SIGTERM if its parent dies.  -1 in
  * keep is ignored.

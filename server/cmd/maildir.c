@@ -12,6 +12,7 @@
 
 #include "server/cmd/cmd.h"
 #include "server/cmd/maildir_check.h"
+#include "server/cmd/owner.h"
 #include "server/cmd/print.h"
 
 static const char usage_text[] =
@@ -65,6 +66,8 @@ cmd_maildir(int argc, char **argv)
 		return usage("--repair is for check", NULL);
 	if (argc - optind != 2)
 		return usage("one PATH is wanted", NULL);
+	if (owner_begin() == -1)
+		end(CMD_USAGE);
 	end(check ? maildir_check_run(argv[optind + 1], repair)
 		  : maildir_index_run(argv[optind + 1]));
 }

@@ -3,7 +3,6 @@
  * Runs as: whoever types; root becomes the owner before it looks at anything in the Maildir.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,6 +17,7 @@
 #include "server/conf.h"
 #include "server/confine.h"
 #include "server/privdrop.h"
+#include "server/process.h"
 
 enum { HOST_MAX = 256 };
 
@@ -72,18 +72,17 @@ become_owner(const char *path, bool enter)
 	return 0;
 }
 
-/* Nothing may ask for the terminal later: that takes a system call which the process does not have then. */
-static void
-settle_descriptors(void)
+int
+owner_begin(void)
 {
 	static char room[BUFSIZ];
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	if (null != -1)
-		(void)dup2(null, STDIN_FILENO);
-	if (null > STDERR_FILENO)
-		close(null);
+	if (process_fill_standard() == -1)
+		return print_failure("/dev/null", strerror(errno));
+	process_close_others(NULL, 0);
+	/* Nothing may ask for the terminal later: that takes a system call which the process does not have then. */
 	(void)setvbuf(stdout, room, isatty(STDOUT_FILENO) == 1 ? _IOLBF : _IOFBF, sizeof(room));
+	return 0;
 }
 
 void
@@ -102,7 +101,8 @@ owner_open(const char *path, bool enter)
 	const char *inside;
 	struct maildir *md;
 
-	settle_descriptors();
+	/* Landlock lets no file outside be opened.  Without it only another root directory does. */
+	enter = enter || confine_missing() != NULL;
 	if (become_owner(path, enter) < 0)
 		return NULL;
 	(void)umask(077);
@@ -111,6 +111,7 @@ owner_open(const char *path, bool enter)
 	if (inside != NULL) {
 		/* Without a limit of memory: an index of many messages is made at once. */
 		confine_reader(inside, -1);
+		confine_no_reading_back();
 		confine_no_passing();
 		if (maildir_check_open(inside, host, &md) == 0 && maildir_known_as(md, path) == 0) {
 			courier_import(md);

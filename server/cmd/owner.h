@@ -9,9 +9,17 @@
 struct maildir;
 
 /*
+ * The first step of a process that will call owner_open: standard input becomes /dev/null, and all descriptors but output
+ * and error are closed, since whoever called may have left files open that the owner must not read.  Returns 0, or -1
+ * after a message.
+ */
+int owner_begin(void);
+
+/*
  * Opens the Maildir at path after this process became its owner for good, and confines the process as a reader is.
  * enter: for root the Maildir becomes the root directory as well; without it the process can see, but not open, what
- * links lead to.  Standard input becomes /dev/null, so that nothing can be typed into the terminal of whoever called.
+ * links lead to.  The process
+ * cannot read its output, so that a terminal does not tell it what is typed there.  Without Landlock it always enters.
  * An owner whose mail is not served (uid 0, below min_uid) is refused.  Call it before the first output.  NULL: after a
  * message to standard error.
  */

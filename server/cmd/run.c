@@ -2,7 +2,6 @@
  * run.c: `sallyport run`: reads the configuration and serves.
  * Runs as: root, or the user of a demo.
  */
-#include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -12,20 +11,7 @@
 #include "server/cmd/cmd.h"
 #include "server/conf.h"
 #include "server/master/master.h"
-
-/* Makes standard input /dev/null, and opens 1 and 2 if they are closed, so that no socket gets their numbers. */
-static int
-fill_standard(void)
-{
-	int fd;
-
-	do
-		fd = open("/dev/null", O_RDWR);
-	while (fd >= 0 && fd <= 2);
-	if (fd == -1 || dup2(fd, 0) == -1)
-		return -1;
-	return close(fd);
-}
+#include "server/process.h"
 
 int
 cmd_run(int argc, char **argv)
@@ -52,7 +38,7 @@ cmd_run(int argc, char **argv)
 		check_print(stderr, path, &complaints);
 		return EXIT_FAILURE;
 	}
-	if (realpath(path, absolute) == NULL || fill_standard() == -1 || chdir("/") == -1) {
+	if (realpath(path, absolute) == NULL || process_fill_standard() == -1 || chdir("/") == -1) {
 		perror("sallyport: run");
 		return EXIT_FAILURE;
 	}

@@ -7,6 +7,7 @@ import re
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
@@ -14,9 +15,10 @@ import time
 
 import pytest
 
-from conftest import IS_ROOT, PROGRAM, Account, until
+from conftest import ASAN, BUILD, IS_ROOT, PROGRAM, Account, until
 
 MESSAGE = b"From: a@example.org\nTo: b@example.org\nSubject: number %d\n\nbody\n"
+CAPTURED = BUILD / "captured" / "sallyport"
 UID = 61001 if IS_ROOT else os.geteuid()
 
 
@@ -245,6 +247,60 @@ def test_index_is_confined(serve):
     finally:
         p.terminate()
         p.wait(20)
+
+
+@pytest.mark.root
+def test_what_root_has_open_is_closed(anna, tmp_path):
+    """A file of root that the caller left open is not the owner's to read."""
+    many(anna)
+    secret = tmp_path / "secret"
+    secret.write_text("for root only")
+    secret.chmod(0o600)
+    with secret.open("rb") as f:
+        p = subprocess.Popen([PROGRAM, "maildir", "index", anna.maildir], stdout=subprocess.DEVNULL, pass_fds=[f.fileno()])
+    try:
+        until(lambda: "Seccomp:\t2" in pathlib.Path(f"/proc/{p.pid}/status").read_text(), 5, "it is confined")
+        found = {fd.name: os.readlink(fd) for fd in pathlib.Path(f"/proc/{p.pid}/fd").iterdir()}
+        assert found["0"] == "/dev/null" and str(secret) not in found.values(), found
+    finally:
+        p.terminate()
+        p.wait(20)
+
+
+def test_closed_output_is_no_file_of_the_maildir(anna):
+    """Without standard output and error no file of the Maildir gets their numbers, and with them what is printed."""
+    before = contents(anna)
+    script = f'exec "{PROGRAM}" maildir check --repair "{anna.maildir}" <&- >&- 2>&-'
+    assert subprocess.run(["sh", "-c", script], timeout=60).returncode == 0
+    assert contents(anna) == before
+    for path in anna.maildir.rglob("*"):
+        assert not path.is_file() or b"nothing odd" not in path.read_bytes(), path
+    assert maildir("check", anna.maildir).returncode == 0
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("kind, attack", [("terminal", "read"), ("terminal", "readv"), ("terminal", "dup"), ("socket", "recv")])
+def test_a_captured_owner_reads_no_output(anna, kind, attack):
+    """Standard output of a shell in a terminal or over ssh is open for both directions: it must not tell what is typed."""
+    ours, theirs = pty.openpty() if kind == "terminal" else [s.detach() for s in socket.socketpair()]
+    os.write(ours, b"sesame\n")
+    p = subprocess.Popen([CAPTURED, "maildir", "check", anna.maildir], stdin=theirs, stdout=theirs, stderr=theirs,
+                         env=os.environ | {"SALLYPORT_CAPTURED_OWNER": attack})
+    os.close(theirs)
+    status = p.wait(20)
+    said = os.read(ours, 4096).replace(b"sesame\r\n", b"", 1) if ASAN or status >= 0 else b""
+    os.close(ours)
+    assert b"sesame" not in said and status == (1 if ASAN else -signal.SIGSYS), said
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("landlock", [True, False])
+@pytest.mark.parametrize("path", ["/dev/null", "/proc/self/mem"])
+def test_a_captured_owner_opens_no_file_outside(anna, path, landlock):
+    for command in ("check", "index"):
+        env = os.environ | {"SALLYPORT_CAPTURED_OWNER": path} | ({} if landlock else {"SALLYPORT_WITHOUT_LANDLOCK": "1"})
+        done = subprocess.run([CAPTURED, "maildir", command, anna.maildir], env=env, capture_output=True, text=True, timeout=20)
+        assert re.search(f"^{path}: (EACCES|ENOENT)", done.stdout, re.M), done
 
 
 def test_mend32_a_line_feed_in_a_name(serve):

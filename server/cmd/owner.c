@@ -21,20 +21,30 @@
 
 enum { HOST_MAX = 256 };
 
-/* The smallest uid whose mail is served: as the server's configuration says, or the default if there is none. */
-static uid_t
-smallest_uid(void)
+/*
+ * The smallest uid whose mail is served: as the server's configuration says, or the default if there is none.  A
+ * configuration that is wrong says nothing, and the default may be less than it meant.  0, or -1 after a message.
+ */
+static int
+find_smallest_uid(uid_t *smallest_r)
 {
 	char none[] = "certificate = / /\nlisten_pop3s = *\n";
 	struct conf_complaints complaints;
-	struct conf *conf = conf_load(CMD_CONF_PATH, &complaints);
-	uid_t smallest;
+	struct conf *conf;
+	struct stat st;
 
-	if (conf == NULL)
+	if (lstat(CMD_CONF_PATH, &st) == -1 && errno == ENOENT)
 		conf = conf_parse(none, sizeof(none) - 1, &complaints);
-	smallest = conf != NULL ? (uid_t)conf->min_uid : 1;
+	else
+		conf = conf_load(CMD_CONF_PATH, &complaints);
+	if (conf == NULL) {
+		check_print(stderr, CMD_CONF_PATH, &complaints);
+		return print_failure(
+		    CMD_CONF_PATH, "it must be right, since min_uid says whose mail is served");
+	}
+	*smallest_r = (uid_t)conf->min_uid;
 	conf_free(&conf);
-	return smallest;
+	return 0;
 }
 
 /* Root becomes the owner; another user must be the owner.  0, or -1 after a message. */
@@ -43,6 +53,7 @@ become_owner(const char *path, bool enter)
 {
 	const struct passwd *owner;
 	struct stat st;
+	uid_t smallest;
 
 	if (stat(path, &st) < 0)
 		return print_failure(path, strerror(errno));
@@ -56,7 +67,9 @@ become_owner(const char *path, bool enter)
 	if (st.st_uid == 0)
 		return print_failure(
 		    path, "it belongs to root, and mail is never read as root: chown it first");
-	if (st.st_uid < smallest_uid())
+	if (find_smallest_uid(&smallest) == -1)
+		return -1;
+	if (st.st_uid < smallest)
 		return print_failure(path,
 		    "it belongs to a uid below min_uid, whose mail is not served: "
 		    "see sallyport.conf(5)");

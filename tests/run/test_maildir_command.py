@@ -15,7 +15,7 @@ import time
 
 import pytest
 
-from conftest import ASAN, BUILD, IS_ROOT, PROGRAM, Account, until
+from conftest import ASAN, BUILD, HAS_NAMESPACES, IS_ROOT, PROGRAM, Account, until
 
 MESSAGE = b"From: a@example.org\nTo: b@example.org\nSubject: number %d\n\nbody\n"
 CAPTURED = BUILD / "captured" / "sallyport"
@@ -228,6 +228,36 @@ def test_owner_below_min_uid_is_refused(anna):
     for command in ("check", "index"):
         done = maildir(command, anna.maildir)
         assert done.returncode == 2 and "below min_uid" in done.stderr and done.stdout == ""
+
+
+OWN_ETC = """
+cp /etc/passwd /etc/group /etc/nsswitch.conf "$1" && mkdir "$1/sallyport" && cp "$2" "$1/sallyport/sallyport.conf" &&
+    mount --bind "$1" /etc && shift 2 && exec "$@"
+"""
+
+
+@pytest.mark.root
+@pytest.mark.skipif(not HAS_NAMESPACES, reason="needs a mount namespace")
+@pytest.mark.parametrize("setting, says", [
+    (f"min_uid = {UID}", None),
+    (f"min_uid = {UID + 1}", "below min_uid"),
+    (f"min_uid = {UID + 1}\nno_such_setting = 1", "sallyport.conf:4: there is no setting"),
+    ("min_uid = many", "sallyport.conf:3: min_uid"),
+])
+def test_min_uid_of_the_configuration(anna, tmp_path, setting, says):
+    """A configuration that is wrong does not count as none: the default may let in whom it keeps out."""
+    conf, etc = tmp_path / "conf", tmp_path / "etc"
+    etc.mkdir()
+    conf.write_text(f"listen_pop3s = *\ncertificate = /c /k\n{setting}\n")
+    for command in ("check", "index"):
+        shutil.rmtree(etc)
+        etc.mkdir()
+        done = subprocess.run(["unshare", "--mount", "--propagation", "private", "sh", "-c", OWN_ETC, "sh", etc, conf, PROGRAM,
+                               "maildir", command, anna.maildir], capture_output=True, text=True, timeout=20)
+        if says is None:
+            assert done.returncode == 0, done
+        else:
+            assert done.returncode == 2 and says in done.stderr and done.stdout == "", done
 
 
 @pytest.mark.root

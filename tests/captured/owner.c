@@ -37,6 +37,10 @@ __wrap_courier_import(struct maildir *md)
 		n = recv(STDOUT_FILENO, text, sizeof(text) - 1, 0);
 	else if (strcmp(attack, "dup") == 0)
 		n = read(dup(STDERR_FILENO), text, sizeof(text) - 1);
+	else if (strcmp(attack, "recvmsg") == 0)
+		n = recvmsg(STDIN_FILENO, &(struct msghdr){.msg_iov = &room, .msg_iovlen = 1}, 0);
+	else if (strcmp(attack, "socket") == 0)
+		n = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	else
 		n = open(attack, O_RDONLY | O_CLOEXEC); /* a path outside */
 	printf("%s: %s %s\n", attack, n == -1 ? strerrorname_np(errno) : "done", text);

@@ -266,7 +266,7 @@ def test_index_is_confined(serve):
     server = serve()
     anna = server.accounts["anna"]
     many(anna)
-    p = subprocess.Popen([PROGRAM, "maildir", "index", anna.maildir], stdout=subprocess.DEVNULL)
+    p = subprocess.Popen([PROGRAM, "maildir", "index", anna.maildir], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
     try:
         status = pathlib.Path(f"/proc/{p.pid}/status")
         until(lambda: "Seccomp:\t2" in status.read_text(), 5, "it is confined")
@@ -275,6 +275,7 @@ def test_index_is_confined(serve):
         assert os.readlink(f"/proc/{p.pid}/root") == str(anna.maildir)
         assert os.readlink(f"/proc/{p.pid}/fd/0") == "/dev/null"
     finally:
+        p.stdin.close()
         p.terminate()
         p.wait(20)
 
@@ -321,6 +322,14 @@ def test_a_captured_owner_reads_no_output(anna, kind, attack):
     said = os.read(ours, 4096).replace(b"sesame\r\n", b"", 1) if ASAN or status >= 0 else b""
     os.close(ours)
     assert b"sesame" not in said and status == (1 if ASAN else -signal.SIGSYS), said
+
+
+@pytest.mark.parametrize("command", ["check", "index"])
+@pytest.mark.parametrize("attack", ["socket", "recvmsg"])
+def test_a_captured_owner_has_no_network_and_gets_no_descriptor(anna, command, attack):
+    done = subprocess.run([CAPTURED, "maildir", command, anna.maildir], env=os.environ | {"SALLYPORT_CAPTURED_OWNER": attack},
+                          capture_output=True, text=True, timeout=20)
+    assert f"{attack}: EPERM" in done.stdout if ASAN else done.returncode == -signal.SIGSYS, done
 
 
 @pytest.mark.root
@@ -520,6 +529,15 @@ def test_usage(anna, arguments, says):
     assert done.returncode == 2 and done.stdout == "" and says in done.stderr, done
     assert ("usage:" in done.stderr) == (str(anna.home) not in done.stderr), done.stderr
     assert everything(anna.home) == before
+
+
+@pytest.mark.root
+def test_the_group_of_root_is_refused(anna):
+    """An owner whose group nobody knows does not become a member of root's group."""
+    os.chown(anna.maildir, -1, 0)
+    for command in ("check", "index"):
+        done = maildir(command, anna.maildir)
+        assert done.returncode == 2 and "its group is root's" in done.stderr and done.stdout == ""
 
 
 @pytest.mark.root

@@ -41,7 +41,7 @@ enum ipc_type {
 	IPC_LOGIN_RESULT,
 	/*
 	 * master -> key, packet with one descriptor, a connection's channel: u8 signatures that it may ask, u32 and u32
-	 * the client's network (high half first).  No answer.
+	 * the client's network (high half first), u32 id of the connection, 0: none.  Answer: IPC_KEY_SIGNED.
 	 */
 	IPC_KEY_CHANNEL,
 	/* worker -> key, packet on its channel, once: u8 key, md, bytes content (struct tls_sign_request). */
@@ -111,6 +111,8 @@ enum ipc_type {
 	IPC_LOG_USER,
 	/* master -> log, packet: u8 whether lines go to syslog, else to standard error.  No answer. */
 	IPC_LOG_TARGET,
+	/* key -> master, packet: u32 id of a connection whose worker gets a signature. */
+	IPC_KEY_SIGNED,
 };
 
 /* How a login ends; the worker words it in its protocol. */

@@ -54,7 +54,8 @@ struct key {
 };
 
 static bool is_helper; /* not the process that master has started */
-static volatile sig_atomic_t helper_ended;
+static volatile sig_atomic_t helper_died;
+static sigset_t while_waiting; /* the signals that are blocked in ppoll: none */
 
 static int64_t
 microseconds(void)
@@ -98,6 +99,7 @@ static void
 serve_control(struct key *key)
 {
 	struct ipc_message message;
+	uint32_t connection;
 	uint64_t network;
 	uint8_t signatures;
 	unsigned type;
@@ -114,6 +116,7 @@ serve_control(struct key *key)
 	signatures = ipc_get_u8(&message);
 	network = (uint64_t)ipc_get_u32(&message) << 32;
 	network |= ipc_get_u32(&message);
+	connection = ipc_get_u32(&message);
 	if (type != IPC_KEY_CHANNEL || !ipc_done(&message) || key->len == KEY_CHANNELS_MAX) {
 		close(fd);
 		return;
@@ -121,13 +124,34 @@ serve_control(struct key *key)
 	key->quota[key->len] = (struct key_quota)KEY_QUOTA;
 	key->quota[key->len].signatures = signatures;
 	key->quota[key->len].network = network;
+	key->quota[key->len].connection = connection;
 	key->poll[key->len + 1] = (struct pollfd){.fd = fd, .events = POLLIN};
 	key->len++;
+}
+
+/*
+ * Tells master of a signature, before the worker gets it: master logs those that no login follows.  After a reload control
+ * is closed; then the line is written here.
+ */
+static void
+tell_signed(const struct key *key, uint32_t connection)
+{
+	struct ipc_message message;
+	char id[16];
+
+	ipc_begin(&message, IPC_KEY_SIGNED);
+	ipc_put_u32(&message, connection);
+	if (connection == 0 || ipc_post(key->poll[0].fd, &message, NULL, 0) == 0)
+		return;
+	snprintf(id, sizeof(id), "%08x", (unsigned)connection);
+	log_event(LOG_NOTE, "key", "signed", "connection", id);
 }
 
 static void
 serve_channel(struct key *key, size_t i)
 {
+	struct key_quota *quota = &key->quota[i];
+	const uint8_t signatures = quota->signatures;
 	struct ipc_message message;
 	int fd = key->poll[i + 1].fd;
 	const char *wrong;
@@ -136,7 +160,9 @@ serve_channel(struct key *key, size_t i)
 		drop(key, i);
 		return;
 	}
-	wrong = key_answer(key->keys, key->tickets, clock_now() / 1000, &key->quota[i], &message);
+	wrong = key_answer(key->keys, key->tickets, clock_now() / 1000, quota, &message);
+	if (quota->signatures < signatures)
+		tell_signed(key, quota->connection);
 	if (wrong != NULL)
 		log_event(LOG_WARN, "key", "refused", "reason", wrong);
 	if (wrong != NULL || ipc_send(fd, &message, -1) == -1)
@@ -203,34 +229,41 @@ serve_next(struct key *key)
 	return true;
 }
 
+/* A helper that ends well has nothing left to do, since control was closed. */
 static void
-on_child(int number)
+on_child(int number, siginfo_t *info, void *context)
 {
 	(void)number;
-	helper_ended = 1;
+	(void)context;
+	if (info->si_code != CLD_EXITED || info->si_status != EXIT_SUCCESS)
+		helper_died = 1;
 }
 
-/* If a helper has died, this process ends, too, and master starts all of them again.  Helpers may end after master. */
+/* SIGCHLD arrives only while the process waits, so that none comes between a look at helper_died and the wait. */
 static void
-miss_helper(struct key *key)
+watch_helpers(void)
 {
-	helper_ended = 0;
-	if (key->poll[0].fd == -1 || poll(key->poll, 1, 0) == -1 ||
-	    (key->poll[0].revents & POLLHUP) != 0)
-		return;
-	log_event(LOG_ERROR, "key", "helper-died", "next", "all key processes are started again");
-	_exit(EXIT_FAILURE);
+	struct sigaction action = {.sa_flags = SA_SIGINFO | SA_NOCLDSTOP | SA_NOCLDWAIT};
+	sigset_t blocked;
+
+	action.sa_sigaction = on_child;
+	sigemptyset(&blocked);
+	sigaddset(&blocked, SIGCHLD);
+	if (sigaction(SIGCHLD, &action, NULL) == -1 ||
+	    sigprocmask(SIG_BLOCK, &blocked, &while_waiting) == -1)
+		fatal("key", "signals");
 }
 
 _Noreturn static void
 loop(struct key *key)
 {
 	while (key->poll[0].fd != -1 || key->len > 0) {
-		if (poll(key->poll, key->len + 1, -1) == -1) {
+		if (ppoll(key->poll, key->len + 1, NULL, &while_waiting) == -1) {
 			if (errno != EINTR)
-				fatal("key", "poll");
-			if (helper_ended)
-				miss_helper(key);
+				fatal("key", "ppoll");
+			/* All end, and master starts others: a helper that is forked now would have keys that have signed. */
+			if (helper_died)
+				fatalx("key", "a process that signs has died");
 			continue;
 		}
 		drop_those_in_vain(key);
@@ -256,7 +289,6 @@ fork_helpers(const struct key *key)
 
 	if (!tls_keys_have_rsa(key->keys))
 		return;
-	(void)sigaction(SIGCHLD, &(struct sigaction){.sa_handler = on_child}, NULL);
 	for (long i = 1; i < processors && i < KEY_PROCESSES_MAX; i++)
 		if (fork() == 0) {
 			is_helper = true;
@@ -274,6 +306,7 @@ key_main(const struct conf *conf, const struct service_users *users, int control
 	process_enter("key", &control, 1);
 	confine_undumpable();
 	wrong = load(&key, conf);
+	watch_helpers();
 	if (*wrong == '\0')
 		fork_helpers(&key);
 	if (is_helper)

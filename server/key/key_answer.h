@@ -13,11 +13,12 @@
 /* The requests that are left to a channel; it starts with KEY_QUOTA. */
 struct key_quota {
 	uint8_t signatures, seals, opens;
-	uint64_t network; /* the client's, as master knows it: tickets are bound to it */
+	uint64_t network;    /* the client's, as master knows it: tickets are bound to it */
+	uint32_t connection; /* its id, or 0: master does not want to know of its signatures */
 };
 #define KEY_QUOTA                                                                                  \
 	{                                                                                          \
-		TLS_SIGNATURES, TLS_SEALS, TLS_OPENS, 0                                            \
+		TLS_SIGNATURES, TLS_SEALS, TLS_OPENS, 0, 0                                         \
 	}
 
 /*

@@ -80,43 +80,43 @@ admit_on_death(struct master *m, const struct connection *c)
 /* --- one connection --- */
 
 /*
- * Whether a line about a refusal or an eviction may be logged: one a minute for an address, MASTER_REFUSALS a minute
- * in all.  The others are counted.
+ * Whether a line of a kind may be logged: one a minute for an address, if there is one, MASTER_REFUSALS a minute in all.
+ * The others are counted.
  */
 static bool
-may_log(struct master *m, struct tally *address)
+may_log(struct log_limit *limit, struct tally *address)
 {
 	int64_t now = clock_now();
 
-	if (m->refusals.until != CLOCK_NEVER && now >= m->refusals.until)
-		admit_log_refusals(m);
-	if (m->refusals.until == CLOCK_NEVER)
-		m->refusals.until = now + MASTER_LOG_EVERY;
-	if (m->refusals.lines < MASTER_REFUSALS &&
-	    (address == NULL || address->last_logged == -1 ||
-		now - address->last_logged >= MASTER_LOG_EVERY)) {
-		m->refusals.lines++;
+	admit_count_lines(limit, now);
+	if (limit->until == CLOCK_NEVER)
+		limit->until = now + MASTER_LOG_EVERY;
+	if (limit->lines < MASTER_REFUSALS && (address == NULL || address->last_logged == -1 ||
+						  now - address->last_logged >= MASTER_LOG_EVERY)) {
+		limit->lines++;
 		if (address != NULL)
 			address->last_logged = now;
 		return true;
 	}
-	m->refusals.more++;
+	limit->more++;
 	return false;
 }
 
 void
-admit_log_refusals(struct master *m)
+admit_count_lines(struct log_limit *limit, int64_t now)
 {
 	struct log_line line;
 
-	if (m->refusals.more > 0) {
-		log_begin(&line, LOG_WARN, "master", "refused");
-		log_number(&line, "more", m->refusals.more);
+	if (limit->until == CLOCK_NEVER || now < limit->until)
+		return;
+	if (limit->more > 0) {
+		log_begin(&line, LOG_WARN, "master", limit->event);
+		log_number(&line, "more", limit->more);
 		log_end(&line);
 	}
-	m->refusals.lines = 0;
-	m->refusals.more = 0;
-	m->refusals.until = CLOCK_NEVER;
+	limit->lines = 0;
+	limit->more = 0;
+	limit->until = CLOCK_NEVER;
 }
 
 /* Writes the address as text, and returns its port. */
@@ -167,7 +167,7 @@ refuse(struct master *m, int fd, const struct conf_listener *listener,
 	if (!listener->tls)
 		(void)send(fd, words, strlen(words), MSG_DONTWAIT | MSG_NOSIGNAL);
 	close(fd);
-	if (!may_log(m, origin->address))
+	if (!may_log(&m->refusals, origin->address))
 		return;
 	port = name_address(address, text, sizeof(text));
 	log_set_connection(new_id(), text, port);
@@ -178,7 +178,7 @@ refuse(struct master *m, int fd, const struct conf_listener *listener,
 static void
 evict(struct master *m, struct connection *c)
 {
-	if (may_log(m, c->by_address)) {
+	if (may_log(&m->refusals, c->by_address)) {
 		log_set_connection(c->id, c->address, c->port);
 		log_event(
 		    LOG_WARN, c->protocol->name, "refused", "reason", "made room before login");
@@ -196,8 +196,8 @@ start_worker(struct master *m, struct connection *c, int fd, const struct conf_l
 {
 	const bool loopback = strncmp(c->address, "127.", 4) == 0 || strcmp(c->address, "::1") == 0;
 	struct ipc_message message;
-	int key = certificates_channel(m->serving, TLS_SIGNATURES, c->by_network->key), pair[2],
-	    log, r;
+	int key = certificates_channel(m->serving, TLS_SIGNATURES, c->by_network->key, c->id),
+	    pair[2], log, r;
 
 	if (key == -1) {
 		admit_pause(m, "channel to the key process");
@@ -265,9 +265,27 @@ begin_connection(struct master *m, struct connection *c, const struct conf_liste
 	policy_enter(&m->policy, c, origin);
 }
 
+/*
+ * A signature that was not for a handshake is what an attacker in a worker wants, and in TLS 1.3 the key process cannot tell.
+ * So each one leaves a line that no worker writes: of a login, right or wrong, or this one.
+ */
+static void
+log_signature(struct master *m, const struct connection *c)
+{
+	if (c->judged)
+		return;
+	certificates_on_control(m); /* what the key process has said before the worker ended */
+	if (!c->has_signed || !may_log(&m->signatures, NULL))
+		return;
+	log_set_connection(c->id, c->address, c->port);
+	log_event(LOG_NOTE, c->protocol->name, m->signatures.event);
+	log_set_connection(0, "", 0);
+}
+
 void
 admit_release(struct master *m, struct connection *c)
 {
+	log_signature(m, c);
 	events_close(m, &c->peer);
 	events_close(m, &c->ask);
 	logs_forget(c);

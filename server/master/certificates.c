@@ -43,7 +43,8 @@ fingerprint(const struct conf *conf)
 /* --- the processes --- */
 
 int
-certificates_channel(struct certificates *c, unsigned signatures, uint64_t network)
+certificates_channel(
+    struct certificates *c, unsigned signatures, uint64_t network, uint32_t connection)
 {
 	struct ipc_message message;
 	int pair[2];
@@ -54,6 +55,7 @@ certificates_channel(struct certificates *c, unsigned signatures, uint64_t netwo
 	ipc_put_u8(&message, (uint8_t)signatures);
 	ipc_put_u32(&message, (uint32_t)(network >> 32));
 	ipc_put_u32(&message, (uint32_t)network);
+	ipc_put_u32(&message, connection);
 	if (ipc_post(c->control, &message, &pair[1], 1) == 0) {
 		c->stuck_at = CLOCK_NEVER;
 	} else {
@@ -87,7 +89,7 @@ settle_loading(struct master *m, struct certificates *c)
 		return;
 	}
 	/* Two handshakes with each certificate: TLS 1.2 and 1.3. */
-	fd = certificates_channel(c, 2 * (unsigned)m->conf->certificates_len, 0);
+	fd = certificates_channel(c, 2 * (unsigned)m->conf->certificates_len, 0, 0);
 	ipc_begin(&message, IPC_SPAWN_SELFTEST);
 	if (fd == -1 || spawner_post(m, c->workers, &message, &fd, 1) == -1)
 		fail(c, "self-test-failed", "a process does not take its message");
@@ -97,23 +99,55 @@ settle_loading(struct master *m, struct certificates *c)
 		close(fd);
 }
 
-/* The key process has answered, or ended: its first and only message on control. */
+static void
+on_key_message(struct master *m, struct certificates *c, struct ipc_message *message)
+{
+	unsigned type = ipc_open(message);
+	struct connection *connection;
+
+	if (type == IPC_READY && !c->key_said) {
+		ipc_get_string(message, c->key_wrong, sizeof(c->key_wrong));
+		c->key_said = true;
+		settle_loading(m, c);
+	} else if (type == IPC_KEY_SIGNED) {
+		connection = connections_by_id(&m->connections, ipc_get_u32(message));
+		if (connection != NULL && ipc_done(message))
+			connection->has_signed = true;
+	}
+}
+
+static void
+read_control(struct master *m, struct certificates *c)
+{
+	struct ipc_message message;
+
+	/* A limit, so that no key process keeps master here: what is left is another event. */
+	for (size_t i = 0; i < MASTER_EVENTS; i++) {
+		if (ipc_recv(c->control, &message, 0, NULL) == 0) {
+			on_key_message(m, c, &message);
+			continue;
+		}
+		if (errno == ETIMEDOUT || errno == EINTR)
+			return;
+		events_close(m, &c->control);
+		if (c->state == CERTIFICATES_LOADING && !c->key_said) {
+			snprintf(c->key_wrong, sizeof(c->key_wrong),
+			    "the key process ended without a word");
+			c->key_said = true;
+			settle_loading(m, c);
+		}
+		return;
+	}
+}
+
 void
 certificates_on_control(struct master *m)
 {
-	struct certificates *c = m->coming;
-	struct ipc_message message;
+	struct certificates *const both[] = {m->coming, m->serving};
 
-	if (c == NULL)
-		return;
-	events_unwatch(m, c->control);
-	if (c->state != CERTIFICATES_LOADING)
-		return;
-	snprintf(c->key_wrong, sizeof(c->key_wrong), "the key process ended without a word");
-	if (ipc_recv(c->control, &message, 0, NULL) == 0 && ipc_open(&message) == IPC_READY)
-		ipc_get_string(&message, c->key_wrong, sizeof(c->key_wrong));
-	c->key_said = true;
-	settle_loading(m, c);
+	for (size_t i = 0; i < 2; i++)
+		if (both[i] != NULL && both[i]->control != -1)
+			read_control(m, both[i]);
 }
 
 void

@@ -47,6 +47,8 @@ struct connection {
 	size_t place;	  /* STRANGER, ASKING: in waiting[] */
 	bool evicted;	  /* LEAVING: makes room for another */
 	bool exempt;	  /* ASKING: did not have to wait, see policy_wait */
+	bool has_signed;  /* its worker got a signature of the key process */
+	bool judged;	  /* a login was right or wrong, and its reader has logged that */
 	struct tally *by_address, *by_network, *by_user;
 };
 

@@ -141,6 +141,7 @@ login_on_question(struct master *m, struct connection *c)
 		answer_wait(c, policy_wait(&m->policy, m->conf, c, name, now));
 		return; /* a second question follows */
 	}
+	c->judged = c->judged || type == IPC_LOGIN_FAILED || type == IPC_LOGIN;
 	if (type == IPC_LOGIN_FAILED)
 		answer_wait(c, policy_failed(&m->policy, m->conf, c, name, now) - now);
 	else if (type == IPC_LOGIN)

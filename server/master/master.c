@@ -191,8 +191,8 @@ tick(struct master *m)
 	int64_t now = clock_now();
 
 	kill_late(m, now);
-	if (m->refusals.until != CLOCK_NEVER && now >= m->refusals.until)
-		admit_log_refusals(m);
+	admit_count_lines(&m->refusals, now);
+	admit_count_lines(&m->signatures, now);
 	if (m->resume_at != CLOCK_NEVER && now >= m->resume_at) {
 		m->resume_at = CLOCK_NEVER;
 		admit_settle(m);
@@ -305,7 +305,9 @@ begin(struct master *m)
 		fatal("master", "start");
 	block_signals(m);
 	m->readers = -1;
-	m->resume_at = m->retry_at = m->refusals.until = CLOCK_NEVER;
+	m->resume_at = m->retry_at = CLOCK_NEVER;
+	m->refusals = (struct log_limit){.event = "refused", .until = CLOCK_NEVER};
+	m->signatures = (struct log_limit){.event = "signed-without-login", .until = CLOCK_NEVER};
 	m->look_at = clock_in(MASTER_LOOK);
 }
 
@@ -327,7 +329,8 @@ master_run(const char *path, struct conf *conf, bool to_stderr)
 	listeners_inherit(&m.listeners);
 	if (listeners_set(&m.listeners, conf) == 0)
 		loop(&m);
-	admit_log_refusals(&m);
+	admit_count_lines(&m.refusals, INT64_MAX);
+	admit_count_lines(&m.signatures, INT64_MAX);
 	certificates_end(&m);
 	spawners_end(&m);
 	listeners_close(&m.listeners);

@@ -75,7 +75,7 @@ enum certificates_state {
 /* All certificates of the configuration, and the process that holds their keys. */
 struct certificates {
 	enum certificates_state state;
-	int control; /* to the key process; readable once: IPC_READY */
+	int control; /* to the key process, or -1: it has ended */
 	pid_t key;   /* -1: it has ended */
 	int64_t begun_at;
 	int64_t stuck_at; /* the key process has not taken a channel since; or CLOCK_NEVER */
@@ -114,6 +114,13 @@ struct logs_standing {
 	const char *role;
 };
 
+/* Lines of one kind that strangers can cause: so many a minute; the others are counted. */
+struct log_limit {
+	const char *event;    /* of the line that counts */
+	int64_t until;	      /* when the count begins again, or CLOCK_NEVER */
+	unsigned lines, more; /* logged, and left out */
+};
+
 struct master {
 	const char *path; /* of the configuration */
 	bool to_stderr;	  /* whatever the configuration says */
@@ -130,10 +137,7 @@ struct master {
 	struct connections connections;
 	struct policy policy;
 	struct limits *users; /* their sessions */
-	struct {
-		int64_t until;	      /* when the count begins again */
-		unsigned lines, more; /* logged, and left out */
-	} refusals;
+	struct log_limit refusals, signatures;
 	struct service_users service_users;
 	int epoll, signals;
 	bool accepting, stopping;
@@ -165,8 +169,8 @@ void events_close(struct master *m, int *fd);
 
 /* A listener is readable: takes some connections, with a worker each. */
 void admit_on_listener(struct master *m, size_t index);
-/* Logs how many lines about refusals were left out, and begins a new count. */
-void admit_log_refusals(struct master *m);
+/* Logs how many lines were left out, and begins a new count, if it is time. */
+void admit_count_lines(struct log_limit *limit, int64_t now);
 /* Both children are gone, or there never was one: frees the row. */
 void admit_release(struct master *m, struct connection *c);
 /* Starts or stops accepting, as the state says; or as accepting says, for the moment. */
@@ -244,7 +248,7 @@ void logs_end(struct master *m);
 
 /* Starts to load the certificates and keys of the configuration. */
 void certificates_begin(struct master *m);
-/* The key process has sent its only message on control, or ended. */
+/* Key processes have sent messages on control, or ended. */
 void certificates_on_control(struct master *m);
 /* An outer spawner has loaded the certificates, or says what is wrong. */
 void certificates_on_ready(struct master *m, int spawner, const char *wrong);
@@ -258,8 +262,12 @@ bool certificates_on_spawner_exit(struct master *m, int spawner);
 void certificates_settle(struct master *m);
 /* Loads changed files, retries after a failure, and warns daily. */
 void certificates_tick(struct master *m, int64_t now);
-/* Returns a channel to the key process for that many signatures of a client in that network, or -1. */
-int certificates_channel(struct certificates *certificates, unsigned signatures, uint64_t network);
+/*
+ * Returns a channel to the key process for that many signatures of a client in that network, or -1.  connection: the id
+ * of the one whose signatures are noted, or 0.
+ */
+int certificates_channel(
+    struct certificates *certificates, unsigned signatures, uint64_t network, uint32_t connection);
 /* At the end: lets the key process go. */
 void certificates_end(struct master *m);
 

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import signal
 import socket
 import ssl
@@ -135,6 +136,34 @@ def test_stopped_key_process(serve):
     assert server.stop() == 0
 
 
+def test_signature_without_a_login_is_logged(serve):
+    """A signature leaves a line of master unless a login, right or wrong, has left one; no worker can suppress it."""
+    server = serve()
+    handshake(server, "127.0.7.1", "localhost")  # logs in
+    with pytest.raises(AssertionError):
+        server.accounts["ben"].password = "wrong"
+        handshake(server, "127.0.7.2", "localhost")
+    server.wait_log("denied user=ben rip=127.0.7.2")
+    with connect(server.pop3s, "127.0.7.3") as s:
+        s.sendall(client_hello("localhost"))
+        assert s.recv(100)  # signed, and the handshake never ends
+    server.wait_log(r"(?m)^\w{8} pop3 signed-without-login rip=127.0.7.3 ")
+    with connect(server.pop3s, "127.0.7.4") as s:
+        s.sendall(b"no handshake\r\n")
+        s.recv(100)
+    server.wait_log("end rip=127.0.7.4")
+    for _ in range(30):
+        with connect(server.pop3s, "127.0.7.5") as s:
+            s.sendall(client_hello("localhost"))
+            s.recv(100)
+    server.wait_log("signed-without-login rip=127.0.7.5")
+    until(lambda: not by_title(server, "worker"), 10)
+    assert server.stop() == 0
+    log = server.log()
+    assert not re.search(r"signed-without-login rip=127\.0\.7\.[124]", log), log
+    assert log.count("signed-without-login rip=") == 20 and "master signed-without-login more=11" in log, log
+
+
 def test_worker_without_a_client_asks_for_nothing(serve):
     """The worker of a client that has gone ends, though its signature is not there yet."""
     server = serve()
@@ -160,7 +189,7 @@ def test_a_key_process_that_dies_is_replaced(serve):
     before = set(by_title(server, "key"))
     helper = [p for p in before if int(pathlib.Path(f"/proc/{p}/stat").read_text().split()[3]) in before][0]
     os.kill(helper, signal.SIGKILL)
-    server.wait_log("key helper-died", 10)
+    server.wait_log("a process that signs has died", 10)
     until(lambda: len(by_title(server, "key")) == len(before) and not before & set(by_title(server, "key")), 20,
           "others are there")
     until(lambda: served(server), 10)

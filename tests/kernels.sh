@@ -92,6 +92,7 @@ install_program() {
 		mv localhost.crt mail.crt
 		mv localhost.key mail.key
 		systemctl enable sallyport.socket sallyport.service booted.service
+		systemctl mask serial-getty@ttyS0.service # it hangs up whoever writes there
 	EOF
 }
 

@@ -53,7 +53,7 @@ become_owner(const char *path, bool enter)
 {
 	const struct passwd *owner;
 	struct stat st;
-	uid_t smallest;
+	uid_t smallest = (uid_t)-1;
 
 	if (stat(path, &st) < 0)
 		return print_failure(path, strerror(errno));

@@ -161,7 +161,7 @@ serve_channel(struct key *key, size_t i)
 		return;
 	}
 	wrong = key_answer(key->keys, key->tickets, clock_now() / 1000, quota, &message);
-	if (quota->signatures < signatures)
+	if (wrong == NULL && quota->signatures < signatures)
 		tell_signed(key, quota->connection);
 	if (wrong != NULL)
 		log_event(LOG_WARN, "key", "refused", "reason", wrong);
@@ -257,15 +257,20 @@ watch_helpers(void)
 _Noreturn static void
 loop(struct key *key)
 {
+	static const struct timespec at_once = {0, 0};
+
 	while (key->poll[0].fd != -1 || key->len > 0) {
-		if (ppoll(key->poll, key->len + 1, NULL, &while_waiting) == -1) {
-			if (errno != EINTR)
-				fatal("key", "ppoll");
-			/* All end, and master starts others: a helper that is forked now would have keys that have signed. */
-			if (helper_died)
-				fatalx("key", "a process that signs has died");
+		int n = ppoll(key->poll, key->len + 1, NULL, &while_waiting);
+
+		if (n == -1 && errno != EINTR)
+			fatal("key", "ppoll");
+		/* A wait that finds work at once delivers no signal; a wait for nothing does. */
+		(void)ppoll(NULL, 0, &at_once, &while_waiting);
+		/* All end, and master starts others: a helper that is forked now would have keys that have signed. */
+		if (helper_died)
+			fatalx("key", "a process that signs has died");
+		if (n == -1)
 			continue;
-		}
 		drop_those_in_vain(key);
 		/* One signature, and another look: meanwhile workers may have gone, or others have come. */
 		(void)serve_next(key);

@@ -117,6 +117,29 @@ def test_key_processes_share_rsa(serve):
     assert resumed == 11
 
 
+@pytest.mark.skipif(os.cpu_count() < 2, reason="one processor has one key process")
+def test_helper_dies_during_a_flood(serve):
+    """Its death is noticed also by a process that signs at that moment; and a helper that is only stopped is not dead."""
+    server = serve({"max_per_address": "100"}, start=False)
+    rsa_4096(server)
+    server.start()
+    old = by_title(server, "key")
+    os.kill(max(old), signal.SIGSTOP)
+    time.sleep(0.5)
+    os.kill(max(old), signal.SIGCONT)
+    time.sleep(0.5)
+    assert by_title(server, "key") == old
+    flood = Flood(server.pop3s, client_hello())
+    flood.start()
+    try:
+        until(lambda: flood.sent > 50, 20, "the flood runs")
+        os.kill(max(old), signal.SIGKILL)
+        server.wait_log("key-process-died", 20)
+    finally:
+        flood.over.set()
+    flood.join(30)
+
+
 def test_stopped_key_process(serve):
     """It takes no channels: master pauses, says so, and starts another; it answers signals meanwhile."""
     server = serve({"max_per_address": "1000", "max_before_login": "1000", "login_timeout": "30s"})

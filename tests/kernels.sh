@@ -28,10 +28,10 @@ root=
 trap '[ -z "$root" ] || { debian_leave "$root"; rm -f "$root.img"; }' EXIT
 trap 'exit 130' HUP INT TERM
 
-# The sources as they are here, also what is not committed, in place of those of the last run; the build stays.
+# The sources as they are here, also what is not committed.  They are built anew: those of the last run may be newer.
 copy_sources() {
+	rm -rf "$root/root/sallyport"
 	mkdir -p "$root/root/sallyport"
-	find "$root/root/sallyport" -mindepth 1 -maxdepth 1 ! -name build -exec rm -rf {} +
 	tar -c --exclude=./.git --exclude=./build --exclude='./build-*' . | tar -x -C "$root/root/sallyport"
 }
 

@@ -366,11 +366,12 @@ class Server:
         """pid -> (uid, title) of all descendants of master."""
         out = subprocess.run(["ps", "-e", "-o", "pid=,ppid=,uid=,args="], capture_output=True, text=True).stdout
         rows = [line.split(None, 3) for line in out.splitlines()]
-        mine, found = {str(self.pid)}, {}
-        for pid, ppid, uid, args in rows:
-            if ppid in mine:
-                mine.add(pid)
-                found[int(pid)] = (int(uid), args)
+        parents, found = {str(self.pid)}, {}
+        # By generations: after numbers have begun again at the lowest, a child's can be below its parent's.
+        while parents:
+            children = [row for row in rows if row[1] in parents]
+            found.update({int(pid): (int(uid), args) for pid, _, uid, args in children})
+            parents = {pid for pid, *_ in children}
         return found
 
     def context(self, **kw):

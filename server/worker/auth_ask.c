@@ -9,6 +9,8 @@
 #include "server/worker/auth_ask.h"
 #include "tls/tls.h"
 
+enum { SIGNAL_COMES = 200 }; /* ms between the signals for a reader and for its worker, at most */
+
 _Static_assert(
     AUTH_NAME_MAX + AUTH_PASSWORD_MAX + 64 + 253 + 64 < IPC_RECORD, "a login fits into a record");
 
@@ -49,20 +51,23 @@ auth_ask_password(int reader, struct channel *channel, const char *name, const c
 {
 	struct ipc_message message;
 	enum ipc_verdict verdict = IPC_UNAVAILABLE;
+	bool answered = false;
 
 	ipc_begin(&message, IPC_AUTH_PASSWORD);
 	ipc_put_string(&message, name);
 	ipc_put_string(&message, password);
 	put_tls(&message, channel->tls);
-	if (ipc_send_record(reader, &message, -1) == 0 && verdict_comes(reader, channel) &&
-	    ipc_recv_record(reader, &message, -1, NULL) == 0 &&
-	    ipc_open(&message) == IPC_AUTH_RESULT) {
+	if (ipc_send_record(reader, &message, -1) == 0 && verdict_comes(reader, channel))
+		answered = ipc_recv_record(reader, &message, -1, NULL) == 0;
+	if (answered && ipc_open(&message) == IPC_AUTH_RESULT) {
 		verdict = ipc_get_u8(&message);
 		if (!ipc_done(&message) || verdict > IPC_TOO_SOON)
 			verdict = IPC_UNAVAILABLE;
 	}
 	ipc_wipe(&message);
-	/* Without an answer, master may have ended both the reader and this worker. */
+	/* Without an answer, master may be ending both the reader and this worker, by signals of two spawners. */
+	if (!answered && channel->end == CHANNEL_OPEN)
+		(void)poll(NULL, 0, SIGNAL_COMES);
 	if (verdict == IPC_UNAVAILABLE)
 		(void)channel_stopped(channel);
 	return verdict;
